@@ -1,0 +1,95 @@
+"""Time, behind one small wall, so that tests can hold it in their hand.
+
+Instants are integer microseconds since 1970 UTC below the API, aware UTC datetimes at the API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+MICROSECONDS = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_micros(instant: datetime) -> int:
+    """Microseconds since 1970 UTC of an aware datetime, exact."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(micros: int) -> datetime:
+    """The aware UTC datetime of microseconds since 1970 UTC, exact."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def after(now: int, delay: float) -> int:
+    """The instant `delay` seconds after `now`, in microseconds."""
+    return now + round(delay * MICROSECONDS)
+
+
+class Timer(Protocol):
+    """A call that was arranged and can be called off."""
+
+    def cancel(self) -> None:
+        """Calls it off; does nothing once it was made."""
+
+
+class Clock(Protocol):
+    """What the library asks of time. `SystemClock` is the real one, `testing.FakeClock` stands still."""
+
+    def now(self) -> int:
+        """The wall clock: microseconds since 1970 UTC. It may jump."""
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+        """Calls `callback` on the event loop `delay` seconds from now."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        """The wall clock: microseconds since 1970 UTC."""
+        return time.time_ns() // 1000
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+        """Calls `callback` on the running event loop, `delay` seconds from now by its monotonic clock."""
+        return asyncio.get_running_loop().call_later(delay, callback)
+
+
+class Alarm:
+    """One waiter's wake-up: it rings when somebody rings it, or at a given instant.
+
+    A ring while nobody waits is kept: the next wait returns at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """Wakes the waiter, or the next one."""
+        if self._waiter is None:
+            self._rung = True
+        elif not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self, until: int | None = None) -> None:
+        """Returns when rung, or when the clock reads `until` (microseconds; None: only when rung)."""
+        if self._rung:
+            self._rung = False
+            return
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        timer = None
+        if until is not None:
+            timer = self._clock.call_later(max(0.0, (until - self._clock.now()) / MICROSECONDS), self.ring)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()

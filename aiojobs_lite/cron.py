@@ -1,0 +1,247 @@
+"""Cron schedules: croniter behind one wall, time zones and the two odd days of the year.
+
+croniter is only asked which wall clock times match: its own zone handling loses ticks in Lord Howe. The zone's part:
+
+- Fixed time (neither minute nor hour starts with `*`): each wall clock time counts once. Of a repeated hour the first
+  pass fires; whatever falls into a skipped hour fires once, at its end.
+- Otherwise: real time. Both passes of a repeated hour fire, a skipped hour does not exist.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise, takewhile
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from croniter import croniter
+
+from aiojobs_lite.errors import InvalidSchedule
+
+LONGEST_EXPRESSION = 256  # croniter's time grows faster than the text: refused before it looks
+_FIELDS = {
+    "second": "0-59",
+    "minute": "0-59",
+    "hour": "0-23",
+    "day of month": "1-31, L or 15W",
+    "month": "1-12 or jan-dec",
+    "day of week": "0-7 or sun-sat (0 and 7 are Sunday), fri#2 or L5",
+}
+_FORM = "write five fields (minute, hour, day of month, month, day of week), or six with the second first"
+# Spelled out here: given a hash_id, croniter makes @daily a hashed time, and puts the seconds in the wrong place.
+_ALIASES = {"@hourly": "0 * * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
+_ALIASES |= dict.fromkeys(("@daily", "@midnight"), "0 0 * * *") | dict.fromkeys(("@yearly", "@annually"), "0 0 1 1 *")
+_ADVICE = {"@every": "write a step such as */5 * * * *", "@reboot": "enqueue a job when the application starts"}
+# What croniter takes, but reads in a way its author did not mean: to it 9-9 is every hour. The first is for H alone.
+_TRAPS = (
+    (re.compile(r"(?:^|,)h(?:[(/,]|$)"), "H needs the name of the schedule, as hash_id=; or write the value"),
+    (re.compile(r"(?:^|,)r(?:[(/,]|$)"), "R is random at every start; use H, or write the value"),
+    (re.compile(r"(?:^|,)0*(\w+)-0*\1(?:[/,]|$)"), "a range of one value is misread; write 9 for 9-9, or *"),
+)
+_START = datetime(2000, 1, 1)  # noqa: DTZ001 - any wall clock time will do: what fires once, fires within 40 years
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+_WINDOWS = (400 * _DAY, 31 * _DAY, _DAY, timedelta(hours=1), timedelta(minutes=1))
+
+
+@dataclass(frozen=True)
+class CronSchedule:
+    """When a cron expression fires, by the clock of a time zone. Immutable; may be used from any thread.
+
+    Attributes:
+        expression: Minute, hour, day of month, month and day of week, or six fields with the second first, or one of
+            `@hourly @daily @midnight @weekly @monthly @yearly @annually`; at most 256 characters. If both days are
+            given, either will do.
+        tz: Name of the time zone in which it is read, such as `"Europe/London"`.
+        hash_id: What `H` is derived from: the name of the schedule. Without it, `H` is refused.
+
+    Raises:
+        InvalidSchedule: If the expression is malformed or never fires, or the zone is unknown; `field` says where.
+    """
+
+    expression: str
+    tz: str = "UTC"
+    hash_id: str | None = field(default=None, kw_only=True, repr=False)
+    _cron: Any = field(init=False, repr=False, compare=False)  # croniter is untyped
+    _zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    _fixed: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        fields = _split(self.expression)
+        cron, zone = _parse(self.expression, fields, self.hash_id), _zone(self.expression, self.tz)
+        self.__dict__.update(_cron=cron, _zone=zone, _fixed="*" not in {fields[-5][0], fields[-4][0]})  # it is frozen
+        try:
+            self._next_wall(_START)
+        except ValueError:
+            raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists") from None
+
+    def next_after(self, instant: datetime) -> datetime:
+        """Finds the first tick strictly after an instant.
+
+        Args:
+            instant: Any aware datetime.
+
+        Returns:
+            The tick: aware, in UTC.
+
+        Raises:
+            InvalidSchedule: If the instant is naive, or so late that no tick follows (field `instant`).
+        """
+        start = self._utc(instant)
+        try:
+            return self._next_fixed(start) if self._fixed else self._next_real(start)
+        except (ValueError, OverflowError) as error:  # croniter's and datetime's words for "past the year 9999"
+            raise InvalidSchedule(self.expression, "instant", f"no tick follows {start.isoformat()}") from error
+
+    def upcoming(self, instant: datetime, count: int) -> list[datetime]:
+        """Lists the first `count` ticks strictly after an instant, in UTC, oldest first.
+
+        Args:
+            instant: Any aware datetime.
+            count: How many; below 1 gives none.
+
+        Raises:
+            InvalidSchedule: If the instant is naive, or too late for so many (field `instant`).
+        """
+        return list(islice(self._ticks(instant), max(0, count)))
+
+    def latest_between(self, start: datetime, end: datetime, most: int = 1) -> list[datetime]:
+        """Lists the last ticks of a period. The time it takes depends on `most`, hardly on the period.
+
+        Args:
+            start: Begin of the period, aware, itself left out.
+            end: End of the period, aware, itself included.
+            most: How many ticks to give at most; below 1 gives none.
+
+        Returns:
+            The latest ticks in (start, end], in UTC, oldest first; all of them if they are fewer than `most`.
+
+        Raises:
+            InvalidSchedule: If an instant is naive, or so late that no tick follows (field `instant`).
+        """
+        start, end = self._utc(start), self._utc(end)
+        # Slices from the newest (last) to the oldest; one that proves too full to be listed is halved.
+        slices = list(pairwise([start, *(end - window for window in _WINDOWS if end - start > window), end]))
+        found: list[datetime] = []
+        while slices and len(found) < most:
+            low, high = slices.pop()
+            ticks = list(islice(takewhile(high.__ge__, self._ticks(low)), most + 61))
+            if len(ticks) > most + 60:
+                middle = low + (high - low) / 2
+                slices += [(low, middle), (middle, high)]
+            else:
+                found[:0] = ticks
+        return found[-most:]
+
+    def _ticks(self, instant: datetime) -> Iterator[datetime]:
+        while True:
+            instant = self.next_after(instant)
+            yield instant
+
+    def _next_wall(self, wall: datetime) -> datetime:
+        """The first wall clock time after `wall` that matches, both naive."""
+        # croniter keeps its place inside itself: working on a copy leaves this object immutable.
+        found: datetime = copy.copy(self._cron).get_next(datetime, start_time=wall.replace(microsecond=0))
+        return found
+
+    def _next_fixed(self, instant: datetime) -> datetime:
+        """The next tick of an expression for which each wall clock time counts once."""
+        local, wall = instant.astimezone(self._zone), self._wall(instant)
+        if local.fold:  # these minutes were lived through before: go on where the repetition ends
+            change = self._change(local.replace(fold=0).astimezone(UTC), instant)
+            wall = self._wall(change - _MICROSECOND)
+        found = self._next_wall(wall)
+        aware = found.replace(tzinfo=self._zone)
+        tick = aware.astimezone(UTC)
+        if self._wall(tick) == found:
+            return tick
+        # In a gap. Read with the offset from before the change it lies after it, with the later one before it.
+        return self._change(aware.replace(fold=1).astimezone(UTC), tick)
+
+    def _next_real(self, instant: datetime) -> datetime:
+        """The next tick of an expression that fires whenever the wall clock matches."""
+        since = wall = self._wall(instant)
+        while True:
+            tick = instant + (self._next_wall(since) - wall)
+            change = self._first_change(instant, tick)
+            if change is None:
+                return tick
+            # The clock shows something else from here on: begin anew at this instant, which may itself be a tick.
+            instant, wall = change, self._wall(change)
+            since = wall - timedelta(seconds=1)
+
+    def _first_change(self, start: datetime, end: datetime) -> datetime | None:
+        """The first instant in (start, end] at which the clock is changed; no zone does it twice within a day."""
+        while start < end:
+            after = min(start + _DAY, end)
+            if self._offset(after) != self._offset(start):
+                return self._change(start, after)
+            start = after
+        return None
+
+    def _change(self, before: datetime, after: datetime) -> datetime:
+        """The instant of the one change of the clock in (before, after]."""
+        old = self._offset(before)
+        while after - before > _MICROSECOND:
+            middle = before + (after - before) // 2
+            before, after = (middle, after) if self._offset(middle) == old else (before, middle)
+        return after
+
+    def _offset(self, instant: datetime) -> timedelta | None:
+        return instant.astimezone(self._zone).utcoffset()
+
+    def _wall(self, instant: datetime) -> datetime:
+        return instant.astimezone(self._zone).replace(tzinfo=None, fold=0)
+
+    def _utc(self, instant: datetime) -> datetime:
+        if instant.utcoffset() is None:
+            raise InvalidSchedule(self.expression, "instant", "it is naive; pass datetime.now(UTC)")
+        return instant.astimezone(UTC)
+
+
+def _split(expression: str) -> list[str]:
+    """The five or six fields, in lower case."""
+    text = expression.strip().lower()
+    fields = re.findall(r"\S+", _ALIASES.get(text, text), re.ASCII)
+    if len(expression) > LONGEST_EXPRESSION:
+        problem = f"it has {len(expression):,} characters; at most {LONGEST_EXPRESSION} are allowed"
+    elif fields and fields[0].startswith("@"):
+        problem = f"{fields[0]} is not supported; {_ADVICE.get(fields[0], _FORM)}"
+    elif re.match(r"(cron_)?tz=", text):
+        problem = 'a time zone is no part of it; pass tz="Europe/London"'
+    elif len(fields) not in {5, 6}:
+        problem = f"it has {len(fields)} fields; {_FORM}"
+    else:
+        return fields
+    raise InvalidSchedule(expression, "expression", problem)
+
+
+def _parse(expression: str, fields: list[str], hash_id: str | None) -> Any:
+    """The croniter object; a bad field is named, because each is tried alone first."""
+    for at, name in enumerate(list(_FIELDS)[-len(fields) :]):
+        problem = next((advice for trap, advice in _TRAPS[hash_id is not None :] if trap.search(fields[at])), None)
+        try:
+            _croniter([text if other == at else "*" for other, text in enumerate(fields)], hash_id)
+        except (ValueError, TypeError, LookupError):  # what croniter raises for nonsense
+            problem = problem or f"{fields[at]!r} cannot be read; use {_FIELDS[name]}, lists 1,2, ranges 1-5, steps */2"
+        if problem:
+            raise InvalidSchedule(expression, name, problem)
+    return _croniter(fields, hash_id)  # to it, fields that are fine alone are fine together
+
+
+def _croniter(fields: list[str], hash_id: str | None) -> Any:
+    return croniter(" ".join(fields), _START, hash_id=hash_id, second_at_beginning=True)
+
+
+def _zone(expression: str, tz: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(tz)
+    except (LookupError, ValueError, TypeError, AttributeError, OSError):  # OSError: a folder, such as "Europe"
+        close = difflib.get_close_matches(str(tz), available_timezones(), n=1)
+    advice = f"did you mean {close[0]!r}?" if close else 'pass a name such as "Europe/London" (or pip install tzdata)'
+    raise InvalidSchedule(expression, "tz", f"{tz!r} is not known; {advice}")

@@ -1,0 +1,50 @@
+"""Durations as people write them: `30`, `timedelta(...)`, `"30s"`, `"1h30m"`, `"7d"`."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+from aiojobs_lite.errors import InvalidOption
+
+Duration = float | int | str | timedelta
+"""Seconds as a number, a `timedelta`, or text: a chain of numbers with `ms`, `s`, `m`, `h`, `d` or `w`."""
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+_EXPECTED = 'seconds, a timedelta, or text such as "30s", "5m", "1h30m", "7d"'
+LONGEST = 100 * 366 * 86400.0  # a century: what is longer is a mistake, and would overflow a datetime
+
+
+def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) -> float:
+    """Turns a duration into seconds.
+
+    Args:
+        value: What the user wrote.
+        option: Its name, for the error.
+        least: The least that is allowed, in seconds.
+
+    Returns:
+        Seconds, finite, at least `least` and at most a century.
+
+    Raises:
+        InvalidOption: If it is no duration, or out of range.
+    """
+    if isinstance(value, bool):
+        raise InvalidOption(option, value, _EXPECTED)
+    if isinstance(value, str):
+        text = value.strip()
+        if not _WHOLE.fullmatch(text):
+            raise InvalidOption(option, value, _EXPECTED)
+        total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    elif isinstance(value, timedelta):
+        total = value.total_seconds()
+    elif isinstance(value, int | float):
+        total = float(value)
+    else:
+        raise InvalidOption(option, value, _EXPECTED)
+    if not math.isfinite(total) or total < least or total > LONGEST:
+        raise InvalidOption(option, value, f"{_EXPECTED}, from {least:g} s to a century")
+    return total

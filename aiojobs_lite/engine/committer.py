@@ -1,0 +1,205 @@
+"""The group commit: all writes that arrived while the last transaction was in flight become the next one.
+
+That is the secret of speed (one fsync, one hop to the connection's thread for many jobs) and of safety (a cancelled
+await can never leave half a transaction). Claims ride in the same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from aiojobs_lite.clock import Alarm, Clock, after
+from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
+from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
+from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
+from aiojobs_lite.stores.base import Applied, Store
+
+_MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
+
+Done = Callable[[Any, StoreError | None], None]
+
+
+class _Entry(NamedTuple):
+    """One write that waits: for a caller (`future`), or for the engine, which keeps it until it is saved."""
+
+    write: Write
+    future: asyncio.Future[Any] | None
+    done: Done | None
+
+
+class Committer:
+    """Applies writes in groups, one transaction at a time.
+
+    Args:
+        store: Where to.
+        clock: Gives each transaction its instant.
+        bus: Hears of faults.
+        next_claim: Asked before each transaction for a claim to go with it; told whether it will insert jobs.
+        committed: Told what each transaction did, and the answer to its claim.
+        idle: Called whenever nothing is left to do.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        *,
+        next_claim: Callable[[bool], Claim | None],
+        committed: Callable[[Applied, ClaimAnswer | None], None],
+        idle: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._next_claim = next_claim
+        self._committed = committed
+        self._idle = idle
+        self._waiting: list[_Entry] = []
+        self._alarm = Alarm(clock)
+        self._busy = False
+        self._closed = False
+        self._degraded: StoreUnavailable | None = None
+        self._degraded_since = 0.0
+
+    @property
+    def degraded(self) -> str | None:
+        """Why the store cannot be written, or None."""
+        return None if self._degraded is None else self._degraded.code
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no write waits or is in flight."""
+        return not self._waiting and not self._busy
+
+    def wake(self) -> None:
+        """Something may be to be claimed."""
+        self._alarm.ring()
+
+    async def write(self, write: Write) -> Any:
+        """Makes a caller's write durable; returns the store's answer.
+
+        A caller that is cancelled leaves the write to be carried out whole, or not at all.
+
+        Raises:
+            StoreUnavailable: If the store cannot be written now.
+            StoreRejected: If the write cannot be stored.
+            RunnerClosed: If the runner ended before.
+        """
+        if self._closed:
+            raise RunnerClosed
+        if self._degraded is not None:
+            raise StoreUnavailable(self._degraded.code, "it was found so before")
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(write, future, None))
+        self._alarm.ring()
+        return await future
+
+    def keep(self, write: Write, done: Done) -> None:
+        """Takes a write of the engine, which is repeated until it is saved; then calls `done(answer, None)`.
+
+        Only a write that the store rejects as it stands ends with `done(None, error)`.
+        """
+        self._waiting.append(_Entry(write, None, done))
+        self._alarm.ring()
+
+    async def run(self) -> None:
+        """Commits, for ever."""
+        while True:
+            claim = None if self._degraded else self._next_claim(self._inserts_wait())
+            if self._waiting or claim or self._degraded:
+                await self._commit(claim)
+            else:
+                self._idle()
+                await self._alarm.wait()
+
+    def close(self) -> None:
+        """Refuses all that still waits and all that comes."""
+        self._closed = True
+        waiting, self._waiting = self._waiting, []
+        for entry in waiting:
+            if entry.future is not None and not entry.future.done():
+                entry.future.set_exception(RunnerClosed())
+
+    def _inserts_wait(self) -> bool:
+        return any(type(entry.write) is Insert for entry in self._waiting[:_MOST_WRITES])
+
+    async def _commit(self, claim: Claim | None) -> None:
+        entries = self._waiting[:_MOST_WRITES]
+        del self._waiting[:_MOST_WRITES]
+        writes: list[Write] = [entry.write for entry in entries]
+        if claim:
+            writes.append(claim)
+        self._busy = True
+        try:
+            applied = await self._store.apply(writes, self._clock.now())
+        except StoreUnavailable as error:
+            await self._pause(error, entries)
+        except StoreError as error:
+            await self._one_by_one(entries, error)
+        else:
+            self._recovered()
+            self._deliver(entries, applied, claim)
+        finally:
+            self._busy = False
+
+    def _deliver(self, entries: list[_Entry], applied: Applied, claim: Claim | None) -> None:
+        answers = applied.answers
+        self._committed(applied, answers[-1] if claim else None)
+        for entry, answer in zip(entries, answers, strict=False):  # the claim's answer is one more
+            if entry.done is not None:
+                entry.done(answer, None)
+            elif entry.future is not None and not entry.future.done():
+                entry.future.set_result(answer)
+
+    async def _one_by_one(self, entries: list[_Entry], error: StoreError) -> None:
+        """One write poisons its transaction: each is tried alone, so that only its own caller hears of it."""
+        if len(entries) <= 1:
+            for entry in entries:
+                _fail(entry, error)
+            return
+        for index, entry in enumerate(entries):
+            try:
+                applied = await self._store.apply([entry.write], self._clock.now())
+            except StoreUnavailable as unavailable:
+                await self._pause(unavailable, entries[index:])
+                return
+            except StoreError as rejected:
+                _fail(entry, rejected)
+            else:
+                self._deliver([entry], applied, None)
+
+    async def _pause(self, error: StoreUnavailable, entries: list[_Entry]) -> None:
+        """The store cannot be written: callers are told, the engine's writes are kept, and it is tried again."""
+        if self._degraded is None:
+            self._degraded_since = time.monotonic()
+            self._pause_length = _FIRST_PAUSE
+            if self._bus.hears(StoreDegraded):
+                self._bus.publish(StoreDegraded(str(error)))
+        self._degraded = error
+        for entry in entries:
+            if entry.future is not None:
+                _fail(entry, error)
+        self._waiting[:0] = [entry for entry in entries if entry.future is None]
+        self._busy = False
+        until = after(self._clock.now(), self._pause_length)
+        self._pause_length = min(_LONGEST_PAUSE, self._pause_length * 2)
+        while self._clock.now() < until:  # new writes ring, but do not make it sooner
+            await self._alarm.wait(until)
+
+    def _recovered(self) -> None:
+        if self._degraded is not None:
+            self._degraded = None
+            if self._bus.hears(StoreRecovered):
+                self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
+
+
+def _fail(entry: _Entry, error: StoreError) -> None:
+    if entry.done is not None:
+        entry.done(None, error)
+    elif entry.future is not None and not entry.future.done():
+        entry.future.set_exception(error)

@@ -1,0 +1,252 @@
+"""One attempt, from the claim to its end: arguments, handler, timeout, stop, and what is written after.
+
+Nothing a handler does leaves this room: every exception ends here (SystemExit and KeyboardInterrupt too, which would
+stop the event loop), each attempt has a context of its own, and one that ignores its cancellation is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from aiojobs_lite.clock import Clock, Timer
+from aiojobs_lite.context import JobContext
+from aiojobs_lite.engine.calls import call_in_process, call_in_thread
+from aiojobs_lite.engine.record import describe, publish_end
+from aiojobs_lite.errors import InvalidPayload, StoreError
+from aiojobs_lite.events import AttemptStarted, AttemptStuck, Bus, FinishRefused
+from aiojobs_lite.job import Claimed, Finish, MarkInterrupted, Outcome, Write
+from aiojobs_lite.registry import JobType, Registry
+from aiojobs_lite.retry import Ended, Stop, settle
+from aiojobs_lite.stats import Metrics
+
+Keep = Callable[[Write, Callable[[Any, StoreError | None], None]], None]
+
+
+class Running:
+    """One attempt that is running here."""
+
+    __slots__ = (
+        "cancel_requested",
+        "claimed",
+        "entered",
+        "job_type",
+        "started",
+        "stopped",
+        "stopping",
+        "stuck",
+        "task",
+        "thread_id",
+        "timers",
+    )
+
+    def __init__(self, claimed: Claimed, job_type: JobType[..., Any]) -> None:
+        self.claimed = claimed
+        self.job_type = job_type
+        self.started = time.perf_counter()
+        self.stopped: Stop | None = None
+        self.stopping: threading.Event | None = None if job_type.mode == "async" else threading.Event()
+        self.stuck = False
+        self.cancel_requested = False
+        self.entered = False
+        self.timers: list[Timer] = []
+        self.thread_id: int | None = None
+        self.task: asyncio.Task[None]
+
+    def stack(self) -> str:
+        """Where the handler is, for a person."""
+        if self.job_type.mode == "thread":
+            frame = sys._current_frames().get(self.thread_id or 0)  # noqa: SLF001  # the documented way
+            return "".join(traceback.format_stack(frame)) if frame else "(its thread has not started)"
+        return "".join(line for frame in self.task.get_stack() for line in traceback.format_stack(frame, limit=1))
+
+
+class Executor:
+    """Runs attempts, each as a task of its own.
+
+    Args:
+        clock: Timeouts and instants.
+        bus: Hears of each transition.
+        metrics: Counts attempts.
+        registry: Has the claimed types.
+        deps: Fills injected parameters.
+        keep: Has a write saved, for certain.
+        released: Told that a type's slot is free.
+        finished: Told of each end that was committed.
+        cancel_grace: Seconds that a stopped attempt may take to end before it is reported as stuck.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        bus: Bus,
+        metrics: Metrics,
+        registry: Registry,
+        deps: Mapping[Any, Any],
+        *,
+        keep: Keep,
+        released: Callable[[str], None],
+        finished: Callable[[Finish], None],
+        cancel_grace: float,
+    ) -> None:
+        self._clock = clock
+        self._bus = bus
+        self._metrics = metrics
+        self._registry = registry
+        self._deps = deps
+        self._injected = {
+            job_type.name: {name: deps[wanted] for name, wanted in job_type.signature.injected.items()}
+            for job_type in registry
+        }
+        self._keep = keep
+        self._released = released
+        self._finished = finished
+        self._cancel_grace = cancel_grace
+        self._running: dict[int, Running] = {}
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    @property
+    def running(self) -> int:
+        """How many handlers run."""
+        return len(self._running)
+
+    @property
+    def stuck(self) -> int:
+        """How many of them were told to stop and go on."""
+        return sum(run.stuck for run in self._running.values())
+
+    def start(self, claimed: Claimed) -> None:
+        """Starts an attempt; it is registered when this returns."""
+        run = Running(claimed, self._registry.get(claimed.type))
+        self._running[claimed.id] = run
+        run.task = asyncio.get_running_loop().create_task(self._attempt(run), context=contextvars.Context())
+
+    def stop(self, job_id: int, why: Stop) -> bool:
+        """Asks one attempt to end; returns whether it runs here."""
+        run = self._running.get(job_id)
+        if run is None:
+            return False
+        if why is Stop.CANCEL:
+            run.cancel_requested = True
+        self._stop(run, why)
+        return True
+
+    def stop_all(self, why: Stop) -> int:
+        """Asks all attempts to end; returns how many were not stopped before."""
+        going = [run for run in self._running.values() if run.stopped is None]
+        for run in going:
+            self._stop(run, why)
+        return len(going)
+
+    async def wait_until_done(self) -> None:
+        """Returns when nothing runs any more."""
+        while self._running:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def leave(self) -> list[MarkInterrupted]:
+        """Gives up on what still runs: its end is not recorded. Returns the notes for those who will rescue it."""
+        self._closed = True
+        for run in self._running.values():
+            self._call_off_timers(run)
+        return [MarkInterrupted(run.claimed.id, run.claimed.attempt, run.claimed.owner) for run in self._running.values()]
+
+    async def _attempt(self, run: Running) -> None:
+        try:
+            ended = await self._call(run)
+        except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
+            ended = Ended(error=error, failure=describe(error), stopped=run.stopped)
+        self._end(run, ended)
+
+    async def _call(self, run: Running) -> Ended:
+        run.entered = True
+        claimed, job_type = run.claimed, run.job_type
+        if run.stopped is not None:
+            return Ended(stopped=run.stopped)
+        try:
+            args, kwargs = job_type.signature.load(claimed.payload)
+        except InvalidPayload as error:
+            return Ended(unreadable=str(error))
+        if self._bus.hears(AttemptStarted):
+            self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
+        if job_type.signature.takes_context:
+            args = [JobContext(claimed, self._deps, run.stopping), *args]
+        kwargs.update(self._injected[claimed.type])
+        if job_type.timeout is not None:
+            run.timers.append(self._clock.call_later(job_type.timeout, partial(self._stop, run, Stop.TIMEOUT)))
+        run.started = time.perf_counter()
+        if job_type.mode == "async":
+            value = await job_type.handler(*args, **kwargs)
+            if run.stopped is not None:  # it swallowed its cancellation: what it returns is not to be trusted
+                return Ended(stopped=run.stopped)
+        elif job_type.mode == "thread":
+            value = await call_in_thread(job_type.handler, args, kwargs, run)
+        else:
+            return Ended(result=await call_in_process(job_type, claimed))
+        return _succeeded(job_type, value)
+
+    def _end(self, run: Running, ended: Ended) -> None:
+        self._call_off_timers(run)
+        if self._closed:
+            return
+        claimed = run.claimed
+        del self._running[claimed.id]
+        duration = time.perf_counter() - run.started
+        policy = run.job_type.policy
+        end = settle(claimed, ended, policy, self._clock.now(), cancel_requested=run.cancel_requested)
+        self._metrics.ended(claimed.type, duration, succeeded=end.outcome is Outcome.SUCCEEDED)
+        self._released(claimed.type)
+        self._changed.set()
+        self._keep(end, partial(self._saved, end, duration))
+
+    def _saved(self, end: Finish, duration: float, held: bool | None, error: StoreError | None) -> None:
+        if error is not None:
+            # The store cannot take it as it stands (text that is no Unicode, say): save that it ended, at least.
+            bare = end._replace(result=None, failure=None, reason=f"its end could not be stored: {type(error).__name__}")
+            if bare != end:
+                self._keep(bare, partial(self._saved, bare, duration))
+        elif held:
+            self._finished(end)
+            publish_end(self._bus, end, duration)
+        else:
+            self._metrics.stale_finishes += 1
+            self._bus.publish(FinishRefused(end.id, end.type, end.attempt))
+
+    def _stop(self, run: Running, why: Stop) -> None:
+        if run.stopped is not None:
+            return
+        run.stopped = why
+        if run.stopping is not None:
+            run.stopping.set()
+        if run.job_type.mode != "thread" and run.entered:  # not entered: cancelling would skip the boundary
+            run.task.cancel(f"aiojobs_lite: {why.value}")
+        run.timers.append(self._clock.call_later(self._cancel_grace, partial(self._report_stuck, run)))
+
+    def _report_stuck(self, run: Running) -> None:
+        run.stuck = True
+        if self._bus.hears(AttemptStuck):
+            claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
+            self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))
+
+    @staticmethod
+    def _call_off_timers(run: Running) -> None:
+        for timer in run.timers:
+            timer.cancel()
+        run.timers.clear()
+
+
+def _succeeded(job_type: JobType[..., Any], value: object) -> Ended:
+    if value is None or job_type.result is None:
+        return Ended()
+    try:
+        return Ended(result=job_type.result.dump(value))
+    except ValueError as error:
+        return Ended(note=f"the result was not kept: {error}")

@@ -1,0 +1,118 @@
+"""Gives back the jobs of dead owners, and deletes what was kept long enough."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from aiojobs_lite.clock import Alarm, Clock, after, to_micros
+from aiojobs_lite.errors import StoreError
+from aiojobs_lite.events import Bus, OwnerRescued
+from aiojobs_lite.job import PRIORITIES, Claimed, Finish, Job, Prune, Status
+from aiojobs_lite.registry import Registry
+from aiojobs_lite.retry import Ended, Policy, settle
+from aiojobs_lite.stores.base import JobFilter, Store
+
+_RESCUE_EVERY = 2.0  # seconds
+_PRUNE_EVERY = 60.0  # seconds
+_PRUNE_AT_ONCE = 500  # jobs a transaction
+_KEEP_TICKS = 2 * 86400.0  # seconds; longer than any clock is expected to be set back
+_RESCUE_AT_ONCE = 1000
+
+Keep = Callable[[Finish, Callable[[bool, StoreError | None], None]], None]
+
+
+class Janitor:
+    """Clears up after the dead.
+
+    Args:
+        store: Where to look.
+        clock: The time.
+        bus: Hears of rescues.
+        registry: Policies of the types.
+        is_dead: Whether an owner is dead.
+        bury: Removes what a dead owner left, after its jobs were given back.
+        others: Owners that left something.
+        end: Has the end of an attempt saved; returns whether it was still held.
+        prune: Has a `Prune` written; returns how many jobs it deleted.
+        keep_completed: Seconds that completed jobs are kept.
+        keep_dead: Seconds that dead and cancelled jobs are kept.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        bus: Bus,
+        registry: Registry,
+        *,
+        is_dead: Callable[[str], bool],
+        bury: Callable[[str], None],
+        others: Callable[[], list[str]],
+        end: Callable[[Finish], asyncio.Future[bool]],
+        prune: Callable[[Prune], asyncio.Future[int]],
+        keep_completed: float,
+        keep_dead: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._registry = registry
+        self._is_dead = is_dead
+        self._bury = bury
+        self._others = others
+        self._end = end
+        self._prune = prune
+        self._keep_completed = keep_completed
+        self._keep_dead = keep_dead
+        self._alarm = Alarm(clock)
+
+    async def run(self) -> None:
+        """Rescues and prunes, for ever; the runner has rescued once before."""
+        next_prune = self._clock.now()
+        while True:
+            if self._clock.now() >= next_prune:
+                await self.prune()
+                next_prune = after(self._clock.now(), _PRUNE_EVERY)
+            await self._alarm.wait(after(self._clock.now(), _RESCUE_EVERY))
+            await self.rescue()
+
+    async def rescue(self) -> None:
+        """Ends the attempts of every dead owner as lost, then removes what it left."""
+        processing = await self._store.find(JobFilter(status=Status.PROCESSING, limit=_RESCUE_AT_ONCE))
+        orphans: dict[str, list[Job]] = defaultdict(list)
+        for job in processing:
+            if job.owner is not None:
+                orphans[job.owner].append(job)
+        for owner in [owner for owner in orphans if self._is_dead(owner)]:
+            held = await asyncio.gather(*(self._end(self._lost(job)) for job in orphans[owner]))
+            if any(held) and self._bus.hears(OwnerRescued):
+                self._bus.publish(OwnerRescued(owner, sum(held)))
+        if len(processing) < _RESCUE_AT_ONCE:
+            for owner in set(self._others()) - orphans.keys():
+                self._bury(owner)
+
+    async def prune(self) -> None:
+        """Deletes finished jobs that were kept long enough, some at a time."""
+        now = self._clock.now()
+        write = Prune(
+            after(now, -self._keep_completed), after(now, -self._keep_dead), after(now, -_KEEP_TICKS), _PRUNE_AT_ONCE
+        )
+        while await self._prune(write) == _PRUNE_AT_ONCE:
+            pass
+
+    def _lost(self, job: Job) -> Finish:
+        job_type = self._registry.find(job.type)
+        policy = job_type.policy if job_type else Policy()
+        ended = Ended(lost=True, interrupted=job.interrupted)
+        return settle(claimed(job), ended, policy, self._clock.now(), cancel_requested=job.cancel_requested)
+
+
+def claimed(job: Job) -> Claimed:
+    """A processing job as its owner was given it."""
+    return Claimed(
+        job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,
+        job.max_attempts, to_micros(job.created_at), to_micros(job.started_at or job.created_at), job.interruptions,
+        job.snoozes, job.crashes, None, job.owner or "",
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""What is recorded and told of an attempt's end."""
+
+from __future__ import annotations
+
+import traceback
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.events import (
+    AttemptFailed,
+    Bus,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobDead,
+    JobInterrupted,
+    JobParked,
+    JobSnoozed,
+)
+from aiojobs_lite.job import Failure, Finish, Outcome, Status
+
+_LONGEST_MESSAGE = 2_000
+_LONGEST_TRACEBACK = 20_000
+_OURS = "aiojobs_lite/engine/"
+
+
+def describe(error: BaseException) -> Failure:
+    """The record of an exception: its type, its text, its traceback without local variables. Never raises."""
+    try:
+        message = str(error)
+    except BaseException as worse:  # noqa: BLE001  # __str__ is the user's code
+        message = f"(its __str__ raised {type(worse).__name__})"
+    return Failure(
+        _storable(type(error).__qualname__), _storable(message[:_LONGEST_MESSAGE]), _storable(_traceback(error))
+    )
+
+
+def _traceback(error: BaseException) -> str:
+    frames = error.__traceback__
+    while frames is not None and _OURS in frames.tb_frame.f_code.co_filename.replace("\\", "/"):
+        frames = frames.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    except BaseException:  # noqa: BLE001  # the same
+        text = "".join(traceback.format_tb(frames))
+    if len(text) > _LONGEST_TRACEBACK:
+        text = f"(shortened)\n...{text[-_LONGEST_TRACEBACK:]}"
+    return text
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def publish_end(bus: Bus, end: Finish, duration: float) -> None:
+    """Tells the bus how an attempt ended, if anybody listens."""
+    kind = _kind(end)
+    if bus.hears(kind):
+        bus.publish(_event(kind, end, duration))
+
+
+def _kind(end: Finish) -> type[Event]:
+    if end.parked is not None:
+        return JobParked
+    if end.status is Status.COMPLETED:
+        return JobCompleted
+    if end.status is Status.DEAD:
+        return JobDead
+    if end.status is Status.CANCELLED:
+        return JobCancelled
+    return {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}.get(end.outcome, AttemptFailed)
+
+
+def _event(kind: type[Event], end: Finish, duration: float) -> Event:
+    error = end.failure.summary if end.failure else "no error"
+    if kind is JobParked:
+        return JobParked(end.id, end.type, end.parked or "")
+    if kind is JobCompleted:
+        return JobCompleted(end.id, end.type, end.attempt, duration, end.reason or "")
+    if kind is JobDead:
+        return JobDead(end.id, end.type, end.attempt, end.reason or "", error)
+    if kind is JobCancelled:
+        return JobCancelled(end.id, end.type, end.reason or "")
+    if kind is JobSnoozed:
+        return JobSnoozed(end.id, end.type, to_datetime(end.scheduled_at))
+    if kind is JobInterrupted:
+        return JobInterrupted(end.id, end.type, end.attempt)
+    return AttemptFailed(end.id, end.type, end.attempt, end.outcome.value, error, to_datetime(end.scheduled_at))

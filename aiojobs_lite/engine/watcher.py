@@ -1,0 +1,59 @@
+"""Notices the commits of other processes, jumps of the wall clock, and how late the event loop is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from aiojobs_lite.clock import MICROSECONDS, Clock
+from aiojobs_lite.stats import Metrics
+from aiojobs_lite.stores.base import Store
+
+LOOK_EVERY = 0.08  # seconds; other processes' jobs are noticed within this time
+_JUMP = 0.5  # seconds that the wall clock may drift from the monotonic one between two looks
+_LAG_MEMORY = 0.99  # a peak of lag is half forgotten after 70 looks
+
+
+class Watcher:
+    """Looks at what nobody tells the runner.
+
+    Args:
+        store: Asked whether somebody else has committed.
+        clock: Its wall clock is watched.
+        metrics: Gets the loop's lag.
+        changed: Called after somebody else's commit.
+        jumped: Called after the wall clock jumped.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        changed: Callable[[], Awaitable[None]],
+        jumped: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._changed = changed
+        self._jumped = jumped
+
+    async def run(self) -> None:
+        """Looks, for ever. Sleeps by the event loop's own clock: other processes do not know a test's."""
+        wall, monotonic = self._clock.now(), time.monotonic()
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            wall_then, monotonic_then = wall, monotonic
+            wall, monotonic = self._clock.now(), time.monotonic()
+            passed = monotonic - monotonic_then
+            lag = max(0.0, passed - LOOK_EVERY)
+            self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
+            if abs((wall - wall_then) / MICROSECONDS - passed) > _JUMP:
+                self._jumped()
+            if await self._store.changed():
+                await self._changed()
+            monotonic = time.monotonic()
+            wall = self._clock.now()

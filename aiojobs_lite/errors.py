@@ -1,0 +1,320 @@
+"""Every error of the library, under one base class.
+
+    AiojobsError
+    ├── ConfigurationError          the program is written wrong: mend the code
+    │   ├── InvalidOption           an option has a value that cannot work
+    │   ├── InvalidJobType          a handler cannot become a job type
+    │   ├── DuplicateJobType        two handlers under one name
+    │   ├── MissingDependency       an injected parameter has nothing to be filled from
+    │   └── InvalidSchedule         a cron expression or time zone that cannot work
+    ├── EnqueueError                this call is wrong; nothing was written
+    │   ├── UnknownJobType          no such name in this runner
+    │   ├── InvalidPayload          the arguments do not fit the handler
+    │   └── PayloadTooLarge         the arguments are too big to be stored
+    ├── RunnerError                 the runner cannot be used here and now
+    │   ├── RunnerNotStarted        before `async with runner`
+    │   ├── RunnerClosed            after it
+    │   └── WrongEventLoop          from another loop, thread or process
+    ├── JobError                    about one stored job
+    │   ├── JobNotFound             no job has this id (any more)
+    │   ├── JobNotAllowed           its status does not allow what was asked
+    │   ├── JobDead                 awaited, and it died
+    │   ├── JobCancelled            awaited, and it was cancelled
+    │   ├── ResultTimeout           awaited, and it took too long
+    │   └── ResultNotKept           completed, but its result was not stored
+    └── StoreError                  about the database
+        ├── StoreUnavailable        locked, full, read-only or failing: repeat later
+        ├── StoreRefused            not opened, and left untouched
+        └── StoreRejected           it refused one write as it stands: a defect, please report it
+
+Every message says what to do next; what it names is also an attribute.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class AiojobsError(Exception):
+    """The base class of every error that this library raises."""
+
+
+class ConfigurationError(AiojobsError):
+    """The program is written wrong; raised where the mistake stands."""
+
+
+class InvalidOption(ConfigurationError, ValueError):
+    """An option has a value that cannot work.
+
+    Attributes:
+        option: The name of the option.
+        value: What was given.
+    """
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        self.option = option
+        self.value = value
+        super().__init__(f"{option}={value!r}: expected {expected}.")
+
+
+class InvalidJobType(ConfigurationError, TypeError):
+    """A handler cannot become a job type.
+
+    Attributes:
+        job_type: The name it would have had.
+    """
+
+    def __init__(self, job_type: str, problem: str) -> None:
+        self.job_type = job_type
+        super().__init__(f"job type {job_type!r}: {problem}")
+
+
+class DuplicateJobType(ConfigurationError):
+    """Two handlers were registered under one name.
+
+    Attributes:
+        job_type: The name.
+    """
+
+    def __init__(self, job_type: str, first: str, second: str) -> None:
+        self.job_type = job_type
+        super().__init__(
+            f"job type {job_type!r} is declared twice, by {first} and by {second}. "
+            f'Give one of them another name: @job(name="...").'
+        )
+
+
+class MissingDependency(ConfigurationError, LookupError):
+    """An injected parameter has nothing to be filled from.
+
+    Attributes:
+        job_type: The job type that asks for it.
+        wanted: The annotation that `deps` lacks.
+    """
+
+    def __init__(self, job_type: str, wanted: object) -> None:
+        self.job_type = job_type
+        self.wanted = wanted
+        name = getattr(wanted, "__qualname__", repr(wanted))
+        super().__init__(f"{job_type!r} asks for {name}, which deps= lacks. Pass JobRunner(deps={{{name}: ...}}).")
+
+
+class InvalidSchedule(ConfigurationError, ValueError):
+    """A cron expression, a time zone or an instant that cannot work.
+
+    Attributes:
+        expression: The expression as it was given.
+        field: The part at fault: `minute`, `hour`, `day of month`, `month`, `day of week`, `second`, `tz`,
+            or `expression` for the whole.
+    """
+
+    def __init__(self, expression: str, field: str, problem: str) -> None:
+        self.expression = expression
+        self.field = field
+        super().__init__(f"schedule {expression[:80]!r}, {field}: {problem}")
+
+
+class EnqueueError(AiojobsError):
+    """A call that enqueues is wrong. Nothing was written."""
+
+
+class UnknownJobType(EnqueueError, LookupError):
+    """No job type of this name is registered in this runner.
+
+    Attributes:
+        job_type: The name asked for.
+        known: The registered names, sorted.
+    """
+
+    def __init__(self, job_type: str, known: Iterable[str]) -> None:
+        self.job_type = job_type
+        self.known = tuple(sorted(known))
+        close = difflib.get_close_matches(job_type, self.known, n=1)
+        shown = ", ".join(self.known[:10]) + (", ..." if len(self.known) > 10 else "")
+        advice = (
+            f"Did you mean {close[0]!r}?" if close else "Register it: JobRunner(jobs=[...]) or runner.register(...)."
+        )
+        super().__init__(f"{job_type!r} is not registered (known: {shown or 'none'}). {advice}")
+
+
+class InvalidPayload(EnqueueError, ValueError):
+    """The arguments do not fit the handler's signature.
+
+    Values are left out on purpose: they may be secret.
+
+    Attributes:
+        job_type: The job type called.
+        problems: One `(path, message)` pair a fault; the path is dotted, such as `order.lines.0.price`.
+    """
+
+    def __init__(self, job_type: str, problems: Sequence[tuple[str, str]]) -> None:
+        self.job_type = job_type
+        self.problems = tuple(problems)
+        listed = "; ".join(f"{path}: {message}" for path, message in self.problems)
+        super().__init__(f"{job_type!r} cannot take these arguments: {listed}. Nothing was enqueued.")
+
+
+class PayloadTooLarge(EnqueueError, ValueError):
+    """The arguments are too big to be stored.
+
+    Attributes:
+        job_type: The job type called.
+        size: Size of the payload, in bytes.
+        limit: The most that is allowed, in bytes.
+    """
+
+    def __init__(self, job_type: str, size: int, limit: int) -> None:
+        self.job_type = job_type
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"{job_type!r}: the payload has {size:,} bytes, at most {limit:,} are allowed. "
+            "Store the data elsewhere and enqueue its path or key."
+        )
+
+
+class RunnerError(AiojobsError, RuntimeError):
+    """The runner cannot be used here and now."""
+
+
+class RunnerNotStarted(RunnerError):
+    """The runner was used before it was entered."""
+
+    def __init__(self) -> None:
+        super().__init__("the runner is not started. Use it inside `async with runner:` (the application's lifespan).")
+
+
+class RunnerClosed(RunnerError):
+    """The runner was used after it was left."""
+
+    def __init__(self) -> None:
+        super().__init__("the runner is closed, nothing was written. A new JobRunner on the same database goes on.")
+
+
+class WrongEventLoop(RunnerError):
+    """The runner was used from another event loop, thread or process than the one it was started in."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+
+
+class JobError(AiojobsError):
+    """About one stored job.
+
+    Attributes:
+        job_id: Its id.
+    """
+
+    def __init__(self, job_id: int, message: str) -> None:
+        self.job_id = job_id
+        super().__init__(message)
+
+
+class JobNotFound(JobError, LookupError):
+    """No job has this id: it never existed, was deleted, or was pruned."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(job_id, f"there is no job {job_id}: never enqueued here, deleted, or pruned (see keep_completed).")
+
+
+class JobNotAllowed(JobError):
+    """The status of the job does not allow what was asked.
+
+    Attributes:
+        status: The status it has.
+    """
+
+    def __init__(self, job_id: int, status: str, action: str, allowed: str) -> None:
+        self.status = status
+        super().__init__(job_id, f"job {job_id} is {status} and cannot be {action}: that takes {allowed}.")
+
+
+class JobDead(JobError):
+    """The awaited job is dead.
+
+    Attributes:
+        reason: Why no attempt is left.
+        error: Type and message of the last failure, or None.
+    """
+
+    def __init__(self, job_id: int, reason: str | None, error: str | None) -> None:
+        self.reason = reason
+        self.error = error
+        super().__init__(
+            job_id,
+            f"job {job_id} is dead ({reason}; last error: {error}). "
+            f"Read `await runner.jobs.get({job_id})`, mend the cause, then `await runner.jobs.redrive({job_id})`.",
+        )
+
+
+class JobCancelled(JobError):
+    """The awaited job was cancelled.
+
+    Attributes:
+        reason: Why, or None.
+    """
+
+    def __init__(self, job_id: int, reason: str | None) -> None:
+        self.reason = reason
+        super().__init__(job_id, f"job {job_id} was cancelled ({reason or 'no reason given'}).")
+
+
+class ResultTimeout(JobError, TimeoutError):
+    """The awaited job did not finish in time. It goes on; await it again.
+
+    Attributes:
+        timeout: The seconds that were allowed.
+    """
+
+    def __init__(self, job_id: int, timeout: float) -> None:
+        self.timeout = timeout
+        super().__init__(job_id, f"job {job_id} did not finish within {timeout:g} s. It goes on; await it again.")
+
+
+class ResultNotKept(JobError):
+    """The job completed, but its result was not stored."""
+
+    def __init__(self, job_id: int, problem: str) -> None:
+        super().__init__(job_id, f"job {job_id} completed, but its result was not kept: {problem}")
+
+
+class StoreError(AiojobsError):
+    """About the database."""
+
+
+class StoreUnavailable(StoreError):
+    """The database is locked, full, read-only or failing; the runner goes on trying.
+
+    Attributes:
+        code: The database's own name for the fault, such as `SQLITE_FULL`.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        super().__init__(
+            f"the database cannot be written now ({code}: {detail}). The runner keeps trying; repeat the call later, "
+            "with an idempotency_key if it must not be done twice."
+        )
+
+
+class StoreRefused(StoreError):
+    """A database was not opened, and was left untouched.
+
+    Attributes:
+        database: Where it was looked for.
+        why: One of `missing directory`, `not a file`, `corrupt`, `foreign`, `newer`, `unreadable`,
+            `old library`, `unknown url`.
+    """
+
+    def __init__(self, database: str, why: str, advice: str) -> None:
+        self.database = database
+        self.why = why
+        super().__init__(f"{database}: {why}. {advice}")
+
+
+class StoreRejected(StoreError):
+    """The database refused one write as it stands."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"the database rejected a write: {detail}. This is a defect of the library: please report it.")

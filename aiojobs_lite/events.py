@@ -1,0 +1,334 @@
+"""What happens, as facts: one frozen class each, for log lines and for whoever listens to the runner.
+
+| event | level | when |
+|---|---|---|
+| `JobEnqueued` | debug | a job was made durable by this runner |
+| `AttemptStarted` | debug | a handler is about to be called |
+| `JobCompleted` | info | an attempt succeeded |
+| `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
+| `JobDead` | error | no attempt is left |
+| `JobCancelled` | info | a job was cancelled |
+| `JobSnoozed` | info | a handler asked to be run later |
+| `JobInterrupted` | warning | a drain stopped an attempt; it will be run again |
+| `JobParked` | error | a stored payload no longer fits its handler |
+| `AttemptStuck` | error | a handler goes on although it was told to stop |
+| `FinishRefused` | error | an attempt ended that this runner no longer holds |
+| `TickFired` | debug | a cron schedule made a job |
+| `TickSkipped` | warning | a cron schedule made none, with the reason |
+| `OwnerRescued` | warning | jobs of a dead runner were given back |
+| `DrainStarted`, `DrainFinished` | info | the runner stops; what it interrupted |
+| `StoreDegraded` | error | the database cannot be written |
+| `StoreRecovered` | warning | it can again |
+| `TypesUnclaimed` | warning | jobs wait whose type nobody registered here |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import ClassVar
+
+_BUFFER = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact. `level` is that of its log line, `part` names its logger: `aiojobs_lite.<part>`."""
+
+    level: ClassVar[int] = logging.INFO
+    part: ClassVar[str] = "jobs"
+    text: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        return self.text.format(**{field.name: getattr(self, field.name) for field in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnqueued(Event):
+    """A job was made durable by this runner."""
+
+    level = logging.DEBUG
+    text = "enqueued: {type} job {job_id}"
+    job_id: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(Event):
+    """A handler is about to be called."""
+
+    level = logging.DEBUG
+    text = "started: {type} job {job_id} attempt {attempt}"
+    job_id: int
+    type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobCompleted(Event):
+    """An attempt succeeded. `duration` in seconds; `note` says if the result could not be kept."""
+
+    text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s {note}"
+    job_id: int
+    type: str
+    attempt: int
+    duration: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(Event):
+    """An attempt failed and will be tried again at `next_at`."""
+
+    level = logging.WARNING
+    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again at {next_at:%H:%M:%S}"
+    job_id: int
+    type: str
+    attempt: int
+    outcome: str
+    error: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobDead(Event):
+    """No attempt is left."""
+
+    level = logging.ERROR
+    text = "dead: {type} job {job_id} after attempt {attempt} ({reason}): {error}"
+    job_id: int
+    type: str
+    attempt: int
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled(Event):
+    """A job was cancelled."""
+
+    text = "cancelled: {type} job {job_id} ({reason})"
+    job_id: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnoozed(Event):
+    """A handler asked to be run later; no attempt was used."""
+
+    text = "snoozed: {type} job {job_id} until {next_at:%H:%M:%S}"
+    job_id: int
+    type: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobInterrupted(Event):
+    """A drain stopped an attempt; it was given back."""
+
+    level = logging.WARNING
+    text = "interrupted: {type} job {job_id} attempt {attempt}; it will run again"
+    job_id: int
+    type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobParked(Event):
+    """A stored payload no longer fits its handler; the job waits for the next start."""
+
+    level = logging.ERROR
+    text = "parked: {type} job {job_id}: {reason}"
+    job_id: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStuck(Event):
+    """A handler goes on although it was told to stop; it keeps its slot until it ends. `stack`: where it is."""
+
+    level = logging.ERROR
+    text = "stuck: {type} job {job_id} attempt {attempt} was told to stop ({why}) and goes on\n{stack}"
+    job_id: int
+    type: str
+    attempt: int
+    why: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishRefused(Event):
+    """An attempt ended that this runner no longer holds; nothing was written."""
+
+    level = logging.ERROR
+    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late, somebody else has it"
+    job_id: int
+    type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickFired(Event):
+    """A cron schedule made a job."""
+
+    level = logging.DEBUG
+    part = "cron"
+    text = "tick: {schedule} at {tick} made job {job_id}"
+    schedule: str
+    tick: datetime
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickSkipped(Event):
+    """A cron schedule made no job. `reason`: `overlap`, `too late` or `catch_up`."""
+
+    level = logging.WARNING
+    part = "cron"
+    text = "tick skipped: {schedule} at {tick}: {reason}"
+    schedule: str
+    tick: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRescued(Event):
+    """Jobs of a dead runner were given back."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "rescued: {jobs} jobs of the dead owner {owner}"
+    owner: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStarted(Event):
+    """The runner claims nothing more. `why`: `close` or the name of a signal."""
+
+    part = "engine"
+    text = "drain started ({why}): {running} attempts running"
+    why: str
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrainFinished(Event):
+    """The drain is over. `interrupted` jobs will run again; `left` are still running, and stuck."""
+
+    part = "engine"
+    text = "drain finished in {duration:.1f} s: {interrupted} interrupted, {left} left running"
+    duration: float
+    interrupted: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDegraded(Event):
+    """The database cannot be written; the runner claims nothing and keeps trying."""
+
+    level = logging.ERROR
+    part = "engine"
+    text = "degraded: {reason}"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered(Event):
+    """The database can be written again. `duration` in seconds."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "recovered after {duration:.1f} s"
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class TypesUnclaimed(Event):
+    """Jobs wait whose type is not registered in this runner. `types`: names, with how many wait."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "waiting for somebody who registers them: {types}"
+    types: str
+
+
+class Bus:
+    """Hands events to the logs and to the listeners of one runner. Never waits, never raises into the engine."""
+
+    def __init__(self) -> None:
+        self._listeners: set[_Listener] = set()
+        self._loggers: dict[str, logging.Logger] = {}
+
+    def hears(self, kind: type[Event]) -> bool:
+        """Whether anybody would notice an event of this kind: else it need not be made."""
+        return bool(self._listeners) or self._logger(kind.part).isEnabledFor(kind.level)
+
+    def publish(self, event: Event) -> None:
+        """Logs the event and hands it to every listener; one that is too slow loses its oldest."""
+        logger = self._logger(event.part)
+        if logger.isEnabledFor(event.level):
+            shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in _fields(event)}
+            logger.log(event.level, "%s", event, extra={"event": type(event).__name__, **shown})
+        for listener in self._listeners:
+            listener.put(event)
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
+        """Everything published while the block runs; at most 1,000 unread, the oldest give way."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """Ends every listener's iteration."""
+        for listener in self._listeners:
+            listener.close()
+
+    def _logger(self, part: str) -> logging.Logger:
+        logger = self._loggers.get(part)
+        if logger is None:
+            logger = self._loggers[part] = logging.getLogger(f"aiojobs_lite.{part}")
+        return logger
+
+
+class _Listener:
+    """The unread events of one `async for`."""
+
+    def __init__(self) -> None:
+        self._unread: deque[Event] = deque(maxlen=_BUFFER)
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def put(self, event: Event) -> None:
+        self._unread.append(event)
+        self._arrived.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._arrived.set()
+
+    def __aiter__(self) -> _Listener:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._unread:
+            if self._closed:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._unread.popleft()
+
+
+def _fields(event: Event) -> list[tuple[str, object]]:
+    return [(field.name, getattr(event, field.name)) for field in fields(event)]

@@ -1,0 +1,380 @@
+"""Job types: handlers with a stable name and defaults, and the registry of one runner."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+
+from aiojobs_lite.clock import after, to_micros
+from aiojobs_lite.context import JobContext
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import DuplicateJobType, InvalidJobType, InvalidOption, UnknownJobType
+from aiojobs_lite.job import PRIORITIES, NewJob, Priority
+from aiojobs_lite.payload import Result, Signature
+from aiojobs_lite.retry import Backoff, Policy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+F = TypeVar("F", bound=Callable[..., Any])
+_LONGEST_NAME = 200
+_MOST_ATTEMPTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueueing:
+    """How one job is enqueued, where it differs from its type.
+
+    Attributes:
+        delay: Seconds from now until it may run.
+        at: The earliest time that it may run, aware.
+        priority: Instead of its type's.
+        idempotency_key: Unique per type: a second job of the same key is not made.
+    """
+
+    delay: float | None = None
+    at: datetime | None = None
+    priority: int | None = None
+    idempotency_key: str | None = None
+
+
+_AS_DECLARED = Enqueueing()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundJob(Generic[R_co]):
+    """A job type with validated arguments, ready to be enqueued any number of times.
+
+    Attributes:
+        job_type: The job type.
+        payload: The arguments as a JSON object.
+        how: How it is enqueued.
+    """
+
+    job_type: JobType[..., R_co]
+    payload: str
+    how: Enqueueing
+
+    def row(self, now: int) -> NewJob:
+        """The row to insert, enqueued at `now` (microseconds)."""
+        job_type, how = self.job_type, self.how
+        if how is _AS_DECLARED:
+            return NewJob(job_type.name, self.payload, job_type.priority, now, job_type.max_attempts, now)
+        scheduled_at = now
+        if how.at is not None:
+            scheduled_at = to_micros(how.at)
+        elif how.delay is not None:
+            scheduled_at = after(now, how.delay)
+        priority = job_type.priority if how.priority is None else how.priority
+        return NewJob(
+            job_type.name, self.payload, priority, scheduled_at, job_type.max_attempts, now, how.idempotency_key
+        )
+
+
+class Enqueueable(Generic[P, R_co]):
+    """A job type, with or without options for one call: what `enqueue` takes."""
+
+    job_type: JobType[P, R_co]
+    how: Enqueueing
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundJob[R_co]:
+        """Validates the arguments now, for `enqueue_many`.
+
+        Args:
+            *args: The handler's arguments, without the context.
+            **kwargs: The same by name; injected parameters are left out.
+
+        Raises:
+            InvalidPayload: If they do not fit the handler.
+            PayloadTooLarge: If they take more than 256 KiB as JSON.
+        """
+        return BoundJob(self.job_type, self.job_type.signature.dump(args, kwargs), self.how)
+
+    def using(
+        self,
+        *,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        priority: Priority | None = None,
+        idempotency_key: str | None = None,
+    ) -> ConfiguredJob[P, R_co]:
+        """The same job type with options for one enqueue.
+
+        Args:
+            delay: How long from the enqueue until it may run, from 0.
+            at: The earliest time that it may run, an aware datetime; not together with `delay`.
+            priority: `high`, `medium` or `low`, instead of the type's.
+            idempotency_key: 1 to 500 characters. Unique per type for as long as the job is kept: enqueuing it again
+                returns the first job, which makes an enqueue of unknown outcome safe to repeat.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+        """
+        if delay is not None and at is not None:
+            raise InvalidOption("at", at, "either delay= or at=, not both")
+        if at is not None and (not isinstance(at, datetime) or at.utcoffset() is None):
+            raise InvalidOption("at", at, "an aware datetime, such as datetime.now(UTC)")
+        if idempotency_key is not None and not (
+            isinstance(idempotency_key, str) and 1 <= len(idempotency_key) <= 500 and idempotency_key.isprintable()
+        ):
+            raise InvalidOption("idempotency_key", idempotency_key, "1 to 500 printable characters")
+        how = replace(
+            self.how,
+            delay=self.how.delay if delay is None else seconds(delay, "delay"),
+            at=self.how.at if at is None else at,
+            priority=self.how.priority if priority is None else _priority(priority),
+            idempotency_key=self.how.idempotency_key if idempotency_key is None else idempotency_key,
+        )
+        return ConfiguredJob(self.job_type, how)
+
+
+class ConfiguredJob(Enqueueable[P, R_co]):
+    """A job type with options for one enqueue, made by `using`."""
+
+    def __init__(self, job_type: JobType[P, R_co], how: Enqueueing) -> None:
+        self.job_type = job_type
+        self.how = how
+
+
+class JobType(Enqueueable[P, R_co]):
+    """A handler with a stable name and defaults. Made by `@job` or `@runner.job`; see there for the arguments.
+
+    Attributes:
+        name: Its stable name, kept in the database.
+        handler: The user's function.
+        mode: `async` (on the event loop), `thread` or `process`.
+        max_attempts: All attempts a job may have.
+        policy: Backoff, and what is tried again.
+        timeout: Seconds an attempt may take; None: any time.
+        concurrency: Most processing jobs at once over all runners; None: any number.
+        priority: 0 (high), 1 or 2 (low).
+        signature: Its parameters.
+        result: How its result is stored; None: it is not.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        name: str | None = None,
+        max_attempts: int = 5,
+        backoff: Backoff | None = None,
+        timeout: Duration | None = None,
+        concurrency: int | None = None,
+        priority: Priority = "medium",
+        retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+        abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+        keep_result: bool = True,
+        process: bool = False,
+    ) -> None:
+        if not callable(handler) or isinstance(handler, type | JobType):
+            raise InvalidJobType(str(name), f"expected a function, got {handler!r}")
+        self.name = _name(name if name is not None else getattr(handler, "__name__", None))
+        self.handler = handler
+        self.mode = _mode(self.name, handler, process=process)
+        self.max_attempts = _whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
+        if backoff is not None and not isinstance(backoff, Backoff):
+            raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
+        self.policy = Policy(
+            backoff or Backoff(),
+            None if retry_on is None else _exceptions("retry_on", retry_on),
+            _exceptions("abandon_on", abandon_on),
+        )
+        self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
+        self.concurrency = None if concurrency is None else _whole("concurrency", concurrency, 1_000_000)
+        self.priority = _priority(priority)
+        self.signature = Signature(self.name, handler)
+        self.result = Result(self.name, self.signature.returns) if keep_result else None
+        self.job_type = self
+        self.how = _AS_DECLARED
+
+    def __repr__(self) -> str:
+        return f"<JobType {self.name!r} of {described(self.handler)}>"
+
+
+class DeclaredJob(JobType[P, R_co], Generic[P, R_co, F]):
+    """A job type that can still be called as the function it was made of."""
+
+    handler: F
+
+    @property
+    def __call__(self) -> F:
+        """A plain call of the function, with no job: useful in tests."""
+        return self.handler
+
+
+class Declares(Protocol):
+    """What `@job(...)` returns: a decorator that takes the handler."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a coroutine function is a function, too: the first match counts
+        self, handler: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[P, Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[JobContext, P], R], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], R]]: ...
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
+
+
+class JobDecorator(Protocol):
+    """`@job` and `@runner.job`: with and without parentheses."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # as above
+        self, handler: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[P, Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[JobContext, P], R], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], R]]: ...
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        name: str | None = None,
+        max_attempts: int = 5,
+        backoff: Backoff | None = None,
+        timeout: Duration | None = None,
+        concurrency: int | None = None,
+        priority: Priority = "medium",
+        retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
+        abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+        keep_result: bool = True,
+        process: bool = False,
+    ) -> Declares: ...
+
+
+def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorator:
+    """A `@job` decorator that hands every job type it makes to `made`."""
+
+    def decorate(handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        def declare(handler: Callable[..., Any], /) -> DeclaredJob[..., Any, Any]:
+            job_type: DeclaredJob[..., Any, Any] = DeclaredJob(handler, **options)
+            made(job_type)
+            return job_type
+
+        return declare if handler is None else declare(handler)
+
+    return decorate  # type: ignore[return-value]  # typed by the protocol's overloads
+
+
+class Registry:
+    """The job types of one runner, by name."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, JobType[..., Any]] = {}
+
+    def add(self, job_type: JobType[..., Any]) -> None:
+        """Adds a job type; the same one twice is fine.
+
+        Raises:
+            DuplicateJobType: If another one has its name.
+        """
+        if not isinstance(job_type, JobType):
+            raise InvalidOption("jobs", job_type, "job types, made by @job")
+        known = self._types.setdefault(job_type.name, job_type)
+        if known is not job_type:
+            raise DuplicateJobType(job_type.name, described(known.handler), described(job_type.handler))
+
+    def get(self, name: str) -> JobType[..., Any]:
+        """The job type of a name.
+
+        Raises:
+            UnknownJobType: If there is none.
+        """
+        try:
+            return self._types[name]
+        except (KeyError, TypeError):
+            raise UnknownJobType(str(name), self._types) from None
+
+    def find(self, name: str) -> JobType[..., Any] | None:
+        """The job type of a name, or None."""
+        return self._types.get(name)
+
+    def check(self, job_type: JobType[..., Any]) -> None:
+        """Makes sure that this very job type is registered.
+
+        Raises:
+            UnknownJobType: If it is not.
+        """
+        if self._types.get(job_type.name) is not job_type:
+            raise UnknownJobType(job_type.name, self._types)
+
+    def __iter__(self) -> Iterator[JobType[..., Any]]:
+        return iter(self._types.values())
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def names(self) -> tuple[str, ...]:
+        """All names, in the order of registration."""
+        return tuple(self._types)
+
+
+def described(handler: Callable[..., Any]) -> str:
+    """Module and name of a function, for people."""
+    name = getattr(handler, "__qualname__", repr(handler))
+    return f"{getattr(handler, '__module__', '?')}.{name}"
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise InvalidOption("name", name, f"1 to {_LONGEST_NAME} printable characters")
+    if name == "<lambda>":
+        raise InvalidOption("name", name, 'a stable name; a lambda has none: job(name="...")')
+    return name
+
+
+def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
+    is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+    if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
+        raise InvalidJobType(name, "a generator cannot be a handler; return a list")
+    if not process:
+        return "async" if is_async else "thread"
+    if is_async:
+        raise InvalidJobType(name, "process=True is for plain `def`; an `async def` runs on the event loop")
+    if "<locals>" in getattr(handler, "__qualname__", "<locals>"):
+        raise InvalidJobType(name, "process=True takes a function at the top of a module, which a new process can import")
+    return "process"
+
+
+def _whole(option: str, value: object, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidOption(option, value, f"a whole number from 1 to {most:,}")
+    return value
+
+
+def _priority(priority: object) -> int:
+    if not isinstance(priority, str) or priority not in PRIORITIES:
+        raise InvalidOption("priority", priority, " or ".join(map(repr, PRIORITIES)))
+    return PRIORITIES[priority]
+
+
+def _exceptions(option: str, given: object) -> tuple[type[BaseException], ...]:
+    found = given if isinstance(given, tuple) else (given,)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in found):
+        raise InvalidOption(option, given, "an exception class, or a tuple of them")
+    return found
+
+
+def registry_of(job_types: Iterable[JobType[..., Any]]) -> Registry:
+    """A registry with these job types."""
+    registry = Registry()
+    for job_type in job_types:
+        registry.add(job_type)
+    return registry

@@ -1,0 +1,258 @@
+"""What follows an attempt: the backoff, what a handler may raise, and `settle`, which alone decides."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aiojobs_lite.clock import after
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.job import Claimed, Failure, Finish, Outcome, Status
+
+MOST_CRASHES = 3  # a job that kills its process so often is dead
+FREE_INTERRUPTIONS = 20  # a job that is interrupted more often is paying for it
+_LARGEST_EXPONENT = 60  # beyond it every backoff is at its cap
+
+
+class Backoff:
+    """The wait before the next attempt: `min(cap, base * 2**(n-1))` seconds, times a random 0.5 to 1.
+
+    Args:
+        base: The wait after the first attempt, more than zero.
+        cap: The longest wait, at least `base`.
+
+    Raises:
+        InvalidOption: If one of them is out of range.
+    """
+
+    __slots__ = ("base", "cap")
+
+    def __init__(self, base: Duration = 2.0, cap: Duration = 3600.0) -> None:
+        self.base = seconds(base, "base", least=0.001)
+        self.cap = seconds(cap, "cap")
+        if self.cap < self.base:
+            raise InvalidOption("cap", cap, f"at least base ({self.base:g} s)")
+
+    def delay(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+        """Seconds to wait after attempt number `attempt` (from 1); `chance` returns 0 to 1."""
+        full = min(self.cap, self.base * 2.0 ** min(attempt - 1, _LARGEST_EXPONENT))
+        return full * (0.5 + 0.5 * chance())
+
+    def __repr__(self) -> str:
+        return f"Backoff(base={self.base:g}, cap={self.cap:g})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backoff) and (self.base, self.cap) == (other.base, other.cap)
+
+    def __hash__(self) -> int:
+        return hash((self.base, self.cap))
+
+
+class Signal(Exception):
+    """What a handler raises to say what becomes of its job."""
+
+
+class Retry(Signal):
+    """Raised by a handler: this attempt failed; try again after exactly this delay.
+
+    Args:
+        reason: Kept in the record of the attempt.
+        after: The delay; None leaves it to the backoff.
+    """
+
+    def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
+        self.after = None if after is None else seconds(after, "after")
+        super().__init__(reason)
+
+
+class Snooze(Signal):
+    """Raised by a handler: run again after this delay; no attempt is used.
+
+    Args:
+        delay: The delay.
+        reason: Kept in the record of the attempt.
+    """
+
+    def __init__(self, delay: Duration, reason: str = "") -> None:
+        self.delay = seconds(delay, "delay")
+        super().__init__(reason)
+
+
+class Abandon(Signal):
+    """Raised by a handler: the job is dead now, with no more attempts."""
+
+
+class Cancel(Signal):
+    """Raised by a handler: the job is cancelled; nobody has to look at it."""
+
+
+class Stop(StrEnum):
+    """Why a runner stopped an attempt that was still running."""
+
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a job type says about failures.
+
+    Attributes:
+        backoff: The waits between attempts.
+        retry_on: Only these exceptions are tried again; None: all are.
+        abandon_on: These exceptions are never tried again.
+    """
+
+    backoff: Backoff = field(default_factory=Backoff)
+    retry_on: tuple[type[BaseException], ...] | None = None
+    abandon_on: tuple[type[BaseException], ...] = ()
+
+    def allows_retry(self, error: BaseException | None) -> bool:
+        """Whether an attempt that ended with this exception may be tried again."""
+        if error is None:
+            return True
+        if isinstance(error, self.abandon_on):
+            return False
+        return self.retry_on is None or isinstance(error, self.retry_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended, as it was seen from outside.
+
+    Attributes:
+        result: What the handler returned, as JSON; None for nothing.
+        note: What is to be known about a success, such as that its result was not kept.
+        error: What the handler raised; None if it returned.
+        failure: The record of `error`.
+        stopped: Why the runner stopped it; None if it did not, or if stopping it had no effect on it.
+        lost: Its owner died; `interrupted` says whether a drain had left it running.
+        unreadable: Why the payload does not fit the handler, which was not called.
+    """
+
+    result: str | None = None
+    note: str | None = None
+    error: BaseException | None = None
+    failure: Failure | None = None
+    stopped: Stop | None = None
+    lost: bool = False
+    interrupted: bool = False
+    unreadable: str | None = None
+
+
+def settle(
+    job: Claimed,
+    ended: Ended,
+    policy: Policy,
+    now: int,
+    *,
+    cancel_requested: bool = False,
+    chance: Callable[[], float] = random.random,
+) -> Finish:
+    """Decides what is written after an attempt. Pure and total: nothing else decides.
+
+    Args:
+        job: The attempt that ended.
+        ended: How.
+        policy: What its type says about failures.
+        now: The instant, in microseconds.
+        cancel_requested: Somebody asked to cancel it; then it does not run again.
+        chance: The backoff's randomness, 0 to 1.
+
+    Returns:
+        The write that ends the attempt.
+    """
+    end = _Settlement(job, policy, now, chance).of(ended)
+    return end.cancelled() if cancel_requested else end
+
+
+class _Settlement:
+    """The rules of `settle`, one a method."""
+
+    def __init__(self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float]) -> None:
+        self._job = job
+        self._policy = policy
+        self._now = now
+        self._chance = chance
+        self._spent = Finish(
+            job.id, job.type, job.attempt, job.owner, Outcome.SUCCEEDED, Status.COMPLETED, job.attempt,
+            job.scheduled_at, job.started_at, job.interruptions, job.snoozes, job.crashes,
+        )  # fmt: skip
+
+    def of(self, ended: Ended) -> Finish:
+        if ended.unreadable is not None:
+            return self._parked(ended.unreadable)
+        if ended.lost:
+            return self._interrupted(ended.failure) if ended.interrupted else self._lost(ended.failure)
+        error = ended.error
+        if isinstance(error, Snooze):
+            return self._snoozed(error)
+        if isinstance(error, Cancel):
+            return self._cancelled(str(error) or "cancelled by its handler", ended.failure)
+        if isinstance(error, Abandon):
+            return self._dead(Outcome.FAILED, "abandoned by its handler", ended.failure)
+        if isinstance(error, Retry):
+            return self._failed(Outcome.FAILED, ended.failure, error.after)
+        if ended.stopped is Stop.SHUTDOWN:
+            return self._interrupted(ended.failure)
+        if ended.stopped is Stop.CANCEL:
+            return self._cancelled("cancel requested", ended.failure)
+        if ended.stopped is Stop.TIMEOUT:
+            return self._failed(Outcome.TIMED_OUT, ended.failure)
+        if error is None:
+            return self._spent._replace(result=ended.result, reason=ended.note)
+        if not self._policy.allows_retry(error):
+            return self._dead(Outcome.FAILED, f"{type(error).__name__} is not to be tried again", ended.failure)
+        return self._failed(Outcome.FAILED, ended.failure)
+
+    def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Finish:
+        if self._job.attempt >= self._job.max_attempts:
+            return self._dead(outcome, f"all {self._job.max_attempts} attempts used up", failure)
+        if delay is None:
+            delay = self._policy.backoff.delay(self._job.attempt, self._chance)
+        return self._again(outcome, failure, after(self._now, delay))
+
+    def _dead(self, outcome: Outcome, reason: str, failure: Failure | None) -> Finish:
+        return self._spent._replace(outcome=outcome, status=Status.DEAD, reason=reason, failure=failure)
+
+    def _again(self, outcome: Outcome, failure: Failure | None, scheduled_at: int) -> Finish:
+        return self._spent._replace(
+            outcome=outcome, status=Status.PENDING, failure=failure, scheduled_at=scheduled_at
+        )
+
+    def _cancelled(self, reason: str, failure: Failure | None) -> Finish:
+        return self._spent._replace(
+            outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason=reason, failure=failure
+        )
+
+    def _snoozed(self, snooze: Snooze) -> Finish:
+        end = self._again(Outcome.SNOOZED, None, after(self._now, snooze.delay))
+        return end._replace(attempts=self._job.attempt - 1, snoozes=self._job.snoozes + 1, reason=str(snooze) or None)
+
+    def _interrupted(self, failure: Failure | None) -> Finish:
+        interruptions = self._job.interruptions + 1
+        if interruptions <= FREE_INTERRUPTIONS:
+            end = self._again(Outcome.INTERRUPTED, None, self._now)._replace(attempts=self._job.attempt - 1)
+        elif self._job.attempt >= self._job.max_attempts:
+            end = self._dead(Outcome.INTERRUPTED, f"interrupted {interruptions} times", failure)
+        else:
+            end = self._again(Outcome.INTERRUPTED, failure, self._now)
+        return end._replace(interruptions=interruptions)
+
+    def _lost(self, failure: Failure | None) -> Finish:
+        crashes = self._job.crashes + 1
+        if crashes >= MOST_CRASHES:
+            end = self._dead(Outcome.LOST, "crashed", failure)
+        elif self._job.attempt >= self._job.max_attempts:
+            end = self._dead(Outcome.LOST, f"all {self._job.max_attempts} attempts used up", failure)
+        else:
+            end = self._again(Outcome.LOST, failure, self._now)
+        return end._replace(crashes=crashes)
+
+    def _parked(self, why: str) -> Finish:
+        end = self._again(Outcome.SNOOZED, None, self._job.scheduled_at)
+        return end._replace(attempts=self._job.attempt - 1, parked=why)

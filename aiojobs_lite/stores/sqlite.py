@@ -1,0 +1,263 @@
+"""The SQLite store: one write connection, one read connection, one function call a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import aiosqlite
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.errors import StoreRefused, StoreUnavailable
+from aiojobs_lite.job import PRIORITY_NAMES, Attempt, Job, Outcome, Status, Write
+from aiojobs_lite.stores import queries, sqlite_batch, sqlite_file
+from aiojobs_lite.stores.base import Applied, JobFilter, TypeCounts
+from aiojobs_lite.stores.sqlite_ledger import Ledger
+from aiojobs_lite.stores.sqlite_transaction import LARGEST, Fenced, Transaction
+
+_log = logging.getLogger("aiojobs_lite.store")
+
+T = TypeVar("T")
+Durability = Literal["full", "normal"]
+
+
+class SqliteStore:
+    """Implements `stores.base.Store` on one SQLite file through aiosqlite.
+
+    Args:
+        path: The file; None keeps everything in memory, for tests.
+        durability: `full` survives a power cut, `normal` a crash of the process.
+    """
+
+    def __init__(self, path: Path | None, durability: Durability = "full") -> None:
+        self._path = path
+        self._durability = durability
+        self._sql = queries.load("sqlite.sql")
+        self._ledger = Ledger(self._sql)
+        self._counts: Mapping[str, TypeCounts] = {}
+        self._guard = sqlite_file.Guard(path) if path else None
+        self._data_version = -1
+        self._unreported = False  # somebody else's commit that no answer has mentioned yet
+        self._write: aiosqlite.Connection | None = None
+        self._read: aiosqlite.Connection | None = None
+
+    @property
+    def shared_path(self) -> str | None:
+        """See `Store.shared_path`."""
+        return str(self._path) if self._path else None
+
+    async def open(self) -> None:
+        """See `Store.open`."""
+        await _carried_out(self._open())
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await _carried_out(self._close())
+
+    async def apply(self, writes: Sequence[Write], now: int) -> Applied:
+        """See `Store.apply`."""
+        answers, due, changed, counts = await self._on_writer(partial(self._apply, writes, now))
+        self._counts = {**self._counts, **counts} if not changed else counts
+        return Applied(answers, due, changed)
+
+    async def get(self, job_id: int) -> Job | None:
+        """See `Store.get`."""
+
+        def read(connection: sqlite3.Connection) -> Job | None:
+            rows = connection.execute(self._sql["jobs_where"].format(where="id = :id"), {"id": job_id, "limit": 1})
+            jobs = rows.fetchall()
+            if not jobs:
+                return None
+            history = connection.execute(self._sql["attempts_of_job"], (job_id,)).fetchall()
+            return _job(jobs[0], tuple(map(_attempt, history)))
+
+        return await self._on_reader(read)
+
+    async def find(self, which: JobFilter) -> list[Job]:
+        """See `Store.find`."""
+        where, parameters = _conditions(which)
+        sql = self._sql["jobs_where"].format(where=where)
+        rows = await self._on_reader(lambda connection: connection.execute(sql, parameters).fetchall())
+        return [_job(row) for row in rows]
+
+    def counts(self) -> Mapping[str, TypeCounts]:
+        """See `Store.counts`."""
+        return self._counts
+
+    async def changed(self) -> bool:
+        """See `Store.changed`."""
+        changed = await self._on_writer(self._take_change)
+        if changed:
+            self._counts = self._ledger.frozen()
+        return changed
+
+    # On the connections' threads.
+
+    def _apply(
+        self, writes: Sequence[Write], now: int, connection: sqlite3.Connection
+    ) -> tuple[list[Any], dict[str, int | None], bool, dict[str, TypeCounts]]:
+        try:
+            try:
+                return self._transact(connection, writes, now, LARGEST)
+            except Fenced:
+                return self._transact(connection, writes, now, 1)
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise sqlite_file.translated(error) from error
+
+    def _transact(
+        self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int
+    ) -> tuple[list[Any], dict[str, int | None], bool, dict[str, TypeCounts]]:
+        self._ledger.begin()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._look(connection)
+            transaction = Transaction(connection, self._sql, self._ledger, now, largest)
+            answers = sqlite_batch.apply(transaction, writes)
+            due = transaction.due()
+            self._ledger.flush(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+        if self._guard:
+            self._guard.check()
+        counts = self._ledger.commit()
+        changed, self._unreported = self._unreported, False
+        return answers, due, changed, (self._ledger.frozen() if changed else counts)
+
+    def _look(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA data_version").fetchall()[0]
+        if version != self._data_version:
+            self._ledger.reload(connection)
+            self._data_version = version
+            self._unreported = True
+
+    def _take_change(self, connection: sqlite3.Connection) -> bool:
+        self._look(connection)
+        changed, self._unreported = self._unreported, False
+        return changed
+
+    async def _open(self) -> None:
+        if self._path:
+            sqlite_file.create(self._path)
+        database = str(self._path) if self._path else ":memory:"
+        try:
+            self._write = await aiosqlite.connect(
+                database, isolation_level=None, cached_statements=256, timeout=sqlite_file.BUSY_TIMEOUT
+            )
+            prepare = partial(sqlite_file.prepare, database=database, durability=self._durability)
+            await self._on_writer(prepare)
+            if self._path:
+                self._read = await aiosqlite.connect(
+                    database, isolation_level=None, timeout=sqlite_file.BUSY_TIMEOUT
+                )
+                await self._on_reader(_set_read_only)
+            if self._guard:
+                self._guard.check()
+            await self.changed()
+        except sqlite3.Error as error:
+            await self._close()
+            raise StoreRefused(database, "unreadable", f"SQLite says: {error}.") from error
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _close(self) -> None:
+        for connection in (self._read, self._write):
+            if connection is not None:
+                with contextlib.suppress(ValueError):  # closed before
+                    await connection.close()
+        self._read = self._write = None
+
+    async def _on_writer(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        return await _on_thread(self._write, function)
+
+    async def _on_reader(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await _on_thread(self._read or self._write, function)
+        except sqlite3.Error as error:
+            raise sqlite_file.translated(error) from error
+
+
+async def _on_thread(connection: aiosqlite.Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Calls a function on the connection's thread, to its end whatever becomes of the caller.
+
+    The one use of a private method of aiosqlite: its public ones carry one statement each, and a transaction
+    that takes several awaits can be cancelled half way.
+    """
+    if connection is None:
+        raise StoreUnavailable("CLOSED", "the store is closed")
+    raw = connection._conn
+    return await _carried_out(connection._execute(function, raw))
+
+
+async def _carried_out(work: Any) -> Any:
+    """Awaits work that goes on if the caller is cancelled; then waits for it as well, and is cancelled after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("a cancelled call of the store failed: %s", error)
+        raise
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            _log.warning("rolling back failed, SQLite will do it itself: %s", error)
+
+
+def _set_read_only(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+
+def _conditions(which: JobFilter) -> tuple[str, dict[str, Any]]:
+    """The WHERE clause of a filter. A status is spelled out, so that the partial indexes serve it."""
+    where = ["1"]
+    parameters: dict[str, Any] = {"limit": which.limit}
+    if which.ids is not None:
+        where.append(f"id IN ({', '.join(str(int(job_id)) for job_id in which.ids)})")
+    if which.status is not None:
+        where.append(f"status = '{which.status.value}'")
+        if which.status in (Status.DEAD, Status.CANCELLED):
+            where.append("completed_at IS NOT NULL")
+    for column in ("type", "owner"):
+        if getattr(which, column) is not None:
+            where.append(f"{column} = :{column}")
+            parameters[column] = getattr(which, column)
+    if which.cancel_requested is not None:
+        where.append(f"cancel_requested = {int(which.cancel_requested)}")
+    if which.before is not None:
+        where.append("id < :before")
+        parameters["before"] = which.before
+    return " AND ".join(where), parameters
+
+
+def _job(row: tuple[Any, ...], history: tuple[Attempt, ...] = ()) -> Job:
+    *named, schedule, tick = row
+    times = [None if micros is None else to_datetime(micros) for micros in named[7:11]]
+    return Job(
+        named[0], named[1], named[2], Status(named[3]), PRIORITY_NAMES[named[4]], named[5], named[6],
+        *times,  # type: ignore[arg-type]  # the first two are never NULL
+        *named[11:19], bool(named[19]), bool(named[20]), named[21], schedule,
+        None if tick is None else to_datetime(tick), history,
+    )  # fmt: skip
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    attempt, outcome, started_at, ended_at, *rest = row
+    started = None if started_at is None else to_datetime(started_at)
+    return Attempt(attempt, Outcome(outcome), started, to_datetime(ended_at), *rest)

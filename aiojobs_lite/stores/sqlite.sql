@@ -1,0 +1,311 @@
+-- Every statement of the SQLite store, by name. `{rows}` stands for one parenthesis of question marks a row.
+
+-- name: insert_jobs
+-- Adds jobs, pending or claimed already; their ids are consecutive.
+INSERT INTO jobs (
+    type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
+    status, attempts, owner, started_at
+)
+VALUES {rows};
+
+-- name: insert_job_once
+-- Adds one pending job unless its key is taken.
+INSERT INTO jobs (
+    type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
+    status
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
+ON CONFLICT (type, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
+
+-- name: job_of_key
+-- The job that holds an idempotency key.
+SELECT id
+FROM jobs
+WHERE type = ? AND idempotency_key = ?;
+
+-- name: due_jobs
+-- The due jobs of one type and priority, in the order of the claim.
+SELECT
+    id, type, payload, priority, scheduled_at, attempts + 1, max_attempts, created_at, interruptions, snoozes,
+    crashes, tick
+FROM jobs
+WHERE status = 'pending'
+    AND parked IS NULL
+    AND type = ?
+    AND priority = ?
+    AND scheduled_at <= ?
+ORDER BY scheduled_at, id
+LIMIT ?;
+
+-- name: claim_jobs
+-- Gives jobs to an owner, one attempt each.
+UPDATE jobs
+SET status = 'processing', owner = ?, started_at = ?, attempts = attempts + 1
+FROM (VALUES {rows}) AS due
+WHERE jobs.id = due.column1
+    AND jobs.status = 'pending';
+
+-- name: processing_of_type
+-- How many jobs of a type are processing, over all owners.
+SELECT count(*)
+FROM jobs
+WHERE status = 'processing'
+    AND type = ?;
+
+-- name: next_due
+-- The earliest scheduled_at of the pending jobs of a type: a look at the first entry of each priority.
+SELECT min(earliest)
+FROM (
+    SELECT min(scheduled_at) AS earliest
+    FROM jobs
+    WHERE status = 'pending' AND parked IS NULL AND type = ?1 AND priority = 0
+    UNION ALL
+    SELECT min(scheduled_at)
+    FROM jobs
+    WHERE status = 'pending' AND parked IS NULL AND type = ?1 AND priority = 1
+    UNION ALL
+    SELECT min(scheduled_at)
+    FROM jobs
+    WHERE status = 'pending' AND parked IS NULL AND type = ?1 AND priority = 2
+);
+
+-- name: became_due
+-- How many jobs of a type that never ran became due between two instants.
+SELECT count(*)
+FROM jobs
+WHERE status = 'pending'
+    AND parked IS NULL
+    AND type = ?
+    AND priority = ?
+    AND scheduled_at > ?
+    AND scheduled_at <= ?
+    AND attempts = 0;
+
+-- name: finish_succeeded
+-- Completes the attempts that (id, attempt, owner) still holds.
+UPDATE jobs
+SET status = 'completed', owner = NULL, completed_at = ?, result = ended.column3,
+    error = coalesce(ended.column4, error)
+FROM (VALUES {rows}) AS ended
+WHERE jobs.id = ended.column1
+    AND jobs.attempts = ended.column2
+    AND jobs.owner = ended.column5
+    AND jobs.status = 'processing';
+
+-- name: cancel_requested
+-- Whether somebody asked to cancel a processing job.
+SELECT cancel_requested
+FROM jobs
+WHERE id = ?;
+
+-- name: finish
+-- Ends an attempt in any other way, if (id, attempt, owner) still holds it.
+UPDATE jobs
+SET
+    status = :status,
+    owner = NULL,
+    attempts = :attempts,
+    scheduled_at = :scheduled_at,
+    completed_at = :completed_at,
+    error = coalesce(:error, error),
+    reason = :reason,
+    interruptions = :interruptions,
+    snoozes = :snoozes,
+    crashes = :crashes,
+    cancel_requested = 0,
+    interrupted = 0,
+    parked = :parked
+WHERE id = :id
+    AND attempts = :attempt
+    AND owner = :owner
+    AND status = 'processing';
+
+-- name: insert_attempt
+-- Records an attempt that did not succeed.
+INSERT INTO attempts (job_id, attempt, outcome, started_at, ended_at, owner, error_type, message, traceback)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: standing
+-- Where one job stands: what the writes on single jobs decide by.
+SELECT type, status, attempts, scheduled_at
+FROM jobs
+WHERE id = ?;
+
+-- name: cancel_pending
+-- Cancels a pending job.
+UPDATE jobs
+SET status = 'cancelled', completed_at = ?, reason = ?, parked = NULL
+WHERE id = ?
+    AND status = 'pending';
+
+-- name: request_cancel
+-- Asks the owner of a processing job to stop it.
+UPDATE jobs
+SET cancel_requested = 1
+WHERE id = ?
+    AND status = 'processing';
+
+-- name: mark_interrupted
+-- Notes that a drain left this attempt running.
+UPDATE jobs
+SET interrupted = 1
+WHERE id = ?
+    AND attempts = ?
+    AND owner = ?
+    AND status = 'processing';
+
+-- name: dead_of_type
+-- How many jobs are dead, by type; one type, or all where it is NULL.
+SELECT type, count(*)
+FROM jobs
+WHERE status = 'dead'
+    AND completed_at IS NOT NULL
+    AND type = coalesce(?1, type)
+GROUP BY type;
+
+-- name: redrive
+-- Sends one dead or cancelled job back to pending, as if new.
+UPDATE jobs
+SET
+    status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
+    snoozes = 0, crashes = 0, cancel_requested = 0
+WHERE id = ?
+    AND status IN ('dead', 'cancelled');
+
+-- name: redrive_dead
+-- Sends the dead jobs of one type (or of all) back to pending, as if new.
+UPDATE jobs
+SET
+    status = 'pending', attempts = 0, scheduled_at = ?1, completed_at = NULL, reason = NULL, interruptions = 0,
+    snoozes = 0, crashes = 0, cancel_requested = 0
+WHERE status = 'dead'
+    AND completed_at IS NOT NULL
+    AND type = coalesce(?2, type);
+
+-- name: delete
+-- Deletes a job that nobody runs.
+DELETE FROM jobs
+WHERE id = ?
+    AND status <> 'processing';
+
+-- name: paused_types
+-- The types that nobody may claim.
+SELECT type
+FROM pauses;
+
+-- name: pause
+-- Holds a type back.
+INSERT OR IGNORE INTO pauses (type)
+VALUES (?);
+
+-- name: resume
+-- Lets a type go on.
+DELETE FROM pauses
+WHERE type = ?;
+
+-- name: unpark
+-- Makes the parked jobs of one type claimable again.
+UPDATE jobs
+SET parked = NULL
+WHERE status = 'pending'
+    AND parked IS NOT NULL
+    AND type = ?;
+
+-- name: prunable
+-- Finished jobs of one status that ended before an instant, the oldest first.
+SELECT id, type
+FROM jobs
+WHERE status = ?
+    AND completed_at < ?
+ORDER BY completed_at
+LIMIT ?;
+
+-- name: prune_ticks
+-- Forgets ticks that no clock will show again.
+DELETE FROM ticks
+WHERE schedule = ?
+    AND tick < ?;
+
+-- name: set_schedule
+-- Stores a schedule; only a changed expression or time zone moves its next tick.
+INSERT INTO schedules (name, expression, tz, next_tick)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE
+SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.next_tick
+WHERE expression <> excluded.expression
+    OR tz <> excluded.tz;
+
+-- name: schedule_names
+-- All schedules that were ever stored.
+SELECT name
+FROM schedules;
+
+-- name: next_tick
+-- The stored next tick of a schedule.
+SELECT next_tick
+FROM schedules
+WHERE name = ?;
+
+-- name: insert_tick
+-- Takes a tick, once.
+INSERT OR IGNORE INTO ticks (schedule, tick)
+VALUES (?, ?);
+
+-- name: schedule_busy
+-- Whether the latest job of a schedule is still to run or running.
+SELECT EXISTS (
+    SELECT 1
+    FROM schedules
+    JOIN jobs ON jobs.id = schedules.latest_job
+    WHERE schedules.name = ?
+        AND jobs.status IN ('pending', 'processing')
+);
+
+-- name: tick_job
+-- Notes which job a tick made.
+UPDATE ticks
+SET job_id = ?
+WHERE schedule = ?
+    AND tick = ?;
+
+-- name: latest_job
+-- Notes the latest job of a schedule.
+UPDATE schedules
+SET latest_job = ?
+WHERE name = ?;
+
+-- name: move_schedule
+-- Sets the next tick of a schedule.
+UPDATE schedules
+SET next_tick = ?
+WHERE name = ?;
+
+-- name: counts
+-- The counts of every type.
+SELECT type, pending, scheduled, retrying, processing, completed, dead, cancelled, due_mark
+FROM counts;
+
+-- name: set_counts
+-- Stores the counts of one type.
+INSERT OR REPLACE INTO counts (
+    type, pending, scheduled, retrying, processing, completed, dead, cancelled, due_mark
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: jobs_where
+-- Jobs, newest first; {where} is a chain of the conditions below.
+SELECT
+    id, type, payload, status, priority, attempts, max_attempts, scheduled_at, created_at, started_at, completed_at,
+    owner, idempotency_key, error, reason, result, interruptions, snoozes, crashes, cancel_requested, interrupted,
+    parked, schedule, tick
+FROM jobs
+WHERE {where}
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: attempts_of_job
+-- The recorded attempts of a job, oldest first.
+SELECT attempt, outcome, started_at, ended_at, owner, error_type, message, traceback
+FROM attempts
+WHERE job_id = ?
+ORDER BY id;

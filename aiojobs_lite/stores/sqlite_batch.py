@@ -1,0 +1,280 @@
+"""Many writes applied in one transaction by one function call on the connection's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from aiojobs_lite.job import (
+    FINISHED,
+    Cancel,
+    Claim,
+    Delete,
+    Finish,
+    Insert,
+    Inserted,
+    MarkInterrupted,
+    NewJob,
+    Outcome,
+    Pause,
+    Prune,
+    Redrive,
+    SetSchedule,
+    Status,
+    Tick,
+    TickAnswer,
+    Unpark,
+    Write,
+)
+from aiojobs_lite.stores.sqlite_claim import Claiming
+from aiojobs_lite.stores.sqlite_transaction import Fenced, Transaction
+
+_NEW_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_END_ROW = "(?, ?, ?, ?, ?)"
+_COLUMNS_OF_PENDING = (Status.PENDING.value, 0, None, None)
+
+
+def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
+    """Applies all writes to the open transaction, in the order that the store contract sets.
+
+    Returns:
+        One answer a write, in the order of `writes`.
+
+    Raises:
+        Fenced: If an attempt among several in one statement was no longer held.
+    """
+    answers: list[Any] = [None] * len(writes)
+    ends: list[int] = []
+    inserts: list[int] = []
+    claiming: Claiming | None = None
+    claim_index = -1
+    for index, write in enumerate(writes):
+        if type(write) is Finish:
+            ends.append(index)
+        elif type(write) is Insert:
+            inserts.append(index)
+    _finish_all(transaction, writes, ends, answers)
+    for index, write in enumerate(writes):
+        if type(write) in _ONE_BY_ONE:
+            answers[index] = _ONE_BY_ONE[type(write)](transaction, write)
+        elif type(write) is Claim:
+            claim_index = index
+    plain = _insert_keyed(transaction, writes, inserts, answers)
+    if claim_index >= 0:
+        claiming = Claiming(transaction, writes[claim_index])  # type: ignore[arg-type]
+        claiming.claim_due()
+    ids = _insert(transaction, plain, claiming)
+    for index in inserts:
+        answers[index] = [answer or Inserted(next(ids), True) for answer in answers[index]]
+    if claiming:
+        answers[claim_index] = claiming.answer()
+    return answers
+
+
+# The ends of attempts.
+
+
+def _finish_all(transaction: Transaction, writes: Sequence[Any], indexes: Sequence[int], answers: list[Any]) -> None:
+    """Ends attempts: those that succeeded many a statement, all others one by one."""
+    completed = [index for index in indexes if writes[index].outcome is Outcome.SUCCEEDED]
+    ends = map(writes.__getitem__, completed)
+    values = [(end.id, end.attempt, end.result, end.reason, end.owner) for end in ends]
+    for start, size, changed in transaction.many("finish_succeeded", _END_ROW, values, (transaction.now,)):
+        if changed != size and size > 1:
+            raise Fenced
+        for index in completed[start : start + size]:
+            answers[index] = changed == size
+            if changed == size:
+                tally = transaction.tally(writes[index].type)
+                tally.processing -= 1
+                tally.completed += 1
+    for index in indexes:
+        if answers[index] is None:
+            answers[index] = _finish(transaction, writes[index])
+
+
+def _finish(transaction: Transaction, end: Finish) -> bool:
+    asked = transaction.one("cancel_requested", (end.id,))
+    if asked and asked[0]:
+        end = end.cancelled()
+    named = {
+        "id": end.id,
+        "attempt": end.attempt,
+        "owner": end.owner,
+        "status": end.status.value,
+        "attempts": end.attempts,
+        "scheduled_at": end.scheduled_at,
+        "completed_at": transaction.now if end.status in FINISHED else None,
+        "error": end.failure.summary if end.failure else None,
+        "reason": end.reason,
+        "interruptions": end.interruptions,
+        "snoozes": end.snoozes,
+        "crashes": end.crashes,
+        "parked": end.parked,
+    }
+    tally = transaction.tally(end.type)
+    if transaction.run("finish", named).rowcount == 0:
+        return False
+    tally.processing -= 1
+    tally.move(end.status, 1, end.attempts, end.scheduled_at)
+    if end.parked is None:
+        record = (end.id, end.attempt, end.outcome.value, end.started_at, transaction.now, end.owner)
+        transaction.run("insert_attempt", (*record, *(end.failure or (None, end.reason, None))))
+    return True
+
+
+# New jobs.
+
+
+def _insert_keyed(
+    transaction: Transaction, writes: Sequence[Any], indexes: Sequence[int], answers: list[Any]
+) -> list[NewJob]:
+    """Inserts the jobs that have a key, one by one; returns the others."""
+    plain: list[NewJob] = []
+    for index in indexes:
+        rows = writes[index].rows
+        answers[index] = [_insert_once(transaction, row) if row.idempotency_key else None for row in rows]
+        plain += [row for row in rows if not row.idempotency_key]
+    return plain
+
+
+def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
+    tally = transaction.tally(row.type)
+    if transaction.run("insert_job_once", row).rowcount == 0:
+        return Inserted(transaction.one("job_of_key", (row.type, row.idempotency_key))[0], False)
+    tally.move(Status.PENDING, 1, 0, row.scheduled_at)
+    return Inserted(transaction.last_id(), True)
+
+
+def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:
+    """Inserts jobs, many a statement, claimed at once where the claim has room; returns their ids."""
+    claimed = claiming.choose(rows) if claiming else set()
+    values: list[tuple[Any, ...]] = []
+    for index, row in enumerate(rows):
+        tally = transaction.tally(row.type)
+        if claiming and index in claimed:
+            tally.processing += 1
+            values.append(row + claiming.columns_of_claimed)
+        else:
+            tally.move(Status.PENDING, 1, 0, row.scheduled_at)
+            values.append(row + _COLUMNS_OF_PENDING)
+    ids: list[int] = []
+    for _, size, _ in transaction.many("insert_jobs", _NEW_ROW, values):
+        last = transaction.last_id()
+        ids += range(last - size + 1, last + 1)
+    if claiming:
+        claiming.inserted((ids[index], rows[index]) for index in sorted(claimed))
+    return iter(ids)
+
+
+# Writes that come one by one.
+
+
+def _cancel(transaction: Transaction, write: Cancel) -> Status | None:
+    standing = transaction.one("standing", (write.id,))
+    if standing is None:
+        return None
+    job_type, status, attempts, scheduled_at = standing
+    if status == Status.PENDING:
+        tally = transaction.tally(job_type)
+        transaction.run("cancel_pending", (transaction.now, write.reason, write.id))
+        tally.move(Status.PENDING, -1, attempts, scheduled_at)
+        tally.cancelled += 1
+        return Status.CANCELLED
+    transaction.run("request_cancel", (write.id,))
+    return Status(status)
+
+
+def _mark_interrupted(transaction: Transaction, write: MarkInterrupted) -> bool:
+    return transaction.run("mark_interrupted", write).rowcount == 1
+
+
+def _redrive(transaction: Transaction, write: Redrive) -> int:
+    if write.id is None:
+        for job_type, count in transaction.run("dead_of_type", (write.type,)).fetchall():
+            tally = transaction.tally(job_type)
+            tally.dead -= count
+            tally.pending += count
+        return transaction.run("redrive_dead", (transaction.now, write.type)).rowcount
+    standing = transaction.one("standing", (write.id,))
+    if standing is None or standing[1] not in (Status.DEAD, Status.CANCELLED):
+        return 0
+    tally = transaction.tally(standing[0])
+    tally.move(Status(standing[1]), -1)
+    tally.pending += 1
+    return transaction.run("redrive", (transaction.now, write.id)).rowcount
+
+
+def _delete(transaction: Transaction, write: Delete) -> Status | None:
+    standing = transaction.one("standing", (write.id,))
+    if standing is None:
+        return None
+    job_type, status, attempts, scheduled_at = standing
+    if status != Status.PROCESSING:
+        tally = transaction.tally(job_type)
+        transaction.run("delete", (write.id,))
+        tally.move(Status(status), -1, attempts, scheduled_at)
+    return Status(status)
+
+
+def _pause(transaction: Transaction, write: Pause) -> None:
+    transaction.run("pause" if write.paused else "resume", (write.type,))
+    transaction.look_at(write.type)
+
+
+def _unpark(transaction: Transaction, write: Unpark) -> int:
+    transaction.look_at(*write.types)
+    return sum(transaction.run("unpark", (job_type,)).rowcount for job_type in write.types)
+
+
+def _prune(transaction: Transaction, write: Prune) -> int:
+    pruned = 0
+    for status, before in (
+        (Status.COMPLETED, write.completed_before),
+        (Status.DEAD, write.dead_before),
+        (Status.CANCELLED, write.dead_before),
+    ):
+        old = transaction.run("prunable", (status.value, before, write.limit - pruned)).fetchall()
+        for job_id, job_type in old:
+            transaction.run("delete", (job_id,))
+            transaction.tally(job_type).move(status, -1)
+        pruned += len(old)
+    for (schedule,) in transaction.run("schedule_names").fetchall():
+        transaction.run("prune_ticks", (schedule, write.ticks_before))
+    return pruned
+
+
+# Cron.
+
+
+def _set_schedule(transaction: Transaction, write: SetSchedule) -> int:
+    transaction.run("set_schedule", write)
+    stored: int = transaction.one("next_tick", (write.name,))[0]
+    return stored
+
+
+def _tick(transaction: Transaction, write: Tick) -> TickAnswer:
+    transaction.run("move_schedule", (write.next_tick, write.schedule))
+    if transaction.run("insert_tick", (write.schedule, write.tick)).rowcount == 0:
+        return TickAnswer("duplicate")
+    if write.row is None:
+        return TickAnswer("skipped")
+    if write.skip_overlap and transaction.one("schedule_busy", (write.schedule,))[0]:
+        return TickAnswer("overlap")
+    job_id = next(_insert(transaction, [write.row], None))
+    transaction.run("tick_job", (job_id, write.schedule, write.tick))
+    transaction.run("latest_job", (job_id, write.schedule))
+    return TickAnswer("fired", job_id)
+
+
+_ONE_BY_ONE: Mapping[type, Callable[[Transaction, Any], Any]] = {
+    Cancel: _cancel,
+    MarkInterrupted: _mark_interrupted,
+    Redrive: _redrive,
+    Delete: _delete,
+    Pause: _pause,
+    Unpark: _unpark,
+    Prune: _prune,
+    SetSchedule: _set_schedule,
+    Tick: _tick,
+}

@@ -1,0 +1,161 @@
+"""The database file: creating, refusing, migrating it, and telling passing faults from lasting ones.
+
+The file is never opened here but through SQLite: closing any other descriptor of it would drop SQLite's locks.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
+from aiojobs_lite.stores.queries import migrations
+
+APPLICATION_ID = 0x616A6C31  # "ajl1"
+BUSY_TIMEOUT = 5.0  # seconds that a transaction waits for another process's
+_OLDEST = (3, 33, 0)  # UPDATE ... FROM
+_WAL_PATIENCE = 5.0  # seconds; the switch to WAL does not wait for locks by itself
+
+_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+_PASSING += ("SQLITE_NOMEM", "SQLITE_PROTOCOL", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_INTERRUPT")
+_BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
+
+def translated(error: Exception) -> StoreError:
+    """The library's error for one that SQLite or its driver raised."""
+    code: str = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    if code.startswith(_PASSING):
+        return StoreUnavailable(code, str(error))
+    return StoreRejected(f"{code}: {error}")
+
+
+def create(path: Path) -> None:
+    """Makes sure that there is a file that only its owner can read; the -wal and -shm files copy its mode.
+
+    Raises:
+        StoreRefused: If there cannot be one.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST:
+        advice = f"SQLite {sqlite3.sqlite_version} is too old, {'.'.join(map(str, _OLDEST))} or newer is needed."
+        raise StoreRefused(str(path), "old library", advice)
+    if not path.parent.is_dir():
+        raise StoreRefused(str(path), "missing directory", f"Create {path.parent} first.")
+    if path.exists():
+        if not path.is_file():
+            raise StoreRefused(str(path), "not a file", "Name a file, such as app.db.")
+        return
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return  # another process was quicker
+    except OSError as error:
+        raise StoreRefused(str(path), "unreadable", f"It cannot be created: {error.strerror}.") from error
+
+
+def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -> None:
+    """Checks that the database is ours, sets it up and migrates it; changes nothing before it is known to be ours.
+
+    Raises:
+        StoreRefused: If it is corrupt, foreign, newer or not writable.
+        StoreUnavailable: If it is locked for too long.
+    """
+    try:
+        version = _checked_version(connection, database)
+        _set_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        scripts = migrations("sqlite")
+        for number, script in enumerate(scripts[version:], start=version + 1):
+            _migrate(connection, number, script)
+    except sqlite3.Error as error:
+        code = error.sqlite_errorname
+        if code.startswith(_BROKEN):
+            advice = "Restore it from a backup, or move it away to start empty; it was not changed."
+            raise StoreRefused(database, "corrupt", f"SQLite says: {error}. {advice}") from error
+        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+            advice = f"SQLite says: {error}. The file and its directory must be writable by this user."
+            raise StoreRefused(database, "unreadable", advice) from error
+        raise translated(error) from error
+
+
+def _checked_version(connection: sqlite3.Connection, database: str) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (tables or application or version):
+        advice = "It belongs to another program and was not changed. Give the jobs a file of their own."
+        raise StoreRefused(database, "foreign", advice)
+    newest = len(migrations("sqlite"))
+    if version > newest:
+        advice = f"It has schema {version}, this release knows {newest}. Upgrade aiojobs_lite; it was not changed."
+        raise StoreRefused(database, "newer", advice)
+    return int(version)
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _WAL_PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)  # on the connection's own thread
+        else:
+            return
+
+
+def _migrate(connection: sqlite3.Connection, number: int, script: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version < number:  # or another process was quicker
+            for statement in statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def statements(script: str) -> list[str]:
+    """Cuts a script into statements; triggers stay whole."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found
+
+
+class Guard:
+    """Notices that the file was deleted or replaced under the open connection, which SQLite does not."""
+
+    def __init__(self, path: Path) -> None:
+        self._paths = (path, path.with_name(path.name + "-wal"))
+        self._seen: list[tuple[int, int] | None] = [None, None]
+
+    def check(self) -> None:
+        """Compares the files with those seen first.
+
+        Raises:
+            StoreUnavailable: If one was deleted or replaced: what was committed since may be gone.
+        """
+        for index, path in enumerate(self._paths):
+            try:
+                status = os.stat(path)
+            except OSError:
+                found = None
+            else:
+                found = (status.st_dev, status.st_ino)
+            if self._seen[index] is None:
+                self._seen[index] = found
+            elif self._seen[index] != found:
+                raise StoreUnavailable("REPLACED", f"{path} was deleted or replaced while it was open; restart the program")

@@ -1,0 +1,109 @@
+"""The counts by type, moved with the rows in the same transaction, so that nobody ever counts."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from aiojobs_lite.job import Status
+from aiojobs_lite.stores.base import TypeCounts
+
+
+class Tally:
+    """The counts of one type, mutable. `due_mark`: rows scheduled after it count as scheduled."""
+
+    __slots__ = ("cancelled", "completed", "dead", "due_mark", "pending", "processing", "retrying", "scheduled")
+
+    def __init__(self, *columns: int) -> None:
+        (
+            self.pending,
+            self.scheduled,
+            self.retrying,
+            self.processing,
+            self.completed,
+            self.dead,
+            self.cancelled,
+            self.due_mark,
+        ) = columns or (0,) * 8
+
+    def columns(self) -> tuple[int, ...]:
+        """All fields, in the order of the table."""
+        return (
+            self.pending,
+            self.scheduled,
+            self.retrying,
+            self.processing,
+            self.completed,
+            self.dead,
+            self.cancelled,
+            self.due_mark,
+        )
+
+    def move(self, status: Status, by: int, attempts: int = 0, scheduled_at: int = 0) -> None:
+        """Adds `by` jobs (or takes them away) where `status` stands; the rest matters for pending ones."""
+        if status is Status.PENDING:
+            self.pending += by
+            if attempts:
+                self.retrying += by
+            elif scheduled_at > self.due_mark:
+                self.scheduled += by
+        else:
+            setattr(self, status, getattr(self, status) + by)
+
+    def frozen(self) -> TypeCounts:
+        """The counts as they are shown."""
+        return TypeCounts(*self.columns()[:-1])
+
+
+class Ledger:
+    """The tallies of every type as of the last commit, and those that the open transaction changed."""
+
+    def __init__(self, sql: Mapping[str, str]) -> None:
+        self._sql = sql
+        self._committed: dict[str, Tally] = {}
+        self._open: dict[str, Tally] = {}
+
+    def reload(self, connection: sqlite3.Connection) -> None:
+        """Reads all tallies: somebody else has committed."""
+        rows = connection.execute(self._sql["counts"]).fetchall()
+        self._committed = {row[0]: Tally(*row[1:]) for row in rows}
+
+    def begin(self) -> None:
+        """Forgets what a transaction that failed had changed."""
+        self._open = {}
+
+    def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
+        """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
+        tally = self._open.get(job_type)
+        if tally is None:
+            committed = self._committed.get(job_type)
+            tally = self._open[job_type] = Tally(*committed.columns()) if committed else Tally()
+            if tally.scheduled:
+                for priority in (0, 1, 2):
+                    became_due = (job_type, priority, tally.due_mark, now)
+                    tally.scheduled -= connection.execute(self._sql["became_due"], became_due).fetchall()[0][0]
+            tally.due_mark = max(tally.due_mark, now)
+        return tally
+
+    def touched(self) -> list[str]:
+        """The types that the open transaction used."""
+        return list(self._open)
+
+    def flush(self, connection: sqlite3.Connection) -> None:
+        """Writes the changed tallies, before the commit."""
+        for job_type, tally in self._open.items():
+            columns = tally.columns()
+            committed = self._committed.get(job_type)
+            if committed is None or committed.columns()[:-1] != columns[:-1]:
+                connection.execute(self._sql["set_counts"], (job_type, *columns))
+
+    def commit(self) -> dict[str, TypeCounts]:
+        """Takes the changes over, after the commit; returns those tallies."""
+        self._committed.update(self._open)
+        changed = {job_type: tally.frozen() for job_type, tally in self._open.items()}
+        self._open = {}
+        return changed
+
+    def frozen(self) -> dict[str, TypeCounts]:
+        """All counts as of the last commit."""
+        return {job_type: tally.frozen() for job_type, tally in self._committed.items()}

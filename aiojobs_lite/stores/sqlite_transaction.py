@@ -1,0 +1,94 @@
+"""What the parts of one transaction share: named queries, many rows a statement, the counts moved along.
+
+Statements are few and big: each step of SQLite gives up the interpreter lock and must win it back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from aiojobs_lite.stores.sqlite_ledger import Ledger, Tally
+
+LARGEST: Final = 128  # rows a statement; smaller ones come in powers of two, so that all stay prepared
+
+
+class Fenced(Exception):
+    """An attempt to be completed is no longer held; the transaction must be run again row by row."""
+
+
+def pieces(count: int, largest: int = LARGEST) -> Iterator[tuple[int, int]]:
+    """Cuts `count` rows into runs `(start, size)` of the largest size and then of falling powers of two."""
+    start, size = 0, largest
+    while count:
+        while size > count:
+            size //= 2
+        yield start, size
+        start += size
+        count -= size
+
+
+class Transaction:
+    """One transaction; lives between BEGIN and COMMIT.
+
+    Args:
+        connection: Where it is open.
+        sql: The named queries.
+        ledger: The counts.
+        now: Its instant, in microseconds.
+        largest: Rows a statement; 1 finds out which attempts are fenced off.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, sql: Mapping[str, str], ledger: Ledger, now: int, largest: int = LARGEST
+    ) -> None:
+        self.now = now
+        self._connection = connection
+        self._sql = sql
+        self._ledger = ledger
+        self._largest = largest
+        self._looked_at: set[str] = set()
+
+    def run(self, query: str, parameters: Any = ()) -> sqlite3.Cursor:
+        """Executes a named query."""
+        return self._connection.execute(self._sql[query], parameters)
+
+    def one(self, query: str, parameters: Any = ()) -> Any:
+        """The only row of a named query, or None."""
+        rows = self._connection.execute(self._sql[query], parameters).fetchall()
+        return rows[0] if rows else None
+
+    def many(
+        self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()
+    ) -> Iterator[tuple[int, int, int]]:
+        """Executes a `{rows}` query over all values; yields `(start, size, rows changed)` a statement."""
+        for start, size in pieces(len(values), self._largest):
+            sql = self._sql[query].replace("{rows}", ", ".join([row] * size))
+            flat = chain(first, chain.from_iterable(values[start : start + size]))
+            yield start, size, self._connection.execute(sql, tuple(flat)).rowcount
+
+    def last_id(self) -> int:
+        """The id of the row inserted last."""
+        row: tuple[int] = self._connection.execute("SELECT last_insert_rowid()").fetchall()[0]
+        return row[0]
+
+    def tally(self, job_type: str) -> Tally:
+        """The counts of a type, to be changed."""
+        return self._ledger.of(self._connection, job_type, self.now)
+
+    def look_at(self, *job_types: str) -> None:
+        """Has `due` answer for these types as well."""
+        self._looked_at.update(job_types)
+
+    def touched(self) -> list[str]:
+        """The types whose counts were used so far."""
+        return self._ledger.touched()
+
+    def due(self) -> dict[str, int | None]:
+        """The earliest claimable pending job of every type that was touched or looked at."""
+        found: dict[str, int | None] = {}
+        for job_type in self._looked_at.union(self._ledger.touched()):
+            found[job_type] = self.one("next_due", (job_type,))[0] if self.tally(job_type).pending else None
+        return found
