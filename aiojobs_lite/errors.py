@@ -13,6 +13,7 @@
     │   └── PayloadTooLarge         the arguments are too big to be stored
     ├── RunnerError                 the runner cannot be used here and now
     │   ├── RunnerNotStarted        before `async with runner`
+    │   ├── RunnerAlreadyStarted    entered twice, or changed while it runs
     │   ├── RunnerClosed            after it
     │   └── WrongEventLoop          from another loop, thread or process
     ├── JobError                    about one stored job
@@ -106,7 +107,7 @@ class InvalidSchedule(ConfigurationError, ValueError):
     Attributes:
         expression: The expression as it was given.
         field: The part at fault: `minute`, `hour`, `day of month`, `month`, `day of week`, `second`, `tz`,
-            or `expression` for the whole.
+            `instant`, or `expression` for the whole.
     """
 
     def __init__(self, expression: str, field: str, problem: str) -> None:
@@ -185,11 +186,18 @@ class RunnerNotStarted(RunnerError):
         super().__init__("the runner is not started. Use it inside `async with runner:` (the application's lifespan).")
 
 
+class RunnerAlreadyStarted(RunnerError):
+    """The runner was entered twice, or changed while it runs."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"the runner is started and cannot be {action} now. Do it before `async with runner:`.")
+
+
 class RunnerClosed(RunnerError):
     """The runner was used after it was left."""
 
     def __init__(self) -> None:
-        super().__init__("the runner is closed, nothing was written. A new JobRunner on the same database goes on.")
+        super().__init__("the runner is closed, nothing was written. Enter it again: `async with runner:`.")
 
 
 class WrongEventLoop(RunnerError):
@@ -215,7 +223,9 @@ class JobNotFound(JobError, LookupError):
     """No job has this id: it never existed, was deleted, or was pruned."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(job_id, f"there is no job {job_id}: never enqueued here, deleted, or pruned (see keep_completed).")
+        super().__init__(
+            job_id, f"there is no job {job_id}: never enqueued here, deleted, or pruned (see keep_completed)."
+        )
 
 
 class JobNotAllowed(JobError):

@@ -27,11 +27,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar
+from weakref import WeakSet
 
 _BUFFER = 1000
 
@@ -264,7 +263,7 @@ class Bus:
     """Hands events to the logs and to the listeners of one runner. Never waits, never raises into the engine."""
 
     def __init__(self) -> None:
-        self._listeners: set[_Listener] = set()
+        self._listeners: WeakSet[Listener] = WeakSet()  # one that nobody iterates any more goes by itself
         self._loggers: dict[str, logging.Logger] = {}
 
     def hears(self, kind: type[Event]) -> bool:
@@ -280,15 +279,11 @@ class Bus:
         for listener in self._listeners:
             listener.put(event)
 
-    @asynccontextmanager
-    async def listen(self) -> AsyncIterator[AsyncIterator[Event]]:
-        """Everything published while the block runs; at most 1,000 unread, the oldest give way."""
-        listener = _Listener()
+    def listen(self) -> Listener:
+        """Everything published from now on."""
+        listener = Listener()
         self._listeners.add(listener)
-        try:
-            yield listener
-        finally:
-            self._listeners.discard(listener)
+        return listener
 
     def close(self) -> None:
         """Ends every listener's iteration."""
@@ -302,8 +297,8 @@ class Bus:
         return logger
 
 
-class _Listener:
-    """The unread events of one `async for`."""
+class Listener:
+    """The events of one `async for`: at most 1,000 unread, the oldest give way. Ends when the runner is closed."""
 
     def __init__(self) -> None:
         self._unread: deque[Event] = deque(maxlen=_BUFFER)
@@ -311,14 +306,16 @@ class _Listener:
         self._closed = False
 
     def put(self, event: Event) -> None:
+        """Hands an event over; never waits."""
         self._unread.append(event)
         self._arrived.set()
 
     def close(self) -> None:
+        """Ends the iteration after what is unread."""
         self._closed = True
         self._arrived.set()
 
-    def __aiter__(self) -> _Listener:
+    def __aiter__(self) -> Listener:
         return self
 
     async def __anext__(self) -> Event:

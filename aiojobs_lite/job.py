@@ -101,7 +101,7 @@ class Job:
         owner: The runner instance that runs it, or None.
         idempotency_key: Unique per type, or None.
         error: Type and message of the latest failure, or None.
-        reason: Why it is dead or cancelled, or None.
+        reason: Why it is dead or cancelled, or why its result was not kept, or None.
         result_json: What the handler returned, as JSON, or None.
         interruptions: How often a drain stopped it.
         snoozes: How often it snoozed.
@@ -285,7 +285,8 @@ class MarkInterrupted(NamedTuple):
 
 class Redrive(NamedTuple):
     """Sends dead or cancelled jobs back to pending with all their attempts: one by id, or the dead ones of a type
-    (`id` None; `type` None: of every type). Answer: how many."""
+    (`id` None; `type` None: of every type). Answer: how many.
+    """
 
     id: int | None
     type: str | None
@@ -312,7 +313,8 @@ class Unpark(NamedTuple):
 
 class Prune(NamedTuple):
     """Deletes at most `limit` jobs that completed, or died or were cancelled, before these instants, and ticks
-    before `ticks_before`. Answer: how many jobs."""
+    before `ticks_before`. Answer: how many jobs.
+    """
 
     completed_before: int
     dead_before: int
@@ -347,16 +349,5 @@ class TickAnswer(NamedTuple):
 
 
 Write = (
-    Insert
-    | Claim
-    | Finish
-    | Cancel
-    | MarkInterrupted
-    | Redrive
-    | Delete
-    | Pause
-    | Unpark
-    | Prune
-    | SetSchedule
-    | Tick
+    Insert | Claim | Finish | Cancel | MarkInterrupted | Redrive | Delete | Pause | Unpark | Prune | SetSchedule | Tick
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Required, cast, get_type_hints
+from typing import Any, NotRequired, Required, cast, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticSerializationError
-from typing_extensions import NotRequired, TypedDict  # pydantic brings it; it needs this one below Python 3.12
+from typing_extensions import TypedDict  # pydantic brings it; it needs this one below Python 3.12
 
 from aiojobs_lite.context import JobContext, injected
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
@@ -73,7 +73,7 @@ class Signature:
             _refuse_nan(self.job_type, self._adapter.serializer.to_python(validated))
         if len(stored) > LARGEST_PAYLOAD:
             raise PayloadTooLarge(self.job_type, len(stored), LARGEST_PAYLOAD)
-        return cast("str", stored.decode())
+        return stored.decode()
 
     def load(self, payload: str) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of a stored payload: by position for those that the handler takes only so, else by name.
@@ -159,7 +159,7 @@ def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
 
 
 def _adapter(job_type: str, fields: dict[str, Any]) -> TypeAdapter[Any]:
-    schema = cast("Any", TypedDict("Payload", fields))  # type: ignore[operator, misc]  # mypy knows the literal form only
+    schema = cast("Any", TypedDict("Payload", fields))  # type: ignore[operator]  # mypy knows the literal form only
     schema.__pydantic_config__ = _CONFIG
     return _checked(job_type, "an argument", lambda: TypeAdapter(schema), mode="validation")
 
@@ -172,7 +172,9 @@ def _checked(job_type: str, what: str, make: Callable[[], TypeAdapter[Any]], mod
         first = str(error).splitlines()[0]
         raise InvalidJobType(job_type, f"{what} has a type that cannot be stored as JSON: {first}") from error
     if secret := _find_secret(schema, ""):
-        problem = f"{what} holds a secret type ({secret}), which would be stored as asterisks. Enqueue a key to look it up"
+        problem = (
+            f"{what} holds a secret type ({secret}), which would be stored as asterisks. Enqueue a key to look it up"
+        )
         raise InvalidJobType(job_type, problem)
     return adapter
 

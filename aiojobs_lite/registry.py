@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.context import JobContext
@@ -139,8 +139,36 @@ class ConfiguredJob(Enqueueable[P, R_co]):
         self.how = how
 
 
+class JobOptions(TypedDict, total=False):
+    """What `@job`, `@runner.job` and `@runner.cron` take, all of it optional.
+
+    Attributes:
+        name: The stable name kept in the database, 1 to 200 printable characters; default: the function's name.
+        max_attempts: All attempts a job may have, the first included; default 5.
+        backoff: Waits between attempts; default `Backoff(base="2s", cap="1h")`.
+        timeout: How long an attempt may take, from the first line of the handler; default: any time.
+        concurrency: Most jobs of this type processing at once, over all runners of the database; default: any number.
+        priority: `high`, `medium` (default) or `low`.
+        retry_on: Only these exceptions are tried again; default: all are.
+        abandon_on: These exceptions make the job dead at once.
+        keep_result: Whether what the handler returns is stored; default True.
+        process: Runs a plain `def` in another process; default False: in a thread.
+    """
+
+    name: str | None
+    max_attempts: int
+    backoff: Backoff | None
+    timeout: Duration | None
+    concurrency: int | None
+    priority: Priority
+    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
+    abandon_on: type[BaseException] | tuple[type[BaseException], ...]
+    keep_result: bool
+    process: bool
+
+
 class JobType(Enqueueable[P, R_co]):
-    """A handler with a stable name and defaults. Made by `@job` or `@runner.job`; see there for the arguments.
+    """A handler with a stable name and defaults. Made by `@job` or `@runner.job`, which take `JobOptions`.
 
     Attributes:
         name: Its stable name, kept in the database.
@@ -243,20 +271,7 @@ class JobDecorator(Protocol):
     @overload
     def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
     @overload
-    def __call__(
-        self,
-        *,
-        name: str | None = None,
-        max_attempts: int = 5,
-        backoff: Backoff | None = None,
-        timeout: Duration | None = None,
-        concurrency: int | None = None,
-        priority: Priority = "medium",
-        retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
-        abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
-        keep_result: bool = True,
-        process: bool = False,
-    ) -> Declares: ...
+    def __call__(self, **options: Unpack[JobOptions]) -> Declares: ...
 
 
 def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorator:
@@ -270,7 +285,7 @@ def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorato
 
         return declare if handler is None else declare(handler)
 
-    return decorate  # type: ignore[return-value]  # typed by the protocol's overloads
+    return decorate
 
 
 class Registry:
@@ -349,7 +364,9 @@ def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["
     if is_async:
         raise InvalidJobType(name, "process=True is for plain `def`; an `async def` runs on the event loop")
     if "<locals>" in getattr(handler, "__qualname__", "<locals>"):
-        raise InvalidJobType(name, "process=True takes a function at the top of a module, which a new process can import")
+        raise InvalidJobType(
+            name, "process=True takes a function at the top of a module, which a new process can import"
+        )
     return "process"
 
 
@@ -372,9 +389,9 @@ def _exceptions(option: str, given: object) -> tuple[type[BaseException], ...]:
     return found
 
 
-def registry_of(job_types: Iterable[JobType[..., Any]]) -> Registry:
-    """A registry with these job types."""
-    registry = Registry()
-    for job_type in job_types:
-        registry.add(job_type)
-    return registry
+def _belongs_to_nobody(job_type: JobType[..., Any]) -> None:
+    """A bare `@job` waits for `JobRunner(jobs=[...])`."""
+
+
+job = decorator(_belongs_to_nobody)
+"""Declares a handler as a job type that belongs to no runner yet: give it to `JobRunner(jobs=[...])`."""

@@ -220,14 +220,10 @@ class _Settlement:
         return self._spent._replace(outcome=outcome, status=Status.DEAD, reason=reason, failure=failure)
 
     def _again(self, outcome: Outcome, failure: Failure | None, scheduled_at: int) -> Finish:
-        return self._spent._replace(
-            outcome=outcome, status=Status.PENDING, failure=failure, scheduled_at=scheduled_at
-        )
+        return self._spent._replace(outcome=outcome, status=Status.PENDING, failure=failure, scheduled_at=scheduled_at)
 
     def _cancelled(self, reason: str, failure: Failure | None) -> Finish:
-        return self._spent._replace(
-            outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason=reason, failure=failure
-        )
+        return self._spent._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason=reason, failure=failure)
 
     def _snoozed(self, snooze: Snooze) -> Finish:
         end = self._again(Outcome.SNOOZED, None, after(self._now, snooze.delay))

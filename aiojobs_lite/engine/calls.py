@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import importlib
 import os
@@ -44,10 +45,9 @@ async def call_in_thread(
             value = contextvars.Context().run(handler, *args, **kwargs)
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job
             error = raised
-        try:
+        # A closed event loop: the drain gave up on this attempt, and its rescue will run it again.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, future, value, error)
-        except RuntimeError:
-            pass  # the event loop is closed: the drain gave up on this attempt, and its rescue will run it again
 
     threading.Thread(target=work, name=f"aiojobs_lite {getattr(handler, '__name__', '')}", daemon=True).start()
     return await future

@@ -105,7 +105,9 @@ class Dispatcher:
         if self._total:
             return False
         free = self._max_running
-        return self._closed or not any(self._room(job_type, free) > 0 for job_type in self._due_types(self._clock.now()))
+        return self._closed or not any(
+            self._room(job_type, free) > 0 for job_type in self._due_types(self._clock.now())
+        )
 
     def oldest_due_age(self) -> float:
         """For how many seconds the longest waiting due job has been due; 0 if none waits."""

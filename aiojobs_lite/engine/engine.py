@@ -73,25 +73,26 @@ class Engine:
         deps: Mapping[Any, Any],
         settings: Settings,
     ) -> None:
-        self._store, self._clock, self._bus, self._registry = store, clock, bus, registry
+        self.store, self.bus = store, bus
+        self._clock, self._registry = clock, registry
         self._settings = settings
         self._metrics = Metrics()
         self.waiters = Waiters()
         self._ownership = Ownership(store.shared_path)
         self._dispatcher = Dispatcher(
             self._ownership.owner, clock, registry, settings.max_running,
-            start=lambda job: self._executor.start(job), wake=lambda: self.committer.wake(),
+            start=lambda job: self._executor.start(job), wake=lambda: self._committer.wake(),
         )  # fmt: skip
-        self.committer = Committer(
+        self._committer = Committer(
             store, clock, bus,
             next_claim=self._dispatcher.next_claim, committed=self._dispatcher.committed, idle=self._went_idle,
         )  # fmt: skip
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,
-            keep=self.committer.keep, released=self._dispatcher.released, finished=self.waiters.finished,
+            keep=self._committer.keep, released=self._dispatcher.released, finished=self.waiters.finished,
             cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        self._ticker = Ticker(schedules, clock, bus, self._metrics, self.committer.write)
+        self._ticker = Ticker(schedules, clock, bus, self._metrics, self._committer.write)
         self._janitor = Janitor(
             store, clock, bus, registry,
             is_dead=self._ownership.is_dead, bury=self._ownership.bury, others=self._ownership.others,
@@ -150,14 +151,18 @@ class Engine:
         """Returns when nothing runs and nothing is due that could run."""
         while True:
             self._idle.clear()
-            self.committer.wake()
+            self._committer.wake()
             await self._idle.wait()
             if self._is_idle():
                 return
 
-    async def wait_closed(self) -> None:
+    async def until_draining(self) -> None:
         """Returns when the drain has begun."""
         await self._drain_asked.wait()
+
+    async def write(self, write: Write) -> Any:
+        """Makes a write durable; see `Committer.write`."""
+        return await self._committer.write(write)
 
     def cancel(self, job_id: int) -> None:
         """Stops an attempt that runs here, if one does."""
@@ -169,7 +174,7 @@ class Engine:
 
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""
-        counts = self._store.counts()
+        counts = self.store.counts()
         by_type = {name: self._type_stats(name, counts.get(name)) for name in {*self._registry.names(), *counts}}
         total = {
             name: sum(getattr(stats, name) for stats in by_type.values())
@@ -183,7 +188,7 @@ class Engine:
             throughput=self._metrics.throughput(),
             loop_lag=self._metrics.loop_lag,
             draining=self.is_draining,
-            degraded=self.committer.degraded,
+            degraded=self._committer.degraded,
             stale_finishes=self._metrics.stale_finishes,
             skipped_ticks=self._metrics.skipped_ticks,
             unclaimed=self._unclaimed(),
@@ -196,7 +201,7 @@ class Engine:
         try:
             await self._open()
             async with anyio.create_task_group() as group:
-                for part in (self.committer, self._dispatcher, self._watcher, self._ticker):
+                for part in (self._committer, self._dispatcher, self._watcher, self._ticker):
                     group.start_soon(self._guarded, part.run)
                 await self._first_rescue()
                 group.start_soon(self._guarded, self._janitor.run)
@@ -208,7 +213,7 @@ class Engine:
                     await self._close_asked.wait()
                 await self._flush()
                 group.cancel_scope.cancel()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # handed to `start`, or logged: never to the host
             if ready.done():
                 _log.exception("the engine stopped; this is a defect of the library, please report it")
             _resolve(ready, error)
@@ -217,15 +222,15 @@ class Engine:
             await self._shut()
 
     async def _open(self) -> None:
-        await self._store.open()
+        await self.store.open()
         self._ownership.acquire()
         now = self._clock.now()
         writes: list[Write] = [Unpark(self._registry.names()), *self._ticker.first(now)]
-        applied = await self._store.apply(writes, now)
+        applied = await self.store.apply(writes, now)
         self._ticker.begin(applied.answers[1:])
         unclaimed = self._unclaimed()
-        if unclaimed and self._bus.hears(TypesUnclaimed):
-            self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in unclaimed.items())))
+        if unclaimed and self.bus.hears(TypesUnclaimed):
+            self.bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in unclaimed.items())))
 
     async def _first_rescue(self) -> None:
         try:
@@ -241,24 +246,24 @@ class Engine:
                 await run()
             except StoreUnavailable as error:
                 _log.warning("%s: %s", run.__qualname__, error)
-            except Exception:
+            except Exception:  # noqa: BLE001  # logged, and the part is started again
                 _log.exception("%s failed and is started again; please report it", run.__qualname__)
             await asyncio.sleep(_RESTART_PAUSE)
 
     async def _drain(self) -> None:
         started = time.monotonic()
-        if self._bus.hears(DrainStarted):
-            self._bus.publish(DrainStarted(self._drain_why, self._executor.running))
+        if self.bus.hears(DrainStarted):
+            self.bus.publish(DrainStarted(self._drain_why, self._executor.running))
         await self._until_done(self._settings.drain_timeout, hurry=self._hurry)
         interrupted = self._executor.stop_all(Stop.SHUTDOWN)
         await self._until_done(self._settings.cancel_grace)
         left = self._executor.running
-        if self._bus.hears(DrainFinished):
-            self._bus.publish(DrainFinished(time.monotonic() - started, max(0, interrupted - left), left))
+        if self.bus.hears(DrainFinished):
+            self.bus.publish(DrainFinished(time.monotonic() - started, max(0, interrupted - left), left))
 
     async def _until_done(self, timeout: float, hurry: asyncio.Event | None = None) -> None:
         """Waits until nothing runs, at most so many seconds, or until somebody is in a hurry."""
-        waits = [asyncio.ensure_future(self._executor.wait_until_done())]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._executor.wait_until_done())]
         if hurry is not None:
             waits.append(asyncio.ensure_future(hurry.wait()))
         try:
@@ -271,21 +276,21 @@ class Engine:
     async def _flush(self) -> None:
         """Saves what is left to save; in vain if the store cannot be written, whose rescue then finds it."""
         for note in self._executor.leave():
-            self.committer.keep(note, _nothing)
-        self.committer.wake()
+            self._committer.keep(note, _nothing)
+        self._committer.wake()
         deadline = time.monotonic() + _FLUSH
-        while not self.committer.is_idle and time.monotonic() < deadline:
+        while not self._committer.is_idle and time.monotonic() < deadline:  # noqa: ASYNC110  # bounded, at the very end
             await asyncio.sleep(0.002)
 
     async def _shut(self) -> None:
         self._signals.restore()
         self.drain("close")
         left_running = bool(self._executor.leave())
-        self.committer.close()
+        self._committer.close()
         self.waiters.close(RunnerClosed())
-        self._bus.close()
+        self.bus.close()
         try:
-            await self._store.close()
+            await self.store.close()
         finally:
             if not left_running:  # else the lock says, until the process ends, that something still runs
                 self._ownership.release()
@@ -301,14 +306,14 @@ class Engine:
             if not future.done():
                 future.set_result(answer) if error is None else future.set_exception(error)
 
-        self.committer.keep(write, done)
+        self._committer.keep(write, done)
         return future
 
     async def _changed(self) -> None:
         self._dispatcher.look_again()
-        await self.waiters.recheck(lambda ids: self._store.find(JobFilter(ids=ids, limit=len(ids))))
+        await self.waiters.recheck(lambda ids: self.store.find(JobFilter(ids=ids, limit=len(ids))))
         if self._executor.running:
-            asked = await self._store.find(JobFilter(owner=self._ownership.owner, cancel_requested=True))
+            asked = await self.store.find(JobFilter(owner=self._ownership.owner, cancel_requested=True))
             for job in asked:
                 self._executor.stop(job.id, Stop.CANCEL)
 
@@ -327,12 +332,12 @@ class Engine:
             self._idle.set()
 
     def _is_idle(self) -> bool:
-        return self._ticker.is_idle and self._dispatcher.is_idle and self.committer.is_idle
+        return self._ticker.is_idle and self._dispatcher.is_idle and self._committer.is_idle
 
     def _unclaimed(self) -> dict[str, int]:
         return {
             name: counts.pending
-            for name, counts in self._store.counts().items()
+            for name, counts in self.store.counts().items()
             if counts.pending and self._registry.find(name) is None
         }
 

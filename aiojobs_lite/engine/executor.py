@@ -157,7 +157,9 @@ class Executor:
         self._closed = True
         for run in self._running.values():
             self._call_off_timers(run)
-        return [MarkInterrupted(run.claimed.id, run.claimed.attempt, run.claimed.owner) for run in self._running.values()]
+        return [
+            MarkInterrupted(run.claimed.id, run.claimed.attempt, run.claimed.owner) for run in self._running.values()
+        ]
 
     async def _attempt(self, run: Running) -> None:
         try:
@@ -207,10 +209,12 @@ class Executor:
         self._changed.set()
         self._keep(end, partial(self._saved, end, duration))
 
-    def _saved(self, end: Finish, duration: float, held: bool | None, error: StoreError | None) -> None:
+    def _saved(self, end: Finish, duration: float, held: bool | None, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
         if error is not None:
             # The store cannot take it as it stands (text that is no Unicode, say): save that it ended, at least.
-            bare = end._replace(result=None, failure=None, reason=f"its end could not be stored: {type(error).__name__}")
+            bare = end._replace(
+                result=None, failure=None, reason=f"its end could not be stored: {type(error).__name__}"
+            )
             if bare != end:
                 self._keep(bare, partial(self._saved, bare, duration))
         elif held:

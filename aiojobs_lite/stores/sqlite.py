@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +24,8 @@ from aiojobs_lite.stores.sqlite_transaction import LARGEST, Fenced, Transaction
 _log = logging.getLogger("aiojobs_lite.store")
 
 T = TypeVar("T")
+_TIMES = (7, 8, 9, 10, 23)  # columns of jobs_where, which come in the order of Job
+_FLAGS = (19, 20)
 Durability = Literal["full", "normal"]
 
 
@@ -154,9 +156,7 @@ class SqliteStore:
             prepare = partial(sqlite_file.prepare, database=database, durability=self._durability)
             await self._on_writer(prepare)
             if self._path:
-                self._read = await aiosqlite.connect(
-                    database, isolation_level=None, timeout=sqlite_file.BUSY_TIMEOUT
-                )
+                self._read = await aiosqlite.connect(database, isolation_level=None, timeout=sqlite_file.BUSY_TIMEOUT)
                 await self._on_reader(_set_read_only)
             if self._guard:
                 self._guard.check()
@@ -193,11 +193,11 @@ async def _on_thread(connection: aiosqlite.Connection | None, function: Callable
     """
     if connection is None:
         raise StoreUnavailable("CLOSED", "the store is closed")
-    raw = connection._conn
-    return await _carried_out(connection._execute(function, raw))
+    execute: Callable[..., Coroutine[Any, Any, T]] = connection._execute  # noqa: SLF001
+    return await _carried_out(execute(function, connection._conn))  # noqa: SLF001
 
 
-async def _carried_out(work: Any) -> Any:
+async def _carried_out(work: Coroutine[Any, Any, T]) -> T:
     """Awaits work that goes on if the caller is cancelled; then waits for it as well, and is cancelled after it."""
     task = asyncio.ensure_future(work)
     try:
@@ -247,14 +247,14 @@ def _conditions(which: JobFilter) -> tuple[str, dict[str, Any]]:
 
 
 def _job(row: tuple[Any, ...], history: tuple[Attempt, ...] = ()) -> Job:
-    *named, schedule, tick = row
-    times = [None if micros is None else to_datetime(micros) for micros in named[7:11]]
-    return Job(
-        named[0], named[1], named[2], Status(named[3]), PRIORITY_NAMES[named[4]], named[5], named[6],
-        *times,  # type: ignore[arg-type]  # the first two are never NULL
-        *named[11:19], bool(named[19]), bool(named[20]), named[21], schedule,
-        None if tick is None else to_datetime(tick), history,
-    )  # fmt: skip
+    values: list[Any] = [*row, history]
+    values[3] = Status(row[3])
+    values[4] = PRIORITY_NAMES[row[4]]
+    for index in _TIMES:
+        values[index] = None if row[index] is None else to_datetime(row[index])
+    for index in _FLAGS:
+        values[index] = bool(row[index])
+    return Job(*values)
 
 
 def _attempt(row: tuple[Any, ...]) -> Attempt:

@@ -84,8 +84,7 @@ WHERE status = 'pending'
 -- name: finish_succeeded
 -- Completes the attempts that (id, attempt, owner) still holds.
 UPDATE jobs
-SET status = 'completed', owner = NULL, completed_at = ?, result = ended.column3,
-    error = coalesce(ended.column4, error)
+SET status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4
 FROM (VALUES {rows}) AS ended
 WHERE jobs.id = ended.column1
     AND jobs.attempts = ended.column2

@@ -65,7 +65,7 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
         claiming.claim_due()
     ids = _insert(transaction, plain, claiming)
     for index in inserts:
-        answers[index] = [answer or Inserted(next(ids), True) for answer in answers[index]]
+        answers[index] = [answer or Inserted(next(ids), is_new=True) for answer in answers[index]]
     if claiming:
         answers[claim_index] = claiming.answer()
     return answers
@@ -141,9 +141,9 @@ def _insert_keyed(
 def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
     tally = transaction.tally(row.type)
     if transaction.run("insert_job_once", row).rowcount == 0:
-        return Inserted(transaction.one("job_of_key", (row.type, row.idempotency_key))[0], False)
+        return Inserted(transaction.one("job_of_key", (row.type, row.idempotency_key))[0], is_new=False)
     tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-    return Inserted(transaction.last_id(), True)
+    return Inserted(transaction.last_id(), is_new=True)
 
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:

@@ -84,7 +84,7 @@ class Claiming:
             if self._room[job_type] > 0
         ]
         for row in islice(heapq.merge(*cursors, key=_SCHEDULED_AT_AND_ID), self._left):
-            job = Claimed(*row[:8], now, *row[8:], owner)
+            job = Claimed._make((*row[:8], now, *row[8:], owner))
             self._jobs.append(job)
             self._take(job.type)
             tally = self._transaction.tally(job.type)

@@ -18,8 +18,12 @@ BUSY_TIMEOUT = 5.0  # seconds that a transaction waits for another process's
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 _WAL_PATIENCE = 5.0  # seconds; the switch to WAL does not wait for locks by itself
 
-_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
-_PASSING += ("SQLITE_NOMEM", "SQLITE_PROTOCOL", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_INTERRUPT")
+_PASSING = tuple(
+    f"SQLITE_{name}"
+    for name in (
+        "BUSY", "LOCKED", "FULL", "IOERR", "READONLY", "CANTOPEN", "NOMEM", "PROTOCOL", "CORRUPT", "NOTADB", "INTERRUPT"
+    )
+)  # fmt: skip
 _BROKEN = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
@@ -158,4 +162,6 @@ class Guard:
             if self._seen[index] is None:
                 self._seen[index] = found
             elif self._seen[index] != found:
-                raise StoreUnavailable("REPLACED", f"{path} was deleted or replaced while it was open; restart the program")
+                raise StoreUnavailable(
+                    "REPLACED", f"{path} was deleted or replaced while it was open; restart the program"
+                )

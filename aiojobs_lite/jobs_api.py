@@ -1,0 +1,186 @@
+"""What a runner shows of its database: `runner.jobs` and `runner.schedules`."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.engine.ticker import Schedule
+from aiojobs_lite.engine.waiters import End
+from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, UnknownJobType
+from aiojobs_lite.events import JobCancelled
+from aiojobs_lite.job import Cancel, Delete, Job, Redrive, Status
+from aiojobs_lite.stores.base import JobFilter
+
+_LARGEST_ID = 2**63 - 1
+_LARGEST_PAGE = 1000
+
+
+class Jobs:
+    """The stored jobs of a runner's database: `runner.jobs`.
+
+    Args:
+        engine: Returns the engine in use; raises if the runner cannot be used here and now.
+    """
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    async def get(self, job_id: int) -> Job:
+        """Reads one job with the history of its attempts.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+        """
+        job = await self._engine().store.get(_checked(job_id))
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    async def list(
+        self,
+        *,
+        status: Status | str | None = None,
+        type: str | None = None,  # noqa: A002  # the column's name
+        limit: int = 100,
+        after: int | None = None,
+    ) -> builtins.list[Job]:
+        """Reads a page of jobs, the newest first, without history.
+
+        Args:
+            status: Only jobs of this status.
+            type: Only jobs of this type.
+            limit: Size of the page, 1 to 1,000.
+            after: Id of the last job of the page before.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+        """
+        if not isinstance(limit, int) or not 1 <= limit <= _LARGEST_PAGE:
+            raise InvalidOption("limit", limit, f"1 to {_LARGEST_PAGE:,}")
+        try:
+            wanted = None if status is None else Status(status)
+        except ValueError:
+            raise InvalidOption("status", status, " or ".join(repr(str(known)) for known in Status)) from None
+        if after is not None and not isinstance(after, int):
+            raise InvalidOption("after", after, "the id of a job")
+        return await self._engine().store.find(JobFilter(status=wanted, type=type, before=after, limit=limit))
+
+    async def cancel(self, job_id: int, reason: str | None = None) -> Status:
+        """Cancels a pending job; asks a processing one to stop, in whatever process it runs.
+
+        Args:
+            job_id: The job.
+            reason: Kept with a pending job.
+
+        Returns:
+            `cancelled`, or `processing` for one that was asked to stop: it is cancelled when its handler has ended,
+            unless it completes before.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobNotAllowed: If it has finished.
+        """
+        engine = self._engine()
+        status: Status | None = await engine.write(Cancel(_checked(job_id), reason))
+        if status is None:
+            raise JobNotFound(job_id)
+        if status is Status.PROCESSING:
+            engine.cancel(job_id)
+        elif status is Status.CANCELLED:
+            await self._cancelled(engine, job_id, reason)
+        else:
+            raise JobNotAllowed(job_id, status, "cancelled", "a pending or processing job")
+        return status
+
+    async def redrive(self, job_id: int) -> None:
+        """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobNotAllowed: If it is neither dead nor cancelled.
+        """
+        engine = self._engine()
+        if not await engine.write(Redrive(_checked(job_id), None)):
+            job = await self.get(job_id)
+            raise JobNotAllowed(job_id, job.status, "redriven", "a dead or cancelled job")
+
+    async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
+        """Sends all dead jobs (of one type, or of every type) back to pending; returns how many."""
+        redriven: int = await self._engine().write(Redrive(None, type))
+        return redriven
+
+    async def delete(self, job_id: int) -> None:
+        """Deletes a job with its history.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobNotAllowed: If it is processing.
+        """
+        engine = self._engine()
+        status: Status | None = await engine.write(Delete(_checked(job_id)))
+        if status is None:
+            raise JobNotFound(job_id)
+        if status is Status.PROCESSING:
+            raise JobNotAllowed(job_id, status, "deleted", "a job that is not processing; cancel it first")
+        engine.waiters.ended(job_id, End(None))
+
+    async def end_of(self, job_id: int) -> End:
+        """Waits until a job is completed, dead, cancelled or gone: woken by its commit, never polling."""
+        engine = self._engine()
+        future = engine.waiters.add(job_id)
+        try:
+            job = await engine.store.get(_checked(job_id))  # it may have ended before anybody waited
+            if job is None:
+                return End(None)
+            engine.waiters.seen(job)
+            return await future
+        finally:
+            engine.waiters.discard(job_id, future)
+
+    async def _cancelled(self, engine: Engine, job_id: int, reason: str | None) -> None:
+        engine.waiters.ended(job_id, End(Status.CANCELLED, reason=reason))
+        if engine.bus.hears(JobCancelled):
+            job = await engine.store.get(job_id)
+            engine.bus.publish(JobCancelled(job_id, job.type if job else "?", reason or ""))
+
+
+class Schedules:
+    """The cron schedules of a runner: `runner.schedules`.
+
+    Args:
+        schedules: By name; the runner adds to it.
+        now: The clock from which a preview starts, in microseconds.
+    """
+
+    def __init__(self, schedules: Mapping[str, Schedule], now: Callable[[], int]) -> None:
+        self._schedules = schedules
+        self._now = now
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all schedules."""
+        return tuple(self._schedules)
+
+    def preview(self, name: str, count: int = 5) -> list[datetime]:
+        """The next `count` instants (1 to 1,000) at which a schedule fires, UTC. Starts and reads nothing.
+
+        Raises:
+            UnknownJobType: If there is no such schedule.
+            InvalidOption: If `count` is out of range.
+        """
+        if name not in self._schedules:
+            raise UnknownJobType(name, self._schedules)
+        if not isinstance(count, int) or not 1 <= count <= _LARGEST_PAGE:
+            raise InvalidOption("count", count, f"1 to {_LARGEST_PAGE:,}")
+        return self._schedules[name].cron.upcoming(to_datetime(self._now()), count)
+
+
+def _checked(job_id: object) -> int:
+    if isinstance(job_id, bool) or not isinstance(job_id, int):
+        raise InvalidOption("job_id", job_id, "the id of a job, a whole number")
+    if not 0 < job_id <= _LARGEST_ID:
+        raise JobNotFound(job_id)
+    return job_id
