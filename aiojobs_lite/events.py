@@ -11,6 +11,9 @@
 | `JobSnoozed` | info | a handler asked to be run later |
 | `JobInterrupted` | warning | a drain stopped an attempt; it will be run again |
 | `JobParked` | error | a stored payload no longer fits its handler |
+| `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
+| `TypePaused` | warning | a type is held back until it is resumed |
+| `TypeResumed` | info | it goes on |
 | `AttemptStuck` | error | a handler goes on although it was told to stop |
 | `FinishRefused` | error | an attempt ended that this runner no longer holds |
 | `TickFired` | debug | a cron schedule made a job |
@@ -147,6 +150,43 @@ class JobParked(Event):
     job_id: int
     type: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRedriven(Event):
+    """Somebody sent a dead or cancelled job back to pending."""
+
+    text = "redriven: {type} job {job_id}"
+    job_id: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRedriven(Event):
+    """Somebody sent all dead jobs of a type, or of every type, back to pending."""
+
+    text = "redriven: {jobs} dead jobs of {types}"
+    jobs: int
+    types: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypePaused(Event):
+    """Somebody stopped the claims of a type, in every runner of the database."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "paused: {type}"
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypeResumed(Event):
+    """Somebody let a paused type go on."""
+
+    part = "engine"
+    text = "resumed: {type}"
+    type: str
 
 
 @dataclass(frozen=True, slots=True)

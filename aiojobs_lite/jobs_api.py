@@ -11,7 +11,7 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.ticker import Schedule
 from aiojobs_lite.engine.waiters import End
 from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, UnknownJobType
-from aiojobs_lite.events import JobCancelled
+from aiojobs_lite.events import DeadRedriven, JobCancelled, JobRedriven
 from aiojobs_lite.job import Cancel, Delete, Job, Redrive, Status
 from aiojobs_lite.stores.base import JobFilter
 
@@ -107,10 +107,15 @@ class Jobs:
         if not await engine.write(Redrive(_checked(job_id), None)):
             job = await self.get(job_id)
             raise JobNotAllowed(job_id, job.status, "redriven", "a dead or cancelled job")
+        if engine.bus.hears(JobRedriven):
+            engine.bus.publish(JobRedriven(job_id, await self._type_of(engine, job_id)))
 
     async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
         """Sends all dead jobs (of one type, or of every type) back to pending; returns how many."""
-        redriven: int = await self._engine().write(Redrive(None, type))
+        engine = self._engine()
+        redriven: int = await engine.write(Redrive(None, type))
+        if engine.bus.hears(DeadRedriven):
+            engine.bus.publish(DeadRedriven(redriven, type or "every type"))
         return redriven
 
     async def delete(self, job_id: int) -> None:
@@ -144,8 +149,12 @@ class Jobs:
     async def _cancelled(self, engine: Engine, job_id: int, reason: str | None) -> None:
         engine.waiters.ended(job_id, End(Status.CANCELLED, reason=reason))
         if engine.bus.hears(JobCancelled):
-            job = await engine.store.get(job_id)
-            engine.bus.publish(JobCancelled(job_id, job.type if job else "?", reason or ""))
+            engine.bus.publish(JobCancelled(job_id, await self._type_of(engine, job_id), reason or ""))
+
+    @staticmethod
+    async def _type_of(engine: Engine, job_id: int) -> str:
+        job = await engine.store.get(job_id)
+        return job.type if job else "?"  # deleted since
 
 
 class Schedules:

@@ -26,7 +26,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.events import Bus, JobEnqueued, Listener
+from aiojobs_lite.events import Bus, JobEnqueued, Listener, TypePaused, TypeResumed
 from aiojobs_lite.handle import JobHandle
 from aiojobs_lite.job import Insert, Inserted, Pause
 from aiojobs_lite.jobs_api import Jobs, Schedules
@@ -340,6 +340,7 @@ class JobRunner:
             raise UnknownJobType(str(name), known)
         await engine.write(Pause(name, paused))
         engine.look_again(name)
+        self._bus.publish(TypePaused(name) if paused else TypeResumed(name))
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         if self._started:

@@ -65,6 +65,7 @@ class Committer:
         self._closed = False
         self._degraded: StoreUnavailable | None = None
         self._degraded_since = 0.0
+        self._pause_length = _FIRST_PAUSE
 
     @property
     def degraded(self) -> str | None:

@@ -21,13 +21,14 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ownership import Ownership
+from aiojobs_lite.engine.record import publish_end
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.ticker import Schedule, Ticker
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
 from aiojobs_lite.events import Bus, DrainFinished, DrainStarted, TypesUnclaimed
-from aiojobs_lite.job import Unpark, Write
+from aiojobs_lite.job import Finish, Unpark, Write
 from aiojobs_lite.registry import Registry
 from aiojobs_lite.retry import Stop
 from aiojobs_lite.stats import Metrics, RunnerStats, TypeStats
@@ -96,7 +97,7 @@ class Engine:
         self._janitor = Janitor(
             store, clock, bus, registry,
             is_dead=self._ownership.is_dead, bury=self._ownership.bury, others=self._ownership.others,
-            end=self._kept, prune=self._kept,
+            end=self._end_lost, prune=self._kept,
             keep_completed=settings.keep_completed, keep_dead=settings.keep_dead,
         )  # fmt: skip
         self._watcher = Watcher(store, clock, self._metrics, changed=self._changed, jumped=self._jumped)
@@ -307,6 +308,18 @@ class Engine:
                 future.set_result(answer) if error is None else future.set_exception(error)
 
         self._committer.keep(write, done)
+        return future
+
+    def _end_lost(self, end: Finish) -> asyncio.Future[bool]:
+        """Saves the end of a dead owner's attempt, and tells of it as of any other."""
+        future = self._kept(end)
+
+        def told(saved: asyncio.Future[bool]) -> None:
+            if not saved.cancelled() and saved.exception() is None and saved.result():
+                self.waiters.finished(end)
+                publish_end(self.bus, end, 0.0)
+
+        future.add_done_callback(told)
         return future
 
     async def _changed(self) -> None:

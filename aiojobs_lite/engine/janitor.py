@@ -18,7 +18,7 @@ _RESCUE_EVERY = 2.0  # seconds
 _PRUNE_EVERY = 60.0  # seconds
 _PRUNE_AT_ONCE = 500  # jobs a transaction
 _KEEP_TICKS = 2 * 86400.0  # seconds; longer than any clock is expected to be set back
-_RESCUE_AT_ONCE = 1000
+_PAGE = 1000  # jobs a read
 
 Keep = Callable[[Finish, Callable[[bool, StoreError | None], None]], None]
 
@@ -80,18 +80,13 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Ends the attempts of every dead owner as lost, then removes what it left."""
-        processing = await self._store.find(JobFilter(status=Status.PROCESSING, limit=_RESCUE_AT_ONCE))
-        orphans: dict[str, list[Job]] = defaultdict(list)
-        for job in processing:
-            if job.owner is not None:
-                orphans[job.owner].append(job)
+        orphans = await self._by_owner()
         for owner in [owner for owner in orphans if self._is_dead(owner)]:
             held = await asyncio.gather(*(self._end(self._lost(job)) for job in orphans[owner]))
             if any(held) and self._bus.hears(OwnerRescued):
                 self._bus.publish(OwnerRescued(owner, sum(held)))
-        if len(processing) < _RESCUE_AT_ONCE:
-            for owner in set(self._others()) - orphans.keys():
-                self._bury(owner)
+        for owner in set(self._others()) - orphans.keys():
+            self._bury(owner)
 
     async def prune(self) -> None:
         """Deletes finished jobs that were kept long enough, some at a time."""
@@ -101,6 +96,18 @@ class Janitor:
         )
         while await self._prune(write) == _PRUNE_AT_ONCE:
             pass
+
+    async def _by_owner(self) -> dict[str, list[Job]]:
+        """All processing jobs, those of living owners included."""
+        found: dict[str, list[Job]] = defaultdict(list)
+        before = None
+        while True:
+            page = await self._store.find(JobFilter(status=Status.PROCESSING, before=before, limit=_PAGE))
+            for job in page:
+                found[job.owner or ""].append(job)
+            if len(page) < _PAGE:
+                return found
+            before = page[-1].id
 
     def _lost(self, job: Job) -> Finish:
         job_type = self._registry.find(job.type)
