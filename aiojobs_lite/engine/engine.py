@@ -91,12 +91,14 @@ class Engine:
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,
             keep=self._committer.keep, released=self._dispatcher.released, finished=self.waiters.finished,
+            refused=lambda: self._watcher.look_again(),
             cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         self._ticker = Ticker(schedules, clock, bus, self._metrics, self._committer.write)
         self._janitor = Janitor(
             store, clock, bus, registry,
             is_dead=self._ownership.is_dead, bury=self._ownership.bury, others=self._ownership.others,
+            owner=self._ownership.owner, holds=self._executor.holds, settled=self._settled,
             end=self._end_lost, prune=self._kept,
             keep_completed=settings.keep_completed, keep_dead=settings.keep_dead,
         )  # fmt: skip
@@ -309,6 +311,9 @@ class Engine:
 
         self._committer.keep(write, done)
         return future
+
+    async def _settled(self) -> None:
+        await self._committer.write(Unpark(()))  # changes nothing; answered after all that was in flight before it
 
     def _end_lost(self, end: Finish) -> asyncio.Future[bool]:
         """Saves the end of a dead owner's attempt, and tells of it as of any other."""

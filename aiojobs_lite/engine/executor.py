@@ -19,7 +19,7 @@ from typing import Any
 from aiojobs_lite.clock import Clock, Timer
 from aiojobs_lite.context import JobContext
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread
-from aiojobs_lite.engine.record import describe, publish_end
+from aiojobs_lite.engine.record import describe, publish_end, stack_of
 from aiojobs_lite.errors import InvalidPayload, StoreError
 from aiojobs_lite.events import AttemptStarted, AttemptStuck, Bus, FinishRefused
 from aiojobs_lite.job import Claimed, Finish, MarkInterrupted, Outcome, Write
@@ -65,7 +65,7 @@ class Running:
         if self.job_type.mode == "thread":
             frame = sys._current_frames().get(self.thread_id or 0)  # noqa: SLF001  # the documented way
             return "".join(traceback.format_stack(frame)) if frame else "(its thread has not started)"
-        return "".join(line for frame in self.task.get_stack() for line in traceback.format_stack(frame, limit=1))
+        return stack_of(self.task.get_coro())
 
 
 class Executor:
@@ -80,6 +80,7 @@ class Executor:
         keep: Has a write saved, for certain.
         released: Told that a type's slot is free.
         finished: Told of each end that was committed.
+        refused: Told that somebody else has ended an attempt of this runner.
         cancel_grace: Seconds that a stopped attempt may take to end before it is reported as stuck.
     """
 
@@ -94,6 +95,7 @@ class Executor:
         keep: Keep,
         released: Callable[[str], None],
         finished: Callable[[Finish], None],
+        refused: Callable[[], None],
         cancel_grace: float,
     ) -> None:
         self._clock = clock
@@ -108,8 +110,10 @@ class Executor:
         self._keep = keep
         self._released = released
         self._finished = finished
+        self._refused = refused
         self._cancel_grace = cancel_grace
         self._running: dict[int, Running] = {}
+        self._saving: set[int] = set()
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -122,6 +126,10 @@ class Executor:
     def stuck(self) -> int:
         """How many of them were told to stop and go on."""
         return sum(run.stuck for run in self._running.values())
+
+    def holds(self, job_id: int) -> bool:
+        """Whether a job runs here, or its end is still to be saved."""
+        return job_id in self._running or job_id in self._saving
 
     def start(self, claimed: Claimed) -> None:
         """Starts an attempt; it is registered when this returns."""
@@ -176,7 +184,8 @@ class Executor:
         try:
             args, kwargs = job_type.signature.load(claimed.payload)
         except InvalidPayload as error:
-            return Ended(unreadable=str(error))
+            faults = "; ".join(f"{path}: {message}" for path, message in error.problems)
+            return Ended(unreadable=f"the payload no longer fits the handler: {faults}")
         if self._bus.hears(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.signature.takes_context:
@@ -207,6 +216,7 @@ class Executor:
         self._metrics.ended(claimed.type, duration, succeeded=end.outcome is Outcome.SUCCEEDED)
         self._released(claimed.type)
         self._changed.set()
+        self._saving.add(claimed.id)
         self._keep(end, partial(self._saved, end, duration))
 
     def _saved(self, end: Finish, duration: float, held: bool | None, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
@@ -217,11 +227,14 @@ class Executor:
             )
             if bare != end:
                 self._keep(bare, partial(self._saved, bare, duration))
-        elif held:
+                return
+        self._saving.discard(end.id)
+        if held:
             self._finished(end)
             publish_end(self._bus, end, duration)
-        else:
+        elif error is None:
             self._metrics.stale_finishes += 1
+            self._refused()
             self._bus.publish(FinishRefused(end.id, end.type, end.attempt))
 
     def _stop(self, run: Running, why: Stop) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from aiojobs_lite.clock import Alarm, Clock, after, to_micros
 from aiojobs_lite.errors import StoreError
@@ -34,6 +35,9 @@ class Janitor:
         is_dead: Whether an owner is dead.
         bury: Removes what a dead owner left, after its jobs were given back.
         others: Owners that left something.
+        owner: The id of this runner.
+        holds: Whether a job runs here, or its end is still to be saved.
+        settled: Returns when every transaction that is in flight now has been answered.
         end: Has the end of an attempt saved; returns whether it was still held.
         prune: Has a `Prune` written; returns how many jobs it deleted.
         keep_completed: Seconds that completed jobs are kept.
@@ -50,6 +54,9 @@ class Janitor:
         is_dead: Callable[[str], bool],
         bury: Callable[[str], None],
         others: Callable[[], list[str]],
+        owner: str,
+        holds: Callable[[int], bool],
+        settled: Callable[[], Awaitable[None]],
         end: Callable[[Finish], asyncio.Future[bool]],
         prune: Callable[[Prune], asyncio.Future[int]],
         keep_completed: float,
@@ -62,6 +69,9 @@ class Janitor:
         self._is_dead = is_dead
         self._bury = bury
         self._others = others
+        self._owner = owner
+        self._holds = holds
+        self._settled = settled
         self._end = end
         self._prune = prune
         self._keep_completed = keep_completed
@@ -81,6 +91,7 @@ class Janitor:
     async def rescue(self) -> None:
         """Ends the attempts of every dead owner as lost, then removes what it left."""
         orphans = await self._by_owner()
+        await self._take_back(orphans.pop(self._owner, []))
         for owner in [owner for owner in orphans if self._is_dead(owner)]:
             held = await asyncio.gather(*(self._end(self._lost(job)) for job in orphans[owner]))
             if any(held) and self._bus.hears(OwnerRescued):
@@ -96,6 +107,14 @@ class Janitor:
         )
         while await self._prune(write) == _PRUNE_AT_ONCE:
             pass
+
+    async def _take_back(self, own: list[Job]) -> None:
+        """Gives back what this runner claimed and was never told of: the commit was reported to have failed."""
+        if all(self._holds(job.id) for job in own):
+            return
+        await self._settled()  # what is still unknown now was in no transaction that is yet to be answered
+        strays = [self._lost(replace(job, interrupted=True)) for job in own if not self._holds(job.id)]
+        await asyncio.gather(*map(self._end, strays))
 
     async def _by_owner(self) -> dict[str, list[Job]]:
         """All processing jobs, those of living owners included."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from types import FrameType
+from typing import Any
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.events import (
@@ -36,7 +38,7 @@ def describe(error: BaseException) -> Failure:
 
 def _traceback(error: BaseException) -> str:
     frames = error.__traceback__
-    while frames is not None and _OURS in frames.tb_frame.f_code.co_filename.replace("\\", "/"):
+    while frames is not None and _is_ours(frames.tb_frame):
         frames = frames.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
@@ -49,6 +51,21 @@ def _traceback(error: BaseException) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def stack_of(awaited: Any) -> str:
+    """Where a suspended coroutine is, down to what it waits for; a task's own stack stops at its first frame."""
+    lines: list[str] = []
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None and not _is_ours(frame):
+            lines += traceback.format_stack(frame, limit=1)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return "".join(lines)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return _OURS in frame.f_code.co_filename.replace("\\", "/")
 
 
 def publish_end(bus: Bus, end: Finish, duration: float) -> None:

@@ -40,6 +40,11 @@ class Watcher:
         self._metrics = metrics
         self._changed = changed
         self._jumped = jumped
+        self._asked = False
+
+    def look_again(self) -> None:
+        """Has the next look find a change, whatever the store says."""
+        self._asked = True
 
     async def run(self) -> None:
         """Looks, for ever. Sleeps by the event loop's own clock: other processes do not know a test's."""
@@ -53,7 +58,8 @@ class Watcher:
             self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
             if abs((wall - wall_then) / MICROSECONDS - passed) > _JUMP:
                 self._jumped()
-            if await self._store.changed():
+            asked, self._asked = self._asked, False
+            if await self._store.changed() or asked:
                 await self._changed()
             monotonic = time.monotonic()
             wall = self._clock.now()

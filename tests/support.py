@@ -1,0 +1,20 @@
+"""What many tests share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from aiojobs_lite.events import Event, Listener
+
+E = TypeVar("E", bound=Event)
+PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
+
+
+async def next_event(listener: Listener, kind: type[E]) -> E:
+    """The next event of a kind; those before it are dropped."""
+    async with asyncio.timeout(PATIENCE):
+        async for event in listener:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError(f"the runner was closed before a {kind.__name__}")
