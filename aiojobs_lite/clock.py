@@ -83,6 +83,9 @@ class Alarm:
         if self._rung:
             self._rung = False
             return
+        if until is not None and until <= self._clock.now():  # a clock that stands still would never ring for it
+            await asyncio.sleep(0)
+            return
         waiter = self._waiter = asyncio.get_running_loop().create_future()
         timer = None
         if until is not None:

@@ -15,10 +15,13 @@ T = TypeVar("T")
 
 
 class _Injected:
-    """The type of `injected`."""
+    """Default of a handler's parameter that the runner fills from `deps=`, by its annotation."""
 
     def __repr__(self) -> str:
         return "injected"
+
+    def __reduce__(self) -> str:
+        return "injected"  # there is one; copies and pickles are it
 
 
 injected: Final[Any] = _Injected()

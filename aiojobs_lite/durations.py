@@ -42,7 +42,7 @@ def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) ->
     elif isinstance(value, timedelta):
         total = value.total_seconds()
     elif isinstance(value, int | float):
-        total = float(value)
+        total = float(value) if abs(value) <= LONGEST else math.inf  # an integer may be too big for a float
     else:
         raise InvalidOption(option, value, _EXPECTED)
     if not math.isfinite(total) or total < least or total > LONGEST:

@@ -35,9 +35,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
-class AiojobsError(Exception):
+class Portable(Exception):
+    """An exception that `pickle` and `copy` make anew as it is, whatever its `__init__` takes: it may be raised in
+    another process (`process=True`).
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_anew, (type(self), self.args), self.__dict__
+
+
+def _made_anew(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
+
+class AiojobsError(Portable):
     """The base class of every error that this library raises."""
 
 
@@ -56,7 +72,7 @@ class InvalidOption(ConfigurationError, ValueError):
     def __init__(self, option: str, value: object, expected: str) -> None:
         self.option = option
         self.value = value
-        super().__init__(f"{option}={value!r}: expected {expected}.")
+        super().__init__(f"{option}={_shown(value)}: expected {expected}.")
 
 
 class InvalidJobType(ConfigurationError, TypeError):
@@ -116,6 +132,15 @@ class InvalidSchedule(ConfigurationError, ValueError):
         super().__init__(f"schedule {expression[:80]!r}, {field}: {problem}")
 
 
+def _shown(value: object) -> str:
+    """What `repr` says, in few words: a value that cannot work need not be short, or have a working `repr`."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  # it is the user's code
+        return f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
 class EnqueueError(AiojobsError):
     """A call that enqueues is wrong. Nothing was written."""
 
@@ -136,6 +161,8 @@ class UnknownJobType(EnqueueError, LookupError):
         advice = (
             f"Did you mean {close[0]!r}?" if close else "Register it: JobRunner(jobs=[...]) or runner.register(...)."
         )
+        if job_type in self.known:
+            advice = "Another handler is registered under this name: enqueue that one."
         super().__init__(f"{job_type!r} is not registered (known: {shown or 'none'}). {advice}")
 
 
@@ -149,11 +176,16 @@ class InvalidPayload(EnqueueError, ValueError):
         problems: One `(path, message)` pair a fault; the path is dotted, such as `order.lines.0.price`.
     """
 
-    def __init__(self, job_type: str, problems: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        job_type: str,
+        problems: Sequence[tuple[str, str]],
+        advice: str = "Nothing was enqueued: mend the call.",
+    ) -> None:
         self.job_type = job_type
         self.problems = tuple(problems)
         listed = "; ".join(f"{path}: {message}" for path, message in self.problems)
-        super().__init__(f"{job_type!r} cannot take these arguments: {listed}. Nothing was enqueued.")
+        super().__init__(f"{job_type!r} cannot take these arguments: {listed}. {advice}")
 
 
 class PayloadTooLarge(EnqueueError, ValueError):
@@ -267,7 +299,11 @@ class JobCancelled(JobError):
 
     def __init__(self, job_id: int, reason: str | None) -> None:
         self.reason = reason
-        super().__init__(job_id, f"job {job_id} was cancelled ({reason or 'no reason given'}).")
+        super().__init__(
+            job_id,
+            f"job {job_id} was cancelled ({reason or 'no reason given'}). "
+            f"`await runner.jobs.redrive({job_id})` sends it back.",
+        )
 
 
 class ResultTimeout(JobError, TimeoutError):
@@ -286,7 +322,11 @@ class ResultNotKept(JobError):
     """The job completed, but its result was not stored."""
 
     def __init__(self, job_id: int, problem: str) -> None:
-        super().__init__(job_id, f"job {job_id} completed, but its result was not kept: {problem}")
+        super().__init__(
+            job_id,
+            f"job {job_id} completed, but its result was not kept: {problem.rstrip('.')}. "
+            "Mend its return annotation, or let the handler store what it makes.",
+        )
 
 
 class StoreError(AiojobsError):

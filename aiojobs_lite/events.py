@@ -28,6 +28,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass, fields
@@ -47,7 +48,7 @@ class Event:
     text: ClassVar[str] = ""
 
     def __str__(self) -> str:
-        return self.text.format(**{field.name: getattr(self, field.name) for field in fields(self)})
+        return self.text.format(**dict(_fields(self))).rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,10 +313,8 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Logs the event and hands it to every listener; one that is too slow loses its oldest."""
-        logger = self._logger(event.part)
-        if logger.isEnabledFor(event.level):
-            shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in _fields(event)}
-            logger.log(event.level, "%s", event, extra={"event": type(event).__name__, **shown})
+        with contextlib.suppress(Exception):  # a filter or handler of the application that raises is no fault of a job
+            self._log(event)
         for listener in self._listeners:
             listener.put(event)
 
@@ -326,9 +325,16 @@ class Bus:
         return listener
 
     def close(self) -> None:
-        """Ends every listener's iteration."""
+        """Ends every listener's iteration; what a runner does after its next start is not told to them."""
         for listener in self._listeners:
             listener.close()
+        self._listeners.clear()
+
+    def _log(self, event: Event) -> None:
+        logger = self._logger(event.part)
+        if logger.isEnabledFor(event.level):
+            shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in _fields(event)}
+            logger.log(event.level, "%s", event, extra={"event": type(event).__name__, **shown})
 
     def _logger(self, part: str) -> logging.Logger:
         logger = self._loggers.get(part)

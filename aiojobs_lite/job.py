@@ -186,7 +186,8 @@ class Failure(NamedTuple):
     @property
     def summary(self) -> str:
         """Type and message on one line."""
-        return f"{self.error_type}: {self.message}" if self.message else self.error_type
+        message = " ".join(self.message.split())
+        return f"{self.error_type}: {message}" if message else self.error_type
 
 
 # The writes. Each is one fact to be made durable; a store applies many in one transaction.

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
+import re
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, NotRequired, Required, cast, get_type_hints
+from typing import Any, Never, NoReturn, NotRequired, Required, cast, get_type_hints
 
-from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import (
+    ConfigDict,
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic brings it; it needs this one below Python 3.12
 
@@ -18,6 +30,11 @@ from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 LARGEST_PAYLOAD = 256 * 1024  # bytes of JSON
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+# Models are stored by the names of their fields and read by them: an alias of their own need not lead back.
+_AS_STORED: dict[str, Any] = {"by_alias": False, "round_trip": True}
+_AS_READ: dict[str, Any] = {"by_alias": True, "by_name": True}
+_NOT_FINITE = (b"null", b"NaN", b"Infinity")  # how pydantic may write what JSON has no number for
+_USERS_TEXT = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 _REFUSED_KINDS = {
     inspect.Parameter.VAR_POSITIONAL: "*{name} cannot be stored by name; take a list instead",
     inspect.Parameter.VAR_KEYWORD: "**{name} cannot be validated; take a dict instead",
@@ -37,16 +54,12 @@ class Signature:
 
     def __init__(self, job_type: str, handler: Callable[..., Any]) -> None:
         self.job_type = job_type
-        parameters = list(inspect.signature(handler).parameters.values())
-        try:
-            hints = get_type_hints(handler, include_extras=True)
-        except NameError as error:
-            raise InvalidJobType(job_type, f"an annotation cannot be resolved: {error}") from error
+        parameters, hints = _parameters(job_type, handler)
         self.takes_context = bool(parameters) and _is_context(parameters[0], hints)
         if self.takes_context:
             del parameters[0]
         self.injected: dict[str, Any] = {}
-        self._positional_only: list[str] = []
+        self._positional_only: dict[str, Any] = {}  # with their defaults
         self._names: list[str] = []
         fields: dict[str, Any] = {}
         for parameter in parameters:
@@ -64,15 +77,22 @@ class Signature:
         given = self._by_name(args, kwargs) if args else kwargs
         try:
             validated = self._adapter.validator.validate_python(given)
-            stored = self._adapter.serializer.to_json(validated)
+            stored = self._adapter.serializer.to_json(validated, **_AS_STORED)
         except ValidationError as error:
             raise InvalidPayload(self.job_type, problems(error)) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
-            raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {error}")]) from None
-        if b"null" in stored:  # NaN and infinity are dumped as null
-            _refuse_nan(self.job_type, self._adapter.serializer.to_python(validated))
+            raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {_why(error)}")]) from None
+        if any(sign in stored for sign in _NOT_FINITE):
+            path = _not_finite(_plain(self._adapter, validated))
+            if path is not None:
+                raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
         if len(stored) > LARGEST_PAYLOAD:
             raise PayloadTooLarge(self.job_type, len(stored), LARGEST_PAYLOAD)
+        try:
+            self._adapter.validator.validate_json(stored, **_AS_READ)  # else the job would be made, and never run
+        except ValidationError as error:
+            found = [(path, f"cannot be read back from JSON: {message}") for path, message in problems(error)]
+            raise InvalidPayload(self.job_type, found) from None
         return stored.decode()
 
     def load(self, payload: str) -> tuple[list[Any], dict[str, Any]]:
@@ -82,12 +102,14 @@ class Signature:
             InvalidPayload: If it does not fit the handler as it is now.
         """
         try:
-            kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload)
+            kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, **_AS_READ)
         except ValidationError as error:
-            raise InvalidPayload(self.job_type, problems(error)) from None
+            advice = "The job waits for a handler that takes them, and is looked at again at the next start."
+            raise InvalidPayload(self.job_type, problems(error), advice) from None
         if not self._positional_only:
             return [], kwargs
-        return [kwargs.pop(name) for name in self._positional_only if name in kwargs], kwargs
+        # Each takes its place: one that was left out must not let the next one slip into it.
+        return [kwargs.pop(name, default) for name, default in self._positional_only.items()], kwargs
 
     def _add(self, parameter: inspect.Parameter, hints: Mapping[str, Any], fields: dict[str, Any]) -> None:
         name = parameter.name
@@ -97,13 +119,15 @@ class Signature:
         if parameter.default is injected:
             if name not in hints:
                 raise InvalidJobType(self.job_type, f"{name} is injected by its annotation, and has none")
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise InvalidJobType(self.job_type, f"{name} is injected by name; put it behind the /")
             self.injected[name] = hint
             return
         if hint is JobContext:
             raise InvalidJobType(self.job_type, f"{name}: the context comes first, as `ctx: JobContext`")
         self._names.append(name) if parameter.kind is not parameter.KEYWORD_ONLY else None
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            self._positional_only.append(name)
+            self._positional_only[name] = parameter.default
         fields[name] = Required[hint] if parameter.default is parameter.empty else NotRequired[hint]
 
     def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +149,9 @@ class Result:
     """
 
     def __init__(self, job_type: str, annotation: Any) -> None:
-        self._adapter = _checked(job_type, "its result", lambda: TypeAdapter(annotation), mode="serialization")
+        shown: Any = None if annotation in {Never, NoReturn} else annotation
+        advice = ", or declare it with keep_result=False"
+        self._adapter = _checked(job_type, "its result", lambda: TypeAdapter(shown), advice, mode="serialization")
 
     def dump(self, value: Any) -> str:
         """The JSON of a value.
@@ -134,9 +160,15 @@ class Result:
             ValueError: If it cannot be stored as JSON.
         """
         try:
-            return self._adapter.serializer.to_json(value, warnings="error").decode()
-        except (PydanticSerializationError, RecursionError) as error:
-            raise ValueError(str(error)) from error
+            stored: bytes = self._adapter.serializer.to_json(value, warnings="error", **_AS_STORED)
+        except (PydanticSerializationError, RecursionError, ValueError) as error:
+            kind = type(value).__qualname__
+            raise ValueError(f"this {kind} does not fit the return annotation: {_why(error)}") from None
+        if any(sign in stored for sign in _NOT_FINITE):
+            path = _not_finite(_plain(self._adapter, value))
+            if path is not None:
+                raise ValueError(f"{path}: must be a finite number, JSON has no other")
+        return stored.decode()
 
     def load(self, stored: str) -> Any:
         """The value of stored JSON.
@@ -144,13 +176,48 @@ class Result:
         Raises:
             ValueError: If it does not fit the annotation.
         """
-        return self._adapter.validate_json(stored)
+        try:
+            return self._adapter.validator.validate_json(stored, **_AS_READ)
+        except ValidationError as error:
+            raise ValueError("; ".join(f"{path}: {message}" for path, message in problems(error, "result"))) from None
 
 
-def problems(error: ValidationError) -> list[tuple[str, str]]:
-    """Path and message of each fault; never the values, which may be secret."""
+def problems(error: ValidationError, whole: str = "arguments") -> list[tuple[str, str]]:
+    """Path (`whole`: of all of it) and message of each fault; never the values, which may be secret."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [(".".join(map(str, fault["loc"])) or "arguments", fault["msg"]) for fault in found]
+    return [
+        (
+            ".".join(map(str, fault["loc"])) or whole,
+            "Input has none of the expected tags" if fault["type"] == "union_tag_invalid" else fault["msg"],
+        )
+        for fault in found
+    ]
+
+
+def _why(error: Exception) -> str:
+    """What pydantic says of a value that it cannot write, without the value."""
+    first, *more = str(error).splitlines() or [""]
+    if more and first.startswith("Pydantic serializer warnings"):
+        return "another type was expected"
+    return _USERS_TEXT.sub(r"\1", first)
+
+
+def _parameters(job_type: str, handler: Callable[..., Any]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """The parameters of a function, method, partial or callable object, and its resolved annotations."""
+    try:
+        parameters = list(inspect.signature(handler).parameters.values())
+    except (ValueError, TypeError) as error:
+        raise InvalidJobType(job_type, "its parameters cannot be seen; wrap it in a function of your own") from error
+    annotated: Any = handler
+    while isinstance(annotated, functools.partial):
+        annotated = annotated.func
+    if not inspect.isroutine(annotated):
+        annotated = type(annotated).__call__
+    try:
+        return parameters, get_type_hints(annotated, include_extras=True)
+    except Exception as error:  # it evaluates what somebody wrote
+        problem = f"an annotation cannot be resolved: {error}. Import its names where the handler is defined"
+        raise InvalidJobType(job_type, problem) from error
 
 
 def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
@@ -164,41 +231,69 @@ def _adapter(job_type: str, fields: dict[str, Any]) -> TypeAdapter[Any]:
     return _checked(job_type, "an argument", lambda: TypeAdapter(schema), mode="validation")
 
 
-def _checked(job_type: str, what: str, make: Callable[[], TypeAdapter[Any]], mode: Any) -> TypeAdapter[Any]:
+class _Quiet(GenerateJsonSchema):
+    """Says nothing of defaults that JSON cannot hold: they are left to the handler."""
+
+    ignored_warning_kinds = GenerateJsonSchema.ignored_warning_kinds | {"non-serializable-default"}
+
+
+def _checked(
+    job_type: str, what: str, make: Callable[[], TypeAdapter[Any]], advice: str = "", *, mode: Any
+) -> TypeAdapter[Any]:
     try:
         adapter = make()
-        schema = adapter.json_schema(mode=mode)
+        adapter.json_schema(mode=mode, schema_generator=_Quiet)
     except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
-        first = str(error).splitlines()[0]
-        raise InvalidJobType(job_type, f"{what} has a type that cannot be stored as JSON: {first}") from error
-    if secret := _find_secret(schema, ""):
-        problem = (
-            f"{what} holds a secret type ({secret}), which would be stored as asterisks. Enqueue a key to look it up"
-        )
+        first = str(error).splitlines()[0].partition(". Set ")[0].rstrip(".")
+        problem = f"{what} has a type that cannot be stored as JSON: {first}. Use a type that pydantic knows{advice}"
+        raise InvalidJobType(job_type, problem) from error
+    secret = _find_secret(adapter.core_schema, "")
+    if secret is not None:
+        what += f" ({secret})" if secret else ""
+        problem = f"{what} has a secret type, which would be stored as asterisks. Use a key to look it up{advice}"
         raise InvalidJobType(job_type, problem)
     return adapter
 
 
 def _find_secret(schema: Any, path: str) -> str | None:
+    """The dotted path of a field that pydantic would write as asterisks, or None."""
     if isinstance(schema, dict):
-        if schema.get("format") == "password" and schema.get("writeOnly") is True:
+        kind = schema.get("cls")
+        if isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes):
             return path
-        for key, part in schema.items():
-            if found := _find_secret(part, key):
-                return found
-    elif isinstance(schema, list):
-        for part in schema:
-            if found := _find_secret(part, path):
-                return found
-    return None
+        if getattr(schema.get("function"), "__name__", "") == "_serialize_secret":  # Secret[T] has no class to tell it
+            return path
+        if schema.get("type") == "dataclass-field":
+            path = f"{path}.{schema['name']}".lstrip(".")
+        fields = schema.get("fields")
+        named = fields.items() if isinstance(fields, dict) else ()
+        parts = [(path, part) for key, part in schema.items() if key != "fields" or not named]
+        parts += [(f"{path}.{name}".lstrip("."), field) for name, field in named]
+    elif isinstance(schema, list | tuple):
+        parts = [(path, part) for part in schema]
+    else:
+        return None
+    found = (_find_secret(part, where) for where, part in parts)
+    return next((one for one in found if one is not None), None)
 
 
-def _refuse_nan(job_type: str, value: Any, path: str = "") -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidPayload(job_type, [(path or "arguments", "must be a finite number, JSON has no other")])
+def _not_finite(value: Any, path: str = "") -> str | None:
+    """The dotted path of the first NaN or infinity, or None."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else path or "value"
     if isinstance(value, dict):
-        for key, part in value.items():
-            _refuse_nan(job_type, part, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, part in enumerate(value):
-            _refuse_nan(job_type, part, f"{path}.{index}")
+        parts = value.items()
+    elif isinstance(value, list | tuple | set | frozenset | deque):
+        parts = enumerate(value)  # type: ignore[assignment]  # pairs, both
+    else:
+        return None
+    found = (_not_finite(part, f"{path}.{key}".lstrip(".")) for key, part in parts)
+    return next((one for one in found if one is not None), None)
+
+
+def _plain(adapter: TypeAdapter[Any], value: object) -> Any:
+    """A value in plain containers, its floats as they are."""
+    try:
+        return adapter.serializer.to_python(value, warnings=False)
+    except TypeError:  # a set of models, which would be a set of dicts
+        return adapter.serializer.to_python(value, mode="json", warnings=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from aiojobs_lite.clock import after, to_micros
@@ -80,7 +81,7 @@ class Enqueueable(Generic[P, R_co]):
     job_type: JobType[P, R_co]
     how: Enqueueing
 
-    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundJob[R_co]:
+    def bind(self, /, *args: P.args, **kwargs: P.kwargs) -> BoundJob[R_co]:
         """Validates the arguments now, for `enqueue_many`.
 
         Args:
@@ -101,7 +102,7 @@ class Enqueueable(Generic[P, R_co]):
         priority: Priority | None = None,
         idempotency_key: str | None = None,
     ) -> ConfiguredJob[P, R_co]:
-        """The same job type with options for one enqueue.
+        """The same job type with options for one enqueue. Used on options, it adds to them; the latest counts.
 
         Args:
             delay: How long from the enqueue until it may run, from 0.
@@ -115,16 +116,19 @@ class Enqueueable(Generic[P, R_co]):
         """
         if delay is not None and at is not None:
             raise InvalidOption("at", at, "either delay= or at=, not both")
-        if at is not None and (not isinstance(at, datetime) or at.utcoffset() is None):
-            raise InvalidOption("at", at, "an aware datetime, such as datetime.now(UTC)")
+        if at is not None:
+            _aware("at", at)
         if idempotency_key is not None and not (
             isinstance(idempotency_key, str) and 1 <= len(idempotency_key) <= 500 and idempotency_key.isprintable()
         ):
             raise InvalidOption("idempotency_key", idempotency_key, "1 to 500 printable characters")
+        when = self.how.delay, self.how.at
+        if delay is not None or at is not None:
+            when = None if delay is None else seconds(delay, "delay"), at
         how = replace(
             self.how,
-            delay=self.how.delay if delay is None else seconds(delay, "delay"),
-            at=self.how.at if at is None else at,
+            delay=when[0],
+            at=when[1],
             priority=self.how.priority if priority is None else _priority(priority),
             idempotency_key=self.how.idempotency_key if idempotency_key is None else idempotency_key,
         )
@@ -198,11 +202,13 @@ class JobType(Enqueueable[P, R_co]):
         keep_result: bool = True,
         process: bool = False,
     ) -> None:
+        if isinstance(handler, staticmethod):  # @job above @staticmethod
+            handler = handler.__func__
         if not callable(handler) or isinstance(handler, type | JobType):
             raise InvalidJobType(str(name), f"expected a function, got {handler!r}")
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
         self.handler = handler
-        self.mode = _mode(self.name, handler, process=process)
+        self.mode = _mode(self.name, handler, process=_flag("process", process))
         self.max_attempts = _whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
         if backoff is not None and not isinstance(backoff, Backoff):
             raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
@@ -215,7 +221,10 @@ class JobType(Enqueueable[P, R_co]):
         self.concurrency = None if concurrency is None else _whole("concurrency", concurrency, 1_000_000)
         self.priority = _priority(priority)
         self.signature = Signature(self.name, handler)
-        self.result = Result(self.name, self.signature.returns) if keep_result else None
+        if self.mode == "process" and self.signature.injected:
+            problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
+            raise InvalidJobType(self.name, problem)
+        self.result = Result(self.name, self.signature.returns) if _flag("keep_result", keep_result) else None
         self.job_type = self
         self.how = _AS_DECLARED
 
@@ -278,6 +287,8 @@ def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorato
     """A `@job` decorator that hands every job type it makes to `made`."""
 
     def decorate(handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Declares a function as a job type. With or without parentheses; takes `JobOptions`."""
+
         def declare(handler: Callable[..., Any], /) -> DeclaredJob[..., Any, Any]:
             job_type: DeclaredJob[..., Any, Any] = DeclaredJob(handler, **options)
             made(job_type)
@@ -356,14 +367,15 @@ def _name(name: object) -> str:
 
 
 def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
-    is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
-    if inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler):
+    called = handler, type(handler).__call__
+    is_async = any(map(inspect.iscoroutinefunction, called))
+    if any(map(inspect.isasyncgenfunction, called)) or any(map(inspect.isgeneratorfunction, called)):
         raise InvalidJobType(name, "a generator cannot be a handler; return a list")
     if not process:
         return "async" if is_async else "thread"
     if is_async:
         raise InvalidJobType(name, "process=True is for plain `def`; an `async def` runs on the event loop")
-    if "<locals>" in getattr(handler, "__qualname__", "<locals>"):
+    if inspect.ismethod(handler) or re.search("<(locals|lambda)>", getattr(handler, "__qualname__", "<locals>")):
         raise InvalidJobType(
             name, "process=True takes a function at the top of a module, which a new process can import"
         )
@@ -376,10 +388,26 @@ def _whole(option: str, value: object, most: int) -> int:
     return value
 
 
+def _flag(option: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidOption(option, value, "True or False")
+    return value
+
+
 def _priority(priority: object) -> int:
     if not isinstance(priority, str) or priority not in PRIORITIES:
         raise InvalidOption("priority", priority, " or ".join(map(repr, PRIORITIES)))
     return PRIORITIES[priority]
+
+
+def _aware(option: str, instant: object) -> None:
+    try:
+        if isinstance(instant, datetime) and instant.utcoffset() is not None:
+            instant.astimezone(UTC)
+            return
+    except OverflowError:  # in UTC it would lie outside of the calendar
+        pass
+    raise InvalidOption(option, instant, "an aware datetime, such as datetime.now(UTC)")
 
 
 def _exceptions(option: str, given: object) -> tuple[type[BaseException], ...]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from aiojobs_lite.clock import after
 from aiojobs_lite.durations import Duration, seconds
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.errors import InvalidOption, Portable
 from aiojobs_lite.job import Claimed, Failure, Finish, Outcome, Status
 
 MOST_CRASHES = 3  # a job that kills its process so often is dead
@@ -51,7 +51,7 @@ class Backoff:
         return hash((self.base, self.cap))
 
 
-class Signal(Exception):
+class Signal(Portable):
     """What a handler raises to say what becomes of its job."""
 
 
@@ -195,12 +195,12 @@ class _Settlement:
             return self._cancelled(str(error) or "cancelled by its handler", ended.failure)
         if isinstance(error, Abandon):
             return self._dead(Outcome.FAILED, "abandoned by its handler", ended.failure)
-        if isinstance(error, Retry):
-            return self._failed(Outcome.FAILED, ended.failure, error.after)
-        if ended.stopped is Stop.SHUTDOWN:
+        if ended.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
             return self._interrupted(ended.failure)
         if ended.stopped is Stop.CANCEL:
             return self._cancelled("cancel requested", ended.failure)
+        if isinstance(error, Retry):
+            return self._failed(Outcome.FAILED, ended.failure, error.after)
         if ended.stopped is Stop.TIMEOUT:
             return self._failed(Outcome.TIMED_OUT, ended.failure)
         if error is None:

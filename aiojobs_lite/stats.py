@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -103,7 +104,7 @@ class Meter:
         if not self._attempts:
             return None
         durations = sorted(duration for duration, _ in self._attempts)
-        return durations[min(len(durations) - 1, int(share * len(durations)))]
+        return durations[max(0, math.ceil(share * len(durations)) - 1)]
 
     def success_rate(self) -> float | None:
         """Share of the attempts that succeeded; None without attempts."""

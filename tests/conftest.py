@@ -36,10 +36,11 @@ def nothing_left_open() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-async def no_task_left() -> AsyncIterator[None]:
+async def no_task_left(nothing_left_open: None) -> AsyncIterator[None]:
     """No task of a test outlives it."""
     before = asyncio.all_tasks()
     yield
+    await asyncio.get_running_loop().shutdown_default_executor()  # the loop's own threads, for asyncio.to_thread
     allowed = (asyncio.current_task(), *(task for task in asyncio.all_tasks() if task.get_name() == ANYIO_POOL))
     left = [task for task in asyncio.all_tasks() - before if task not in allowed]
     assert not left, f"tasks left behind: {left}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TypeVar
 
 from aiojobs_lite.events import Event, Listener
@@ -18,3 +19,10 @@ async def next_event(listener: Listener, kind: type[E]) -> E:
             if isinstance(event, kind):
                 return event
     raise AssertionError(f"the runner was closed before a {kind.__name__}")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the event loop turn until a condition holds that no event tells of."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110  # a turn of the loop each, no time passes
+            await asyncio.sleep(0)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import importlib
+import inspect
 import os
 import threading
 import time
@@ -22,7 +23,7 @@ _LOOK_FOR_PARENT = 0.2  # seconds
 
 
 class HasThread(Protocol):
-    """Who wants to know in which thread a handler runs."""
+    """Who wants to know in which thread a handler runs, while it does."""
 
     thread_id: int | None
 
@@ -42,15 +43,27 @@ async def call_in_thread(
         run.thread_id = threading.get_ident()
         value, error = None, None
         try:
-            value = contextvars.Context().run(handler, *args, **kwargs)
+            value = _really_called(contextvars.Context().run(handler, *args, **kwargs))
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job
             error = raised
+        run.thread_id = None
         # A closed event loop: the drain gave up on this attempt, and its rescue will run it again.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, future, value, error)
 
     threading.Thread(target=work, name=f"aiojobs_lite {getattr(handler, '__name__', '')}", daemon=True).start()
     return await future
+
+
+def _really_called(value: Any) -> Any:
+    """What a plain function returned; refuses a coroutine, which is a job that was not done."""
+    if inspect.iscoroutine(value):
+        value.close()
+        raise TypeError(
+            "the handler returned a coroutine that nobody awaits: a decorator hides its `async def`. "
+            "Make the decorator's function an `async def` too."
+        )
+    return value
 
 
 def _resolve(future: asyncio.Future[Any], value: object, error: BaseException | None) -> None:
@@ -85,7 +98,7 @@ def _in_process(where: tuple[str, str], claimed: Claimed) -> str | None:
     args, kwargs = job_type.signature.load(claimed.payload)
     if job_type.signature.takes_context:
         args = [JobContext(claimed), *args]
-    value = job_type.handler(*args, **kwargs)
+    value = _really_called(job_type.handler(*args, **kwargs))
     if value is None or job_type.result is None:
         return None
     return job_type.result.dump(value)

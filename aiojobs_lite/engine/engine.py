@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -109,7 +108,6 @@ class Engine:
         self._close_asked = asyncio.Event()
         self._idle = asyncio.Event()
         self._drain_why = "close"
-        self._signal_due: int | None = None
         self._main_task: asyncio.Task[None] | None = None
 
     @property
@@ -212,8 +210,7 @@ class Engine:
                 _resolve(ready, None)
                 await self._drain_asked.wait()
                 await self._drain()
-                if self._signal_due is None:
-                    await self._close_asked.wait()
+                await self._close_asked.wait()
                 await self._flush()
                 group.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  # handed to `start`, or logged: never to the host
@@ -288,17 +285,15 @@ class Engine:
     async def _shut(self) -> None:
         self._signals.restore()
         self.drain("close")
-        left_running = bool(self._executor.leave())
+        self._executor.leave()
         self._committer.close()
         self.waiters.close(RunnerClosed())
         self.bus.close()
         try:
             await self.store.close()
         finally:
-            if not left_running:  # else the lock says, until the process ends, that something still runs
-                self._ownership.release()
-        if self._signal_due is not None:
-            signal.raise_signal(self._signal_due)
+            self._executor.when_empty(self._ownership.release)  # the lock says that something still runs
+        self._signals.act()
 
     # What the parts tell each other.
 
@@ -339,10 +334,11 @@ class Engine:
         self._dispatcher.look_again()
         self._ticker.look_again()
 
-    def _on_signal(self, name: str, default: int | None) -> None:
-        if self._drain_asked.is_set():
+    def _on_signal(self, name: str, again: bool) -> None:  # noqa: FBT001  # a callback
+        if again:
             self._hurry.set()  # the second signal: somebody is impatient
-        self._signal_due = default
+        if self._signals.is_due:
+            self._close_asked.set()  # nobody else would
         self.drain(name)
 
     def _went_idle(self) -> None:

@@ -116,6 +116,7 @@ class Executor:
         self._saving: set[int] = set()
         self._changed = asyncio.Event()
         self._closed = False
+        self._when_empty: Callable[[], None] | None = None
 
     @property
     def running(self) -> int:
@@ -165,9 +166,18 @@ class Executor:
         self._closed = True
         for run in self._running.values():
             self._call_off_timers(run)
+            if run.job_type.mode == "async":  # asyncio.run ends when every task it knows has; this one may never
+                asyncio._unregister_task(run.task)  # noqa: SLF001  # documented, for tasks that end in their own way
         return [
             MarkInterrupted(run.claimed.id, run.claimed.attempt, run.claimed.owner) for run in self._running.values()
         ]
+
+    def when_empty(self, call: Callable[[], None]) -> None:
+        """Calls back when nothing runs here any more: at once, or when the last of those that were left has ended."""
+        if self._running:
+            self._when_empty = call
+        else:
+            call()
 
     async def _attempt(self, run: Running) -> None:
         try:
@@ -206,9 +216,11 @@ class Executor:
 
     def _end(self, run: Running, ended: Ended) -> None:
         self._call_off_timers(run)
-        if self._closed:
-            return
         claimed = run.claimed
+        if self._closed:
+            if run.thread_id is None:  # else the loop was closed over it, and its thread goes on
+                self._forget(claimed.id)
+            return
         del self._running[claimed.id]
         duration = time.perf_counter() - run.started
         policy = run.job_type.policy
@@ -218,6 +230,11 @@ class Executor:
         self._changed.set()
         self._saving.add(claimed.id)
         self._keep(end, partial(self._saved, end, duration))
+
+    def _forget(self, job_id: int) -> None:
+        self._running.pop(job_id, None)
+        if not self._running and self._when_empty is not None:
+            self._when_empty()
 
     def _saved(self, end: Finish, duration: float, held: bool | None, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
         if error is not None:

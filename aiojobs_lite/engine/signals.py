@@ -10,21 +10,36 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_PATIENT = 2  # signals; the third is not put off any more
 
 
 class Signals:
     """Tells the runner of a signal before the host acts on it. Only in the main thread; elsewhere it does nothing.
 
+    What would end the process or its event loop in the midst of the drain is put off until after it: the default
+    action, and an exception (KeyboardInterrupt, SystemExit) that the handler found raises.
+
     Args:
-        notice: Called on the event loop with the signal's name, and with its number if the default action is due after
-            the drain: nobody else would end the process.
+        notice: Called on the event loop with the signal's name, and whether it is not the first.
     """
 
-    def __init__(self, notice: Callable[[str, int | None], None]) -> None:
+    def __init__(self, notice: Callable[[str, bool], None]) -> None:
         self._notice = notice
         self._loop: asyncio.AbstractEventLoop | None = None
         self._found: dict[int, Any] = {}
         self._ours: dict[int, Any] = {}
+        self._came = 0
+        self._put_off: tuple[int, BaseException | None] | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its runner hears of signals."""
+        return self._loop is not None and not self._loop.is_closed()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something was put off: then nobody but the runner ends the process."""
+        return self._put_off is not None
 
     def install(self) -> None:
         """Chains the handlers that are in place now."""
@@ -50,15 +65,53 @@ class Signals:
             if signal.getsignal(number) is ours:
                 signal.signal(number, self._found[number])
 
+    def act(self) -> None:
+        """Does what was put off, if anything was; to be called on the event loop, at the very end."""
+        if self._put_off is None:
+            return
+        number, error = self._put_off
+        above = getattr(signal.getsignal(number), "__self__", None)
+        if isinstance(above, Signals) and above.is_active:
+            above.inherit(number, error)  # another runner, which chained ours and may still drain
+        elif error is not None:
+            asyncio.get_running_loop().call_soon(_raise, error)  # a task would report it as its own failure as well
+        else:
+            signal.raise_signal(number)
+
+    def inherit(self, number: int, error: BaseException | None) -> None:
+        """Takes over what another runner of this process, which has ended, put off."""
+        self._put_off = number, error
+        self._tell(number, again=False)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         found = self._found[number]
-        if self._loop is not None and not self._loop.is_closed():
-            default = number if found is signal.SIG_DFL else None
-            self._loop.call_soon_threadsafe(self._notice, signal.Signals(number).name, default)
-            if default is not None:
-                return
-        elif found is signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        if callable(found):
+        if not self.is_active:
+            _pass_on(found, number, frame)
+            return
+        self._came += 1
+        self._tell(number, again=self._came > 1)  # before the host, which may leave the runner at once
+        if found is signal.SIG_DFL:
+            self._put_off = number, None
+            return
+        try:
             found(number, frame)
+        except (KeyboardInterrupt, SystemExit) as error:
+            if self._came > _PATIENT:
+                raise
+            self._put_off = number, error
+
+    def _tell(self, number: int, *, again: bool) -> None:
+        assert self._loop is not None  # noqa: S101  # since it is active
+        self._loop.call_soon_threadsafe(self._notice, signal.Signals(number).name, again)
+
+
+def _pass_on(found: Any, number: int, frame: FrameType | None) -> None:
+    if found is signal.SIG_DFL:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    else:
+        found(number, frame)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -19,7 +19,7 @@ class TypeCounts:
 
     Attributes:
         pending: All that wait, the two below included.
-        scheduled: Pending, due later, no attempt spent.
+        scheduled: Pending, due later than the last transaction that touched or looked at the type, no attempt spent.
         retrying: Pending, after an attempt that was spent.
         processing: Being run, by any owner.
         completed: Completed, and not yet pruned.
@@ -105,8 +105,9 @@ class Store(Protocol):
         """Applies the writes in one transaction, all or none, durable on return.
 
         Order: first `Finish`, then all others, then `Insert`, last `Claim` (at most one), so that what the first
-        freed the last may take. Within one kind the order given holds. Jobs that the transaction inserts may be
-        claimed by it. A write that finds its job moved on changes nothing and says so in its answer.
+        freed the last may take. Within one kind the order given holds, but attempts that succeeded end before the
+        others. Jobs that the transaction inserts may be claimed by it. A write that finds its job moved on changes
+        nothing and says so in its answer.
 
         The answer of each write, and which rows it takes in what order, is said in its own docstring (`job.py`).
 

@@ -26,6 +26,7 @@ _log = logging.getLogger("aiojobs_lite.store")
 T = TypeVar("T")
 _TIMES = (7, 8, 9, 10, 23)  # columns of jobs_where, which come in the order of Job
 _FLAGS = (19, 20)
+_LARGEST_ID = 2**63 - 1
 Durability = Literal["full", "normal"]
 
 
@@ -43,7 +44,7 @@ class SqliteStore:
         self._sql = queries.load("sqlite.sql")
         self._ledger = Ledger(self._sql)
         self._counts: Mapping[str, TypeCounts] = {}
-        self._guard = sqlite_file.Guard(path) if path else None
+        self._guard: sqlite_file.Guard | None = None
         self._data_version = -1
         self._unreported = False  # somebody else's commit that no answer has mentioned yet
         self._write: aiosqlite.Connection | None = None
@@ -56,7 +57,11 @@ class SqliteStore:
 
     async def open(self) -> None:
         """See `Store.open`."""
-        await _carried_out(self._open())
+        try:
+            await _carried_out(self._open())
+        except asyncio.CancelledError:
+            await _carried_out(self._close())
+            raise
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -64,16 +69,16 @@ class SqliteStore:
 
     async def apply(self, writes: Sequence[Write], now: int) -> Applied:
         """See `Store.apply`."""
-        answers, due, changed, counts = await self._on_writer(partial(self._apply, writes, now))
-        self._counts = {**self._counts, **counts} if not changed else counts
-        return Applied(answers, due, changed)
+        return await self._on_writer(partial(self._apply, writes, now))
 
     async def get(self, job_id: int) -> Job | None:
         """See `Store.get`."""
+        if abs(job_id) > _LARGEST_ID:
+            return None
 
         def read(connection: sqlite3.Connection) -> Job | None:
-            rows = connection.execute(self._sql["jobs_where"].format(where="id = :id"), {"id": job_id, "limit": 1})
-            jobs = rows.fetchall()
+            one = self._sql["jobs_where"].format(index="", where="id = :id")
+            jobs = connection.execute(one, {"id": job_id, "limit": 1}).fetchall()
             if not jobs:
                 return None
             history = connection.execute(self._sql["attempts_of_job"], (job_id,)).fetchall()
@@ -83,8 +88,8 @@ class SqliteStore:
 
     async def find(self, which: JobFilter) -> list[Job]:
         """See `Store.find`."""
-        where, parameters = _conditions(which)
-        sql = self._sql["jobs_where"].format(where=where)
+        index, where, parameters = _conditions(which)
+        sql = self._sql["jobs_where"].format(index=index, where=where)
         rows = await self._on_reader(lambda connection: connection.execute(sql, parameters).fetchall())
         return [_job(row) for row in rows]
 
@@ -94,27 +99,18 @@ class SqliteStore:
 
     async def changed(self) -> bool:
         """See `Store.changed`."""
-        changed = await self._on_writer(self._take_change)
-        if changed:
-            self._counts = self._ledger.frozen()
-        return changed
+        return await self._on_writer(self._take_change)
 
     # On the connections' threads.
 
-    def _apply(
-        self, writes: Sequence[Write], now: int, connection: sqlite3.Connection
-    ) -> tuple[list[Any], dict[str, int | None], bool, dict[str, TypeCounts]]:
+    def _apply(self, writes: Sequence[Write], now: int, connection: sqlite3.Connection) -> Applied:
         try:
-            try:
-                return self._transact(connection, writes, now, LARGEST)
-            except Fenced:
-                return self._transact(connection, writes, now, 1)
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
-            raise sqlite_file.translated(error) from error
+            return self._transact(connection, writes, now, LARGEST)
+        except Fenced:
+            return self._transact(connection, writes, now, 1)
 
-    def _transact(
-        self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int
-    ) -> tuple[list[Any], dict[str, int | None], bool, dict[str, TypeCounts]]:
+    def _transact(self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int) -> Applied:
+        _roll_back(connection)  # what a fault may have left open
         self._ledger.begin()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -123,15 +119,24 @@ class SqliteStore:
             answers = sqlite_batch.apply(transaction, writes)
             due = transaction.due()
             self._ledger.flush(connection)
-            connection.execute("COMMIT")
+            if not writes:
+                transaction.prove_writable()
+            self._commit(connection)
         except BaseException:
             _roll_back(connection)
             raise
-        if self._guard:
-            self._guard.check()
         counts = self._ledger.commit()
         changed, self._unreported = self._unreported, False
-        return answers, due, changed, (self._ledger.frozen() if changed else counts)
+        # Here, not in the caller, who may be cancelled by now.
+        self._counts = self._ledger.frozen() if changed else {**self._counts, **counts}
+        return Applied(answers, due, changed)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again
+        connection.execute("COMMIT")
+        if self._guard:
+            self._guard.check()
+        self._data_version = version
 
     def _look(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA data_version").fetchall()[0]
@@ -143,11 +148,15 @@ class SqliteStore:
     def _take_change(self, connection: sqlite3.Connection) -> bool:
         self._look(connection)
         changed, self._unreported = self._unreported, False
+        if changed:
+            self._counts = self._ledger.frozen()
         return changed
 
     async def _open(self) -> None:
         if self._path:
             sqlite_file.create(self._path)
+            self._guard = sqlite_file.Guard(self._path)
+        self._data_version = -1
         database = str(self._path) if self._path else ":memory:"
         try:
             self._write = await aiosqlite.connect(
@@ -169,20 +178,17 @@ class SqliteStore:
             raise
 
     async def _close(self) -> None:
-        for connection in (self._read, self._write):
+        connections, self._read, self._write = (self._read, self._write), None, None
+        for connection in connections:
             if connection is not None:
-                with contextlib.suppress(ValueError):  # closed before
+                with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite; the others are to be closed as well
                     await connection.close()
-        self._read = self._write = None
 
     async def _on_writer(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return await _on_thread(self._write, function)
 
     async def _on_reader(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return await _on_thread(self._read or self._write, function)
-        except sqlite3.Error as error:
-            raise sqlite_file.translated(error) from error
+        return await _on_thread(self._read or self._write, function)
 
 
 async def _on_thread(connection: aiosqlite.Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -194,7 +200,10 @@ async def _on_thread(connection: aiosqlite.Connection | None, function: Callable
     if connection is None:
         raise StoreUnavailable("CLOSED", "the store is closed")
     execute: Callable[..., Coroutine[Any, Any, T]] = connection._execute  # noqa: SLF001
-    return await _carried_out(execute(function, connection._conn))  # noqa: SLF001
+    try:
+        return await _carried_out(execute(function, connection._conn))  # noqa: SLF001
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        raise sqlite_file.translated(error) from error
 
 
 async def _carried_out(work: Coroutine[Any, Any, T]) -> T:
@@ -224,8 +233,9 @@ def _set_read_only(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 0")
 
 
-def _conditions(which: JobFilter) -> tuple[str, dict[str, Any]]:
-    """The WHERE clause of a filter. A status is spelled out, so that the partial indexes serve it."""
+def _conditions(which: JobFilter) -> tuple[str, str, dict[str, Any]]:
+    """The index and the WHERE clause of a filter. A status is spelled out, so that the partial indexes serve it."""
+    index = ""
     where = ["1"]
     parameters: dict[str, Any] = {"limit": which.limit}
     if which.ids is not None:
@@ -233,6 +243,7 @@ def _conditions(which: JobFilter) -> tuple[str, dict[str, Any]]:
     if which.status is not None:
         where.append(f"status = '{which.status.value}'")
         if which.status in (Status.DEAD, Status.CANCELLED):
+            index = "INDEXED BY jobs_finished"
             where.append("completed_at IS NOT NULL")
     for column in ("type", "owner"):
         if getattr(which, column) is not None:
@@ -240,10 +251,13 @@ def _conditions(which: JobFilter) -> tuple[str, dict[str, Any]]:
             parameters[column] = getattr(which, column)
     if which.cancel_requested is not None:
         where.append(f"cancel_requested = {int(which.cancel_requested)}")
+    if which.status is Status.PROCESSING or (which.status is None and (which.owner or which.cancel_requested)):
+        index = "INDEXED BY jobs_processing"
+        where.append("status = 'processing'")  # no other has an owner, or was asked to cancel
     if which.before is not None:
         where.append("id < :before")
         parameters["before"] = which.before
-    return " AND ".join(where), parameters
+    return index, " AND ".join(where), parameters
 
 
 def _job(row: tuple[Any, ...], history: tuple[Attempt, ...] = ()) -> Job:

@@ -84,7 +84,9 @@ WHERE status = 'pending'
 -- name: finish_succeeded
 -- Completes the attempts that (id, attempt, owner) still holds.
 UPDATE jobs
-SET status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4
+SET
+    status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4,
+    cancel_requested = 0, interrupted = 0
 FROM (VALUES {rows}) AS ended
 WHERE jobs.id = ended.column1
     AND jobs.attempts = ended.column2
@@ -274,9 +276,9 @@ SET latest_job = ?
 WHERE name = ?;
 
 -- name: move_schedule
--- Sets the next tick of a schedule.
+-- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with.
 UPDATE schedules
-SET next_tick = ?
+SET next_tick = max(next_tick, ?)
 WHERE name = ?;
 
 -- name: counts
@@ -292,12 +294,13 @@ INSERT OR REPLACE INTO counts (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: jobs_where
--- Jobs, newest first; {where} is a chain of the conditions below.
+-- Jobs, newest first; {index} is a hint, {where} a chain of conditions. Without the hint the order and the limit make
+-- SQLite walk through the whole table for the few jobs that are processing.
 SELECT
     id, type, payload, status, priority, attempts, max_attempts, scheduled_at, created_at, started_at, completed_at,
     owner, idempotency_key, error, reason, result, interruptions, snoozes, crashes, cancel_requested, interrupted,
     parked, schedule, tick
-FROM jobs
+FROM jobs {index}
 WHERE {where}
 ORDER BY id DESC
 LIMIT :limit;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 from aiojobs_lite.job import (
@@ -44,28 +45,22 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
         Fenced: If an attempt among several in one statement was no longer held.
     """
     answers: list[Any] = [None] * len(writes)
-    ends: list[int] = []
-    inserts: list[int] = []
-    claiming: Claiming | None = None
-    claim_index = -1
-    for index, write in enumerate(writes):
-        if type(write) is Finish:
-            ends.append(index)
-        elif type(write) is Insert:
-            inserts.append(index)
+    ends = [index for index, write in enumerate(writes) if type(write) is Finish]
     _finish_all(transaction, writes, ends, answers)
+    rows: list[NewJob] = []
+    claim_index = -1
     for index, write in enumerate(writes):
         if type(write) in _ONE_BY_ONE:
             answers[index] = _ONE_BY_ONE[type(write)](transaction, write)
+        elif type(write) is Insert:
+            rows += write.rows
         elif type(write) is Claim:
             claim_index = index
-    plain = _insert_keyed(transaction, writes, inserts, answers)
-    if claim_index >= 0:
-        claiming = Claiming(transaction, writes[claim_index])  # type: ignore[arg-type]
-        claiming.claim_due()
-    ids = _insert(transaction, plain, claiming)
-    for index in inserts:
-        answers[index] = [answer or Inserted(next(ids), is_new=True) for answer in answers[index]]
+    claiming = Claiming(transaction, writes[claim_index]) if claim_index >= 0 else None  # type: ignore[arg-type]
+    inserted = iter(_insert_all(transaction, rows, claiming))
+    for index, write in enumerate(writes):
+        if type(write) is Insert:
+            answers[index] = list(islice(inserted, len(write.rows)))
     if claiming:
         answers[claim_index] = claiming.answer()
     return answers
@@ -126,16 +121,19 @@ def _finish(transaction: Transaction, end: Finish) -> bool:
 # New jobs.
 
 
-def _insert_keyed(
-    transaction: Transaction, writes: Sequence[Any], indexes: Sequence[int], answers: list[Any]
-) -> list[NewJob]:
-    """Inserts the jobs that have a key, one by one; returns the others."""
-    plain: list[NewJob] = []
-    for index in indexes:
-        rows = writes[index].rows
-        answers[index] = [_insert_once(transaction, row) if row.idempotency_key else None for row in rows]
-        plain += [row for row in rows if not row.idempotency_key]
-    return plain
+def _insert_all(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> list[Inserted]:
+    """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
+    if all(row.idempotency_key is None for row in rows):
+        return [Inserted(job_id, is_new=True) for job_id in _insert(transaction, rows, claiming)]
+    answers: list[Inserted] = []
+    for has_key, run in groupby(rows, lambda row: row.idempotency_key is not None):
+        if has_key:
+            answers += [_insert_once(transaction, row) for row in run]
+        else:
+            answers += [Inserted(job_id, is_new=True) for job_id in _insert(transaction, list(run), None)]
+    if claiming:
+        claiming.claim(())
+    return answers
 
 
 def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
@@ -148,7 +146,7 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:
     """Inserts jobs, many a statement, claimed at once where the claim has room; returns their ids."""
-    claimed = claiming.choose(rows) if claiming else set()
+    claimed = claiming.claim(rows) if claiming else set()
     values: list[tuple[Any, ...]] = []
     for index, row in enumerate(rows):
         tally = transaction.tally(row.type)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import islice
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
+from typing import Any
 
 from aiojobs_lite.job import PRIORITIES, Claim, ClaimAnswer, Claimed, NewJob, Status
 from aiojobs_lite.stores.sqlite_transaction import Transaction
 
 _SCHEDULED_AT_AND_ID = itemgetter(4, 0)
+_PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(3, 4, 0)
+_NO_ID = math.inf  # of a new job: it will be above all that the store holds
 
 
 class Claiming:
-    """One `Claim` being carried out: first the due jobs of the store, then those that the transaction inserts.
-
-    When a type still has room after the first, none of its due jobs is left in the store, so that a new job
-    overtakes nobody.
+    """One `Claim` being carried out: the due jobs of the store and those that the transaction is about to insert, in
+    one order.
     """
 
     def __init__(self, transaction: Transaction, claim: Claim) -> None:
@@ -32,29 +33,25 @@ class Claiming:
         self.columns_of_claimed = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
         transaction.look_at(*claim.look_at)
 
-    def claim_due(self) -> None:
-        """Claims the due jobs of the store."""
-        touched = (job_type for job_type in self._transaction.touched() if self._transaction.tally(job_type).pending)
-        types = [job_type for job_type in {*self._claim.look_at, *touched} if self._room_of(job_type) > 0]
-        first = len(self._jobs)
+    def claim(self, rows: Sequence[NewJob]) -> set[int]:
+        """Claims due jobs of the store, and chooses which of these new ones to insert as processing already.
+
+        Returns:
+            The indexes of the chosen rows.
+        """
+        now = self._transaction.now
+        new: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        for index, row in enumerate(rows):
+            if row.scheduled_at <= now and self._room_of(row.type) > 0:
+                new[row.priority].append((_NO_ID, row.type, index, row.priority, row.scheduled_at))
+        types = self._types_with_jobs({entry[1] for entries in new.values() for entry in entries})
+        chosen: set[int] = set()
         for priority in PRIORITIES.values():
             if self._left > 0:
-                self._claim_priority(types, priority)
-        ids = [(job.id,) for job in self._jobs[first:]]
+                self._claim_priority(types, priority, sorted(new[priority], key=_SCHEDULED_AT_AND_ID), chosen)
+        ids = [(job.id,) for job in self._jobs]
         for _ in self._transaction.many("claim_jobs", "(?)", ids, (self._claim.owner, self._transaction.now)):
             pass
-
-    def choose(self, rows: Sequence[NewJob]) -> set[int]:
-        """Which of these new jobs to insert as processing already: their indexes."""
-        now = self._transaction.now
-        due = [index for index, row in enumerate(rows) if row.scheduled_at <= now and self._room_of(row.type) > 0]
-        if len(due) > self._left:
-            due.sort(key=lambda index: (rows[index].priority, rows[index].scheduled_at))
-        chosen: set[int] = set()
-        for index in due:
-            if self._left > 0 and self._room[rows[index].type] > 0:
-                self._take(rows[index].type)
-                chosen.add(index)
         return chosen
 
     def inserted(self, jobs: Iterable[tuple[int, NewJob]]) -> None:
@@ -67,6 +64,7 @@ class Claiming:
             )
             for job_id, row in jobs
         ]  # fmt: skip
+        self._jobs.sort(key=_PRIORITY_SCHEDULED_AT_AND_ID)
 
     def answer(self) -> ClaimAnswer:
         """All that was claimed, and the types that could not use all the slots offered."""
@@ -76,17 +74,31 @@ class Claiming:
         )
         return ClaimAnswer(self._jobs, held_back)
 
-    def _claim_priority(self, types: Sequence[str], priority: int) -> None:
+    def _types_with_jobs(self, types: Collection[str]) -> list[str]:
+        """Of these types, and of those that the claim or the transaction names: which may take jobs from the store."""
+        named = {*types, *self._claim.look_at, *self._transaction.touched()}
+        return [job_type for job_type in named if self._transaction.tally(job_type).pending and self._room_of(job_type)]
+
+    def _claim_priority(
+        self, types: Sequence[str], priority: int, new: Sequence[tuple[Any, ...]], chosen: set[int]
+    ) -> None:
         now, owner = self._transaction.now, self._claim.owner
         cursors = [
             self._transaction.run("due_jobs", (job_type, priority, now, min(self._room[job_type], self._left)))
             for job_type in types
             if self._room[job_type] > 0
         ]
-        for row in islice(heapq.merge(*cursors, key=_SCHEDULED_AT_AND_ID), self._left):
+        for row in heapq.merge(*cursors, new, key=_SCHEDULED_AT_AND_ID):
+            if self._left <= 0:
+                break
+            if self._room[row[1]] <= 0:
+                continue
+            self._take(row[1])
+            if row[0] is _NO_ID:
+                chosen.add(row[2])
+                continue
             job = Claimed._make((*row[:8], now, *row[8:], owner))
             self._jobs.append(job)
-            self._take(job.type)
             tally = self._transaction.tally(job.type)
             tally.move(Status.PENDING, -1, job.attempt - 1, job.scheduled_at)
             tally.processing += 1
@@ -105,6 +117,6 @@ class Claiming:
             limit = self._claim.concurrency.get(job_type)
             if room and limit is not None:
                 processing: int = self._transaction.one("processing_of_type", (job_type,))[0]
-                room = min(room, limit - processing)
+                room = max(0, min(room, limit - processing))
             self._room[job_type] = room
         return room

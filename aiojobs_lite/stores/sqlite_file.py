@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
@@ -44,13 +45,13 @@ def create(path: Path) -> None:
     if sqlite3.sqlite_version_info < _OLDEST:
         advice = f"SQLite {sqlite3.sqlite_version} is too old, {'.'.join(map(str, _OLDEST))} or newer is needed."
         raise StoreRefused(str(path), "old library", advice)
-    if not path.parent.is_dir():
-        raise StoreRefused(str(path), "missing directory", f"Create {path.parent} first.")
-    if path.exists():
-        if not path.is_file():
-            raise StoreRefused(str(path), "not a file", "Name a file, such as app.db.")
-        return
     try:
+        if not path.parent.is_dir():
+            raise StoreRefused(str(path), "missing directory", f"Create {path.parent} first.")
+        if path.exists():
+            if not path.is_file():
+                raise StoreRefused(str(path), "not a file", "Name a file, such as app.db.")
+            return
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return  # another process was quicker
@@ -66,6 +67,7 @@ def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -
         StoreUnavailable: If it is locked for too long.
     """
     try:
+        _check_unrecovered(database)
         version = _checked_version(connection, database)
         _set_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
@@ -73,8 +75,11 @@ def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -
         scripts = migrations("sqlite")
         for number, script in enumerate(scripts[version:], start=version + 1):
             _migrate(connection, number, script)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {len(scripts)}")  # a file that may only be read fails here at last
+        connection.execute("ROLLBACK")
     except sqlite3.Error as error:
-        code = error.sqlite_errorname
+        code = getattr(error, "sqlite_errorname", "")
         if code.startswith(_BROKEN):
             advice = "Restore it from a backup, or move it away to start empty; it was not changed."
             raise StoreRefused(database, "corrupt", f"SQLite says: {error}. {advice}") from error
@@ -84,10 +89,26 @@ def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -
         raise translated(error) from error
 
 
+def _check_unrecovered(database: str) -> None:
+    """Checks a database whose last user was killed read-only first: a connection that may write, and only looks,
+    moves the write-ahead log into it when it closes.
+    """
+    try:
+        unrecovered = os.stat(database + "-wal").st_size
+    except OSError:
+        return
+    if unrecovered:
+        address = f"{Path(database).absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)) as reader:
+            _checked_version(reader, database)
+
+
 def _checked_version(connection: sqlite3.Connection, database: str) -> int:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection.execute("BEGIN")  # all three of one instant: another process may be making the schema
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()[0]
+    (application,) = connection.execute("PRAGMA application_id").fetchall()[0]
+    (version,) = connection.execute("PRAGMA user_version").fetchall()[0]
+    connection.execute("COMMIT")
     if application != APPLICATION_ID and (tables or application or version):
         advice = "It belongs to another program and was not changed. Give the jobs a file of their own."
         raise StoreRefused(database, "foreign", advice)

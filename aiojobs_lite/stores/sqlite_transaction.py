@@ -69,6 +69,11 @@ class Transaction:
             flat = chain(first, chain.from_iterable(values[start : start + size]))
             yield start, size, self._connection.execute(sql, tuple(flat)).rowcount
 
+    def prove_writable(self) -> None:
+        """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchall()[0]
+        self._connection.execute(f"PRAGMA user_version = {version}")
+
     def last_id(self) -> int:
         """The id of the row inserted last."""
         row: tuple[int] = self._connection.execute("SELECT last_insert_rowid()").fetchall()[0]

@@ -45,6 +45,10 @@ WHERE status = 'processing';
 CREATE INDEX jobs_finished ON jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
 
+-- Unparking, at every start; hardly ever has an entry.
+CREATE INDEX jobs_parked ON jobs (type)
+WHERE parked IS NOT NULL;
+
 CREATE UNIQUE INDEX jobs_idempotency_key ON jobs (type, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
 

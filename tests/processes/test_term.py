@@ -1,0 +1,294 @@
+"""SIGTERM and SIGINT: the drain in time, the host's own handlers, and an end in any case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import httpx
+import pytest
+
+from aiojobs_lite import JobRunner, Outcome, Status
+from aiojobs_lite.events import DrainStarted
+from tests.processes.support import Child, looking, program, worker
+from tests.support import PATIENCE, next_event
+
+SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
+BOTH = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+SHORT = {"drain_timeout": 0.1, "cancel_grace": 0.1}
+LONG = {"drain_timeout": "1h", "cancel_grace": 0.1}
+
+
+async def enqueued(database: Path, *names: str) -> list[int]:
+    async with looking(database) as runner:
+        return [(await runner.enqueue(name)).id for name in names]
+
+
+@BOTH
+async def test_a_signal_has_a_script_finish_what_runs_and_then_ends_it(database: Path, number: signal.Signals) -> None:
+    (job_id,) = await enqueued(database, "held")
+    async with worker(database, "forever") as child, looking(database) as runner:
+        await child.line("started")
+        child.signal(number)
+        assert await child.line("log drain started") == f"log drain started ({number.name}): 1 attempts running".split()
+        late = await runner.enqueue("quick")
+        child.order("go")
+        await child.line("ended")
+        assert await child.ended() == -number
+        assert (await runner.jobs.get(job_id)).status is Status.COMPLETED
+        assert (await late.job()).attempts == 0  # nothing is claimed after the signal
+    assert child.said("restored") == ([["restored"]] if number is SIGINT else [])  # SIGTERM ends it before that
+
+
+@BOTH
+async def test_a_job_that_outlasts_the_drain_runs_again_at_no_cost(database: Path, number: signal.Signals) -> None:
+    (job_id,) = await enqueued(database, "held")
+    async with worker(database, "forever", **SHORT) as child:
+        await child.line("started")
+        child.signal(number)
+        assert await child.ended() == -number
+    async with worker(database) as second:
+        assert await second.line("started") == ["started", str(job_id), "1"]
+        second.order("go")
+        second.order("leave")
+        assert await second.ended() == 0
+    async with looking(database) as runner:
+        job = await runner.jobs.get(job_id)
+        assert (job.status, job.attempts, job.interruptions, job.crashes) == (Status.COMPLETED, 1, 1, 0)
+
+
+@BOTH
+async def test_a_second_signal_hurries_and_still_costs_no_attempt(database: Path, number: signal.Signals) -> None:
+    (job_id,) = await enqueued(database, "endless")
+    async with worker(database, "forever", **LONG) as child:
+        await child.line("started")
+        child.signal(number)
+        await child.line("log drain started")
+        child.signal(number)
+        await child.line("stopped")
+        assert await child.ended() == -number
+    async with looking(database) as runner:
+        job = await runner.jobs.get(job_id)
+        assert (job.status, job.attempts, job.interruptions, job.crashes) == (Status.PENDING, 0, 1, 0)
+        assert [attempt.outcome for attempt in job.history] == [Outcome.INTERRUPTED]
+
+
+async def test_a_third_sigint_does_not_wait_for_a_job_that_is_slow_to_stop(database: Path) -> None:
+    (job_id,) = await enqueued(database, "slow_to_stop")
+    async with worker(database, "forever", drain_timeout="1h", cancel_grace="1h") as child:
+        await child.line("started")
+        child.signal(SIGINT)
+        await child.line("log drain started")
+        child.signal(SIGINT)
+        await child.line("stopping")
+        child.signal(SIGINT)
+        assert await child.ended() == -SIGINT
+    async with looking(database) as runner:
+        assert (await runner.jobs.get(job_id)).status is Status.PENDING
+
+
+async def test_an_exit_raised_by_the_handler_found_waits_for_the_drain(database: Path) -> None:
+    (job_id,) = await enqueued(database, "held")
+    async with worker(database, "exits") as child:
+        await child.line("started")
+        child.signal(SIGTERM)
+        await child.line("log drain started (SIGTERM)")
+        child.order("go")
+        await child.line("ended")
+        assert await child.ended() == 7
+    async with looking(database) as runner:
+        assert (await runner.jobs.get(job_id)).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("name", ["swallowing", "threaded"])
+@BOTH
+async def test_a_job_that_cannot_be_stopped_does_not_keep_the_process(
+    database: Path, number: signal.Signals, name: str
+) -> None:
+    (job_id,) = await enqueued(database, name)
+    async with worker(database, "forever", **SHORT) as child:
+        await child.line("started")
+        started = time.monotonic()
+        child.signal(number)
+        assert await child.ended() == -number
+        assert time.monotonic() - started < 3  # both timeouts, a second, and the end of the interpreter
+    async with looking(database) as runner:
+        job = await runner.jobs.get(job_id)
+        assert (job.status, job.attempts, job.interruptions, job.crashes) == (Status.PENDING, 0, 1, 0)
+
+
+async def test_leaving_without_a_signal_restores_the_handlers_and_the_process_ends(database: Path) -> None:
+    await enqueued(database, "swallowing")
+    async with worker(database, "orders", **SHORT) as child:
+        await child.line("started")
+        child.order("leave")
+        assert await child.ended() == 0
+    assert child.said("restored") == [["restored"]]
+
+
+async def test_a_handler_found_is_called_and_the_host_goes_on(database: Path) -> None:
+    (job_id,) = await enqueued(database, "held")
+    async with worker(database, "chained") as child:
+        await child.line("started")
+        child.signal(SIGTERM)
+        await child.line("log drain started (SIGTERM)")
+        child.order("go")
+        await child.line("log drain finished")
+        child.order("enqueue quick")  # the host is as it was, and may enqueue
+        _, late = await child.line("enqueued")
+        child.order("leave")
+        assert await child.ended() == 0
+    assert child.said("mine") == [["mine", str(SIGTERM.value)]]
+    assert child.said("restored") == [["restored"]]
+    async with looking(database) as runner:
+        assert (await runner.jobs.get(job_id)).status is Status.COMPLETED
+        assert (await runner.jobs.get(int(late))).attempts == 0
+
+
+@BOTH
+async def test_two_runners_of_one_script_both_finish_before_it_ends(database: Path, number: signal.Signals) -> None:
+    second = database.with_name(f"{database.name}-2")
+    (one,), (two,) = await enqueued(database, "quick"), await enqueued(second, "held")
+    async with worker(database, "both") as child:
+        await child.line("started")
+        child.signal(number)
+        for _ in range(2):
+            await child.line(f"log drain started ({number.name})")
+        await child.line("log drain finished")
+        child.order("go")
+        assert await child.ended() == -number
+    async with looking(database) as first, looking(second) as other:
+        assert (await first.jobs.get(one)).status is Status.COMPLETED
+        job = await other.jobs.get(two)
+        assert (job.status, job.attempts) == (Status.COMPLETED, 1)
+
+
+# uvicorn
+
+
+@asynccontextmanager
+async def served(database: Path, **options: object) -> AsyncIterator[tuple[Child, httpx.AsyncClient]]:
+    """The web application on a port that the system chose."""
+    arguments = ("-m", "uvicorn", "tests.processes.apps.web:app", "--port", "0")
+    environment = {"AIOJOBS_LITE_DATABASE": str(database), "WEB_OPTIONS": json.dumps(options)}
+    async with program(*arguments, **environment) as child:
+        line = " ".join(await child.line("INFO:     Uvicorn running on"))
+        async with httpx.AsyncClient(base_url=line.split()[4], timeout=PATIENCE) as client:
+            yield child, client
+
+
+async def test_uvicorn_serves_open_requests_while_the_runner_already_drains(database: Path) -> None:
+    async with served(database, drain_timeout=0.1) as (child, client):
+        finished = int((await client.post("/jobs/held")).text)
+        await child.line("started")
+        interrupted = int((await client.post("/jobs/endless")).text)
+        await child.line("started")
+        async with client.stream("GET", "/slow") as response:
+            parts = response.aiter_lines()
+            assert await anext(parts) == "begun"
+            child.signal(SIGTERM)
+            await child.line("log drain started (SIGTERM): 2")
+            assert not child.said("lifespan")
+            child.order("go")
+            await child.line("ended")
+            child.order("answer")
+            late = int(await anext(parts))
+            assert [part async for part in parts] == []
+        await child.line("lifespan ends")
+        code = await child.ended()
+    assert code == -SIGTERM  # as uvicorn ends: it raises the signal again
+    assert child.said("lifespan ended")
+    async with looking(database) as runner:
+        jobs = {job.id: job for job in await runner.jobs.list()}
+        assert {job_id: (job.status, job.attempts) for job_id, job in jobs.items()} == {
+            finished: (Status.COMPLETED, 1), interrupted: (Status.PENDING, 0), late: (Status.PENDING, 0),
+        }  # fmt: skip
+        assert jobs[interrupted].interruptions == 1
+    async with worker(database) as second:
+        for _ in range(2):
+            await second.line("started", "quick")
+        assert second.said("started") == [["started", str(interrupted), "1"]]
+
+
+@BOTH
+async def test_uvicorn_ends_although_a_job_cannot_be_stopped(database: Path, number: signal.Signals) -> None:
+    async with served(database, **SHORT) as (child, client):
+        job_id = int((await client.post("/jobs/swallowing")).text)
+        await child.line("started")
+        child.signal(number)
+        assert await child.ended() == (-SIGTERM if number is SIGTERM else 0)
+    async with looking(database) as runner:
+        job = await runner.jobs.get(job_id)
+        assert (job.status, job.attempts, job.interruptions) == (Status.PENDING, 0, 1)
+
+
+# In the test's own process
+
+
+@asynccontextmanager
+async def handler(number: signal.Signals, found: Any) -> AsyncIterator[None]:
+    before = signal.signal(number, found)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+async def test_an_ignored_signal_stays_ignored(database: Path) -> None:
+    async with handler(SIGTERM, signal.SIG_IGN), JobRunner(database):
+        assert signal.getsignal(SIGTERM) is signal.SIG_IGN
+
+
+async def test_a_handler_of_the_event_loop_is_left_alone(database: Path) -> None:
+    loop, called = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(SIGTERM, called.set)
+    try:
+        async with JobRunner(database) as runner:
+            os.kill(os.getpid(), SIGTERM)
+            async with asyncio.timeout(PATIENCE):
+                await called.wait()
+            assert not runner.stats().draining  # the host leaves the runner when it wants
+    finally:
+        loop.remove_signal_handler(SIGTERM)
+
+
+async def test_a_runner_in_a_thread_leaves_the_handlers_alone(database: Path) -> None:
+    seen: list[Any] = []
+
+    async def run() -> None:
+        async with JobRunner(database):
+            seen.extend(map(signal.getsignal, (SIGTERM, SIGINT)))
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    thread.join(PATIENCE)
+    assert seen == [signal.getsignal(SIGTERM), signal.getsignal(SIGINT)]
+
+
+async def test_runners_left_in_any_order_still_pass_signals_on(database: Path, tmp_path: Path) -> None:
+    called: list[int] = []
+
+    def mine(number: int, _frame: FrameType | None) -> None:
+        called.append(number)
+
+    async with handler(SIGTERM, mine):
+        one, two = JobRunner(database), JobRunner(tmp_path / "two.db")
+        await one.__aenter__()
+        await two.__aenter__()
+        await one.__aexit__(None, None, None)
+        events = two.events()
+        os.kill(os.getpid(), SIGTERM)
+        assert (await next_event(events, DrainStarted)).why == "SIGTERM"
+        assert called == [SIGTERM]
+        await two.__aexit__(None, None, None)
+        os.kill(os.getpid(), SIGTERM)
+        assert called == [SIGTERM, SIGTERM]

@@ -1,0 +1,262 @@
+"""Starting and leaving: the drain, its bounds, and what is left behind: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, job
+from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
+from aiojobs_lite.events import AttemptStarted, DrainFinished, DrainStarted
+from tests.support import PATIENCE, next_event, until
+
+
+async def test_leaving_waits_for_what_runs(database: Path) -> None:
+    release, entered = asyncio.Event(), asyncio.Event()
+
+    @job
+    async def patient() -> str:
+        entered.set()
+        await release.wait()
+        return "done"
+
+    runner = JobRunner(database, jobs=[patient])
+    async with runner:
+        events = runner.events()
+        handle = await runner.enqueue(patient)
+        await entered.wait()
+        leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
+        assert (await next_event(events, DrainStarted)).running == 1
+        late = await runner.enqueue(patient)  # enqueuing still works
+        assert runner.stats().draining
+        release.set()
+        await leaving
+        with pytest.raises(RunnerClosed, match="Enter it again"):
+            await handle.job()
+        async with JobRunner(database, jobs=[patient]) as second:  # in one file, one after the other
+            assert (await second.jobs.get(handle.id)).status is Status.COMPLETED
+            assert (await second.jobs.get(late.id)).attempts in (0, 1)
+            await second.run_until_idle()
+            assert second.stats().completed == 2
+        await runner.__aenter__()
+
+
+async def test_what_takes_too_long_is_interrupted_and_keeps_its_attempt(database: Path) -> None:
+    entered = asyncio.Event()
+    cleaned: list[bool] = []
+
+    @job
+    async def endless() -> None:
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(True)
+
+    runner = JobRunner(database, jobs=[endless], drain_timeout=0.05)
+    async with runner:
+        events = runner.events()
+        handle = await runner.enqueue(endless)
+        await entered.wait()
+    finished = await next_event(events, DrainFinished)
+    assert (finished.interrupted, finished.left, cleaned) == (1, 0, [True])
+    async with JobRunner(database, jobs=[endless], max_running=0) as looking:
+        found = await looking.jobs.get(handle.id)
+        assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 1)
+        assert [one.outcome for one in found.history] == [Outcome.INTERRUPTED]
+
+
+@pytest.mark.parametrize("mode", ["swallows", "thread"])
+async def test_the_drain_is_bounded_whatever_a_job_does(
+    database: Path, owner_files: Callable[[], list[str]], mode: str
+) -> None:
+    entered, release = asyncio.Event(), threading.Event()
+    loop, free = asyncio.get_running_loop(), asyncio.Event()
+
+    @job
+    async def swallows() -> None:
+        entered.set()
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    @job
+    def thread() -> None:
+        loop.call_soon_threadsafe(entered.set)
+        release.wait(PATIENCE)
+
+    runner = JobRunner(database, jobs=[swallows, thread], drain_timeout=0.1, cancel_grace=0.1)
+    async with runner:
+        events = runner.events()
+        handle = await runner.enqueue(mode)
+        await entered.wait()
+        started = time.monotonic()
+    assert time.monotonic() - started < 1.2  # the promise itself: both timeouts and a second
+    assert (await next_event(events, DrainFinished)).left == 1
+    assert len(owner_files()) == 1  # locked for as long as it runs
+    async with JobRunner(database, jobs=[swallows, thread]) as second:  # so nobody takes it over
+        found = await second.jobs.get(handle.id)
+        assert (found.status, found.interrupted, found.attempts) == (Status.PROCESSING, True, 1)
+        free.set()
+        release.set()
+        await until(lambda: len(owner_files()) == 1)
+
+
+async def test_entering_and_leaving_may_happen_in_different_tasks(database: Path) -> None:
+    @job
+    async def hello() -> str:
+        return "hello"
+
+    runner = JobRunner(database, jobs=[hello])
+    loop = asyncio.get_running_loop()
+    await loop.create_task(runner.__aenter__())
+    assert await (await loop.create_task(runner.enqueue(hello))).result() == "hello"
+    await loop.create_task(runner.__aexit__(None, None, None))
+
+
+async def test_a_runner_may_be_entered_again_but_not_twice_at_once(database: Path) -> None:
+    @job
+    async def hello() -> str:
+        return "hello"
+
+    runner = JobRunner(database, jobs=[hello])
+    with pytest.raises(RunnerNotStarted, match="not started"):
+        await runner.enqueue(hello)
+    with pytest.raises(RunnerNotStarted):
+        runner.stats()
+    for completed in (1, 2):
+        async with runner:
+            with pytest.raises(RunnerAlreadyStarted, match="cannot be entered now"):
+                await runner.__aenter__()
+            with pytest.raises(RunnerAlreadyStarted, match="cannot be given more job types now"):
+                runner.register(hello)
+            assert await (await runner.enqueue(hello)).result() == "hello"
+        assert runner.stats().completed == completed
+        with pytest.raises(RunnerClosed):
+            await runner.enqueue(hello)
+
+
+async def test_an_exception_in_the_body_drains_and_goes_on(database: Path) -> None:
+    with pytest.raises(LookupError, match="mine"):
+        async with JobRunner(database):
+            raise LookupError("mine")
+
+
+async def test_a_start_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
+    runner = JobRunner(tmp_path / "missing" / "jobs.db")
+    for _ in range(3):
+        with pytest.raises(StoreError, match="missing directory"):
+            await runner.__aenter__()
+    (tmp_path / "missing").mkdir()
+    async with runner:
+        assert runner.stats().pending == 0
+
+
+@pytest.mark.parametrize("steps", [*range(12), 15, 20, 30])
+async def test_a_start_that_is_cancelled_at_any_step_leaves_nothing_open(database: Path, steps: int) -> None:
+    runner = JobRunner(database)
+    loop = asyncio.get_running_loop()
+    entering = loop.create_task(runner.__aenter__())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    entering.cancel()
+    try:
+        await entering
+    except asyncio.CancelledError:
+        with pytest.raises((RunnerClosed, RunnerNotStarted)):
+            await runner.jobs.list()
+    else:
+        await runner.__aexit__(None, None, None)
+    async with runner:
+        assert runner.stats().pending == 0
+
+
+@pytest.mark.parametrize("steps", [*range(8), 12, 20])
+async def test_a_leave_that_is_cancelled_hurries_and_still_closes_everything(
+    database: Path, owner_files: Callable[[], list[str]], steps: int
+) -> None:
+    entered = asyncio.Event()
+
+    @job
+    async def endless() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    runner = JobRunner(database, jobs=[endless], drain_timeout="1h")
+    await runner.__aenter__()
+    handle = await runner.enqueue(endless)
+    await entered.wait()
+    leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    leaving.cancel()
+    if steps:
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+    else:  # cancelled before its first line: it never began
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+    assert owner_files() == []
+    async with JobRunner(database, jobs=[endless], max_running=0) as looking:
+        assert (await looking.jobs.get(handle.id)).attempts == 0
+
+
+async def test_two_runners_in_one_process_share_a_file_and_nothing_else(database: Path, tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    @job(name="shared")
+    async def first(ctx: JobContext) -> None:
+        ran.append("first")
+
+    @job(name="shared")
+    async def second(ctx: JobContext) -> None:
+        ran.append("second")
+
+    one = JobRunner(database, jobs=[first], max_running=0)
+    two = JobRunner(database, jobs=[second])
+    other = JobRunner(tmp_path / "other.db", jobs=[first], max_running=0)
+    async with asyncio.timeout(PATIENCE), one, two, other:
+        heard_by_other = other.events()
+        handle = await one.enqueue(first)
+        await handle.result()  # woken by the commit of the other runner
+        assert ran == ["second"]
+        assert other.stats().completed == 0
+        await other.enqueue(first)
+    assert [type(event).__name__ async for event in heard_by_other][:1] == ["JobEnqueued"]
+
+
+async def test_the_drain_takes_no_new_job(database: Path) -> None:
+    release, entered = asyncio.Event(), asyncio.Event()
+    ran: list[int] = []
+
+    @job(concurrency=1)
+    async def one_at_a_time(n: int) -> None:
+        ran.append(n)
+        entered.set()
+        await release.wait()
+
+    runner = JobRunner(database, jobs=[one_at_a_time])
+    async with runner:
+        await runner.enqueue_many([one_at_a_time.bind(n) for n in range(5)])
+        events = runner.events()
+        await entered.wait()
+        assert runner._engine is not None
+        runner._engine.drain("test")
+        release.set()
+    assert ran == [0]
+    assert [event async for event in events if isinstance(event, AttemptStarted)] == []
+    async with runner:
+        await runner.run_until_idle()
+    assert ran == [0, 1, 2, 3, 4]

@@ -1,0 +1,276 @@
+"""The errors: their tree, their words, their attributes, and their way through a process."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import errors
+from aiojobs_lite.errors import AiojobsError
+
+CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
+    (
+        lambda: errors.InvalidOption("timeout", "soon", "seconds"),
+        "timeout='soon': expected seconds.",
+        {"option": "timeout", "value": "soon"},
+    ),
+    (
+        lambda: errors.InvalidJobType("email", "a generator cannot be a handler; return a list"),
+        "job type 'email': a generator cannot be a handler; return a list",
+        {"job_type": "email"},
+    ),
+    (
+        lambda: errors.DuplicateJobType("email", "app.a", "app.b"),
+        "job type 'email' is declared twice, by app.a and by app.b. Give one of them another name: @job(name=\"...\").",
+        {"job_type": "email"},
+    ),
+    (
+        lambda: errors.MissingDependency("email", dict),
+        "'email' asks for dict, which deps= lacks. Pass JobRunner(deps={dict: ...}).",
+        {"job_type": "email", "wanted": dict},
+    ),
+    (
+        lambda: errors.MissingDependency("email", dict[str, int]),
+        "'email' asks for dict, which deps= lacks. Pass JobRunner(deps={dict: ...}).",
+        {"job_type": "email", "wanted": dict[str, int]},
+    ),
+    (
+        lambda: errors.InvalidSchedule("61 * * * *", "minute", "use 0-59"),
+        "schedule '61 * * * *', minute: use 0-59",
+        {"expression": "61 * * * *", "field": "minute"},
+    ),
+    (
+        lambda: errors.UnknownJobType("emial", ["report", "email"]),
+        "'emial' is not registered (known: email, report). Did you mean 'email'?",
+        {"job_type": "emial", "known": ("email", "report")},
+    ),
+    (
+        lambda: errors.UnknownJobType("x", []),
+        "'x' is not registered (known: none). Register it: JobRunner(jobs=[...]) or runner.register(...).",
+        {"job_type": "x", "known": ()},
+    ),
+    (
+        lambda: errors.UnknownJobType("?", [f"t{number:02}" for number in range(12)]),
+        "'?' is not registered (known: t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, ...). "
+        "Register it: JobRunner(jobs=[...]) or runner.register(...).",
+        {"known": tuple(f"t{number:02}" for number in range(12))},
+    ),
+    (
+        lambda: errors.UnknownJobType("x", ["x"]),
+        "'x' is not registered (known: x). Another handler is registered under this name: enqueue that one.",
+        {"job_type": "x"},
+    ),
+    (
+        lambda: errors.InvalidPayload("email", [("user.id", "Field required"), ("to", "Extra inputs")]),
+        "'email' cannot take these arguments: user.id: Field required; to: Extra inputs. "
+        "Nothing was enqueued: mend the call.",
+        {"job_type": "email", "problems": (("user.id", "Field required"), ("to", "Extra inputs"))},
+    ),
+    (
+        lambda: errors.InvalidPayload("email", [("to", "Field required")], "It waits."),
+        "'email' cannot take these arguments: to: Field required. It waits.",
+        {"problems": (("to", "Field required"),)},
+    ),
+    (
+        lambda: errors.PayloadTooLarge("email", 300_000, 262_144),
+        "'email': the payload has 300,000 bytes, at most 262,144 are allowed. "
+        "Store the data elsewhere and enqueue its path or key.",
+        {"job_type": "email", "size": 300_000, "limit": 262_144},
+    ),
+    (
+        errors.RunnerNotStarted,
+        "the runner is not started. Use it inside `async with runner:` (the application's lifespan).",
+        {},
+    ),
+    (
+        lambda: errors.RunnerAlreadyStarted("entered"),
+        "the runner is started and cannot be entered now. Do it before `async with runner:`.",
+        {},
+    ),
+    (
+        errors.RunnerClosed,
+        "the runner is closed, nothing was written. Enter it again: `async with runner:`.",
+        {},
+    ),
+    (lambda: errors.WrongEventLoop("another loop. Use a runner each."), "another loop. Use a runner each.", {}),
+    (
+        lambda: errors.JobNotFound(7),
+        "there is no job 7: never enqueued here, deleted, or pruned (see keep_completed).",
+        {"job_id": 7},
+    ),
+    (
+        lambda: errors.JobNotAllowed(7, "completed", "cancelled", "a pending or processing job"),
+        "job 7 is completed and cannot be cancelled: that takes a pending or processing job.",
+        {"job_id": 7, "status": "completed"},
+    ),
+    (
+        lambda: errors.JobDead(7, "crashed", "ValueError: bad"),
+        "job 7 is dead (crashed; last error: ValueError: bad). "
+        "Read `await runner.jobs.get(7)`, mend the cause, then `await runner.jobs.redrive(7)`.",
+        {"job_id": 7, "reason": "crashed", "error": "ValueError: bad"},
+    ),
+    (
+        lambda: errors.JobCancelled(7, "gone"),
+        "job 7 was cancelled (gone). `await runner.jobs.redrive(7)` sends it back.",
+        {"job_id": 7, "reason": "gone"},
+    ),
+    (
+        lambda: errors.JobCancelled(7, None),
+        "job 7 was cancelled (no reason given). `await runner.jobs.redrive(7)` sends it back.",
+        {"reason": None},
+    ),
+    (
+        lambda: errors.ResultTimeout(7, 2.5),
+        "job 7 did not finish within 2.5 s. It goes on; await it again.",
+        {"job_id": 7, "timeout": 2.5},
+    ),
+    (
+        lambda: errors.ResultNotKept(7, "it is too odd."),
+        "job 7 completed, but its result was not kept: it is too odd. "
+        "Mend its return annotation, or let the handler store what it makes.",
+        {"job_id": 7},
+    ),
+    (
+        lambda: errors.StoreUnavailable("SQLITE_FULL", "disk full"),
+        "the database cannot be written now (SQLITE_FULL: disk full). The runner keeps trying; repeat the call later, "
+        "with an idempotency_key if it must not be done twice.",
+        {"code": "SQLITE_FULL"},
+    ),
+    (
+        lambda: errors.StoreRefused("app.db", "corrupt", "Restore a backup."),
+        "app.db: corrupt. Restore a backup.",
+        {"database": "app.db", "why": "corrupt"},
+    ),
+    (
+        lambda: errors.StoreRejected("odd text"),
+        "the database rejected a write: odd text. This is a defect of the library: please report it.",
+        {},
+    ),
+]
+
+
+def subclasses(kind: type[AiojobsError]) -> list[type[AiojobsError]]:
+    return [kind, *(deeper for child in kind.__subclasses__() for deeper in subclasses(child))]
+
+
+def drawn() -> list[tuple[str, str]]:
+    """Name and parent of each class in the tree of the docstring, in its order."""
+    assert errors.__doc__ is not None
+    found: list[tuple[str, str]] = []
+    above = {0: ""}
+    for line in errors.__doc__.splitlines():
+        match = re.match(r"    ([│├└─ ]*)([A-Z]\w+)", line)
+        if match and (match[1] or not found):
+            depth = len(match[1]) // 4
+            found.append((match[2], above[depth]))
+            above[depth + 1] = match[2]
+    return found
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    tree = drawn()
+    assert [name for name, _ in tree] == [kind.__name__ for kind in subclasses(AiojobsError)]
+    parents = {kind.__name__: [base.__name__ for base in kind.__bases__] for kind in subclasses(AiojobsError)}
+    assert all(parent == "" or parent in parents[name] for name, parent in tree)
+    assert len(tree) >= 25
+
+
+def test_every_class_of_the_module_is_in_the_tree() -> None:
+    here = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+    assert {kind.__name__ for kind in here} - {"Portable"} == {name for name, _ in drawn()}
+
+
+def test_every_error_has_a_case_here() -> None:
+    leaves = {kind for kind in subclasses(AiojobsError) if not kind.__subclasses__()}
+    assert {type(make()) for make, _, _ in CASES} == leaves
+
+
+@pytest.mark.parametrize(("make", "message", "attributes"), CASES)
+def test_an_error_says_what_is_wrong_and_what_to_do(
+    make: Callable[[], AiojobsError], message: str, attributes: dict[str, Any]
+) -> None:
+    error = make()
+    assert str(error) == message
+    assert {name: getattr(error, name) for name in attributes} == attributes
+
+
+@pytest.mark.parametrize("make", [make for make, _, _ in CASES])
+def test_every_attribute_of_an_error_is_documented(make: Callable[[], AiojobsError]) -> None:
+    error = make()
+    documented = "".join(inspect.getdoc(kind) or "" for kind in type(error).__mro__ if issubclass(kind, AiojobsError))
+    assert all(re.search(rf"^    {name}: ", documented, re.MULTILINE) for name in vars(error))
+
+
+@pytest.mark.parametrize("make", [make for make, _, _ in CASES])
+@pytest.mark.parametrize(
+    "again",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda error: pickle.loads(pickle.dumps(error)),
+        lambda error: pickle.loads(pickle.dumps(error, 2)),
+    ],
+    ids=["copy", "deepcopy", "pickle", "old pickle"],
+)
+def test_an_error_survives_the_way_from_another_process(
+    make: Callable[[], AiojobsError], again: Callable[[AiojobsError], AiojobsError]
+) -> None:
+    error = make()
+    error.add_note("seen in a test")
+    found = again(error)
+    assert type(found) is type(error)
+    assert str(found) == str(error)
+    assert found.args == error.args
+    assert vars(found) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (errors.InvalidOption, ValueError),
+        (errors.InvalidJobType, TypeError),
+        (errors.MissingDependency, LookupError),
+        (errors.InvalidSchedule, ValueError),
+        (errors.UnknownJobType, LookupError),
+        (errors.InvalidPayload, ValueError),
+        (errors.PayloadTooLarge, ValueError),
+        (errors.RunnerClosed, RuntimeError),
+        (errors.JobNotFound, LookupError),
+        (errors.ResultTimeout, TimeoutError),
+    ],
+)
+def test_an_error_is_also_what_python_would_raise(kind: type[AiojobsError], builtin: type[Exception]) -> None:
+    assert issubclass(kind, builtin)
+
+
+class Grumpy:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 500, "'" + "x" * 199 + "..."),
+        ("x" * 198, "'" + "x" * 198 + "'"),
+        (Grumpy(), "<Grumpy, its repr raised RuntimeError>"),
+        (10**5000, "<int, its repr raised ValueError>"),
+    ],
+    ids=["long", "longest", "grumpy", "huge"],
+)
+def test_an_option_is_shown_in_few_words_whatever_it_is(value: object, shown: str) -> None:
+    error = errors.InvalidOption("name", value, "a name")
+    assert str(error) == f"name={shown}: expected a name."
+    assert error.value is value
+
+
+def test_a_long_cron_expression_is_shortened_but_kept() -> None:
+    error = errors.InvalidSchedule("*/1," * 100, "expression", "too long")
+    assert str(error) == f"schedule '{'*/1,' * 20}', expression: too long"
+    assert error.expression == "*/1," * 100

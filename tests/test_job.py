@@ -1,0 +1,150 @@
+"""A job, its states, and what may follow what."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import aiojobs_lite
+from aiojobs_lite.job import (
+    FINISHED,
+    PRIORITIES,
+    PRIORITY_NAMES,
+    TRANSITIONS,
+    Attempt,
+    Claimed,
+    Failure,
+    Finish,
+    Job,
+    Outcome,
+    Status,
+)
+
+SCHEMA = Path(aiojobs_lite.__file__).parent / "stores/migrations/sqlite/0001_initial.sql"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def a_job(status: Status = Status.PENDING, payload: str = "{}") -> Job:
+    return Job(
+        id=7, type="email", payload_json=payload, status=status, priority="medium", attempts=0, max_attempts=5,
+        scheduled_at=NOON, created_at=NOON, started_at=None, completed_at=None, owner=None, idempotency_key=None,
+        error=None, reason=None, result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False,
+        interrupted=False, parked=None, schedule=None, tick=None,
+    )  # fmt: skip
+
+
+def a_finish(status: Status, outcome: Outcome = Outcome.FAILED, parked: str | None = None) -> Finish:
+    failure = Failure("ValueError", "bad", None)
+    return Finish(
+        1, "email", 3, "me", outcome, status, 2, 1_000, 500, 1, 2, 0, "1", "because", failure, parked
+    )  # fmt: skip
+
+
+def names_in(text: str) -> list[str]:
+    return re.findall(r"'([^']*)'", text)
+
+
+def test_the_trigger_of_the_database_allows_exactly_the_transitions() -> None:
+    schema = SCHEMA.read_text(encoding="utf-8")
+    trigger = re.search(
+        r"CREATE TRIGGER jobs_transition BEFORE UPDATE OF status ON jobs\n(.*?)\nBEGIN", schema, re.DOTALL
+    )
+    assert trigger is not None
+    allowed = names_in(trigger[1].partition("NOT IN")[2])
+    assert sorted(allowed) == sorted(f"{before} > {then}" for before, then in TRANSITIONS)
+    assert "RAISE(ABORT" in schema.partition("CREATE TRIGGER jobs_transition")[2].partition("END;")[0]
+
+
+def test_the_database_knows_exactly_the_statuses_outcomes_and_priorities() -> None:
+    schema = SCHEMA.read_text(encoding="utf-8")
+
+    def listed(check: str) -> str:
+        found = re.search(check, schema)
+        assert found is not None
+        return found[1]
+
+    finished = listed(r"CHECK \(\(status IN \(([^)]*)\)\) = \(completed_at IS NOT NULL\)\)")
+    priorities = listed(r"CHECK \(priority IN \(([^)]*)\)\)")
+    assert names_in(listed(r"CHECK \(status IN \(([^)]*)\)\)")) == list(Status)
+    assert names_in(listed(r"CHECK \(outcome IN \(([^)]*)\)\)")) == [
+        outcome for outcome in Outcome if outcome is not Outcome.SUCCEEDED
+    ]
+    assert [int(number) for number in priorities.split(",")] == list(PRIORITIES.values())
+    assert set(names_in(finished)) == FINISHED
+
+
+def test_the_transitions_are_those_of_the_specification() -> None:
+    assert {(before.value, then.value) for before, then in TRANSITIONS} == {
+        ("pending", "processing"),
+        ("pending", "cancelled"),
+        ("processing", "completed"),
+        ("processing", "pending"),
+        ("processing", "dead"),
+        ("processing", "cancelled"),
+        ("dead", "pending"),
+        ("cancelled", "pending"),
+    }
+    assert all(TRANSITIONS.values())
+
+
+def test_every_status_is_reached_and_only_completed_is_for_ever() -> None:
+    assert {then for _, then in TRANSITIONS} == set(Status)
+    assert set(Status) - {before for before, _ in TRANSITIONS} == {Status.COMPLETED}
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_job_is_finished_when_it_is_completed_dead_or_cancelled(status: Status) -> None:
+    assert a_job(status).finished is (status in {"completed", "dead", "cancelled"})
+
+
+def test_priorities_are_numbered_in_the_order_in_which_they_run() -> None:
+    assert [PRIORITIES[name] for name in PRIORITY_NAMES] == [0, 1, 2]
+    assert PRIORITY_NAMES == ("high", "medium", "low")
+
+
+def test_the_payload_of_a_job_is_decoded() -> None:
+    assert a_job(payload='{"user":{"id":1},"tags":["a"]}').payload == {"user": {"id": 1}, "tags": ["a"]}
+
+
+def test_a_job_cannot_be_changed_and_is_equal_whether_or_not_its_history_was_read() -> None:
+    job = a_job()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        job.attempts = 3  # type: ignore[misc]  # that it is frozen is what is tested
+    attempt = Attempt(1, Outcome.FAILED, NOON, NOON, "me", "ValueError", "bad", None)
+    assert dataclasses.replace(job, history=(attempt,)) == job
+    assert dataclasses.replace(job, attempts=1) != job
+
+
+def test_a_claimed_job_shows_its_tick_as_an_instant() -> None:
+    claimed = Claimed(1, "email", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me")
+    assert claimed.tick_at is None
+    assert claimed._replace(tick=1_772_366_400_000_000).tick_at == NOON
+    assert claimed._replace(tick=0).tick_at == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("message", "summary"),
+    [
+        ("bad", "ValueError: bad"),
+        ("", "ValueError"),
+        ("two\n  lines\r\n", "ValueError: two lines"),
+        ("\n", "ValueError"),
+    ],
+)
+def test_a_failure_is_summed_up_on_one_line(message: str, summary: str) -> None:
+    assert Failure("ValueError", message, "trace").summary == summary
+
+
+def test_an_end_that_would_run_again_does_not_after_a_cancel() -> None:
+    end = a_finish(Status.PENDING, Outcome.SNOOZED, parked="it does not fit")
+    assert end.cancelled() == end._replace(status=Status.CANCELLED, reason="cancel requested", parked=None)
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.DEAD, Status.CANCELLED])
+def test_an_end_for_good_stands_in_spite_of_a_cancel(status: Status) -> None:
+    end = a_finish(status)
+    assert end.cancelled() == end

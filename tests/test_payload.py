@@ -1,0 +1,361 @@
+"""Arguments and results as JSON, both ways."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, Json
+
+from aiojobs_lite.context import JobContext, injected
+from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
+from aiojobs_lite.payload import LARGEST_PAYLOAD, Signature
+from tests.payloads import (
+    INFINITY,
+    NAN,
+    SECRET,
+    Aliased,
+    Box,
+    Cat,
+    Colour,
+    Computed,
+    Dog,
+    Forgetful,
+    Line,
+    Loose,
+    Many,
+    Measured,
+    OddDefault,
+    Opaque,
+    Order,
+    Pair,
+    Point,
+    ReadAsAnother,
+    Strict,
+    Talkative,
+    Wish,
+    handler_of,
+    nested,
+    refused,
+    refused_type,
+)
+
+
+def there_and_back(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+    signature = Signature("t", handler)
+    stored = signature.dump(args, kwargs)
+    json.loads(stored, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    return signature.load(stored)
+
+
+# Round trips.
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (int, 5),
+        (int, 10**100),
+        (float, 0.1),
+        (str, "ä\u2028\x00\U0001f600"),
+        (bool, True),
+        (bytes, b"abc"),
+        (None, None),
+        (str | None, None),
+        (Literal["a", 3], 3),
+        (datetime, datetime(2026, 3, 1, 12, 30, 0, 17, tzinfo=UTC)),
+        (date, date(2026, 3, 1)),
+        (timedelta, timedelta(days=2, microseconds=3)),
+        (Decimal, Decimal("0.10")),
+        (Colour, Colour.RED),
+        (UUID, UUID(int=7)),
+        (Path, Path("a/b")),
+        (Order, Order(id=UUID(int=1), lines=[Line(article="pen", price=Decimal("1.20"))])),
+        (Point, Point(1.5)),
+        (Pair, Pair(1, "a")),
+        (Wish, {"what": "peace"}),
+        (Box[Point], Box[Point](content=Point(1.0, 2.0))),
+        (list[Order | Point], [Point(1.0)]),
+        (dict[str, tuple[int, ...]], {"a": (1, 2)}),
+        (dict[int, set[str]], {1: {"a"}}),
+        (Annotated[int, Field(ge=3)], 3),
+        (Annotated[Cat | Dog, Field(discriminator="kind")], Dog(kind="dog")),
+        (Any, {"a": [1, None, "x", {"b": 0.5}]}),
+        (Aliased, Aliased(userId=3)),
+        (ReadAsAnother, ReadAsAnother.model_validate({"userId": 3})),
+        (Computed, Computed(width=3)),
+        (Json[list[int]], "[1, 2]"),
+        (OddDefault, OddDefault(anything=3)),
+    ],
+)
+def test_an_argument_comes_back_as_it_went(annotation: Any, value: Any) -> None:
+    expected = [1, 2] if annotation == Json[list[int]] else value
+    args, kwargs = there_and_back(handler_of(annotation), value=value)
+    assert args == []
+    assert kwargs == {"value": expected}
+    assert type(kwargs["value"]) is type(expected)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    )
+)  # fmt: skip
+def test_any_json_comes_back_as_it_went(value: Any) -> None:
+    assert there_and_back(handler_of(Any), value=value) == ([], {"value": value})
+
+
+def test_what_is_given_is_stored_as_what_it_is_declared() -> None:
+    signature = Signature("t", handler_of(Order))
+    given = {"id": str(UUID(int=1)), "lines": [{"article": "pen", "price": "1.20"}]}
+    stored = signature.dump((), {"value": given})
+    assert json.loads(stored) == {"value": {**given, "note": None}}
+    assert signature.load(stored)[1]["value"].lines[0].price == Decimal("1.20")
+
+
+def test_a_parameter_without_annotation_takes_any_json() -> None:
+    assert there_and_back(lambda value: None, [1, "a"]) == ([], {"value": [1, "a"]})
+
+
+# How arguments find their names.
+
+
+def mixed(ctx: JobContext, a: int, b: int = 2, *, c: int = 3) -> None: ...
+
+
+def only_by_position(a: int = 1, b: int = 2, /, c: int = 3) -> None: ...
+
+
+def with_resource(a: int, point: Point = injected, b: int = 2, *, order: Order = injected) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "stored"),
+    [
+        ((1,), {}, {"a": 1}),
+        ((1, 5), {}, {"a": 1, "b": 5}),
+        ((1,), {"c": 4}, {"a": 1, "c": 4}),
+        ((), {"c": 4, "a": 1, "b": 2}, {"a": 1, "b": 2, "c": 4}),
+    ],
+)
+def test_arguments_are_stored_by_name_and_defaults_are_left_out(args: Any, kwargs: Any, stored: Any) -> None:
+    signature = Signature("t", mixed)
+    assert signature.takes_context
+    assert json.loads(signature.dump(args, kwargs)) == stored
+    assert signature.load(json.dumps(stored)) == ([], stored)
+
+
+@pytest.mark.parametrize(
+    ("stored", "args", "kwargs"),
+    [
+        ("{}", [1, 2], {}),
+        ('{"a":7}', [7, 2], {}),
+        ('{"b":7}', [1, 7], {}),
+        ('{"b":7,"c":8}', [1, 7], {"c": 8}),
+    ],
+)
+def test_arguments_that_go_by_position_keep_their_places(stored: str, args: list[int], kwargs: dict[str, int]) -> None:
+    assert Signature("t", only_by_position).load(stored) == (args, kwargs)
+    assert Signature("t", only_by_position).dump((), json.loads(stored)) == stored
+
+
+def test_the_context_is_known_as_the_first_parameter_only() -> None:
+    assert not Signature("t", lambda: None).takes_context
+    assert not Signature("t", handler_of(int)).takes_context
+    assert Signature("t", handler_of(JobContext)).takes_context
+    assert Signature("t", handler_of(JobContext)).dump((), {}) == "{}"
+
+    def second(a: int, ctx: JobContext) -> None: ...
+
+    def by_name(*, ctx: JobContext) -> None: ...
+
+    for handler in (second, by_name):
+        assert refused_type(handler) == "job type 't': ctx: the context comes first, as `ctx: JobContext`"
+
+
+def test_injected_parameters_are_no_part_of_the_payload() -> None:
+    signature = Signature("t", with_resource)
+    assert signature.injected == {"point": Point, "order": Order}
+    assert signature.dump((1, 5), {}) == '{"a":1,"b":5}'
+    assert refused(with_resource, 1, point=Point(1.0)) == (("point", "Extra inputs are not permitted"),)
+
+
+def test_an_injected_parameter_without_annotation_is_refused() -> None:
+    def handler(smtp=injected) -> None: ...  # type: ignore[no-untyped-def]  # as untyped code has it
+
+    assert refused_type(handler) == "job type 't': smtp is injected by its annotation, and has none"
+
+
+def test_an_injected_parameter_that_cannot_be_named_is_refused() -> None:
+    def handler(smtp: Opaque = injected, /) -> None: ...
+
+    assert refused_type(handler) == "job type 't': smtp is injected by name; put it behind the /"
+
+
+def test_star_arguments_are_refused() -> None:
+    def stars(*users: int) -> None: ...
+
+    def more(**options: int) -> None: ...
+
+    assert refused_type(stars) == "job type 't': *users cannot be stored by name; take a list instead"
+    assert refused_type(more) == "job type 't': **options cannot be validated; take a dict instead"
+
+
+# What does not fit.
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "problems"),
+    [
+        ((), {}, [("a", "Field required")]),
+        ((), {"a": 1, "emial": 2}, [("emial", "Extra inputs are not permitted")]),
+        ((1, 2, 3), {}, [("arguments", "takes 2 arguments by position, 3 were given")]),
+        ((1,), {"a": 1}, [("a", "given twice, by position and by name")]),
+        ((SECRET,), {}, [("a", "Input should be a valid integer, unable to parse string as an integer")]),
+        ((None,), {}, [("a", "Input should be a valid integer")]),
+    ],
+)  # fmt: skip
+def test_a_call_that_does_not_fit_is_refused_with_every_fault(args: Any, kwargs: Any, problems: Any) -> None:
+    assert sorted(refused(mixed, *args, **kwargs)) == problems
+
+
+def test_the_path_to_a_fault_is_shown_and_never_its_value() -> None:
+    order = {"id": SECRET, "lines": [{"article": "pen", "price": 1}, {"article": "ink", "price": SECRET}]}
+    assert [path for path, _ in refused(handler_of(Order), value=order)] == ["value.id", "value.lines.1.price"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "problem"),
+    [
+        (Literal["a"], SECRET, "Input should be 'a'"),
+        (Annotated[Cat | Dog, Field(discriminator="kind")], {"kind": SECRET}, "Input has none of the expected tags"),
+        (Strict, {"word": SECRET}, "Value error, at most 3 letters"),
+        (Colour, SECRET, "Input should be 'red'"),
+        (Decimal, "NaN", "Input should be a finite number"),
+        (bytes, b"\xff", "cannot be stored as JSON: Error serializing to JSON: invalid utf-8 sequence"),
+        (str, f"{SECRET}\ud800", "cannot be stored as JSON: Error serializing to JSON: UnicodeEncodeError"),
+        (Any, {f"{SECRET}\ud800": 1}, "cannot be stored as JSON: Error serializing to JSON: UnicodeEncodeError"),
+        (Any, Opaque(), "cannot be stored as JSON: Unable to serialize unknown type"),
+        (list[int], [SECRET], "Input should be a valid integer"),
+        (Any, [10**5000], "cannot be read back from JSON: Invalid JSON: number out of range"),
+        (Forgetful, Forgetful(token=SECRET), "cannot be read back from JSON: Field required"),
+        (type[int], int, "cannot be stored as JSON: Unable to serialize unknown type"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused_with_the_reason(annotation: Any, value: Any, problem: str) -> None:
+    ((_, message),) = refused(handler_of(annotation), value=value)
+    assert message.startswith(problem)
+
+
+@pytest.mark.parametrize("depth", [220, 300, 100_000])
+def test_what_is_nested_too_deeply_to_be_read_again_is_refused(depth: int) -> None:
+    ((path, message),) = refused(handler_of(Any), value=nested(depth))
+    assert path == "arguments"
+    assert "depth" in message or "recursion limit" in message
+
+
+def test_what_is_nested_deeply_enough_to_be_read_again_is_taken() -> None:
+    assert there_and_back(handler_of(Any), value=nested(150)) == ([], {"value": nested(150)})
+
+
+def test_what_contains_itself_is_refused() -> None:
+    loop: list[Any] = []
+    loop.append(loop)
+    ((_, message),) = refused(handler_of(Any), value=loop)
+    assert "Circular reference" in message
+
+
+# Numbers that JSON does not have.
+
+
+@pytest.mark.parametrize("number", [NAN, INFINITY, -INFINITY])
+@pytest.mark.parametrize(
+    ("annotation", "make", "path"),
+    [
+        (float, lambda number: number, "value"),
+        (float | None, lambda number: number, "value"),
+        (list[float], lambda number: [1.0, number], "value.1"),
+        (dict[str, float], lambda number: {"a": number}, "value.a"),
+        (Point, lambda number: Point(1.0, number), "value.y"),
+        (Measured, lambda number: Measured([number]), "value.values.0"),
+        (Loose, lambda number: Loose(number=number), "value.number"),
+        (Talkative, lambda number: Talkative(number=number), "value.number"),
+        (Many, lambda number: Many(numbers={number}), "value.numbers.0"),
+        (Many, lambda number: Many(queue=deque([number])), "value.queue.0"),
+        (Many, lambda number: Many(pairs=(("a", number),)), "value.pairs.0.1"),
+        (Many, lambda number: Many(named={"a": [number]}), "value.named.a.0"),
+        (Many, lambda number: Many(loose=frozenset([Loose(number=number)])), "value.loose.0.number"),
+        (Any, lambda number: number, "value"),
+        (Any, lambda number: [{"a": (1, number)}], "value.0.a.1"),
+        (Any, lambda number: {number}, "value.0"),
+        (Any, lambda number: {"a": Loose(number=number)}, "value.a.number"),
+    ],
+    ids=lambda part: getattr(part, "__name__", None),
+)
+def test_nan_and_infinity_are_refused_wherever_they_are(
+    annotation: Any, make: Callable[[float], Any], path: str, number: float
+) -> None:
+    ((found, message),) = refused(handler_of(annotation), value=make(number))
+    assert found == path
+    assert "finite number" in message
+
+
+def test_an_honest_none_next_to_numbers_is_taken() -> None:
+    value = {"none": None, "text": "null NaN Infinity", "numbers": [0.5, None], "loose": Loose(number=None)}
+    _, kwargs = there_and_back(handler_of(Any), value=value)
+    assert kwargs["value"] == {**value, "loose": {"number": None}}
+    many = Many(loose=frozenset([Loose(number=None)]))
+    assert there_and_back(handler_of(Many), value=many) == ([], {"value": many})
+
+
+# How big.
+
+
+def test_a_payload_may_have_256_kib_and_no_byte_more() -> None:
+    assert LARGEST_PAYLOAD == 262_144
+    signature = Signature("t", handler_of(str))
+    room = LARGEST_PAYLOAD - len('{"value":""}')
+    assert len(signature.dump((), {"value": "x" * room})) == LARGEST_PAYLOAD
+    with pytest.raises(PayloadTooLarge) as caught:
+        signature.dump((), {"value": "x" * (room + 1)})
+    assert (caught.value.size, caught.value.limit) == (LARGEST_PAYLOAD + 1, LARGEST_PAYLOAD)
+
+
+def test_the_size_of_a_payload_is_that_of_its_bytes() -> None:
+    with pytest.raises(PayloadTooLarge) as caught:
+        Signature("t", handler_of(str)).dump((), {"value": "ä" * 131_072})
+    assert caught.value.size == 262_144 + len('{"value":""}')
+
+
+# Stored payloads.
+
+
+@pytest.mark.parametrize(
+    ("stored", "problem"),
+    [
+        ("{}", ("a", "Field required")),
+        ('{"a":"x"}', ("a", "Input should be a valid integer, unable to parse string as an integer")),
+        ('{"a":1,"old":2}', ("old", "Extra inputs are not permitted")),
+        ("[]", ("arguments", "Input should be an object")),
+        ("nonsense", ("arguments", "Invalid JSON: expected ident at line 1 column 2")),
+    ],
+)
+def test_a_stored_payload_that_no_longer_fits_is_told_from_a_wrong_call(stored: str, problem: tuple[str, str]) -> None:
+    with pytest.raises(InvalidPayload) as caught:
+        Signature("t", mixed).load(stored)
+    assert caught.value.problems == (problem,)
+    assert str(caught.value).endswith(
+        "The job waits for a handler that takes them, and is looked at again at the next start."
+    )
+    assert "enqueued" not in str(caught.value)

@@ -1,0 +1,478 @@
+"""Job types: how they are declared, what they refuse, and the registry of a runner."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.context import JobContext, injected
+from aiojobs_lite.errors import (
+    ConfigurationError,
+    DuplicateJobType,
+    InvalidJobType,
+    InvalidOption,
+    InvalidPayload,
+    JobDead,
+    UnknownJobType,
+)
+from aiojobs_lite.job import Claimed, NewJob
+from aiojobs_lite.registry import BoundJob, Enqueueing, JobType, Registry, described, job
+from aiojobs_lite.retry import Backoff, Policy
+from aiojobs_lite.runner import JobRunner
+
+NOW = 1_700_000_000_000_000
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def plain(number: int, text: str = "a") -> str:
+    return f"{text}{number}"
+
+
+async def coroutine(ctx: JobContext, number: int) -> str:
+    return f"{ctx.id}:{number}"
+
+
+def numbers() -> Iterator[int]:
+    yield 1
+
+
+async def async_numbers() -> AsyncIterator[int]:
+    yield 1
+
+
+def with_resource(number: int, resource: object = injected) -> None: ...
+
+
+class Sender:
+    async def method(self, ctx: JobContext, number: int) -> str:
+        return f"{ctx.id}:{number}"
+
+    @staticmethod
+    def static(number: int) -> None: ...
+
+    @classmethod
+    def of_class(cls, number: int) -> None: ...
+
+    @job
+    @staticmethod
+    async def declared(number: int) -> int:
+        return number + 1
+
+
+class AsyncCallable:
+    async def __call__(self, number: int) -> int:
+        return number
+
+
+class PlainCallable:
+    def __call__(self, number: int) -> int:
+        return number
+
+
+class GeneratorCallable:
+    def __call__(self) -> Iterator[int]:
+        yield 1
+
+
+def a_context() -> JobContext:
+    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"))
+
+
+def declared(**options: Any) -> JobType[..., Any]:
+    return job(**options)(plain)
+
+
+# Declaring.
+
+
+def test_a_job_type_is_named_after_its_function_and_has_the_documented_defaults() -> None:
+    job_type = job(plain)
+    assert job_type.name == "plain"
+    assert job_type.handler is plain
+    assert job_type.mode == "thread"
+    assert job_type.max_attempts == 5
+    assert job_type.policy == Policy(Backoff(base="2s", cap="1h"), None, ())
+    assert job_type.timeout is None
+    assert job_type.concurrency is None
+    assert job_type.priority == 1
+    assert job_type.result is not None
+    assert job_type.signature.returns is str
+    assert repr(job_type) == f"<JobType 'plain' of {__name__}.plain>"
+
+
+def test_every_option_is_kept() -> None:
+    job_type = declared(
+        name="email.welcome", max_attempts=1, backoff=Backoff(1, 2), timeout="30s", concurrency=3, priority="high",
+        retry_on=OSError, abandon_on=(KeyError, ValueError), keep_result=False,
+    )  # fmt: skip
+    assert job_type.name == "email.welcome"
+    assert job_type.max_attempts == 1
+    assert job_type.policy == Policy(Backoff(1, 2), (OSError,), (KeyError, ValueError))
+    assert job_type.timeout == 30.0
+    assert job_type.concurrency == 3
+    assert job_type.priority == 0
+    assert job_type.result is None
+
+
+def test_the_decorator_works_with_and_without_parentheses() -> None:
+    @job
+    async def bare(number: int) -> int:
+        return number
+
+    @job()
+    async def empty(number: int) -> int:
+        return number
+
+    @job(name="named", max_attempts=2)
+    async def configured(number: int) -> int:
+        return number
+
+    assert [(made.name, made.max_attempts) for made in (bare, empty, configured)] == [
+        ("bare", 5),
+        ("empty", 5),
+        ("named", 2),
+    ]
+
+
+async def test_calling_a_declared_job_stays_a_plain_call() -> None:
+    assert job(plain)(3) == "a3"
+    assert job(name="x")(plain)(3, text="b") == "b3"
+    assert await job(coroutine)(a_context(), number=3) == "7:3"
+    assert await Sender.declared(1) == 2
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        job(plain)()  # type: ignore[call-arg]  # what is tested
+
+
+@pytest.mark.parametrize(
+    ("handler", "mode"),
+    [
+        (plain, "thread"),
+        (coroutine, "async"),
+        (lambda number: None, "thread"),
+        (Sender().method, "async"),
+        (Sender.static, "thread"),
+        (Sender.__dict__["static"], "thread"),
+        (Sender().of_class, "thread"),
+        (Sender.declared.handler, "async"),
+        (staticmethod(coroutine), "async"),
+        (AsyncCallable(), "async"),
+        (PlainCallable(), "thread"),
+        (functools.partial(plain, text="b"), "thread"),
+        (functools.partial(coroutine, number=1), "async"),
+        (functools.partial(AsyncCallable().__call__), "async"),
+    ],
+)
+def test_the_mode_follows_from_what_the_handler_is(handler: Callable[..., Any], mode: str) -> None:
+    assert JobType(handler, name="t").mode == mode
+
+
+def test_a_static_method_under_the_decorator_is_the_function_in_it() -> None:
+    assert Sender.declared.name == "declared"
+    assert Sender.declared.mode == "async"
+    assert Sender.declared.signature.dump((1,), {}) == '{"number":1}'
+
+
+@pytest.mark.parametrize("handler", [functools.partial(plain, 1), PlainCallable()])
+def test_what_has_no_name_of_its_own_must_be_given_one(handler: Callable[..., Any]) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job(handler)
+    assert str(caught.value) == "name=None: expected 1 to 200 printable characters."
+    assert job(name="t")(handler).name == "t"
+
+
+def test_a_lambda_must_be_given_a_name() -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job(lambda: None)
+    assert str(caught.value) == "name='<lambda>': expected a stable name; a lambda has none: job(name=\"...\")."
+
+
+@pytest.mark.parametrize("handler", ["email", 3, None, int, Sender, job(plain), object()])
+def test_what_is_no_function_is_refused(handler: Any) -> None:
+    with pytest.raises(InvalidJobType) as caught:
+        JobType(handler, name="t")
+    assert str(caught.value) == f"job type 't': expected a function, got {handler!r}"
+
+
+@pytest.mark.parametrize("handler", [numbers, async_numbers, GeneratorCallable(), functools.partial(numbers)])
+def test_a_generator_is_refused(handler: Callable[..., Any]) -> None:
+    with pytest.raises(InvalidJobType) as caught:
+        JobType(handler, name="t")
+    assert str(caught.value) == "job type 't': a generator cannot be a handler; return a list"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("name", "", "1 to 200 printable characters"),
+        ("name", "x" * 201, "1 to 200 printable characters"),
+        ("name", "a\nb", "1 to 200 printable characters"),
+        ("name", "\ud800", "1 to 200 printable characters"),
+        ("name", 3, "1 to 200 printable characters"),
+        ("max_attempts", 0, "a whole number from 1 to 1,000,000"),
+        ("max_attempts", -1, "a whole number from 1 to 1,000,000"),
+        ("max_attempts", 1_000_001, "a whole number from 1 to 1,000,000"),
+        ("max_attempts", True, "a whole number from 1 to 1,000,000"),
+        ("max_attempts", 2.0, "a whole number from 1 to 1,000,000"),
+        ("max_attempts", None, "a whole number from 1 to 1,000,000"),
+        ("backoff", 5, 'a Backoff, such as Backoff(base="2s", cap="1h")'),
+        ("backoff", Backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")'),
+        ("timeout", 0, "from 0.001 s to a century"),
+        ("timeout", "soon", "seconds, a timedelta"),
+        ("concurrency", 0, "a whole number from 1 to 1,000,000"),
+        ("concurrency", "3", "a whole number from 1 to 1,000,000"),
+        ("priority", "urgent", "'high' or 'medium' or 'low'"),
+        ("priority", 0, "'high' or 'medium' or 'low'"),
+        ("priority", [], "'high' or 'medium' or 'low'"),
+        ("retry_on", "OSError", "an exception class, or a tuple of them"),
+        ("retry_on", [OSError], "an exception class, or a tuple of them"),
+        ("retry_on", (OSError, int), "an exception class, or a tuple of them"),
+        ("abandon_on", OSError(), "an exception class, or a tuple of them"),
+        ("abandon_on", None, "an exception class, or a tuple of them"),
+        ("keep_result", "no", "True or False"),
+        ("process", 1, "True or False"),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused_by_name(option: str, value: Any, expected: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        declared(**{option: value})
+    assert caught.value.option == option
+    assert caught.value.value is value
+    assert expected in str(caught.value)
+    assert isinstance(caught.value, ConfigurationError)
+
+
+@pytest.mark.parametrize("name", ["x", "x" * 200, "email.welcome", "grüße senden", "<none>"])
+def test_any_printable_name_will_do(name: str) -> None:
+    assert declared(name=name).name == name
+
+
+def test_an_option_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(TypeError, match="max_atempts"):
+        declared(max_atempts=3)
+
+
+async def test_an_async_handler_that_a_decorator_hides_fails_and_is_not_taken_for_done() -> None:
+    def hide(function: Callable[[int], Any]) -> Callable[[int], Any]:
+        return lambda number: function(number)
+
+    async def handler(number: int) -> None: ...
+
+    hidden = job(name="hidden", max_attempts=1)(hide(handler))
+    async with JobRunner(":memory:", jobs=[hidden]) as runner:
+        handle = await runner.enqueue(hidden, 1)
+        with pytest.raises(JobDead, match="a decorator hides its `async def`"):
+            await handle.result("20s")
+
+
+# In another process.
+
+
+@pytest.mark.parametrize(
+    ("handler", "problem"),
+    [
+        (coroutine, "process=True is for plain `def`; an `async def` runs on the event loop"),
+        (AsyncCallable(), "process=True is for plain `def`; an `async def` runs on the event loop"),
+        (lambda: None, "process=True takes a function at the top of a module, which a new process can import"),
+        (PlainCallable(), "process=True takes a function at the top of a module, which a new process can import"),
+        (
+            functools.partial(plain, 1),
+            "process=True takes a function at the top of a module, which a new process can import",
+        ),
+        (
+            Sender().of_class,
+            "process=True takes a function at the top of a module, which a new process can import",
+        ),
+        (
+            with_resource,
+            "process=True takes no injected parameters, they stay in this process; make them in the handler",
+        ),
+    ],
+)
+def test_a_handler_that_another_process_cannot_run_is_refused(handler: Callable[..., Any], problem: str) -> None:
+    with pytest.raises(InvalidJobType) as caught:
+        JobType(handler, name="t", process=True)
+    assert str(caught.value) == f"job type 't': {problem}"
+
+
+def test_a_function_inside_a_function_cannot_run_in_another_process() -> None:
+    def inner() -> None: ...
+
+    with pytest.raises(InvalidJobType, match="at the top of a module"):
+        job(process=True)(inner)
+
+
+@pytest.mark.parametrize("handler", [plain, Sender.static])
+def test_a_function_of_a_module_may_run_in_another_process(handler: Callable[..., Any]) -> None:
+    assert JobType(handler, process=True).mode == "process"
+
+
+# One enqueue.
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, None)),
+        ({"delay": "5m"}, NewJob("plain", '{"number":1}', 1, NOW + 300_000_000, 5, NOW, None)),
+        ({"delay": 0}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, None)),
+        ({"at": LATER}, NewJob("plain", '{"number":1}', 1, to_micros(LATER), 5, NOW, None)),
+        ({"priority": "high"}, NewJob("plain", '{"number":1}', 0, NOW, 5, NOW, None)),
+        ({"priority": "low"}, NewJob("plain", '{"number":1}', 2, NOW, 5, NOW, None)),
+        ({"idempotency_key": "k" * 500}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, "k" * 500)),
+    ],
+)
+def test_the_row_of_a_job_has_the_options_of_its_enqueue(options: dict[str, Any], expected: NewJob) -> None:
+    assert job(plain).using(**options).bind(1).row(NOW) == expected
+
+
+def test_the_row_of_a_job_has_the_defaults_of_its_type() -> None:
+    row = job(max_attempts=2, priority="low", name="t")(plain).bind(number=1, text="b").row(NOW)
+    assert row == NewJob("t", '{"number":1,"text":"b"}', 2, NOW, 2, NOW, None, None, None)
+
+
+def test_a_bound_job_has_its_arguments_checked_and_may_be_enqueued_again() -> None:
+    job_type = job(plain)
+    bound = job_type.using(delay=1).bind(1)
+    assert isinstance(bound, BoundJob)
+    assert bound.job_type is job_type
+    assert bound.payload == '{"number":1}'
+    assert bound.row(NOW).scheduled_at == NOW + 1_000_000
+    assert bound.row(NOW + 5).scheduled_at == NOW + 1_000_005
+    with pytest.raises(InvalidPayload, match="number: Input should be a valid integer"):
+        job_type.bind("x")  # type: ignore[arg-type]  # what is tested
+
+
+def test_a_parameter_may_be_called_self() -> None:
+    def odd(self: int) -> None: ...
+
+    assert job(odd).bind(self=1).payload == '{"self":1}'
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ({"delay": 5}, {"priority": "high"}, Enqueueing(5.0, None, 0, None)),
+        ({"priority": "high"}, {}, Enqueueing(None, None, 0, None)),
+        ({"priority": "high"}, {"priority": "low"}, Enqueueing(None, None, 2, None)),
+        ({"priority": "low"}, {"priority": "high"}, Enqueueing(None, None, 0, None)),
+        ({"delay": 5}, {"delay": 0}, Enqueueing(0.0, None, None, None)),
+        ({"at": LATER}, {"idempotency_key": "k"}, Enqueueing(None, LATER, None, "k")),
+        ({"idempotency_key": "a"}, {"idempotency_key": "b"}, Enqueueing(None, None, None, "b")),
+        ({"at": LATER}, {"delay": 5}, Enqueueing(5.0, None, None, None)),
+        ({"delay": 5}, {"at": LATER}, Enqueueing(None, LATER, None, None)),
+    ],
+)
+def test_options_add_up_and_the_latest_counts(first: Any, then: Any, expected: Enqueueing) -> None:
+    job_type = job(plain)
+    configured = job_type.using(**first)
+    assert configured.using(**then).how == expected
+    assert configured.using(**then).job_type is job_type
+    assert configured.how == job_type.using(**first).how  # unchanged by what was made of it
+    assert job_type.how == Enqueueing()
+
+
+NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
+BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "expected"),
+    [
+        ({"delay": -1}, "delay", "from 0 s to a century"),
+        ({"delay": "soon"}, "delay", "seconds, a timedelta"),
+        ({"delay": 1, "at": LATER}, "at", "either delay= or at=, not both"),
+        ({"at": NAIVE}, "at", "an aware datetime, such as datetime.now(UTC)"),
+        ({"at": "2030-01-01"}, "at", "an aware datetime, such as datetime.now(UTC)"),
+        ({"at": BEYOND}, "at", "an aware datetime, such as datetime.now(UTC)"),
+        ({"at": datetime.min.replace(tzinfo=timezone.max)}, "at", "an aware datetime, such as datetime.now(UTC)"),
+        ({"priority": "urgent"}, "priority", "'high' or 'medium' or 'low'"),
+        ({"idempotency_key": ""}, "idempotency_key", "1 to 500 printable characters"),
+        ({"idempotency_key": "k" * 501}, "idempotency_key", "1 to 500 printable characters"),
+        ({"idempotency_key": "a\x00"}, "idempotency_key", "1 to 500 printable characters"),
+        ({"idempotency_key": 3}, "idempotency_key", "1 to 500 printable characters"),
+    ],
+)
+def test_an_enqueue_option_that_cannot_work_is_refused_by_name(options: Any, option: str, expected: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job(plain).using(**options)
+    assert caught.value.option == option
+    assert expected in str(caught.value)
+
+
+def test_what_was_refused_is_shown_in_few_words() -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job(plain).using(idempotency_key="k" * 100_000)
+    assert len(str(caught.value)) < 300
+
+
+# The registry.
+
+
+def test_a_registry_knows_its_types_by_name_in_the_order_they_came() -> None:
+    registry = Registry()
+    types = [job(name=name)(plain) for name in ("b", "a", "c")]
+    for job_type in types:
+        registry.add(job_type)
+    registry.add(types[0])  # the same one twice is fine
+    assert registry.names() == ("b", "a", "c")
+    assert list(registry) == types
+    assert len(registry) == 3
+    assert registry.get("a") is types[1]
+    assert registry.find("a") is types[1]
+    assert registry.find("d") is None
+
+
+def test_two_handlers_under_one_name_are_refused_and_the_first_stays() -> None:
+    registry = Registry()
+    first = job(name="t")(plain)
+    registry.add(first)
+    with pytest.raises(DuplicateJobType) as caught:
+        registry.add(job(name="t")(coroutine))
+    assert str(caught.value) == (
+        f"job type 't' is declared twice, by {__name__}.plain and by {__name__}.coroutine. "
+        'Give one of them another name: @job(name="...").'
+    )
+    assert list(registry) == [first]
+
+
+@pytest.mark.parametrize("wrong", [plain, "plain", None, job(plain).using(delay=1)])
+def test_only_job_types_can_be_registered(wrong: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"expected job types, made by @job\.$"):
+        Registry().add(wrong)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
+    registry = Registry()
+    registry.add(job(name="email.send")(plain))
+    with pytest.raises(UnknownJobType) as caught:
+        registry.get("emial.send")
+    assert str(caught.value) == "'emial.send' is not registered (known: email.send). Did you mean 'email.send'?"
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", [None, 3, [], {}])
+def test_what_is_no_name_is_unknown(name: Any) -> None:
+    with pytest.raises(UnknownJobType, match="is not registered"):
+        Registry().get(name)
+
+
+def test_only_the_very_job_type_that_is_registered_passes_the_check() -> None:
+    registry = Registry()
+    mine, other = job(name="t")(plain), job(name="t")(plain)
+    with pytest.raises(UnknownJobType, match=r"Register it: JobRunner\(jobs=\[\.\.\.\]\)"):
+        registry.check(mine)
+    registry.add(mine)
+    registry.check(mine)
+    with pytest.raises(UnknownJobType, match=r"Another handler is registered under this name: enqueue that one\.$"):
+        registry.check(other)
+
+
+def test_handlers_are_described_for_people() -> None:
+    assert described(Sender.static) == f"{__name__}.Sender.static"
+    partial: Callable[[], Coroutine[Any, Any, str]] = functools.partial(plain, 1)  # type: ignore[assignment]  # any
+    assert "functools.partial" in described(partial)
