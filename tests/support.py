@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -26,3 +27,10 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110  # a turn of the loop each, no time passes
             await asyncio.sleep(0)
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment for a program whose coverage is not measured: one that looks at its own imports and output, or
+    may not write where the measurements lie.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

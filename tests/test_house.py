@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import aiojobs_lite
+from tests.support import unmeasured
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted((ROOT / "aiojobs_lite").rglob("*.py"))
@@ -216,7 +217,9 @@ def test_wait_for_is_not_used() -> None:
 def told(code: str, folder: Path) -> object:
     """What a fresh interpreter in an empty folder prints, as JSON."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=unmeasured(), timeout=60, check=False
+    )
     assert done.stderr == ""
     answer: object = json.loads(done.stdout)
     return answer

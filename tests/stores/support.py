@@ -28,6 +28,7 @@ from aiojobs_lite.job import (
     Write,
 )
 from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
+from tests.support import unmeasured
 
 NOW = 1_800_000_000_000_000
 GUARD = 60  # seconds that no test takes
@@ -171,7 +172,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def run_child(script: str, folder: Path) -> tuple[str, str]:
     """Runs a script in a process of its own, in a folder; returns what it wrote. It may be killed."""
     root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root}
+    environment = {**unmeasured(), "PYTHONPATH": root}
     done = subprocess.run(
         [sys.executable, "-c", script],
         check=False, cwd=folder, env=environment, timeout=GUARD, capture_output=True, text=True,
