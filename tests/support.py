@@ -22,11 +22,11 @@ async def next_event(listener: Listener, kind: type[E]) -> E:
     raise AssertionError(f"the runner was closed before a {kind.__name__}")
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Lets the event loop turn until a condition holds that no event tells of."""
+async def until(condition: Callable[[], bool], pause: float = 0) -> None:
+    """Lets the event loop turn until a condition holds that no event tells of; other processes need a pause."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110  # a turn of the loop each, no time passes
-            await asyncio.sleep(0)
+        while not condition():  # noqa: ASYNC110  # a turn of the loop each
+            await asyncio.sleep(pause)
 
 
 def unmeasured() -> dict[str, str]:

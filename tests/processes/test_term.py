@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from aiojobs_lite import JobRunner, Outcome, Status
+from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.events import DrainStarted
+from tests.processes.apps.worker import two_seconds
 from tests.processes.support import Child, looking, program, worker
 from tests.support import PATIENCE, next_event
 
@@ -217,6 +218,29 @@ async def test_uvicorn_serves_open_requests_while_the_runner_already_drains(data
         for _ in range(2):
             await second.line("started", "quick")
         assert second.said("started") == [["started", str(interrupted), "1"]]
+
+
+async def test_uvicorn_finishes_ten_jobs_in_time_and_starts_none_of_a_hundred(database: Path) -> None:
+    async with served(database) as (child, _client):
+        async with looking(database) as runner:
+            handles = await runner.enqueue_many([two_seconds.bind() for _ in range(110)])
+        for _ in range(10):
+            await child.line("started")
+        noticed = time.monotonic()
+        child.signal(SIGTERM)
+        assert await child.ended() == -SIGTERM
+        assert time.monotonic() - noticed < 4
+    assert len(child.said("started")) == len(child.said("ended")) == 10
+    async with JobRunner(database, jobs=[job(name="two_seconds")(two_seconds_at_once)]) as second:
+        assert (second.stats().completed, second.stats().pending) == (10, 100)
+        await second.run_until_idle()
+        for handle in handles:
+            found = await second.jobs.get(handle.id)
+            assert (found.status, found.attempts) == (Status.COMPLETED, 1)
+
+
+async def two_seconds_at_once() -> None:
+    """The job of `apps/worker.py` after a deploy that made it quicker."""
 
 
 @BOTH

@@ -78,13 +78,27 @@ def threaded(ctx: JobContext) -> None:
     ORDERS.free.wait()
 
 
-JOBS = (quick, held, endless, slow_to_stop, blocking, swallowing, threaded)
+@job(concurrency=10)
+async def two_seconds(ctx: JobContext) -> None:
+    say("started", ctx.id, ctx.attempt)
+    await asyncio.sleep(2)
+    say("ended", ctx.id, ctx.attempt)
 
 
-async def until_told(runner: JobRunner) -> None:
+@job(max_attempts=10)
+async def kills_its_process(ctx: JobContext) -> None:
+    say("started", ctx.id, ctx.attempt)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+JOBS = (quick, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, kills_its_process)
+
+
+async def until_told(runner: JobRunner, orders: Orders) -> None:
+    """Runs until the order `leave`."""
     async with runner:
         say("ready")
-        while (order := await ORDERS.next()) != ["leave"]:
+        while (order := await orders.next()) != ["leave"]:
             await obey(runner, order)
 
 
@@ -123,9 +137,9 @@ async def main(database: str, style: str, options: dict[str, Any]) -> None:
             await runner.run_forever()
         elif style == "both":
             async with runner:
-                await until_told(JobRunner(f"{database}-2", jobs=JOBS, **options))
+                await until_told(JobRunner(f"{database}-2", jobs=JOBS, **options), ORDERS)
         else:
-            await until_told(runner)
+            await until_told(runner, ORDERS)
     finally:
         now = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
         say("restored" if now == found else f"left behind: {now}")
