@@ -1,0 +1,342 @@
+"""Plain `def` handlers: in threads and in other processes, and what comes back from there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
+from aiojobs_lite.engine import calls
+from aiojobs_lite.engine.calls import call_in_thread
+from aiojobs_lite.events import AttemptFailed, JobSnoozed
+from aiojobs_lite.job import Status
+from aiojobs_lite.registry import JobType
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import claimed
+from tests.support import PATIENCE, next_event, until
+
+# Handlers for other processes, which find them here by name.
+
+
+def double(n: int) -> int:
+    return 2 * n
+
+
+def add(ctx: JobContext, a: int, b: int = 10) -> dict[str, int]:
+    return {"sum": a + b, "attempt": ctx.attempt, "id": ctx.id}
+
+
+def nothing() -> None: ...
+
+
+@job(process=True, max_attempts=1)
+def declared_where_it_stands(text: str) -> str:
+    return text.upper()
+
+
+class Box:
+    class Inner:
+        @staticmethod
+        def deep(n: int) -> int:
+            return n + 1
+
+
+SIGNALS: dict[str, Exception] = {
+    "retry": Retry("busy", after=7),
+    "snooze": Snooze("10m", "later"),
+    "abandon": Abandon("bad input"),
+    "cancel": Cancel("gone"),
+}
+
+
+def raises(what: str) -> None:
+    raise SIGNALS[what]
+
+
+def exits() -> None:
+    sys.exit(3)
+
+
+class Awkward(Exception):
+    """Cannot be made again from its arguments."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__(f"{a} and {b}")
+
+
+def raises_what_does_not_travel() -> None:
+    raise Awkward(1, 2)
+
+
+def hangs(started: str) -> None:
+    Path(started).write_text(str(os.getpid()))
+    threading.Event().wait()
+
+
+async def _asynchronous() -> int:
+    return 1
+
+
+def forgets_to_await() -> Any:
+    return _asynchronous()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@asynccontextmanager
+async def started(clock: FakeClock, *job_types: JobType[..., Any], **options: Any) -> AsyncIterator[JobRunner]:
+    runner = JobRunner(":memory:", jobs=job_types, clock=clock, **options)
+    async with asyncio.timeout(3 * PATIENCE), runner:  # processes start slowly on a busy machine
+        yield runner
+
+
+def in_process(handler: Callable[..., Any], **options: Any) -> JobType[..., Any]:
+    return JobType(handler, process=True, **options)
+
+
+async def outside(condition: Callable[[], bool]) -> None:
+    """Waits for something in another process, which tells nobody of it."""
+    async with asyncio.timeout(3 * PATIENCE):
+        while not condition():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.01)
+
+
+async def pid_in(note: Path) -> int:
+    """The process in which `hangs` runs, when it does."""
+    await outside(lambda: note.exists() and note.read_text() != "")
+    return int(note.read_text())
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that has ended and that nobody has asked after does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+# Another process.
+
+
+async def test_results_come_back_from_another_process(clock: FakeClock) -> None:
+    types = in_process(double), in_process(add), in_process(nothing), in_process(Box.Inner.deep)
+    async with started(clock, *types, declared_where_it_stands) as runner:
+        assert await (await runner.enqueue(types[0], 21)).result() == 42
+        handle = await runner.enqueue(types[1], a=1)
+        assert await handle.result() == {"sum": 11, "attempt": 1, "id": handle.id}
+        assert await (await runner.enqueue(types[2])).result() is None
+        assert await (await runner.enqueue(types[3], 1)).result() == 2
+        assert await (await runner.enqueue(declared_where_it_stands, "loud")).result() == "LOUD"
+
+
+async def test_a_handler_in_another_process_says_what_becomes_of_its_job(clock: FakeClock) -> None:
+    asks = in_process(raises)
+    async with started(clock, asks) as runner:
+        events = runner.events()
+        retried = await runner.enqueue(asks, "retry")
+        assert (await next_event(events, AttemptFailed)).next_at - clock.time == timedelta(seconds=7)
+        assert (await retried.job()).attempts == 1
+        snoozed = await runner.enqueue(asks, "snooze")
+        assert (await next_event(events, JobSnoozed)).next_at - clock.time == timedelta(minutes=10)
+        assert (await snoozed.job()).attempts == 0
+        with pytest.raises(JobDead, match="bad input"):
+            await (await runner.enqueue(asks, "abandon")).result()
+        with pytest.raises(JobCancelled, match="gone"):
+            await (await runner.enqueue(asks, "cancel")).result()
+
+
+async def test_no_end_of_a_handler_in_another_process_spoils_the_next(clock: FakeClock) -> None:
+    doubles = in_process(double)
+    odd = [in_process(handler, max_attempts=1) for handler in (exits, raises_what_does_not_travel, forgets_to_await)]
+    async with started(clock, doubles, *odd) as runner:
+        for job_type, text in zip(odd, ("SystemExit: 3", "TypeError", "returned a coroutine"), strict=True):
+            with pytest.raises(JobDead, match=text):
+                await (await runner.enqueue(job_type)).result()
+            assert await (await runner.enqueue(doubles, 4)).result() == 8
+
+
+@pytest.mark.parametrize("why", ["cancel", "timeout"])
+async def test_stopping_kills_the_other_process(clock: FakeClock, tmp_path: Path, why: str) -> None:
+    hanging = in_process(hangs, timeout="30s" if why == "timeout" else None, max_attempts=1)
+    doubles = in_process(double)
+    async with started(clock, hanging, doubles) as runner:
+        note = tmp_path / "pid"
+        handle = await runner.enqueue(hanging, str(note))
+        pid = await pid_in(note)
+        os.kill(pid, 0)
+        if why == "cancel":
+            await handle.cancel()
+        else:
+            clock.advance("30s")
+        with pytest.raises((JobCancelled, JobDead)):
+            await handle.result()
+        outcome = (await handle.job()).history[0].outcome
+        assert outcome is (Outcome.CANCELLED if why == "cancel" else Outcome.TIMED_OUT)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert await (await runner.enqueue(doubles, 5)).result() == 10
+
+
+async def test_the_drain_kills_the_other_process_and_gives_the_attempt_back(database: Path, tmp_path: Path) -> None:
+    hanging, note = in_process(hangs), tmp_path / "pid"
+    runner = JobRunner(database, jobs=[hanging], drain_timeout=0)
+    async with runner:
+        handle = await runner.enqueue(hanging, str(note))
+        pid = await pid_in(note)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    async with JobRunner(database, jobs=[hanging], max_running=0) as looking:
+        found = await looking.jobs.get(handle.id)
+        assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 1)
+
+
+# The same, as the other process sees it.
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the test takes the part of the other one, and does not watch its parent."""
+    monkeypatch.setattr(calls, "_die_with_parent", lambda: None)
+
+
+def called(handler: Callable[..., Any] | str, payload: str, job_type: str = "any") -> str | None:
+    name = handler if isinstance(handler, str) else handler.__qualname__
+    return calls._in_process((__name__, name), claimed(7, job_type, payload))
+
+
+def test_the_handler_is_found_by_name_and_fed_from_the_stored_json(here: None) -> None:
+    assert called(double, '{"n": 3}') == "6"
+    assert called(add, '{"a": 1, "b": 2}') == '{"sum":3,"attempt":1,"id":7}'
+    assert called(nothing, "{}") is None
+    assert called("declared_where_it_stands", '{"text": "a"}') == '"A"'  # there the name leads to the job type
+    assert called(Box.Inner.deep, '{"n": 3}') == "4"
+    with pytest.raises(TypeError, match="returned a coroutine that nobody awaits"):
+        called(forgets_to_await, "{}")
+
+
+def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents, ended = [1, 1, 1, 99], list[int]()
+    monkeypatch.setattr(calls, "_watching", threading.Lock())
+    monkeypatch.setattr(calls, "_LOOK_FOR_PARENT", 0)
+    monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
+    monkeypatch.setattr(os, "_exit", ended.append)
+    before = set(threading.enumerate())
+    calls._die_with_parent()
+    watchers = set(threading.enumerate()) - before
+    for _ in range(3):
+        calls._die_with_parent()  # once is enough for a process that runs many jobs
+    for thread in watchers:
+        thread.join(PATIENCE)
+    assert (parents, ended) == ([], [1])
+
+
+# Threads.
+
+
+class Run:
+    thread_id: int | None = None
+
+
+async def test_a_function_runs_in_a_thread_of_its_own_that_keeps_no_process_alive() -> None:
+    run, seen = Run(), []
+
+    def look(a: int, *, b: int) -> int:
+        seen.append((run.thread_id == threading.get_ident(), threading.current_thread().daemon))
+        return a + b
+
+    assert await call_in_thread(look, [1], {"b": 2}, run) == 3
+    assert seen == [(True, True)]
+    assert run.thread_id is None
+
+
+async def test_a_thread_whose_caller_went_away_ends_in_silence() -> None:
+    release, entered = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def slow() -> None:
+        entered.set()
+        release.wait(PATIENCE)
+        ended.append("slow")
+
+    task = asyncio.get_running_loop().create_task(call_in_thread(slow, [], {}, Run()))
+    await until(entered.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    release.set()
+    await until(lambda: bool(ended))
+
+
+def test_a_thread_that_outlives_the_event_loop_ends_in_silence() -> None:
+    release, entered = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    def slow() -> int:
+        threads.append(threading.current_thread())
+        entered.set()
+        release.wait(PATIENCE)
+        return 1
+
+    async def main() -> None:
+        task = asyncio.get_running_loop().create_task(call_in_thread(slow, [], {}, Run()))
+        await until(entered.is_set)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    failures: list[Any] = []
+    threading.excepthook, found = failures.append, threading.excepthook
+    try:
+        asyncio.run(main())
+        release.set()
+        threads[0].join(PATIENCE)
+    finally:
+        threading.excepthook = found
+    assert failures == []
+
+
+async def test_a_coroutine_that_nobody_awaits_is_no_success(clock: FakeClock) -> None:
+    hidden: JobType[..., Any] = JobType(forgets_to_await, max_attempts=1)
+    async with started(clock, hidden) as runner:
+        with pytest.raises(JobDead, match="Make the decorator's function an `async def` too"):
+            await (await runner.enqueue(hidden)).result()
+
+
+async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    """Else the job that it runs would run twice at once after the rescue."""
+    note = tmp_path / "pid"
+    script = f"""if True:
+        import asyncio
+        from aiojobs_lite import JobRunner
+        from aiojobs_lite.registry import JobType
+        from tests.engine.test_calls import hangs
+        async def main():
+            hanging = JobType(hangs, process=True)
+            async with JobRunner({str(tmp_path / "jobs.db")!r}, jobs=[hanging]) as runner:
+                await (await runner.enqueue(hanging, {str(note)!r})).result()
+        asyncio.run(main())
+    """
+    root = Path(__file__).parents[2]
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=root)
+    try:
+        pid = await pid_in(note)
+        parent.send_signal(signal.SIGKILL)
+        await parent.wait()
+        await outside(lambda: not alive(pid))
+    finally:
+        if parent.returncode is None:
+            parent.kill()
+            await parent.wait()

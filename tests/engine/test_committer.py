@@ -1,0 +1,374 @@
+"""The group commit: who shares a transaction, who hears of a fault, and that nothing of the engine is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
+from aiojobs_lite.job import Claim, ClaimAnswer, Delete, Insert, Write
+from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import FULL, Scripted, going, heard, turns
+from tests.support import PATIENCE, until
+
+IOERR = StoreUnavailable("SQLITE_IOERR_WRITE", "disk I/O error")
+REJECTED = StoreRejected("no such thing")
+CLAIM = Claim("one", 1, {"a": 1}, {}, ["a"])
+
+
+class Kept:
+    """What the engine was told of the writes it wants saved."""
+
+    def __init__(self) -> None:
+        self.answers: dict[Write, tuple[Any, StoreError | None]] = {}
+
+    def done(self, write: Write) -> Callable[[Any, StoreError | None], None]:
+        def told(answer: object, error: StoreError | None) -> None:
+            assert write not in self.answers  # once
+            self.answers[write] = answer, error
+
+        return told
+
+
+class Desk:
+    """A committer with its surroundings: no claims unless the test asks for some."""
+
+    def __init__(self, store: Scripted, clock: Clock) -> None:
+        self.bus = Bus()
+        self.told = heard(self.bus)
+        self.kept = Kept()
+        self.claims: list[Claim] = []
+        self.asked_for_claim: list[bool] = []
+        self.committed: list[tuple[Applied, ClaimAnswer | None]] = []
+        self.idle = 0
+        self.committer = Committer(
+            store,  # type: ignore[arg-type]  # it needs no more of a store
+            clock, self.bus,
+            next_claim=self._next_claim, committed=lambda *what: self.committed.append(what), idle=self._idle,
+        )  # fmt: skip
+
+    def _next_claim(self, inserting: bool) -> Claim | None:
+        self.asked_for_claim.append(inserting)
+        return self.claims.pop() if self.claims else None
+
+    def _idle(self) -> None:
+        self.idle += 1
+
+    def call(self, write: Write) -> asyncio.Task[Any]:
+        """A caller who awaits a write."""
+        return asyncio.get_running_loop().create_task(self.committer.write(write))
+
+    def keep(self, *writes: Write) -> None:
+        for write in writes:
+            self.committer.keep(write, self.kept.done(write))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@asynccontextmanager
+async def committing(store: Scripted, clock: Clock) -> AsyncIterator[Desk]:
+    desk = Desk(store, clock)
+    async with asyncio.timeout(PATIENCE), going(desk.committer.run):
+        await until(lambda: desk.idle == 1)  # it sleeps
+        yield desk
+
+
+@asynccontextmanager
+async def one_group(desk: Desk, store: Scripted) -> AsyncIterator[None]:
+    """What is written in the block meets in one transaction: the one before it is held up."""
+    store.gate.clear()
+    before, tried = desk.call(Delete(0)), len(store.tried)
+    await until(lambda: len(store.tried) > tried)
+    yield
+    await turns()
+    store.gate.set()
+    await before
+
+
+async def degraded(desk: Desk, store: Scripted) -> None:
+    """Returns when the committer has met its first fault."""
+    await until(lambda: bool(store.tried) and desk.committer.degraded is not None)
+
+
+async def recovered(desk: Desk, clock: FakeClock) -> None:
+    while desk.committer.degraded:
+        clock.advance(0.5)
+        await turns(3)
+
+
+async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock: FakeClock) -> None:
+    store = Scripted()
+    store.gate.clear()
+    async with committing(store, clock) as desk:
+        first = desk.call(Delete(1))
+        await until(lambda: len(store.tried) == 1)
+        others = [desk.call(Delete(number)) for number in (2, 3, 4)]
+        await turns()
+        assert store.tried == [[Delete(1)]]  # one at a time
+        assert not desk.committer.is_idle
+        store.gate.set()
+        assert [await task for task in (first, *others)] == [f"saved {Delete(number)}" for number in (1, 2, 3, 4)]
+        assert store.saved == [[Delete(1)], [Delete(2), Delete(3), Delete(4)]]
+        await until(lambda: desk.committer.is_idle)
+
+
+async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: FakeClock) -> None:
+    store = Scripted()
+    async with committing(store, clock) as desk:
+        tasks = [desk.call(Delete(number)) for number in range(1234)]
+        await asyncio.gather(*tasks)
+        assert [write for group in store.saved for write in group] == [Delete(number) for number in range(1234)]
+        assert max(map(len, store.saved)) == 500
+
+
+async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(clock: FakeClock) -> None:
+    store = Scripted()
+    async with committing(store, clock) as desk:
+        inserting = desk.call(Insert(()))
+        await turns(1)
+        desk.claims.append(CLAIM)
+        assert await inserting == f"saved {Insert(())}"
+        assert store.saved == [[Insert(()), CLAIM]]
+        assert [str(answer) for _, answer in desk.committed] == [f"saved {CLAIM}"]
+        await desk.call(Delete(1))
+        assert desk.committed[1][1] is None
+        assert True in desk.asked_for_claim  # told that jobs are about to be inserted
+        before = len(store.saved)
+        desk.claims.append(CLAIM)
+        desk.committer.wake()
+        await until(lambda: len(store.saved) > before)
+        assert store.saved[-1] == [CLAIM]  # a claim alone is enough to commit
+
+
+async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: FakeClock) -> None:
+    store = Scripted()
+    async with committing(store, clock) as desk:
+        await desk.call(Delete(1))
+        await until(lambda: desk.idle == 2)
+        await turns()
+        assert desk.idle == 2  # it sleeps
+        assert store.tried == [[Delete(1)]]
+
+
+# A store that cannot be written.
+
+
+async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_saved(clock: FakeClock) -> None:
+    store = Scripted(FULL, IOERR, FULL)
+    async with committing(store, clock) as desk:
+        caller = desk.call(Delete(1))
+        await turns(1)
+        desk.keep(Delete(2), Delete(3))
+        with pytest.raises(StoreUnavailable, match="SQLITE_FULL") as caught:
+            await caller
+        assert caught.value.code == "SQLITE_FULL"
+        assert desk.committer.degraded == "SQLITE_FULL"
+        assert desk.kept.answers == {}
+        clock.advance(0.05)
+        await until(lambda: len(store.tried) == 2)
+        await until(lambda: desk.committer.degraded == "SQLITE_IOERR_WRITE")
+        desk.keep(Delete(4))  # those that come meanwhile wait behind the others
+        await recovered(desk, clock)
+        assert desk.kept.answers == {Delete(number): (f"saved {Delete(number)}", None) for number in (2, 3, 4)}
+        assert store.saved == [[Delete(2), Delete(3), Delete(4)]]
+        assert await desk.call(Delete(5)) == f"saved {Delete(5)}"
+
+
+async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeClock) -> None:
+    store = Scripted(FULL, IOERR, FULL)
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1))
+        await degraded(desk, store)
+        await recovered(desk, clock)
+        first, last = desk.told()
+        assert isinstance(first, StoreDegraded)
+        assert "SQLITE_FULL" in first.reason
+        assert isinstance(last, StoreRecovered)
+        assert last.duration >= 0
+        store.script.extend([IOERR])
+        desk.keep(Delete(2))
+        await until(lambda: desk.committer.degraded is not None)
+        await recovered(desk, clock)
+        assert [type(event) for event in desk.told()] == [StoreDegraded, StoreRecovered]
+
+
+async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed(clock: FakeClock) -> None:
+    store = Scripted(FULL)
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1))
+        await degraded(desk, store)
+        asked = len(desk.asked_for_claim)
+        desk.claims.append(CLAIM)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="it was found so before"):
+                await desk.call(Delete(2))
+        assert (len(store.tried), len(desk.asked_for_claim)) == (1, asked)
+        await recovered(desk, clock)
+        assert store.saved[0] == [Delete(1)]
+        await until(lambda: [CLAIM] in store.saved)
+        assert all(Delete(2) not in group for group in store.tried)
+
+
+async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeClock) -> None:
+    store = Scripted(*[FULL] * 6)
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1))
+        await degraded(desk, store)
+        for tries, pause in enumerate((0.05, 0.1, 0.2, 0.4, 0.5, 0.5), 1):
+            assert len(store.tried) == tries
+            clock.advance(pause - 0.001)
+            desk.keep(Delete(tries + 1))  # rings, and does not make it sooner
+            desk.committer.wake()
+            await turns()
+            assert len(store.tried) == tries
+            clock.advance(0.001)
+            await until(lambda: len(store.tried) == tries + 1)  # noqa: B023  # called before the next turn
+            await turns()
+        assert desk.committer.degraded is None
+        store.script.append(FULL)
+        desk.keep(Delete(99))
+        await until(lambda: desk.committer.degraded is not None)
+        tries = len(store.tried)
+        clock.advance(0.05)
+        await until(lambda: len(store.tried) == tries + 1)
+
+
+async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_transaction(clock: FakeClock) -> None:
+    store = Scripted(FULL)
+    async with committing(store, clock) as desk:
+        with pytest.raises(StoreUnavailable):
+            await desk.call(Delete(1))
+        assert desk.committer.is_idle  # nothing is kept for it
+        clock.advance(0.05)
+        await until(lambda: desk.committer.degraded is None)
+        assert store.saved == [[]]
+
+
+async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_served(clock: FakeClock) -> None:
+    store = Scripted(FULL, FULL)
+    store.gate.clear()
+    async with committing(store, clock) as desk:
+        first = desk.call(Delete(1))
+        await until(lambda: len(store.tried) == 1)
+        second = desk.call(Delete(2))
+        await turns()
+        store.gate.set()
+        with pytest.raises(StoreUnavailable):
+            await first
+        clock.advance(0.05)
+        with pytest.raises(StoreUnavailable):
+            await second
+        await recovered(desk, clock)
+        assert [write for group in store.saved for write in group] == []
+
+
+# A caller who goes away.
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: FakeClock, begun: bool) -> None:
+    store = Scripted()
+    store.gate.clear()
+    async with committing(store, clock) as desk:
+        first = desk.call(Delete(1))
+        await until(lambda: len(store.tried) == 1)
+        caller = first if begun else desk.call(Delete(2))
+        await turns()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        store.gate.set()
+        assert await desk.call(Delete(3)) == f"saved {Delete(3)}"
+        saved = [write for group in store.saved for write in group]
+        assert saved == [Delete(number) for number in ((1, 3) if begun else (1, 2, 3))]
+
+
+async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock: FakeClock) -> None:
+    store = Scripted(FULL, REJECTED)
+    store.gate.clear()
+    async with committing(store, clock) as desk:
+        gone = desk.call(Delete(1))
+        await until(lambda: len(store.tried) == 1)
+        gone.cancel()
+        store.gate.set()
+        await until(lambda: desk.committer.degraded is not None)
+        await recovered(desk, clock)
+        assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
+
+
+# A write that the store rejects.
+
+
+async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> None:
+    store = Scripted()
+    store.poison.append((Delete(3), REJECTED))
+    async with committing(store, clock) as desk:
+        async with one_group(desk, store):
+            tasks = [desk.call(Delete(number)) for number in range(1, 6)]
+            await turns()
+            desk.keep(Delete(6))
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert answers == [REJECTED if number == 3 else f"saved {Delete(number)}" for number in range(1, 6)]
+        await until(lambda: Delete(6) in desk.kept.answers)
+        assert desk.kept.answers[Delete(6)] == (f"saved {Delete(6)}", None)
+        assert desk.committer.degraded is None
+        assert [len(group) for group in store.tried] == [1, 6, *[1] * 6]  # together once, then one by one
+        assert len(desk.committed) == 6
+        assert desk.told() == []
+
+
+async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
+    store = Scripted()
+    store.poison.append((Delete(1), REJECTED))
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1))
+        await until(lambda: bool(desk.kept.answers))
+        assert desk.kept.answers == {Delete(1): (None, REJECTED)}
+        await turns()
+        assert store.tried == [[Delete(1)]]
+        store.poison.append((Delete(2), REJECTED))
+        with pytest.raises(StoreRejected, match="no such thing"):
+            await desk.call(Delete(2))
+
+
+async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clock: FakeClock) -> None:
+    store = Scripted(None, REJECTED, None, FULL)
+    async with committing(store, clock) as desk:
+        async with one_group(desk, store):
+            tasks = [desk.call(Delete(number)) for number in (1, 2, 3)]
+            await turns()
+            desk.keep(Delete(4), Delete(5))
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert answers == [f"saved {Delete(1)}", FULL, FULL]  # the second was tried when it failed
+        assert desk.committer.degraded == "SQLITE_FULL"
+        await recovered(desk, clock)
+        assert desk.kept.answers == {Delete(number): (f"saved {Delete(number)}", None) for number in (4, 5)}
+
+
+# The end.
+
+
+async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> None:
+    desk = Desk(Scripted(), clock)
+    waiting = [desk.call(Delete(number)) for number in (1, 2)]
+    await turns()
+    waiting[1].cancel()
+    await turns()
+    desk.keep(Delete(3))
+    desk.committer.close()
+    with pytest.raises(RunnerClosed, match="nothing was written"):
+        await waiting[0]
+    with pytest.raises(RunnerClosed):
+        await desk.committer.write(Delete(4))
+    assert desk.kept.answers == {}

@@ -1,0 +1,358 @@
+"""Cron: which ticks are fired after a pause, how often over all runners, and what a clock that jumps does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import CronSchedule, JobContext, JobRunner, job
+from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
+from aiojobs_lite.errors import InvalidJobType, StoreError
+from aiojobs_lite.events import Bus, Event, TickFired, TickSkipped
+from aiojobs_lite.job import SetSchedule, Tick, TickAnswer
+from aiojobs_lite.stats import Metrics
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import FULL, going, heard, turns
+from tests.support import PATIENCE, next_event, until
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def schedule(
+    name: str = "report", expression: str = "* * * * *", catch_up: CatchUp = "latest", overlap: Overlap = "skip"
+) -> Schedule:
+    @job(name=name)
+    async def handler(ctx: JobContext) -> None: ...
+
+    return Schedule(name, handler, CronSchedule(expression), catch_up, overlap)
+
+
+class Desk:
+    """A ticker whose writes are answered by the test: `fired` unless it says otherwise."""
+
+    def __init__(self, clock: FakeClock, *schedules: Schedule) -> None:
+        self.bus = Bus()
+        self.told: Callable[[], list[Event]] = heard(self.bus)
+        self.metrics = Metrics()
+        self.ticks: list[Tick] = []
+        self.answers: list[TickAnswer | StoreError] = []
+        self.ticker = Ticker(list(schedules), clock, self.bus, self.metrics, self._write)
+
+    async def _write(self, write: Any) -> TickAnswer:
+        answer = self.answers.pop(0) if self.answers else TickAnswer("fired", len(self.ticks) + 1)
+        await asyncio.sleep(0)
+        if isinstance(answer, StoreError):
+            raise answer
+        self.ticks.append(write)
+        return answer
+
+    def minutes(self) -> list[float]:
+        """The instants of the ticks that were written, in minutes after the start."""
+        return [(to_datetime(tick.tick) - START) / MINUTE for tick in self.ticks]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(START)
+
+
+@asynccontextmanager
+async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Desk]:
+    """A running ticker; `stored`: the next tick in the store, in minutes after the start."""
+    desk = Desk(clock, *schedules)
+    first = [write.next_tick for write in desk.ticker.first(clock.now())]
+    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)])
+    async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
+        await turns(3)
+        yield desk
+
+
+async def written(desk: Desk, count: int) -> None:
+    await until(lambda: len(desk.ticks) == count)
+    await turns()
+    assert len(desk.ticks) == count
+
+
+async def test_a_new_schedule_fires_at_its_next_instant_and_not_for_the_past(clock: FakeClock) -> None:
+    clock.jump_to(START + timedelta(seconds=30))
+    hourly = schedule("hourly", "0 * * * *")
+    assert schedule().first(clock.now()) == SetSchedule("report", "* * * * *", "UTC", to_micros(START + MINUTE))
+    async with ticking(clock, schedule(), hourly) as desk:
+        clock.advance(29.999)
+        await turns()
+        assert desk.ticks == []
+        assert desk.ticker.is_idle
+        clock.advance(0.001)
+        assert not desk.ticker.is_idle
+        await written(desk, 1)
+        (tick,) = desk.ticks
+        assert (tick.schedule, tick.tick, tick.next_tick, tick.skip_overlap) == (
+            "report", to_micros(START + MINUTE), to_micros(START + 2 * MINUTE), True,
+        )  # fmt: skip
+        assert tick.row is not None
+        assert (tick.row.type, tick.row.schedule, tick.row.tick, tick.row.scheduled_at) == (
+            "report", "report", tick.tick, clock.now(),
+        )  # fmt: skip
+        assert desk.told() == [TickFired("report", START + MINUTE, 1)]
+        clock.advance("1m")
+        await written(desk, 2)
+        assert desk.minutes() == [1, 2]
+
+
+async def test_two_schedules_fire_each_at_its_own_time(clock: FakeClock) -> None:
+    async with ticking(clock, schedule("two", "*/2 * * * *"), schedule("three", "*/3 * * * *")) as desk:
+        for minute in range(1, 7):
+            clock.advance("1m")
+            await turns()
+            assert len(desk.ticks) == minute // 2 + minute // 3
+        assert [tick.schedule for tick in desk.ticks] == ["two", "three", "two", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "late", "expected"),
+    [
+        ("latest", 5, [5]),
+        ("latest", 5.9, [5]),
+        ("skip", 5.9, [5]),  # less than a minute late: not missed
+        ("all", 5.9, [1, 2, 3, 4, 5]),
+        ("all", 250, list(range(151, 251))),  # the oldest beyond a hundred are dropped
+    ],
+)
+async def test_what_is_run_of_the_ticks_that_were_missed(
+    clock: FakeClock, catch_up: CatchUp, late: float, expected: list[int]
+) -> None:
+    clock.advance(late * 60)
+    async with ticking(clock, schedule(catch_up=catch_up), stored=1) as desk:
+        await written(desk, len(expected))
+        assert desk.minutes() == expected
+        assert all(tick.row is not None for tick in desk.ticks)
+        assert {tick.next_tick for tick in desk.ticks} == {to_micros(START + (int(late) + 1) * MINUTE)}
+        clock.jump_to(START + (int(late) + 1) * MINUTE)
+        await written(desk, len(expected) + 1)  # and then in time again
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "hours", "runs"),
+    [
+        ("latest", 24, True),
+        ("latest", 24.001, False),
+        ("skip", 1 / 60, True),
+        ("skip", 1.01 / 60, False),
+        ("all", 23_000, True),
+    ],
+)
+async def test_a_tick_that_is_too_late_makes_no_job_and_says_so(
+    clock: FakeClock, catch_up: CatchUp, hours: float, runs: bool
+) -> None:
+    clock.advance(60 + hours * 3600)
+    answer = TickAnswer("fired", 1) if runs else TickAnswer("skipped")
+    yearly = schedule(expression="1 0 1 1 *", catch_up=catch_up)
+    desk = Desk(clock, yearly)
+    desk.answers = [answer] * 9
+    desk.ticker.begin([to_micros(START + MINUTE)])
+    async with going(desk.ticker.run):
+        await until(lambda: len(desk.ticks) > 0)
+        await turns()
+        assert desk.minutes()[0] == 1
+        assert all((tick.row is not None) is runs for tick in desk.ticks)
+        assert desk.metrics.skipped_ticks == (0 if runs else 1)
+        assert desk.told()[0] == (
+            TickFired("report", START + MINUTE, 1) if runs else TickSkipped("report", START + MINUTE, "too late")
+        )
+
+
+async def test_a_tick_of_somebody_else_is_neither_told_nor_counted(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as desk:
+        desk.answers = [TickAnswer("duplicate"), TickAnswer("overlap")]
+        clock.advance("1m")
+        await written(desk, 1)
+        assert (desk.told(), desk.metrics.skipped_ticks) == ([], 0)
+        clock.advance("1m")
+        await written(desk, 2)
+        assert desk.told() == [TickSkipped("report", START + 2 * MINUTE, "overlap")]
+        assert desk.metrics.skipped_ticks == 1
+
+
+@pytest.mark.parametrize(("overlap", "skips"), [("skip", True), ("queue", False)])
+async def test_what_overlap_means_is_for_the_store_to_say(clock: FakeClock, overlap: Overlap, skips: bool) -> None:
+    async with ticking(clock, schedule(overlap=overlap)) as desk:
+        clock.advance("1m")
+        await written(desk, 1)
+        assert desk.ticks[0].skip_overlap is skips
+
+
+async def test_a_tick_that_could_not_be_written_is_tried_again_a_second_later(clock: FakeClock) -> None:
+    async with ticking(clock, schedule(catch_up="all")) as desk:
+        desk.answers = [FULL, FULL, TickAnswer("fired", 7)]
+        clock.advance("1m")
+        await turns()
+        assert (desk.ticks, len(desk.answers)) == ([], 2)
+        assert not desk.ticker.is_idle
+        clock.advance(0.999)
+        await turns()
+        assert len(desk.answers) == 2
+        clock.advance(0.001)
+        await turns()
+        assert len(desk.answers) == 1
+        clock.advance(1)
+        await written(desk, 1)
+        assert desk.minutes() == [1]
+        assert desk.told() == [TickFired("report", START + MINUTE, 7)]
+
+
+async def test_of_many_missed_ticks_a_fault_loses_none(clock: FakeClock) -> None:
+    async with ticking(clock, schedule(catch_up="all")) as desk:
+        desk.answers = [TickAnswer("fired", 1), TickAnswer("fired", 2), FULL]
+        clock.jump_to(START + 5 * MINUTE)
+        await written(desk, 2)
+        desk.answers = [TickAnswer("duplicate"), TickAnswer("duplicate")]  # as the store would say now
+        clock.advance(1)
+        await written(desk, 7)
+        assert desk.minutes() == [1, 2, 1, 2, 3, 4, 5]
+        assert len(desk.told()) == 5
+
+
+async def test_a_stored_tick_ahead_of_a_clock_that_went_back_is_not_waited_for(clock: FakeClock) -> None:
+    async with ticking(clock, schedule(), stored=60 * 24 * 365) as desk:
+        clock.advance("1m")
+        await written(desk, 1)
+        assert desk.minutes() == [1]
+
+
+async def test_a_clock_that_goes_back_while_it_runs_fires_again_at_the_next_instant(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as desk:
+        clock.advance("1m")
+        await written(desk, 1)
+        clock.jump_to(START - timedelta(hours=1))
+        desk.ticker.look_again()
+        await turns()
+        assert len(desk.ticks) == 1
+        clock.advance("1m")
+        await written(desk, 2)
+        assert desk.minutes() == [1, -59]
+
+
+async def test_a_clock_that_goes_forward_fires_what_is_due_now(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as desk:
+        clock.advance("3h")
+        desk.ticker.look_again()
+        await written(desk, 1)
+        assert desk.minutes() == [180]
+
+
+async def test_a_closed_ticker_fires_nothing_more(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as desk:
+        desk.ticker.close()
+        clock.advance("1h")
+        await turns()
+        assert desk.ticks == []
+        assert desk.ticker.is_idle
+
+
+async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> None:
+    async with ticking(clock) as desk:
+        clock.advance("1h")
+        await turns()
+        assert (desk.ticks, desk.ticker.is_idle, desk.ticker.first(clock.now())) == ([], True, [])
+
+
+# Through runners.
+
+
+def cron_runner(database: Path | str, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
+    runner = JobRunner(database, clock=clock)
+
+    @runner.cron("* * * * *", **options)
+    async def report(ctx: JobContext) -> None:
+        assert ctx.tick is not None
+        ran.append(ctx.tick)
+
+    return runner
+
+
+async def test_two_runners_of_one_file_fire_each_tick_once(database: Path, clock: FakeClock) -> None:
+    ran: list[datetime] = []
+    runners = [cron_runner(database, clock, ran) for _ in range(2)]
+    async with asyncio.timeout(PATIENCE), runners[0], runners[1]:
+        events = [runner.events() for runner in runners]
+        for _ in range(10):
+            clock.advance("1m")
+            await asyncio.gather(*(runner.run_until_idle() for runner in runners))
+            for runner in runners:
+                await runner.run_until_idle()
+        assert ran == [START + n * MINUTE for n in range(1, 11)]
+        assert [runner.stats().skipped_ticks for runner in runners] == [0, 0]
+    fired = [[event async for event in listener if isinstance(event, TickFired)] for listener in events]
+    assert sum(map(len, fired)) == 10
+
+
+async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, clock: FakeClock) -> None:
+    ran: list[datetime] = []
+    runner = cron_runner(database, clock, ran)
+    async with asyncio.timeout(PATIENCE):
+        for advance, expected in (("1m", 1), ("10s", 1), ("3m", 4)):
+            async with runner:
+                await runner.run_until_idle()
+            clock.advance(advance)
+            async with runner:
+                await runner.run_until_idle()
+            assert [(tick - START) / MINUTE for tick in ran][-1:] == [expected]
+        assert [(tick - START) / MINUTE for tick in ran] == [1, 4]
+        clock.jump_to(START)  # back: what was fired is not fired again
+        async with runner:
+            clock.advance("1m")
+            await runner.run_until_idle()
+        assert len(ran) == 2
+
+
+@pytest.mark.parametrize(("overlap", "runs"), [("skip", 1), ("queue", 3)])
+async def test_a_tick_whose_predecessor_still_runs_is_skipped_or_queued(
+    clock: FakeClock, overlap: Overlap, runs: int
+) -> None:
+    runner = JobRunner(":memory:", clock=clock)
+    entered, release = asyncio.Event(), asyncio.Event()
+    ran: list[datetime | None] = []
+
+    @runner.cron("* * * * *", overlap=overlap, concurrency=1)
+    async def slow(ctx: JobContext) -> None:
+        ran.append(ctx.tick)
+        entered.set()
+        await release.wait()
+
+    async with asyncio.timeout(PATIENCE), runner:
+        events = runner.events()
+        clock.advance("1m")
+        await entered.wait()
+        assert (await next_event(events, TickFired)).tick == START + MINUTE
+        for minute in (2, 3):
+            clock.advance("1m")
+            if overlap == "queue":
+                assert (await next_event(events, TickFired)).tick == START + minute * MINUTE
+            else:
+                assert await next_event(events, TickSkipped) == TickSkipped("slow", START + minute * MINUTE, "overlap")
+        release.set()
+        await runner.run_until_idle()
+        assert len(ran) == runs
+        assert runner.stats().skipped_ticks == 3 - runs
+        clock.advance("1m")  # and the next one runs again
+        await runner.run_until_idle()
+        assert len(ran) == runs + 1
+
+
+def test_a_cron_handler_that_needs_arguments_is_refused() -> None:
+    runner = JobRunner(":memory:")
+
+    async def greet(ctx: JobContext, name: str) -> None: ...
+
+    with pytest.raises(InvalidJobType, match="takes nothing but the context") as caught:
+        runner.cron("* * * * *")(greet)
+    assert caught.value.job_type == "greet"
+    assert runner.schedules.names() == ()
