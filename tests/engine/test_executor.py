@@ -1,0 +1,346 @@
+"""One attempt from the claim to its end, with a committer that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import JobContext, job
+from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.errors import StoreError, StoreRejected
+from aiojobs_lite.events import AttemptStuck, Bus, Event, FinishRefused, JobCompleted
+from aiojobs_lite.job import Failure, Finish, MarkInterrupted, Outcome, Status, Write
+from aiojobs_lite.registry import JobType
+from aiojobs_lite.retry import Stop
+from aiojobs_lite.stats import Metrics
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import claimed, heard, names, registry_of, turns
+from tests.support import PATIENCE, until
+
+REJECTED = StoreRejected("it has a surrogate in it")
+Done = Callable[[Any, StoreError | None], None]
+
+
+class Desk:
+    """An executor and all that it tells others."""
+
+    def __init__(self, clock: FakeClock, *job_types: JobType[..., Any], deps: dict[Any, Any] | None = None) -> None:
+        self.bus, self.metrics = Bus(), Metrics()
+        self.told: Callable[[], list[Event]] = heard(self.bus)
+        self.kept: list[tuple[Finish, Done]] = []
+        self.released: list[str] = []
+        self.finished: list[Finish] = []
+        self.refused = 0
+        self.executor = Executor(
+            clock, self.bus, self.metrics, registry_of(*job_types), deps or {},
+            keep=self._keep, released=self.released.append, finished=self.finished.append, refused=self._refused,
+            cancel_grace=5,
+        )  # fmt: skip
+
+    def _keep(self, write: Write, done: Done) -> None:
+        assert isinstance(write, Finish)
+        self.kept.append((write, done))
+
+    def _refused(self) -> None:
+        self.refused += 1
+
+    async def end(self) -> tuple[Finish, Done]:
+        """The next end of an attempt that is to be saved."""
+        async with asyncio.timeout(PATIENCE):
+            await until(lambda: bool(self.kept))
+            return self.kept.pop(0)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@job
+async def quick() -> str:
+    return "done"
+
+
+@job(max_attempts=1)
+async def fails() -> None:
+    raise ValueError("no")
+
+
+async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_end_is_saved(clock: FakeClock) -> None:
+    desk = Desk(clock, quick)
+    desk.executor.start(claimed(1, "quick"))
+    assert (desk.executor.running, desk.executor.holds(1), desk.executor.holds(2)) == (1, True, False)
+    end, done = await desk.end()
+    assert (end.outcome, end.status, end.result) == (Outcome.SUCCEEDED, Status.COMPLETED, '"done"')
+    assert (desk.executor.running, desk.executor.holds(1)) == (0, True)
+    assert (desk.released, desk.finished) == (["quick"], [])  # the slot is free; nobody is told before the commit
+    assert names(desk.told()) == ["AttemptStarted"]
+    done(True, None)
+    assert not desk.executor.holds(1)
+    assert desk.finished == [end]
+    (event,) = desk.told()
+    assert isinstance(event, JobCompleted)
+    assert desk.metrics.meters["quick"].success_rate() == 1.0
+
+
+async def test_an_end_that_somebody_else_has_written_is_counted_and_told(clock: FakeClock) -> None:
+    desk = Desk(clock, quick)
+    desk.executor.start(claimed(1, "quick", attempt=3))
+    _, done = await desk.end()
+    desk.told()
+    done(False, None)
+    assert (desk.finished, desk.refused, desk.metrics.stale_finishes) == ([], 1, 1)
+    assert desk.told() == [FinishRefused(1, "quick", 3)]
+    assert not desk.executor.holds(1)
+
+
+@pytest.mark.parametrize("handler", [quick, fails])
+async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_take(
+    clock: FakeClock, handler: JobType[..., Any]
+) -> None:
+    desk = Desk(clock, handler)
+    desk.executor.start(claimed(1, handler.name))
+    end, done = await desk.end()
+    assert (end.result is not None) is (handler is quick)
+    assert (end.failure is not None) is (handler is fails)
+    done(None, REJECTED)
+    assert desk.executor.holds(1)
+    bare, done = await desk.end()
+    assert bare == end._replace(result=None, failure=None, reason="its end could not be stored: StoreRejected")
+    done(True, None)
+    assert not desk.executor.holds(1)
+    assert desk.finished == [bare]
+    assert names(desk.told()) == ["AttemptStarted", "JobCompleted" if handler is quick else "AttemptFailed"]
+
+
+async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(clock: FakeClock) -> None:
+    desk = Desk(clock, quick)
+    desk.executor.start(claimed(1, "quick"))
+    for _ in range(2):
+        _, done = await desk.end()
+        done(None, REJECTED)
+    await turns()
+    assert (desk.kept, desk.finished, desk.refused) == ([], [], 0)
+    assert not desk.executor.holds(1)  # so that the janitor takes it back
+    assert names(desk.told()) == ["AttemptStarted"]
+
+
+async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock: FakeClock) -> None:
+    ran: list[int] = []
+
+    @job(name="never")
+    async def never() -> None:
+        ran.append(1)
+
+    desk = Desk(clock, never)
+    desk.executor.start(claimed(1, "never"))
+    assert desk.executor.stop(1, Stop.CANCEL)
+    assert not desk.executor.stop(2, Stop.CANCEL)  # not here
+    end, _ = await desk.end()
+    assert (end.outcome, end.status, ran) == (Outcome.CANCELLED, Status.CANCELLED, [])
+    assert desk.told() == []
+
+
+async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
+    cancelled: list[int] = []
+
+    @job(name="cleans_up")
+    async def cleans_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.append(1)
+            await turns(5)
+            cancelled.append(2)
+
+    desk = Desk(clock, cleans_up)
+    desk.executor.start(claimed(1, "cleans_up"))
+    await turns(3)
+    assert desk.executor.stop_all(Stop.SHUTDOWN) == 1
+    await turns(2)
+    assert desk.executor.stop_all(Stop.SHUTDOWN) == 0
+    assert desk.executor.stop(1, Stop.TIMEOUT)
+    end, _ = await desk.end()
+    assert cancelled == [1, 2]
+    assert (end.outcome, end.attempts) == (Outcome.INTERRUPTED, 0)  # the first reason stands
+
+
+async def test_a_cancel_counts_although_the_attempt_was_stopped_for_another_reason(clock: FakeClock) -> None:
+    @job(name="waits")
+    async def waits() -> None:
+        await asyncio.Event().wait()
+
+    desk = Desk(clock, waits)
+    desk.executor.start(claimed(1, "waits"))
+    await turns(3)
+    desk.executor.stop_all(Stop.SHUTDOWN)
+    desk.executor.stop(1, Stop.CANCEL)
+    end, _ = await desk.end()
+    assert end.status is Status.CANCELLED
+
+
+async def test_waiting_until_done_returns_when_the_last_one_has_ended(clock: FakeClock) -> None:
+    gates = {1: asyncio.Event(), 2: asyncio.Event()}
+
+    @job(name="gated")
+    async def gated(n: int) -> None:
+        await gates[n].wait()
+
+    desk = Desk(clock, gated)
+    for number in gates:
+        desk.executor.start(claimed(number, "gated", f'{{"n": {number}}}'))
+    waiting = asyncio.get_running_loop().create_task(desk.executor.wait_until_done())
+    for number, gate in gates.items():
+        await turns()
+        assert not waiting.done()
+        gate.set()
+        await desk.end()
+        assert desk.executor.running == 2 - number
+    async with asyncio.timeout(PATIENCE):
+        await waiting
+
+
+async def test_what_is_left_running_is_not_recorded_and_the_last_one_calls_back(clock: FakeClock) -> None:
+    release = asyncio.Event()
+    empty: list[str] = []
+
+    @job(name="stubborn", timeout="1s")
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    desk = Desk(clock, stubborn)
+    for number in (1, 2):
+        desk.executor.start(claimed(number, "stubborn", attempt=number, owner="me"))
+    await turns()
+    tasks = [run.task for run in desk.executor._running.values()]
+    assert desk.executor.leave() == [MarkInterrupted(1, 1, "me"), MarkInterrupted(2, 2, "me")]
+    assert not {*tasks} & asyncio.all_tasks()  # asyncio.run does not wait for them
+    desk.executor.when_empty(lambda: empty.append("empty"))
+    clock.advance("1m")  # their timers are off
+    assert (empty, desk.executor.stuck) == ([], 0)
+    release.set()
+    await asyncio.gather(*tasks)
+    assert (empty, desk.kept, desk.released) == (["empty"], [], [])
+    desk.executor.when_empty(lambda: empty.append("at once"))
+    assert empty == ["empty", "at once"]
+
+
+async def test_a_thread_that_is_stuck_shows_where_it_is(clock: FakeClock) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def sits_here() -> None:
+        entered.set()
+        release.wait(PATIENCE)
+
+    @job(name="threaded", timeout="1s")
+    def threaded(ctx: JobContext) -> None:
+        sits_here()
+
+    desk = Desk(clock, threaded)
+    desk.executor.start(claimed(1, "threaded"))
+    await until(entered.is_set)
+    clock.advance("1s")
+    clock.advance("5s")
+    assert desk.executor.stuck == 1
+    (stuck,) = [event for event in desk.told() if isinstance(event, AttemptStuck)]
+    assert stuck.why == "timeout"
+    assert "sits_here" in stuck.stack
+    release.set()
+    end, _ = await desk.end()
+    assert end.outcome is Outcome.SUCCEEDED
+    assert desk.executor.stuck == 0
+
+
+async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = asyncio.Event()
+
+    async def late(*_: object) -> None:
+        await begin.wait()
+
+    monkeypatch.setattr("aiojobs_lite.engine.executor.call_in_thread", late)
+
+    @job(name="threaded")
+    def threaded() -> None: ...
+
+    desk = Desk(clock, threaded)
+    desk.executor.start(claimed(1, "threaded"))
+    await turns()
+    desk.executor.stop(1, Stop.CANCEL)
+    clock.advance("5s")
+    assert desk.told()[-1] == AttemptStuck(1, "threaded", 1, "cancel", "(its thread has not started)")
+    begin.set()
+    await desk.end()
+
+
+async def test_the_timers_of_an_attempt_that_has_ended_do_nothing(clock: FakeClock) -> None:
+    @job(name="timed", timeout="30s")
+    async def timed() -> None: ...
+
+    desk = Desk(clock, timed)
+    desk.executor.start(claimed(1, "timed"))
+    end, _ = await desk.end()
+    clock.advance("1h")
+    await turns()
+    assert end.outcome is Outcome.SUCCEEDED
+    assert (desk.kept, desk.executor.stuck, names(desk.told())) == ([], 0, ["AttemptStarted"])
+
+
+async def test_a_payload_that_no_longer_fits_does_not_start_its_handler(clock: FakeClock) -> None:
+    @job(name="typed")
+    async def typed(n: int) -> None: ...
+
+    desk = Desk(clock, typed)
+    desk.executor.start(claimed(1, "typed", '{"m": 1}'))
+    end, _ = await desk.end()
+    assert (end.status, end.attempts, desk.told()) == (Status.PENDING, 0, [])
+    assert "n: Field required" in (end.parked or "")
+
+
+async def test_nobody_listens_and_no_event_is_made(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bus, "hears", lambda _bus, _kind: False)
+
+    @job(name="swallows", timeout="1s", max_attempts=1)
+    async def swallows() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await release.wait()
+
+    release = asyncio.Event()
+    desk = Desk(clock, swallows)
+    desk.executor.start(claimed(1, "swallows"))
+    await turns()
+    clock.advance("1s")
+    await turns()
+    clock.advance("5s")
+    assert desk.executor.stuck == 1
+    release.set()
+    end, done = await desk.end()
+    done(True, None)
+    assert (end.outcome, desk.told()) == (Outcome.TIMED_OUT, [])
+
+
+async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(clock: FakeClock) -> None:
+    @job(name="clumsy", timeout="1s", max_attempts=1)
+    async def clumsy() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise LookupError("in the cleanup")
+
+    desk = Desk(clock, clumsy)
+    desk.executor.start(claimed(1, "clumsy"))
+    await turns()
+    clock.advance("1s")
+    end, _ = await desk.end()
+    assert end.outcome is Outcome.TIMED_OUT
+    assert isinstance(end.failure, Failure)
+    assert (end.failure.error_type, end.failure.message) == ("LookupError", "in the cleanup")
