@@ -1,0 +1,171 @@
+"""What is recorded of an exception, and what the bus is told of an attempt's end."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import NoReturn
+
+import pytest
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine.record import describe, publish_end, stack_of
+from aiojobs_lite.events import (
+    AttemptFailed,
+    Bus,
+    Event,
+    JobCancelled,
+    JobCompleted,
+    JobDead,
+    JobInterrupted,
+    JobParked,
+    JobSnoozed,
+)
+from aiojobs_lite.job import Failure, Finish, Outcome, Status
+from tests.engine.support import heard, turns
+
+END = Finish(7, "a", 2, "me", Outcome.SUCCEEDED, Status.COMPLETED, 2, 60_000_000, 0, 0, 0, 0)
+FAILURE = Failure("ValueError", "no", None)
+DUE = to_datetime(60_000_000)
+
+
+def caught(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as raised:
+        return raised
+
+
+def test_an_exception_is_recorded_with_its_type_text_and_traceback_without_locals() -> None:
+    secret = "hunter2"  # noqa: F841  # in a local variable, which must not be recorded
+    failure = describe(caught(ValueError("no")))
+    assert (failure.error_type, failure.message) == ("ValueError", "no")
+    assert failure.traceback is not None
+    assert "in caught\n    raise error\n" in failure.traceback
+    assert failure.traceback.endswith("ValueError: no\n")
+    assert "hunter2" not in failure.traceback
+
+
+def test_causes_are_recorded_too() -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+    except ValueError as error:
+        failure = describe(error)
+    assert failure.traceback is not None
+    assert "KeyError: 'first'" in failure.traceback
+    assert "The above exception was the direct cause" in failure.traceback
+
+
+def test_what_is_long_is_shortened_at_the_end_that_matters_less() -> None:
+    failure = describe(caught(ValueError("a" * 50_000 + "z")))
+    assert failure.message == "a" * 2_000
+    assert failure.traceback is not None
+    assert failure.traceback.startswith("(shortened)\n...")
+    assert failure.traceback.endswith("az\n")
+    assert len(failure.traceback) < 20_100
+
+
+def test_text_that_no_database_takes_is_written_out() -> None:
+    failure = describe(caught(ValueError("\ud800 and \x00")))
+    assert failure.message == "\\ud800 and \\x00"
+    assert "\\ud800 and \\x00" in (failure.traceback or "")
+    "".join(filter(None, failure)).encode()
+
+
+class Mute(Exception):
+    def __str__(self) -> NoReturn:
+        raise SystemExit("no text")
+
+
+def test_an_exception_that_has_no_text_says_so() -> None:
+    failure = describe(caught(Mute()))
+    assert (failure.error_type, failure.message) == ("Mute", "(its __str__ raised SystemExit)")
+    assert "raise error" in (failure.traceback or "")
+
+
+def test_a_traceback_that_cannot_be_formatted_still_names_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise RecursionError
+
+    error = caught(ValueError("no"))
+    monkeypatch.setattr(traceback, "format_exception", fail)
+    failure = describe(error)
+    assert "raise error" in (failure.traceback or "")
+    assert failure.message == "no"
+
+
+def test_an_exception_that_was_never_raised_has_no_lines() -> None:
+    error = ValueError("no")
+    assert error.__traceback__ is None
+    assert describe(error) == Failure("ValueError", "no", "ValueError: no\n")
+
+
+async def test_the_stack_of_a_coroutine_goes_down_to_what_it_waits_for() -> None:
+    gate = asyncio.Event()
+
+    async def inner() -> None:
+        await gate.wait()
+
+    async def outer() -> None:
+        await inner()
+
+    task = asyncio.get_running_loop().create_task(outer())
+    await turns(3)
+    stack = stack_of(task.get_coro())
+    assert stack.index("await inner()") < stack.index("await gate.wait()")
+    gate.set()
+    await task
+    assert stack_of(task.get_coro()) == ""
+
+
+@pytest.mark.parametrize(
+    ("end", "event"),
+    [
+        (END, JobCompleted(7, "a", 2, 1.5, "")),
+        (END._replace(reason="not kept"), JobCompleted(7, "a", 2, 1.5, "not kept")),
+        (
+            END._replace(outcome=Outcome.FAILED, status=Status.PENDING, failure=FAILURE),
+            AttemptFailed(7, "a", 2, "failed", "ValueError: no", DUE),
+        ),
+        (
+            END._replace(outcome=Outcome.TIMED_OUT, status=Status.PENDING),
+            AttemptFailed(7, "a", 2, "timed_out", "no error", DUE),
+        ),
+        (
+            END._replace(outcome=Outcome.LOST, status=Status.PENDING),
+            AttemptFailed(7, "a", 2, "lost", "no error", DUE),
+        ),
+        (
+            END._replace(outcome=Outcome.FAILED, status=Status.DEAD, failure=FAILURE, reason="all used up"),
+            JobDead(7, "a", 2, "all used up", "ValueError: no"),
+        ),
+        (END._replace(outcome=Outcome.LOST, status=Status.DEAD), JobDead(7, "a", 2, "", "no error")),
+        (
+            END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason="gone"),
+            JobCancelled(7, "a", "gone"),
+        ),
+        (END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED), JobCancelled(7, "a", "")),
+        (END._replace(outcome=Outcome.SNOOZED, status=Status.PENDING), JobSnoozed(7, "a", DUE)),
+        (END._replace(outcome=Outcome.INTERRUPTED, status=Status.PENDING), JobInterrupted(7, "a", 2)),
+        (
+            END._replace(outcome=Outcome.SNOOZED, status=Status.PENDING, parked="why"),
+            JobParked(7, "a", "why"),
+        ),
+    ],
+)
+def test_each_end_is_told_as_what_it_is(end: Finish, event: Event) -> None:
+    bus = Bus()
+    told = heard(bus)
+    publish_end(bus, end, 1.5)
+    assert told() == [event]
+
+
+def test_an_end_that_nobody_hears_makes_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus()
+    monkeypatch.setattr(bus, "hears", lambda _kind: False)
+    told = heard(bus)
+    publish_end(bus, END, 1.5)
+    assert told() == []
