@@ -294,20 +294,32 @@ async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: Fa
         assert saved == [Delete(number) for number in ((1, 3) if begun else (1, 2, 3))]
 
 
-async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock: FakeClock) -> None:
-    store = Scripted(FULL, REJECTED)
-    store.gate.clear()
+@pytest.mark.parametrize("error", [FULL, REJECTED])
+async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock: FakeClock, error: StoreError) -> None:
+    store = Scripted(error)
     async with committing(store, clock) as desk:
+        store.gate.clear()
         gone = desk.call(Delete(1))
         await until(lambda: len(store.tried) == 1)
         gone.cancel()
         store.gate.set()
-        await until(lambda: desk.committer.degraded is not None)
+        await turns()
+        assert (desk.committer.degraded is not None) is (error is FULL)
         await recovered(desk, clock)
         assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
+        assert all(Delete(1) not in group for group in store.saved)
 
 
 # A write that the store rejects.
+
+
+async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock: FakeClock) -> None:
+    store = Scripted(ZeroDivisionError("oops"))
+    async with committing(store, clock) as desk:
+        with pytest.raises(StoreRejected, match="ZeroDivisionError: oops") as caught:
+            await desk.call(Delete(1))
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
 
 
 async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> None:

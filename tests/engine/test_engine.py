@@ -1,0 +1,431 @@
+"""The engine as a whole when something below it fails: through the runner, on a store that fails when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import JobDead, JobRunner, Status, StoreError, StoreUnavailable, job
+from aiojobs_lite.engine import engine as module
+from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.dispatcher import Dispatcher
+from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.ticker import Ticker
+from aiojobs_lite.engine.watcher import Watcher
+from aiojobs_lite.errors import ResultNotKept, StoreRejected
+from aiojobs_lite.events import (
+    FinishRefused,
+    JobCompleted,
+    OwnerRescued,
+    StoreDegraded,
+    StoreRecovered,
+    TickFired,
+    TypesUnclaimed,
+)
+from aiojobs_lite.job import Cancel, Claim, Finish, Tick, Unpark, Write
+from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.stores.sqlite import SqliteStore
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import FULL, Faulty, faulty, only, turns
+from tests.support import PATIENCE, next_event, until
+
+DEAD_OWNER = "0123456789abcdef"
+REJECTED = StoreRejected("SQLITE_TOOBIG: string or blob too big")
+
+
+@job
+async def quick(n: int = 0) -> int:
+    return n
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, database: Path) -> Faulty:
+    return faulty(monkeypatch, database)
+
+
+@pytest.fixture
+def runner(database: Path, clock: FakeClock, store: Faulty) -> JobRunner:
+    return JobRunner(database, jobs=[quick], clock=clock)
+
+
+async def tried_again(clock: FakeClock, store: Faulty) -> None:
+    """The committer, which pauses, begins its next try; if the test's fault lasts, it pauses again."""
+    tries = store.tries
+    clock.advance(0.5)
+    await until(lambda: store.tries > tries)
+
+
+async def claimed_by_the_dead(runner: JobRunner) -> list[int]:
+    """All due jobs are taken by an owner whose process then dies."""
+    answer = await runner._engine_here().write(Claim(DEAD_OWNER, 100, {"quick": 100}, {}, ["quick"]))
+    return [one.id for one in answer.jobs]
+
+
+async def orphaned(database: Path, clock: FakeClock) -> int:
+    """Leaves a job that an owner held when its process died."""
+    async with JobRunner(database, jobs=[quick], max_running=0, clock=clock) as runner:
+        handle = await runner.enqueue(quick)
+        assert await claimed_by_the_dead(runner) == [handle.id]
+    return handle.id
+
+
+# A store that cannot be written for a while.
+
+
+async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
+    runner: JobRunner, clock: FakeClock, store: Faulty
+) -> None:
+    async with asyncio.timeout(PATIENCE), runner:
+        events = runner.events()
+        assert runner.stats().degraded is None
+        store.fault = only(FULL, Finish)
+        handles = [await runner.enqueue(quick, 5)]
+        assert "SQLITE_FULL" in (await next_event(events, StoreDegraded)).reason
+        assert runner.stats().degraded == "SQLITE_FULL"
+        for _ in range(3):
+            await tried_again(clock, store)
+            with pytest.raises(StoreUnavailable, match="The runner keeps trying; repeat the call later") as caught:
+                await runner.enqueue(quick, 6)
+            assert caught.value.code == "SQLITE_FULL"
+            assert (await handles[0].job()).status is Status.PROCESSING  # reading goes on
+        store.fault = lambda _: None
+        await tried_again(clock, store)
+        assert (await next_event(events, JobCompleted)).job_id == handles[0].id
+        assert await handles[0].result() == 5
+        assert runner.stats().degraded is None
+        assert await (await runner.enqueue(quick, 7)).result() == 7
+        assert [found.id for found in await runner.jobs.list()] == [2, 1]  # the refused ones were not written
+    told = [event async for event in events if isinstance(event, StoreDegraded | StoreRecovered)]
+    assert told == []  # each was told once
+
+
+async def test_many_results_survive_a_store_that_fails_again_and_again(
+    runner: JobRunner, clock: FakeClock, store: Faulty
+) -> None:
+    failures = 0
+
+    def every_other(writes: Sequence[Write]) -> StoreError | None:
+        nonlocal failures
+        if store.tries % 2 or not any(isinstance(write, Finish) for write in writes):
+            return None
+        failures += 1
+        return FULL
+
+    async with asyncio.timeout(PATIENCE), runner:
+        handles = await runner.enqueue_many([quick.bind(n) for n in range(250)])
+        store.fault = every_other
+        results = asyncio.ensure_future(asyncio.gather(*(handle.result() for handle in handles)))
+        while not results.done():
+            clock.advance(0.5)
+            await turns(5)
+        assert await results == list(range(250))
+        assert failures
+        assert runner.stats().degraded is None
+        assert (runner.stats().completed, runner.stats().stale_finishes) == (250, 0)
+
+
+async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
+    database: Path, clock: FakeClock, store: Faulty, runner: JobRunner
+) -> None:
+    """The repeated end finds its job ended; who awaits it is told all the same."""
+    applied = SqliteStore.apply
+    doubtful = True
+
+    async def apply(writes: Sequence[Write], now: int) -> Applied:
+        nonlocal doubtful
+        answer = await applied(store, writes, now)
+        if doubtful and any(isinstance(write, Finish) for write in writes):
+            doubtful = False
+            raise StoreUnavailable("SQLITE_IOERR", "in the commit itself")
+        return answer
+
+    store.apply = apply  # type: ignore[method-assign]  # the commit in doubt
+    async with asyncio.timeout(PATIENCE), runner:
+        events = runner.events()
+        handle = await runner.enqueue(quick, 3)
+        result = asyncio.ensure_future(handle.result())
+        await next_event(events, StoreDegraded)
+        clock.advance(0.5)
+        assert (await next_event(events, FinishRefused)).job_id == handle.id
+        assert await result == 3
+        assert runner.stats().stale_finishes == 1
+        assert (runner.stats().completed, runner.stats().processing) == (1, 0)
+
+
+async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
+    runner: JobRunner, store: Faulty, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FLUSH", 0.01)
+    async with asyncio.timeout(PATIENCE):
+        async with runner:
+            store.fault = only(FULL, Finish)
+            handle = await runner.enqueue(quick)
+            await next_event(runner.events(), StoreDegraded)
+        monkeypatch.undo()
+        async with JobRunner(database, jobs=[quick]) as second:
+            await second.run_until_idle()
+            found = await second.jobs.get(handle.id)
+            assert (found.status, found.attempts, found.crashes) == (Status.COMPLETED, 2, 1)
+
+
+# A write that the store rejects.
+
+
+async def test_a_rejected_call_fails_alone(runner: JobRunner, store: Faulty) -> None:
+    def rejects(writes: Sequence[Write]) -> StoreError | None:
+        return REJECTED if any(isinstance(write, Cancel) and write.id == 2 for write in writes) else None
+
+    store.fault = rejects
+    async with asyncio.timeout(PATIENCE), runner:
+        handles = await runner.enqueue_many([quick.using(delay="1h").bind(n) for n in range(4)])
+        answers = await asyncio.gather(*(handle.cancel() for handle in handles), return_exceptions=True)
+        assert answers == [REJECTED if handle.id == 2 else Status.CANCELLED for handle in handles]
+        assert runner.stats().degraded is None
+        assert (runner.stats().cancelled, runner.stats().pending) == (3, 1)
+
+
+async def test_a_result_that_the_store_rejects_still_ends_its_job(runner: JobRunner, store: Faulty) -> None:
+    def rejects(writes: Sequence[Write]) -> StoreError | None:
+        return REJECTED if any(isinstance(write, Finish) and write.result == "13" for write in writes) else None
+
+    store.fault = rejects
+    async with asyncio.timeout(PATIENCE), runner:
+        handles = await runner.enqueue_many([quick.bind(n) for n in range(12, 16)])
+        answers = await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
+        assert [answers[0], *answers[2:]] == [12, 14, 15]
+        assert isinstance(answers[1], ResultNotKept)
+        assert "its end could not be stored" in str(answers[1])
+        assert (await handles[1].job()).status is Status.COMPLETED
+
+
+async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
+    runner: JobRunner, clock: FakeClock, store: Faulty
+) -> None:
+    ran: list[int] = []
+
+    @runner.job
+    async def noted() -> int:
+        ran.append(1)
+        return 1
+
+    async with asyncio.timeout(PATIENCE), runner:
+        store.fault = only(REJECTED, Finish)
+        handle = await runner.enqueue(noted)
+        await until(lambda: ran == [1])
+        executor = runner._engine_here()._executor
+        await until(lambda: not executor.holds(handle.id))  # given up
+        assert (await handle.job()).status is Status.PROCESSING
+        store.fault = lambda _: None
+        result = asyncio.ensure_future(handle.result())
+        while not result.done():
+            clock.advance(2)
+            await turns(5)
+        assert await result == 1
+        assert ran == [1, 1]
+        assert ((await handle.job()).attempts, (await handle.job()).interruptions) == (1, 1)
+
+
+async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock: FakeClock, store: Faulty) -> None:
+    @runner.cron("* * * * *")
+    async def report() -> None: ...
+
+    async with asyncio.timeout(PATIENCE), runner:
+        events = runner.events()
+        store.fault = only(FULL, Tick)
+        clock.advance("1m")
+        await next_event(events, StoreDegraded)
+        store.fault = lambda _: None
+        clock.advance(0.5)
+        await next_event(events, StoreRecovered)
+        clock.advance(0.5)
+        assert (await next_event(events, TickFired)).tick == FakeClock().time.replace(minute=1)
+        await runner.run_until_idle()
+        assert runner.stats().by_type["report"].completed == 1
+
+
+# The start.
+
+
+async def test_the_start_rescues_and_those_who_await_the_job_are_told(
+    database: Path, clock: FakeClock, owner_files: Callable[[], list[str]]
+) -> None:
+    job_id = await orphaned(database, clock)
+    (database.parent / f"{database.name}-owner-{DEAD_OWNER}").touch()
+    runner = JobRunner(database, jobs=[quick], clock=clock)
+    events = runner.events()
+    async with asyncio.timeout(PATIENCE), runner:
+        assert await next_event(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
+        await runner.run_until_idle()
+        found = await runner.jobs.get(job_id)
+        assert (found.status, found.attempts, found.crashes) == (Status.COMPLETED, 2, 1)
+        while len(owner_files()) > 1:
+            clock.advance(2)
+            await turns(5)
+            await runner.jobs.list(limit=1)
+
+
+async def test_who_awaits_a_job_that_is_lost_once_too_often_is_told(database: Path, clock: FakeClock) -> None:
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], max_running=0, clock=clock) as runner:
+        events = runner.events()
+        handle = await runner.enqueue(quick)
+        result = asyncio.ensure_future(handle.result())
+        for _ in range(3):
+            assert await claimed_by_the_dead(runner) == [handle.id]
+            assert not result.done()
+            rescued = asyncio.ensure_future(next_event(events, OwnerRescued))
+            while not rescued.done():
+                clock.advance(2)
+                await turns(5)
+            await rescued
+        with pytest.raises(JobDead, match="crashed"):
+            await result
+
+
+@pytest.mark.parametrize("how", ["read fails", "takes too long"])
+async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
+    database: Path,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    job_id = await orphaned(database, clock)
+    store = faulty(monkeypatch, database)
+    if how == "read fails":
+        store.read_fault = lambda _: FULL
+    else:
+        monkeypatch.setattr(module, "_FIRST_RESCUE", 0)
+    runner = JobRunner(database, jobs=[quick], clock=clock)
+    async with asyncio.timeout(PATIENCE), runner:
+        assert "the first rescue is put off" in caplog.text
+        assert (await runner.jobs.get(job_id)).status is Status.PROCESSING
+        store.read_fault = lambda _: None
+        events = runner.events()
+        completed = asyncio.ensure_future(next_event(events, JobCompleted))
+        while not completed.done():
+            clock.advance(2)
+            await turns(5)
+        assert (await completed).job_id == job_id
+
+
+async def test_a_start_whose_first_write_fails_opens_nothing(
+    runner: JobRunner, store: Faulty, owner_files: Callable[[], list[str]]
+) -> None:
+    store.fault = only(FULL, Unpark)
+    with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
+        await runner.__aenter__()
+    assert owner_files() == []
+    store.fault = lambda _: None
+    async with asyncio.timeout(PATIENCE), runner:
+        assert await (await runner.enqueue(quick, 2)).result() == 2
+
+
+async def test_jobs_of_types_that_nobody_registered_are_named_at_the_start(database: Path, runner: JobRunner) -> None:
+    @job
+    async def elsewhere() -> None: ...
+
+    async with JobRunner(database, jobs=[quick, elsewhere], max_running=0) as both:
+        await both.enqueue_many([elsewhere.bind(), elsewhere.bind()])
+    events = runner.events()
+    async with runner:
+        assert await next_event(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
+        assert runner.stats().unclaimed == {"elsewhere": 2}
+
+
+# A part that fails.
+
+
+@pytest.mark.parametrize("part", [Committer, Dispatcher, Janitor, Ticker, Watcher])
+async def test_a_part_that_fails_is_logged_and_started_again(
+    runner: JobRunner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, part: Any
+) -> None:
+    monkeypatch.setattr(module, "_RESTART_PAUSE", 0)
+    working: Callable[[Any], Awaitable[None]] = part.run
+    failures = [KeyError("a defect"), StoreUnavailable("SQLITE_BUSY", "locked"), KeyError("a defect")]
+    started = asyncio.Event()
+
+    async def fails_at_first(self: object) -> None:
+        if failures:
+            raise failures.pop(0)
+        started.set()
+        await working(self)
+
+    fails_at_first.__qualname__ = f"{part.__name__}.run"
+    monkeypatch.setattr(part, "run", fails_at_first)
+    async with asyncio.timeout(PATIENCE), runner:
+        await started.wait()
+        assert await (await runner.enqueue(quick, 8)).result() == 8
+    told = [
+        (record.levelno, record.getMessage()) for record in caplog.records if f"{part.__name__}.run" in record.message
+    ]
+    text = f"{part.__name__}.run failed and is started again; please report it"
+    assert [told[0], told[2]] == [(logging.ERROR, text)] * 2
+    assert told[1][0] == logging.WARNING
+    assert "SQLITE_BUSY" in told[1][1]
+
+
+async def test_an_engine_that_ends_by_a_defect_of_its_own_does_not_reach_the_host(
+    runner: JobRunner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, owner_files: Any
+) -> None:
+    async def broken(_self: object) -> None:
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(module.Engine, "_drain", broken)
+    async with asyncio.timeout(PATIENCE), runner:
+        await runner.enqueue(quick)
+    assert "the engine stopped; this is a defect of the library" in caplog.text
+    assert owner_files() == []
+
+
+async def test_a_job_asked_to_stop_by_another_runner_stops(database: Path) -> None:
+    entered = asyncio.Event()
+
+    @job(name="waits")
+    async def waits() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[waits]) as works:
+        handle = await works.enqueue(waits)
+        await entered.wait()
+        async with JobRunner(database, jobs=[waits], max_running=0) as looks:
+            assert await looks.jobs.cancel(handle.id) is Status.PROCESSING
+            await until(lambda: works.stats().cancelled == 1)
+        assert (await handle.job()).status is Status.CANCELLED
+
+
+async def test_a_jump_of_the_clock_has_jobs_and_ticks_looked_at_again(clock: FakeClock) -> None:
+    runner = JobRunner(":memory:", jobs=[quick], clock=clock)
+    ticks: list[int] = []
+
+    @runner.cron("0 * * * *")
+    async def hourly() -> None:
+        ticks.append(1)
+
+    async with asyncio.timeout(PATIENCE), runner:
+        handle = await runner.enqueue(quick.using(delay="1d"), 9)
+        clock._now += 2 * 86400 * 1_000_000  # as a wall clock jumps: no timer knows of it
+        assert await handle.result() == 9
+        await runner.run_until_idle()
+        assert ticks == [1]
+
+
+async def test_a_read_that_fails_is_told_to_its_caller_and_to_nobody_else(runner: JobRunner, store: Faulty) -> None:
+    async with asyncio.timeout(PATIENCE), runner:
+        store.read_fault = lambda _: FULL
+        with pytest.raises(StoreUnavailable):
+            await runner.jobs.list()
+        assert await (await runner.enqueue(quick, 1)).result() == 1  # writing goes on
+        assert runner.stats().degraded is None
+        store.read_fault = lambda _: None
+        assert len(await runner.jobs.list()) == 1

@@ -1,0 +1,187 @@
+"""Chained signal handlers, in the test's own process; `tests/processes/test_term.py` sends signals to others."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.engine.signals import Signals
+from tests.engine.support import turns
+from tests.support import PATIENCE
+
+SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Whatever a test leaves, the handlers of the process are the same afterwards."""
+    found = {number: signal.getsignal(number) for number in (SIGTERM, SIGINT)}
+    yield
+    for number, handler in found.items():
+        signal.signal(number, handler)
+
+
+class Desk:
+    """Signals, with a handler of the host below."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self.host: list[int] = []
+        self.error = error
+        self.signals = Signals(lambda name, again: self.told.append((name, again)))
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        self.host.append(number)
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    signal.signal(SIGTERM, desk.handle)
+    return desk
+
+
+async def test_the_host_is_called_and_the_runner_is_told_each_time(desk: Desk) -> None:
+    desk.signals.install()
+    for _ in range(3):
+        signal.raise_signal(SIGTERM)
+    await turns(3)
+    assert desk.told == [("SIGTERM", False), ("SIGTERM", True), ("SIGTERM", True)]
+    assert desk.host == [SIGTERM] * 3
+    assert not desk.signals.is_due
+    desk.signals.restore()
+    assert signal.getsignal(SIGTERM) == desk.handle
+    desk.signals.act()  # nothing was put off
+    signal.raise_signal(SIGTERM)
+    await turns(3)
+    assert len(desk.told) == 3
+
+
+@pytest.mark.parametrize("error", [SystemExit(7), KeyboardInterrupt()])
+async def test_an_exception_of_the_host_is_put_off_twice_and_then_not(desk: Desk, error: BaseException) -> None:
+    desk.error = error
+    desk.signals.install()
+    signal.raise_signal(SIGTERM)
+    assert desk.signals.is_due
+    signal.raise_signal(SIGTERM)
+    with pytest.raises(type(error)):
+        signal.raise_signal(SIGTERM)
+    desk.signals.restore()
+    await turns(3)
+    assert [again for _, again in desk.told] == [False, True, True]
+
+
+async def test_what_was_put_off_is_raised_out_of_the_event_loop_at_the_end(desk: Desk) -> None:
+    desk.error = SystemExit(7)
+    loop = asyncio.get_running_loop()
+    desk.signals.install()
+    signal.raise_signal(SIGTERM)
+    desk.signals.restore()
+    later = loop.call_soon
+    calls: list[Any] = []
+    loop.call_soon = lambda call, *args, **_: calls.append((call, args))  # type: ignore[method-assign, assignment]  # else it would end the test
+    try:
+        desk.signals.act()
+    finally:
+        loop.call_soon = later  # type: ignore[method-assign]
+    ((call, args),) = calls
+    with pytest.raises(SystemExit) as caught:
+        call(*args)
+    assert caught.value.code == 7
+
+
+async def test_the_default_action_is_put_off_and_then_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    acted: list[int] = []
+    signal.signal(SIGTERM, signal.SIG_DFL)
+    desk = Desk()
+    desk.signals.install()
+    signal.raise_signal(SIGTERM)
+    await turns(3)
+    assert (desk.told, desk.signals.is_due) == ([("SIGTERM", False)], True)
+    desk.signals.restore()
+    assert signal.getsignal(SIGTERM) is signal.SIG_DFL
+    monkeypatch.setattr(signal, "raise_signal", acted.append)  # else it would end the test
+    desk.signals.act()
+    assert acted == [SIGTERM]
+    monkeypatch.undo()
+
+
+async def test_the_runner_above_takes_over_what_the_one_below_put_off(desk: Desk) -> None:
+    desk.error = SystemExit(7)
+    above = Desk()
+    desk.signals.install()
+    above.signals.install()
+    signal.raise_signal(SIGTERM)
+    await turns(3)
+    assert (above.told, desk.told) == ([("SIGTERM", False)], [("SIGTERM", False)])
+    assert (above.signals.is_due, desk.signals.is_due) == (False, True)
+    desk.signals.restore()  # the one below ends first
+    desk.signals.act()
+    await turns(3)
+    assert above.signals.is_due
+    assert above.told == [("SIGTERM", False), ("SIGTERM", False)]
+    signal.raise_signal(SIGTERM)  # passed on by the one that has ended, and put off by the one above
+    assert desk.host == [SIGTERM, SIGTERM]
+    above.signals.restore()
+
+
+async def test_one_that_has_ended_passes_signals_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.signals.install()
+    chained = signal.getsignal(SIGTERM)
+    signal.signal(SIGTERM, lambda number, frame: chained(number, frame))  # type: ignore[operator, misc]  # it is a function
+    desk.signals.restore()
+    signal.raise_signal(SIGTERM)
+    await turns(3)
+    assert (desk.told, desk.host) == ([], [SIGTERM])
+
+
+async def test_one_that_has_ended_takes_the_default_action_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(SIGTERM, signal.SIG_DFL)
+    desk = Desk()
+    desk.signals.install()
+    chained: Any = signal.getsignal(SIGTERM)
+    signal.signal(SIGTERM, lambda number, frame: chained(number, frame))
+    desk.signals.restore()
+    acted: list[tuple[int, Any]] = []
+    monkeypatch.setattr(signal, "raise_signal", lambda number: acted.append((number, signal.getsignal(number))))
+    chained(SIGTERM, None)
+    monkeypatch.undo()
+    assert acted == [(SIGTERM, signal.SIG_DFL)]
+
+
+async def test_an_ignored_signal_and_one_handled_in_c_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(SIGTERM, signal.SIG_IGN)
+    desk = Desk()
+    desk.signals.install()
+    assert signal.getsignal(SIGTERM) is signal.SIG_IGN
+    desk.signals.restore()
+    monkeypatch.setattr(signal, "getsignal", lambda _number: None)
+    desk.signals.install()
+    monkeypatch.undo()
+    assert signal.getsignal(SIGTERM) is signal.SIG_IGN
+    desk.signals.restore()
+
+
+async def test_in_a_thread_nothing_is_chained_and_nothing_restored(desk: Desk) -> None:
+    thread = threading.Thread(target=desk.signals.install)
+    thread.start()
+    thread.join(PATIENCE)
+    assert signal.getsignal(SIGTERM) == desk.handle
+    assert not desk.signals.is_active
+    desk.signals.install()
+    ours = signal.getsignal(SIGTERM)
+    thread = threading.Thread(target=desk.signals.restore)
+    thread.start()
+    thread.join(PATIENCE)
+    assert signal.getsignal(SIGTERM) is ours
+    assert not desk.signals.is_active
+    signal.raise_signal(SIGTERM)
+    assert (desk.told, desk.host) == ([], [SIGTERM])  # passed on
