@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from types import SimpleNamespace
 
@@ -157,8 +158,9 @@ def test_what_the_throughput_remembers_is_bounded(clock: StandingClock) -> None:
 
 @pytest.mark.parametrize("kind", [TypeStats, RunnerStats])
 def test_stats_cannot_be_changed_and_document_every_field(kind: type[TypeStats] | type[RunnerStats]) -> None:
-    assert kind.__doc__ is not None
+    document = inspect.getdoc(kind)
+    assert document is not None
     for field in dataclasses.fields(kind):
-        assert f"\n        {field.name}: " in kind.__doc__
+        assert f"\n    {field.name}: " in document
     with pytest.raises(dataclasses.FrozenInstanceError):
         TypeStats().pending = 1  # type: ignore[misc]  # that it is frozen is what is tested

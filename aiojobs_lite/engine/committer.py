@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from aiojobs_lite.clock import Alarm, Clock, after
-from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
+from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
 from aiojobs_lite.stores.base import Applied, Store
@@ -140,8 +140,13 @@ class Committer:
             applied = await self._store.apply(writes, self._clock.now())
         except StoreUnavailable as error:
             await self._pause(error, entries)
-        except StoreError as error:
-            await self._one_by_one(entries, error)
+        except Exception as error:
+            if not entries:  # the claim alone: nobody waits for it, and the part is started again after a pause
+                raise
+            if len(writes) == 1:
+                _fail(entries[0], _rejected(error))
+            else:
+                await self._one_by_one(entries)
         else:
             self._recovered()
             self._deliver(entries, applied, claim)
@@ -157,20 +162,16 @@ class Committer:
             elif entry.future is not None and not entry.future.done():
                 entry.future.set_result(answer)
 
-    async def _one_by_one(self, entries: list[_Entry], error: StoreError) -> None:
+    async def _one_by_one(self, entries: list[_Entry]) -> None:
         """One write poisons its transaction: each is tried alone, so that only its own caller hears of it."""
-        if len(entries) <= 1:
-            for entry in entries:
-                _fail(entry, error)
-            return
         for index, entry in enumerate(entries):
             try:
                 applied = await self._store.apply([entry.write], self._clock.now())
             except StoreUnavailable as unavailable:
                 await self._pause(unavailable, entries[index:])
                 return
-            except StoreError as rejected:
-                _fail(entry, rejected)
+            except Exception as rejected:  # noqa: BLE001  # whatever it is: its caller hears of it
+                _fail(entry, _rejected(rejected))
             else:
                 self._deliver([entry], applied, None)
 
@@ -197,6 +198,15 @@ class Committer:
             self._degraded = None
             if self._bus.hears(StoreRecovered):
                 self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
+
+
+def _rejected(error: Exception) -> StoreError:
+    """A fault that only this transaction has; one that the store's contract does not know would be its defect."""
+    if isinstance(error, StoreError):
+        return error
+    rejected = StoreRejected(f"{type(error).__name__}: {error}")
+    rejected.__cause__ = error
+    return rejected
 
 
 def _fail(entry: _Entry, error: StoreError) -> None:

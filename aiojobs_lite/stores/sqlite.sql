@@ -58,15 +58,15 @@ SELECT min(earliest)
 FROM (
     SELECT min(scheduled_at) AS earliest
     FROM jobs
-    WHERE status = 'pending' AND parked IS NULL AND type = ?1 AND priority = 0
+    WHERE status = 'pending' AND parked IS NULL AND type = :type AND priority = 0
     UNION ALL
     SELECT min(scheduled_at)
     FROM jobs
-    WHERE status = 'pending' AND parked IS NULL AND type = ?1 AND priority = 1
+    WHERE status = 'pending' AND parked IS NULL AND type = :type AND priority = 1
     UNION ALL
     SELECT min(scheduled_at)
     FROM jobs
-    WHERE status = 'pending' AND parked IS NULL AND type = ?1 AND priority = 2
+    WHERE status = 'pending' AND parked IS NULL AND type = :type AND priority = 2
 );
 
 -- name: became_due
@@ -161,7 +161,7 @@ SELECT type, count(*)
 FROM jobs
 WHERE status = 'dead'
     AND completed_at IS NOT NULL
-    AND type = coalesce(?1, type)
+    AND type = coalesce(?, type)
 GROUP BY type;
 
 -- name: redrive
@@ -177,11 +177,11 @@ WHERE id = ?
 -- Sends the dead jobs of one type (or of all) back to pending, as if new.
 UPDATE jobs
 SET
-    status = 'pending', attempts = 0, scheduled_at = ?1, completed_at = NULL, reason = NULL, interruptions = 0,
+    status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
     snoozes = 0, crashes = 0, cancel_requested = 0
 WHERE status = 'dead'
     AND completed_at IS NOT NULL
-    AND type = coalesce(?2, type);
+    AND type = coalesce(?, type);
 
 -- name: delete
 -- Deletes a job that nobody runs.
