@@ -27,7 +27,7 @@ from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
 from aiojobs_lite.events import Bus, DrainFinished, DrainStarted, TypesUnclaimed
-from aiojobs_lite.job import Finish, Unpark, Write
+from aiojobs_lite.job import Claim, Finish, Unpark, Write
 from aiojobs_lite.registry import Registry
 from aiojobs_lite.retry import Stop
 from aiojobs_lite.stats import Metrics, RunnerStats, TypeStats
@@ -85,7 +85,7 @@ class Engine:
         )  # fmt: skip
         self._committer = Committer(
             store, clock, bus,
-            next_claim=self._dispatcher.next_claim, committed=self._dispatcher.committed, idle=self._went_idle,
+            next_claim=self._next_claim, committed=self._dispatcher.committed, idle=self._went_idle,
         )  # fmt: skip
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,
@@ -108,6 +108,7 @@ class Engine:
         self._close_asked = asyncio.Event()
         self._idle = asyncio.Event()
         self._drain_why = "close"
+        self._is_up = False
         self._main_task: asyncio.Task[None] | None = None
 
     @property
@@ -201,13 +202,15 @@ class Engine:
     async def _main(self, ready: asyncio.Future[None]) -> None:
         try:
             await self._open()
+            self._signals.install()
             async with anyio.create_task_group() as group:
                 for part in (self._committer, self._dispatcher, self._watcher, self._ticker):
                     group.start_soon(self._guarded, part.run)
                 await self._first_rescue()
                 group.start_soon(self._guarded, self._janitor.run)
-                self._signals.install()
                 _resolve(ready, None)
+                self._is_up = True
+                self._committer.wake()
                 await self._drain_asked.wait()
                 await self._drain()
                 await self._close_asked.wait()
@@ -296,6 +299,10 @@ class Engine:
         self._signals.act()
 
     # What the parts tell each other.
+
+    def _next_claim(self, inserting: bool) -> Claim | None:  # noqa: FBT001  # a callback
+        """No job starts before the start is complete: one that is cancelled, by a signal say, has nothing to stop."""
+        return self._dispatcher.next_claim(inserting) if self._is_up else None
 
     def _kept(self, write: Write) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()

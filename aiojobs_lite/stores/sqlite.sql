@@ -58,15 +58,15 @@ SELECT min(earliest)
 FROM (
     SELECT min(scheduled_at) AS earliest
     FROM jobs
-    WHERE status = 'pending' AND parked IS NULL AND type = :type AND priority = 0
+    WHERE status = 'pending' AND parked IS NULL AND type = ? AND priority = 0
     UNION ALL
     SELECT min(scheduled_at)
     FROM jobs
-    WHERE status = 'pending' AND parked IS NULL AND type = :type AND priority = 1
+    WHERE status = 'pending' AND parked IS NULL AND type = ? AND priority = 1
     UNION ALL
     SELECT min(scheduled_at)
     FROM jobs
-    WHERE status = 'pending' AND parked IS NULL AND type = :type AND priority = 2
+    WHERE status = 'pending' AND parked IS NULL AND type = ? AND priority = 2
 );
 
 -- name: became_due

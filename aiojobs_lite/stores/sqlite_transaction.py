@@ -95,5 +95,5 @@ class Transaction:
         """The earliest claimable pending job of every type that was touched or looked at."""
         found: dict[str, int | None] = {}
         for job_type in self._looked_at.union(self._ledger.touched()):
-            found[job_type] = self.one("next_due", {"type": job_type})[0] if self.tally(job_type).pending else None
+            found[job_type] = self.one("next_due", (job_type,) * 3)[0] if self.tally(job_type).pending else None
         return found
