@@ -340,6 +340,31 @@ async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> N
         assert desk.told() == []
 
 
+async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClock) -> None:
+    store = Scripted()
+    store.poison.append((CLAIM, REJECTED))
+    async with committing(store, clock) as desk:
+        caller = desk.call(Delete(1))
+        await turns(1)
+        desk.claims.append(CLAIM)
+        assert await caller == f"saved {Delete(1)}"
+        assert store.tried == [[Delete(1), CLAIM], [Delete(1)]]
+
+
+async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(clock: FakeClock) -> None:
+    """Else it would be asked for and rejected for ever, without a pause and without a word."""
+    store = Scripted()
+    store.poison.append((CLAIM, REJECTED))
+    desk = Desk(store, clock)
+    desk.claims.append(CLAIM)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StoreRejected):
+            await desk.committer.run()
+        assert desk.committer.is_idle
+        async with going(desk.committer.run):
+            assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
+
+
 async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
     store = Scripted()
     store.poison.append((Delete(1), REJECTED))

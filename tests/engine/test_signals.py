@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
+from aiojobs_lite.events import DrainFinished, DrainStarted
 from tests.engine.support import turns
-from tests.support import PATIENCE
+from tests.support import PATIENCE, next_event, until
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 
@@ -185,3 +188,52 @@ async def test_in_a_thread_nothing_is_chained_and_nothing_restored(desk: Desk) -
     assert not desk.signals.is_active
     signal.raise_signal(SIGTERM)
     assert (desk.told, desk.host) == ([], [SIGTERM])  # passed on
+
+
+# Through a runner.
+
+
+@job
+async def endless() -> None:
+    entered.set()
+    await asyncio.Event().wait()
+
+
+entered = threading.Event()
+
+
+async def test_the_second_signal_hurries_the_drain(desk: Desk, database: Path) -> None:
+    entered.clear()
+    runner = JobRunner(database, jobs=[endless], drain_timeout="1h")
+    async with asyncio.timeout(PATIENCE), runner:
+        events = runner.events()
+        handle = await runner.enqueue(endless)
+        await until(entered.is_set)
+        signal.raise_signal(SIGTERM)
+        assert (await next_event(events, DrainStarted)).why == "SIGTERM"
+        await turns()
+        assert runner.stats().running == 1  # it is waited for
+        signal.raise_signal(SIGTERM)
+        finished = await next_event(events, DrainFinished)
+        assert (finished.interrupted, finished.left) == (1, 0)
+        await runner.enqueue(endless)  # the host has not left: it may still enqueue
+        assert (await handle.job()).interruptions == 1
+    assert desk.host == [SIGTERM, SIGTERM]
+
+
+async def test_a_signal_that_nobody_handles_ends_the_runner_and_is_raised_after_all_is_closed(
+    database: Path, monkeypatch: pytest.MonkeyPatch, owner_files: Callable[[], list[str]]
+) -> None:
+    signal.signal(SIGTERM, signal.SIG_DFL)
+    raised: list[tuple[int, Any, list[str]]] = []
+    runner = JobRunner(database)
+    async with asyncio.timeout(PATIENCE):
+        running = asyncio.ensure_future(runner.run_forever())
+        await until(lambda: bool(owner_files()) and signal.getsignal(SIGTERM) is not signal.SIG_DFL)
+        signal.raise_signal(SIGTERM)
+        monkeypatch.setattr(
+            signal, "raise_signal", lambda number: raised.append((number, signal.getsignal(number), owner_files()))
+        )
+        await running
+    monkeypatch.undo()
+    assert raised == [(SIGTERM, signal.SIG_DFL, [])]
