@@ -1,0 +1,316 @@
+"""The examples: each is run as a user runs it, and tells the story that it promises."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import csv
+import os
+import re
+import shlex
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+import aiojobs_lite
+from tests.support import PATIENCE
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PROGRAMS = sorted(EXAMPLES.glob("*.py"))
+SIGTERM, SIGINT, SIGKILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
+
+
+class Program:
+    """A running example, whose standard error is among its lines."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout is not None
+        self._process, self._stdout = process, process.stdout
+        self.pid = process.pid
+
+    async def line(self, pattern: str) -> re.Match[str]:
+        """The next line that matches."""
+        said = []
+        async with asyncio.timeout(PATIENCE):
+            async for raw in self._stdout:
+                said.append(raw.decode())
+                if found := re.match(pattern, said[-1]):
+                    return found
+        raise AssertionError(f"it ended before {pattern!r}: {''.join(said)}")
+
+    async def ended(self) -> tuple[int, str]:
+        """Its exit code, and what it still said. What it started has ended as well: that shares its standard error."""
+        async with asyncio.timeout(2 * PATIENCE):
+            rest = await self._stdout.read()
+            return await self._process.wait(), rest.decode()
+
+
+@asynccontextmanager
+async def running(folder: Path, *command: str | Path) -> AsyncIterator[Program]:
+    """Runs Python in a folder, which is also that for temporary files; nothing of it outlives the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *map(str, command), stdout=PIPE, stderr=STDOUT, cwd=folder, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )  # fmt: skip
+    program = Program(process)
+    try:
+        yield program
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, SIGKILL)
+        await program.ended()
+
+
+async def told(folder: Path, *command: str | Path) -> str:
+    """What an example prints that ends well and leaves its folder empty."""
+    async with running(folder, *command) as program:
+        code, said = await program.ended()
+    assert code == 0, said
+    assert "Traceback" not in said
+    assert list(folder.iterdir()) == []
+    return said
+
+
+def in_order(said: str, *patterns: str) -> None:
+    """Each pattern is found, after the one before it."""
+    at = 0
+    for pattern in patterns:
+        found = re.compile(pattern, re.MULTILINE).search(said, at)
+        assert found, f"{pattern!r} is not in {said[at:]}"
+        at = found.end()
+
+
+@pytest.fixture
+def zones() -> list[dict[str, str]]:
+    with (EXAMPLES / "time_zones.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+# What they are made of
+
+
+def test_the_table_has_a_few_hundred_true_rows(zones: list[dict[str, str]]) -> None:
+    assert 300 <= len(zones) <= 500
+    assert len({row["zone"] for row in zones}) == len(zones)
+    for row in zones:
+        assert set(row) == {"zone", "countries", "latitude", "longitude", "comments"}
+        assert re.fullmatch(r"[A-Z]\w+(/[\w-]+)+", row["zone"]), row
+        assert re.fullmatch(r"[A-Z]{2}(,[A-Z]{2})*", row["countries"]), row
+        assert -90 <= float(row["latitude"]) <= 90, row
+        assert -180 <= float(row["longitude"]) <= 180, row
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+def test_an_example_uses_public_names_only_and_says_how_to_run_it(path: Path) -> None:
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    imported = [node for node in ast.walk(module) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {(getattr(node, "module", None), alias.name) for node in imported for alias in node.names}
+    ours = {(source, name) for source, name in names if "aiojobs_lite" in (source or name)}
+    assert ours
+    assert ours <= {("aiojobs_lite", name) for name in aiojobs_lite.__all__}
+    assert f"examples{'.' if path.stem == 'fastapi_app' else '/'}{path.stem}" in (ast.get_docstring(module) or "")
+
+
+# quickstart.py
+
+
+async def test_the_quickstart_tells_a_story_in_which_nothing_is_lost(
+    tmp_path: Path, zones: list[dict[str, str]]
+) -> None:
+    said = await told(tmp_path, EXAMPLES / "quickstart.py")
+    areas = Counter(row["zone"].partition("/")[0] for row in zones)
+    by_latitude = sorted(zones, key=lambda row: float(row["latitude"]))
+    in_order(
+        said,
+        r"^1\. ",
+        r"completed: welcome job (\d+) attempt 1 ",
+        r"^2\. ",
+        r"failed: welcome job \d+ attempt 1 ",
+        r"failed: welcome job \d+ attempt 2 ",
+        r"completed: welcome job \d+ attempt 3 ",
+        r"^3\. ",
+        r"dead: welcome job \d+ after attempt 3 ",
+        r"^4\. ",
+        r"heartbeat job \d+: the tick of",
+        r"heartbeat job \d+: the tick of",
+        r"^5\. ",
+        rf"report job \d+ attempt 1: {len(zones)} rows",
+        r"kill -9",
+        r"checked: the server is gone, by signal 9",
+        r"^6\. ",
+        r"rescued: ",
+        rf"report job \d+ attempt 2: {len(zones)} rows",
+        r"completed: report job \d+ attempt 2 ",
+        r"checked: the interrupted job ran again as attempt 2",
+        rf"zones: {len(zones)}$",
+        "areas: " + ", ".join(f"{area} {count}" for area, count in areas.most_common()) + "$",
+        f"northernmost: {by_latitude[-1]['zone']}$",
+        f"southernmost: {by_latitude[0]['zone']}$",
+        r"^7\. Nothing is lost$",
+        r"checked: of 104 accepted jobs all succeeded, but for the dead one",
+        r"^ +welcome +0 pending +0 processing +102 completed +1 dead$",
+        r"^8\. ",
+        r"drain finished",
+        r"^Nothing was lost\. This took \d+\.\d s\.$",
+    )
+    assert "INFO" not in said  # uvicorn is silent
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT, SIGKILL])
+async def test_the_quickstart_takes_its_server_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    async with running(tmp_path, EXAMPLES / "quickstart.py") as program:
+        await program.line(r" +server: server is up")
+        os.kill(program.pid, number)
+        code, said = await program.ended()
+    assert code not in {0, 1}, said
+    assert "Nothing was lost" not in said
+    assert number is SIGKILL or list(tmp_path.iterdir()) == []
+
+
+async def test_the_quickstart_fails_if_a_claim_is_not_true(tmp_path: Path) -> None:
+    text = (EXAMPLES / "quickstart.py").read_text(encoding="utf-8")
+    assert "ctx.attempt < 3" in text
+    path = tmp_path / "quickstart.py"
+    path.write_text(text.replace("ctx.attempt < 3", "ctx.attempt < 2"), encoding="utf-8")
+    async with running(tmp_path, path) as program:
+        code, said = await program.ended()
+    assert code == 1
+    assert "not true: it took three attempts. Found 2, expected 3." in said
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# The small ones
+
+
+async def test_retries(tmp_path: Path) -> None:
+    in_order(
+        await told(tmp_path, EXAMPLES / "retries.py"),
+        "failed: call_webhook job 1 attempt 1 ",
+        "failed: call_webhook job 1 attempt 2 ",
+        "result: answered in attempt 3",
+        "failed: ask_busy_service job 2 attempt 1 .*Retry: 429 too many requests",
+        "result: served in attempt 2",
+        "snoozed: open_shop job 3 ",
+        "result: open in attempt 1",
+        "dead: ship job 4 after attempt 1 .*there is no order A-17",
+        "result: dead, abandoned by its handler",
+        "result: dead, all 2 attempts used up",
+        r"attempt 1 failed: OSError: out of paper\n +attempt 2 failed: OSError: out of paper",
+        "redriven: print_label job 5",
+        "result: the label of order A-16",
+        "4 completed, 1 dead",
+    )
+
+
+async def test_cron(tmp_path: Path) -> None:
+    said = await told(tmp_path, EXAMPLES / "cron.py")
+    in_order(
+        said,
+        r"(?:^ +(?:Mon|Tue|Wed|Thu|Fri) \d\d \w+ \d{4} 0[89]:00 UTC\n){3}",
+        "Sun 25 Oct 2026 01:30 BST\n +Mon 26 Oct 2026 01:30 GMT",
+        r"beat ran for \d\d:\d\d:\d\d",
+        r"beat ran for \d\d:\d\d:\d\d",
+        "skipped so far: [1-9]",
+        r"^4\. ",
+        "beat ran for",
+        "none is missing",
+    )
+    assert "tick skipped: slow at " in said
+
+
+async def test_script(tmp_path: Path) -> None:
+    in_order(
+        await told(tmp_path, EXAMPLES / "script.py"),
+        "fill:\n   2 jobs wait in jobs.db\n",
+        "work:\n.* returned 4\n.* returned 6\n",
+        "serve:\n",
+        "the slow job begins\n   SIGTERM\n   told to stop: no new job is begun\n   the slow job is done",
+    )
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+async def test_the_script_runs_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    async with running(tmp_path, EXAMPLES / "script.py", "forever") as program:
+        await program.line(" +the slow job begins")
+        os.kill(program.pid, number)
+        code, said = await program.ended()
+    assert code == 0
+    assert (
+        said == f"   {number.name}\n   told to stop: no new job is begun\n   the slow job is done: it was waited for\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# fastapi_app.py
+
+
+def test_the_application_is_short() -> None:
+    assert len((EXAMPLES / "fastapi_app.py").read_text(encoding="utf-8").splitlines()) < 60
+
+
+@asynccontextmanager
+async def served(folder: Path, *arguments: str) -> AsyncIterator[tuple[Program, httpx.AsyncClient]]:
+    """The application under uvicorn, on a port that the system chose."""
+    async with running(folder, "-m", "uvicorn", *arguments, "--port", "0") as program:
+        url = (await program.line(r"INFO: +Uvicorn running on (\S+)"))[1]
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) as client:
+            yield program, client
+
+
+async def curl(client: httpx.AsyncClient, folder: Path, line: str) -> httpx.Response:
+    """Sends what a line of the docstring sends."""
+    options, (*_, address) = shlex.split(line)[1:-1], shlex.split(line)
+    path = address.removeprefix("localhost:8000")
+    match options:
+        case []:
+            return await client.get(path)
+        case ["-X", "POST"]:
+            return await client.post(path)
+        case ["-F", field]:
+            name, _, file = field.partition("=@")
+            content = await asyncio.to_thread((folder / file).read_bytes)
+            return await client.post(path, files={name: (file, content)})
+    raise AssertionError(f"not understood: {line}")
+
+
+async def result_of(client: httpx.AsyncClient, job_id: int) -> str:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            job = (await client.get(f"/jobs/{job_id}")).raise_for_status().json()
+            if job["status"] not in {"pending", "processing"}:
+                assert job["status"] == "completed"
+                return str(job["result_json"])
+
+
+async def test_the_application_answers_as_its_docstring_says(tmp_path: Path, zones: list[dict[str, str]]) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)  # the commands are written for the root of the repository
+    docstring = ast.get_docstring(ast.parse((EXAMPLES / "fastapi_app.py").read_text(encoding="utf-8"))) or ""
+    command = re.search("`uvicorn ([^`]+)`", docstring)
+    assert command
+    user, table, job, stats = re.findall("^curl .*", docstring, re.MULTILINE)
+    async with served(tmp_path, *shlex.split(command[1])) as (program, client):
+        signed_up, uploaded = await curl(client, tmp_path, user), await curl(client, tmp_path, table)
+        assert (signed_up.status_code, uploaded.status_code) == (202, 202)
+        assert await result_of(client, signed_up.json()) == '"welcomed a@example.org"'
+        assert await result_of(client, uploaded.json()) == f'"{len(zones) + 1} lines"'
+        assert (await curl(client, tmp_path, user)).json() == signed_up.json()  # the same idempotency key
+        assert (await curl(client, tmp_path, job)).json()["type"] == "welcome"
+        assert (await curl(client, tmp_path, stats)).json()["completed"] == 2
+        assert (await client.get("/jobs/1000")).status_code == 404
+        os.kill(program.pid, SIGKILL)
+    async with served(tmp_path, "fastapi_app:app", "--app-dir", "examples") as (program, client):
+        assert await result_of(client, uploaded.json()) == f'"{len(zones) + 1} lines"'
+        os.kill(program.pid, SIGTERM)
+        _, said = await program.ended()
+    assert "Application shutdown complete" in said
+
+
+def test_every_example_is_tested() -> None:
+    assert [path.stem for path in PROGRAMS] == ["cron", "fastapi_app", "quickstart", "retries", "script"]
