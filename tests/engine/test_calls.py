@@ -22,7 +22,7 @@ from aiojobs_lite.events import AttemptFailed, JobSnoozed
 from aiojobs_lite.job import Status
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.testing import FakeClock
-from tests.engine.support import claimed
+from tests.engine.support import claimed, turns
 from tests.support import PATIENCE, next_event, until
 
 # Handlers for other processes, which find them here by name.
@@ -272,20 +272,23 @@ async def test_a_function_runs_in_a_thread_of_its_own_that_keeps_no_process_aliv
 
 async def test_a_thread_whose_caller_went_away_ends_in_silence() -> None:
     release, entered = threading.Event(), threading.Event()
-    ended: list[str] = []
+    loop, failures, threads = asyncio.get_running_loop(), list[Any](), list[threading.Thread]()
+    loop.set_exception_handler(lambda _loop, context: failures.append(context))
 
     def slow() -> None:
+        threads.append(threading.current_thread())
         entered.set()
         release.wait(PATIENCE)
-        ended.append("slow")
 
-    task = asyncio.get_running_loop().create_task(call_in_thread(slow, [], {}, Run()))
+    task = loop.create_task(call_in_thread(slow, [], {}, Run()))
     await until(entered.is_set)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     release.set()
-    await until(lambda: bool(ended))
+    await until(lambda: not threads[0].is_alive())
+    await turns()  # what it had called back has been called
+    assert failures == []
 
 
 def test_a_thread_that_outlives_the_event_loop_ends_in_silence() -> None:

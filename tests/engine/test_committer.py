@@ -273,6 +273,19 @@ async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_ser
         assert [write for group in store.saved for write in group] == []
 
 
+async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: FakeClock) -> None:
+    store = Scripted(FULL)
+    store.gate.clear()
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1), Delete(2))
+        await until(lambda: len(store.tried) == 1)
+        desk.keep(Delete(3))  # while the others are in flight
+        store.gate.set()
+        await until(lambda: desk.committer.degraded is not None)
+        await recovered(desk, clock)
+        assert store.saved == [[Delete(1), Delete(2), Delete(3)]]
+
+
 # A caller who goes away.
 
 

@@ -105,10 +105,14 @@ def test_looking_at_others_does_not_free_the_own_lock(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0123456789abcdeF", DEAD + "0", "a b"])
-def test_a_name_that_no_owner_has_is_dead_and_nothing_is_touched(prefix: str, name: str) -> None:
+def test_a_name_that_no_owner_has_is_dead_and_nothing_is_touched(
+    prefix: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came from the database, and must not become a path."""
     odd = Path(f"{prefix}-owner-x")
     odd.touch()
     ownership = Ownership(prefix)
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a file was opened"))
     assert ownership.is_dead(name)
     ownership.bury(name)
     assert odd.exists()
