@@ -4,6 +4,8 @@
 
 The first half of this file is the application. The second half runs it as a process of its own, plays its users, kills
 it, and checks every claim that it prints: if one is not true, the exit code is not 0.
+
+time_zones.csv is zone1970.tab of the IANA time zone database, release 2026f (public domain), with decimal degrees.
 """
 
 from __future__ import annotations
