@@ -60,6 +60,16 @@ class SystemClock:
         return asyncio.get_running_loop().call_later(delay, callback)
 
 
+async def sleep(clock: Clock, delay: float) -> None:
+    """Returns when `delay` seconds have passed on a clock, however often its hands were moved meanwhile."""
+    passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    timer = clock.call_later(delay, lambda: None if passed.done() else passed.set_result(None))
+    try:
+        await passed
+    finally:
+        timer.cancel()
+
+
 class Alarm:
     """One waiter's wake-up: it rings when somebody rings it, or at a given instant.
 

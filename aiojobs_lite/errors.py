@@ -354,7 +354,7 @@ class StoreRefused(StoreError):
     Attributes:
         database: Where it was looked for.
         why: One of `missing directory`, `not a file`, `corrupt`, `foreign`, `newer`, `unreadable`,
-            `old library`, `unknown url`.
+            `several names`, `old library`, `unknown url`.
     """
 
     def __init__(self, database: str, why: str, advice: str) -> None:

@@ -63,6 +63,8 @@ class Retry(Signal):
         after: The delay; None leaves it to the backoff.
     """
 
+    after: float | None = None  # also of a subclass whose __init__ does not call this one
+
     def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
         self.after = None if after is None else seconds(after, "after")
         super().__init__(reason)
@@ -75,6 +77,8 @@ class Snooze(Signal):
         delay: The delay.
         reason: Kept in the record of the attempt.
     """
+
+    delay: float = 0.0  # as above
 
     def __init__(self, delay: Duration, reason: str = "") -> None:
         self.delay = seconds(delay, "delay")
@@ -129,6 +133,7 @@ class Ended:
         note: What is to be known about a success, such as that its result was not kept.
         error: What the handler raised; None if it returned.
         failure: The record of `error`.
+        may_retry: Whether its policy tries it again, where `error` is not the original; None: the policy is asked.
         stopped: Why the runner stopped it; None if it did not, or if stopping it had no effect on it.
         lost: Its owner died; `interrupted` says whether a drain had left it running.
         unreadable: Why the payload does not fit the handler, which was not called.
@@ -138,6 +143,7 @@ class Ended:
     note: str | None = None
     error: BaseException | None = None
     failure: Failure | None = None
+    may_retry: bool | None = None
     stopped: Stop | None = None
     lost: bool = False
     interrupted: bool = False
@@ -188,11 +194,11 @@ class _Settlement:
             return self._parked(ended.unreadable)
         if ended.lost:
             return self._interrupted(ended.failure) if ended.interrupted else self._lost(ended.failure)
-        error = ended.error
+        error = _said(ended.error)
         if isinstance(error, Snooze):
             return self._snoozed(error)
         if isinstance(error, Cancel):
-            return self._cancelled(str(error) or "cancelled by its handler", ended.failure)
+            return self._cancelled(_text(error) or "cancelled by its handler", ended.failure)
         if isinstance(error, Abandon):
             return self._dead(Outcome.FAILED, "abandoned by its handler", ended.failure)
         if ended.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
@@ -205,8 +211,10 @@ class _Settlement:
             return self._failed(Outcome.TIMED_OUT, ended.failure)
         if error is None:
             return self._spent._replace(result=ended.result, reason=ended.note)
-        if not self._policy.allows_retry(error):
+        if ended.may_retry is None and not self._policy.allows_retry(error):
             return self._dead(Outcome.FAILED, f"{type(error).__name__} is not to be tried again", ended.failure)
+        if ended.may_retry is False:
+            return self._dead(Outcome.FAILED, f"{error} is not to be tried again", ended.failure)
         return self._failed(Outcome.FAILED, ended.failure)
 
     def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Finish:
@@ -227,7 +235,7 @@ class _Settlement:
 
     def _snoozed(self, snooze: Snooze) -> Finish:
         end = self._again(Outcome.SNOOZED, None, after(self._now, snooze.delay))
-        return end._replace(attempts=self._job.attempt - 1, snoozes=self._job.snoozes + 1, reason=str(snooze) or None)
+        return end._replace(attempts=self._job.attempt - 1, snoozes=self._job.snoozes + 1, reason=_text(snooze) or None)
 
     def _interrupted(self, failure: Failure | None) -> Finish:
         interruptions = self._job.interruptions + 1
@@ -252,3 +260,18 @@ class _Settlement:
     def _parked(self, why: str) -> Finish:
         end = self._again(Outcome.SNOOZED, None, self._job.scheduled_at)
         return end._replace(attempts=self._job.attempt - 1, parked=why)
+
+
+def _said(error: BaseException | None) -> BaseException | None:
+    """What was raised; of a group of one, as task groups make it of all that is raised in them, a signal counts."""
+    alone = error
+    while isinstance(alone, BaseExceptionGroup) and len(alone.exceptions) == 1:
+        alone = alone.exceptions[0]
+    return alone if isinstance(alone, Signal) else error
+
+
+def _text(signal: Signal) -> str:
+    try:
+        return str(signal)
+    except Exception as error:  # noqa: BLE001  # of a subclass: the user's code
+        return f"(its __str__ raised {type(error).__name__})"

@@ -135,7 +135,7 @@ class JobRunner:
             expression: Five fields, or six with the seconds first.
             tz: Time zone in which it is read.
             catch_up: What becomes of ticks that were missed while nothing ran. `latest`: one run for all of them, if
-                it is at most a day old. `skip`: none. `all`: each of the last 100.
+                it is at most a day old. `skip`: none. `all`: each of the last 100, one after the other or at once.
             overlap: What becomes of a tick while the job of the one before is not finished: `skip` or `queue`.
             **options: As for `@runner.job`. The name is also that of the schedule.
 

@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import ctypes
 import importlib
 import inspect
 import os
+import signal
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
+import anyio
 import anyio.to_process
 
 from aiojobs_lite.context import JobContext
-from aiojobs_lite.job import Claimed
+from aiojobs_lite.engine.record import describe
+from aiojobs_lite.job import Claimed, Failure
 from aiojobs_lite.registry import JobType
+from aiojobs_lite.retry import Abandon, Cancel, Ended, Policy, Retry, Snooze
 
 _LOOK_FOR_PARENT = 0.2  # seconds
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class HasThread(Protocol):
@@ -77,20 +84,59 @@ def _resolve(future: asyncio.Future[Any], value: object, error: BaseException | 
         future.set_exception(error)
 
 
-async def call_in_process(job_type: JobType[..., Any], claimed: Claimed) -> str | None:
-    """Calls a function in another process and returns its result as JSON. Cancelling kills that process.
+async def call_in_process(
+    job_type: JobType[..., Any], claimed: Claimed, limiter: anyio.CapacityLimiter, entered: Callable[[], None]
+) -> Ended:
+    """Calls a function in another process and says how it ended. Cancelling kills that process.
 
     The other process finds the handler by module and name as this one declared it, never by what is in the database,
-    and reads the same JSON.
+    and reads the same JSON. `limiter` has one token a process; `entered` is called when it has been given one.
     """
     handler = job_type.handler
     where = (handler.__module__, handler.__qualname__)
-    answer: str | None = await anyio.to_process.run_sync(_in_process, where, claimed, cancellable=True)
-    return answer
+    async with limiter:
+        entered()
+        told = await anyio.to_process.run_sync(
+            _in_process, where, claimed, job_type.policy, cancellable=True, limiter=anyio.CapacityLimiter(1)
+        )
+    return told.ended()
 
 
-def _in_process(where: tuple[str, str], claimed: Claimed) -> str | None:
-    _die_with_parent()
+class _Told(NamedTuple):
+    """How a handler ended in another process: only plain data comes back, for an exception may be anything."""
+
+    result: str | None = None
+    note: str | None = None
+    signal: tuple[str, str, float | None] | None = None  # its name, its text, its delay
+    failure: Failure | None = None
+    may_retry: bool = True
+
+    def ended(self) -> Ended:
+        if self.failure is None:
+            return Ended(result=self.result, note=self.note)
+        return Ended(error=self._error(self.failure), failure=self.failure, may_retry=self.may_retry)
+
+    def _error(self, failure: Failure) -> Exception:
+        if self.signal is None:
+            return RuntimeError(failure.error_type)
+        name, text, delay = self.signal
+        if name == "Retry":
+            return Retry(text, after=delay)
+        if name == "Snooze":
+            return Snooze(delay or 0.0, text)
+        return Abandon(text) if name == "Abandon" else Cancel(text)
+
+
+def _in_process(where: tuple[str, str], claimed: Claimed, policy: Policy) -> _Told:
+    _become_worker()
+    try:
+        with _without_our_pipes():
+            return _called(where, claimed)
+    except BaseException as error:  # noqa: BLE001  # told to the boundary around the job
+        return _raised(error, policy)
+
+
+def _called(where: tuple[str, str], claimed: Claimed) -> _Told:
     found: Any = importlib.import_module(where[0])
     for name in where[1].split("."):
         found = getattr(found, name)
@@ -99,18 +145,55 @@ def _in_process(where: tuple[str, str], claimed: Claimed) -> str | None:
     if job_type.signature.takes_context:
         args = [JobContext(claimed), *args]
     value = _really_called(job_type.handler(*args, **kwargs))
-    if value is None or job_type.result is None:
-        return None
-    return job_type.result.dump(value)
+    result, note = dumped(job_type, value)
+    return _Told(result, note)
+
+
+def _raised(error: BaseException, policy: Policy) -> _Told:
+    kind = next((kind.__name__ for kind in (Retry, Snooze, Abandon, Cancel) if isinstance(error, kind)), None)
+    failure = describe(error)
+    if kind is None:
+        return _Told(failure=failure, may_retry=policy.allows_retry(error))
+    delay = getattr(error, "after", None) if kind == "Retry" else getattr(error, "delay", None)
+    return _Told(signal=(kind, failure.message, delay), failure=failure)
+
+
+@contextlib.contextmanager
+def _without_our_pipes() -> Iterator[None]:
+    """Standard input and output carry this process's orders and answers: no program that the handler starts, and no
+    print of C code, may find them.
+    """
+    kept = [os.dup(number) for number in (0, 1)]
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    try:
+        yield
+    finally:
+        for number, descriptor in enumerate(kept):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
 
 
 _watching = threading.Lock()
 
 
-def _die_with_parent() -> None:
-    """Ends this process soon after its parent: else a crashed parent's job would run twice at once."""
+def _become_worker() -> None:
+    """What this process must know once: it ends with its parent, and not before it. A terminal or a service manager
+    that signals the whole process group means the parent, which drains.
+    """
     if not _watching.acquire(blocking=False):
         return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """Ends this process soon after its parent: else a crashed parent's job would run twice at once."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -119,3 +202,13 @@ def _die_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def dumped(job_type: JobType[..., Any], value: object) -> tuple[str | None, str | None]:
+    """The JSON of a result to be stored, and why it was not kept."""
+    if value is None or job_type.result is None:
+        return None, None
+    try:
+        return job_type.result.dump(value), None
+    except ValueError as error:
+        return None, f"the result was not kept: {error}"

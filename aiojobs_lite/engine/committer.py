@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from aiojobs_lite.clock import Alarm, Clock, after
+from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
@@ -20,6 +20,7 @@ from aiojobs_lite.stores.base import Applied, Store
 _MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
+_IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
 Done = Callable[[Any, StoreError | None], None]
 
 
@@ -119,7 +120,7 @@ class Committer:
                 await self._alarm.wait()
 
     def close(self) -> None:
-        """Refuses all that still waits and all that comes."""
+        """Refuses all that still waits and all that comes; what is in flight is answered when it has ended."""
         self._closed = True
         waiting, self._waiting = self._waiting, []
         for entry in waiting:
@@ -138,6 +139,10 @@ class Committer:
         self._busy = True
         try:
             applied = await self._store.apply(writes, self._clock.now())
+        except asyncio.CancelledError:
+            for entry in entries:
+                _fail(entry, _IN_DOUBT)
+            raise
         except StoreUnavailable as error:
             await self._pause(error, entries)
         except Exception as error:
@@ -188,10 +193,8 @@ class Committer:
                 _fail(entry, error)
         self._waiting[:0] = [entry for entry in entries if entry.future is None]
         self._busy = False
-        until = after(self._clock.now(), self._pause_length)
-        self._pause_length = min(_LONGEST_PAUSE, self._pause_length * 2)
-        while self._clock.now() < until:  # new writes ring, but do not make it sooner
-            await self._alarm.wait(until)
+        length, self._pause_length = self._pause_length, min(_LONGEST_PAUSE, self._pause_length * 2)
+        await sleep(self._clock, length)
 
     def _recovered(self) -> None:
         if self._degraded is not None:

@@ -95,6 +95,11 @@ class Dispatcher:
             self._held_back.discard(name)
         self._wake()
 
+    def clock_jumped(self) -> None:
+        """The wall clock was moved: what is due is looked at again, and the wait for what comes is a new one."""
+        self.look_again()
+        self._alarm.ring()
+
     def close(self) -> None:
         """Claims nothing more."""
         self._closed = True

@@ -96,7 +96,8 @@ class Engine:
         self._ticker = Ticker(schedules, clock, bus, self._metrics, self._committer.write)
         self._janitor = Janitor(
             store, clock, bus, registry,
-            is_dead=self._ownership.is_dead, bury=self._ownership.bury, others=self._ownership.others,
+            renew=self._ownership.renew, is_dead=self._ownership.is_dead, bury=self._ownership.bury,
+            others=self._ownership.others,
             owner=self._ownership.owner, holds=self._executor.holds, settled=self._settled,
             end=self._end_lost, prune=self._kept,
             keep_completed=settings.keep_completed, keep_dead=settings.keep_dead,
@@ -108,7 +109,7 @@ class Engine:
         self._close_asked = asyncio.Event()
         self._idle = asyncio.Event()
         self._drain_why = "close"
-        self._is_up = False
+        self._is_up = self._is_over = False
         self._main_task: asyncio.Task[None] | None = None
 
     @property
@@ -155,7 +156,7 @@ class Engine:
             self._idle.clear()
             self._committer.wake()
             await self._idle.wait()
-            if self._is_idle():
+            if self._is_idle() or self._is_over:
                 return
 
     async def until_draining(self) -> None:
@@ -177,7 +178,9 @@ class Engine:
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""
         counts = self.store.counts()
-        by_type = {name: self._type_stats(name, counts.get(name)) for name in {*self._registry.names(), *counts}}
+        by_type = {
+            name: self._type_stats(name, counts.get(name)) for name in sorted({*self._registry.names(), *counts})
+        }
         total = {
             name: sum(getattr(stats, name) for stats in by_type.values())
             for name in ("pending", "scheduled", "retrying", "processing", "completed", "dead", "cancelled")
@@ -203,19 +206,12 @@ class Engine:
         try:
             await self._open()
             self._signals.install()
-            async with anyio.create_task_group() as group:
-                for part in (self._committer, self._dispatcher, self._watcher, self._ticker):
-                    group.start_soon(self._guarded, part.run)
-                await self._first_rescue()
-                group.start_soon(self._guarded, self._janitor.run)
-                _resolve(ready, None)
-                self._is_up = True
-                self._committer.wake()
-                await self._drain_asked.wait()
-                await self._drain()
-                await self._close_asked.wait()
-                await self._flush()
-                group.cancel_scope.cancel()
+            async with anyio.create_task_group() as last:
+                last.start_soon(self._guarded, self._committer.run)
+                await self._live(ready)
+                self._committer.close()
+                await self.store.close()  # what is in flight ends first, and is answered
+                last.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  # handed to `start`, or logged: never to the host
             if ready.done():
                 _log.exception("the engine stopped; this is a defect of the library, please report it")
@@ -223,6 +219,21 @@ class Engine:
         finally:
             _resolve(ready, RunnerClosed())
             await self._shut()
+
+    async def _live(self, ready: asyncio.Future[None]) -> None:
+        async with anyio.create_task_group() as group:
+            for part in (self._dispatcher, self._watcher, self._ticker):
+                group.start_soon(self._guarded, part.run)
+            await self._first_rescue()
+            group.start_soon(self._guarded, self._janitor.run)
+            _resolve(ready, None)
+            self._is_up = True
+            self._committer.wake()
+            await self._drain_asked.wait()
+            await self._drain()
+            await self._close_asked.wait()
+            await self._flush()
+            group.cancel_scope.cancel()
 
     async def _open(self) -> None:
         await self.store.open()
@@ -286,6 +297,8 @@ class Engine:
             await asyncio.sleep(0.002)
 
     async def _shut(self) -> None:
+        self._is_over = True
+        self._idle.set()
         self._signals.restore()
         self.drain("close")
         self._executor.leave()
@@ -323,6 +336,7 @@ class Engine:
 
         def told(saved: asyncio.Future[bool]) -> None:
             if not saved.cancelled() and saved.exception() is None and saved.result():
+                self._dispatcher.look_again(end.type)  # its slot is free
                 self.waiters.finished(end)
                 publish_end(self.bus, end, 0.0)
 
@@ -338,7 +352,7 @@ class Engine:
                 self._executor.stop(job.id, Stop.CANCEL)
 
     def _jumped(self) -> None:
-        self._dispatcher.look_again()
+        self._dispatcher.clock_jumped()
         self._ticker.look_again()
 
     def _on_signal(self, name: str, again: bool) -> None:  # noqa: FBT001  # a callback

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import sys
 import threading
 import time
@@ -16,9 +17,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import anyio
+
 from aiojobs_lite.clock import Clock, Timer
 from aiojobs_lite.context import JobContext
-from aiojobs_lite.engine.calls import call_in_process, call_in_thread
+from aiojobs_lite.engine.calls import call_in_process, call_in_thread, dumped
 from aiojobs_lite.engine.record import describe, publish_end, stack_of
 from aiojobs_lite.errors import InvalidPayload, StoreError
 from aiojobs_lite.events import AttemptStarted, AttemptStuck, Bus, FinishRefused
@@ -112,6 +115,7 @@ class Executor:
         self._finished = finished
         self._refused = refused
         self._cancel_grace = cancel_grace
+        self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._running: dict[int, Running] = {}
         self._saving: set[int] = set()
         self._changed = asyncio.Event()
@@ -201,9 +205,8 @@ class Executor:
         if job_type.signature.takes_context:
             args = [JobContext(claimed, self._deps, run.stopping), *args]
         kwargs.update(self._injected[claimed.type])
-        if job_type.timeout is not None:
-            run.timers.append(self._clock.call_later(job_type.timeout, partial(self._stop, run, Stop.TIMEOUT)))
-        run.started = time.perf_counter()
+        if job_type.mode != "process":
+            self._entered(run)
         if job_type.mode == "async":
             value = await job_type.handler(*args, **kwargs)
             if run.stopped is not None:  # it swallowed its cancellation: what it returns is not to be trusted
@@ -211,8 +214,14 @@ class Executor:
         elif job_type.mode == "thread":
             value = await call_in_thread(job_type.handler, args, kwargs, run)
         else:
-            return Ended(result=await call_in_process(job_type, claimed))
+            return await call_in_process(job_type, claimed, self._processes, entered=partial(self._entered, run))
         return _succeeded(job_type, value)
+
+    def _entered(self, run: Running) -> None:
+        """The handler's first line is next: from here its time counts."""
+        if run.job_type.timeout is not None:
+            run.timers.append(self._clock.call_later(run.job_type.timeout, partial(self._stop, run, Stop.TIMEOUT)))
+        run.started = time.perf_counter()
 
     def _end(self, run: Running, ended: Ended) -> None:
         self._call_off_timers(run)
@@ -223,13 +232,25 @@ class Executor:
             return
         del self._running[claimed.id]
         duration = time.perf_counter() - run.started
-        policy = run.job_type.policy
-        end = settle(claimed, ended, policy, self._clock.now(), cancel_requested=run.cancel_requested)
+        end = self._settled(run, ended)
         self._metrics.ended(claimed.type, duration, succeeded=end.outcome is Outcome.SUCCEEDED)
         self._released(claimed.type)
         self._changed.set()
         self._saving.add(claimed.id)
         self._keep(end, partial(self._saved, end, duration))
+
+    def _settled(self, run: Running, ended: Ended) -> Finish:
+        settled = partial(
+            settle,
+            run.claimed,
+            policy=run.job_type.policy,
+            now=self._clock.now(),
+            cancel_requested=run.cancel_requested,
+        )
+        try:
+            return settled(ended)
+        except Exception as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+            return settled(Ended(error=error, failure=describe(error), may_retry=True))
 
     def _forget(self, job_id: int) -> None:
         self._running.pop(job_id, None)
@@ -278,9 +299,5 @@ class Executor:
 
 
 def _succeeded(job_type: JobType[..., Any], value: object) -> Ended:
-    if value is None or job_type.result is None:
-        return Ended()
-    try:
-        return Ended(result=job_type.result.dump(value))
-    except ValueError as error:
-        return Ended(note=f"the result was not kept: {error}")
+    result, note = dumped(job_type, value)
+    return Ended(result=result, note=note)

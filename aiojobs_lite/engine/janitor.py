@@ -6,8 +6,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import count
 
-from aiojobs_lite.clock import Alarm, Clock, after, to_micros
+from aiojobs_lite.clock import Clock, after, sleep, to_micros
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.events import Bus, OwnerRescued
 from aiojobs_lite.job import PRIORITIES, Claimed, Finish, Job, Prune, Status
@@ -16,7 +17,7 @@ from aiojobs_lite.retry import Ended, Policy, settle
 from aiojobs_lite.stores.base import JobFilter, Store
 
 _RESCUE_EVERY = 2.0  # seconds
-_PRUNE_EVERY = 60.0  # seconds
+_PRUNE_EVERY = 30  # rescues: a minute
 _PRUNE_AT_ONCE = 500  # jobs a transaction
 _KEEP_TICKS = 2 * 86400.0  # seconds; longer than any clock is expected to be set back
 _PAGE = 1000  # jobs a read
@@ -32,6 +33,7 @@ class Janitor:
         clock: The time.
         bus: Hears of rescues.
         registry: Policies of the types.
+        renew: Makes sure that others see this owner alive, whatever was done to its file.
         is_dead: Whether an owner is dead.
         bury: Removes what a dead owner left, after its jobs were given back.
         others: Owners that left something.
@@ -51,6 +53,7 @@ class Janitor:
         bus: Bus,
         registry: Registry,
         *,
+        renew: Callable[[], None],
         is_dead: Callable[[str], bool],
         bury: Callable[[str], None],
         others: Callable[[], list[str]],
@@ -66,6 +69,7 @@ class Janitor:
         self._clock = clock
         self._bus = bus
         self._registry = registry
+        self._renew = renew
         self._is_dead = is_dead
         self._bury = bury
         self._others = others
@@ -76,20 +80,18 @@ class Janitor:
         self._prune = prune
         self._keep_completed = keep_completed
         self._keep_dead = keep_dead
-        self._alarm = Alarm(clock)
 
     async def run(self) -> None:
         """Rescues and prunes, for ever; the runner has rescued once before."""
-        next_prune = self._clock.now()
-        while True:
-            if self._clock.now() >= next_prune:
+        for round_number in count():
+            if round_number % _PRUNE_EVERY == 0:
                 await self.prune()
-                next_prune = after(self._clock.now(), _PRUNE_EVERY)
-            await self._alarm.wait(after(self._clock.now(), _RESCUE_EVERY))
+            await sleep(self._clock, _RESCUE_EVERY)
             await self.rescue()
 
     async def rescue(self) -> None:
         """Ends the attempts of every dead owner as lost, then removes what it left."""
+        self._renew()
         orphans = await self._by_owner()
         await self._take_back(orphans.pop(self._owner, []))
         for owner in [owner for owner in orphans if self._is_dead(owner)]:

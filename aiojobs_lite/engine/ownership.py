@@ -7,13 +7,14 @@ this process must never be opened again. Hence the one piece of state at module 
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import logging
 import os
 import re
 import secrets
 from pathlib import Path
 
+_log = logging.getLogger("aiojobs_lite.engine")
 _OWNER_ID = re.compile(r"[0-9a-f]{16}")
 _SUFFIX = "-owner-"
 _HERE: dict[tuple[int, str], int | None] = {}  # (pid, owner id) -> descriptor of its lock
@@ -34,6 +35,16 @@ class Ownership:
         """Shows that this owner lives, until it is released or the process ends."""
         descriptor = None if self._prefix is None else self._locked(Path(self._prefix + self.owner))
         _HERE[os.getpid(), self.owner] = descriptor
+
+    def renew(self) -> None:
+        """Makes the lock's file anew if somebody has removed it: without it this owner would be taken for dead."""
+        descriptor = _HERE.get((os.getpid(), self.owner))
+        if descriptor is not None and not _is_at(descriptor, Path(f"{self._prefix}{self.owner}")):
+            _log.warning(
+                "the file %s%s was removed; it shows that this runner lives. Made again", self._prefix, self.owner
+            )
+            self.acquire()
+            os.close(descriptor)
 
     def release(self) -> None:
         """Gives the identity up; to be called when nothing runs under it any more. May be called twice."""
@@ -68,9 +79,8 @@ class Ownership:
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.lockf(descriptor, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(path).st_ino == os.fstat(descriptor).st_ino:
-                    return descriptor
+            if _is_at(descriptor, path):
+                return descriptor
             os.close(descriptor)  # somebody took the new file for a dead owner's and removed it
 
     @staticmethod
@@ -87,3 +97,11 @@ class Ownership:
             return True
         finally:
             os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        found, held = os.stat(path), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)

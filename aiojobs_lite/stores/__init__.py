@@ -18,11 +18,11 @@ def store_for(database: str | os.PathLike[str], durability: Literal["full", "nor
         StoreRefused: If the URL names a database that no store knows.
     """
     text = os.fspath(database)
-    if text == ":memory:":
-        return SqliteStore(None, durability)
     scheme, found, rest = text.partition("://")
-    if not found:
-        return SqliteStore(Path(text).absolute(), durability)
-    if scheme != "sqlite" or not rest.startswith("/"):
+    path = rest[1:] if found else text
+    if path == ":memory:":
+        return SqliteStore(None, durability)
+    if found and (scheme != "sqlite" or not rest.startswith("/")):
         raise StoreRefused(text, "unknown url", 'Use a path such as "app.db", "sqlite:///app.db" or ":memory:".')
-    return SqliteStore(Path(rest[1:]).absolute(), durability)
+    # Without symbolic links: all owners must find each other's files, whatever name they were given.
+    return SqliteStore(Path(os.path.realpath(path)), durability)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import aiosqlite
-
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.errors import StoreRefused, StoreUnavailable
+from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.job import PRIORITY_NAMES, Attempt, Job, Outcome, Status, Write
 from aiojobs_lite.stores import queries, sqlite_batch, sqlite_file
 from aiojobs_lite.stores.base import Applied, JobFilter, TypeCounts
+from aiojobs_lite.stores.sqlite_connection import Connection, carried_out, closed
 from aiojobs_lite.stores.sqlite_ledger import Ledger
 from aiojobs_lite.stores.sqlite_transaction import LARGEST, Fenced, Transaction
 
@@ -47,8 +46,9 @@ class SqliteStore:
         self._guard: sqlite_file.Guard | None = None
         self._data_version = -1
         self._unreported = False  # somebody else's commit that no answer has mentioned yet
-        self._write: aiosqlite.Connection | None = None
-        self._read: aiosqlite.Connection | None = None
+        self._closing = False
+        self._write: Connection | None = None
+        self._read: Connection | None = None
 
     @property
     def shared_path(self) -> str | None:
@@ -58,14 +58,14 @@ class SqliteStore:
     async def open(self) -> None:
         """See `Store.open`."""
         try:
-            await _carried_out(self._open())
+            await carried_out(self._open())
         except asyncio.CancelledError:
-            await _carried_out(self._close())
+            await carried_out(self._close())
             raise
 
     async def close(self) -> None:
         """See `Store.close`."""
-        await _carried_out(self._close())
+        await carried_out(self._close())
 
     async def apply(self, writes: Sequence[Write], now: int) -> Applied:
         """See `Store.apply`."""
@@ -112,7 +112,7 @@ class SqliteStore:
     def _transact(self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int) -> Applied:
         _roll_back(connection)  # what a fault may have left open
         self._ledger.begin()
-        connection.execute("BEGIN IMMEDIATE")
+        self._patiently("BEGIN IMMEDIATE", connection)
         try:
             self._look(connection)
             transaction = Transaction(connection, self._sql, self._ledger, now, largest)
@@ -139,7 +139,7 @@ class SqliteStore:
         self._data_version = version
 
     def _look(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA data_version").fetchall()[0]
+        ((version,),) = self._patiently("PRAGMA data_version", connection)
         if version != self._data_version:
             self._ledger.reload(connection)
             self._data_version = version
@@ -157,16 +157,14 @@ class SqliteStore:
             sqlite_file.create(self._path)
             self._guard = sqlite_file.Guard(self._path)
         self._data_version = -1
+        self._closing = False
         database = str(self._path) if self._path else ":memory:"
         try:
-            self._write = await aiosqlite.connect(
-                database, isolation_level=None, cached_statements=256, timeout=sqlite_file.BUSY_TIMEOUT
-            )
-            prepare = partial(sqlite_file.prepare, database=database, durability=self._durability)
-            await self._on_writer(prepare)
+            self._write = await Connection.connect(database)
+            await self._write.call(partial(sqlite_file.prepare, database=database, durability=self._durability))
             if self._path:
-                self._read = await aiosqlite.connect(database, isolation_level=None, timeout=sqlite_file.BUSY_TIMEOUT)
-                await self._on_reader(_set_read_only)
+                self._read = await Connection.connect(database)
+                await self._read.call(_set_read_only)
             if self._guard:
                 self._guard.check()
             await self.changed()
@@ -178,46 +176,34 @@ class SqliteStore:
             raise
 
     async def _close(self) -> None:
+        self._closing = True
         connections, self._read, self._write = (self._read, self._write), None, None
         for connection in connections:
             if connection is not None:
-                with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite; the others are to be closed as well
-                    await connection.close()
+                await connection.close()
 
     async def _on_writer(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await _on_thread(self._write, function)
+        return await _open_one(self._write).call(function)
 
     async def _on_reader(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await _on_thread(self._read or self._write, function)
+        return await _open_one(self._read or self._write).call(function)
+
+    def _patiently(self, statement: str, connection: sqlite3.Connection) -> list[Any]:
+        """Executes what may have to wait for another process, in short steps: a store that closes does not wait."""
+        deadline = time.monotonic() + sqlite_file.BUSY_TIMEOUT
+        while True:
+            try:
+                return connection.execute(statement).fetchall()
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+                if not is_busy or self._closing or time.monotonic() > deadline:
+                    raise
 
 
-async def _on_thread(connection: aiosqlite.Connection | None, function: Callable[[sqlite3.Connection], T]) -> T:
-    """Calls a function on the connection's thread, to its end whatever becomes of the caller.
-
-    The one use of a private method of aiosqlite: its public ones carry one statement each, and a transaction
-    that takes several awaits can be cancelled half way.
-    """
+def _open_one(connection: Connection | None) -> Connection:
     if connection is None:
-        raise StoreUnavailable("CLOSED", "the store is closed")
-    execute: Callable[..., Coroutine[Any, Any, T]] = connection._execute  # noqa: SLF001
-    try:
-        return await _carried_out(execute(function, connection._conn))  # noqa: SLF001
-    except (sqlite3.Error, OverflowError, UnicodeError) as error:
-        raise sqlite_file.translated(error) from error
-
-
-async def _carried_out(work: Coroutine[Any, Any, T]) -> T:
-    """Awaits work that goes on if the caller is cancelled; then waits for it as well, and is cancelled after it."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled() and (error := task.exception()):
-            _log.warning("a cancelled call of the store failed: %s", error)
-        raise
+        raise closed()
+    return connection
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

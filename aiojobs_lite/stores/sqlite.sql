@@ -1,5 +1,15 @@
 -- Every statement of the SQLite store, by name. `{rows}` stands for one parenthesis of question marks a row.
 
+-- name: look_at_tables
+-- Reads a row of each table.
+SELECT
+    (SELECT payload FROM jobs LIMIT 1),
+    (SELECT outcome FROM attempts LIMIT 1),
+    (SELECT pending FROM counts LIMIT 1),
+    (SELECT type FROM pauses LIMIT 1),
+    (SELECT expression FROM schedules LIMIT 1),
+    (SELECT job_id FROM ticks LIMIT 1);
+
 -- name: insert_jobs
 -- Adds jobs, pending or claimed already; their ids are consecutive.
 INSERT INTO jobs (

@@ -74,7 +74,8 @@ def _finish_all(transaction: Transaction, writes: Sequence[Any], indexes: Sequen
     completed = [index for index in indexes if writes[index].outcome is Outcome.SUCCEEDED]
     ends = map(writes.__getitem__, completed)
     values = [(end.id, end.attempt, end.result, end.reason, end.owner) for end in ends]
-    for start, size, changed in transaction.many("finish_succeeded", _END_ROW, values, (transaction.now,)):
+    for start, size, cursor in transaction.many("finish_succeeded", _END_ROW, values, (transaction.now,)):
+        changed = cursor.rowcount
         if changed != size and size > 1:
             raise Fenced
         for index in completed[start : start + size]:
@@ -112,7 +113,9 @@ def _finish(transaction: Transaction, end: Finish) -> bool:
         return False
     tally.processing -= 1
     tally.move(end.status, 1, end.attempts, end.scheduled_at)
-    if end.parked is None:
+    if end.parked is not None:
+        transaction.look_at(end.type)  # pending, and not claimable
+    else:
         record = (end.id, end.attempt, end.outcome.value, end.started_at, transaction.now, end.owner)
         transaction.run("insert_attempt", (*record, *(end.failure or (None, end.reason, None))))
     return True
@@ -138,10 +141,11 @@ def _insert_all(transaction: Transaction, rows: Sequence[NewJob], claiming: Clai
 
 def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
     tally = transaction.tally(row.type)
-    if transaction.run("insert_job_once", row).rowcount == 0:
+    cursor = transaction.run("insert_job_once", row)
+    if cursor.rowcount == 0:
         return Inserted(transaction.one("job_of_key", (row.type, row.idempotency_key))[0], is_new=False)
     tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-    return Inserted(transaction.last_id(), is_new=True)
+    return Inserted(cursor.lastrowid or 0, is_new=True)
 
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:
@@ -157,8 +161,8 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming
             tally.move(Status.PENDING, 1, 0, row.scheduled_at)
             values.append(row + _COLUMNS_OF_PENDING)
     ids: list[int] = []
-    for _, size, _ in transaction.many("insert_jobs", _NEW_ROW, values):
-        last = transaction.last_id()
+    for _, size, cursor in transaction.many("insert_jobs", _NEW_ROW, values):
+        last = cursor.lastrowid or 0
         ids += range(last - size + 1, last + 1)
     if claiming:
         claiming.inserted((ids[index], rows[index]) for index in sorted(claimed))
@@ -192,14 +196,14 @@ def _redrive(transaction: Transaction, write: Redrive) -> int:
         for job_type, count in transaction.run("dead_of_type", (write.type,)).fetchall():
             tally = transaction.tally(job_type)
             tally.dead -= count
-            tally.pending += count
+            tally.move(Status.PENDING, count, 0, transaction.now)
         return transaction.run("redrive_dead", (transaction.now, write.type)).rowcount
     standing = transaction.one("standing", (write.id,))
     if standing is None or standing[1] not in (Status.DEAD, Status.CANCELLED):
         return 0
     tally = transaction.tally(standing[0])
     tally.move(Status(standing[1]), -1)
-    tally.pending += 1
+    tally.move(Status.PENDING, 1, 0, transaction.now)
     return transaction.run("redrive", (transaction.now, write.id)).rowcount
 
 

@@ -12,10 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
-from aiojobs_lite.stores.queries import migrations
+from aiojobs_lite.stores.queries import load, migrations
 
 APPLICATION_ID = 0x616A6C31  # "ajl1"
 BUSY_TIMEOUT = 5.0  # seconds that a transaction waits for another process's
+_BUSY_STEP = 100  # milliseconds of it that SQLite waits by itself; then it is seen whether the store is to close
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 _WAL_PATIENCE = 5.0  # seconds; the switch to WAL does not wait for locks by itself
 
@@ -51,6 +52,9 @@ def create(path: Path) -> None:
         if path.exists():
             if not path.is_file():
                 raise StoreRefused(str(path), "not a file", "Name a file, such as app.db.")
+            if path.stat().st_nlink > 1:
+                advice = "It has several names (hard links), and its log would be kept beside each. Leave it one."
+                raise StoreRefused(str(path), "several names", advice)
             return
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -78,6 +82,8 @@ def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA user_version = {len(scripts)}")  # a file that may only be read fails here at last
         connection.execute("ROLLBACK")
+        _check_tables(connection, database)
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_STEP}")
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(_BROKEN):
@@ -117,6 +123,17 @@ def _checked_version(connection: sqlite3.Connection, database: str) -> int:
         advice = f"It has schema {version}, this release knows {newest}. Upgrade aiojobs_lite; it was not changed."
         raise StoreRefused(database, "newer", advice)
     return int(version)
+
+
+def _check_tables(connection: sqlite3.Connection, database: str) -> None:
+    """Looks into every table once, so that one that is damaged or missing shows it now, not in the first claim."""
+    try:
+        connection.execute(load("sqlite.sql")["look_at_tables"]).fetchall()
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("no such"):
+            raise
+        advice = f"SQLite says: {error}. Another program has changed it: restore it from a backup."
+        raise StoreRefused(database, "corrupt", advice) from error
 
 
 def _set_wal(connection: sqlite3.Connection) -> None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Final
 
 from aiojobs_lite.job import Status
 from aiojobs_lite.stores.base import TypeCounts
 
+UNKNOWN: Final = -1  # an instant that is to be looked up
+
 
 class Tally:
-    """The counts of one type, mutable. `due_mark`: rows scheduled after it count as scheduled."""
+    """The counts of one type, mutable, and when its next job is due.
 
-    __slots__ = ("cancelled", "completed", "dead", "due_mark", "pending", "processing", "retrying", "scheduled")
+    `due_mark`: rows scheduled after it count as scheduled. `earliest`: the least `scheduled_at` of its pending jobs,
+    None without any; only kept in memory.
+    """
+
+    __slots__ = (
+        "cancelled", "completed", "dead", "due_mark", "earliest", "pending", "processing", "retrying", "scheduled",
+    )  # fmt: skip
 
     def __init__(self, *columns: int) -> None:
+        self.earliest: int | None = UNKNOWN
         (
             self.pending,
             self.scheduled,
@@ -47,8 +57,18 @@ class Tally:
                 self.retrying += by
             elif scheduled_at > self.due_mark:
                 self.scheduled += by
+            if by < 0:
+                self.earliest = UNKNOWN
+            elif self.earliest is None or scheduled_at < self.earliest:
+                self.earliest = scheduled_at
         else:
             setattr(self, status, getattr(self, status) + by)
+
+    def copy(self) -> Tally:
+        """The same, to be changed."""
+        copied = Tally(*self.columns())
+        copied.earliest = self.earliest
+        return copied
 
     def frozen(self) -> TypeCounts:
         """The counts as they are shown."""
@@ -77,7 +97,7 @@ class Ledger:
         tally = self._open.get(job_type)
         if tally is None:
             committed = self._committed.get(job_type)
-            tally = self._open[job_type] = Tally(*committed.columns()) if committed else Tally()
+            tally = self._open[job_type] = committed.copy() if committed else Tally()
             if tally.scheduled:
                 for priority in (0, 1, 2):
                     became_due = (job_type, priority, tally.due_mark, now)

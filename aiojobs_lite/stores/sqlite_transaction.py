@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from aiojobs_lite.stores.sqlite_ledger import Ledger, Tally
+from aiojobs_lite.stores.sqlite_ledger import UNKNOWN, Ledger, Tally
 
 LARGEST: Final = 128  # rows a statement; smaller ones come in powers of two, so that all stay prepared
 
@@ -62,29 +62,24 @@ class Transaction:
 
     def many(
         self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()
-    ) -> Iterator[tuple[int, int, int]]:
-        """Executes a `{rows}` query over all values; yields `(start, size, rows changed)` a statement."""
+    ) -> Iterator[tuple[int, int, sqlite3.Cursor]]:
+        """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
         for start, size in pieces(len(values), self._largest):
             sql = self._sql[query].replace("{rows}", ", ".join([row] * size))
             flat = chain(first, chain.from_iterable(values[start : start + size]))
-            yield start, size, self._connection.execute(sql, tuple(flat)).rowcount
+            yield start, size, self._connection.execute(sql, tuple(flat))
 
     def prove_writable(self) -> None:
         """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchall()[0]
         self._connection.execute(f"PRAGMA user_version = {version}")
 
-    def last_id(self) -> int:
-        """The id of the row inserted last."""
-        row: tuple[int] = self._connection.execute("SELECT last_insert_rowid()").fetchall()[0]
-        return row[0]
-
     def tally(self, job_type: str) -> Tally:
         """The counts of a type, to be changed."""
         return self._ledger.of(self._connection, job_type, self.now)
 
     def look_at(self, *job_types: str) -> None:
-        """Has `due` answer for these types as well."""
+        """Has `due` look these types up, whatever is remembered of them."""
         self._looked_at.update(job_types)
 
     def touched(self) -> list[str]:
@@ -95,5 +90,10 @@ class Transaction:
         """The earliest claimable pending job of every type that was touched or looked at."""
         found: dict[str, int | None] = {}
         for job_type in self._looked_at.union(self._ledger.touched()):
-            found[job_type] = self.one("next_due", (job_type,) * 3)[0] if self.tally(job_type).pending else None
+            tally = self.tally(job_type)
+            if not tally.pending:
+                tally.earliest = None
+            elif tally.earliest == UNKNOWN or job_type in self._looked_at:
+                tally.earliest = self.one("next_due", (job_type,) * 3)[0]
+            found[job_type] = tally.earliest
         return found

@@ -21,6 +21,7 @@ from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.events import AttemptFailed, JobSnoozed
 from aiojobs_lite.job import Status
 from aiojobs_lite.registry import JobType
+from aiojobs_lite.retry import Policy
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import claimed, turns
 from tests.support import PATIENCE, next_event, until
@@ -163,7 +164,7 @@ async def test_no_end_of_a_handler_in_another_process_spoils_the_next(clock: Fak
     doubles = in_process(double)
     odd = [in_process(handler, max_attempts=1) for handler in (raises_what_does_not_travel, forgets_to_await)]
     async with started(clock, doubles, *odd) as runner:
-        for job_type, text in zip(odd, ("TypeError", "returned a coroutine"), strict=True):
+        for job_type, text in zip(odd, ("Awkward: 1 and 2", "returned a coroutine"), strict=True):
             with pytest.raises(JobDead, match=text):
                 await (await runner.enqueue(job_type)).result()
             assert await (await runner.enqueue(doubles, 4)).result() == 8
@@ -217,12 +218,14 @@ async def test_the_drain_kills_the_other_process_and_gives_the_attempt_back(data
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of the test takes the part of the other one, and does not watch its parent."""
-    monkeypatch.setattr(calls, "_die_with_parent", lambda: None)
+    monkeypatch.setattr(calls, "_become_worker", lambda: None)
 
 
 def called(handler: Callable[..., Any] | str, payload: str, job_type: str = "any") -> str | None:
     name = handler if isinstance(handler, str) else handler.__qualname__
-    return calls._in_process((__name__, name), claimed(7, job_type, payload))
+    told = calls._in_process((__name__, name), claimed(7, job_type, payload), Policy())
+    assert told.failure is None
+    return told.result
 
 
 def test_the_handler_is_found_by_name_and_fed_from_the_stored_json(here: None) -> None:
@@ -231,21 +234,19 @@ def test_the_handler_is_found_by_name_and_fed_from_the_stored_json(here: None) -
     assert called(nothing, "{}") is None
     assert called("declared_where_it_stands", '{"text": "a"}') == '"A"'  # there the name leads to the job type
     assert called(Box.Inner.deep, '{"n": 3}') == "4"
-    with pytest.raises(TypeError, match="returned a coroutine that nobody awaits"):
-        called(forgets_to_await, "{}")
+    told = calls._in_process((__name__, "forgets_to_await"), claimed(7, "any", "{}"), Policy())
+    assert told.failure is not None
+    assert told.failure.message.startswith("the handler returned a coroutine that nobody awaits")
 
 
 def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     parents, ended = [1, 1, 1, 99], list[int]()
-    monkeypatch.setattr(calls, "_watching", threading.Lock())
     monkeypatch.setattr(calls, "_LOOK_FOR_PARENT", 0)
     monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
     monkeypatch.setattr(os, "_exit", ended.append)
     before = set(threading.enumerate())
     calls._die_with_parent()
     watchers = set(threading.enumerate()) - before
-    for _ in range(3):
-        calls._die_with_parent()  # once is enough for a process that runs many jobs
     for thread in watchers:
         thread.join(PATIENCE)
     assert (parents, ended) == ([], [1])

@@ -45,7 +45,8 @@ class World:
     def janitor(self) -> Janitor:
         return Janitor(
             self.store, self.clock, self.bus, registry_of(known),
-            is_dead=lambda owner: owner not in self.living, bury=self.buried.append, others=lambda: self.files,
+            renew=lambda: None, is_dead=lambda owner: owner not in self.living, bury=self.buried.append,
+            others=lambda: self.files,
             owner="me", holds=lambda job_id: job_id in self.here, settled=self._settle, end=self._end,
             prune=self._prune, keep_completed=3600.0, keep_dead=7200.0,
         )  # fmt: skip

@@ -204,7 +204,7 @@ entered = threading.Event()
 
 async def test_the_second_signal_hurries_the_drain(desk: Desk, database: Path) -> None:
     entered.clear()
-    runner = JobRunner(database, jobs=[endless], drain_timeout="1h")
+    runner = JobRunner(database, jobs=[endless], drain_timeout=2 * PATIENCE)
     async with asyncio.timeout(PATIENCE), runner:
         events = runner.events()
         handle = await runner.enqueue(endless)

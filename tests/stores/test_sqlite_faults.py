@@ -75,13 +75,13 @@ def _io_error() -> sqlite3.Error:
 def faulty(store: SqliteStore) -> Iterator[Faulty]:
     """Puts the failing connection below a store."""
     assert store._write is not None
-    connection = store._write._conn
+    connection = store._write._connection._conn
     wrapper = Faulty(connection)
-    store._write._connection = wrapper  # type: ignore[assignment]
+    store._write._connection._connection = wrapper  # type: ignore[assignment]
     try:
         yield wrapper
     finally:
-        store._write._connection = connection
+        store._write._connection._connection = connection
 
 
 async def run_sql(store: SqliteStore, sql: str) -> Any:
@@ -191,7 +191,7 @@ async def test_an_io_error_of_changed_is_a_store_error(store: SqliteStore) -> No
 
 async def test_an_io_error_of_a_read_is_a_store_error(store: SqliteStore) -> None:
     assert store._read is not None
-    await store._read.set_progress_handler(lambda: 1, 1)
+    await store._read._connection.set_progress_handler(lambda: 1, 1)
     for call in (store.get(1), store.find(JobFilter())):
         with pytest.raises(StoreUnavailable, match="SQLITE_INTERRUPT"):
             await call

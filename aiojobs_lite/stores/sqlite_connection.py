@@ -1,0 +1,104 @@
+"""One SQLite connection on its own thread, where a function is called to its end whatever becomes of its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.stores.sqlite_file import BUSY_TIMEOUT, translated
+
+_log = logging.getLogger("aiojobs_lite.store")
+T = TypeVar("T")
+
+
+class Connection:
+    """A connection of aiosqlite that carries whole functions. Made by `connect`.
+
+    The one place that uses private parts of aiosqlite: its public methods carry one statement each, and a
+    transaction that takes several awaits can be cancelled half way.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+        self._fault: Exception | None = None
+
+    @classmethod
+    async def connect(cls, database: str) -> Connection:
+        """Opens a connection. Not to be cancelled: the native handle would be left open."""
+        connection = aiosqlite.connect(database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT)
+        connection._thread.daemon = True  # noqa: SLF001  # a program that drops its event loop must end all the same
+        return cls(await connection)
+
+    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Calls a function on the connection's thread, after all that were called before it.
+
+        A caller that is cancelled waits for its end as well, and is cancelled after it.
+
+        Raises:
+            StoreError: What the function raised, translated.
+        """
+        execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001
+        try:
+            return await execute(self._called, function)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):  # closed, then nothing is left to wait for
+                await carried_out(execute(_nothing))
+            if self._fault is not None:
+                _log.warning("a cancelled call of the store failed: %s", self._fault)
+            raise
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        """Closes it, after all that was called before."""
+        with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite
+            await self._connection.close()
+
+    def _called(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection._conn  # noqa: SLF001
+        self._fault = None
+        try:
+            try:
+                return function(connection)
+            except sqlite3.OperationalError as error:
+                if "decode to UTF-8" not in str(error):
+                    raise
+            connection.text_factory = _readable  # slower, and only once somebody has written what is no text
+            return function(connection)
+        except Exception as error:
+            self._fault = error
+            raise
+
+
+async def carried_out(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits work that goes on if the caller is cancelled; then waits for it as well, and is cancelled after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("a cancelled call of the store failed: %s", error)
+        raise
+
+
+def closed() -> StoreUnavailable:
+    """The error of a call that comes after the store was closed."""
+    return StoreUnavailable("CLOSED", "the store is closed")
+
+
+def _nothing() -> None:
+    """Is called when everything before it has ended."""
+
+
+def _readable(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")
