@@ -221,19 +221,28 @@ async def test_the_second_signal_hurries_the_drain(desk: Desk, database: Path) -
     assert desk.host == [SIGTERM, SIGTERM]
 
 
+@pytest.mark.parametrize("leaves", [True, False])
 async def test_a_signal_that_nobody_handles_ends_the_runner_and_is_raised_after_all_is_closed(
-    database: Path, monkeypatch: pytest.MonkeyPatch, owner_files: Callable[[], list[str]]
+    database: Path, monkeypatch: pytest.MonkeyPatch, owner_files: Callable[[], list[str]], leaves: bool
 ) -> None:
+    """Also if whoever entered it knows nothing of the signal and would stay."""
     signal.signal(SIGTERM, signal.SIG_DFL)
     raised: list[tuple[int, Any, list[str]]] = []
-    runner = JobRunner(database)
+    runner, stay = JobRunner(database), asyncio.Event()
+
+    async def entered_and_held() -> None:
+        async with runner:
+            await stay.wait()
+
     async with asyncio.timeout(PATIENCE):
-        running = asyncio.ensure_future(runner.run_forever())
+        running = asyncio.ensure_future(runner.run_forever() if leaves else entered_and_held())
         await until(lambda: bool(owner_files()) and signal.getsignal(SIGTERM) is not signal.SIG_DFL)
         signal.raise_signal(SIGTERM)
         monkeypatch.setattr(
             signal, "raise_signal", lambda number: raised.append((number, signal.getsignal(number), owner_files()))
         )
+        await until(lambda: bool(raised))
+        stay.set()
         await running
     monkeypatch.undo()
     assert raised == [(SIGTERM, signal.SIG_DFL, [])]
