@@ -229,7 +229,7 @@ class RunnerClosed(RunnerError):
     """The runner was used after it was left."""
 
     def __init__(self) -> None:
-        super().__init__("the runner is closed, nothing was written. Enter it again: `async with runner:`.")
+        super().__init__("the runner is closed and does nothing more. Enter it again: `async with runner:`.")
 
 
 class WrongEventLoop(RunnerError):
@@ -343,7 +343,7 @@ class StoreUnavailable(StoreError):
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
         super().__init__(
-            f"the database cannot be written now ({code}: {detail}). The runner keeps trying; repeat the call later, "
+            f"the database cannot be used now ({code}: {detail}). Repeat the call later, "
             "with an idempotency_key if it must not be done twice."
         )
 

@@ -15,7 +15,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class JobHandle(Generic[R_co]):
-    """One enqueued job. Made by the runner; may be kept, dropped or compared freely.
+    """One enqueued job. Made by the runner; may be kept or dropped freely.
 
     Attributes:
         id: The job's id.

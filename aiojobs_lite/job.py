@@ -147,6 +147,11 @@ class Job:
         return decoded
 
     @property
+    def result(self) -> Any:
+        """What the handler returned, as plain JSON values; None if nothing was returned or kept."""
+        return None if self.result_json is None else json.loads(self.result_json)
+
+    @property
     def finished(self) -> bool:
         """Whether it is completed, dead or cancelled."""
         return self.status in FINISHED

@@ -10,7 +10,14 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.ticker import Schedule
 from aiojobs_lite.engine.waiters import End
-from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, UnknownJobType
+from aiojobs_lite.errors import (
+    InvalidOption,
+    JobNotAllowed,
+    JobNotFound,
+    RunnerClosed,
+    StoreUnavailable,
+    UnknownJobType,
+)
 from aiojobs_lite.events import DeadRedriven, JobCancelled, JobRedriven
 from aiojobs_lite.job import Cancel, Delete, Job, Redrive, Status
 from aiojobs_lite.stores.base import JobFilter
@@ -65,8 +72,9 @@ class Jobs:
             wanted = None if status is None else Status(status)
         except ValueError:
             raise InvalidOption("status", status, " or ".join(repr(str(known)) for known in Status)) from None
-        if after is not None and not isinstance(after, int):
+        if after is not None and (not isinstance(after, int) or abs(after) > _LARGEST_ID):
             raise InvalidOption("after", after, "the id of a job")
+        _check_text("type", type)
         return await self._engine().store.find(JobFilter(status=wanted, type=type, before=after, limit=limit))
 
     async def cancel(self, job_id: int, reason: str | None = None) -> Status:
@@ -85,6 +93,7 @@ class Jobs:
             JobNotAllowed: If it has finished.
         """
         engine = self._engine()
+        _check_text("reason", reason)
         status: Status | None = await engine.write(Cancel(_checked(job_id), reason))
         if status is None:
             raise JobNotFound(job_id)
@@ -113,6 +122,7 @@ class Jobs:
     async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
         """Sends all dead jobs (of one type, or of every type) back to pending; returns how many."""
         engine = self._engine()
+        _check_text("type", type)
         redriven: int = await engine.write(Redrive(None, type))
         if engine.bus.hears(DeadRedriven):
             engine.bus.publish(DeadRedriven(redriven, type or "every type"))
@@ -143,6 +153,8 @@ class Jobs:
                 return End(None)
             engine.waiters.seen(job)
             return await future
+        except StoreUnavailable as error:
+            raise (RunnerClosed() if error.code == "CLOSED" else error) from None
         finally:
             engine.waiters.discard(job_id, future)
 
@@ -193,3 +205,15 @@ def _checked(job_id: object) -> int:
     if not 0 < job_id <= _LARGEST_ID:
         raise JobNotFound(job_id)
     return job_id
+
+
+def _check_text(option: str, value: object) -> None:
+    """Refuses what no database takes for text: a lone surrogate, or no text at all."""
+    if value is None:
+        return
+    try:
+        if isinstance(value, str) and value.encode():
+            return
+    except UnicodeEncodeError:
+        pass
+    raise InvalidOption(option, value, "text")

@@ -8,12 +8,13 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Never, NoReturn, NotRequired, Required, cast, get_type_hints
+from typing import Any, Never, NoReturn, NotRequired, Required, cast, get_args, get_type_hints
 
 from pydantic import (
     ConfigDict,
     PydanticSchemaGenerationError,
     PydanticUserError,
+    Secret,
     SecretBytes,
     SecretStr,
     TypeAdapter,
@@ -34,6 +35,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 _AS_STORED: dict[str, Any] = {"by_alias": False, "round_trip": True}
 _AS_READ: dict[str, Any] = {"by_alias": True, "by_name": True}
 _NOT_FINITE = (b"null", b"NaN", b"Infinity")  # how pydantic may write what JSON has no number for
+_ASTERISKS = b'"**********"'  # how pydantic writes a secret that no annotation told of
 _USERS_TEXT = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 _REFUSED_KINDS = {
     inspect.Parameter.VAR_POSITIONAL: "*{name} cannot be stored by name; take a list instead",
@@ -83,9 +85,13 @@ class Signature:
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {_why(error)}")]) from None
         if any(sign in stored for sign in _NOT_FINITE):
-            path = _not_finite(_plain(self._adapter, validated))
+            path = _first(_is_not_finite, _plain(self._adapter, validated))
             if path is not None:
                 raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
+        if _ASTERISKS in stored:
+            path = _first(_is_secret, _plain(self._adapter, validated))
+            if path is not None:
+                raise InvalidPayload(self.job_type, [(path, "is a secret, which would be stored as asterisks")])
         if len(stored) > LARGEST_PAYLOAD:
             raise PayloadTooLarge(self.job_type, len(stored), LARGEST_PAYLOAD)
         try:
@@ -123,7 +129,7 @@ class Signature:
                 raise InvalidJobType(self.job_type, f"{name} is injected by name; put it behind the /")
             self.injected[name] = hint
             return
-        if hint is JobContext:
+        if hint is JobContext or JobContext in get_args(hint) or (name == "ctx" and name not in hints):
             raise InvalidJobType(self.job_type, f"{name}: the context comes first, as `ctx: JobContext`")
         self._names.append(name) if parameter.kind is not parameter.KEYWORD_ONLY else None
         if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -165,7 +171,7 @@ class Result:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {_why(error)}") from None
         if any(sign in stored for sign in _NOT_FINITE):
-            path = _not_finite(_plain(self._adapter, value))
+            path = _first(_is_not_finite, _plain(self._adapter, value))
             if path is not None:
                 raise ValueError(f"{path}: must be a finite number, JSON has no other")
         return stored.decode()
@@ -277,17 +283,25 @@ def _find_secret(schema: Any, path: str) -> str | None:
     return next((one for one in found if one is not None), None)
 
 
-def _not_finite(value: Any, path: str = "") -> str | None:
-    """The dotted path of the first NaN or infinity, or None."""
-    if isinstance(value, float):
-        return None if math.isfinite(value) else path or "value"
+def _is_not_finite(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, Secret | SecretStr | SecretBytes)
+
+
+def _first(is_bad: Callable[[object], bool], value: Any, path: str = "") -> str | None:
+    """The dotted path of the first bad value, or None."""
+    if is_bad(value):
+        return path or "value"
     if isinstance(value, dict):
         parts = value.items()
     elif isinstance(value, list | tuple | set | frozenset | deque):
         parts = enumerate(value)  # type: ignore[assignment]  # pairs, both
     else:
         return None
-    found = (_not_finite(part, f"{path}.{key}".lstrip(".")) for key, part in parts)
+    found = (_first(is_bad, part, f"{path}.{key}".lstrip(".")) for key, part in parts)
     return next((one for one in found if one is not None), None)
 
 

@@ -23,6 +23,7 @@ from aiojobs_lite.errors import (
     RunnerAlreadyStarted,
     RunnerClosed,
     RunnerNotStarted,
+    StoreUnavailable,
     UnknownJobType,
     WrongEventLoop,
 )
@@ -288,6 +289,7 @@ class JobRunner:
         """The same as `enqueue`, from a plain thread; returns after the commit.
 
         Raises:
+            StoreUnavailable: If the database cannot be written now, or the event loop ended meanwhile.
             WrongEventLoop: If it is called from the event loop, which it would block for ever.
         """
         loop = self._usable_loop()
@@ -406,6 +408,8 @@ def _result_of(work: Any, loop: asyncio.AbstractEventLoop) -> Any:
     while True:
         try:
             return future.result(_LOOP_GONE_EVERY)
+        except concurrent.futures.CancelledError:
+            raise StoreUnavailable("CLOSED", "its event loop ended meanwhile: it may be there or not") from None
         except concurrent.futures.TimeoutError:
             if future.done():
                 raise

@@ -18,9 +18,10 @@ class TypeStats:
     """One job type at one moment.
 
     Attributes:
-        pending: Jobs that wait, the two below included.
+        pending: Jobs that wait, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
+        parked: Pending, and not to run before the next start: their stored payload no longer fits their handler.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.
@@ -34,6 +35,7 @@ class TypeStats:
     pending: int = 0
     scheduled: int = 0
     retrying: int = 0
+    parked: int = 0
     processing: int = 0
     completed: int = 0
     dead: int = 0
@@ -49,9 +51,10 @@ class RunnerStats:
     """A runner and its database at one moment, as of the last commit that the runner made or noticed.
 
     Attributes:
-        pending: Jobs that wait, the two below included.
+        pending: Jobs that wait, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
+        parked: Pending, and not to run before the next start: their stored payload no longer fits their handler.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.
@@ -72,6 +75,7 @@ class RunnerStats:
     pending: int
     scheduled: int
     retrying: int
+    parked: int
     processing: int
     completed: int
     dead: int

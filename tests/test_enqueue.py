@@ -157,6 +157,9 @@ async def test_an_idempotency_key_finds_the_first_job(idle: JobRunner) -> None:
         assert (await idle.enqueue(other.using(idempotency_key="k"))).is_new  # a key is unique per type
         raced = await asyncio.gather(*(idle.enqueue(welcome.using(idempotency_key="race"), n) for n in range(50)))
         assert len({handle.id for handle in raced}) == 1
+        last = await idle.enqueue(keyed, 2)
+        assert (await idle.enqueue(other)).id == len(await idle.jobs.list())  # what is seen before uses up no id
+        assert not last.is_new
         assert sum(handle.is_new for handle in raced) == 1
         await idle.jobs.delete(first.id)
         assert (await idle.enqueue(keyed, 6)).is_new
@@ -262,7 +265,7 @@ async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
         assert [job_id for page in pages for job_id in page] == list(range(25, 0, -1))
         assert [found.id for found in await working.jobs.list(status="dead")] == [dead.id]
         assert await working.jobs.list(status=Status.PROCESSING) == []
-        for wrong in ({"limit": 0}, {"status": "queued"}, {"after": "x"}):
+        for wrong in ({"limit": 0}, {"status": "queued"}, {"after": "x"}, {"after": 2**70}, {"type": "\ud800"}):
             with pytest.raises(InvalidOption):
                 await working.jobs.list(**wrong)  # what is refused
         for wrong_id in ("1", True, 1.5):

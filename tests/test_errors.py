@@ -95,7 +95,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         errors.RunnerClosed,
-        "the runner is closed, nothing was written. Enter it again: `async with runner:`.",
+        "the runner is closed and does nothing more. Enter it again: `async with runner:`.",
         {},
     ),
     (lambda: errors.WrongEventLoop("another loop. Use a runner each."), "another loop. Use a runner each.", {}),
@@ -138,7 +138,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.StoreUnavailable("SQLITE_FULL", "disk full"),
-        "the database cannot be written now (SQLITE_FULL: disk full). The runner keeps trying; repeat the call later, "
+        "the database cannot be used now (SQLITE_FULL: disk full). Repeat the call later, "
         "with an idempotency_key if it must not be done twice.",
         {"code": "SQLITE_FULL"},
     ),

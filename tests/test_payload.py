@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, Json
+from pydantic import Field, Json, SecretStr
 
 from aiojobs_lite.context import JobContext, injected
 from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
@@ -359,3 +359,19 @@ def test_a_stored_payload_that_no_longer_fits_is_told_from_a_wrong_call(stored: 
         "The job waits for a handler that takes them, and is looked at again at the next start."
     )
     assert "enqueued" not in str(caught.value)
+
+
+@pytest.mark.parametrize("annotation", [Any, object, dict[str, Any]])
+def test_a_secret_that_no_annotation_tells_of_is_refused(annotation: Any) -> None:
+    problem = refused(handler_of(annotation), {"password": SecretStr(SECRET)})
+    assert problem == (("value.password", "is a secret, which would be stored as asterisks"),)
+    Signature("t", handler_of(annotation)).dump(({"password": "**********"},), {})  # asterisks of the user's own
+
+
+def test_a_context_without_its_annotation_is_refused() -> None:
+    def bare(ctx, n: int) -> None: ...  # type: ignore[no-untyped-def]  # what is tested
+
+    def optional(context: JobContext | None, n: int) -> None: ...
+
+    assert refused_type(bare) == "job type 't': ctx: the context comes first, as `ctx: JobContext`"
+    assert refused_type(optional) == "job type 't': context: the context comes first, as `ctx: JobContext`"

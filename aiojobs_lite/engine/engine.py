@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import anyio
@@ -183,7 +183,7 @@ class Engine:
         }
         total = {
             name: sum(getattr(stats, name) for stats in by_type.values())
-            for name in ("pending", "scheduled", "retrying", "processing", "completed", "dead", "cancelled")
+            for name in ("pending", "scheduled", "retrying", "parked", "processing", "completed", "dead", "cancelled")
         }
         return RunnerStats(
             **total,
@@ -378,15 +378,13 @@ class Engine:
 
     def _type_stats(self, name: str, counts: TypeCounts | None) -> TypeStats:
         job_type, meter = self._registry.find(name), self._metrics.meters.get(name)
-        counts = counts or TypeCounts()
         return TypeStats(
-            counts.pending, counts.scheduled, counts.retrying, counts.processing, counts.completed, counts.dead,
-            counts.cancelled,
+            **asdict(counts or TypeCounts()),
             concurrency=job_type.concurrency if job_type else None,
             p50=meter.percentile(0.5) if meter else None,
             p95=meter.percentile(0.95) if meter else None,
             success_rate=meter.success_rate() if meter else None,
-        )  # fmt: skip
+        )
 
 
 def _resolve(ready: asyncio.Future[None], error: BaseException | None) -> None:

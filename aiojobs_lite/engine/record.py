@@ -88,7 +88,8 @@ def _kind(end: Finish) -> type[Event]:
 
 
 def _event(kind: type[Event], end: Finish, duration: float) -> Event:
-    error = end.failure.summary if end.failure else "no error"
+    nothing = "its process ended" if end.outcome is Outcome.LOST else "no error"
+    error = end.failure.summary if end.failure else nothing
     if kind is JobParked:
         return JobParked(end.id, end.type, end.parked or "")
     if kind is JobCompleted:

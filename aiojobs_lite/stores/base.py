@@ -18,9 +18,10 @@ class TypeCounts:
     """How many jobs of one type stand where.
 
     Attributes:
-        pending: All that wait, the two below included.
+        pending: All that wait, the three below included.
         scheduled: Pending, due later than the last transaction that touched or looked at the type, no attempt spent.
         retrying: Pending, after an attempt that was spent.
+        parked: Pending, and not to be claimed: their payload no longer fits their handler.
         processing: Being run, by any owner.
         completed: Completed, and not yet pruned.
         dead: Dead, and not yet pruned.
@@ -30,6 +31,7 @@ class TypeCounts:
     pending: int = 0
     scheduled: int = 0
     retrying: int = 0
+    parked: int = 0
     processing: int = 0
     completed: int = 0
     dead: int = 0

@@ -1,14 +1,14 @@
 -- Every statement of the SQLite store, by name. `{rows}` stands for one parenthesis of question marks a row.
 
 -- name: look_at_tables
--- Reads a row of each table.
+-- Reads a row of each table, whatever is in it.
 SELECT
-    (SELECT payload FROM jobs LIMIT 1),
-    (SELECT outcome FROM attempts LIMIT 1),
-    (SELECT pending FROM counts LIMIT 1),
-    (SELECT type FROM pauses LIMIT 1),
-    (SELECT expression FROM schedules LIMIT 1),
-    (SELECT job_id FROM ticks LIMIT 1);
+    (SELECT typeof(payload) FROM jobs LIMIT 1),
+    (SELECT typeof(outcome) FROM attempts LIMIT 1),
+    (SELECT typeof(pending) FROM counts LIMIT 1),
+    (SELECT typeof(type) FROM pauses LIMIT 1),
+    (SELECT typeof(expression) FROM schedules LIMIT 1),
+    (SELECT typeof(job_id) FROM ticks LIMIT 1);
 
 -- name: insert_jobs
 -- Adds jobs, pending or claimed already; their ids are consecutive.
@@ -19,13 +19,12 @@ INSERT INTO jobs (
 VALUES {rows};
 
 -- name: insert_job_once
--- Adds one pending job unless its key is taken.
+-- Adds one pending job with a key that is free.
 INSERT INTO jobs (
     type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
     status
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')
-ON CONFLICT (type, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING;
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending');
 
 -- name: job_of_key
 -- The job that holds an idempotency key.
@@ -138,7 +137,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: standing
 -- Where one job stands: what the writes on single jobs decide by.
-SELECT type, status, attempts, scheduled_at
+SELECT type, status, attempts, scheduled_at, parked IS NOT NULL
 FROM jobs
 WHERE id = ?;
 
@@ -293,15 +292,15 @@ WHERE name = ?;
 
 -- name: counts
 -- The counts of every type.
-SELECT type, pending, scheduled, retrying, processing, completed, dead, cancelled, due_mark
+SELECT type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
 FROM counts;
 
 -- name: set_counts
 -- Stores the counts of one type.
 INSERT OR REPLACE INTO counts (
-    type, pending, scheduled, retrying, processing, completed, dead, cancelled, due_mark
+    type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: jobs_where
 -- Jobs, newest first; {index} is a hint, {where} a chain of conditions. Without the hint the order and the limit make

@@ -114,6 +114,7 @@ def _finish(transaction: Transaction, end: Finish) -> bool:
     tally.processing -= 1
     tally.move(end.status, 1, end.attempts, end.scheduled_at)
     if end.parked is not None:
+        tally.parked += 1
         transaction.look_at(end.type)  # pending, and not claimable
     else:
         record = (end.id, end.attempt, end.outcome.value, end.started_at, transaction.now, end.owner)
@@ -141,11 +142,11 @@ def _insert_all(transaction: Transaction, rows: Sequence[NewJob], claiming: Clai
 
 def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
     tally = transaction.tally(row.type)
-    cursor = transaction.run("insert_job_once", row)
-    if cursor.rowcount == 0:
-        return Inserted(transaction.one("job_of_key", (row.type, row.idempotency_key))[0], is_new=False)
+    found = transaction.one("job_of_key", (row.type, row.idempotency_key))  # an INSERT in vain would use up an id
+    if found is not None:
+        return Inserted(found[0], is_new=False)
     tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-    return Inserted(cursor.lastrowid or 0, is_new=True)
+    return Inserted(transaction.run("insert_job_once", row).lastrowid or 0, is_new=True)
 
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:
@@ -176,9 +177,10 @@ def _cancel(transaction: Transaction, write: Cancel) -> Status | None:
     standing = transaction.one("standing", (write.id,))
     if standing is None:
         return None
-    job_type, status, attempts, scheduled_at = standing
+    job_type, status, attempts, scheduled_at, is_parked = standing
     if status == Status.PENDING:
         tally = transaction.tally(job_type)
+        tally.parked -= is_parked
         transaction.run("cancel_pending", (transaction.now, write.reason, write.id))
         tally.move(Status.PENDING, -1, attempts, scheduled_at)
         tally.cancelled += 1
@@ -211,9 +213,10 @@ def _delete(transaction: Transaction, write: Delete) -> Status | None:
     standing = transaction.one("standing", (write.id,))
     if standing is None:
         return None
-    job_type, status, attempts, scheduled_at = standing
+    job_type, status, attempts, scheduled_at, is_parked = standing
     if status != Status.PROCESSING:
         tally = transaction.tally(job_type)
+        tally.parked -= is_parked
         transaction.run("delete", (write.id,))
         tally.move(Status(status), -1, attempts, scheduled_at)
     return Status(status)
@@ -226,7 +229,13 @@ def _pause(transaction: Transaction, write: Pause) -> None:
 
 def _unpark(transaction: Transaction, write: Unpark) -> int:
     transaction.look_at(*write.types)
-    return sum(transaction.run("unpark", (job_type,)).rowcount for job_type in write.types)
+    unparked = 0
+    for job_type in write.types:
+        count = transaction.run("unpark", (job_type,)).rowcount
+        if count:
+            transaction.tally(job_type).parked -= count
+        unparked += count
+    return unparked
 
 
 def _prune(transaction: Transaction, write: Prune) -> int:

@@ -27,6 +27,7 @@ class Connection:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._is_closed = False
         self._fault: Exception | None = None
 
     @classmethod
@@ -44,6 +45,8 @@ class Connection:
         Raises:
             StoreError: What the function raised, translated.
         """
+        if self._is_closed:
+            raise closed()
         execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001
         try:
             return await execute(self._called, function)
@@ -58,6 +61,7 @@ class Connection:
 
     async def close(self) -> None:
         """Closes it, after all that was called before."""
+        self._is_closed = True
         with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite
             await self._connection.close()
 

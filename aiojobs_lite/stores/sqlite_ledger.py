@@ -20,7 +20,8 @@ class Tally:
     """
 
     __slots__ = (
-        "cancelled", "completed", "dead", "due_mark", "earliest", "pending", "processing", "retrying", "scheduled",
+        "cancelled", "completed", "dead", "due_mark", "earliest", "parked", "pending", "processing", "retrying",
+        "scheduled",
     )  # fmt: skip
 
     def __init__(self, *columns: int) -> None:
@@ -29,12 +30,13 @@ class Tally:
             self.pending,
             self.scheduled,
             self.retrying,
+            self.parked,
             self.processing,
             self.completed,
             self.dead,
             self.cancelled,
             self.due_mark,
-        ) = columns or (0,) * 8
+        ) = columns or (0,) * 9
 
     def columns(self) -> tuple[int, ...]:
         """All fields, in the order of the table."""
@@ -42,6 +44,7 @@ class Tally:
             self.pending,
             self.scheduled,
             self.retrying,
+            self.parked,
             self.processing,
             self.completed,
             self.dead,

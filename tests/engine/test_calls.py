@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -77,6 +78,19 @@ class Awkward(Exception):
 
 def raises_what_does_not_travel() -> None:
     raise Awkward(1, 2)
+
+
+def is_signalled() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    return os.getpid()
+
+
+def speaks_on_every_descriptor() -> str:
+    for descriptor in (1, 2):
+        os.write(descriptor, b"RETURN 3\nabc")  # as an answer to the other side would begin
+    subprocess.run([sys.executable, "-c", "import sys; print('RETURN 1'); sys.stdin.read()"], check=True)
+    return os.read(0, 100).decode()
 
 
 def hangs(started: str) -> None:
@@ -170,6 +184,21 @@ async def test_no_end_of_a_handler_in_another_process_spoils_the_next(clock: Fak
             assert await (await runner.enqueue(doubles, 4)).result() == 8
 
 
+async def test_a_signal_to_the_whole_group_does_not_end_the_other_process(clock: FakeClock) -> None:
+    """It means the parent, which drains."""
+    signalled = in_process(is_signalled, max_attempts=1)
+    async with started(clock, signalled) as runner:
+        pids = {await (await runner.enqueue(signalled)).result() for _ in range(2)}
+        assert len(pids) == 1
+
+
+async def test_what_a_handler_writes_or_reads_is_not_taken_for_answers_and_orders(clock: FakeClock) -> None:
+    speaks, doubles = in_process(speaks_on_every_descriptor, max_attempts=1), in_process(double)
+    async with started(clock, speaks, doubles) as runner:
+        assert await (await runner.enqueue(speaks)).result() == ""  # nothing to read there
+        assert await (await runner.enqueue(doubles, 8)).result() == 16
+
+
 async def test_an_exit_in_another_process_is_a_failure_like_any_other(clock: FakeClock) -> None:
     exiting = in_process(exits, max_attempts=1)
     async with started(clock, exiting) as runner:
@@ -237,6 +266,19 @@ def test_the_handler_is_found_by_name_and_fed_from_the_stored_json(here: None) -
     told = calls._in_process((__name__, "forgets_to_await"), claimed(7, "any", "{}"), Policy())
     assert told.failure is not None
     assert told.failure.message.startswith("the handler returned a coroutine that nobody awaits")
+
+
+@pytest.mark.parametrize("what", SIGNALS)
+def test_what_a_handler_asks_for_comes_back_as_it_was_raised(here: None, what: str) -> None:
+    told = calls._in_process((__name__, "raises"), claimed(7, "any", f'{{"what": "{what}"}}'), Policy())
+    ended = told.ended()
+    asked = SIGNALS[what]
+    assert type(ended.error) is type(asked)
+    assert str(ended.error) == str(asked)
+    for name in ("after", "delay"):
+        assert getattr(ended.error, name, None) == getattr(asked, name, None)
+    assert ended.failure is not None
+    assert "in raises" in (ended.failure.traceback or "")  # the lines of the other process
 
 
 def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -417,7 +417,7 @@ async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> No
     await turns()
     desk.keep(Delete(3))
     desk.committer.close()
-    with pytest.raises(RunnerClosed, match="nothing was written"):
+    with pytest.raises(RunnerClosed, match="does nothing more"):
         await waiting[0]
     with pytest.raises(RunnerClosed):
         await desk.committer.write(Delete(4))

@@ -94,7 +94,7 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
         assert runner.stats().degraded == "SQLITE_FULL"
         for _ in range(3):
             await tried_again(clock, store)
-            with pytest.raises(StoreUnavailable, match="The runner keeps trying; repeat the call later") as caught:
+            with pytest.raises(StoreUnavailable, match="Repeat the call later") as caught:
                 await runner.enqueue(quick, 6)
             assert caught.value.code == "SQLITE_FULL"
             assert (await handles[0].job()).status is Status.PROCESSING  # reading goes on

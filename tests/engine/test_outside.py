@@ -379,6 +379,6 @@ def test_before_its_start_a_runner_has_nothing_to_show() -> None:
 async def test_a_write_after_the_end_is_refused_though_somebody_kept_the_engine(database: Path) -> None:
     async with JobRunner(database, jobs=[quick]) as runner:
         engine = runner._engine_here()
-    with pytest.raises(RunnerClosed, match="nothing was written"):
+    with pytest.raises(RunnerClosed, match="does nothing more"):
         await engine.write(Delete(1))
     assert engine.is_draining

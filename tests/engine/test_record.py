@@ -136,13 +136,13 @@ async def test_the_stack_of_a_coroutine_goes_down_to_what_it_waits_for() -> None
         ),
         (
             END._replace(outcome=Outcome.LOST, status=Status.PENDING),
-            AttemptFailed(7, "a", 2, "lost", "no error", DUE),
+            AttemptFailed(7, "a", 2, "lost", "its process ended", DUE),
         ),
         (
             END._replace(outcome=Outcome.FAILED, status=Status.DEAD, failure=FAILURE, reason="all used up"),
             JobDead(7, "a", 2, "all used up", "ValueError: no"),
         ),
-        (END._replace(outcome=Outcome.LOST, status=Status.DEAD), JobDead(7, "a", 2, "", "no error")),
+        (END._replace(outcome=Outcome.LOST, status=Status.DEAD), JobDead(7, "a", 2, "", "its process ended")),
         (
             END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason="gone"),
             JobCancelled(7, "a", "gone"),

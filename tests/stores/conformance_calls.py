@@ -9,7 +9,20 @@ from collections.abc import Callable
 import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.job import Cancel, Delete, Insert, Outcome, Pause, Prune, SetSchedule, Status, Tick, TickAnswer, Write
+from aiojobs_lite.job import (
+    Cancel,
+    Delete,
+    Insert,
+    Outcome,
+    Pause,
+    Prune,
+    SetSchedule,
+    Status,
+    Tick,
+    TickAnswer,
+    Unpark,
+    Write,
+)
 from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
 from tests.stores.support import (
     GUARD,
@@ -140,8 +153,17 @@ class Answering:
         held = await running(store, new(), new(), new("b"))
         await store.apply([end(held[0], Outcome.FAILED, scheduled_at=at(9)), Insert((new(due=3), new(due=5)))], NOW)
         assert shown(store) == await counted(store)
-        assert shown(store)["a"] == TypeCounts(3, 2, 1, 1, 1, 1, 1)
+        assert shown(store)["a"] == TypeCounts(3, 2, 1, 0, 1, 1, 1, 1)
         assert shown(store)["b"] == TypeCounts(processing=1)
+
+    async def test_parked_jobs_are_counted_until_they_are_unparked_cancelled_or_deleted(self, store: Store) -> None:
+        held = await running(store, *(new() for _ in range(4)))
+        await store.apply([end(job, Outcome.SNOOZED, attempts=0, parked="x") for job in held], NOW)
+        assert shown(store) == {"a": TypeCounts(pending=4, parked=4)} == await counted(store)
+        await store.apply([Cancel(held[0].id, None), Delete(held[1].id)], NOW)
+        assert shown(store) == {"a": TypeCounts(pending=2, parked=2, cancelled=1)} == await counted(store)
+        assert await one(store, Unpark(("a", "b"))) == 2
+        assert shown(store) == {"a": TypeCounts(pending=2, cancelled=1)} == await counted(store)
 
     async def test_a_scheduled_job_that_comes_due_only_waits(self, store: Store) -> None:
         await inserted(store, *(new(priority=priority, due=due) for priority in range(3) for due in (1, 2, 3)))

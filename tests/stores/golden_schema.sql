@@ -42,6 +42,7 @@ CREATE TABLE counts (
     pending INTEGER NOT NULL,
     scheduled INTEGER NOT NULL,
     retrying INTEGER NOT NULL,
+    parked INTEGER NOT NULL,
     processing INTEGER NOT NULL,
     completed INTEGER NOT NULL,
     dead INTEGER NOT NULL,

@@ -152,6 +152,7 @@ def _count(jobs: Sequence[Job], now: int) -> TypeCounts:
         pending=by_status[Status.PENDING],
         scheduled=sum(micros(job.scheduled_at) > now and not job.attempts for job in pending),
         retrying=sum(job.attempts > 0 for job in pending),
+        parked=sum(job.parked is not None for job in pending),
         processing=by_status[Status.PROCESSING],
         completed=by_status[Status.COMPLETED],
         dead=by_status[Status.DEAD],

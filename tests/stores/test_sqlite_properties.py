@@ -156,7 +156,7 @@ async def _check(store: Store, world: _World, before: Mapping[int, Status], step
 def _without_scheduled(counts: Mapping[str, TypeCounts]) -> dict[str, tuple[int, ...]]:
     """All but what depends on when a type was last looked at."""
     return {
-        name: (one.pending, one.retrying, one.processing, one.completed, one.dead, one.cancelled)
+        name: (one.pending, one.retrying, one.parked, one.processing, one.completed, one.dead, one.cancelled)
         for name, one in counts.items()
     }
 

@@ -27,8 +27,8 @@ async def limited(ctx: JobContext) -> None:
     note(LOG, "end", ctx.id, os.getpid())
 
 
-def runner_on(database: str | Path, max_running: int = 100) -> JobRunner:
-    """A runner with this program's job types."""
+def runner_on(database: str | Path, max_running: int = LIMIT - 1) -> JobRunner:
+    """A runner with this program's job types; it alone cannot reach the limit."""
     runner = JobRunner(database, jobs=[limited], max_running=max_running)
 
     @runner.cron("* * * * * *", catch_up="all", overlap="queue")  # on a machine that stalls as well
