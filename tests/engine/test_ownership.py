@@ -160,16 +160,41 @@ def test_a_new_file_that_was_taken_for_a_dead_owners_is_made_again(
     monkeypatch.undo()
     assert removed == [ownership.owner] * 2
     assert files(prefix) == [ownership.owner]
-    with owner_elsewhere(prefix):
-        script = f"""if True:
-            from aiojobs_lite.engine.ownership import Ownership
-            print(Ownership({prefix!r}).is_dead({ownership.owner!r}))
-        """
-        command = [sys.executable, "-c", script]
-        root = Path(__file__).parents[2]
-        told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, env=unmeasured())
-        assert told.stdout.strip() == "False"
+    assert seen_from_elsewhere(prefix, ownership.owner) == "alive"
     ownership.release()
+
+
+@pytest.mark.parametrize("instead", [None, "another file"])
+def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
+    prefix: str, instead: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    ownership = Ownership(prefix)
+    ownership.renew()  # before it lives there is nothing to show
+    ownership.acquire()
+    file = Path(f"{prefix}-owner-{ownership.owner}")
+    found = file.stat().st_ino
+    ownership.renew()
+    assert (file.stat().st_ino, caplog.text) == (found, "")
+    file.unlink()
+    if instead is not None:
+        file.write_text(instead)
+    for _ in range(2):
+        ownership.renew()
+        assert caplog.text.count("was removed") == 1
+        assert seen_from_elsewhere(prefix, ownership.owner) == "alive"
+    ownership.release()
+    assert files(prefix) == []
+
+
+def seen_from_elsewhere(prefix: str, owner: str) -> str:
+    """What another process takes an owner for."""
+    script = f"""if True:
+        from aiojobs_lite.engine.ownership import Ownership
+        print("dead" if Ownership({prefix!r}).is_dead({owner!r}) else "alive")
+    """
+    command, root = [sys.executable, "-c", script], Path(__file__).parents[2]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root, env=unmeasured())
+    return told.stdout.strip()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
