@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, job
-from aiojobs_lite.errors import StoreRefused, StoreRejected
+from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.events import JobParked
 from tests.engine.support import Faulty, faulty
 from tests.stores.support import connected, contents
@@ -118,9 +118,6 @@ async def test_a_payload_spoiled_beside_us_parks_its_job_and_holds_up_no_other(
         await looks_no_more(store, monkeypatch)
 
 
-@pytest.mark.xfail(
-    raises=StoreRejected, reason="the look into every table at the start is refused the payload of the first row"
-)
 async def test_a_payload_spoiled_while_nothing_ran_parks_its_job_and_holds_up_no_other(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
