@@ -23,6 +23,23 @@ BARE: Final = "bare sqlite3"
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        rounds: Measurements of which the median counts.
+        scale: Factor for the numbers of jobs; 1 is what the limits are meant for.
+    """
+
+    rounds: int = 5
+    scale: float = 1.0
+
+    def jobs(self, most: int) -> int:
+        """A number of jobs, whole hundreds."""
+        return max(100, round(most * self.scale / 100) * 100)
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """One measured figure.
 

@@ -1,0 +1,85 @@
+"""How many jobs a second: enqueued, and from the enqueue to the last commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks import bare, ours
+from benchmarks.harness import BARE, DURABILITIES, OURS, Durability, Figure, Plan, on_new_path
+
+PAYLOADS = (100, 10_000, 100_000)  # bytes
+PRODUCERS = (1, 10, 100, 1000)
+
+
+def enqueue(plan: Plan) -> Iterator[Figure]:
+    """Enqueue only: one by one, 1,000 at once, and by 100 producers at a time."""
+    for durability in DURABILITIES:
+        few, many = plan.jobs(4_000), plan.jobs(50_000)
+        yield from side_by_side(
+            plan, "sequential enqueue", durability, None,
+            lambda path: asyncio.run(ours.sequential_enqueue(path, durability, few)),  # noqa: B023
+            lambda path: bare.inserts_one_by_one(path, durability, few),  # noqa: B023
+        )  # fmt: skip
+        yield from side_by_side(
+            plan, "enqueue_many(1000)", durability, None,
+            lambda path: asyncio.run(ours.enqueue_many(path, durability, many, 1000)),  # noqa: B023
+            lambda path: bare.inserts(path, durability, many, 1000),  # noqa: B023
+        )  # fmt: skip
+        yield from side_by_side(
+            plan, "enqueue, 100 producers", durability, None,
+            lambda path: asyncio.run(ours.concurrent_enqueue(path, durability, many, 100)),  # noqa: B023
+            lambda path: bare.inserts(path, durability, many, 100),  # noqa: B023
+        )  # fmt: skip
+
+
+def end_to_end(plan: Plan) -> Iterator[Figure]:
+    """Enqueued by many producers, claimed, run and finished."""
+    for durability in DURABILITIES:
+        for producers in PRODUCERS:
+            jobs = plan.jobs(20_000 if producers > 1 else 4_000)
+            yield from side_by_side(
+                plan, "end to end", durability, producers,
+                lambda path: asyncio.run(ours.end_to_end(path, durability, jobs, producers)),  # noqa: B023
+                lambda path: bare.end_to_end(path, durability, jobs),  # noqa: B023
+            )  # fmt: skip
+
+
+def payloads(plan: Plan) -> Iterator[Figure]:
+    """The same with payloads of some size, by 100 producers."""
+    for size in PAYLOADS:
+        jobs, text = plan.jobs(max(1_000, min(20_000, 40_000_000 // size))), "x" * size
+        yield from side_by_side(
+            plan, "payload", "normal", size,
+            lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100, text=text)),  # noqa: B023
+            lambda path: bare.end_to_end(path, "normal", jobs, f'{{"n":1,"text":"{text}"}}'),  # noqa: B023
+        )  # fmt: skip
+
+
+def variety(plan: Plan) -> Iterator[Figure]:
+    """The same with 50 job types that have limits of their own, and with failures that are tried again."""
+    jobs = plan.jobs(20_000)
+    for name, measure in (
+        ("50 types with limits", partial(ours.end_to_end, types=50, concurrency=10)),
+        ("5 % fail once", partial(ours.with_failures, every=20)),
+    ):
+        yield from side_by_side(
+            plan, name, "normal", None,
+            lambda path: asyncio.run(measure(path, "normal", jobs, 100)),  # noqa: B023
+            lambda path: bare.end_to_end(path, "normal", jobs),
+        )  # fmt: skip
+
+
+def side_by_side(
+    plan: Plan, workload: str, durability: Durability, at: float | None, measure: Callable[[Path], float],
+    limit: Callable[[Path], float],
+) -> Iterator[Figure]:  # fmt: skip
+    """Ours and the limit, turn by turn, each on a database of its own."""
+    mine, limits = [], []
+    for _ in range(plan.rounds):
+        mine.append(on_new_path(measure))
+        limits.append(on_new_path(limit))
+    yield Figure(workload, OURS, durability, "jobs/s", tuple(mine), at)
+    yield Figure(workload, BARE, durability, "jobs/s", tuple(limits), at)
