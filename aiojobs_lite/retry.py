@@ -273,5 +273,5 @@ def _said(error: BaseException | None) -> BaseException | None:
 def _text(signal: Signal) -> str:
     try:
         return str(signal)
-    except Exception as error:  # noqa: BLE001  # of a subclass: the user's code
+    except BaseException as error:  # noqa: BLE001  # of a subclass: the user's code
         return f"(its __str__ raised {type(error).__name__})"

@@ -95,9 +95,11 @@ async def call_in_process(
     handler = job_type.handler
     where = (handler.__module__, handler.__qualname__)
     async with limiter:
+        alone = anyio.CapacityLimiter(1)
+        await anyio.to_process.run_sync(_made_ready, where[0], cancellable=True, limiter=alone)
         entered()
         told = await anyio.to_process.run_sync(
-            _in_process, where, claimed, job_type.policy, cancellable=True, limiter=anyio.CapacityLimiter(1)
+            _in_process, where, claimed, job_type.policy, cancellable=True, limiter=alone
         )
     return told.ended()
 
@@ -125,6 +127,12 @@ class _Told(NamedTuple):
         if name == "Snooze":
             return Snooze(delay or 0.0, text)
         return Abandon(text) if name == "Abandon" else Cancel(text)
+
+
+def _made_ready(module: str) -> None:
+    """Starts the process and imports the handler's module, if need be: that is not the handler's time."""
+    _become_worker()
+    importlib.import_module(module)
 
 
 def _in_process(where: tuple[str, str], claimed: Claimed, policy: Policy) -> _Told:
@@ -187,9 +195,22 @@ def _become_worker() -> None:
         return
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    _find_standard_error()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _die_with_parent()
+
+
+def _find_standard_error() -> None:
+    """Writes where the parent writes. Standard error as it was found is a pipe that nobody reads: once it is full,
+    whoever writes there would hang.
+    """
+    try:
+        found = os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY | os.O_APPEND)
+    except OSError:  # no such system, or a socket
+        found = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(found, 2)
+    os.close(found)
 
 
 def _die_with_parent() -> None:

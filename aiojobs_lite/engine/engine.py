@@ -87,10 +87,11 @@ class Engine:
             store, clock, bus,
             next_claim=self._next_claim, committed=self._dispatcher.committed, idle=self._went_idle,
         )  # fmt: skip
+        self._drain_asked = asyncio.Event()
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,
             keep=self._committer.keep, released=self._dispatcher.released, finished=self.waiters.finished,
-            refused=lambda: self._watcher.look_again(),
+            refused=lambda: self._watcher.look_again(), draining=self._drain_asked.is_set,
             cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         self._ticker = Ticker(schedules, clock, bus, self._metrics, self._committer.write)
@@ -104,7 +105,6 @@ class Engine:
         )  # fmt: skip
         self._watcher = Watcher(store, clock, self._metrics, changed=self._changed, jumped=self._jumped)
         self._signals = Signals(self._on_signal)
-        self._drain_asked = asyncio.Event()
         self._hurry = asyncio.Event()
         self._close_asked = asyncio.Event()
         self._idle = asyncio.Event()
@@ -206,12 +206,22 @@ class Engine:
         try:
             await self._open()
             self._signals.install()
-            async with anyio.create_task_group() as last:
-                last.start_soon(self._guarded, self._committer.run)
-                await self._live(ready)
+            async with anyio.create_task_group() as group:
+                for part in (self._committer, self._dispatcher, self._watcher, self._ticker):
+                    group.start_soon(self._guarded, part.run)
+                await self._first_rescue()
+                group.start_soon(self._guarded, self._janitor.run)
+                _resolve(ready, None)
+                self._is_up = True
+                self._committer.wake()
+                await self._drain_asked.wait()
+                await self._drain()
+                await self._close_asked.wait()
+                await self._flush()
+                self._is_over = True
                 self._committer.close()
-                await self.store.close()  # what is in flight ends first, and is answered
-                last.cancel_scope.cancel()
+                await self.store.close()  # before the parts end: what they have in flight is answered, or gives up
+                group.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  # handed to `start`, or logged: never to the host
             if ready.done():
                 _log.exception("the engine stopped; this is a defect of the library, please report it")
@@ -219,21 +229,6 @@ class Engine:
         finally:
             _resolve(ready, RunnerClosed())
             await self._shut()
-
-    async def _live(self, ready: asyncio.Future[None]) -> None:
-        async with anyio.create_task_group() as group:
-            for part in (self._dispatcher, self._watcher, self._ticker):
-                group.start_soon(self._guarded, part.run)
-            await self._first_rescue()
-            group.start_soon(self._guarded, self._janitor.run)
-            _resolve(ready, None)
-            self._is_up = True
-            self._committer.wake()
-            await self._drain_asked.wait()
-            await self._drain()
-            await self._close_asked.wait()
-            await self._flush()
-            group.cancel_scope.cancel()
 
     async def _open(self) -> None:
         await self.store.open()
@@ -259,7 +254,8 @@ class Engine:
             try:
                 await run()
             except StoreUnavailable as error:
-                _log.warning("%s: %s", run.__qualname__, error)
+                if not self._is_over:
+                    _log.warning("%s: %s", run.__qualname__, error)
             except Exception:  # noqa: BLE001  # logged, and the part is started again
                 _log.exception("%s failed and is started again; please report it", run.__qualname__)
             await asyncio.sleep(_RESTART_PAUSE)

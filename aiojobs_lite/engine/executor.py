@@ -84,6 +84,7 @@ class Executor:
         released: Told that a type's slot is free.
         finished: Told of each end that was committed.
         refused: Told that somebody else has ended an attempt of this runner.
+        draining: Whether the runner is about to end.
         cancel_grace: Seconds that a stopped attempt may take to end before it is reported as stuck.
     """
 
@@ -99,6 +100,7 @@ class Executor:
         released: Callable[[str], None],
         finished: Callable[[Finish], None],
         refused: Callable[[], None],
+        draining: Callable[[], bool],
         cancel_grace: float,
     ) -> None:
         self._clock = clock
@@ -114,6 +116,7 @@ class Executor:
         self._released = released
         self._finished = finished
         self._refused = refused
+        self._draining = draining
         self._cancel_grace = cancel_grace
         self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._running: dict[int, Running] = {}
@@ -214,8 +217,17 @@ class Executor:
         elif job_type.mode == "thread":
             value = await call_in_thread(job_type.handler, args, kwargs, run)
         else:
-            return await call_in_process(job_type, claimed, self._processes, entered=partial(self._entered, run))
+            return await self._in_process(run)
         return _succeeded(job_type, value)
+
+    async def _in_process(self, run: Running) -> Ended:
+        try:
+            entered = partial(self._entered, run)
+            return await call_in_process(run.job_type, run.claimed, self._processes, entered=entered)
+        except anyio.BrokenWorkerProcess:
+            if self._draining():  # a signal to the whole process group met it before it could ignore it
+                return Ended(stopped=Stop.SHUTDOWN)
+            raise
 
     def _entered(self, run: Running) -> None:
         """The handler's first line is next: from here its time counts."""
@@ -249,7 +261,7 @@ class Executor:
         )
         try:
             return settled(ended)
-        except Exception as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+        except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             return settled(Ended(error=error, failure=describe(error), may_retry=True))
 
     def _forget(self, job_id: int) -> None:

@@ -136,7 +136,7 @@ class Ticker:
         for tick in ticks:
             runs = schedule.runs(tick, now)
             row = schedule.job_type.bind().row(now)._replace(schedule=schedule.name, tick=tick) if runs else None
-            skip_overlap = schedule.overlap == "skip" and not (schedule.catch_up == "all" and tick != ticks[-1])
+            skip_overlap = schedule.overlap == "skip" and not (schedule.catch_up == "all" and len(ticks) > 1)
             answer = await self._write(Tick(schedule.name, tick, next_tick, row, skip_overlap))
             self._tell(schedule, tick, answer)
         self._next[schedule.name] = next_tick

@@ -38,6 +38,7 @@ class Desk:
         self.executor = Executor(
             clock, self.bus, self.metrics, registry_of(*job_types), deps or {},
             keep=self._keep, released=self.released.append, finished=self.finished.append, refused=self._refused,
+            draining=lambda: False,
             cancel_grace=5,
         )  # fmt: skip
 
