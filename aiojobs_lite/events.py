@@ -228,14 +228,17 @@ class TickFired(Event):
 
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Event):
-    """A cron schedule made no job. `reason`: `overlap`, `too late` or `catch_up`."""
+    """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, or `catch_up`
+    for those that a later one stands for.
+    """
 
     level = logging.WARNING
     part = "cron"
-    text = "tick skipped: {schedule} at {tick}: {reason}"
+    text = "tick skipped: {schedule} at {tick} ({ticks} in all): {reason}"
     schedule: str
     tick: datetime
     reason: str
+    ticks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

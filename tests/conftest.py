@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +18,8 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
 settings.load_profile("house")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event loop, which then ends its processes
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import anyio
@@ -96,12 +96,22 @@ async def call_in_process(
     where = (handler.__module__, handler.__qualname__)
     async with limiter:
         alone = anyio.CapacityLimiter(1)
-        await anyio.to_process.run_sync(_made_ready, where[0], cancellable=True, limiter=alone)
+        await _finished_starting(anyio.to_process.run_sync(_made_ready, where[0], limiter=alone))
         entered()
         told = await anyio.to_process.run_sync(
             _in_process, where, claimed, job_type.policy, cancellable=True, limiter=alone
         )
     return told.ended()
+
+
+async def _finished_starting(start: Coroutine[Any, Any, None]) -> None:
+    """Awaits a start whatever happens: one that is cancelled would leave a process behind that nobody knows."""
+    task = asyncio.ensure_future(start)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class _Told(NamedTuple):

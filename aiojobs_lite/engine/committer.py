@@ -7,6 +7,7 @@ await can never leave half a transaction). Claims ride in the same transaction.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
 from aiojobs_lite.stores.base import Applied, Store
 
+_log = logging.getLogger("aiojobs_lite.engine")
 _MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
@@ -60,6 +62,7 @@ class Committer:
         self._next_claim = next_claim
         self._committed = committed
         self._idle = idle
+        self._kept: list[_Entry] = []  # the engine's own go first: who waits for a slot waits for them
         self._waiting: list[_Entry] = []
         self._alarm = Alarm(clock)
         self._busy = False
@@ -76,7 +79,7 @@ class Committer:
     @property
     def is_idle(self) -> bool:
         """Whether no write waits or is in flight."""
-        return not self._waiting and not self._busy
+        return not self._kept and not self._waiting and not self._busy
 
     def wake(self) -> None:
         """Something may be to be claimed."""
@@ -106,14 +109,14 @@ class Committer:
 
         Only a write that the store rejects as it stands ends with `done(None, error)`.
         """
-        self._waiting.append(_Entry(write, None, done))
+        self._kept.append(_Entry(write, None, done))
         self._alarm.ring()
 
     async def run(self) -> None:
         """Commits, for ever."""
         while True:
             claim = None if self._degraded else self._next_claim(self._inserts_wait())
-            if self._waiting or claim or self._degraded:
+            if self._kept or self._waiting or claim or self._degraded:
                 await self._commit(claim)
             else:
                 self._idle()
@@ -130,9 +133,16 @@ class Committer:
     def _inserts_wait(self) -> bool:
         return any(type(entry.write) is Insert for entry in self._waiting[:_MOST_WRITES])
 
+    def _next_group(self) -> list[_Entry]:
+        entries = self._kept[:_MOST_WRITES]
+        del self._kept[:_MOST_WRITES]
+        room = _MOST_WRITES - len(entries)
+        entries += self._waiting[:room]
+        del self._waiting[:room]
+        return entries
+
     async def _commit(self, claim: Claim | None) -> None:
-        entries = self._waiting[:_MOST_WRITES]
-        del self._waiting[:_MOST_WRITES]
+        entries = self._next_group()
         writes: list[Write] = [entry.write for entry in entries]
         if claim:
             writes.append(claim)
@@ -160,10 +170,10 @@ class Committer:
 
     def _deliver(self, entries: list[_Entry], applied: Applied, claim: Claim | None) -> None:
         answers = applied.answers
-        self._committed(applied, answers[-1] if claim else None)
+        _told(self._committed, applied, answers[-1] if claim else None)
         for entry, answer in zip(entries, answers, strict=False):  # the claim's answer is one more
             if entry.done is not None:
-                entry.done(answer, None)
+                _told(entry.done, answer, None)
             elif entry.future is not None and not entry.future.done():
                 entry.future.set_result(answer)
 
@@ -191,7 +201,7 @@ class Committer:
         for entry in entries:
             if entry.future is not None:
                 _fail(entry, error)
-        self._waiting[:0] = [entry for entry in entries if entry.future is None]
+        self._kept[:0] = [entry for entry in entries if entry.future is None]
         self._busy = False
         length, self._pause_length = self._pause_length, min(_LONGEST_PAUSE, self._pause_length * 2)
         await sleep(self._clock, length)
@@ -212,8 +222,16 @@ def _rejected(error: Exception) -> StoreError:
     return rejected
 
 
+def _told(whom: Callable[..., None], *what: object) -> None:
+    """One who fails must not keep the others' answers from them."""
+    try:
+        whom(*what)
+    except Exception:  # noqa: BLE001  # logged
+        _log.exception("%r failed when it was told of a commit; please report it", whom)
+
+
 def _fail(entry: _Entry, error: StoreError) -> None:
     if entry.done is not None:
-        entry.done(None, error)
+        _told(entry.done, None, error)
     elif entry.future is not None and not entry.future.done():
         entry.future.set_exception(error)

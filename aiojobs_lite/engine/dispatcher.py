@@ -47,6 +47,7 @@ class Dispatcher:
         self._closed = False
         self._limits = {job_type.name: job_type.concurrency for job_type in registry if job_type.concurrency}
         self._due: dict[str, int | None] = {job_type.name: _LONG_AGO for job_type in registry}
+        self._seen: dict[str, int | None] = {}  # the same as it was known last
         self._held_back: set[str] = set()
         self._running: Counter[str] = Counter()
         self._total = 0
@@ -71,7 +72,7 @@ class Dispatcher:
             self.look_again()
         for job_type, due in applied.due.items():
             if job_type in self._due:
-                self._due[job_type] = due
+                self._due[job_type] = self._seen[job_type] = due
         if answer:
             self._held_back |= answer.held_back
             for job in answer.jobs:
@@ -87,6 +88,12 @@ class Dispatcher:
         self._total -= 1
         self._held_back.discard(job_type)
         self._wake()
+
+    def finished(self, job_type: str) -> None:
+        """The end of an attempt is committed, of whatever owner: it counts against its type's limit no more."""
+        if job_type in self._held_back:
+            self._held_back.discard(job_type)
+            self._wake()
 
     def look_again(self, job_type: str | None = None) -> None:
         """Forgets what was known of a type's due jobs (None: of every type's)."""
@@ -117,7 +124,7 @@ class Dispatcher:
     def oldest_due_age(self) -> float:
         """For how many seconds the longest waiting due job has been due; 0 if none waits."""
         now = self._clock.now()
-        known = [due for due in self._due.values() if due is not None and _LONG_AGO < due <= now]
+        known = [due for due in self._seen.values() if due is not None and due <= now]
         return (now - min(known)) / 1e6 if known else 0.0
 
     async def run(self) -> None:

@@ -27,11 +27,11 @@ from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
 from aiojobs_lite.events import Bus, DrainFinished, DrainStarted, TypesUnclaimed
-from aiojobs_lite.job import Claim, Finish, Unpark, Write
+from aiojobs_lite.job import Claim, ClaimAnswer, Finish, Unpark, Write
 from aiojobs_lite.registry import Registry
 from aiojobs_lite.retry import Stop
 from aiojobs_lite.stats import Metrics, RunnerStats, TypeStats
-from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
+from aiojobs_lite.stores.base import Applied, JobFilter, Store, TypeCounts
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _RESTART_PAUSE = 1.0  # seconds
@@ -85,12 +85,12 @@ class Engine:
         )  # fmt: skip
         self._committer = Committer(
             store, clock, bus,
-            next_claim=self._next_claim, committed=self._dispatcher.committed, idle=self._went_idle,
+            next_claim=self._next_claim, committed=self._committed, idle=self._went_idle,
         )  # fmt: skip
         self._drain_asked = asyncio.Event()
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,
-            keep=self._committer.keep, released=self._dispatcher.released, finished=self.waiters.finished,
+            keep=self._committer.keep, released=self._dispatcher.released, finished=self._finished,
             refused=lambda: self._watcher.look_again(), draining=self._drain_asked.is_set,
             cancel_grace=settings.cancel_grace,
         )  # fmt: skip
@@ -313,6 +313,15 @@ class Engine:
         """No job starts before the start is complete: one that is cancelled, by a signal say, has nothing to stop."""
         return self._dispatcher.next_claim(inserting) if self._is_up else None
 
+    def _committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
+        if applied.changed:
+            self._watcher.look_again()  # the store has told of it, and will not again
+        self._dispatcher.committed(applied, answer)
+
+    def _finished(self, end: Finish) -> None:
+        self._dispatcher.finished(end.type)
+        self.waiters.finished(end)
+
     def _kept(self, write: Write) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
 
@@ -332,8 +341,7 @@ class Engine:
 
         def told(saved: asyncio.Future[bool]) -> None:
             if not saved.cancelled() and saved.exception() is None and saved.result():
-                self._dispatcher.look_again(end.type)  # its slot is free
-                self.waiters.finished(end)
+                self._finished(end)
                 publish_end(self.bus, end, 0.0)
 
         future.add_done_callback(told)

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+from glob import escape
 from pathlib import Path
 
 _log = logging.getLogger("aiojobs_lite.engine")
@@ -71,7 +72,7 @@ class Ownership:
         if self._prefix is None:
             return []
         prefix = Path(self._prefix)
-        found = (entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{prefix.name}*"))
+        found = (entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*"))
         return [owner for owner in found if (os.getpid(), owner) not in _HERE]
 
     @staticmethod

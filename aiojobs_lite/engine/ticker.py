@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
-from aiojobs_lite.errors import StoreError
+from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.events import Bus, TickFired, TickSkipped
 from aiojobs_lite.job import SetSchedule, Tick, TickAnswer, Write
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.stats import Metrics
 
+_log = logging.getLogger("aiojobs_lite.cron")
 CatchUp = Literal["latest", "skip", "all"]
 Overlap = Literal["skip", "queue"]
 
 _LATEST_MAY_BE = 86400.0  # seconds late that a missed tick is still run by catch_up="latest"
 _ON_TIME = 60.0  # seconds late that a tick does not count as missed
 _MOST_CAUGHT_UP = 100  # ticks of catch_up="all"; the oldest beyond them are dropped
+_MOST_COUNTED = 1000  # ticks that were missed; beyond them nobody counts
 _RETRY = 1.0  # seconds until a tick that could not be written is tried again
 
 
@@ -124,7 +127,7 @@ class Ticker:
             try:
                 for name in due:
                     await self._fire(self._schedules[name], now)
-            except StoreError:  # told by the committer; the tick is not lost
+            except StoreUnavailable:  # told by the committer; the tick is not lost
                 await self._alarm.wait(now + int(_RETRY * MICROSECONDS))
                 continue
             if not due:
@@ -133,13 +136,24 @@ class Ticker:
     async def _fire(self, schedule: Schedule, now: int) -> None:
         next_tick = to_micros(schedule.cron.next_after(to_datetime(now)))
         ticks = schedule.due(self._next[schedule.name], now)
+        self._tell_of_missed(schedule, self._next[schedule.name], ticks[0])
         for tick in ticks:
             runs = schedule.runs(tick, now)
             row = schedule.job_type.bind().row(now)._replace(schedule=schedule.name, tick=tick) if runs else None
             skip_overlap = schedule.overlap == "skip" and not (schedule.catch_up == "all" and len(ticks) > 1)
-            answer = await self._write(Tick(schedule.name, tick, next_tick, row, skip_overlap))
-            self._tell(schedule, tick, answer)
+            try:
+                answer = await self._write(Tick(schedule.name, tick, next_tick, row, skip_overlap))
+            except StoreRejected:
+                _log.exception("the tick of %s at %s is lost", schedule.name, to_datetime(tick))  # not the others
+            else:
+                self._tell(schedule, tick, answer)
         self._next[schedule.name] = next_tick
+
+    def _tell_of_missed(self, schedule: Schedule, stored: int, first: int) -> None:
+        """Counts the ticks from the stored one to the first that is dealt with, to 1,000."""
+        if stored < first:
+            missed = schedule.cron.latest_between(to_datetime(stored - 1), to_datetime(first - 1), _MOST_COUNTED)
+            self._skipped(schedule, stored, "catch_up", len(missed))
 
     def _tell(self, schedule: Schedule, tick: int, answer: TickAnswer) -> None:
         at = to_datetime(tick)
@@ -147,7 +161,9 @@ class Ticker:
             if self._bus.hears(TickFired):
                 self._bus.publish(TickFired(schedule.name, at, answer.job_id or 0))
         elif answer.what != "duplicate":
-            self._metrics.skipped_ticks += 1
-            if self._bus.hears(TickSkipped):
-                reason = "overlap" if answer.what == "overlap" else "too late"
-                self._bus.publish(TickSkipped(schedule.name, at, reason))
+            self._skipped(schedule, tick, "overlap" if answer.what == "overlap" else "too late")
+
+    def _skipped(self, schedule: Schedule, first: int, reason: str, ticks: int = 1) -> None:
+        self._metrics.skipped_ticks += ticks
+        if self._bus.hears(TickSkipped):
+            self._bus.publish(TickSkipped(schedule.name, to_datetime(first), reason, ticks))

@@ -59,7 +59,11 @@ class Watcher:
             if abs((wall - wall_then) / MICROSECONDS - passed) > _JUMP:
                 self._jumped()
             asked, self._asked = self._asked, False
-            if await self._store.changed() or asked:
-                await self._changed()
+            try:
+                if await self._store.changed() or asked:
+                    await self._changed()
+            except BaseException:
+                self._asked = True  # what was told once is not told again
+                raise
             monotonic = time.monotonic()
             wall = self._clock.now()

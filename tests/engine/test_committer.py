@@ -393,7 +393,7 @@ async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clo
 
 
 async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clock: FakeClock) -> None:
-    store = Scripted(None, REJECTED, None, FULL)
+    store = Scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
             tasks = [desk.call(Delete(number)) for number in (1, 2, 3)]

@@ -1,0 +1,197 @@
+"""What handlers may raise: signals that are not made as ours are, classes that cannot be asked, signals in groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import anyio
+import pytest
+
+from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, job
+from aiojobs_lite.events import AttemptFailed, Event, JobCancelled, JobDead, JobSnoozed
+from aiojobs_lite.testing import FakeClock
+from tests.support import PATIENCE, next_event
+
+
+class BareRetry(Retry):
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class BareSnooze(Snooze):
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class MuteCancel(Cancel):
+    def __init__(self, fault: type[BaseException]) -> None:
+        self.fault = fault
+
+    def __str__(self) -> str:
+        raise self.fault
+
+
+class MuteAbandon(Abandon):
+    def __init__(self, fault: type[BaseException]) -> None:
+        self.fault = fault
+
+    def __str__(self) -> str:
+        raise self.fault
+
+
+class MuteSnooze(Snooze):
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def cannot_be_asked(fault: type[BaseException]) -> type[Exception]:
+    """An exception class that fails when somebody looks whether an exception is one of it."""
+
+    class Meta(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            raise fault
+
+    class Odd(Exception, metaclass=Meta):
+        pass
+
+    return Odd
+
+
+@job
+async def quick() -> str:
+    return "ran"
+
+
+@contextmanager
+def nothing_reaches_the_host() -> Iterator[None]:
+    loop, told = asyncio.get_running_loop(), list[Any]()
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(None)
+    assert told == []
+
+
+async def end_of(raises: Callable[[], Any], kind: type[Event], **options: Any) -> tuple[Any, Any]:
+    """Runs a job that raises, and one after it in the only slot there is; returns how the first ended."""
+
+    @job(**options)
+    async def odd() -> None:
+        outcome = raises()
+        if asyncio.iscoroutine(outcome):
+            await outcome
+
+    runner = JobRunner(":memory:", jobs=[odd, quick], clock=FakeClock(), max_running=1)
+    with nothing_reaches_the_host():
+        async with asyncio.timeout(PATIENCE), runner:
+            events = runner.events()
+            handle = await runner.enqueue(odd)
+            told = await next_event(events, kind)
+            assert told.job_id == handle.id  # type: ignore[attr-defined]  # those asked for have it
+            assert await (await runner.enqueue(quick)).result() == "ran"
+            assert runner.stats().running == 0
+            return told, await handle.job()
+
+
+def raiser(error: BaseException) -> Callable[[], NoReturn]:
+    def raises() -> NoReturn:
+        raise error
+
+    return raises
+
+
+async def test_a_retry_that_was_not_made_as_ours_leaves_its_delay_to_the_backoff() -> None:
+    _, found = await end_of(raiser(BareRetry("busy")), AttemptFailed)
+    assert (found.status, found.attempts) == (Status.PENDING, 1)
+    assert found.history[0].error_type == "BareRetry"
+    assert timedelta(seconds=1) <= found.scheduled_at - FakeClock().time <= timedelta(seconds=2)
+
+
+async def test_a_snooze_that_was_not_made_as_ours_is_over_at_once() -> None:
+    asked: list[int] = []
+
+    @job
+    async def snoozes(ctx: JobContext) -> str:
+        asked.append(ctx.attempt)
+        if len(asked) == 1:
+            raise BareSnooze("later")
+        return "ran"
+
+    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[snoozes], clock=FakeClock()) as runner:
+        handle = await runner.enqueue(snoozes)
+        assert await handle.result() == "ran"
+        assert (asked, (await handle.job()).snoozes) == ([1, 1], 1)
+
+
+@pytest.mark.parametrize("fault", [ValueError, SystemExit])
+async def test_a_signal_whose_text_raises_settles_its_job(fault: type[BaseException]) -> None:
+    told, found = await end_of(raiser(MuteCancel(fault)), JobCancelled)
+    assert (found.status, told.reason) == (Status.CANCELLED, f"(its __str__ raised {fault.__name__})")
+    _, found = await end_of(raiser(MuteAbandon(fault)), JobDead)
+    assert (found.status, found.reason, found.attempts) == (Status.DEAD, "abandoned by its handler", 1)
+
+
+async def test_a_snooze_whose_text_raises_costs_nothing() -> None:
+    _, found = await end_of(raiser(MuteSnooze("1h")), JobSnoozed)
+    assert (found.status, found.attempts, found.snoozes) == (Status.PENDING, 0, 1)
+    assert found.scheduled_at - FakeClock().time == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("option", ["retry_on", "abandon_on"])
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+async def test_a_class_that_cannot_be_asked_about_an_exception_fails_the_attempt_and_nothing_else(
+    fault: type[BaseException], option: str
+) -> None:
+    options: dict[str, Any] = {option: cannot_be_asked(fault)}
+    _, found = await end_of(raiser(LookupError("mine")), AttemptFailed, **options)
+    assert (found.status, found.attempts) == (Status.PENDING, 1)
+    assert found.history[0].error_type == fault.__name__
+
+
+# Groups, as task groups make them.
+
+
+async def fails(error: Exception) -> None:
+    raise error
+
+
+async def in_asyncio(*errors: Exception) -> None:
+    async with asyncio.TaskGroup() as group:
+        for error in errors:
+            group.create_task(fails(error))
+
+
+async def in_anyio(*errors: Exception) -> None:
+    async with anyio.create_task_group() as group:
+        for error in errors:
+            group.start_soon(fails, error)
+
+
+async def in_both(*errors: Exception) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(in_anyio(*errors))
+
+
+GROUPED = pytest.mark.parametrize("grouped", [in_asyncio, in_anyio, in_both])
+
+
+@GROUPED
+async def test_a_group_of_one_signal_is_that_signal(grouped: Callable[..., Any]) -> None:
+    told, found = await end_of(lambda: grouped(Retry("busy", after=7)), AttemptFailed)
+    assert (found.status, told.next_at - FakeClock().time) == (Status.PENDING, timedelta(seconds=7))
+    _, found = await end_of(lambda: grouped(Abandon("bad")), JobDead)
+    assert (found.reason, found.attempts) == ("abandoned by its handler", 1)
+
+
+@GROUPED
+async def test_a_group_of_two_is_a_failure_like_any_other(grouped: Callable[..., Any]) -> None:
+    for errors in ([Retry("a", after=60), Retry("b", after=60)], [Abandon("a"), ValueError("b")]):
+        told, found = await end_of(lambda errors=errors: grouped(*errors), AttemptFailed)  # type: ignore[misc]
+        assert (found.status, found.attempts) == (Status.PENDING, 1)
+        assert told.next_at - FakeClock().time <= timedelta(seconds=2)  # the backoff's
+        assert found.history[0].error_type == "ExceptionGroup"
