@@ -1,0 +1,112 @@
+"""A wall clock that steps while jobs wait for it, and ticks that were missed, through the runner."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite import JobContext, JobRunner, StoreUnavailable, job
+from aiojobs_lite.clock import MICROSECONDS, SystemClock
+from aiojobs_lite.events import Event, JobSnoozed, Listener, StoreDegraded, StoreRecovered, TickFired, TickSkipped
+from aiojobs_lite.job import Insert
+from aiojobs_lite.retry import Snooze
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import FULL, faulty, only
+from tests.support import PATIENCE, next_event, until
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class MovedClock(SystemClock):
+    """The machine's clock, whose hands the test moves: no timer knows of it.
+
+    Attributes:
+        offset: By how many seconds.
+    """
+
+    offset = 0.0
+
+    def now(self) -> int:
+        return super().now() + round(self.offset * MICROSECONDS)
+
+
+@job
+async def quick(n: int = 0) -> int:
+    return n
+
+
+async def test_a_delayed_job_runs_at_its_new_time_when_the_clock_steps_forward() -> None:
+    clock, tries = MovedClock(), count()
+
+    @job(max_attempts=1)
+    async def snoozes_once() -> str:
+        if next(tries) == 0:
+            raise Snooze("1h")
+        return "woken"
+
+    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[quick, snoozes_once], clock=clock) as runner:
+        events = runner.events()
+        snoozed = await runner.enqueue(snoozes_once)
+        await next_event(events, JobSnoozed)
+        delayed = await runner.enqueue(quick.using(delay="1h"), 9)
+        await runner.run_until_idle()
+        clock.offset += 3599.5  # not quite: neither is due yet, and the wait for it is a new one
+        assert await delayed.result() == 9
+        assert await snoozed.result() == "woken"
+
+
+async def test_a_store_recovers_after_its_pause_when_the_clock_steps_back(
+    monkeypatch: pytest.MonkeyPatch, database: Path
+) -> None:
+    clock, store = MovedClock(), faulty(monkeypatch, database)
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], clock=clock) as runner:
+        events = runner.events()
+        store.fault = only(FULL, Insert)
+        with pytest.raises(StoreUnavailable):
+            await runner.enqueue(quick)
+        await next_event(events, StoreDegraded)
+        clock.offset -= 3600  # within the first pause, or in one of those that follow
+        store.fault = lambda _: None
+        await next_event(events, StoreRecovered)
+        assert await (await runner.enqueue(quick, 5)).result() == 5
+
+
+@pytest.mark.parametrize("missed", [1, 5])
+async def test_ticks_that_were_missed_do_not_skip_each_other(database: Path, missed: int) -> None:
+    clock, go, ran = FakeClock(START), asyncio.Event(), list[datetime]()
+    runner = JobRunner(database, clock=clock)
+
+    @runner.cron("* * * * *", catch_up="all")
+    async def minutely(ctx: JobContext) -> None:
+        assert ctx.tick is not None
+        ran.append(ctx.tick)
+        await go.wait()
+
+    async with asyncio.timeout(PATIENCE):
+        async with runner:
+            pass
+        clock.advance(missed * 60)
+        async with runner:
+            await until(lambda: len(ran) == missed)
+            assert sorted(ran) == [START + timedelta(minutes=n + 1) for n in range(missed)]
+            assert runner.stats().skipped_ticks == 0
+            events = runner.events()
+            clock.advance(60)  # on time, and those before it have not ended
+            assert await told_of_a_tick(events) == TickSkipped
+            go.set()
+            await runner.run_until_idle()
+            clock.advance(60)
+            assert await told_of_a_tick(events) == TickFired
+            await runner.run_until_idle()
+            assert runner.stats().completed == missed + 1
+
+
+async def told_of_a_tick(listener: Listener) -> type[Event]:
+    """What became of the next tick."""
+    while not isinstance(event := await anext(listener), TickFired | TickSkipped):
+        pass
+    return type(event)
