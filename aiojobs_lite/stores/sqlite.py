@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.errors import StoreRefused, StoreUnavailable
 from aiojobs_lite.job import PRIORITY_NAMES, Attempt, Job, Outcome, Status, Write
 from aiojobs_lite.stores import queries, sqlite_batch, sqlite_file
 from aiojobs_lite.stores.base import Applied, JobFilter, TypeCounts
 from aiojobs_lite.stores.sqlite_connection import Connection, carried_out, closed
 from aiojobs_lite.stores.sqlite_ledger import Ledger
+from aiojobs_lite.stores.sqlite_place import Place
 from aiojobs_lite.stores.sqlite_transaction import LARGEST, Fenced, Transaction
 
 _log = logging.getLogger("aiojobs_lite.store")
@@ -27,6 +28,13 @@ _TIMES = (7, 8, 9, 10, 23)  # columns of jobs_where, which come in the order of 
 _FLAGS = (19, 20)
 _LARGEST_ID = 2**63 - 1
 Durability = Literal["full", "normal"]
+
+
+class _Written(NamedTuple):
+    """What an open transaction has done."""
+
+    answers: list[Any]
+    due: dict[str, int | None]
 
 
 class SqliteStore:
@@ -47,6 +55,7 @@ class SqliteStore:
         self._data_version = -1
         self._unreported = False  # somebody else's commit that no answer has mentioned yet
         self._closing = False
+        self._place = Place()
         self._write: Connection | None = None
         self._read: Connection | None = None
 
@@ -69,7 +78,23 @@ class SqliteStore:
 
     async def apply(self, writes: Sequence[Write], now: int) -> Applied:
         """See `Store.apply`."""
-        return await self._on_writer(partial(self._apply, writes, now))
+        writer = _open_one(self._write)
+        if not (writer.is_free and self._place.allows(writes)):
+            return await writer.call(partial(self._apply, writes, now))
+        started = time.perf_counter()
+        try:
+            written = writer.call_here(partial(self._written, writes, now, here=True))
+        except StoreUnavailable as error:
+            if not error.code.startswith("SQLITE_BUSY"):
+                raise
+            self._place.was_refused()
+            return await writer.call(partial(self._apply, writes, now))
+        if self._durability == "full" and self._path:
+            self._place.took(time.perf_counter() - started)
+            return await writer.call(partial(self._committed, written))
+        applied = writer.call_here(partial(self._committed, written))
+        self._place.took(time.perf_counter() - started)
+        return applied
 
     async def get(self, job_id: int) -> Job | None:
         """See `Store.get`."""
@@ -99,20 +124,35 @@ class SqliteStore:
 
     async def changed(self) -> bool:
         """See `Store.changed`."""
-        return await self._on_writer(self._take_change)
+        writer = _open_one(self._write)
+        if writer.is_free:
+            try:
+                return writer.call_here(partial(self._take_change, here=True))
+            except StoreUnavailable as error:
+                if not error.code.startswith("SQLITE_BUSY"):
+                    raise
+        return await writer.call(partial(self._take_change, here=False))
 
-    # On the connections' threads.
+    # With a connection in hand.
 
     def _apply(self, writes: Sequence[Write], now: int, connection: sqlite3.Connection) -> Applied:
-        try:
-            return self._transact(connection, writes, now, LARGEST)
-        except Fenced:
-            return self._transact(connection, writes, now, 1)
+        return self._committed(self._written(writes, now, connection, here=False), connection)
 
-    def _transact(self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int) -> Applied:
+    def _written(self, writes: Sequence[Write], now: int, connection: sqlite3.Connection, *, here: bool) -> _Written:
+        """Begins a transaction and carries the writes out; it is left open."""
         _roll_back(connection)  # what a fault may have left open
+        self._place.set(connection, here=here)
+        try:
+            return self._transact(connection, writes, now, LARGEST, here=here)
+        except Fenced:
+            return self._transact(connection, writes, now, 1, here=here)
+
+    def _transact(
+        self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int, *, here: bool
+    ) -> _Written:
         self._ledger.begin()
         self._patiently("BEGIN IMMEDIATE", connection)
+        waited = time.perf_counter() - time.thread_time()
         try:
             self._look(connection)
             transaction = Transaction(connection, self._sql, self._ledger, now, largest)
@@ -121,6 +161,16 @@ class SqliteStore:
             self._ledger.flush(connection)
             if not writes:
                 transaction.prove_writable()
+        except BaseException:
+            _roll_back(connection)
+            raise
+        if not here:
+            self._place.waited(time.perf_counter() - time.thread_time() - waited)
+        return _Written(answers, due)
+
+    def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
+        """Commits what was written."""
+        try:
             self._commit(connection)
         except BaseException:
             _roll_back(connection)
@@ -129,7 +179,7 @@ class SqliteStore:
         changed, self._unreported = self._unreported, False
         # Here, not in the caller, who may be cancelled by now.
         self._counts = self._ledger.frozen() if changed else {**self._counts, **counts}
-        return Applied(answers, due, changed)
+        return Applied(written.answers, written.due, changed)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again
@@ -145,7 +195,8 @@ class SqliteStore:
             self._data_version = version
             self._unreported = True
 
-    def _take_change(self, connection: sqlite3.Connection) -> bool:
+    def _take_change(self, connection: sqlite3.Connection, *, here: bool) -> bool:
+        self._place.set(connection, here=here)
         self._look(connection)
         changed, self._unreported = self._unreported, False
         if changed:
@@ -158,6 +209,7 @@ class SqliteStore:
             self._guard = sqlite_file.Guard(self._path)
         self._data_version = -1
         self._closing = False
+        self._place = Place()
         database = str(self._path) if self._path else ":memory:"
         try:
             self._write = await Connection.connect(database)
@@ -167,7 +219,7 @@ class SqliteStore:
                 await self._read.call(_set_read_only)
             if self._guard:
                 self._guard.check()
-            await self.changed()
+            await self._write.call(partial(self._take_change, here=False))
         except sqlite3.Error as error:
             await self._close()
             raise StoreRefused(database, "unreadable", f"SQLite says: {error}.") from error
@@ -196,7 +248,7 @@ class SqliteStore:
                 return connection.execute(statement).fetchall()
             except sqlite3.OperationalError as error:
                 is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
-                if not is_busy or self._closing or time.monotonic() > deadline:
+                if not is_busy or self._closing or self._place.is_here or time.monotonic() > deadline:
                     raise
 
 

@@ -28,12 +28,15 @@ class Connection:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self._is_closed = False
+        self._calls = 0
         self._fault: Exception | None = None
 
     @classmethod
     async def connect(cls, database: str) -> Connection:
         """Opens a connection. Not to be cancelled: the native handle would be left open."""
-        connection = aiosqlite.connect(database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT)
+        connection = aiosqlite.connect(
+            database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT, check_same_thread=False
+        )
         connection._thread.daemon = True  # noqa: SLF001  # a program that drops its event loop must end all the same
         return cls(await connection)
 
@@ -47,6 +50,13 @@ class Connection:
         """
         if self._is_closed:
             raise closed()
+        self._calls += 1
+        try:
+            return await self._carried(function)
+        finally:
+            self._calls -= 1
+
+    async def _carried(self, function: Callable[[sqlite3.Connection], T]) -> T:
         execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001
         try:
             return await execute(self._called, function)
@@ -56,6 +66,18 @@ class Connection:
             if self._fault is not None:
                 _log.warning("a cancelled call of the store failed: %s", self._fault)
             raise
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise translated(error) from error
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its thread has nothing to do, so that `call_here` may be used."""
+        return not self._calls and not self._is_closed
+
+    def call_here(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Calls a function at once, on the thread of the caller. Only while the connection is free."""
+        try:
+            return self._called(function)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             raise translated(error) from error
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
 from aiojobs_lite.stores.queries import load, migrations
+from aiojobs_lite.stores.sqlite_place import BUSY_STEP
 
 APPLICATION_ID = 0x616A6C31  # "ajl1"
 BUSY_TIMEOUT = 5.0  # seconds that a transaction waits for another process's
-_BUSY_STEP = 100  # milliseconds of it that SQLite waits by itself; then it is seen whether the store is to close
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 _WAL_PATIENCE = 5.0  # seconds; the switch to WAL does not wait for locks by itself
 
@@ -83,7 +83,7 @@ def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -
         connection.execute(f"PRAGMA user_version = {len(scripts)}")  # a file that may only be read fails here at last
         connection.execute("ROLLBACK")
         _check_tables(connection, database)
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_STEP}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP}")
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(_BROKEN):

@@ -10,15 +10,21 @@ import pytest
 
 from aiojobs_lite.stores import store_for
 from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.sqlite_place import Place
 from tests.stores import conformance, conformance_calls
 
 Make = Callable[[], Store]
 
 
-@pytest.fixture(params=["memory", "file"])
-def make(request: pytest.FixtureRequest, database: Path) -> Make:
-    """New stores, not open; those on the file share it."""
-    return lambda: store_for(database if request.param == "file" else ":memory:", "normal")
+@pytest.fixture(params=["memory", "here", "there", "full"])
+def make(request: pytest.FixtureRequest, database: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """New stores, not open; those on the file share it. Small transactions are done on the event loop's thread, on
+    the connection's own, or half and half.
+    """
+    if request.param == "there":
+        monkeypatch.setattr(Place, "allows", lambda self, writes: False)
+    database_named = ":memory:" if request.param == "memory" else database
+    return lambda: store_for(database_named, "full" if request.param == "full" else "normal")
 
 
 @pytest.fixture

@@ -1,0 +1,88 @@
+"""Where a transaction is done: here, on the event loop's own thread, or there, on the thread of the connection.
+
+Handing a small transaction over costs more time of the event loop than doing it. Beside a busy loop it is worse: the
+other thread must win the interpreter lock back after each statement. So what is small is done here. What may wait is
+not: a lock that another process holds, a checkpoint, the disk of a durable commit, or anything for a while after one
+that took long.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from aiojobs_lite.job import Cancel, Claim, Delete, Finish, Insert, MarkInterrupted, Tick, Write
+
+BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, there; here it does not
+_CHECKPOINT: Final = 1000  # pages of the write-ahead log, there; here it is left to grow
+_SMALL: Final = 8  # writes and rows; some tenths of a millisecond
+_SMALL_BESIDE_A_BUSY_LOOP: Final = 200  # some milliseconds, where there it would take a hundred
+_STARVED: Final = 0.003  # seconds that a transaction there waited for the interpreter lock
+_LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
+_IN_A_ROW: Final = 250  # transactions here; then two there: one that checkpoints, and one that begins the log anew
+_AFTER_TROUBLE: Final = 100  # transactions there
+_QUICK: Final = frozenset({Insert, Claim, Finish, Cancel, MarkInterrupted, Delete, Tick})
+
+
+class Place:
+    """Decides where each transaction of one connection is done, and sets the connection to it.
+
+    Attributes:
+        is_here: Whether the connection is set to be used here.
+    """
+
+    def __init__(self) -> None:
+        self.is_here = False
+        self._left_there = 0
+        self._in_a_row = 0
+        self._is_starved = False
+
+    def allows(self, writes: Sequence[Write]) -> bool:
+        """Whether the next transaction, of these writes, may be done here."""
+        if self._left_there:
+            self._left_there -= 1
+            return False
+        if not self._is_small(writes):
+            return False
+        self._in_a_row += 1
+        if self._in_a_row >= _IN_A_ROW:
+            self._go_there(2)
+            return False
+        return True
+
+    def took(self, seconds: float) -> None:
+        """A transaction here took so long."""
+        if seconds > _LONG:
+            self._go_there(_AFTER_TROUBLE)
+
+    def was_refused(self) -> None:
+        """A transaction here found the database locked."""
+        self._go_there(_AFTER_TROUBLE)
+
+    def waited(self, seconds: float) -> None:
+        """A transaction there was for so long neither computing nor waiting for the disk."""
+        self._is_starved = seconds > _STARVED
+
+    def set(self, connection: sqlite3.Connection, *, here: bool) -> None:
+        """Sets what SQLite may wait for."""
+        if here is not self.is_here:
+            connection.execute(f"PRAGMA busy_timeout = {0 if here else BUSY_STEP}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else _CHECKPOINT}")
+            self.is_here = here
+
+    def _go_there(self, transactions: int) -> None:
+        self._left_there, self._in_a_row = transactions, 0
+
+    def _is_small(self, writes: Sequence[Write]) -> bool:
+        most = _SMALL_BESIDE_A_BUSY_LOOP if self._is_starved else _SMALL
+        if len(writes) > most:
+            return False
+        for write in writes:
+            if type(write) not in _QUICK:
+                return False
+            if type(write) is Insert:
+                most -= len(write.rows)
+            elif type(write) is Claim and write.look_at and not self._is_starved:
+                return False  # who knows how many are due
+        return most >= 0

@@ -1,0 +1,104 @@
+"""Where a transaction is done: small ones at once, and nothing that may wait on the event loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from aiojobs_lite.job import Cancel, Delete, Insert, Pause, Prune, Redrive, Unpark, Write
+from aiojobs_lite.stores.sqlite import SqliteStore
+from aiojobs_lite.stores.sqlite_place import Place
+from tests.stores.support import NOW, claim, connected, new
+from tests.support import until
+
+SMALL = Insert((new(),))
+
+
+@pytest.mark.parametrize(
+    ("writes", "beside_a_busy_loop", "otherwise"),
+    [
+        ([SMALL], True, True),
+        ([], True, True),
+        ([Cancel(1, None), Delete(2), claim(slots={"a": 9}, look_at=[])], True, True),
+        ([Insert(tuple(new() for _ in range(9)))], True, False),
+        ([Delete(n) for n in range(9)], True, False),
+        ([Insert((new(),) * 5)] * 2, True, False),
+        ([claim(slots={"a": 9}, look_at=["a"])], True, False),
+        ([Insert(tuple(new() for _ in range(201)))], False, False),
+        ([Prune(1, 1, 1, 500)], False, False),
+        ([Redrive(None, None)], False, False),
+        ([Unpark(("a",)), SMALL], False, False),
+        ([Pause("a", paused=True)], False, False),
+    ],
+)
+def test_what_is_small_is_done_here(writes: Sequence[Write], beside_a_busy_loop: bool, otherwise: bool) -> None:
+    assert Place().allows(writes) is otherwise
+    starved = Place()
+    starved.waited(0.01)
+    assert starved.allows(writes) is beside_a_busy_loop
+    starved.waited(0.0001)
+    assert starved.allows(writes) is otherwise
+
+
+@pytest.mark.parametrize("trouble", [Place.was_refused, lambda place: place.took(0.02)])
+def test_after_trouble_the_next_hundred_are_done_there(trouble: Callable[[Place], None]) -> None:
+    place = Place()
+    place.took(0.001)
+    assert place.allows([SMALL])
+    trouble(place)
+    assert [place.allows([SMALL]) for _ in range(101)] == [False] * 100 + [True]
+
+
+def test_after_many_in_a_row_the_log_is_checkpointed_and_begun_anew_there() -> None:
+    place = Place()
+    allowed = [place.allows([SMALL]) for _ in range(504)]
+    assert [number for number, here in enumerate(allowed) if not here] == [249, 250, 251, 501, 502, 503]
+
+
+@asynccontextmanager
+async def watched(path: Path, durability: Literal["full", "normal"]) -> AsyncIterator[tuple[SqliteStore, list[Any]]]:
+    """An open store, and what its write connection is asked to do: each statement with the thread that asks."""
+    store = SqliteStore(path, durability)
+    await store.open()
+    assert store._write is not None
+    connection = store._write._connection._conn
+    said: list[Any] = []
+    connection.set_trace_callback(lambda sql: said.append((sql.split()[0], threading.current_thread() is main)))
+    main = threading.current_thread()
+    yield store, said
+    connection.set_trace_callback(None)
+    await store.close()
+
+
+@pytest.mark.parametrize(("durability", "commits_here"), [("normal", True), ("full", False)])
+async def test_a_durable_commit_waits_for_the_disk_there(
+    database: Path, durability: Literal["full", "normal"], commits_here: bool
+) -> None:
+    async with watched(database, durability) as (store, said):
+        await store.apply([SMALL], NOW)
+        assert ("BEGIN", True) in said
+        assert ("INSERT", True) in said
+        assert ("COMMIT", commits_here) in said
+        said.clear()
+        await store.apply([Insert(tuple(new() for _ in range(50)))], NOW)
+        assert {here for _, here in said} == {False}
+
+
+async def test_a_lock_of_somebody_else_is_waited_for_there(database: Path) -> None:
+    async with watched(database, "normal") as (store, said):
+        await store.apply([SMALL], NOW)
+        with connected(database) as other:
+            other.execute("BEGIN IMMEDIATE")
+            said.clear()
+            waiting = asyncio.create_task(store.apply([SMALL], NOW))
+            await until(lambda: ("BEGIN", False) in said)
+            other.execute("ROLLBACK")
+            await waiting
+        assert said[-1] == ("COMMIT", False)
+        assert store.counts()["a"].pending == 2
