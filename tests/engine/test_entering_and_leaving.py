@@ -1,0 +1,217 @@
+"""Entering and leaving at bad moments: a locked file, many who enqueue, one who waits, a start that is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, job
+from aiojobs_lite.engine import engine as module
+from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.events import JobEnqueued
+from aiojobs_lite.job import Claim, Unpark
+from tests.engine.support import faulty
+from tests.processes.support import program
+from tests.support import PATIENCE, next_event, until
+
+
+@job
+async def quick(n: int = 0) -> int:
+    return n
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Another connection holds the write lock."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def left(runner: JobRunner) -> float:
+    """Leaves a runner; returns how many seconds it took."""
+    started = time.monotonic()
+    await runner.__aexit__(None, None, None)
+    return time.monotonic() - started
+
+
+# Leaving.
+
+
+async def test_leaving_beside_a_lock_takes_no_longer_than_it_may_and_answers_what_is_in_flight(database: Path) -> None:
+    entered = asyncio.Event()
+
+    @job
+    async def endless() -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    runner = JobRunner(database, jobs=[quick, endless], drain_timeout=0.5, cancel_grace=0.5)
+    async with asyncio.timeout(PATIENCE):
+        await runner.__aenter__()
+        running = await runner.enqueue(endless)
+        await entered.wait()
+        assert runner._engine is not None
+        await until(lambda: runner._engine is not None and runner._engine._committer.is_idle)
+        with locked(database):
+            in_flight = asyncio.ensure_future(runner.enqueue(quick))
+            await until(lambda: runner._engine is not None and runner._engine._committer._busy)
+            behind_it = [asyncio.ensure_future(runner.enqueue(quick)) for _ in range(3)]
+            assert await left(runner) < 0.5 + 0.5 + 1  # the promise itself
+            ends = await asyncio.gather(in_flight, *behind_it, return_exceptions=True)
+            assert all(isinstance(end, StoreError | RunnerError | JobHandle) for end in ends), ends
+        async with JobRunner(database, jobs=[endless], max_running=0) as looking:  # its rescue finds what was not saved
+            found = await looking.jobs.get(running.id)
+            assert (found.status, len(found.history)) == (Status.PENDING, 1)
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(database: Path, is_locked: bool) -> None:
+    async def enqueues() -> None:
+        while True:
+            await runner.enqueue(quick)
+
+    runner = JobRunner(database, jobs=[quick], drain_timeout=0.5, cancel_grace=0.5, durability="normal")
+    async with asyncio.timeout(PATIENCE):
+        await runner.__aenter__()
+        events = runner.events()
+        tasks = [asyncio.ensure_future(enqueues()) for _ in range(50)]
+        for _ in range(500):
+            await next_event(events, JobEnqueued)
+        if is_locked:
+            with locked(database):
+                took = await left(runner)
+        else:
+            took = await left(runner)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert took < 0.5 + 0.5 + 1
+    assert all(isinstance(end, StoreError | RunnerError) for end in ends), ends
+
+
+async def test_whoever_waits_for_idleness_is_let_go_when_the_runner_is_left(database: Path) -> None:
+    entered, release = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    @job
+    def stuck() -> None:
+        loop.call_soon_threadsafe(entered.set)
+        release.wait(PATIENCE)
+
+    runner = JobRunner(database, jobs=[stuck], drain_timeout=0, cancel_grace=0)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await runner.__aenter__()
+            await runner.enqueue(stuck)
+            await entered.wait()
+            waiting = asyncio.ensure_future(runner.run_until_idle())
+            await asyncio.sleep(0)
+            await runner.__aexit__(None, None, None)
+            assert runner.stats().running == 1
+            await waiting
+    finally:
+        release.set()
+    await until(lambda: runner.stats().running == 0)
+
+
+@pytest.mark.parametrize("body", ["", "loop.run_until_complete(runner.enqueue(waits))"])
+async def test_a_program_that_drops_its_event_loop_ends_by_itself(database: Path, body: str) -> None:
+    script = f"""if True:
+        import asyncio
+        from aiojobs_lite import JobRunner
+        runner = JobRunner({str(database)!r})
+        @runner.job
+        async def waits() -> None:
+            await asyncio.Event().wait()
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(runner.__aenter__())
+        {body}
+        print("the script ends", flush=True)
+    """
+    async with program("-c", script) as child:
+        await child.line("the script ends")
+        assert await child.ended() == 0
+    async with JobRunner(database, max_running=0) as looking:
+        assert looking.stats().pending == bool(body)
+        assert looking.stats().processing == 0
+
+
+# Entering.
+
+
+async def test_no_job_starts_before_the_start_is_complete(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    @job
+    async def notes(n: int) -> None:
+        started.append(n)
+
+    async with JobRunner(database, jobs=[notes], max_running=0) as before:
+        handles = await before.enqueue_many([notes.bind(n) for n in range(3)])
+    rescuing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_rescue(_janitor: Janitor) -> None:
+        rescuing.set()
+        await go_on.wait()
+
+    runner = JobRunner(database, jobs=[notes])
+    with monkeypatch.context() as patched:
+        patched.setattr(Janitor, "rescue", slow_rescue)
+        async with asyncio.timeout(PATIENCE):
+            entering = asyncio.ensure_future(runner.__aenter__())
+            await rescuing.wait()
+            assert runner._engine is not None
+            for _ in range(3):
+                await runner._engine.write(Unpark(()))  # transactions that could take a claim with them
+            assert started == []
+            entering.cancel()
+            await until(lambda: runner._engine is not None and runner._engine.is_draining)
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await entering
+    assert started == []
+    async with JobRunner(database, jobs=[notes], max_running=0) as looking:
+        for handle in handles:
+            found = await looking.jobs.get(handle.id)
+            assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 0)
+    async with asyncio.timeout(PATIENCE), runner:
+        await runner.run_until_idle()
+    assert sorted(started) == [0, 1, 2]
+
+
+# A claim that is rejected.
+
+
+async def test_a_claim_that_is_rejected_alone_is_told_and_tried_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_RESTART_PAUSE", 0.1)
+    store, tries = faulty(monkeypatch, database), list[float]()
+
+    def rejects(writes: Any) -> StoreError | None:
+        if not any(isinstance(write, Claim) for write in writes) or len(tries) > 100:  # that would be spinning
+            return None
+        if len(writes) == 1:
+            tries.append(time.monotonic())
+        return StoreRejected("SQLITE_CONSTRAINT: not this time")
+
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick]) as runner:
+        await runner.run_until_idle()
+        store.fault = rejects
+        handle = await runner.enqueue(quick, 7)  # saved, though its transaction was rejected
+        await until(lambda: len(tries) >= 4, 0.01)
+        assert (await handle.job()).status is Status.PENDING
+        store.fault = lambda _: None
+        assert await handle.result() == 7
+    assert min(later - earlier for earlier, later in pairwise(tries)) >= 0.1
+    assert caplog.text.count("not this time") == len(tries)
