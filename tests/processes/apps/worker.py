@@ -85,13 +85,19 @@ async def two_seconds(ctx: JobContext) -> None:
     say("ended", ctx.id, ctx.attempt)
 
 
+@job(concurrency=1)
+async def alone(ctx: JobContext) -> None:
+    say("started", ctx.id, ctx.attempt)
+    await ORDERS.go.wait()
+
+
 @job(max_attempts=10)
 async def kills_its_process(ctx: JobContext) -> None:
     say("started", ctx.id, ctx.attempt)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-JOBS = (quick, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, kills_its_process)
+JOBS = (quick, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone, kills_its_process)
 
 
 async def until_told(runner: JobRunner, orders: Orders) -> None:
