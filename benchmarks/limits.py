@@ -1,0 +1,102 @@
+"""What the figures must hold, as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.harness import BARE, OURS, Figure
+
+
+class Results:
+    """All figures of one run, to be asked for."""
+
+    def __init__(self, figures: Iterable[Figure]) -> None:
+        self._figures = list(figures)
+
+    def median(self, workload: str, durability: str = "normal", at: float | None = None, who: str = OURS) -> float:
+        """The median of one figure; NaN if it was not measured."""
+        for figure in self._figures:
+            if (figure.workload, figure.durability, figure.at, figure.who) == (workload, durability, at, who):
+                return figure.median
+        return math.nan
+
+    def of_bare(self, workload: str, durability: str = "normal", at: float | None = None) -> float:
+        """Ours as a share of the bare limit."""
+        return self.median(workload, durability, at) / self.median(workload, durability, at, BARE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One line of what must hold: `value` lies between `least` and `most`."""
+
+    text: str
+    value: float
+    least: float = -math.inf
+    most: float = math.inf
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it does; None if it was not measured."""
+        return None if math.isnan(self.value) else self.least <= self.value <= self.most
+
+
+MILLION: Final = 1_000_000
+
+
+def limits(found: Results) -> list[Limit]:
+    """Every limit, with its value in this run."""
+    return [
+        Limit("end to end, 100 producers, normal, of bare", found.of_bare("end to end", "normal", 100), 0.30),
+        Limit("end to end, 100 producers, full, of bare", found.of_bare("end to end", "full", 100), 0.35),
+        Limit("preloaded backlog, normal, of bare", found.of_bare("preloaded backlog", "normal", 10_000), 0.27),
+        Limit("preloaded backlog, full, of bare", found.of_bare("preloaded backlog", "full", 10_000), 0.27),
+        Limit("enqueue_many(1000), normal, of bare inserts", found.of_bare("enqueue_many(1000)", "normal"), 0.4),
+        Limit("enqueue_many(1000), full, of bare inserts", found.of_bare("enqueue_many(1000)", "full"), 0.4),
+        Limit("sequential enqueue, normal, of bare with a hop", found.of_bare("sequential enqueue", "normal"), 0.7),
+        Limit("sequential enqueue, full, of bare with a hop", found.of_bare("sequential enqueue", "full"), 0.7),
+        Limit("idle latency p50, normal, ms", found.median("idle latency p50"), most=0.6),
+        Limit("idle latency p99, normal, ms", found.median("idle latency p99"), most=2),
+        Limit("idle latency p50, full, ms", found.median("idle latency p50", "full"), most=1.2),
+        Limit("idle CPU, % of one core", found.median("idle CPU"), most=0.5),
+        *_beside_a_backlog(found),
+        *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
+        *_web(found),
+    ]
+
+
+def _beside_a_backlog(found: Results) -> list[Limit]:
+    rate, start, memory = "claim and run beside a backlog", "start beside a backlog", "memory beside a backlog"
+    return [
+        Limit(
+            "claim rate at 1 M pending, of that on empty",
+            found.median(rate, at=MILLION) / found.median(rate, at=0), 0.9,
+        ),
+        Limit(
+            "start at 1 M pending, ms longer than on empty",
+            found.median(start, at=MILLION) - found.median(start, at=0), most=50,
+        ),
+        Limit("1 M pending cost, MB", found.median(memory, at=MILLION) - found.median(memory, at=0), most=60),
+        Limit("stats() at 1 M pending, ms", found.median("stats() beside a backlog", at=MILLION), most=1),
+    ]  # fmt: skip
+
+
+def _busy_host(found: Results, durability: str) -> list[Limit]:
+    lines = []
+    for slice_ms, most in ((1.0, 50), (10.0, 200)):
+        one = found.median("busy host, one p99", durability, slice_ms)
+        many = found.median("busy host, 100 p99", durability, slice_ms)
+        lines.append(Limit(f"enqueue beside {slice_ms:g} ms slices, {durability}, p99 ms", one, most=most))
+        lines.append(Limit(f"the same of 100, {durability}, p99 ms", many, most=2 * most))
+    return lines
+
+
+def _web(found: Results) -> list[Limit]:
+    rate = found.median("web", who="/enqueue") / found.median("web", who="/none")
+    tail = found.median("web p99", who="/enqueue") / found.median("web p99", who="/none")
+    return [
+        Limit("web, requests/s that enqueue, of those without a job", rate, 0.6),
+        Limit("web, p99 that enqueues, times that without a job", tail, most=3),
+    ]

@@ -1,0 +1,75 @@
+"""The web case: what a durable job costs an endpoint of FastAPI under uvicorn, by wrk."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from benchmarks.harness import Figure, Plan, new_path
+
+ENDPOINTS: Final = ("none", "background", "enqueue")
+CONNECTIONS: Final = 32
+SECONDS: Final = 4
+_UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+
+
+def web(plan: Plan) -> Iterator[Figure]:
+    """Requests per second and 99th percentile of each endpoint; they take turns on one server."""
+    if shutil.which("wrk") is None:
+        yield Figure("web", "wrk", "normal", "requests/s", (), note="wrk is not installed: apt-get install wrk")
+        return
+    rates: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
+    tails: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
+    with new_path() as path, _served(path) as address:
+        for _ in range(plan.rounds):
+            for name in ENDPOINTS:
+                rate, tail = _asked(f"{address}/{name}", max(1, round(SECONDS * min(1.0, plan.scale))))
+                rates[name].append(rate)
+                tails[name].append(tail)
+    for name in ENDPOINTS:
+        yield Figure("web", f"/{name}", "normal", "requests/s", tuple(rates[name]))
+        yield Figure("web p99", f"/{name}", "normal", "ms", tuple(tails[name]))
+
+
+@contextmanager
+def _served(path: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.workloads.web_app:app", "--port", "0", "--no-access-log"]
+    environment = {**os.environ, "AIOJOBS_LITE_DATABASE": str(path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            assert server.stderr is not None
+            for line in server.stderr:
+                if found := re.search(r"running on (http://\S+)", line):
+                    yield found[1]
+                    break
+        finally:
+            server.send_signal(signal.SIGTERM)
+
+
+def _asked(url: str, seconds: int) -> tuple[float, float]:
+    """Requests per second, and the 99th percentile in milliseconds."""
+    command = [
+        "wrk",
+        "--threads",
+        "1",
+        "--connections",
+        str(CONNECTIONS),
+        "--duration",
+        f"{seconds}s",
+        "--latency",
+        url,
+    ]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
+    tail = re.search(r"99%\s+([\d.]+)(us|ms|s)", printed)
+    if rate is None or tail is None or "Non-2xx" in printed:
+        raise RuntimeError(f"wrk did not measure {url}:\n{printed}")
+    return float(rate[1]), float(tail[1]) * _UNITS[tail[2]]
