@@ -422,3 +422,17 @@ async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> No
     with pytest.raises(RunnerClosed):
         await desk.committer.write(Delete(4))
     assert desk.kept.answers == {}
+
+
+async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_may_have_happened(
+    clock: FakeClock,
+) -> None:
+    store = Scripted()
+    async with committing(store, clock) as desk:
+        store.gate.clear()
+        task, tried = desk.call(Delete(1)), len(store.tried)
+        await until(lambda: len(store.tried) > tried)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StoreUnavailable, match="it may be there or not") as caught:
+            await task
+    assert caught.value.code == "CLOSED"
