@@ -20,6 +20,7 @@ from aiojobs_lite.stores.base import Applied, Store
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
+_MOST_AT_ONCE = 4  # writes in one turn of the event loop
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
 _IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
@@ -65,6 +66,7 @@ class Committer:
         self._kept: list[_Entry] = []  # the engine's own go first: who waits for a slot waits for them
         self._waiting: list[_Entry] = []
         self._alarm = Alarm(clock)
+        self._left_at_once = _MOST_AT_ONCE
         self._busy = False
         self._closed = False
         self._degraded: StoreUnavailable | None = None
@@ -99,10 +101,36 @@ class Committer:
             raise RunnerClosed
         if self._degraded is not None:
             raise StoreUnavailable(self._degraded.code, "it was found so before")
+        applied = self._at_once(write)
+        if applied is not None:
+            return applied.answers[0]
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(_Entry(write, future, None))
         self._alarm.ring()
         return await future
+
+    def _at_once(self, write: Write) -> Applied | None:
+        """Does a caller's write without a turn of the event loop, if nobody else wants anything.
+
+        Only some in each turn: many callers are better served together, and the host must have its turn.
+        """
+        if self._left_at_once == 0 or not self.is_idle:
+            return None
+        if self._left_at_once == _MOST_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._turned)
+        self._left_at_once -= 1
+        claim = self._next_claim(type(write) is Insert)
+        writes = [write] if claim is None else [write, claim]
+        try:
+            applied = self._store.apply_at_once(writes, self._clock.now())
+        except StoreError:
+            return None  # it will fail again, where it is dealt with
+        if applied is not None:
+            _told(self._committed, applied, applied.answers[1] if claim else None)
+        return applied
+
+    def _turned(self) -> None:
+        self._left_at_once = _MOST_AT_ONCE
 
     def keep(self, write: Write, done: Done) -> None:
         """Takes a write of the engine, which is repeated until it is saved; then calls `done(answer, None)`.

@@ -122,6 +122,15 @@ class Store(Protocol):
             StoreRejected: If a write cannot be stored as it stands; then none of them was.
         """
 
+    def apply_at_once(self, writes: Sequence[Write], now: int) -> Applied | None:
+        """The same as `apply`, done when this returns, if it can be without waiting for anything. None: it cannot now,
+        and nothing was done; call `apply`. May always be None.
+
+        Raises:
+            StoreUnavailable: As `apply`.
+            StoreRejected: As `apply`.
+        """
+
     async def get(self, job_id: int) -> Job | None:
         """The job with its history, or None."""
 

@@ -48,6 +48,7 @@ class SqliteStore:
     def __init__(self, path: Path | None, durability: Durability = "full") -> None:
         self._path = path
         self._durability = durability
+        self._waits_for_disk = durability == "full" and path is not None
         self._sql = queries.load("sqlite.sql")
         self._ledger = Ledger(self._sql)
         self._counts: Mapping[str, TypeCounts] = {}
@@ -79,22 +80,20 @@ class SqliteStore:
     async def apply(self, writes: Sequence[Write], now: int) -> Applied:
         """See `Store.apply`."""
         writer = _open_one(self._write)
-        if not (writer.is_free and self._place.allows(writes)):
+        written = self._written_here(writer, writes, now)
+        if written is None:
             return await writer.call(partial(self._apply, writes, now))
-        started = time.perf_counter()
-        try:
-            written = writer.call_here(partial(self._written, writes, now, here=True))
-        except StoreUnavailable as error:
-            if not error.code.startswith("SQLITE_BUSY"):
-                raise
-            self._place.was_refused()
-            return await writer.call(partial(self._apply, writes, now))
-        if self._durability == "full" and self._path:
-            self._place.took(time.perf_counter() - started)
+        if self._waits_for_disk:
             return await writer.call(partial(self._committed, written))
-        applied = writer.call_here(partial(self._committed, written))
-        self._place.took(time.perf_counter() - started)
-        return applied
+        return writer.call_here(partial(self._committed, written))
+
+    def apply_at_once(self, writes: Sequence[Write], now: int) -> Applied | None:
+        """See `Store.apply_at_once`."""
+        if self._waits_for_disk:
+            return None
+        writer = _open_one(self._write)
+        written = self._written_here(writer, writes, now)
+        return None if written is None else writer.call_here(partial(self._committed, written))
 
     async def get(self, job_id: int) -> Job | None:
         """See `Store.get`."""
@@ -132,6 +131,21 @@ class SqliteStore:
                 if not error.code.startswith("SQLITE_BUSY"):
                     raise
         return await writer.call(partial(self._take_change, here=False))
+
+    def _written_here(self, writer: Connection, writes: Sequence[Write], now: int) -> _Written | None:
+        """Carries the writes out on this thread, and leaves the commit; None if they are to be done there."""
+        if not (writer.is_free and self._place.allows(writes)):
+            return None
+        started = time.perf_counter()
+        try:
+            return writer.call_here(partial(self._written, writes, now, here=True))
+        except StoreUnavailable as error:
+            if not error.code.startswith("SQLITE_BUSY"):
+                raise
+            self._place.was_refused()
+            return None
+        finally:
+            self._place.took(time.perf_counter() - started)
 
     # With a connection in hand.
 

@@ -46,7 +46,8 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
     """
     answers: list[Any] = [None] * len(writes)
     ends = [index for index, write in enumerate(writes) if type(write) is Finish]
-    _finish_all(transaction, writes, ends, answers)
+    if ends:
+        _finish_all(transaction, writes, ends, answers)
     rows: list[NewJob] = []
     claim_index = -1
     for index, write in enumerate(writes):

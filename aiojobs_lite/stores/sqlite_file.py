@@ -181,7 +181,7 @@ class Guard:
     """Notices that the file was deleted or replaced under the open connection, which SQLite does not."""
 
     def __init__(self, path: Path) -> None:
-        self._paths = (path, path.with_name(path.name + "-wal"))
+        self._paths = (str(path), f"{path}-wal")
         self._seen: list[tuple[int, int] | None] = [None, None]
 
     def check(self) -> None:

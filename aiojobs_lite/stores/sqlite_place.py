@@ -20,7 +20,7 @@ _SMALL: Final = 8  # writes and rows; some tenths of a millisecond
 _SMALL_BESIDE_A_BUSY_LOOP: Final = 200  # some milliseconds, where there it would take a hundred
 _STARVED: Final = 0.003  # seconds that a transaction there waited for the interpreter lock
 _LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
-_IN_A_ROW: Final = 250  # transactions here; then two there: one that checkpoints, and one that begins the log anew
+_IN_A_ROW: Final = 500  # transactions here; then two there: one that checkpoints, and one that begins the log anew
 _AFTER_TROUBLE: Final = 100  # transactions there
 _QUICK: Final = frozenset({Insert, Claim, Finish, Cancel, MarkInterrupted, Delete, Tick})
 

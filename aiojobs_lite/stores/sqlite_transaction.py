@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -28,6 +29,11 @@ def pieces(count: int, largest: int = LARGEST) -> Iterator[tuple[int, int]]:
         yield start, size
         start += size
         count -= size
+
+
+@cache
+def _filled(sql: str, row: str, size: int) -> str:
+    return sql.replace("{rows}", ", ".join([row] * size))
 
 
 class Transaction:
@@ -65,9 +71,8 @@ class Transaction:
     ) -> Iterator[tuple[int, int, sqlite3.Cursor]]:
         """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
         for start, size in pieces(len(values), self._largest):
-            sql = self._sql[query].replace("{rows}", ", ".join([row] * size))
             flat = chain(first, chain.from_iterable(values[start : start + size]))
-            yield start, size, self._connection.execute(sql, tuple(flat))
+            yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))
 
     def prove_writable(self) -> None:
         """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk."""

@@ -53,6 +53,9 @@ class Scripted:
         self.saved.append(list(writes))
         return Applied([f"saved {write}" for write in writes], {}, changed=False)
 
+    def apply_at_once(self, _writes: Sequence[Write], _now: int) -> None:
+        """Never."""
+
 
 class Faulty(SqliteStore):
     """A real store that fails where the test says.
@@ -68,6 +71,9 @@ class Faulty(SqliteStore):
         self.fault: Callable[[Sequence[Write]], Exception | None] = lambda writes: None
         self.read_fault: Callable[[JobFilter], Exception | None] = lambda which: None
         self.tries = 0
+
+    def apply_at_once(self, writes: Sequence[Write], now: int) -> None:
+        """Never: a fault meets every transaction."""
 
     async def apply(self, writes: Sequence[Write], now: int) -> Applied:
         self.tries += 1

@@ -57,8 +57,8 @@ def test_after_trouble_the_next_hundred_are_done_there(trouble: Callable[[Place]
 
 def test_after_many_in_a_row_the_log_is_checkpointed_and_begun_anew_there() -> None:
     place = Place()
-    allowed = [place.allows([SMALL]) for _ in range(504)]
-    assert [number for number, here in enumerate(allowed) if not here] == [249, 250, 251, 501, 502, 503]
+    allowed = [place.allows([SMALL]) for _ in range(1004)]
+    assert [number for number, here in enumerate(allowed) if not here] == [499, 500, 501, 1001, 1002, 1003]
 
 
 @asynccontextmanager
