@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import anyio
@@ -96,7 +96,7 @@ async def call_in_process(
     where = (handler.__module__, handler.__qualname__)
     async with limiter:
         alone = anyio.CapacityLimiter(1)
-        await _finished_starting(anyio.to_process.run_sync(_made_ready, where[0], limiter=alone))
+        await _finished_starting(where[0], alone)
         entered()
         told = await anyio.to_process.run_sync(
             _in_process, where, claimed, job_type.policy, cancellable=True, limiter=alone
@@ -104,9 +104,20 @@ async def call_in_process(
     return told.ended()
 
 
-async def _finished_starting(start: Coroutine[Any, Any, None]) -> None:
-    """Awaits a start whatever happens: one that is cancelled would leave a process behind that nobody knows."""
-    task = asyncio.ensure_future(start)
+async def _finished_starting(module: str, limiter: anyio.CapacityLimiter) -> None:
+    """Makes a process ready, whatever happens: a start that is cancelled leaves a process behind that nobody knows.
+
+    Raises:
+        anyio.BrokenWorkerProcess: If it died.
+    """
+
+    async def start() -> None:
+        try:
+            await anyio.to_process.run_sync(_made_ready, module, limiter=limiter)
+        except (ProcessLookupError, KeyboardInterrupt, SystemExit) as error:  # of that process, not of this one
+            raise anyio.BrokenWorkerProcess from error
+
+    task = asyncio.ensure_future(start())
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
