@@ -368,6 +368,15 @@ class Living:
             await task
         assert shown(store) == {"a": TypeCounts(pending=1)} == await counted(store)
 
+    async def test_at_once_does_what_apply_does_or_nothing(self, store: Store) -> None:
+        for number in range(3):
+            before, applied = shown(store), store.apply_at_once([Insert((new(),))], NOW)
+            if applied is None:
+                assert shown(store) == before == await counted(store)
+                applied = await store.apply([Insert((new(),))], NOW)
+            assert applied.answers == [[(number + 1, True)]]
+            assert shown(store) == {"a": TypeCounts(pending=number + 1)} == await counted(store)
+
     async def test_a_caller_cancelled_many_times_still_waits_for_the_end(self, store: Store) -> None:
         calls = [asyncio.create_task(store.apply([Insert(tuple(new() for _ in range(2000)))], NOW))]
         task = calls[0]

@@ -102,3 +102,23 @@ async def test_a_lock_of_somebody_else_is_waited_for_there(database: Path) -> No
             await waiting
         assert said[-1] == ("COMMIT", False)
         assert store.counts()["a"].pending == 2
+
+
+async def test_at_once_is_for_commits_that_do_not_wait_for_the_disk_on_a_connection_that_is_free(
+    database: Path, tmp_path: Path
+) -> None:
+    async with watched(database, "normal") as (store, _said):
+        assert store.apply_at_once([SMALL], NOW) is not None
+        assert store.apply_at_once([Insert((new(),) * 50)], NOW) is None
+        there = asyncio.create_task(store.apply([Insert((new(),) * 50)], NOW))
+        await asyncio.sleep(0)
+        assert store.apply_at_once([SMALL], NOW) is None  # its thread is at work
+        await there
+        with connected(database) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert store.apply_at_once([SMALL], NOW) is None
+            other.execute("ROLLBACK")
+        assert store.counts()["a"].pending == 51
+    async with watched(tmp_path / "full.db", "full") as (store, said):
+        assert store.apply_at_once([SMALL], NOW) is None
+        assert said == []

@@ -1,0 +1,102 @@
+"""A write that nobody competes with: done without a turn of the event loop, and never out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.job import Delete, Insert, Write
+from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.testing import FakeClock
+from tests.engine.support import FULL, Scripted, turns
+from tests.engine.test_committer import CLAIM, committing, degraded
+from tests.support import until
+
+
+class Quick(Scripted):
+    """A store that can do everything at once, unless the test says otherwise.
+
+    Attributes:
+        can: What it answers instead: None, that it cannot; an error.
+        at_once: The writes of each transaction that was done so.
+    """
+
+    can: bool | Exception = True
+
+    def __init__(self, *script: Exception | None) -> None:
+        super().__init__(*script)
+        self.at_once: list[list[Write]] = []
+
+    def apply_at_once(self, writes: Sequence[Write], _now: int) -> Applied | None:  # type: ignore[override]  # it can
+        if isinstance(self.can, Exception):
+            raise self.can
+        if not self.can:
+            return None
+        self.at_once.append(list(writes))
+        return Applied([f"at once {write}" for write in writes], {}, changed=False)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clock: FakeClock) -> None:
+    store = Quick()
+    async with committing(store, clock) as desk:
+        desk.claims.append(CLAIM)
+        insert = Insert(())
+        assert await desk.committer.write(insert) == f"at once {insert}"
+        assert store.at_once == [[insert, CLAIM]]
+        assert desk.asked_for_claim[-1]
+        ((applied, answer),) = desk.committed
+        assert answer is applied.answers[1]
+        assert store.tried == []
+
+
+async def test_only_some_are_done_at_once_in_each_turn(clock: FakeClock) -> None:
+    store = Quick()
+    async with committing(store, clock) as desk:
+        for _ in range(2):
+            calls = [desk.call(Delete(number)) for number in range(10)]
+            answers = [await call for call in calls]
+            assert [answer.startswith("at once") for answer in answers] == [True] * 4 + [False] * 6
+            await turns()
+        assert store.saved == [[Delete(number) for number in range(4, 10)]] * 2  # the others together
+
+
+async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) -> None:
+    store = Quick()
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1))
+        assert (await desk.committer.write(Delete(2))).startswith("saved")
+        store.gate.clear()
+        desk.keep(Delete(3))
+        await until(lambda: store.tried[-1] == [Delete(3)])
+        late = desk.call(Delete(4))
+        await turns()
+        store.gate.set()
+        assert (await late).startswith("saved")
+        assert store.at_once == []
+
+
+@pytest.mark.parametrize("can", [False, FULL, StoreRejected("x")])
+async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, can: bool | Exception) -> None:
+    store = Quick()
+    async with committing(store, clock) as desk:
+        store.can = can
+        assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
+        assert desk.committer.degraded is None
+        assert desk.told() == []
+
+
+async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
+    store = Quick(FULL)
+    async with committing(store, clock) as desk:
+        desk.keep(Delete(1))
+        await degraded(desk, store)
+        with pytest.raises(type(FULL)):
+            await desk.committer.write(Delete(2))
+        assert store.at_once == []
