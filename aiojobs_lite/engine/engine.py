@@ -99,7 +99,7 @@ class Engine:
             store, clock, bus, registry,
             renew=self._ownership.renew, is_dead=self._ownership.is_dead, bury=self._ownership.bury,
             others=self._ownership.others,
-            owner=self._ownership.owner, holds=self._executor.holds, settled=self._settled,
+            owner=self._ownership.owner, holding=self._executor.holding, settled=self._settled,
             end=self._end_lost, prune=self._kept,
             keep_completed=settings.keep_completed, keep_dead=settings.keep_dead,
         )  # fmt: skip

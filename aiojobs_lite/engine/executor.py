@@ -121,6 +121,7 @@ class Executor:
         self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._running: dict[int, Running] = {}
         self._saving: set[int] = set()
+        self._noted: set[int] = set()
         self._changed = asyncio.Event()
         self._closed = False
         self._when_empty: Callable[[], None] | None = None
@@ -135,14 +136,16 @@ class Executor:
         """How many of them were told to stop and go on."""
         return sum(run.stuck for run in self._running.values())
 
-    def holds(self, job_id: int) -> bool:
-        """Whether a job runs here, or its end is still to be saved."""
-        return job_id in self._running or job_id in self._saving
+    def holding(self) -> set[int]:
+        """The jobs that run here or whose end is still to be saved; those that start from now on are added to it."""
+        self._noted = {*self._running, *self._saving}
+        return self._noted
 
     def start(self, claimed: Claimed) -> None:
         """Starts an attempt; it is registered when this returns."""
         run = Running(claimed, self._registry.get(claimed.type))
         self._running[claimed.id] = run
+        self._noted.add(claimed.id)
         run.task = asyncio.get_running_loop().create_task(self._attempt(run), context=contextvars.Context())
 
     def stop(self, job_id: int, why: Stop) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from itertools import count
 
@@ -38,7 +38,7 @@ class Janitor:
         bury: Removes what a dead owner left, after its jobs were given back.
         others: Owners that left something.
         owner: The id of this runner.
-        holds: Whether a job runs here, or its end is still to be saved.
+        holding: The jobs that run here or whose end is still to be saved, and all that start after the call.
         settled: Returns when every transaction that is in flight now has been answered.
         end: Has the end of an attempt saved; returns whether it was still held.
         prune: Has a `Prune` written; returns how many jobs it deleted.
@@ -58,7 +58,7 @@ class Janitor:
         bury: Callable[[str], None],
         others: Callable[[], list[str]],
         owner: str,
-        holds: Callable[[int], bool],
+        holding: Callable[[], Collection[int]],
         settled: Callable[[], Awaitable[None]],
         end: Callable[[Finish], asyncio.Future[bool]],
         prune: Callable[[Prune], asyncio.Future[int]],
@@ -74,7 +74,7 @@ class Janitor:
         self._bury = bury
         self._others = others
         self._owner = owner
-        self._holds = holds
+        self._holding = holding
         self._settled = settled
         self._end = end
         self._prune = prune
@@ -92,8 +92,9 @@ class Janitor:
     async def rescue(self) -> None:
         """Ends the attempts of every dead owner as lost, then removes what it left."""
         self._renew()
+        held = self._holding()  # before the look: what is run again meanwhile, by the same attempt, is no stray
         orphans = await self._by_owner()
-        await self._take_back(orphans.pop(self._owner, []))
+        await self._take_back(orphans.pop(self._owner, []), held)
         for owner in [owner for owner in orphans if self._is_dead(owner)]:
             held = await asyncio.gather(*(self._end(self._lost(job)) for job in orphans[owner]))
             if any(held) and self._bus.hears(OwnerRescued):
@@ -110,12 +111,12 @@ class Janitor:
         while await self._prune(write) == _PRUNE_AT_ONCE:
             pass
 
-    async def _take_back(self, own: list[Job]) -> None:
+    async def _take_back(self, own: list[Job], held: Collection[int]) -> None:
         """Gives back what this runner claimed and was never told of: the commit was reported to have failed."""
-        if all(self._holds(job.id) for job in own):
+        if all(job.id in held for job in own):
             return
         await self._settled()  # what is still unknown now was in no transaction that is yet to be answered
-        strays = [self._lost(replace(job, interrupted=True)) for job in own if not self._holds(job.id)]
+        strays = [self._lost(replace(job, interrupted=True)) for job in own if job.id not in held]
         await asyncio.gather(*map(self._end, strays))
 
     async def _by_owner(self) -> dict[str, list[Job]]:

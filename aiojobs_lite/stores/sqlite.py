@@ -27,6 +27,7 @@ T = TypeVar("T")
 _TIMES = (7, 8, 9, 10, 23)  # columns of jobs_where, which come in the order of Job
 _FLAGS = (19, 20)
 _LARGEST_ID = 2**63 - 1
+_MANY = 5000  # rows that SQLite counts in a fraction of a millisecond
 Durability = Literal["full", "normal"]
 
 
@@ -80,6 +81,8 @@ class SqliteStore:
     async def apply(self, writes: Sequence[Write], now: int) -> Applied:
         """See `Store.apply`."""
         writer = _open_one(self._write)
+        if self._place.is_checkpoint_due:
+            await writer.call(self._checkpoint)
         written = self._written_here(writer, writes, now)
         if written is None:
             return await writer.call(partial(self._apply, writes, now))
@@ -134,7 +137,7 @@ class SqliteStore:
 
     def _written_here(self, writer: Connection, writes: Sequence[Write], now: int) -> _Written | None:
         """Carries the writes out on this thread, and leaves the commit; None if they are to be done there."""
-        if not (writer.is_free and self._place.allows(writes)):
+        if not (writer.is_free and self._place.allows(writes)) or self._much_comes_due():
             return None
         started = time.perf_counter()
         try:
@@ -146,6 +149,10 @@ class SqliteStore:
             return None
         finally:
             self._place.took(time.perf_counter() - started)
+
+    def _much_comes_due(self) -> bool:
+        """Whether so many jobs are scheduled that counting those which came due could take long."""
+        return any(counts.scheduled > _MANY for counts in self._counts.values())
 
     # With a connection in hand.
 
@@ -194,6 +201,22 @@ class SqliteStore:
         # Here, not in the caller, who may be cancelled by now.
         self._counts = self._ledger.frozen() if changed else {**self._counts, **counts}
         return Applied(written.answers, written.due, changed)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Moves the write-ahead log into the database, and begins it anew: both wait for the disk."""
+        self._place.set(connection, here=False)
+        ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._patiently("BEGIN IMMEDIATE", connection)
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchall()[0]
+            connection.execute(f"PRAGMA user_version = {version}")
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+        self._place.checkpointed()
+        if pages != moved:  # a reader holds it up: it will begin anew some time soon, which waits for the disk
+            self._place.was_refused()
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ from aiojobs_lite.stores.sqlite_file import BUSY_TIMEOUT, translated
 
 _log = logging.getLogger("aiojobs_lite.store")
 T = TypeVar("T")
+_OVERDUE = 0.004  # seconds that a call may take before the event loop gives way to it
+_SELDOM = 0.1  # seconds between two such moments, at last
+_GIVEN = 0.0005  # seconds that it then stands still
 
 
 class Connection:
@@ -29,6 +33,7 @@ class Connection:
         self._connection = connection
         self._is_closed = False
         self._calls = 0
+        self._help: asyncio.TimerHandle | None = None
         self._fault: Exception | None = None
 
     @classmethod
@@ -51,10 +56,24 @@ class Connection:
         if self._is_closed:
             raise closed()
         self._calls += 1
+        if self._calls == 1:
+            self._help = asyncio.get_running_loop().call_later(_OVERDUE, self._give_way, _OVERDUE)
         try:
             return await self._carried(function)
         finally:
             self._calls -= 1
+            if not self._calls and self._help is not None:
+                self._help.cancel()
+
+    def _give_way(self, waited: float) -> None:
+        """Lets the connection's thread have the interpreter lock for a moment: it is overdue.
+
+        Beside a busy event loop it may wait for seconds: each release of the lock wakes it, and is over before it
+        comes. More seldom as it goes on, for then it is something else that it waits for.
+        """
+        time.sleep(_GIVEN)
+        longer = min(2 * waited, _SELDOM)
+        self._help = asyncio.get_running_loop().call_later(longer, self._give_way, longer)
 
     async def _carried(self, function: Callable[[sqlite3.Connection], T]) -> T:
         execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001

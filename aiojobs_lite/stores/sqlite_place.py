@@ -16,11 +16,12 @@ from aiojobs_lite.job import Cancel, Claim, Delete, Finish, Insert, MarkInterrup
 
 BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, there; here it does not
 _CHECKPOINT: Final = 1000  # pages of the write-ahead log, there; here it is left to grow
-_SMALL: Final = 8  # writes and rows; some tenths of a millisecond
-_SMALL_BESIDE_A_BUSY_LOOP: Final = 200  # some milliseconds, where there it would take a hundred
+_SMALL: Final = 128  # writes and rows; a millisecond, where there it takes three, and thirty at times
+_SMALL_BESIDE_A_BUSY_LOOP: Final = 300  # some milliseconds, where there it would take a hundred
+_LIGHT: Final = 64 * 1024  # characters of payloads and results
 _STARVED: Final = 0.003  # seconds that a transaction there waited for the interpreter lock
 _LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
-_IN_A_ROW: Final = 500  # transactions here; then two there: one that checkpoints, and one that begins the log anew
+_IN_A_ROW: Final = 1000  # transactions here, until the log, some 4 pages each, is to be checkpointed
 _AFTER_TROUBLE: Final = 100  # transactions there
 _QUICK: Final = frozenset({Insert, Claim, Finish, Cancel, MarkInterrupted, Delete, Tick})
 
@@ -43,22 +44,28 @@ class Place:
         if self._left_there:
             self._left_there -= 1
             return False
-        if not self._is_small(writes):
+        if self.is_checkpoint_due or not self._is_small(writes):
             return False
         self._in_a_row += 1
-        if self._in_a_row >= _IN_A_ROW:
-            self._go_there(2)
-            return False
         return True
+
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether the write-ahead log has grown for long enough."""
+        return self._in_a_row >= _IN_A_ROW
+
+    def checkpointed(self) -> None:
+        """The write-ahead log was checkpointed, and begun anew."""
+        self._in_a_row = 0
 
     def took(self, seconds: float) -> None:
         """A transaction here took so long."""
         if seconds > _LONG:
-            self._go_there(_AFTER_TROUBLE)
+            self._left_there = _AFTER_TROUBLE
 
     def was_refused(self) -> None:
         """A transaction here found the database locked."""
-        self._go_there(_AFTER_TROUBLE)
+        self._left_there = _AFTER_TROUBLE
 
     def waited(self, seconds: float) -> None:
         """A transaction there was for so long neither computing nor waiting for the disk."""
@@ -71,18 +78,19 @@ class Place:
             connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else _CHECKPOINT}")
             self.is_here = here
 
-    def _go_there(self, transactions: int) -> None:
-        self._left_there, self._in_a_row = transactions, 0
-
     def _is_small(self, writes: Sequence[Write]) -> bool:
         most = _SMALL_BESIDE_A_BUSY_LOOP if self._is_starved else _SMALL
         if len(writes) > most:
             return False
+        size = 0
         for write in writes:
             if type(write) not in _QUICK:
                 return False
             if type(write) is Insert:
                 most -= len(write.rows)
+                size += sum(len(row.payload) for row in write.rows)
+            elif type(write) is Finish:
+                size += len(write.result or "")
             elif type(write) is Claim and write.look_at and not self._is_starved:
                 return False  # who knows how many are due
-        return most >= 0
+        return most >= 0 and size <= _LIGHT

@@ -223,7 +223,7 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         handle = await runner.enqueue(noted)
         await until(lambda: ran == [1])
         executor = runner._engine_here()._executor
-        await until(lambda: not executor.holds(handle.id))  # given up
+        await until(lambda: handle.id not in executor.holding())  # given up
         assert (await handle.job()).status is Status.PROCESSING
         store.fault = lambda _: None
         result = asyncio.ensure_future(handle.result())

@@ -74,14 +74,14 @@ async def fails() -> None:
 async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_end_is_saved(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
     desk.executor.start(claimed(1, "quick"))
-    assert (desk.executor.running, desk.executor.holds(1), desk.executor.holds(2)) == (1, True, False)
+    assert (desk.executor.running, 1 in desk.executor.holding(), 2 in desk.executor.holding()) == (1, True, False)
     end, done = await desk.end()
     assert (end.outcome, end.status, end.result) == (Outcome.SUCCEEDED, Status.COMPLETED, '"done"')
-    assert (desk.executor.running, desk.executor.holds(1)) == (0, True)
+    assert (desk.executor.running, 1 in desk.executor.holding()) == (0, True)
     assert (desk.released, desk.finished) == (["quick"], [])  # the slot is free; nobody is told before the commit
     assert names(desk.told()) == ["AttemptStarted"]
     done(True, None)
-    assert not desk.executor.holds(1)
+    assert 1 not in desk.executor.holding()
     assert desk.finished == [end]
     (event,) = desk.told()
     assert isinstance(event, JobCompleted)
@@ -96,7 +96,7 @@ async def test_an_end_that_somebody_else_has_written_is_counted_and_told(clock: 
     done(False, None)
     assert (desk.finished, desk.refused, desk.metrics.stale_finishes) == ([], 1, 1)
     assert desk.told() == [FinishRefused(1, "quick", 3)]
-    assert not desk.executor.holds(1)
+    assert 1 not in desk.executor.holding()
 
 
 @pytest.mark.parametrize("handler", [quick, fails])
@@ -109,11 +109,11 @@ async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_tak
     assert (end.result is not None) is (handler is quick)
     assert (end.failure is not None) is (handler is fails)
     done(None, REJECTED)
-    assert desk.executor.holds(1)
+    assert 1 in desk.executor.holding()
     bare, done = await desk.end()
     assert bare == end._replace(result=None, failure=None, reason="its end could not be stored: StoreRejected")
     done(True, None)
-    assert not desk.executor.holds(1)
+    assert 1 not in desk.executor.holding()
     assert desk.finished == [bare]
     assert names(desk.told()) == ["AttemptStarted", "JobCompleted" if handler is quick else "AttemptFailed"]
 
@@ -126,7 +126,7 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(clock: F
         done(None, REJECTED)
     await turns()
     assert (desk.kept, desk.finished, desk.refused) == ([], [], 0)
-    assert not desk.executor.holds(1)  # so that the janitor takes it back
+    assert 1 not in desk.executor.holding()  # so that the janitor takes it back
     assert names(desk.told()) == ["AttemptStarted"]
 
 

@@ -47,7 +47,7 @@ class World:
             self.store, self.clock, self.bus, registry_of(known),
             renew=lambda: None, is_dead=lambda owner: owner not in self.living, bury=self.buried.append,
             others=lambda: self.files,
-            owner="me", holds=lambda job_id: job_id in self.here, settled=self._settle, end=self._end,
+            owner="me", holding=lambda: self.here, settled=self._settle, end=self._end,
             prune=self._prune, keep_completed=3600.0, keep_dead=7200.0,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from aiojobs_lite.job import Cancel, Delete, Insert, Pause, Prune, Redrive, Unpark, Write
+from aiojobs_lite.stores import sqlite_place
 from aiojobs_lite.stores.sqlite import SqliteStore
 from aiojobs_lite.stores.sqlite_place import Place
 from tests.stores.support import NOW, claim, connected, new
@@ -26,11 +27,11 @@ SMALL = Insert((new(),))
         ([SMALL], True, True),
         ([], True, True),
         ([Cancel(1, None), Delete(2), claim(slots={"a": 9}, look_at=[])], True, True),
-        ([Insert(tuple(new() for _ in range(9)))], True, False),
-        ([Delete(n) for n in range(9)], True, False),
-        ([Insert((new(),) * 5)] * 2, True, False),
+        ([Insert(tuple(new() for _ in range(129)))], True, False),
+        ([Delete(n) for n in range(129)], True, False),
+        ([Insert((new(),) * 65)] * 2, True, False),
         ([claim(slots={"a": 9}, look_at=["a"])], True, False),
-        ([Insert(tuple(new() for _ in range(201)))], False, False),
+        ([Insert(tuple(new() for _ in range(301)))], False, False),
         ([Prune(1, 1, 1, 500)], False, False),
         ([Redrive(None, None)], False, False),
         ([Unpark(("a",)), SMALL], False, False),
@@ -55,10 +56,28 @@ def test_after_trouble_the_next_hundred_are_done_there(trouble: Callable[[Place]
     assert [place.allows([SMALL]) for _ in range(101)] == [False] * 100 + [True]
 
 
-def test_after_many_in_a_row_the_log_is_checkpointed_and_begun_anew_there() -> None:
+def test_after_many_in_a_row_a_checkpoint_is_due() -> None:
     place = Place()
-    allowed = [place.allows([SMALL]) for _ in range(1004)]
-    assert [number for number, here in enumerate(allowed) if not here] == [499, 500, 501, 1001, 1002, 1003]
+    assert [place.allows([SMALL]) for _ in range(1002)] == [True] * 1000 + [False] * 2
+    assert place.is_checkpoint_due
+    place.checkpointed()
+    assert place.allows([SMALL])
+
+
+async def test_the_log_is_checkpointed_and_begun_anew_there(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_place, "_IN_A_ROW", 50)
+    log = database.with_name(f"{database.name}-wal")
+    sizes = []
+    async with watched(database, "normal") as (store, said):
+        for _ in range(10):
+            for _ in range(50):
+                assert await store.apply([SMALL], NOW)
+            sizes.append(log.stat().st_size)
+        assert {here for word, here in said if word == "INSERT"} == {True}
+        assert len([here for word, here in said if word == "COMMIT" and not here]) == 9
+        assert sizes[-1] == sizes[1]  # it does not grow
+    with connected(database) as connection:
+        assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (500,)
 
 
 @asynccontextmanager
@@ -86,7 +105,7 @@ async def test_a_durable_commit_waits_for_the_disk_there(
         assert ("INSERT", True) in said
         assert ("COMMIT", commits_here) in said
         said.clear()
-        await store.apply([Insert(tuple(new() for _ in range(50)))], NOW)
+        await store.apply([Insert((new(),) * 400)], NOW)
         assert {here for _, here in said} == {False}
 
 
@@ -109,8 +128,8 @@ async def test_at_once_is_for_commits_that_do_not_wait_for_the_disk_on_a_connect
 ) -> None:
     async with watched(database, "normal") as (store, _said):
         assert store.apply_at_once([SMALL], NOW) is not None
-        assert store.apply_at_once([Insert((new(),) * 50)], NOW) is None
-        there = asyncio.create_task(store.apply([Insert((new(),) * 50)], NOW))
+        assert store.apply_at_once([Insert((new(),) * 400)], NOW) is None
+        there = asyncio.create_task(store.apply([Insert((new(),) * 400)], NOW))
         await asyncio.sleep(0)
         assert store.apply_at_once([SMALL], NOW) is None  # its thread is at work
         await there
@@ -118,7 +137,7 @@ async def test_at_once_is_for_commits_that_do_not_wait_for_the_disk_on_a_connect
             other.execute("BEGIN IMMEDIATE")
             assert store.apply_at_once([SMALL], NOW) is None
             other.execute("ROLLBACK")
-        assert store.counts()["a"].pending == 51
+        assert store.counts()["a"].pending == 401
     async with watched(tmp_path / "full.db", "full") as (store, said):
         assert store.apply_at_once([SMALL], NOW) is None
         assert said == []
