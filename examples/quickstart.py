@@ -328,7 +328,8 @@ async def story(folder: Path, port: socket.socket) -> None:
 
 def main() -> None:
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the server ends, the folder is removed
+    # As Ctrl-C, which asyncio turns into a cancellation: the server ends, the folder is removed.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with tempfile.TemporaryDirectory(prefix="quickstart-") as folder, socket.create_server(("127.0.0.1", 0)) as port:
         try:
             asyncio.run(story(Path(folder), port))

@@ -118,6 +118,20 @@ async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_tak
     assert names(desk.told()) == ["AttemptStarted", "JobCompleted" if handler is quick else "AttemptFailed"]
 
 
+async def test_what_runs_or_starts_after_the_question_stays_among_what_is_held(clock: FakeClock) -> None:
+    """A job that ends and is run again by the same attempt, after a snooze say, must not look like a stray."""
+    desk = Desk(clock, quick)
+    desk.executor.start(claimed(1, "quick"))
+    held = desk.executor.holding()
+    _, done = await desk.end()
+    done(True, None)
+    desk.executor.start(claimed(2, "quick"))
+    _, done = await desk.end()
+    done(True, None)
+    assert held == {1, 2}
+    assert desk.executor.holding() == set()
+
+
 async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
     desk.executor.start(claimed(1, "quick"))

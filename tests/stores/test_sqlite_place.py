@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any, Literal
 import pytest
 
 from aiojobs_lite.job import Cancel, Delete, Insert, Pause, Prune, Redrive, Unpark, Write
-from aiojobs_lite.stores import sqlite_place
+from aiojobs_lite.stores import sqlite, sqlite_place
 from aiojobs_lite.stores.sqlite import SqliteStore
 from aiojobs_lite.stores.sqlite_place import Place
 from tests.stores.support import NOW, claim, connected, new
-from tests.support import until
+from tests.support import PATIENCE, until
 
 SMALL = Insert((new(),))
 
@@ -141,3 +142,37 @@ async def test_at_once_is_for_commits_that_do_not_wait_for_the_disk_on_a_connect
     async with watched(tmp_path / "full.db", "full") as (store, said):
         assert store.apply_at_once([SMALL], NOW) is None
         assert said == []
+
+
+async def test_a_busy_event_loop_gives_way_to_a_call_that_is_overdue(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it the thread may wait for the interpreter lock for seconds; here it waits for the moment itself."""
+    given = threading.Event()
+    monkeypatch.setattr(time, "sleep", lambda _seconds: given.set())
+    async with watched(database, "normal") as (store, _said):
+        assert store._write is not None
+        assert await store._write.call(lambda connection: given.wait(PATIENCE))
+        assert store._write.is_free
+        assert store._write._help is not None
+        assert store._write._help.cancelled()
+
+
+def test_what_is_heavy_is_not_done_here() -> None:
+    row = new()._replace(payload="x" * 40_000)
+    assert Place().allows([Insert((row,))])
+    assert not Place().allows([Insert((row, row))])
+
+
+async def test_where_many_jobs_may_have_come_due_nothing_is_counted_here(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_MANY", 2)
+    async with watched(database, "normal") as (store, said):
+        await store.apply([Insert((new(due=5), new(due=6), new(due=7)))], NOW)
+        said.clear()
+        await store.apply([SMALL], NOW + 10_000_000)
+        assert {here for _, here in said} == {False}
+        said.clear()
+        await store.apply([SMALL], NOW + 10_000_001)  # none of them is to come any more
+        assert ("BEGIN", True) in said
