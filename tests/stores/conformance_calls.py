@@ -351,11 +351,13 @@ class Living:
             for _ in range(passes):
                 await asyncio.sleep(0)
             task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
             try:
-                with pytest.raises(StoreUnavailable):
-                    await store.changed()
+                with suppress(asyncio.CancelledError):
+                    await task
+                if task.cancelled():  # not so one that was quicker
+                    with pytest.raises(StoreUnavailable):
+                        await store.changed()
+                assert passes or task.cancelled()
             finally:
                 await store.close()
 
