@@ -81,6 +81,13 @@ async def test_the_log_is_checkpointed_and_begun_anew_there(database: Path, monk
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (500,)
 
 
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy must not make what is tested too slow to be done here."""
+    if "database" in request.fixturenames:
+        monkeypatch.setattr(sqlite_place, "_LONG", PATIENCE)
+
+
 @asynccontextmanager
 async def watched(path: Path, durability: Literal["full", "normal"]) -> AsyncIterator[tuple[SqliteStore, list[Any]]]:
     """An open store, and what its write connection is asked to do: each statement with the thread that asks."""
@@ -91,9 +98,11 @@ async def watched(path: Path, durability: Literal["full", "normal"]) -> AsyncIte
     said: list[Any] = []
     connection.set_trace_callback(lambda sql: said.append((sql.split()[0], threading.current_thread() is main)))
     main = threading.current_thread()
-    yield store, said
-    connection.set_trace_callback(None)
-    await store.close()
+    try:
+        yield store, said
+    finally:
+        connection.set_trace_callback(None)
+        await store.close()
 
 
 @pytest.mark.parametrize(("durability", "commits_here"), [("normal", True), ("full", False)])
