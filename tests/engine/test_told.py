@@ -227,4 +227,4 @@ async def test_a_callback_that_fails_loses_no_other_answer() -> None:
             call = desk.call(Delete(2))
             await turns()
         async with asyncio.timeout(PATIENCE):
-            await call
+            assert await call == f"saved {Delete(2)}"
