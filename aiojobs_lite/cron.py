@@ -5,6 +5,9 @@ croniter is only asked which wall clock times match: its own zone handling loses
 - Fixed time (neither minute nor hour starts with `*`): each wall clock time counts once. Of a repeated hour the first
   pass fires; whatever falls into a skipped hour fires once, at its end.
 - Otherwise: real time. Both passes of a repeated hour fire, a skipped hour does not exist.
+
+Nor is it asked about two days at once (to it `1-31` beside `*/2` is `*`, and beside `15W` the other day counts for
+nothing), or about a range that runs over the end by steps (to it 23-4/3 is 23 and 3).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice, pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -43,6 +47,12 @@ _TRAPS = (
     (re.compile(r"(?:^|,)r(?:[(/,]|$)"), "R is random at every start; use H, or write the value"),
     (re.compile(r"(?:^|,)0*(\w+)-0*\1(?:[/,]|$)"), "a range of one value is misread; write 9 for 9-9, or *"),
 )
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_VALUES: tuple[tuple[int, int, tuple[str, ...]], ...] = (  # first, last, and the names that they go by
+    (0, 59, ()), (0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 6, _WEEKDAYS),
+)  # fmt: skip
+_RUNS_OVER = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
 _START = datetime(2000, 1, 1)  # noqa: DTZ001 - any wall clock time will do: what fires once, fires within 40 years
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -67,18 +77,16 @@ class CronSchedule:
     expression: str
     tz: str = "UTC"
     hash_id: str | None = field(default=None, kw_only=True, repr=False)
-    _cron: Any = field(init=False, repr=False, compare=False)  # croniter is untyped
+    _crons: tuple[Any, ...] = field(init=False, repr=False, compare=False)  # any will do; croniter is untyped
     _zone: ZoneInfo = field(init=False, repr=False, compare=False)
     _fixed: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         fields = _split(self.expression)
-        cron, zone = _parse(self.expression, fields, self.hash_id), _zone(self.expression, self.tz)
-        self.__dict__.update(_cron=cron, _zone=zone, _fixed="*" not in {fields[-5][0], fields[-4][0]})  # it is frozen
-        try:
-            self._next_wall(_START)
-        except ValueError:
-            raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists") from None
+        crons, zone = _parse(self.expression, fields, self.hash_id), _zone(self.expression, self.tz)
+        if not crons:
+            raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists")
+        self.__dict__.update(_crons=crons, _zone=zone, _fixed="*" not in {fields[-5][0], fields[-4][0]})  # it is frozen
 
     def next_after(self, instant: datetime) -> datetime:
         """Finds the first tick strictly after an instant.
@@ -145,9 +153,7 @@ class CronSchedule:
 
     def _next_wall(self, wall: datetime) -> datetime:
         """The first wall clock time after `wall` that matches, both naive."""
-        # croniter keeps its place inside itself: working on a copy leaves this object immutable.
-        found: datetime = copy.copy(self._cron).get_next(datetime, start_time=wall.replace(microsecond=0))
-        return found
+        return min(_next(cron, wall) for cron in self._crons)
 
     def _next_fixed(self, instant: datetime) -> datetime:
         """The next tick of an expression for which each wall clock time counts once."""
@@ -221,8 +227,10 @@ def _split(expression: str) -> list[str]:
     raise InvalidSchedule(expression, "expression", problem)
 
 
-def _parse(expression: str, fields: list[str], hash_id: str | None) -> Any:
-    """The croniter object; a bad field is named, because each is tried alone first."""
+def _parse(expression: str, fields: list[str], hash_id: str | None) -> tuple[Any, ...]:
+    """One croniter object, or one for each of two days; none that never fires. A bad field is named, because each is
+    tried alone first.
+    """
     for at, name in enumerate(list(_FIELDS)[-len(fields) :]):
         problem = next((advice for trap, advice in _TRAPS[hash_id is not None :] if trap.search(fields[at])), None)
         try:
@@ -231,11 +239,39 @@ def _parse(expression: str, fields: list[str], hash_id: str | None) -> Any:
             problem = problem or f"{fields[at]!r} cannot be read; use {_FIELDS[name]}, lists 1,2, ranges 1-5, steps */2"
         if problem:
             raise InvalidSchedule(expression, name, problem)
-    return _croniter(fields, hash_id)  # to it, fields that are fine alone are fine together
+    *times, day, month, weekday = fields  # to it, fields that are fine alone are fine together
+    pairs = [(day, weekday)] if {day, weekday} & {"*", "?"} else [(day, "*"), ("*", weekday)]
+    crons = [_croniter([*times, one, month, other], hash_id) for one, other in pairs]
+    return tuple(filter(_ever_fires, crons))
 
 
 def _croniter(fields: list[str], hash_id: str | None) -> Any:
-    return croniter(" ".join(fields), _START, hash_id=hash_id, second_at_beginning=True)
+    values = _VALUES[-len(fields) :]
+    plain = [_RUNS_OVER.sub(partial(_listed, *of), text) for of, text in zip(values, fields, strict=True)]
+    return croniter(" ".join(plain), _START, hash_id=hash_id, second_at_beginning=True)
+
+
+def _listed(low: int, high: int, names: tuple[str, ...], found: re.Match[str]) -> str:
+    """The values of a range with a step, if it runs over the end of its field; else the range as it was."""
+    begin, end = (low + names.index(text) if text in names else int(text) for text in found.group(1, 2))
+    step, size = int(found[3]), high - low + 1
+    if not (low <= end < begin <= high and step):
+        return found[0]
+    return ",".join(str(low + (value - low) % size) for value in range(begin, end + size + 1, step))
+
+
+def _next(cron: Any, wall: datetime) -> datetime:
+    # croniter keeps its place inside itself: working on a copy leaves this object immutable.
+    found: datetime = copy.copy(cron).get_next(datetime, start_time=wall.replace(microsecond=0))
+    return found
+
+
+def _ever_fires(cron: Any) -> bool:
+    try:
+        _next(cron, _START)
+    except ValueError:
+        return False
+    return True
 
 
 def _zone(expression: str, tz: str) -> ZoneInfo:
