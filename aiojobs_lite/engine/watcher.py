@@ -11,7 +11,7 @@ from aiojobs_lite.stats import Metrics
 from aiojobs_lite.stores.base import Store
 
 LOOK_EVERY = 0.08  # seconds; other processes' jobs are noticed within this time
-_JUMP = 0.5  # seconds that the wall clock may drift from the monotonic one between two looks
+_JUMP = 0.5  # seconds that the wall clock may drift from the monotonic one, at once or little by little
 _LAG_MEMORY = 0.99  # a peak of lag is half forgotten after 70 looks
 
 
@@ -41,6 +41,7 @@ class Watcher:
         self._changed = changed
         self._jumped = jumped
         self._asked = False
+        self._offset = self._offset_now()
 
     def look_again(self) -> None:
         """Has the next look find a change, whatever the store says."""
@@ -48,15 +49,15 @@ class Watcher:
 
     async def run(self) -> None:
         """Looks, for ever. Sleeps by the event loop's own clock: other processes do not know a test's."""
-        wall, monotonic = self._clock.now(), time.monotonic()
         while True:
+            before = time.monotonic()
             await asyncio.sleep(LOOK_EVERY)
-            wall_then, monotonic_then = wall, monotonic
-            wall, monotonic = self._clock.now(), time.monotonic()
-            passed = monotonic - monotonic_then
-            lag = max(0.0, passed - LOOK_EVERY)
+            lag = max(0.0, time.monotonic() - before - LOOK_EVERY)
             self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
-            if abs((wall - wall_then) / MICROSECONDS - passed) > _JUMP:
+            # Since it was told last, not since the last look: it may jump while the store is asked, or after a fault.
+            offset = self._offset_now()
+            if abs(offset - self._offset) > _JUMP:
+                self._offset = offset
                 self._jumped()
             asked, self._asked = self._asked, False
             try:
@@ -65,5 +66,7 @@ class Watcher:
             except BaseException:
                 self._asked = True  # what was told once is not told again
                 raise
-            monotonic = time.monotonic()
-            wall = self._clock.now()
+
+    def _offset_now(self) -> float:
+        """By how much the wall clock is ahead of the monotonic one, in seconds."""
+        return self._clock.now() / MICROSECONDS - time.monotonic()

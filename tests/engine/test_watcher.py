@@ -105,6 +105,35 @@ async def test_a_jump_of_the_wall_clock_is_noticed(
     assert (desk.jumps, desk.looks) == (jumps, 3)
 
 
+@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(days=-1)])
+async def test_a_jump_while_the_store_is_asked_is_noticed(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    class Jumping(Desk):
+        async def changed(self) -> bool:
+            if self.looks == 0:
+                self.clock.jump_to(self.clock.time + by)
+            return await super().changed()
+
+    desk = Jumping(monkeypatch, *[(*IN_TIME, False)] * 3)
+    await desk.watch()
+    assert (desk.jumps, desk.looks) == (1, 3)
+
+
+async def test_a_jump_between_a_fault_and_the_next_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch, (*IN_TIME, FULL))
+    with pytest.raises(StoreUnavailable):
+        await desk.watcher.run()
+    desk.clock.jump_to(START - timedelta(hours=1))
+    desk.script = [(*IN_TIME, False)] * 2
+    await desk.watch()
+    assert desk.jumps == 1
+
+
+async def test_a_clock_that_is_moved_little_by_little_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch, *[(0.08, 0.12, False)] * 30)
+    await desk.watch()
+    assert desk.jumps == 2  # 1.2 seconds, half a second each
+
+
 async def test_the_lag_of_the_loop_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch, (2.08, 2.08, False))
     await desk.watch()
