@@ -109,9 +109,8 @@ class Ticker:
 
     def look_again(self) -> None:
         """The wall clock jumped. A stored tick beyond the next one was written by a clock that went ahead."""
-        now = to_datetime(self._clock.now())
         for name, tick in self._next.items():
-            self._next[name] = min(tick, to_micros(self._schedules[name].cron.next_after(now)))
+            self._wait_for(name, tick)
         self._alarm.ring()
 
     def close(self) -> None:
@@ -133,6 +132,11 @@ class Ticker:
             if not due:
                 await self._alarm.wait(None if self._closed else min(self._next.values(), default=None))
 
+    def _wait_for(self, name: str, tick: int) -> None:
+        """The next tick of a schedule is this one, or an earlier one that the clock has still to come to."""
+        following = self._schedules[name].cron.next_after(to_datetime(self._clock.now()))
+        self._next[name] = min(tick, to_micros(following))
+
     async def _fire(self, schedule: Schedule, now: int) -> None:
         next_tick = to_micros(schedule.cron.next_after(to_datetime(now)))
         ticks = schedule.due(self._next[schedule.name], now)
@@ -147,7 +151,7 @@ class Ticker:
                 _log.exception("the tick of %s at %s is lost", schedule.name, to_datetime(tick))  # not the others
             else:
                 self._tell(schedule, tick, answer)
-        self._next[schedule.name] = next_tick
+        self._wait_for(schedule.name, next_tick)  # the clock may have been set back meanwhile
 
     def _tell_of_missed(self, schedule: Schedule, stored: int, first: int) -> None:
         """Counts the ticks from the stored one to the first that is dealt with, to 1,000."""

@@ -10,28 +10,14 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, StoreUnavailable, job
-from aiojobs_lite.clock import MICROSECONDS, SystemClock
 from aiojobs_lite.events import Event, JobSnoozed, Listener, StoreDegraded, StoreRecovered, TickFired, TickSkipped
 from aiojobs_lite.job import Insert
 from aiojobs_lite.retry import Snooze
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import FULL, faulty, only
-from tests.support import PATIENCE, next_event, until
+from tests.support import PATIENCE, MovedClock, next_event, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class MovedClock(SystemClock):
-    """The machine's clock, whose hands the test moves: no timer knows of it.
-
-    Attributes:
-        offset: By how many seconds.
-    """
-
-    offset = 0.0
-
-    def now(self) -> int:
-        return super().now() + round(self.offset * MICROSECONDS)
 
 
 @job

@@ -240,6 +240,24 @@ async def test_a_clock_that_goes_back_while_it_runs_fires_again_at_the_next_inst
         assert desk.minutes() == [1, -59]
 
 
+async def test_a_clock_that_goes_back_while_a_tick_is_written_fires_again_at_the_next_instant(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as desk:
+        write = desk.ticker._write
+
+        async def goes_back(tick: Any) -> Any:
+            desk.ticker._write = write
+            clock.jump_to(START - timedelta(hours=1))
+            desk.ticker.look_again()
+            return await write(tick)
+
+        desk.ticker._write = goes_back
+        clock.advance("1m")
+        await written(desk, 1)
+        clock.advance("1m")
+        await written(desk, 2)
+        assert desk.minutes() == [1, -59]
+
+
 async def test_a_clock_that_goes_forward_fires_what_is_due_now(clock: FakeClock) -> None:
     async with ticking(clock, schedule()) as desk:
         clock.advance("3h")
