@@ -243,9 +243,9 @@ class Executor:
         claimed = run.claimed
         if self._closed:
             if run.thread_id is None:  # else the loop was closed over it, and its thread goes on
-                self._forget(claimed.id)
+                self._forget(run)
             return
-        del self._running[claimed.id]
+        self._drop(run)
         duration = time.perf_counter() - run.started
         end = self._settled(run, ended)
         self._metrics.ended(claimed.type, duration, succeeded=end.outcome is Outcome.SUCCEEDED)
@@ -267,8 +267,15 @@ class Executor:
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             return settled(Ended(error=error, failure=describe(error), may_retry=True))
 
-    def _forget(self, job_id: int) -> None:
-        self._running.pop(job_id, None)
+    def _drop(self, run: Running) -> None:
+        """Takes a run off the list, unless another run of its job stands there: this one was taken from the runner
+        while it ran, and the next attempt came here.
+        """
+        if self._running.get(run.claimed.id) is run:
+            del self._running[run.claimed.id]
+
+    def _forget(self, run: Running) -> None:
+        self._drop(run)
         if not self._running and self._when_empty is not None:
             self._when_empty()
 

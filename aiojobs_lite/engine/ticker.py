@@ -141,12 +141,12 @@ class Ticker:
         next_tick = to_micros(schedule.cron.next_after(to_datetime(now)))
         ticks = schedule.due(self._next[schedule.name], now)
         self._tell_of_missed(schedule, self._next[schedule.name], ticks[0])
-        for tick in ticks:
+        for tick, following in zip(ticks, [*ticks[1:], next_tick], strict=True):  # where the next start would go on
             runs = schedule.runs(tick, now)
             row = schedule.job_type.bind().row(now)._replace(schedule=schedule.name, tick=tick) if runs else None
             skip_overlap = schedule.overlap == "skip" and not (schedule.catch_up == "all" and len(ticks) > 1)
             try:
-                answer = await self._write(Tick(schedule.name, tick, next_tick, row, skip_overlap))
+                answer = await self._write(Tick(schedule.name, tick, following, row, skip_overlap))
             except StoreRejected:
                 _log.exception("the tick of %s at %s is lost", schedule.name, to_datetime(tick))  # not the others
             else:

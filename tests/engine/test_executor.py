@@ -99,6 +99,26 @@ async def test_an_end_that_somebody_else_has_written_is_counted_and_told(clock: 
     assert 1 not in desk.executor.holding()
 
 
+async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_job(clock: FakeClock) -> None:
+    go = [asyncio.Event() for _ in range(2)]
+
+    @job
+    async def held(ctx: JobContext) -> None:
+        await go[ctx.attempt - 1].wait()
+
+    desk = Desk(clock, held)
+    for attempt in (1, 2):  # as when somebody removed the owner's file: others took the job, and it came back
+        desk.executor.start(claimed(1, "held", attempt=attempt))
+    for attempt in (1, 2):
+        go[attempt - 1].set()
+        end, done = await desk.end()
+        assert (end.attempt, end.status) == (attempt, Status.COMPLETED)
+        assert desk.executor.running == (1 if attempt == 1 else 0)
+        done(attempt == 2, None)
+    assert desk.released == ["held", "held"]
+    assert [end.attempt for end in desk.finished] == [2]
+
+
 @pytest.mark.parametrize("handler", [quick, fails])
 async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_take(
     clock: FakeClock, handler: JobType[..., Any]

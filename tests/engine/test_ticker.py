@@ -15,11 +15,11 @@ from aiojobs_lite import CronSchedule, JobContext, JobRunner, job
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
 from aiojobs_lite.errors import InvalidJobType, StoreError
-from aiojobs_lite.events import Bus, Event, TickFired, TickSkipped
+from aiojobs_lite.events import Bus, Event, StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.job import SetSchedule, Tick, TickAnswer
 from aiojobs_lite.stats import Metrics
 from aiojobs_lite.testing import FakeClock
-from tests.engine.support import FULL, going, heard, turns
+from tests.engine.support import FULL, faulty, going, heard, turns
 from tests.support import PATIENCE, next_event, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -134,7 +134,8 @@ async def test_what_is_run_of_the_ticks_that_were_missed(
         await written(desk, len(expected))
         assert desk.minutes() == expected
         assert all(tick.row is not None for tick in desk.ticks)
-        assert {tick.next_tick for tick in desk.ticks} == {to_micros(START + (int(late) + 1) * MINUTE)}
+        following = [*expected[1:], int(late) + 1]
+        assert [tick.next_tick for tick in desk.ticks] == [to_micros(START + minute * MINUTE) for minute in following]
         clock.jump_to(START + (int(late) + 1) * MINUTE)
         await written(desk, len(expected) + 1)  # and then in time again
 
@@ -329,6 +330,28 @@ async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, cloc
             clock.advance("1m")
             await runner.run_until_idle()
         assert len(ran) == 2
+
+
+async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_start(
+    database: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = faulty(monkeypatch, database)
+    ran: list[datetime] = []
+    runner = cron_runner(database, clock, ran, catch_up="all", overlap="queue")
+    third = to_micros(START + 3 * MINUTE)
+    async with asyncio.timeout(PATIENCE):
+        async with runner:
+            store.fault = lambda writes: (
+                FULL if any(type(one) is Tick and one.tick == third for one in writes) else None
+            )
+            events = runner.events()
+            clock.jump_to(START + 5 * MINUTE)
+            await next_event(events, StoreDegraded)  # and it never recovers: as if the process were killed now
+        store.fault = lambda writes: None
+        async with runner:
+            await runner.run_until_idle()
+            assert runner.stats().completed == 5
+    assert sorted({(tick - START) / MINUTE for tick in ran}) == [1, 2, 3, 4, 5]  # those of the first start once more
 
 
 @pytest.mark.parametrize(("overlap", "runs"), [("skip", 1), ("queue", 3)])
