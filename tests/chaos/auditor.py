@@ -1,0 +1,312 @@
+"""Judges a run by what it has left. Pure functions: each finds the breaches of one promise and says what is wrong.
+
+An operation of unknown outcome (called, never acknowledged) may have happened or not. What a process did whose
+owner's file was removed from outside is judged by what it made durable alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from signal import SIGKILL, SIGTERM
+
+from tests.chaos.evidence import AttemptRow, Evidence
+from tests.chaos.journal import KILLER
+from tests.chaos.story import Life, Run, Story, longest_chance, told
+from tests.chaos.worker import LIMIT, START_REFUSED
+
+RESCUED_WITHIN = 3.0  # seconds
+_FREE_INTERRUPTIONS = 20
+_TICK = 1_000_000  # microseconds
+_ENDED = ("completed", "dead", "cancelled")
+_CODES = (0, -SIGKILL, -SIGTERM, START_REFUSED)
+
+
+def lost(story: Story) -> Iterator[str]:
+    """Every acknowledged job is there."""
+    for record in story.said("acknowledged"):
+        for job_id in record.facts["jobs"]:
+            if job_id not in story.jobs:
+                yield f"job {job_id} of call {record.facts['call']} was acknowledged and is not there"
+
+
+def unfinished(story: Story) -> Iterator[str]:
+    """Every job has ended."""
+    for job in story.jobs.values():
+        if job.status not in _ENDED:
+            yield f"{job.type} job {job.id} is {job.status} in the end"
+
+
+def doubled(story: Story) -> Iterator[str]:
+    """Each call made all its jobs once, or none; each key one; and nobody else made any."""
+    made = Counter(job.call for job in story.jobs.values() if job.tick is None)
+    known = {}
+    for record in story.said("called"):
+        call, wanted, key = (record.facts[name] for name in ("call", "jobs", "key"))
+        known[call] = key
+        if made[call] not in (0, wanted):
+            yield f"call {call} made {made[call]} jobs of {wanted}"
+    for record in story.said("acknowledged"):
+        call, ids, new = (record.facts[name] for name in ("call", "jobs", "new"))
+        if known[call] is None and not all(new):
+            yield f"call {call} without a key was told of a job seen before"
+        for job_id, is_new in zip(ids, new, strict=True):
+            job = story.jobs.get(job_id)
+            if job and ((job.call == call) is not is_new or job.key != known[call]):
+                yield f"call {call} was told of job {job_id} (new: {is_new}), which call {job.call} made, key {job.key}"
+    for call in made:
+        if call not in known:
+            yield f"nobody made the call {call} of a job"
+    for (kind, key), count in Counter((job.type, job.key) for job in story.jobs.values() if job.key).items():
+        if count > 1:
+            yield f"{count} jobs of type {kind} have the key {key}"
+
+
+def overlapping(story: Story) -> Iterator[str]:
+    """Two attempts of one job never run at the same time, on whatever machine was stopped meanwhile."""
+    for job_id, runs in story.runs.items():
+        before: Run | None = None
+        for run in runs:
+            if not run.is_owned:
+                continue
+            if before is not None and run.begun < before.ended:
+                yield (
+                    f"job {job_id}: attempt {run.attempt} began in process {run.life.number} "
+                    f"{before.ended - run.begun:.3f} s before attempt {before.attempt} ended in {before.life.number}"
+                )
+            if before is None or run.ended > before.ended:
+                before = run
+
+
+def begun_again(story: Story) -> Iterator[str]:
+    """Each attempt that began is one that was recorded as it ended, or the one that completed its job; and the
+    completed job was completed by that one.
+    """
+    for job_id, runs in story.runs.items():
+        job = story.jobs.get(job_id)
+        if job is None:
+            yield f"job {job_id} ran and is not there"
+            continue
+        open_ones = Counter((run.attempt, run.owner) for run in runs)
+        open_ones.subtract((row.attempt, row.owner) for row in story.rows[job_id])
+        begun = +open_ones
+        if job.status == "completed":
+            owner, _, attempt = (job.result or "").partition(":")
+            if begun != Counter({(job.attempts, owner): 1}) or attempt != str(job.attempts):
+                yield f"job {job_id} was completed in attempt {job.attempts} by {job.result}; open: {sorted(begun)}"
+        elif job.status in _ENDED and begun:
+            yield f"job {job_id} is {job.status}, and nobody recorded the end of {sorted(begun)}"
+
+
+def misnumbered(story: Story) -> Iterator[str]:
+    """Attempts are counted from 1 without a gap; a drain and a snooze give theirs back, a redrive begins anew."""
+    redriven = Counter(record.facts["job"] for record in story.said("redriving"))
+    for job in story.jobs.values():
+        spent = interruptions = 0
+        for row in story.rows[job.id]:
+            if row.attempt != spent + 1 and row.attempt == 1 and redriven[job.id]:
+                redriven[job.id] -= 1
+                spent = interruptions = 0
+            if row.attempt != spent + 1:
+                yield f"job {job.id}: after {spent} attempts came number {row.attempt} ({row.outcome})"
+            interruptions += row.outcome == "interrupted"
+            if row.outcome != "snoozed" and (row.outcome != "interrupted" or interruptions > _FREE_INTERRUPTIONS):
+                spent = row.attempt
+        allowed = {spent + (job.status == "completed")}
+        if redriven[job.id]:
+            allowed.add(int(job.status == "completed"))
+        if job.status in _ENDED and job.attempts not in allowed:
+            yield f"job {job.id} is {job.status} with {job.attempts} attempts; recorded are {spent}"
+
+
+def finished_twice(story: Story) -> Iterator[str]:
+    """A job is completed once, and does not run after it."""
+    completed: dict[int, float] = {}
+    for record in story.said("JobCompleted"):
+        job_id = record.facts["job_id"]
+        if job_id in completed:
+            yield f"job {job_id} was completed twice, the second time in process {record.writer}"
+        completed[job_id] = record.time
+        if job_id in story.jobs and story.jobs[job_id].status != "completed":
+            yield f"job {job_id} was completed, and is {story.jobs[job_id].status} in the end"
+    for job_id, at in completed.items():
+        if any(run.begun > at for run in story.runs[job_id]):
+            yield f"job {job_id} ran again after it was completed"
+
+
+def over_limit(story: Story) -> Iterator[str]:
+    """Never more attempts of the limited type at once than its limit, over all processes."""
+    edges: list[tuple[float, int]] = []
+    for runs in story.runs.values():
+        for run in runs:
+            if run.type == "limited" and run.is_owned:
+                edges += [(run.begun, 1), (run.ended, -1)]
+    running = 0
+    for at, step in sorted(edges):
+        running += step
+        if running > LIMIT:
+            yield f"{running} jobs of a type with the limit {LIMIT} ran at {at:.3f}"
+
+
+def ticks(story: Story) -> Iterator[str]:
+    """Each instant of the schedule made one job."""
+    made = Counter(job.tick for job in story.jobs.values() if job.tick is not None)
+    for tick, count in made.items():
+        if count > 1:
+            yield f"the tick {tick} made {count} jobs"
+    if made:
+        missing = set(range(min(made), max(made), _TICK)) - made.keys()
+        if missing:
+            yield f"{len(missing)} ticks made no job: {sorted(missing)[:5]}"
+
+
+def robbed(story: Story) -> Iterator[str]:
+    """Nobody takes a job from a process that lives, stopped or not."""
+    for row in story.evidence.attempts:
+        life = story.owners.get(row.owner)
+        if life is None:
+            yield f"job {row.job} was {row.outcome} by an owner that nobody knows"
+        elif life.robbed < row.ended_at:
+            continue
+        elif row.outcome == "lost" and row.ended_at < life.ended:
+            yield f"job {row.job} was taken from process {life.number}, which lived"
+        elif row.outcome == "interrupted" and row.ended_at < life.terminated:
+            yield f"job {row.job} was interrupted in process {life.number}, which was not told to end"
+    for record in story.said("FinishRefused"):
+        if not story.lives[record.writer].is_robbed:
+            yield f"process {record.writer} could not end job {record.facts['job_id']}, which somebody else had"
+
+
+def rescues(story: Story) -> Iterator[tuple[float, AttemptRow]]:
+    """Each attempt that was given back after its process had ended, and how long somebody could have done it."""
+    held_up = [span for life in story.lives.values() for span in life.holds] + story.stalls
+    for row in story.evidence.attempts:
+        life = story.owners.get(row.owner)
+        if life is None or life.is_robbed:
+            continue
+        death = life.killed if life.killed < math.inf else life.exited
+        if row.ended_at > death:
+            others = (other for other in story.lives.values() if other is not life)
+            yield max(longest_chance(other, death, row.ended_at, held_up) for other in others), row
+
+
+def rescued_late(story: Story) -> Iterator[str]:
+    """What a dead process held is given back in time, if anybody lives and can write."""
+    for delay, row in rescues(story):
+        if delay > RESCUED_WITHIN:
+            yield f"job {row.job} of owner {row.owner} was given back after {delay:.1f} s"
+
+
+def cancelled_in_vain(story: Story) -> Iterator[str]:
+    """A job whose cancel was acknowledged does not run again, unless it is redriven."""
+    redriven = {record.facts["job"] for record in story.said("redriving")}
+    for record in story.said("cancelled"):
+        job_id, status = record.facts["job"], record.facts["status"]
+        if job_id in redriven or job_id not in story.jobs:
+            continue
+        later = sum(run.begun > record.time for run in story.runs[job_id])
+        if status == "cancelled" and (later or story.jobs[job_id].status != "cancelled"):
+            yield f"job {job_id} was cancelled, ran {later} times after it and is {story.jobs[job_id].status}"
+        elif later > 1:  # the one that was processing may not have reached its first line
+            yield f"job {job_id} was asked to stop, and ran {later} times after it"
+
+
+def defects(story: Story) -> Iterator[str]:
+    """No process failed by itself, none did not end, nothing is left behind, the file is sound."""
+    for record in story.said("defect"):
+        yield f"process {record.writer}: {record.facts['text']}"
+    for record in story.said("hung"):
+        yield f"process {record.facts['worker']} did not end"
+    for life in story.lives.values():
+        if life.number != KILLER and life.code not in _CODES:
+            yield f"process {life.number} ended with code {life.code}"
+    if story.evidence.unsound:
+        yield story.evidence.unsound
+    if story.evidence.left:
+        yield f"left behind: {', '.join(story.evidence.left)}"
+    ahead = [record.facts["ahead"] for record in story.said("forked")]
+    if ahead and max(ahead) - min(ahead) > 0.1:
+        yield "somebody set the clock: the run cannot be judged"
+
+
+CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
+    "lost": lost,
+    "not ended": unfinished,
+    "doubled": doubled,
+    "overlapping attempts": overlapping,
+    "attempts begun twice": begun_again,
+    "attempts miscounted": misnumbered,
+    "finished twice": finished_twice,
+    "over the limit": over_limit,
+    "ticks doubled or missed": ticks,
+    "taken from the living": robbed,
+    "rescued too late": rescued_late,
+    "cancelled in vain": cancelled_in_vain,
+    "defects": defects,
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found.
+
+    Attributes:
+        breaches: What is wrong, by check.
+        summary: The figures of the run, for a person.
+    """
+
+    breaches: dict[str, list[str]]
+    summary: list[tuple[str, str]]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every promise was kept."""
+        return not any(self.breaches.values())
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Judges a run."""
+    story = told(evidence)
+    breaches = {name: list(check(story)) for name, check in CHECKS.items()}
+    return Verdict(breaches, [*_figures(story), *((name, f"{len(found):,}") for name, found in breaches.items())])
+
+
+def _figures(story: Story) -> Iterator[tuple[str, str]]:
+    lives = [life for life in story.lives.values() if life.number != KILLER]
+    runs = [run for of_job in story.runs.values() for run in of_job]
+    outcomes = Counter(row.outcome for row in story.evidence.attempts)
+    statuses = Counter(job.status for job in story.jobs.values())
+    yield "processes", f"{len(lives):,}"
+    yield "kills", f"{sum(life.killed < math.inf for life in lives):,}"
+    yield "SIGTERMs", f"{sum(life.terminated < math.inf for life in lives):,}"
+    yield "stops", _spans([stop for life in lives for stop in life.stops])
+    yield "stops that held up all writers", _spans([stop for life in lives for stop in life.holds])
+    yield "owner's files removed", f"{sum(life.is_robbed for life in lives):,}"
+    yield "stalls of the machine", _spans(story.stalls)
+    yield "enqueue calls", f"{len(story.said('called')):,}"
+    yield "acknowledged", f"{len({job for record in story.said('acknowledged') for job in record.facts['jobs']}):,}"
+    yield "jobs", f"{len(story.jobs):,} ({_counts(statuses)})"
+    yield "ticks", f"{sum(job.tick is not None for job in story.jobs.values()):,}"
+    yield "attempts begun", f"{len(runs):,}"
+    yield "attempts that did not succeed", _counts(outcomes)
+    yield "ends refused", f"{len(story.said('FinishRefused')):,}"
+    delays = [delay for delay, _ in rescues(story)]
+    yield "rescued attempts", f"{len(delays):,}"
+    yield "max rescue delay", f"{max(delays, default=0.0):.2f} s"
+    yield "max drain", f"{max((_drain(life) for life in lives), default=0.0):.2f} s"
+
+
+def _spans(spans: list[tuple[float, float]]) -> str:
+    return f"{len(spans):,} ({sum(last - first for first, last in spans):.1f} s)"
+
+
+def _counts(counted: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counted.most_common())
+
+
+def _drain(life: Life) -> float:
+    """How long the drain took that nothing disturbed."""
+    disturbed = bool(life.stops) or life.killed < math.inf or life.drained == math.inf
+    return 0.0 if disturbed else life.exited - life.terminated

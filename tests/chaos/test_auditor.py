@@ -1,0 +1,415 @@
+"""The audit of a chaos run finds each breach in what a run could have left, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.auditor import CHECKS, judge
+from tests.chaos.evidence import AttemptRow, Evidence, JobRow
+from tests.chaos.journal import Journal, Record, read
+from tests.chaos.story import Life, longest_chance
+
+
+class Past:
+    """A run as it may have been: processes 1 and 2 with owners a and b, some jobs; a test changes a thing."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.jobs: dict[int, JobRow] = {}
+        self.rows: list[AttemptRow] = []
+        self.unsound = ""
+        self.left: tuple[str, ...] = ()
+        for number, owner in ((1, "a"), (2, "b")):
+            self.note(0, "forked", 0, worker=number, ahead=0.0)
+            self.note(1, "owner", number, owner=owner)
+            self.note(1, "up", number)
+        self.kill(10, 1)
+        self.done(1, 1, "a", begun=2)  # at once
+        self.job(2, "completed", 2, "b:2")  # lost with process 1, completed by the other
+        self.run(2, 1, "a", 9, None)
+        self.row(2, 1, "lost", "a", 11)
+        self.run(2, 2, "b", 12, 13)
+        self.note(13.1, "JobCompleted", 2, job_id=2)
+        self.job(3, "dead", 1)  # failed
+        self.run(3, 1, "b", 5, 6)
+        self.row(3, 1, "failed", "b", 6)
+        self.note(100, "exited", 0, worker=2, code=0)
+
+    def note(self, time: float, what: str, writer: int, **facts: object) -> None:
+        self.records.append(Record(what, time, writer, facts))
+
+    def kill(self, time: float, worker: int) -> None:
+        self.note(time, "killed", 0, worker=worker)
+        self.note(time + 0.1, "exited", 0, worker=worker, code=-9)
+
+    def job(self, number: int, status: str, attempts: int, result: str | None = None, kind: str = "quick") -> None:
+        """A job, with its enqueue."""
+        self.jobs[number] = JobRow(number, kind, status, attempts, f"c{number}", result=result)
+        self.note(1.5, "called", 2, call=f"c{number}", jobs=1, key=None)
+        self.note(1.6, "acknowledged", 2, call=f"c{number}", jobs=[number], new=[True])
+
+    def change(self, number: int, **columns: object) -> None:
+        self.jobs[number] = self.jobs[number]._replace(**columns)  # type: ignore[arg-type]
+
+    def run(self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick") -> None:
+        writer, name = "?ab".index(owner), f"{job}.{attempt}.{owner}.{begun}"
+        self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name)
+        if ended is not None:
+            self.note(ended, "ended", writer, run=name, how="returned")
+
+    def row(self, job: int, attempt: int, outcome: str, owner: str, ended: float) -> None:
+        self.rows.append(AttemptRow(job, attempt, outcome, owner, ended))
+
+    def done(self, number: int, attempt: int, owner: str, begun: float, kind: str = "quick") -> None:
+        """A job that one attempt completed."""
+        self.job(number, "completed", attempt, f"{owner}:{attempt}", kind)
+        self.run(number, attempt, owner, begun, begun + 1, kind)
+        self.note(begun + 1.1, "JobCompleted", "?ab".index(owner), job_id=number)
+
+    def tick(self, number: int, instant: int) -> None:
+        self.done(number, 1, "b", 20 + number)
+        self.change(number, tick=instant, call=None)
+        self.records = [record for record in self.records if record.facts.get("call") != f"c{number}"]
+
+    def broken(self) -> set[str]:
+        """The checks that find something."""
+        records = sorted(self.records, key=lambda record: record.time)
+        evidence = Evidence(records, list(self.jobs.values()), self.rows, self.unsound, self.left)
+        return {name for name, found in judge(evidence).breaches.items() if found}
+
+
+BREACHES: list[tuple[str, Callable[[Past], object]]] = []
+
+
+def breach(name: str) -> Callable[[Callable[[Past], object]], Callable[[Past], object]]:
+    """Collects a past in which a promise was broken."""
+
+    def add(change: Callable[[Past], object]) -> Callable[[Past], object]:
+        BREACHES.append((name, change))
+        return change
+
+    return add
+
+
+@breach("lost")
+def acknowledged_and_not_there(past: Past) -> None:
+    past.note(3, "called", 2, call="x", jobs=1, key=None)
+    past.note(3, "acknowledged", 2, call="x", jobs=[99], new=[True])
+
+
+@breach("not ended")
+def still_pending(past: Past) -> None:
+    past.job(4, "pending", 0)
+
+
+@breach("not ended")
+def still_processing(past: Past) -> None:
+    past.job(4, "processing", 1)
+    past.run(4, 1, "b", 20, None)
+
+
+@breach("doubled")
+def one_call_two_jobs(past: Past) -> None:
+    past.done(4, 1, "b", 20)
+    past.done(5, 1, "b", 22)
+    past.change(5, call="c4")
+
+
+@breach("doubled")
+def half_a_batch(past: Past) -> None:
+    past.note(3, "called", 2, call="x", jobs=2, key=None)
+    past.done(4, 1, "b", 20)
+    past.change(4, call="x")
+
+
+@breach("doubled")
+def a_job_of_nobody(past: Past) -> None:
+    past.done(4, 1, "b", 20)
+    past.records = [record for record in past.records if record.facts.get("call") != "c4"]
+
+
+@breach("doubled")
+def one_key_two_jobs(past: Past) -> None:
+    for number in (4, 5):
+        past.done(number, 1, "b", 20 + 2 * number)
+        past.change(number, key="k", call=f"k{number}")
+        past.note(3, "called", 2, call=f"k{number}", jobs=1, key="k")
+
+
+@breach("doubled")
+def another_job_than_the_key_s(past: Past) -> None:
+    past.note(3, "called", 2, call="x", jobs=1, key="k")
+    past.note(4, "acknowledged", 2, call="x", jobs=[1], new=[False])
+
+
+@breach("overlapping attempts")
+def both_at_once(past: Past) -> None:
+    past.job(4, "completed", 2, "b:2")
+    past.run(4, 1, "a", 9, None)
+    past.row(4, 1, "lost", "a", 10.5)
+    past.run(4, 2, "b", 9.9, 12)  # process 1 was killed at 10
+
+
+@breach("attempts begun twice")
+def one_attempt_in_two_processes(past: Past) -> None:
+    past.done(4, 1, "a", 5)
+    past.run(4, 1, "b", 4, 5)
+
+
+@breach("attempts begun twice")
+def completed_by_one_that_had_lost_it(past: Past) -> None:
+    past.change(2, result="a:1")
+
+
+@breach("attempts begun twice")
+def a_retry_that_nobody_recorded(past: Past) -> None:
+    past.run(3, 1, "b", 3, 4)
+
+
+@breach("attempts miscounted")
+def a_lost_attempt_that_cost_nothing(past: Past) -> None:
+    past.job(4, "completed", 1, "b:1")
+    past.run(4, 1, "a", 9, None)
+    past.row(4, 1, "lost", "a", 11)
+    past.run(4, 1, "b", 12, 13)
+
+
+@breach("attempts miscounted")
+def a_number_left_out(past: Past) -> None:
+    past.job(4, "completed", 3, "b:3")
+    past.run(4, 1, "b", 12, 13)
+    past.row(4, 1, "failed", "b", 13)
+    past.run(4, 3, "b", 14, 15)
+
+
+@breach("finished twice")
+def two_ends(past: Past) -> None:
+    past.note(14, "JobCompleted", 1, job_id=2)
+
+
+@breach("finished twice")
+def dead_after_all(past: Past) -> None:
+    past.note(7, "JobCompleted", 2, job_id=3)
+
+
+@breach("over the limit")
+def four_at_once(past: Past) -> None:
+    for number in range(4, 8):
+        past.done(number, 1, "b", 20 + number / 10, kind="limited")
+
+
+@breach("ticks doubled or missed")
+def one_tick_two_jobs(past: Past) -> None:
+    past.tick(4, 1_000_000)
+    past.tick(5, 1_000_000)
+
+
+@breach("ticks doubled or missed")
+def a_tick_left_out(past: Past) -> None:
+    past.tick(4, 1_000_000)
+    past.tick(5, 3_000_000)
+
+
+@breach("taken from the living")
+def lost_though_its_process_lived(past: Past) -> None:
+    past.job(4, "completed", 2, "a:2")
+    past.run(4, 1, "b", 5, 6)
+    past.row(4, 1, "lost", "b", 7)
+    past.run(4, 2, "a", 8, 9)
+
+
+@breach("taken from the living")
+def interrupted_by_nobody(past: Past) -> None:
+    past.job(4, "completed", 1, "b:1")
+    past.run(4, 1, "b", 5, 6)
+    past.row(4, 1, "interrupted", "b", 6)
+    past.run(4, 1, "b", 8, 9)
+
+
+@breach("taken from the living")
+def an_end_refused(past: Past) -> None:
+    past.note(7, "FinishRefused", 2, job_id=3)
+
+
+@breach("rescued too late")
+def given_back_after_four_seconds(past: Past) -> None:
+    past.rows[0] = past.rows[0]._replace(ended_at=14.0)
+    past.run(2, 2, "b", 15, 16)
+    past.records = [
+        record for record in past.records if (record.what, record.time) not in {("begun", 12), ("ended", 13)}
+    ]
+    past.records = [record for record in past.records if record.facts.get("job_id") != 2]
+
+
+@breach("cancelled in vain")
+def ran_after_its_cancel(past: Past) -> None:
+    past.note(1.7, "cancelled", 2, job=1, status="cancelled")
+
+
+@breach("cancelled in vain")
+def ran_twice_after_it_was_asked_to_stop(past: Past) -> None:
+    past.note(8, "cancelled", 2, job=2, status="processing")
+
+
+@breach("defects")
+def said_so_itself(past: Past) -> None:
+    past.note(7, "defect", 2, text="please report it")
+
+
+@breach("defects")
+def ended_by_itself(past: Past) -> None:
+    past.note(0, "forked", 0, worker=3, ahead=0.0)
+    past.note(7, "exited", 0, worker=3, code=1)
+
+
+@breach("defects")
+def did_not_end(past: Past) -> None:
+    past.note(7, "hung", 0, worker=2)
+
+
+@breach("defects")
+def a_damaged_file(past: Past) -> None:
+    past.unsound = "row 7 missing from index"
+
+
+@breach("defects")
+def a_file_left_behind(past: Past) -> None:
+    past.left = ("jobs.db-owner-a",)
+
+
+@breach("defects")
+def a_clock_that_was_set(past: Past) -> None:
+    past.note(50, "forked", 0, worker=1, ahead=1.0)
+
+
+@pytest.mark.parametrize(("name", "change"), BREACHES, ids=[change.__name__ for _, change in BREACHES])
+def test_a_breach_is_found_by_its_check_and_by_no_other(name: str, change: Callable[[Past], object]) -> None:
+    past = Past()
+    change(past)
+    assert past.broken() == {name}
+
+
+def test_every_check_has_a_breach_that_it_finds() -> None:
+    assert {name for name, _ in BREACHES} == CHECKS.keys()
+
+
+# What is no breach.
+
+GOOD: list[Callable[[Past], object]] = []
+
+
+def good(change: Callable[[Past], object]) -> Callable[[Past], object]:
+    GOOD.append(change)
+    return change
+
+
+@good
+def nothing_special(past: Past) -> None:
+    assert past.broken() == set()
+
+
+@good
+def an_enqueue_that_nobody_heard_of_and_is_there(past: Past) -> None:
+    past.note(3, "called", 1, call="x", jobs=1, key=None)
+    past.done(4, 1, "b", 20)
+    past.change(4, call="x")
+    past.records = [record for record in past.records if record.facts.get("call") != "c4"]
+
+
+@good
+def an_enqueue_that_nobody_heard_of_and_is_not(past: Past) -> None:
+    past.note(3, "called", 1, call="x", jobs=5, key=None)
+
+
+@good
+def a_key_seen_before(past: Past) -> None:
+    past.done(4, 1, "b", 20)
+    past.records = [record for record in past.records if record.facts.get("call") != "c4"]
+    past.change(4, call="x", key="k")
+    for call, is_new in (("x", True), ("y", False)):
+        past.note(3, "called", 2, call=call, jobs=1, key="k")
+        past.note(4, "acknowledged", 2, call=call, jobs=[4], new=[is_new])
+
+
+@good
+def a_snooze_and_a_drain_that_give_the_number_back(past: Past) -> None:
+    past.note(30, "terminated", 0, worker=2)
+    past.job(4, "completed", 1, "b:1")
+    for begun, outcome in ((20, "snoozed"), (31, "interrupted")):
+        past.run(4, 1, "b", begun, begun + 1)
+        past.row(4, 1, outcome, "b", begun + 1)
+    past.run(4, 1, "b", 40, 41)
+
+
+@good
+def a_redrive_that_begins_anew(past: Past) -> None:
+    past.note(15, "redriving", 1, job=3)
+    past.run(3, 1, "b", 16, 17)
+    past.row(3, 1, "failed", "b", 17)
+
+
+@good
+def a_rescue_while_nobody_else_could_write(past: Past) -> None:
+    past.rows[0] = past.rows[0]._replace(ended_at=11.9)
+    past.jobs[2] = past.jobs[2]._replace()
+    past.note(4, "forked", 0, worker=3, ahead=0.0)
+    past.note(11.8, "stopped", 0, worker=2, since=5.0, locks=True)
+    past.note(11.8, "continued", 0, worker=2)
+    past.note(99, "exited", 0, worker=3, code=0)
+
+
+@good
+def a_stopped_process_that_goes_on_with_its_own(past: Past) -> None:
+    past.note(20.5, "stopped", 0, worker=2, since=20.5, locks=False)
+    past.note(29.5, "continued", 0, worker=2)
+    past.job(4, "completed", 1, "b:1")
+    past.run(4, 1, "b", 20, 30)
+
+
+@good
+def a_robbed_one_whose_end_is_refused(past: Past) -> None:
+    past.note(9.5, "robbed", 0, worker=1)
+    past.job(4, "completed", 2, "b:2")
+    past.run(4, 1, "a", 9, 9.95)
+    past.row(4, 1, "lost", "a", 9.6)
+    past.run(4, 2, "b", 9.7, 11)
+    past.note(9.96, "FinishRefused", 1, job_id=4)
+
+
+@good
+def a_cancel_that_came_too_late(past: Past) -> None:
+    past.note(2.5, "cancelled", 2, job=1, status="processing")
+
+
+@pytest.mark.parametrize("change", GOOD, ids=[change.__name__ for change in GOOD])
+def test_what_is_allowed_is_no_breach(change: Callable[[Past], object]) -> None:
+    past = Past()
+    change(past)
+    assert past.broken() == set()
+
+
+def test_the_time_to_rescue_counts_while_one_process_lives_and_goes_on_and_can_write() -> None:
+    life = Life(1, up=5.0, terminated=40.0)
+    assert longest_chance(life, 0.0, 3.0, []) <= 0  # it was not up
+    assert longest_chance(life, 0.0, 7.0, []) == 2.0
+    assert longest_chance(life, 10.0, 30.0, [(12.0, 18.0), (17.0, 25.0)]) == 5.0
+    assert longest_chance(life, 10.0, 30.0, [(0.0, 50.0)]) <= 0
+    assert longest_chance(life, 38.0, 60.0, []) == 2.0  # told to end
+    life.stops.append((11.0, 28.0))
+    assert longest_chance(life, 10.0, 30.0, []) == 2.0
+
+
+def test_the_journal_is_read_in_the_order_of_time(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journals = [Journal(path), Journal(path)]
+    journals[1].writer = 7
+    for number in range(6):
+        journals[number % 2].note("said", number=number)
+    for journal in journals:
+        journal.close()
+    assert [(record.what, record.writer, record.facts["number"]) for record in read(path)] == [
+        ("said", 7 * (number % 2), number) for number in range(6)
+    ]
