@@ -115,6 +115,8 @@ class SqliteStore:
 
     async def find(self, which: JobFilter) -> list[Job]:
         """See `Store.find`."""
+        if which.ids is not None and not which.ids:
+            return []  # SQLite finds no way to use an index for it
         index, where, parameters = _conditions(which)
         sql = self._sql["jobs_where"].format(index=index, where=where)
         rows = await self._on_reader(lambda connection: connection.execute(sql, parameters).fetchall())
