@@ -123,6 +123,10 @@ class Committer:
         writes = [write] if claim is None else [write, claim]
         try:
             applied = self._store.apply_at_once(writes, self._clock.now())
+        except StoreUnavailable as error:
+            self._found_unavailable(error)
+            self._alarm.ring()
+            raise  # not tried again: it may be there
         except StoreError:
             return None  # it will fail again, where it is dealt with
         if applied is not None:
@@ -191,8 +195,7 @@ class Committer:
             else:
                 await self._one_by_one(entries)
         else:
-            self._recovered()
-            self._deliver(entries, applied, claim)
+            self._deliver(entries, self._recovered(applied), claim)
         finally:
             self._busy = False
 
@@ -220,12 +223,7 @@ class Committer:
 
     async def _pause(self, error: StoreUnavailable, entries: list[_Entry]) -> None:
         """The store cannot be written: callers are told, the engine's writes are kept, and it is tried again."""
-        if self._degraded is None:
-            self._degraded_since = time.monotonic()
-            self._pause_length = _FIRST_PAUSE
-            if self._bus.hears(StoreDegraded):
-                self._bus.publish(StoreDegraded(str(error)))
-        self._degraded = error
+        self._found_unavailable(error)
         for entry in entries:
             if entry.future is not None:
                 _fail(entry, error)
@@ -234,11 +232,22 @@ class Committer:
         length, self._pause_length = self._pause_length, min(_LONGEST_PAUSE, self._pause_length * 2)
         await sleep(self._clock, length)
 
-    def _recovered(self) -> None:
-        if self._degraded is not None:
-            self._degraded = None
-            if self._bus.hears(StoreRecovered):
-                self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
+    def _found_unavailable(self, error: StoreUnavailable) -> None:
+        if self._degraded is None:
+            self._degraded_since = time.monotonic()
+            self._pause_length = _FIRST_PAUSE
+            if self._bus.hears(StoreDegraded):
+                self._bus.publish(StoreDegraded(str(error)))
+        self._degraded = error
+
+    def _recovered(self, applied: Applied) -> Applied:
+        """The store can be written; after a fault what was known of it is not to be relied on."""
+        if self._degraded is None:
+            return applied
+        self._degraded = None
+        if self._bus.hears(StoreRecovered):
+            self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
+        return applied._replace(changed=True)  # what was said to have failed may be there all the same
 
 
 def _rejected(error: Exception) -> StoreError:

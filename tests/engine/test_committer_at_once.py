@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.events import StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Delete, Insert, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.testing import FakeClock
@@ -82,7 +83,7 @@ async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) ->
         assert store.at_once == []
 
 
-@pytest.mark.parametrize("can", [False, FULL, StoreRejected("x")])
+@pytest.mark.parametrize("can", [False, StoreRejected("x")])
 async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, can: bool | Exception) -> None:
     store = Quick()
     async with committing(store, clock) as desk:
@@ -90,6 +91,20 @@ async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, can:
         assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
         assert desk.committer.degraded is None
         assert desk.told() == []
+
+
+async def test_what_failed_at_once_is_not_done_again_for_its_caller(clock: FakeClock) -> None:
+    """It may be there all the same: a fault of the commit itself."""
+    store = Quick()
+    async with committing(store, clock) as desk:
+        store.can = FULL
+        with pytest.raises(type(FULL)):
+            await desk.committer.write(Delete(1))
+        assert desk.committer.degraded == FULL.code
+        await until(lambda: desk.committer.degraded is None)
+        assert store.saved == [[]]
+        assert desk.committed[-1][0].changed  # so that all is looked at again
+        assert [type(event) for event in desk.told()] == [StoreDegraded, StoreRecovered]
 
 
 async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
