@@ -131,6 +131,8 @@ class Committer:
             return None  # it will fail again, where it is dealt with
         if applied is not None:
             _told(self._committed, applied, applied.answers[1] if claim else None)
+            if claim is None and type(write) is not Insert:  # what is inserted without one waits for a slot
+                self._alarm.ring()
         return applied
 
     def _turned(self) -> None:

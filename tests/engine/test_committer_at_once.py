@@ -57,6 +57,19 @@ async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clo
         assert store.tried == []
 
 
+async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: FakeClock) -> None:
+    """The tick of a schedule, say: nobody asks for a claim before it is written, and nobody wakes the committer."""
+    store = Quick()
+    async with committing(store, clock) as desk:
+        await desk.committer.write(Delete(1))
+        desk.claims.append(CLAIM)
+        await until(lambda: store.saved == [[CLAIM]])
+        asked = len(desk.asked_for_claim)
+        await desk.committer.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
+        await turns()
+        assert len(desk.asked_for_claim) == asked + 1
+
+
 async def test_only_some_are_done_at_once_in_each_turn(clock: FakeClock) -> None:
     store = Quick()
     async with committing(store, clock) as desk:
