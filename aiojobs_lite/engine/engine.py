@@ -359,9 +359,9 @@ class Engine:
         self._dispatcher.clock_jumped()
         self._ticker.look_again()
 
-    def _on_signal(self, name: str, again: bool) -> None:  # noqa: FBT001  # a callback
-        if again:
-            self._hurry.set()  # the second signal: somebody is impatient
+    def _on_signal(self, name: str, impatient: bool) -> None:  # noqa: FBT001  # a callback
+        if impatient:
+            self._hurry.set()
         if self._signals.is_due:
             self._close_asked.set()  # nobody else would
         self.drain(name)

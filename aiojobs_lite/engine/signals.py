@@ -20,7 +20,9 @@ class Signals:
     action, and an exception (KeyboardInterrupt, SystemExit) that the handler found raises.
 
     Args:
-        notice: Called on the event loop with the signal's name, and whether it is not the first.
+        notice: Called on the event loop with the signal's name, and whether somebody is impatient: a SIGINT that is not
+            the first signal. A SIGTERM says nothing new: supervisors of workers send theirs after the one that the
+            whole process group was sent.
     """
 
     def __init__(self, notice: Callable[[str, bool], None]) -> None:
@@ -48,9 +50,9 @@ class Signals:
         self._loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             found = signal.getsignal(number)
-            # None: set from C. A handler of the event loop itself shows as asyncio's placeholder; chaining it would
-            # not call it. Both hosts (granian) end the lifespan by themselves.
-            if found is None or found is signal.SIG_IGN or getattr(found, "__name__", "") == "_sighandler_noop":
+            # None: set from C. A handler of the event loop (granian) shows as a placeholder: asyncio is told of the
+            # signal by the wakeup descriptor, whoever handles it here.
+            if found is None or found is signal.SIG_IGN:
                 continue
             self._found[number] = found
             self._ours[number] = self._handle  # kept: each access of a bound method makes a new one
@@ -81,7 +83,7 @@ class Signals:
     def inherit(self, number: int, error: BaseException | None) -> None:
         """Takes over what another runner of this process, which has ended, put off."""
         self._put_off = number, error
-        self._tell(number, again=False)
+        self._tell(number, impatient=False)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         found = self._found[number]
@@ -89,7 +91,9 @@ class Signals:
             _pass_on(found, number, frame)
             return
         self._came += 1
-        self._tell(number, again=self._came > 1)  # before the host, which may leave the runner at once
+        self._tell(
+            number, impatient=self._came > 1 and number == signal.SIGINT
+        )  # before the host, which may leave the runner at once
         if found is signal.SIG_DFL:
             self._put_off = number, None
             return
@@ -100,9 +104,9 @@ class Signals:
                 raise
             self._put_off = number, error
 
-    def _tell(self, number: int, *, again: bool) -> None:
+    def _tell(self, number: int, *, impatient: bool) -> None:
         assert self._loop is not None  # noqa: S101  # since it is active
-        self._loop.call_soon_threadsafe(self._notice, signal.Signals(number).name, again)
+        self._loop.call_soon_threadsafe(self._notice, signal.Signals(number).name, impatient)
 
 
 def _pass_on(found: Any, number: int, frame: FrameType | None) -> None:

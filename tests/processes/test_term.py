@@ -68,13 +68,13 @@ async def test_a_job_that_outlasts_the_drain_runs_again_at_no_cost(database: Pat
 
 
 @BOTH
-async def test_a_second_signal_hurries_and_still_costs_no_attempt(database: Path, number: signal.Signals) -> None:
+async def test_a_later_sigint_hurries_and_still_costs_no_attempt(database: Path, number: signal.Signals) -> None:
     (job_id,) = await enqueued(database, "endless")
     async with worker(database, "forever", **LONG) as child:
         await child.line("started")
         child.signal(number)
         await child.line("log drain started")
-        child.signal(number)
+        child.signal(SIGINT)
         await child.line("stopped")
         assert await child.ended() == -number
     async with looking(database) as runner:
@@ -272,15 +272,21 @@ async def test_an_ignored_signal_stays_ignored(database: Path) -> None:
         assert signal.getsignal(SIGTERM) is signal.SIG_IGN
 
 
-async def test_a_handler_of_the_event_loop_is_left_alone(database: Path) -> None:
-    loop, called = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_signal_handler(SIGTERM, called.set)
+async def test_a_handler_of_the_event_loop_is_called_too_and_stays(database: Path) -> None:
+    loop, called = asyncio.get_running_loop(), asyncio.Queue[int]()
+    loop.add_signal_handler(SIGTERM, called.put_nowait, SIGTERM)
+    found = signal.getsignal(SIGTERM)
     try:
-        async with JobRunner(database) as runner:
+        async with asyncio.timeout(PATIENCE), JobRunner(database) as runner:
+            events = runner.events()
             os.kill(os.getpid(), SIGTERM)
-            async with asyncio.timeout(PATIENCE):
-                await called.wait()
-            assert not runner.stats().draining  # the host leaves the runner when it wants
+            assert (await next_event(events, DrainStarted)).why == "SIGTERM"
+            await called.get()
+            await runner.jobs.list()  # the host leaves the runner when it wants
+        assert signal.getsignal(SIGTERM) is found
+        os.kill(os.getpid(), SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            await called.get()
     finally:
         loop.remove_signal_handler(SIGTERM)
 
