@@ -104,3 +104,16 @@ async def looking(database: Path) -> AsyncIterator[JobRunner]:
     """A runner in the test's own process that enqueues and looks, and runs nothing. Its start rescues."""
     async with JobRunner(database, jobs=JOBS, max_running=0) as runner:
         yield runner
+
+
+def members(leader: int) -> list[int]:
+    """The processes of a group, the leader left out."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(state[2]) == leader != int(folder.name):
+            found.append(int(folder.name))
+    return found

@@ -21,7 +21,7 @@ from aiojobs_lite.events import AttemptFailed
 from aiojobs_lite.job import Outcome
 from tests.engine.test_calls import alive, pid_in
 from tests.processes.apps.grouped import waits
-from tests.processes.support import ROOT, Child
+from tests.processes.support import ROOT, Child, members
 from tests.support import PATIENCE, next_event, until
 
 BOTH = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
@@ -42,19 +42,6 @@ async def group(database: Path, folder: Path, *how: str, **options: object) -> A
     finally:
         await child.kill()
         await until(lambda: not any(map(alive, members(child.pid))), 0.01)
-
-
-def members(leader: int) -> list[int]:
-    """The processes of a group, the leader left out."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended
-        if int(state[2]) == leader != int(folder.name):
-            found.append(int(folder.name))
-    return found
 
 
 async def found_in(database: Path) -> Job:
