@@ -17,12 +17,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from aiojobs_lite import Abandon, Backoff, JobDead, JobHandle, JobRunner, SystemClock, job
-from aiojobs_lite.clock import MICROSECONDS, Timer
+from aiojobs_lite.clock import Timer
+from aiojobs_lite.registry import BoundJob
 from tests.processes.apps.common import say
 
-FASTER = 120  # a minute takes half a second: the runner prunes each minute
+FASTER = 60  # a minute takes a second: the runner prunes each minute
 CHUNK = 1000
 RAN: Counter[str] = Counter()
 
@@ -106,13 +108,14 @@ async def many_jobs(database: Path, count: int) -> None:
             await largest
         stats = runner.stats()
         left = stats.pending + stats.processing
-    say("end", json.dumps([RAN, LARGEST, left, stats.completed + stats.dead]))
+    say("end", json.dumps([RAN, LARGEST["log"], left, stats.completed + stats.dead]))
 
 
 async def chunk(runner: JobRunner, start: int) -> None:
     """Some jobs of all kinds; not all results are waited for."""
     numbers = range(start, start + CHUNK)
-    kinds = [quick.bind(number) for number in numbers[50:]] + [big.bind("x" * 2000) for _ in range(10)]
+    kinds: list[BoundJob[Any]] = [big.bind("x" * 2000) for _ in range(10)]
+    kinds += [quick.bind(number) for number in numbers[50:]]
     kinds += [failing.bind(number) for number in numbers[:10]] + [dying.bind(number) for number in numbers[10:15]]
     kinds += [threaded.bind(number) for number in numbers[15:25]]
     handles: list[JobHandle[object]] = [*await runner.enqueue_many(kinds)]
