@@ -132,7 +132,7 @@ def finished_twice(story: Story) -> Iterator[str]:
         if job_id in story.jobs and story.jobs[job_id].status != "completed":
             yield f"job {job_id} was completed, and is {story.jobs[job_id].status} in the end"
     for job_id, at in completed.items():
-        if any(run.begun > at for run in story.runs[job_id]):
+        if any(run.begun > at and run.is_owned for run in story.runs[job_id]):
             yield f"job {job_id} ran again after it was completed"
 
 
@@ -206,7 +206,7 @@ def cancelled_in_vain(story: Story) -> Iterator[str]:
         job_id, status = record.facts["job"], record.facts["status"]
         if job_id in redriven or job_id not in story.jobs:
             continue
-        later = sum(run.begun > record.time for run in story.runs[job_id])
+        later = sum(run.begun > record.time and run.is_owned for run in story.runs[job_id])
         if status == "cancelled" and (later or story.jobs[job_id].status != "cancelled"):
             yield f"job {job_id} was cancelled, ran {later} times after it and is {story.jobs[job_id].status}"
         elif later > 1:  # the one that was processing may not have reached its first line

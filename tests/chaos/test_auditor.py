@@ -380,6 +380,19 @@ def a_robbed_one_whose_end_is_refused(past: Past) -> None:
 
 
 @good
+def a_robbed_one_that_had_claimed_and_begins_when_it_goes_on(past: Past) -> None:
+    past.note(4, "robbed", 0, worker=1)
+    past.note(4, "stopped", 0, worker=1, since=4, locks=False)
+    past.job(4, "completed", 2, "b:2")
+    past.row(4, 1, "lost", "a", 5)
+    past.run(4, 2, "b", 5, 6)
+    past.note(6.1, "JobCompleted", 2, job_id=4)
+    past.note(7, "continued", 0, worker=1)
+    past.run(4, 1, "a", 7.1, 7.2)
+    past.note(7.3, "FinishRefused", 1, job_id=4)
+
+
+@good
 def a_cancel_that_came_too_late(past: Past) -> None:
     past.note(2.5, "cancelled", 2, job=1, status="processing")
 
