@@ -71,6 +71,8 @@ class Committer:
         self._closed = False
         self._degraded: StoreUnavailable | None = None
         self._degraded_since = 0.0
+        self._claim_failed = False  # since it is degraded; a damaged page, say, may fail the claim alone
+        self._claims_again = False
         self._pause_length = _FIRST_PAUSE
 
     @property
@@ -124,6 +126,7 @@ class Committer:
         try:
             applied = self._store.apply_at_once(writes, self._clock.now())
         except StoreUnavailable as error:
+            self._claim_failed |= claim is not None
             self._found_unavailable(error)
             self._alarm.ring()
             raise  # not tried again: it may be there
@@ -149,7 +152,11 @@ class Committer:
     async def run(self) -> None:
         """Commits, for ever."""
         while True:
-            claim = None if self._degraded else self._next_claim(self._inserts_wait())
+            claim = None
+            if self._degraded is None or self._claims_again:
+                claim = self._next_claim(self._inserts_wait())
+                if claim is None:
+                    self._recovered()
             if self._kept or self._waiting or claim or self._degraded:
                 await self._commit(claim)
             else:
@@ -188,6 +195,7 @@ class Committer:
                 _fail(entry, _IN_DOUBT)
             raise
         except StoreUnavailable as error:
+            self._claim_failed |= claim is not None
             await self._pause(error, entries)
         except Exception as error:
             if not entries:  # the claim alone: nobody waits for it, and the part is started again after a pause
@@ -197,7 +205,9 @@ class Committer:
             else:
                 await self._one_by_one(entries)
         else:
-            self._deliver(entries, self._recovered(applied), claim)
+            if self._degraded is not None:
+                applied = self._after_fault(applied, claim)
+            self._deliver(entries, applied, claim)
         finally:
             self._busy = False
 
@@ -241,15 +251,21 @@ class Committer:
             if self._bus.hears(StoreDegraded):
                 self._bus.publish(StoreDegraded(str(error)))
         self._degraded = error
+        self._claims_again = False
 
-    def _recovered(self, applied: Applied) -> Applied:
-        """The store can be written; after a fault what was known of it is not to be relied on."""
-        if self._degraded is None:
-            return applied
-        self._degraded = None
-        if self._bus.hears(StoreRecovered):
-            self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
+    def _after_fault(self, applied: Applied, claim: Claim | None) -> Applied:
+        """The store was written again. A fault of a claim may be of the claim alone: then only another one can tell."""
+        self._claims_again = True
+        if claim is not None or not self._claim_failed:
+            self._recovered()
         return applied._replace(changed=True)  # what was said to have failed may be there all the same
+
+    def _recovered(self) -> None:
+        if self._degraded is not None:
+            self._degraded = None
+            self._claim_failed = False
+            if self._bus.hears(StoreRecovered):
+                self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
 
 
 def _rejected(error: Exception) -> StoreError:

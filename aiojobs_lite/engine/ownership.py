@@ -15,6 +15,8 @@ import secrets
 from glob import escape
 from pathlib import Path
 
+from aiojobs_lite.errors import StoreRefused
+
 _log = logging.getLogger("aiojobs_lite.engine")
 _OWNER_ID = re.compile(r"[0-9a-f]{16}")
 _SUFFIX = "-owner-"
@@ -33,19 +35,33 @@ class Ownership:
         self._prefix = None if shared_path is None else shared_path + _SUFFIX
 
     def acquire(self) -> None:
-        """Shows that this owner lives, until it is released or the process ends."""
-        descriptor = None if self._prefix is None else self._locked(Path(self._prefix + self.owner))
+        """Shows that this owner lives, until it is released or the process ends.
+
+        Raises:
+            StoreRefused: If no file can be made beside the database.
+        """
+        try:
+            descriptor = None if self._prefix is None else self._locked(Path(self._prefix + self.owner))
+        except OSError as error:
+            advice = (
+                f"No file can be made beside it: {error.strerror}. "
+                "The file and its directory must be writable by this user."
+            )
+            raise StoreRefused(str(self._prefix).removesuffix(_SUFFIX), "unreadable", advice) from error
         _HERE[os.getpid(), self.owner] = descriptor
 
     def renew(self) -> None:
         """Makes the lock's file anew if somebody has removed it: without it this owner would be taken for dead."""
         descriptor = _HERE.get((os.getpid(), self.owner))
         if descriptor is not None and not _is_at(descriptor, Path(f"{self._prefix}{self.owner}")):
-            _log.warning(
-                "the file %s%s was removed; it shows that this runner lives. Made again", self._prefix, self.owner
-            )
-            self.acquire()
-            os.close(descriptor)
+            told = "the file %s%s was removed; it shows that this runner lives. %s"
+            try:
+                self.acquire()
+            except StoreRefused as error:
+                _log.warning(told, self._prefix, self.owner, error)
+            else:
+                _log.warning(told, self._prefix, self.owner, "Made again")
+                os.close(descriptor)
 
     def release(self) -> None:
         """Gives the identity up; to be called when nothing runs under it any more. May be called twice."""
@@ -90,6 +106,9 @@ class Ownership:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return True
+        except OSError as error:  # another user's, or no file: who is not known to be dead lives
+            _log.warning("%s cannot be looked at: %s", path, error.strerror)
+            return False
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

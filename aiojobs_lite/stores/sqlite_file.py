@@ -55,6 +55,9 @@ def create(path: Path) -> None:
             if path.stat().st_nlink > 1:
                 advice = "It has several names (hard links), and its log would be kept beside each. Leave it one."
                 raise StoreRefused(str(path), "several names", advice)
+            if path.stat().st_size == 0 and _size(f"{path}-wal"):
+                advice = "It was emptied, and SQLite would now delete its log: restore it, or move both away."
+                raise StoreRefused(str(path), "corrupt", advice)
             return
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -99,14 +102,17 @@ def _check_unrecovered(database: str) -> None:
     """Checks a database whose last user was killed read-only first: a connection that may write, and only looks,
     moves the write-ahead log into it when it closes.
     """
-    try:
-        unrecovered = os.stat(database + "-wal").st_size
-    except OSError:
-        return
-    if unrecovered:
+    if _size(f"{database}-wal"):
         address = f"{Path(database).absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT)) as reader:
             _checked_version(reader, database)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _checked_version(connection: sqlite3.Connection, database: str) -> int:
@@ -178,7 +184,7 @@ def statements(script: str) -> list[str]:
 
 
 class Guard:
-    """Notices that the file was deleted or replaced under the open connection, which SQLite does not."""
+    """Notices that the file was deleted, emptied or replaced under the open connection, which SQLite does not."""
 
     def __init__(self, path: Path) -> None:
         self._paths = (str(path), f"{path}-wal")
@@ -196,10 +202,11 @@ class Guard:
             except OSError:
                 found = None
             else:
-                found = (status.st_dev, status.st_ino)
+                is_emptied = path == self._paths[0] and status.st_size == 0
+                found = None if is_emptied else (status.st_dev, status.st_ino)
             if self._seen[index] is None:
                 self._seen[index] = found
             elif self._seen[index] != found:
                 raise StoreUnavailable(
-                    "REPLACED", f"{path} was deleted or replaced while it was open; restart the program"
+                    "REPLACED", f"{path} was deleted, emptied or replaced while it was open; restart the program"
                 )

@@ -1,0 +1,289 @@
+"""What lies where the database should be: refused at the start with advice, and left as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite import JobRunner, RunnerError, StoreUnavailable, job
+from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.events import StoreDegraded
+from aiojobs_lite.job import Claim, Write
+from aiojobs_lite.stores.base import Applied
+from tests.stores.support import connected, contents, run_child
+from tests.support import PATIENCE, next_event, until
+
+NOBODY = 65534
+
+
+@job
+async def quick(n: int) -> int:
+    return n
+
+
+@job
+async def padded(padding: str) -> None: ...
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """Path of a database that no check at the end would find sound; in a folder of its own."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    return folder / "app.db"
+
+
+async def made(database: Path, jobs: int = 1) -> None:
+    """Leaves a database of ours with jobs that wait."""
+    async with JobRunner(database, jobs=[quick], max_running=0) as runner:
+        await runner.enqueue_many([quick.bind(n) for n in range(jobs)])
+
+
+async def killed(database: Path) -> None:
+    """Leaves a database whose program was killed: its log is not yet in it."""
+    await made(database)
+    run_child(_WRITES_AND_DIES.format(database=str(database)), database.parent)
+    assert Path(f"{database}-wal").stat().st_size
+
+
+_WRITES_AND_DIES = """if True:
+    import os, sqlite3
+    connection = sqlite3.connect({database!r}, isolation_level=None)
+    connection.execute("INSERT INTO pauses VALUES ('x')")
+    os.kill(os.getpid(), 9)
+"""
+
+
+async def never_made(_database: Path) -> None:
+    """Nothing was there before."""
+
+
+# What lies there.
+
+
+def garbage(database: Path) -> None:
+    database.write_bytes(os.urandom(20_000))
+
+
+def a_picture(database: Path) -> None:
+    database.write_bytes(b"\x89PNG\r\n\x1a\n" + os.urandom(100))
+
+
+def nearly_sqlite(database: Path) -> None:
+    database.write_bytes(b"SQLite format 3\0" + os.urandom(8176))
+
+
+def another_application(database: Path) -> None:
+    with connected(database) as connection:
+        connection.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA user_version = 12;"
+            "CREATE TABLE jobs (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO jobs (what) VALUES ('theirs');"
+        )
+
+
+def a_newer_release(database: Path) -> None:
+    with connected(database) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+def a_trashed_page(database: Path) -> None:
+    """The root of the table of jobs."""
+    with connected(database) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchall()[0]
+    content = bytearray(database.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = os.urandom(4096)
+    database.write_bytes(content)
+
+
+def cut_off(database: Path) -> None:
+    """A copy that ended early."""
+    os.truncate(database, 3 * 4096)
+
+
+def emptied(database: Path) -> None:
+    database.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("before", "spoil", "why", "advice"),
+    [
+        (never_made, garbage, "corrupt", "Restore it from a backup, or move it away to start empty"),
+        (never_made, a_picture, "corrupt", "Restore it from a backup, or move it away to start empty"),
+        (never_made, nearly_sqlite, "corrupt", "Restore it from a backup, or move it away to start empty"),
+        (never_made, another_application, "foreign", "Give the jobs a file of their own"),
+        (made, a_newer_release, "newer", "Upgrade aiojobs_lite"),
+        (made, a_trashed_page, "corrupt", "Restore it from a backup, or move it away to start empty"),
+        (made, cut_off, "corrupt", "Restore it from a backup, or move it away to start empty"),
+        (killed, emptied, "corrupt", "restore it, or move both away"),
+    ],
+)
+async def test_a_bad_file_is_refused_with_advice_and_not_a_byte_of_it_changes(
+    bad: Path, before: Callable[[Path], Awaitable[None]], spoil: Callable[[Path], None], why: str, advice: str
+) -> None:
+    await before(bad)
+    spoil(bad)
+    found = contents(bad.parent)
+    runner = JobRunner(bad, jobs=[quick])
+    for _ in range(2):
+        with pytest.raises(StoreRefused, match=advice) as caught:
+            async with asyncio.timeout(PATIENCE), runner:
+                raise AssertionError("it was opened")
+        assert (caught.value.database, caught.value.why) == (str(bad), why)
+        assert contents(bad.parent) == found
+    with pytest.raises(RunnerError):
+        await runner.enqueue(quick, 1)
+    for entry in list(bad.parent.iterdir()):  # moved away, as advised
+        entry.unlink()
+    async with asyncio.timeout(PATIENCE), runner:
+        assert await (await runner.enqueue(quick, 1)).result() == 1
+
+
+async def test_an_empty_file_is_taken(database: Path) -> None:
+    database.touch()
+    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick]) as runner:
+        assert await (await runner.enqueue(quick, 1)).result() == 1
+
+
+async def test_the_database_of_an_application_that_runs_is_refused_and_that_one_goes_on(bad: Path) -> None:
+    """It has it open, with a transaction of its own and with what it wrote still in its log."""
+    with closing(sqlite3.connect(bad, isolation_level=None)) as theirs:
+        theirs.execute("PRAGMA journal_mode = WAL")
+        theirs.execute("CREATE TABLE theirs (a)")
+        theirs.execute("BEGIN IMMEDIATE")
+        theirs.execute("INSERT INTO theirs VALUES (1)")
+        with pytest.raises(StoreRefused) as caught:
+            async with asyncio.timeout(PATIENCE), JobRunner(bad, jobs=[quick]):
+                raise AssertionError("it was opened")
+        assert caught.value.why == "foreign"
+        theirs.execute("COMMIT")
+    with connected(bad) as connection:
+        assert connection.execute("SELECT a FROM theirs").fetchall() == [(1,)]
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+# What this user may not write. Root may write everything, hence a program that is not root.
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can reach, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+_STARTS_AS_NOBODY = """if True:
+    import asyncio, os
+    from aiojobs_lite import JobRunner, job
+    from aiojobs_lite.errors import StoreRefused
+    from aiojobs_lite.stores import queries
+
+    queries.migrations("sqlite")  # read while it may be
+
+    @job
+    async def quick(n: int) -> int:
+        return n
+
+    async def main():
+        try:
+            async with asyncio.timeout(20), JobRunner({database!r}, jobs=[quick]) as runner:
+                print("result", await (await runner.enqueue(quick, 7)).result())
+        except StoreRefused as error:
+            print(error.why, "|", error)
+        except BaseException as error:
+            print("raised", repr(error))
+
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid({nobody})
+        os.setuid({nobody})
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("leave", "locked", "answer"),
+    [
+        (made, "nothing", "result 7"),
+        (made, "file", "must be writable by this user"),
+        (made, "directory", "must be writable by this user"),
+        (killed, "directory", "No file can be made beside it: Permission denied"),
+        (never_made, "directory", "It cannot be created: Permission denied"),
+    ],
+)
+async def test_what_this_user_may_not_write_is_refused_with_advice(
+    open_folder: Path, leave: Callable[[Path], Awaitable[None]], locked: str, answer: str
+) -> None:
+    database = open_folder / "app.db"
+    await leave(database)
+    before = contents(open_folder)
+    if os.geteuid() == 0:
+        for entry in (open_folder, *open_folder.iterdir()):
+            os.chown(entry, NOBODY, NOBODY)
+    if locked == "file":
+        database.chmod(0o400)
+    elif locked == "directory":
+        open_folder.chmod(0o500)
+    told, complaints = run_child(_STARTS_AS_NOBODY.format(database=str(database), nobody=NOBODY), open_folder)
+    open_folder.chmod(0o700)
+    assert answer in told
+    assert complaints == ""
+    if locked == "nothing":
+        return
+    assert told.startswith(f"unreadable | {database}: unreadable. ")
+    if leave is killed:  # the file itself may be written: what was in its log is in it now
+        with connected(database) as connection:
+            assert connection.execute("SELECT type FROM pauses").fetchall() == [("x",)]
+    else:
+        assert contents(open_folder).get("app.db") == before.get("app.db")
+
+
+# What no look at the start can find.
+
+
+def trash_a_page_of_jobs(database: Path) -> None:
+    """One of many pages, not the first: to look at all of them would take as long as the database is big."""
+    content = bytearray(database.read_bytes())
+    pages = range(0, len(content), 4096)
+    leaves = [at for at in pages if content[at] == 0x0D and b"xxxxxxxx" in content[at : at + 4096]]
+    middle = leaves[len(leaves) // 2]
+    content[middle : middle + 4096] = b"\xa5" * 4096
+    database.write_bytes(content)
+
+
+async def test_a_page_that_shows_its_damage_late_degrades_the_runner_once_and_for_good(
+    bad: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with JobRunner(bad, jobs=[padded], max_running=0) as runner:
+        await runner.enqueue_many([padded.bind("x" * 1000) for _ in range(100)])
+    trash_a_page_of_jobs(bad)
+    runner = JobRunner(bad, jobs=[padded, quick])
+    events = runner.events()
+    async with asyncio.timeout(PATIENCE), runner:
+        assert "SQLITE_CORRUPT" in (await next_event(events, StoreDegraded)).reason
+        tried = caplog.text.count("degraded:")
+        assert runner._engine is not None
+        store, claims = runner._engine.store, 0
+        apply = store.apply
+
+        async def counted(writes: Sequence[Write], now: int) -> Applied:
+            nonlocal claims
+            claims += any(isinstance(write, Claim) for write in writes)
+            return await apply(writes, now)
+
+        store.apply = counted  # type: ignore[method-assign]  # it tries again and again, and says so once
+        await until(lambda: claims == 3, 0.01)
+        assert runner.stats().degraded == "SQLITE_CORRUPT"
+        with pytest.raises(StoreUnavailable, match="SQLITE_CORRUPT"):
+            await runner.enqueue(quick, 1)
+        assert caplog.text.count("degraded:") == tried
+        assert "recovered" not in caplog.text
+        assert runner.stats().processing == runner.stats().running == 0
