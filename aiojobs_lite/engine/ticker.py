@@ -23,7 +23,7 @@ _LATEST_MAY_BE = 86400.0  # seconds late that a missed tick is still run by catc
 _ON_TIME = 60.0  # seconds late that a tick does not count as missed
 _MOST_CAUGHT_UP = 100  # ticks of catch_up="all"; the oldest beyond them are dropped
 _MOST_COUNTED = 1000  # ticks that were missed; beyond them nobody counts
-_RETRY = 1.0  # seconds until a tick that could not be written is tried again
+_RETRY = 0.25  # seconds until a tick that could not be written is tried again
 
 
 @dataclass(frozen=True, slots=True)
