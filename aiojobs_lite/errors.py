@@ -53,6 +53,9 @@ def _made_anew(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
     return error
 
 
+_MOST_SHOWN = 10  # problems of one payload
+
+
 class AiojobsError(Portable):
     """The base class of every error that this library raises."""
 
@@ -184,8 +187,14 @@ class InvalidPayload(EnqueueError, ValueError):
     ) -> None:
         self.job_type = job_type
         self.problems = tuple(problems)
-        listed = "; ".join(f"{path}: {message}" for path, message in self.problems)
-        super().__init__(f"{job_type!r} cannot take these arguments: {listed}. {advice}")
+        super().__init__(f"{job_type!r} cannot take these arguments: {self.summary}. {advice}")
+
+    @property
+    def summary(self) -> str:
+        """The first ten problems on one line, and how many more there are."""
+        more = len(self.problems) - _MOST_SHOWN
+        listed = "; ".join(f"{path}: {message}" for path, message in self.problems[:_MOST_SHOWN])
+        return f"{listed}; and {more:,} more" if more > 0 else listed
 
 
 class PayloadTooLarge(EnqueueError, ValueError):

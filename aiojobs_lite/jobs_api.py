@@ -202,7 +202,7 @@ class Schedules:
 def _checked(job_id: object) -> int:
     if isinstance(job_id, bool) or not isinstance(job_id, int):
         raise InvalidOption("job_id", job_id, "the id of a job, a whole number")
-    if not 0 < job_id <= _LARGEST_ID:
+    if abs(job_id) > _LARGEST_ID:
         raise JobNotFound(job_id)
     return job_id
 

@@ -29,6 +29,7 @@ from aiojobs_lite.context import JobContext, injected
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 
 LARGEST_PAYLOAD = 256 * 1024  # bytes of JSON
+_WAITS = "The job waits for a handler that takes them, and is looked at again at the next start."
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 # Models are stored by the names of their fields and read by them: an alias of their own need not lead back.
@@ -107,11 +108,13 @@ class Signature:
         Raises:
             InvalidPayload: If it does not fit the handler as it is now.
         """
+        if len(payload) > LARGEST_PAYLOAD:  # nobody enqueued it; to decode it would hold up the event loop
+            problem = f"have {len(payload):,} characters, at most {LARGEST_PAYLOAD:,} bytes are read"
+            raise InvalidPayload(self.job_type, [("arguments", problem)], _WAITS)
         try:
             kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, **_AS_READ)
         except ValidationError as error:
-            advice = "The job waits for a handler that takes them, and is looked at again at the next start."
-            raise InvalidPayload(self.job_type, problems(error), advice) from None
+            raise InvalidPayload(self.job_type, problems(error), _WAITS) from None
         if not self._positional_only:
             return [], kwargs
         # Each takes its place: one that was left out must not let the next one slip into it.

@@ -14,6 +14,7 @@ from aiojobs_lite.job import Claimed, Failure, Finish, Outcome, Status
 
 MOST_CRASHES = 3  # a job that kills its process so often is dead
 FREE_INTERRUPTIONS = 20  # a job that is interrupted more often is paying for it
+_LARGEST = 2**63 - 1
 _LARGEST_EXPONENT = 60  # beyond it every backoff is at its cap
 
 
@@ -235,10 +236,12 @@ class _Settlement:
 
     def _snoozed(self, snooze: Snooze) -> Finish:
         end = self._again(Outcome.SNOOZED, None, after(self._now, snooze.delay))
-        return end._replace(attempts=self._job.attempt - 1, snoozes=self._job.snoozes + 1, reason=_text(snooze) or None)
+        return end._replace(
+            attempts=self._job.attempt - 1, snoozes=_one_more(self._job.snoozes), reason=_text(snooze) or None
+        )
 
     def _interrupted(self, failure: Failure | None) -> Finish:
-        interruptions = self._job.interruptions + 1
+        interruptions = _one_more(self._job.interruptions)
         if interruptions <= FREE_INTERRUPTIONS:
             end = self._again(Outcome.INTERRUPTED, None, self._now)._replace(attempts=self._job.attempt - 1)
         elif self._job.attempt >= self._job.max_attempts:
@@ -248,7 +251,7 @@ class _Settlement:
         return end._replace(interruptions=interruptions)
 
     def _lost(self, failure: Failure | None) -> Finish:
-        crashes = self._job.crashes + 1
+        crashes = _one_more(self._job.crashes)
         if crashes >= MOST_CRASHES:
             end = self._dead(Outcome.LOST, "crashed", failure)
         elif self._job.attempt >= self._job.max_attempts:
@@ -260,6 +263,11 @@ class _Settlement:
     def _parked(self, why: str) -> Finish:
         end = self._again(Outcome.SNOOZED, None, self._job.scheduled_at)
         return end._replace(attempts=self._job.attempt - 1, parked=why)
+
+
+def _one_more(count: int) -> int:
+    """The next whole number, as far as a store can hold it: a row may have been written by anybody."""
+    return min(count + 1, _LARGEST)
 
 
 def _said(error: BaseException | None) -> BaseException | None:

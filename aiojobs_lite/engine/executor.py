@@ -204,8 +204,7 @@ class Executor:
         try:
             args, kwargs = job_type.signature.load(claimed.payload)
         except InvalidPayload as error:
-            faults = "; ".join(f"{path}: {message}" for path, message in error.problems)
-            return Ended(unreadable=f"the payload no longer fits the handler: {faults}")
+            return Ended(unreadable=f"the payload no longer fits the handler: {error.summary}")
         if self._bus.hears(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.signature.takes_context:

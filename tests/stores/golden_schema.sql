@@ -33,7 +33,11 @@ CREATE TABLE attempts (
     error_type TEXT,
     message TEXT,
     traceback TEXT,
-    CHECK (outcome IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost', 'snoozed'))
+    CHECK (outcome IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost', 'snoozed')),
+    CHECK (attempt BETWEEN 0 AND 9.3e18),
+    CHECK (started_at BETWEEN -62135596800000000 AND 253402300799999999),
+    CHECK (ended_at BETWEEN -62135596800000000 AND 253402300799999999),
+    CHECK (min(typeof(owner), typeof(error_type), typeof(message), typeof(traceback)) <> 'blob')
 );
 
 -- table counts
@@ -47,7 +51,9 @@ CREATE TABLE counts (
     completed INTEGER NOT NULL,
     dead INTEGER NOT NULL,
     cancelled INTEGER NOT NULL,
-    due_mark INTEGER NOT NULL
+    due_mark INTEGER NOT NULL,
+    CHECK (typeof(type) = 'text'),
+    CHECK (max(pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark) < 9.3e18)
 ) WITHOUT ROWID;
 
 -- table jobs
@@ -81,7 +87,21 @@ CREATE TABLE jobs (
     CHECK (attempts >= 0 AND max_attempts >= 1),
     CHECK ((status = 'processing') = (owner IS NOT NULL)),
     CHECK ((status IN ('completed', 'dead', 'cancelled')) = (completed_at IS NOT NULL)),
-    CHECK (parked IS NULL OR status = 'pending')
+    CHECK (parked IS NULL OR status = 'pending'),
+    -- A column takes any type where nothing else is said. Text and blobs are greater than every number.
+    CHECK (min(attempts, max_attempts, interruptions, snoozes, crashes) >= 0),
+    CHECK (max(attempts, max_attempts, interruptions, snoozes, crashes) < 9.3e18),
+    CHECK (scheduled_at BETWEEN -62135596800000000 AND 253402300799999999), -- the years 1 to 9999
+    CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999),
+    CHECK (started_at BETWEEN -62135596800000000 AND 253402300799999999),
+    CHECK (completed_at BETWEEN -62135596800000000 AND 253402300799999999),
+    CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
+    CHECK (
+        min(
+            typeof(type), typeof(payload), typeof(owner), typeof(idempotency_key), typeof(error), typeof(reason),
+            typeof(result), typeof(parked), typeof(schedule)
+        ) <> 'blob'
+    )
 );
 
 -- table pauses
@@ -95,7 +115,8 @@ CREATE TABLE schedules (
     expression TEXT NOT NULL,
     tz TEXT NOT NULL,
     next_tick INTEGER NOT NULL,
-    latest_job INTEGER
+    latest_job INTEGER,
+    CHECK (next_tick BETWEEN -62135596800000000 AND 253402300799999999)
 ) WITHOUT ROWID;
 
 -- table sqlite_sequence
