@@ -100,7 +100,7 @@ class Engine:
             renew=self._ownership.renew, is_dead=self._ownership.is_dead, bury=self._ownership.bury,
             others=self._ownership.others,
             owner=self._ownership.owner, holding=self._executor.holding, settled=self._settled,
-            end=self._end_lost, prune=self._kept,
+            end=self._end_lost, prune=self._committer.write,
             keep_completed=settings.keep_completed, keep_dead=settings.keep_dead,
         )  # fmt: skip
         self._watcher = Watcher(store, clock, self._metrics, changed=self._changed, jumped=self._jumped)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from itertools import count
 
 from aiojobs_lite.clock import Clock, after, sleep, to_micros
-from aiojobs_lite.errors import StoreError
+from aiojobs_lite.errors import StoreError, StoreUnavailable
 from aiojobs_lite.events import Bus, OwnerRescued
 from aiojobs_lite.job import PRIORITIES, Claimed, Finish, Job, Prune, Status
 from aiojobs_lite.registry import Registry
@@ -41,7 +42,7 @@ class Janitor:
         holding: The jobs that run here or whose end is still to be saved, and all that start after the call.
         settled: Returns when every transaction that is in flight now has been answered.
         end: Has the end of an attempt saved; returns whether it was still held.
-        prune: Has a `Prune` written; returns how many jobs it deleted.
+        prune: Writes a `Prune`, if that can be done now; returns how many jobs it deleted.
         keep_completed: Seconds that completed jobs are kept.
         keep_dead: Seconds that dead and cancelled jobs are kept.
     """
@@ -61,7 +62,7 @@ class Janitor:
         holding: Callable[[], Collection[int]],
         settled: Callable[[], Awaitable[None]],
         end: Callable[[Finish], asyncio.Future[bool]],
-        prune: Callable[[Prune], asyncio.Future[int]],
+        prune: Callable[[Prune], Awaitable[int]],
         keep_completed: float,
         keep_dead: float,
     ) -> None:
@@ -82,10 +83,12 @@ class Janitor:
         self._keep_dead = keep_dead
 
     async def run(self) -> None:
-        """Rescues and prunes, for ever; the runner has rescued once before."""
+        """Rescues, prunes and has the store look at its counts, for ever; the runner has rescued once before."""
         for round_number in count():
             if round_number % _PRUNE_EVERY == 0:
-                await self.prune()
+                with contextlib.suppress(StoreUnavailable):  # told by the committer; a full disk cannot be pruned
+                    await self.prune()
+                    await self._store.recount(self._clock.now())
             await sleep(self._clock, _RESCUE_EVERY)
             await self.rescue()
 

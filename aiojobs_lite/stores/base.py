@@ -140,5 +140,14 @@ class Store(Protocol):
     def counts(self) -> Mapping[str, TypeCounts]:
         """The counts by type as of the last `apply` or `changed`. No I/O; equal to counting the rows then."""
 
+    async def recount(self, now: int) -> None:
+        """Puts counts right that do not agree with the rows: somebody has written them past the stores.
+
+        Delays `apply` only if it finds some; then `changed` tells of it.
+
+        Raises:
+            StoreUnavailable: If they cannot be looked at, or put right, now.
+        """
+
     async def changed(self) -> bool:
         """Whether somebody else has committed since the last look; then `counts` is up to date again."""

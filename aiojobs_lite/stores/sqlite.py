@@ -56,6 +56,7 @@ class SqliteStore:
         self._guard: sqlite_file.Guard | None = None
         self._data_version = -1
         self._unreported = False  # somebody else's commit that no answer has mentioned yet
+        self._in_doubt = False  # somebody else may have left wrong counts
         self._closing = False
         self._place = Place()
         self._write: Connection | None = None
@@ -125,6 +126,17 @@ class SqliteStore:
     def counts(self) -> Mapping[str, TypeCounts]:
         """See `Store.counts`."""
         return self._counts
+
+    async def recount(self, now: int) -> None:
+        """See `Store.recount`."""
+        if not self._in_doubt:
+            return
+        self._in_doubt = False
+        sql = self._sql["miscounted"]
+        wrong = await self._on_reader(lambda connection: connection.execute(sql).fetchall())
+        if wrong:
+            _log.warning("jobs were written past the library, all are counted again: %s", [name for (name,) in wrong])
+            await self._on_writer(partial(self._recount, now))
 
     async def changed(self) -> bool:
         """See `Store.changed`."""
@@ -220,6 +232,19 @@ class SqliteStore:
         if pages != moved:  # a reader holds it up: it will begin anew some time soon, which waits for the disk
             self._place.was_refused()
 
+    def _recount(self, now: int, connection: sqlite3.Connection) -> None:
+        _roll_back(connection)
+        self._place.set(connection, here=False)
+        self._patiently("BEGIN IMMEDIATE", connection)
+        try:
+            connection.execute(self._sql["forget_counts"])
+            connection.execute(self._sql["recount"], {"now": now})
+            self._commit(connection)
+        except BaseException:
+            _roll_back(connection)
+            raise
+        self._data_version = -1
+
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again
         connection.execute("COMMIT")
@@ -232,7 +257,7 @@ class SqliteStore:
         if version != self._data_version:
             self._ledger.reload(connection)
             self._data_version = version
-            self._unreported = True
+            self._unreported = self._in_doubt = True
 
     def _take_change(self, connection: sqlite3.Connection, *, here: bool) -> bool:
         self._place.set(connection, here=here)

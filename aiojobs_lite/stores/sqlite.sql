@@ -35,7 +35,7 @@ WHERE type = ? AND idempotency_key = ?;
 -- name: due_jobs
 -- The due jobs of one type and priority, in the order of the claim.
 SELECT
-    id, type, payload, priority, scheduled_at, attempts + 1, max_attempts, created_at, interruptions, snoozes,
+    id, type, payload, priority, scheduled_at, min(attempts + 1, 9223372036854775807), max_attempts, created_at, interruptions, snoozes,
     crashes, tick
 FROM jobs
 WHERE status = 'pending'
@@ -49,7 +49,7 @@ LIMIT ?;
 -- name: claim_jobs
 -- Gives jobs to an owner, one attempt each.
 UPDATE jobs
-SET status = 'processing', owner = ?, started_at = ?, attempts = attempts + 1
+SET status = 'processing', owner = ?, started_at = ?, attempts = min(attempts + 1, 9223372036854775807)
 FROM (VALUES {rows}) AS due
 WHERE jobs.id = due.column1
     AND jobs.status = 'pending';
@@ -301,6 +301,54 @@ INSERT OR REPLACE INTO counts (
     type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
 )
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: miscounted
+-- The types whose counts do not agree with their rows. Walks through the whole table.
+SELECT type
+FROM (
+    SELECT type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled
+    FROM counts
+    UNION ALL
+    SELECT
+        jobs.type,
+        -count(*) FILTER (WHERE status = 'pending'),
+        -count(*) FILTER (WHERE status = 'pending' AND attempts = 0 AND scheduled_at > due_mark),
+        -count(*) FILTER (WHERE status = 'pending' AND attempts > 0),
+        -count(jobs.parked),
+        -count(*) FILTER (WHERE status = 'processing'),
+        -count(*) FILTER (WHERE status = 'completed'),
+        -count(*) FILTER (WHERE status = 'dead'),
+        -count(*) FILTER (WHERE status = 'cancelled')
+    FROM jobs
+    LEFT JOIN counts ON counts.type = jobs.type
+    GROUP BY jobs.type
+)
+GROUP BY type
+HAVING sum(pending) OR sum(scheduled) OR sum(retrying) OR sum(parked) OR sum(processing) OR sum(completed) OR sum(dead)
+    OR sum(cancelled);
+
+-- name: forget_counts
+-- Makes room for counts that are made anew.
+DELETE FROM counts;
+
+-- name: recount
+-- Counts all rows, as of an instant.
+INSERT INTO counts (
+    type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
+)
+SELECT
+    type,
+    count(*) FILTER (WHERE status = 'pending'),
+    count(*) FILTER (WHERE status = 'pending' AND attempts = 0 AND scheduled_at > :now),
+    count(*) FILTER (WHERE status = 'pending' AND attempts > 0),
+    count(parked),
+    count(*) FILTER (WHERE status = 'processing'),
+    count(*) FILTER (WHERE status = 'completed'),
+    count(*) FILTER (WHERE status = 'dead'),
+    count(*) FILTER (WHERE status = 'cancelled'),
+    :now
+FROM jobs
+GROUP BY type;
 
 -- name: jobs_where
 -- Jobs, newest first; {index} is a hint, {where} a chain of conditions. Without the hint the order and the limit make

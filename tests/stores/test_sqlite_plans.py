@@ -156,7 +156,7 @@ async def _steps_of_a_claim(store: SqliteStore) -> int:
 
 
 def test_every_query_that_touches_jobs_is_known_here_or_needs_no_search(connection: sqlite3.Connection) -> None:
-    """Of all named queries only the page of all jobs may look at the whole table, and one takes any row of it."""
+    """Only the page of all jobs and the counting may look at the whole table, and one query takes any row of it."""
     for name, sql in SQL.items():
         text = sql.replace("{rows}", "(" + ", ".join("?" * 13) + ")").replace("{index}", "").replace("{where}", "1")
         if name in {"claim_jobs", "finish_succeeded"}:
@@ -164,7 +164,7 @@ def test_every_query_that_touches_jobs_is_known_here_or_needs_no_search(connecti
         names = re.findall(r":(\w+)", text)
         parameters: object = dict.fromkeys(names, 1) if names else (1,) * _arity(text)
         assert bool(_WHOLE_TABLE.search(plan(connection, text, parameters))) == (
-            name in {"jobs_where", "look_at_tables"}
+            name in {"jobs_where", "look_at_tables", "miscounted", "recount"}
         ), name
 
 
