@@ -28,12 +28,16 @@ _OURS = "aiojobs_lite/engine/"
 def describe(error: BaseException) -> Failure:
     """The record of an exception: its type, its text, its traceback without local variables. Never raises."""
     try:
-        message = str(error)
+        message = str.__str__(str(error))  # a plain one: what __str__ returns may be of the user's making as well
     except BaseException as worse:  # noqa: BLE001  # __str__ is the user's code
-        message = f"(its __str__ raised {type(worse).__name__})"
-    return Failure(
-        _storable(type(error).__qualname__), _storable(message[:_LONGEST_MESSAGE]), _storable(_traceback(error))
-    )
+        message = f"(its __str__ raised {_name(worse)})"
+    return Failure(_storable(_name(error)), _storable(message[:_LONGEST_MESSAGE]), _storable(_traceback(error)))
+
+
+def _name(error: BaseException) -> str:
+    """The name of its class, read past whatever its metaclass makes of that."""
+    name: str = type.__dict__["__qualname__"].__get__(type(error))
+    return name
 
 
 def _traceback(error: BaseException) -> str:
