@@ -142,10 +142,13 @@ class Executor:
         return self._noted
 
     def start(self, claimed: Claimed) -> None:
-        """Starts an attempt; it is registered when this returns."""
+        """Starts an attempt; it is registered when this returns. Gives it back if the drain began meanwhile."""
         run = Running(claimed, self._registry.get(claimed.type))
         self._running[claimed.id] = run
         self._noted.add(claimed.id)
+        if self._draining():
+            self._record(run, Ended(stopped=Stop.SHUTDOWN))
+            return
         run.task = asyncio.get_running_loop().create_task(self._attempt(run), context=contextvars.Context())
 
     def stop(self, job_id: int, why: Stop) -> bool:
@@ -239,11 +242,14 @@ class Executor:
 
     def _end(self, run: Running, ended: Ended) -> None:
         self._call_off_timers(run)
-        claimed = run.claimed
         if self._closed:
             if run.thread_id is None:  # else the loop was closed over it, and its thread goes on
                 self._forget(run)
             return
+        self._record(run, ended)
+
+    def _record(self, run: Running, ended: Ended) -> None:
+        claimed = run.claimed
         self._drop(run)
         duration = time.perf_counter() - run.started
         end = self._settled(run, ended)

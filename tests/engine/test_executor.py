@@ -35,10 +35,11 @@ class Desk:
         self.released: list[str] = []
         self.finished: list[Finish] = []
         self.refused = 0
+        self.is_draining = False
         self.executor = Executor(
             clock, self.bus, self.metrics, registry_of(*job_types), deps or {},
             keep=self._keep, released=self.released.append, finished=self.finished.append, refused=self._refused,
-            draining=lambda: False,
+            draining=lambda: self.is_draining,
             cancel_grace=5,
         )  # fmt: skip
 
@@ -178,6 +179,18 @@ async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock
     end, _ = await desk.end()
     assert (end.outcome, end.status, ran) == (Outcome.CANCELLED, Status.CANCELLED, [])
     assert desk.told() == []
+
+
+async def test_what_was_claimed_when_the_drain_began_is_given_back_at_once_and_never_runs(clock: FakeClock) -> None:
+    desk = Desk(clock, quick)
+    desk.is_draining = True
+    desk.executor.leave()  # even then
+    desk.executor.start(claimed(1, "quick"))
+    ((end, done),) = desk.kept
+    assert (end.outcome, end.status, end.attempts) == (Outcome.INTERRUPTED, Status.PENDING, 0)
+    assert (desk.executor.running, desk.released) == (0, ["quick"])
+    done(True, None)
+    assert names(desk.told()) == ["JobInterrupted"]
 
 
 async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
