@@ -15,6 +15,7 @@
 | `TypePaused` | warning | a type is held back until it is resumed |
 | `TypeResumed` | info | it goes on |
 | `AttemptStuck` | error | a handler goes on although it was told to stop |
+| `LoopBlocked` | warning | the event loop stood still for over a second; in whose handler |
 | `FinishRefused` | error | an attempt ended that this runner no longer holds |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
@@ -200,6 +201,22 @@ class AttemptStuck(Event):
     type: str
     attempt: int
     why: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked(Event):
+    """The event loop stood still: told when it goes on again. `type`: in a step of which job type's handler.
+
+    That is `?` if it was in no handler's own task, but in the application, say, or in a task that a handler started.
+    `stack`: where it was when it was half a second late.
+    """
+
+    level = logging.WARNING
+    part = "engine"
+    text = "blocked: the event loop stood still for {seconds:.1f} s in {type}\n{stack}"
+    seconds: float
+    type: str
     stack: str
 
 

@@ -19,6 +19,7 @@ from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.lookout import Lookout
 from aiojobs_lite.engine.ownership import Ownership
 from aiojobs_lite.engine.record import publish_end
 from aiojobs_lite.engine.signals import Signals
@@ -103,7 +104,8 @@ class Engine:
             end=self._end_lost, prune=self._committer.write,
             keep_completed=settings.keep_completed, keep_dead=settings.keep_dead,
         )  # fmt: skip
-        self._watcher = Watcher(store, clock, self._metrics, changed=self._changed, jumped=self._jumped)
+        self._watcher = Watcher(store, clock, changed=self._changed, jumped=self._jumped)
+        self._lookout = Lookout(bus, self._metrics, whose=self._executor.type_of)
         self._signals = Signals(self._on_signal)
         self._hurry = asyncio.Event()
         self._close_asked = asyncio.Event()
@@ -207,7 +209,7 @@ class Engine:
             await self._open()
             self._signals.install()
             async with anyio.create_task_group() as group:
-                for part in (self._committer, self._dispatcher, self._watcher, self._ticker):
+                for part in (self._committer, self._dispatcher, self._watcher, self._lookout, self._ticker):
                     group.start_soon(self._guarded, part.run)
                 await self._first_rescue()
                 group.start_soon(self._guarded, self._janitor.run)

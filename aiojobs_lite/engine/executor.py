@@ -141,6 +141,11 @@ class Executor:
         self._noted = {*self._running, *self._saving}
         return self._noted
 
+    def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
+        """The job type whose attempt a task is, if it is one. May be called on any thread."""
+        running = list(self._running.values()) if task else []
+        return next((run.job_type.name for run in running if getattr(run, "task", None) is task), None)
+
     def start(self, claimed: Claimed) -> None:
         """Starts an attempt; it is registered when this returns. Gives it back if the drain began meanwhile."""
         run = Running(claimed, self._registry.get(claimed.type))

@@ -1,4 +1,4 @@
-"""Notices the commits of other processes, jumps of the wall clock, and how late the event loop is."""
+"""Notices the commits of other processes, and jumps of the wall clock."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 from aiojobs_lite.clock import MICROSECONDS, Clock
-from aiojobs_lite.stats import Metrics
 from aiojobs_lite.stores.base import Store
 
 LOOK_EVERY = 0.08  # seconds; other processes' jobs are noticed within this time
 _JUMP = 0.5  # seconds that the wall clock may drift from the monotonic one, at once or little by little
-_LAG_MEMORY = 0.99  # a peak of lag is half forgotten after 70 looks
 
 
 class Watcher:
@@ -21,7 +19,6 @@ class Watcher:
     Args:
         store: Asked whether somebody else has committed.
         clock: Its wall clock is watched.
-        metrics: Gets the loop's lag.
         changed: Called after somebody else's commit.
         jumped: Called after the wall clock jumped.
     """
@@ -30,14 +27,12 @@ class Watcher:
         self,
         store: Store,
         clock: Clock,
-        metrics: Metrics,
         *,
         changed: Callable[[], Awaitable[None]],
         jumped: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._metrics = metrics
         self._changed = changed
         self._jumped = jumped
         self._asked = False
@@ -50,10 +45,7 @@ class Watcher:
     async def run(self) -> None:
         """Looks, for ever. Sleeps by the event loop's own clock: other processes do not know a test's."""
         while True:
-            before = time.monotonic()
             await asyncio.sleep(LOOK_EVERY)
-            lag = max(0.0, time.monotonic() - before - LOOK_EVERY)
-            self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
             # Since it was told last, not since the last look: it may jump while the store is asked, or after a fault.
             offset = self._offset_now()
             if abs(offset - self._offset) > _JUMP:

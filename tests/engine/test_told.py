@@ -16,7 +16,6 @@ from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.events import JobCompleted
 from aiojobs_lite.job import Delete, TickAnswer
-from aiojobs_lite.stats import Metrics
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import FULL, Scripted, faulty, going, turns
 from tests.engine.test_committer import committing, one_group
@@ -135,7 +134,7 @@ async def test_a_change_whose_consequences_failed_is_not_forgotten(monkeypatch: 
         if len(told) == 1:
             raise StoreUnavailable("SQLITE_IOERR", "a read")
 
-    watcher = Watcher(Store(), FakeClock(), Metrics(), changed=changed, jumped=lambda: None)  # type: ignore[arg-type]
+    watcher = Watcher(Store(), FakeClock(), changed=changed, jumped=lambda: None)  # type: ignore[arg-type]
     with pytest.raises(StoreUnavailable):
         await watcher.run()
     async with going(watcher.run):  # started again

@@ -1,4 +1,4 @@
-"""What nobody tells the runner: commits of others, jumps of the wall clock, a slow event loop."""
+"""What nobody tells the runner: commits of others, jumps of the wall clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from aiojobs_lite.engine import watcher as module
 from aiojobs_lite.engine.watcher import LOOK_EVERY, Watcher
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.stats import Metrics
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import FULL, going, turns
 from tests.support import PATIENCE, until
@@ -31,14 +30,13 @@ class Desk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *script: tuple[float, float, bool | Exception]) -> None:
         self.script = list(script)
         self.clock = FakeClock(START)
-        self.metrics = Metrics()
         self.monotonic = 1000.0
         self.changes = 0
         self.jumps = 0
         self.looks = 0
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.monotonic))
         monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=self._sleep))
-        self.watcher = Watcher(self, self.clock, self.metrics, changed=self._changed, jumped=self._jumped)  # type: ignore[arg-type]  # it needs no more of a store
+        self.watcher = Watcher(self, self.clock, changed=self._changed, jumped=self._jumped)  # type: ignore[arg-type]  # it needs no more of a store
 
     async def _sleep(self, seconds: float) -> None:
         assert seconds == LOOK_EVERY
@@ -134,18 +132,6 @@ async def test_a_clock_that_is_moved_little_by_little_is_noticed(monkeypatch: py
     assert desk.jumps == 2  # 1.2 seconds, half a second each
 
 
-async def test_the_lag_of_the_loop_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch, (2.08, 2.08, False))
-    await desk.watch()
-    assert desk.metrics.loop_lag == pytest.approx(2.0)
-    desk.script = [(*IN_TIME, False)] * 70
-    await desk.watch()
-    assert 0.9 < desk.metrics.loop_lag < 1.1
-    desk.script = [(5.08, 5.08, False)]
-    await desk.watch()
-    assert desk.metrics.loop_lag == pytest.approx(5.0)
-
-
 async def test_a_fault_is_handed_up_and_the_next_run_sees_the_next_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch, (*IN_TIME, FULL))
     with pytest.raises(StoreUnavailable):
@@ -157,7 +143,7 @@ async def test_a_fault_is_handed_up_and_the_next_run_sees_the_next_commit(monkey
 
 async def test_it_sleeps_by_the_clock_of_the_machine() -> None:
     """A runner on a test's clock must still notice other processes."""
-    metrics, looked = Metrics(), asyncio.Event()
+    looked = asyncio.Event()
 
     class Store:
         async def changed(self) -> bool:
@@ -166,7 +152,7 @@ async def test_it_sleeps_by_the_clock_of_the_machine() -> None:
 
     async def nothing() -> None: ...
 
-    watcher = Watcher(Store(), FakeClock(START), metrics, changed=nothing, jumped=lambda: None)  # type: ignore[arg-type]  # the same
+    watcher = Watcher(Store(), FakeClock(START), changed=nothing, jumped=lambda: None)  # type: ignore[arg-type]  # the same
     started = time.monotonic()
     async with asyncio.timeout(PATIENCE), going(watcher.run):
         await looked.wait()

@@ -1,0 +1,75 @@
+"""How late the event loop is, in a world whose time passes only as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from aiojobs_lite.engine import lookout as module
+from aiojobs_lite.engine.lookout import Lookout
+from aiojobs_lite.events import Bus, LoopBlocked
+from aiojobs_lite.stats import Metrics
+from tests.engine.support import going, heard
+from tests.support import PATIENCE, until
+
+
+class Desk:
+    """A lookout each of whose turns takes the next step of the script.
+
+    Attributes:
+        script: For each turn, by how many seconds the event loop was late.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *script: float) -> None:
+        self.script = list(script)
+        self.metrics = Metrics()
+        self.bus = Bus()
+        self.told = heard(self.bus)
+        self._now = 1000.0
+        world = SimpleNamespace(
+            sleep=self._sleep, get_running_loop=asyncio.get_running_loop, current_task=asyncio.current_task
+        )
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self._now))
+        monkeypatch.setattr(module, "asyncio", world)
+        self.lookout = Lookout(self.bus, self.metrics, whose=lambda _: None)
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        if not self.script:
+            await asyncio.Event().wait()
+        self._now += seconds + self.script.pop(0)
+
+    async def watch(self, *script: float) -> None:
+        self.script += script
+        async with asyncio.timeout(PATIENCE), going(self.lookout.run):
+            await until(lambda: not self.script)
+
+
+async def test_the_lag_of_the_loop_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch)
+    await desk.watch(2.0)
+    assert desk.metrics.loop_lag == pytest.approx(2.0)
+    await desk.watch(*[0.0] * 70)
+    assert 0.9 < desk.metrics.loop_lag < 1.1
+    await desk.watch(5.0)
+    assert desk.metrics.loop_lag == pytest.approx(5.0)
+
+
+async def test_of_over_a_second_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch)
+    await desk.watch(0.0, 0.9, 1.1, 0.0, 30.0, 0.9, 0.0)
+    found = [event for event in desk.told() if isinstance(event, LoopBlocked)]
+    assert [round(event.seconds, 3) for event in found] == [1.1, 30.0]
+
+
+async def test_its_thread_ends_with_it() -> None:
+    def threads() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if "lookout" in thread.name]
+
+    lookout = Lookout(Bus(), Metrics(), whose=lambda _: None)
+    async with asyncio.timeout(PATIENCE), going(lookout.run):
+        await until(lambda: threads() != [])
+    assert threads() == []
