@@ -31,11 +31,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import weakref
 from collections import deque
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar
-from weakref import WeakSet
 
 _BUFFER = 1000
 
@@ -324,7 +324,7 @@ class Bus:
     """Hands events to the logs and to the listeners of one runner. Never waits, never raises into the engine."""
 
     def __init__(self) -> None:
-        self._listeners: WeakSet[Listener] = WeakSet()  # one that nobody iterates any more goes by itself
+        self._listeners: set[weakref.ref[Listener]] = set()  # one that nobody iterates any more goes by itself
         self._loggers: dict[str, logging.Logger] = {}
 
     def hears(self, kind: type[Event]) -> bool:
@@ -335,20 +335,23 @@ class Bus:
         """Logs the event and hands it to every listener; one that is too slow loses its oldest."""
         with contextlib.suppress(Exception):  # a filter or handler of the application that raises is no fault of a job
             self._log(event)
-        for listener in self._listeners:
+        for listener in self._listening():
             listener.put(event)
 
     def listen(self) -> Listener:
         """Everything published from now on."""
         listener = Listener()
-        self._listeners.add(listener)
+        self._listeners.add(weakref.ref(listener, self._listeners.discard))
         return listener
 
     def close(self) -> None:
         """Ends every listener's iteration; what a runner does after its next start is not told to them."""
-        for listener in self._listeners:
+        for listener in self._listening():
             listener.close()
         self._listeners.clear()
+
+    def _listening(self) -> list[Listener]:
+        return [listener for reference in tuple(self._listeners) if (listener := reference()) is not None]
 
     def _log(self, event: Event) -> None:
         logger = self._logger(event.part)

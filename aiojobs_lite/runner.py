@@ -359,7 +359,7 @@ class JobRunner:
 
     async def _insert(self, engine: Engine, bound: list[BoundJob[Any]]) -> list[JobHandle[Any]]:
         now = self._clock.now()
-        inserted: list[Inserted] = await engine.write(Insert(tuple(one.row(now) for one in bound)))
+        inserted: list[Inserted] = await engine.write(Insert(tuple([one.row(now) for one in bound])))
         if self._bus.hears(JobEnqueued):
             for one, (job_id, is_new) in zip(bound, inserted, strict=True):
                 if is_new:

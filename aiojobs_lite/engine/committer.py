@@ -20,7 +20,7 @@ from aiojobs_lite.stores.base import Applied, Store
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
-_MOST_AT_ONCE = 4  # writes in one turn of the event loop
+_MOST_AT_ONCE = 8  # writes of one caller in one turn of the event loop
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
 _IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
@@ -66,6 +66,7 @@ class Committer:
         self._kept: list[_Entry] = []  # the engine's own go first: who waits for a slot waits for them
         self._waiting: list[_Entry] = []
         self._alarm = Alarm(clock)
+        self._callers: set[asyncio.Task[Any] | None] = set()  # of this turn of the event loop
         self._left_at_once = _MOST_AT_ONCE
         self._busy = False
         self._closed = False
@@ -114,12 +115,13 @@ class Committer:
     def _at_once(self, write: Write) -> Applied | None:
         """Does a caller's write without a turn of the event loop, if nobody else wants anything.
 
-        Only some in each turn: many callers are better served together, and the host must have its turn.
+        Many callers are better served together, in this turn and in the next; and the host must have its turn.
         """
-        if self._left_at_once == 0 or not self.is_idle:
-            return None
-        if self._left_at_once == _MOST_AT_ONCE:
+        if not self._callers:
             asyncio.get_running_loop().call_soon(self._turned)
+        self._callers.add(asyncio.current_task())
+        if self._left_at_once == 0 or len(self._callers) > 1 or not self.is_idle:
+            return None
         self._left_at_once -= 1
         claim = self._next_claim(type(write) is Insert)
         writes = [write] if claim is None else [write, claim]
@@ -139,7 +141,8 @@ class Committer:
         return applied
 
     def _turned(self) -> None:
-        self._left_at_once = _MOST_AT_ONCE
+        self._left_at_once = 0 if len(self._callers) > 1 else _MOST_AT_ONCE
+        self._callers.clear()
 
     def keep(self, write: Write, done: Done) -> None:
         """Takes a write of the engine, which is repeated until it is saved; then calls `done(answer, None)`.

@@ -70,8 +70,10 @@ class Dispatcher:
         """Takes in what a transaction did; claimed jobs are registered and started in the same step."""
         if applied.changed:
             self.look_again()
+        moved = applied.changed
         for job_type, due in applied.due.items():
             if job_type in self._due:
+                moved = moved or due != self._due[job_type]
                 self._due[job_type] = self._seen[job_type] = due
         if answer:
             self._held_back |= answer.held_back
@@ -79,7 +81,7 @@ class Dispatcher:
                 self._running[job.type] += 1
                 self._total += 1
                 self._start(job)
-        if self._earliest() != self._armed:
+        if moved and self._earliest() != self._armed:
             self._alarm.ring()
 
     def released(self, job_type: str) -> None:

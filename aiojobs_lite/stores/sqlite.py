@@ -17,7 +17,7 @@ from aiojobs_lite.job import PRIORITY_NAMES, Attempt, Job, Outcome, Status, Writ
 from aiojobs_lite.stores import queries, sqlite_batch, sqlite_file
 from aiojobs_lite.stores.base import Applied, JobFilter, TypeCounts
 from aiojobs_lite.stores.sqlite_connection import Connection, carried_out, closed
-from aiojobs_lite.stores.sqlite_ledger import Ledger
+from aiojobs_lite.stores.sqlite_ledger import Ledger, Tally
 from aiojobs_lite.stores.sqlite_place import Place
 from aiojobs_lite.stores.sqlite_transaction import LARGEST, Fenced, Transaction
 
@@ -52,7 +52,7 @@ class SqliteStore:
         self._waits_for_disk = durability == "full" and path is not None
         self._sql = queries.load("sqlite.sql")
         self._ledger = Ledger(self._sql)
-        self._counts: Mapping[str, TypeCounts] = {}
+        self._tallies: Mapping[str, Tally] = {}
         self._guard: sqlite_file.Guard | None = None
         self._data_version = -1
         self._unreported = False  # somebody else's commit that no answer has mentioned yet
@@ -87,17 +87,17 @@ class SqliteStore:
         written = self._written_here(writer, writes, now)
         if written is None:
             return await writer.call(partial(self._apply, writes, now))
-        if self._waits_for_disk:
+        if self._waits_for_disk and not self._place.allows_durable_commit(writes):
             return await writer.call(partial(self._committed, written))
-        return writer.call_here(partial(self._committed, written))
+        return self._committed_here(writer, written)
 
     def apply_at_once(self, writes: Sequence[Write], now: int) -> Applied | None:
         """See `Store.apply_at_once`."""
-        if self._waits_for_disk:
+        if self._waits_for_disk and not self._place.is_disk_quick:
             return None
         writer = _open_one(self._write)
         written = self._written_here(writer, writes, now)
-        return None if written is None else writer.call_here(partial(self._committed, written))
+        return None if written is None else self._committed_here(writer, written)
 
     async def get(self, job_id: int) -> Job | None:
         """See `Store.get`."""
@@ -125,7 +125,7 @@ class SqliteStore:
 
     def counts(self) -> Mapping[str, TypeCounts]:
         """See `Store.counts`."""
-        return self._counts
+        return {job_type: tally.frozen() for job_type, tally in self._tallies.items()}
 
     async def recount(self, now: int) -> None:
         """See `Store.recount`."""
@@ -164,9 +164,17 @@ class SqliteStore:
         finally:
             self._place.took(time.perf_counter() - started)
 
+    def _committed_here(self, writer: Connection, written: _Written) -> Applied:
+        started = time.perf_counter()
+        try:
+            return writer.call_here(partial(self._committed, written))
+        finally:
+            if self._waits_for_disk:
+                self._place.waited_for_disk(time.perf_counter() - started)
+
     def _much_comes_due(self) -> bool:
         """Whether so many jobs are scheduled that counting those which came due could take long."""
-        return any(counts.scheduled > _MANY for counts in self._counts.values())
+        return any(tally.scheduled > _MANY for tally in self._tallies.values())
 
     # With a connection in hand.
 
@@ -187,7 +195,7 @@ class SqliteStore:
     ) -> _Written:
         self._ledger.begin()
         self._patiently("BEGIN IMMEDIATE", connection)
-        waited = time.perf_counter() - time.thread_time()
+        waited = 0.0 if here else time.perf_counter() - time.thread_time()
         try:
             self._look(connection)
             transaction = Transaction(connection, self._sql, self._ledger, now, largest)
@@ -210,10 +218,9 @@ class SqliteStore:
         except BaseException:
             _roll_back(connection)
             raise
-        counts = self._ledger.commit()
+        self._ledger.commit()
         changed, self._unreported = self._unreported, False
-        # Here, not in the caller, who may be cancelled by now.
-        self._counts = self._ledger.frozen() if changed else {**self._counts, **counts}
+        self._tallies = self._ledger.committed  # here, not in the caller, who may be cancelled by now
         return Applied(written.answers, written.due, changed)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
@@ -263,8 +270,7 @@ class SqliteStore:
         self._place.set(connection, here=here)
         self._look(connection)
         changed, self._unreported = self._unreported, False
-        if changed:
-            self._counts = self._ledger.frozen()
+        self._tallies = self._ledger.committed
         return changed
 
     async def _open(self) -> None:

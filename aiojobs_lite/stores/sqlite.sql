@@ -11,9 +11,9 @@ SELECT
     (SELECT typeof(job_id) FROM ticks LIMIT 1);
 
 -- name: insert_jobs
--- Adds jobs, pending or claimed already; their ids are consecutive.
+-- Adds jobs, pending or claimed already.
 INSERT INTO jobs (
-    type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
+    id, type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
     status, attempts, owner, started_at
 )
 VALUES {rows};
@@ -21,10 +21,10 @@ VALUES {rows};
 -- name: insert_job_once
 -- Adds one pending job with a key that is free.
 INSERT INTO jobs (
-    type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
+    id, type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
     status
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending');
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending');
 
 -- name: job_of_key
 -- The job that holds an idempotency key.
@@ -292,15 +292,20 @@ WHERE name = ?;
 
 -- name: counts
 -- The counts of every type.
-SELECT type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
+SELECT type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, last_id, due_mark
 FROM counts;
+
+-- name: highest_id
+-- The highest id in the table.
+SELECT max(id)
+FROM jobs;
 
 -- name: set_counts
 -- Stores the counts of one type.
 INSERT OR REPLACE INTO counts (
-    type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
+    type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, last_id, due_mark
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: miscounted
 -- The types whose counts do not agree with their rows. Walks through the whole table.
@@ -328,13 +333,14 @@ HAVING sum(pending) OR sum(scheduled) OR sum(retrying) OR sum(parked) OR sum(pro
     OR sum(cancelled);
 
 -- name: forget_counts
--- Makes room for counts that are made anew.
-DELETE FROM counts;
+-- Makes room for counts that are made anew; the ids that were given stay given.
+UPDATE counts
+SET pending = 0, scheduled = 0, retrying = 0, parked = 0, processing = 0, completed = 0, dead = 0, cancelled = 0;
 
 -- name: recount
 -- Counts all rows, as of an instant.
 INSERT INTO counts (
-    type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark
+    type, pending, scheduled, retrying, parked, processing, completed, dead, cancelled, last_id, due_mark
 )
 SELECT
     type,
@@ -346,9 +352,16 @@ SELECT
     count(*) FILTER (WHERE status = 'completed'),
     count(*) FILTER (WHERE status = 'dead'),
     count(*) FILTER (WHERE status = 'cancelled'),
+    max(id),
     :now
 FROM jobs
-GROUP BY type;
+WHERE 1
+GROUP BY type
+ON CONFLICT (type) DO UPDATE
+SET
+    pending = excluded.pending, scheduled = excluded.scheduled, retrying = excluded.retrying, parked = excluded.parked,
+    processing = excluded.processing, completed = excluded.completed, dead = excluded.dead,
+    cancelled = excluded.cancelled, last_id = max(last_id, excluded.last_id), due_mark = excluded.due_mark;
 
 -- name: jobs_where
 -- Jobs, newest first; {index} is a hint, {where} a chain of conditions. Without the hint the order and the limit make

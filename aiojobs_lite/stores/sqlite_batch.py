@@ -30,7 +30,7 @@ from aiojobs_lite.job import (
 from aiojobs_lite.stores.sqlite_claim import Claiming
 from aiojobs_lite.stores.sqlite_transaction import Fenced, Transaction
 
-_NEW_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NEW_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _END_ROW = "(?, ?, ?, ?, ?)"
 _COLUMNS_OF_PENDING = (Status.PENDING.value, 0, None, None)
 
@@ -147,25 +147,28 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
     if found is not None:
         return Inserted(found[0], is_new=False)
     tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-    return Inserted(transaction.run("insert_job_once", row).lastrowid or 0, is_new=True)
+    (job_id,) = transaction.new_ids(1)
+    tally.last_id = job_id
+    transaction.run("insert_job_once", (job_id, *row))
+    return Inserted(job_id, is_new=True)
 
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:
     """Inserts jobs, many a statement, claimed at once where the claim has room; returns their ids."""
     claimed = claiming.claim(rows) if claiming else set()
+    ids = transaction.new_ids(len(rows))
     values: list[tuple[Any, ...]] = []
     for index, row in enumerate(rows):
         tally = transaction.tally(row.type)
+        tally.last_id = ids[index]
         if claiming and index in claimed:
             tally.processing += 1
-            values.append(row + claiming.columns_of_claimed)
+            values.append((ids[index], *row, *claiming.columns_of_claimed))
         else:
             tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-            values.append(row + _COLUMNS_OF_PENDING)
-    ids: list[int] = []
-    for _, size, cursor in transaction.many("insert_jobs", _NEW_ROW, values):
-        last = cursor.lastrowid or 0
-        ids += range(last - size + 1, last + 1)
+            values.append((ids[index], *row, *_COLUMNS_OF_PENDING))
+    for _ in transaction.many("insert_jobs", _NEW_ROW, values):
+        pass
     if claiming:
         claiming.inserted((ids[index], rows[index]) for index in sorted(claimed))
     return iter(ids)

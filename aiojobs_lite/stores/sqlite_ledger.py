@@ -15,13 +15,14 @@ UNKNOWN: Final = -1  # an instant that is to be looked up
 class Tally:
     """The counts of one type, mutable, and when its next job is due.
 
-    `due_mark`: rows scheduled after it count as scheduled. `earliest`: the least `scheduled_at` of its pending jobs,
+    `last_id`: the highest id that one of its jobs was given. `due_mark`: rows scheduled after it count as scheduled.
+    `earliest`: the least `scheduled_at` of its pending jobs,
     None without any; only kept in memory.
     """
 
     __slots__ = (
-        "cancelled", "completed", "dead", "due_mark", "earliest", "parked", "pending", "processing", "retrying",
-        "scheduled",
+        "cancelled", "completed", "dead", "due_mark", "earliest", "last_id", "parked", "pending", "processing",
+        "retrying", "scheduled",
     )  # fmt: skip
 
     def __init__(self, *columns: int) -> None:
@@ -35,8 +36,9 @@ class Tally:
             self.completed,
             self.dead,
             self.cancelled,
+            self.last_id,
             self.due_mark,
-        ) = columns or (0,) * 9
+        ) = columns or (0,) * 10
 
     def columns(self) -> tuple[int, ...]:
         """All fields, in the order of the table."""
@@ -49,6 +51,7 @@ class Tally:
             self.completed,
             self.dead,
             self.cancelled,
+            self.last_id,
             self.due_mark,
         )
 
@@ -75,7 +78,7 @@ class Tally:
 
     def frozen(self) -> TypeCounts:
         """The counts as they are shown."""
-        return TypeCounts(*self.columns()[:-1])
+        return TypeCounts(*self.columns()[:-2])
 
 
 class Ledger:
@@ -83,17 +86,22 @@ class Ledger:
 
     def __init__(self, sql: Mapping[str, str]) -> None:
         self._sql = sql
-        self._committed: dict[str, Tally] = {}
+        self._committed: Mapping[str, Tally] = {}
         self._open: dict[str, Tally] = {}
+        self._last_id = self._open_last_id = 0
 
     def reload(self, connection: sqlite3.Connection) -> None:
         """Reads all tallies: somebody else has committed."""
         rows = connection.execute(self._sql["counts"]).fetchall()
         self._committed = {row[0]: Tally(*row[1:]) for row in rows}
+        ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
+        self._last_id = max([self._last_id, highest or 0, *(tally.last_id for tally in self._committed.values())])
+        self._open_last_id = self._last_id
 
     def begin(self) -> None:
         """Forgets what a transaction that failed had changed."""
         self._open = {}
+        self._open_last_id = self._last_id
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
@@ -108,6 +116,12 @@ class Ledger:
             tally.due_mark = max(tally.due_mark, now)
         return tally
 
+    def new_ids(self, count: int) -> range:
+        """Ids that no job ever had. The tally of each one's type is to note them as its `last_id`."""
+        first = self._open_last_id + 1
+        self._open_last_id += count
+        return range(first, first + count)
+
     def touched(self) -> list[str]:
         """The types that the open transaction used."""
         return list(self._open)
@@ -120,13 +134,13 @@ class Ledger:
             if committed is None or committed.columns()[:-1] != columns[:-1]:
                 connection.execute(self._sql["set_counts"], (job_type, *columns))
 
-    def commit(self) -> dict[str, TypeCounts]:
-        """Takes the changes over, after the commit; returns those tallies."""
-        self._committed.update(self._open)
-        changed = {job_type: tally.frozen() for job_type, tally in self._open.items()}
+    def commit(self) -> None:
+        """Takes the changes over, after the commit."""
+        self._committed = {**self._committed, **self._open}
+        self._last_id = self._open_last_id
         self._open = {}
-        return changed
 
-    def frozen(self) -> dict[str, TypeCounts]:
-        """All counts as of the last commit."""
-        return {job_type: tally.frozen() for job_type, tally in self._committed.items()}
+    @property
+    def committed(self) -> Mapping[str, Tally]:
+        """All tallies as of the last commit, not to be changed; a later commit makes a new mapping."""
+        return self._committed

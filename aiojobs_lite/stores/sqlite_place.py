@@ -2,8 +2,8 @@
 
 Handing a small transaction over costs more time of the event loop than doing it. Beside a busy loop it is worse: the
 other thread must win the interpreter lock back after each statement. So what is small is done here. What may wait is
-not: a lock that another process holds, a checkpoint, the disk of a durable commit, or anything for a while after one
-that took long.
+not: a lock that another process holds, a checkpoint, the durable commit of a disk that is not known to be quick, or
+anything for a while after one that took long.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, t
 _CHECKPOINT: Final = 1000  # pages of the write-ahead log, there; here it is left to grow
 _SMALL: Final = 128  # writes and rows; a millisecond, where there it takes three, and thirty at times
 _SMALL_BESIDE_A_BUSY_LOOP: Final = 300  # some milliseconds, where there it would take a hundred
+_FEW: Final = 4  # writes
 _LIGHT: Final = 64 * 1024  # characters of payloads and results
 _STARVED: Final = 0.003  # seconds that a transaction there waited for the interpreter lock
 _LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
 _IN_A_ROW: Final = 1000  # transactions here, until the log, some 4 pages each, is to be checkpointed
 _AFTER_TROUBLE: Final = 100  # transactions there
+_QUICK_DISK: Final = 0.0005  # seconds; a commit that takes no longer is not worth the way there and back
+_SHARE: Final = 0.00002  # seconds; a slower one is made up for by so many there that its share of each is no more
 _QUICK: Final = frozenset({Insert, Claim, Finish, Cancel, MarkInterrupted, Delete, Tick})
 
 
@@ -38,6 +41,7 @@ class Place:
         self._left_there = 0
         self._in_a_row = 0
         self._is_starved = False
+        self._commits_there = 0  # yet to come
 
     def allows(self, writes: Sequence[Write]) -> bool:
         """Whether the next transaction, of these writes, may be done here."""
@@ -66,6 +70,23 @@ class Place:
     def was_refused(self) -> None:
         """A transaction here found the database locked."""
         self._left_there = _AFTER_TROUBLE
+
+    @property
+    def is_disk_quick(self) -> bool:
+        """Whether a durable commit may be done here, as far as is known."""
+        return not self._commits_there
+
+    def allows_durable_commit(self, writes: Sequence[Write]) -> bool:
+        """Whether the next commit, of these writes, may wait for the disk here: many gain by what goes on meanwhile."""
+        if self._commits_there:
+            self._commits_there -= 1
+            return False
+        return len(writes) <= _FEW
+
+    def waited_for_disk(self, seconds: float) -> None:
+        """A durable commit here took so long."""
+        if seconds > _QUICK_DISK:
+            self._commits_there = round(seconds / _SHARE)
 
     def waited(self, seconds: float) -> None:
         """A transaction there was for so long neither computing nor waiting for the disk."""

@@ -83,6 +83,10 @@ class Transaction:
         """The counts of a type, to be changed."""
         return self._ledger.of(self._connection, job_type, self.now)
 
+    def new_ids(self, count: int) -> range:
+        """See `Ledger.new_ids`."""
+        return self._ledger.new_ids(count)
+
     def look_at(self, *job_types: str) -> None:
         """Has `due` look these types up, whatever is remembered of them."""
         self._looked_at.update(job_types)

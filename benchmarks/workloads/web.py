@@ -22,27 +22,33 @@ _UNITS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 def web(plan: Plan) -> Iterator[Figure]:
-    """Requests per second and 99th percentile of each endpoint; they take turns on one server."""
+    """Requests per second and 99th percentile of each endpoint, with and without `gc.freeze()` after the start."""
     if shutil.which("wrk") is None:
         yield Figure("web", "wrk", "normal", "requests/s", (), note="wrk is not installed: apt-get install wrk")
         return
+    yield from _measured(plan, "web", freeze=True)
+    yield from _measured(plan, "web, nothing frozen", freeze=False)
+
+
+def _measured(plan: Plan, workload: str, *, freeze: bool) -> Iterator[Figure]:
+    """The endpoints take turns on one server."""
     rates: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
     tails: dict[str, list[float]] = {name: [] for name in ENDPOINTS}
-    with new_path() as path, _served(path) as address:
+    with new_path() as path, _served(path, freeze=freeze) as address:
         for _ in range(plan.rounds):
             for name in ENDPOINTS:
                 rate, tail = _asked(f"{address}/{name}", max(1, round(SECONDS * min(1.0, plan.scale))))
                 rates[name].append(rate)
                 tails[name].append(tail)
     for name in ENDPOINTS:
-        yield Figure("web", f"/{name}", "normal", "requests/s", tuple(rates[name]))
-        yield Figure("web p99", f"/{name}", "normal", "ms", tuple(tails[name]))
+        yield Figure(workload, f"/{name}", "normal", "requests/s", tuple(rates[name]))
+        yield Figure(f"{workload} p99", f"/{name}", "normal", "ms", tuple(tails[name]))
 
 
 @contextmanager
-def _served(path: Path) -> Iterator[str]:
+def _served(path: Path, *, freeze: bool) -> Iterator[str]:
     command = [sys.executable, "-m", "uvicorn", "benchmarks.workloads.web_app:app", "--port", "0", "--no-access-log"]
-    environment = {**os.environ, "AIOJOBS_LITE_DATABASE": str(path)}
+    environment = {**os.environ, "AIOJOBS_LITE_DATABASE": str(path), "FREEZE": "1" if freeze else ""}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         try:
             assert server.stderr is not None

@@ -70,15 +70,27 @@ async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: F
         assert len(desk.asked_for_claim) == asked + 1
 
 
-async def test_only_some_are_done_at_once_in_each_turn(clock: FakeClock) -> None:
+async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: FakeClock) -> None:
     store = Quick()
     async with committing(store, clock) as desk:
         for _ in range(2):
-            calls = [desk.call(Delete(number)) for number in range(10)]
-            answers = [await call for call in calls]
-            assert [answer.startswith("at once") for answer in answers] == [True] * 4 + [False] * 6
+            answers = [await desk.committer.write(Delete(number)) for number in range(9)]
+            assert [answer.startswith("at once") for answer in answers] == [True] * 8 + [False]
             await turns()
-        assert store.saved == [[Delete(number) for number in range(4, 10)]] * 2  # the others together
+        assert store.saved == [[Delete(8)]] * 2
+
+
+async def test_callers_who_come_together_are_served_together_and_so_is_who_comes_next(clock: FakeClock) -> None:
+    store = Quick()
+    async with committing(store, clock) as desk:
+        calls = [desk.call(Delete(number)) for number in range(10)]
+        assert [(await call).startswith("at once") for call in calls] == [True] + [False] * 9
+        calls = [desk.call(Delete(number)) for number in range(10)]
+        assert [(await call).startswith("at once") for call in calls] == [False] * 10
+        assert [len(group) for group in store.saved] == [9, 10]
+        await turns()
+        answers = [await desk.call(Delete(number)) for number in range(2)]
+        assert [answer.startswith("at once") for answer in answers] == [False, True]
 
 
 async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) -> None:

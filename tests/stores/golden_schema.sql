@@ -51,14 +51,15 @@ CREATE TABLE counts (
     completed INTEGER NOT NULL,
     dead INTEGER NOT NULL,
     cancelled INTEGER NOT NULL,
+    last_id INTEGER NOT NULL,
     due_mark INTEGER NOT NULL,
     CHECK (typeof(type) = 'text'),
-    CHECK (max(pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark) < 9.3e18)
+    CHECK (max(pending, scheduled, retrying, parked, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
 ) WITHOUT ROWID;
 
 -- table jobs
 CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     type TEXT NOT NULL,
     payload TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -118,9 +119,6 @@ CREATE TABLE schedules (
     latest_job INTEGER,
     CHECK (next_tick BETWEEN -62135596800000000 AND 253402300799999999)
 ) WITHOUT ROWID;
-
--- table sqlite_sequence
-CREATE TABLE sqlite_sequence(name,seq);
 
 -- table ticks
 CREATE TABLE ticks (

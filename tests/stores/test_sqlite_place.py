@@ -105,11 +105,15 @@ async def watched(path: Path, durability: Literal["full", "normal"]) -> AsyncIte
         await store.close()
 
 
-@pytest.mark.parametrize(("durability", "commits_here"), [("normal", True), ("full", False)])
-async def test_a_durable_commit_waits_for_the_disk_there(
-    database: Path, durability: Literal["full", "normal"], commits_here: bool
+@pytest.mark.parametrize(
+    ("durability", "disk", "commits_here"),
+    [("normal", "slow", True), ("full", "slow", False), ("full", "quick", True)],
+)
+async def test_a_durable_commit_waits_for_a_slow_disk_there(
+    database: Path, durability: Literal["full", "normal"], disk: str, commits_here: bool
 ) -> None:
     async with watched(database, durability) as (store, said):
+        store._place.waited_for_disk(0.005 if disk == "slow" else 0.0001)
         await store.apply([SMALL], NOW)
         assert ("BEGIN", True) in said
         assert ("INSERT", True) in said
@@ -149,8 +153,30 @@ async def test_at_once_is_for_commits_that_do_not_wait_for_the_disk_on_a_connect
             other.execute("ROLLBACK")
         assert store.counts()["a"].pending == 401
     async with watched(tmp_path / "full.db", "full") as (store, said):
+        store._place.waited_for_disk(0.005)
         assert store.apply_at_once([SMALL], NOW) is None
         assert said == []
+
+
+@pytest.mark.parametrize(("seconds", "there"), [(0.0001, 0), (0.001, 50), (0.005, 250), (1.0, 50_000)])
+def test_a_slow_disk_is_waited_for_there_the_longer_the_slower_it_was(seconds: float, there: int) -> None:
+    place = Place()
+    assert place.is_disk_quick
+    place.waited_for_disk(seconds)
+    for _ in range(there):
+        assert not place.is_disk_quick
+        assert not place.allows_durable_commit([SMALL])
+    assert place.is_disk_quick
+
+
+@pytest.mark.parametrize("durability", ["normal", "full"])
+async def test_what_each_durable_commit_here_took_is_measured(
+    database: Path, monkeypatch: pytest.MonkeyPatch, durability: Literal["full", "normal"]
+) -> None:
+    monkeypatch.setattr(sqlite_place, "_QUICK_DISK", 0.0)  # none is
+    async with watched(database, durability) as (store, _said):
+        await store.apply([SMALL], NOW)
+        assert store._place.is_disk_quick is (durability == "normal")
 
 
 async def test_a_busy_event_loop_gives_way_to_a_call_that_is_overdue(

@@ -158,7 +158,7 @@ async def _steps_of_a_claim(store: SqliteStore) -> int:
 def test_every_query_that_touches_jobs_is_known_here_or_needs_no_search(connection: sqlite3.Connection) -> None:
     """Only the page of all jobs and the counting may look at the whole table, and one query takes any row of it."""
     for name, sql in SQL.items():
-        text = sql.replace("{rows}", "(" + ", ".join("?" * 13) + ")").replace("{index}", "").replace("{where}", "1")
+        text = sql.replace("{rows}", "(" + ", ".join("?" * 14) + ")").replace("{index}", "").replace("{where}", "1")
         if name in {"claim_jobs", "finish_succeeded"}:
             text = sql.replace("{rows}", "(1, 2, 3, 4, 5)")
         names = re.findall(r":(\w+)", text)

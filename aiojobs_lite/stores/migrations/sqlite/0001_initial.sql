@@ -1,7 +1,7 @@
 -- The first schema. Times are integer microseconds since 1970 UTC; payload, result and nothing else is JSON.
 
 CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     type TEXT NOT NULL,
     payload TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -104,7 +104,8 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_job ON attempts (job_id);
 
 -- How many jobs of a type stand where, kept by each transaction that moves them, so that nobody ever counts.
--- "scheduled": pending, no attempt spent, scheduled_at after due_mark.
+-- "scheduled": pending, no attempt spent, scheduled_at after due_mark. "last_id": the highest id that a job of the type
+-- was given, so that none is ever given again; AUTOINCREMENT would write one more page a transaction.
 CREATE TABLE counts (
     type TEXT PRIMARY KEY,
     pending INTEGER NOT NULL,
@@ -115,9 +116,10 @@ CREATE TABLE counts (
     completed INTEGER NOT NULL,
     dead INTEGER NOT NULL,
     cancelled INTEGER NOT NULL,
+    last_id INTEGER NOT NULL,
     due_mark INTEGER NOT NULL,
     CHECK (typeof(type) = 'text'),
-    CHECK (max(pending, scheduled, retrying, parked, processing, completed, dead, cancelled, due_mark) < 9.3e18)
+    CHECK (max(pending, scheduled, retrying, parked, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
 ) WITHOUT ROWID;
 
 CREATE TABLE pauses (
