@@ -1,4 +1,4 @@
-"""The guard of the open files: it notices each change, and does not look at the files themselves without cause."""
+"""The guard of the open files: it notices each change, and does not look at the log without cause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _delete(path: Path) -> None:
 
 
 def _replace(path: Path) -> None:
-    path.with_name("other").touch()
+    path.with_name("other").write_bytes(b"x")
     path.with_name("other").replace(path)
 
 
@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Path:
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in ("jobs.db", "jobs.db-wal"):
-        (folder / name).touch()
+        (folder / name).write_bytes(b"x")
     return folder / "jobs.db"
 
 
@@ -54,7 +54,7 @@ def test_a_change_is_noticed_each_time(path: Path, change: Callable[[Path], None
     guard = settled(path)
     change(path.with_name(name))
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="was deleted or replaced"):
+        with pytest.raises(StoreUnavailable, match="was deleted, emptied or replaced"):
             guard.check()
 
 
@@ -65,19 +65,25 @@ def test_a_change_within_a_tick_of_the_clock_is_noticed(path: Path, change: Call
     guard.check()
     change(path)
     os.utime(path.parent, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a coarse clock would leave it
-    with pytest.raises(StoreUnavailable, match="was deleted or replaced"):
+    with pytest.raises(StoreUnavailable, match="was deleted, emptied or replaced"):
         guard.check()
 
 
-def test_the_files_are_not_looked_at_while_their_folder_is_as_it_was(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_log_is_not_looked_at_while_nothing_changes_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guard = settled(path)
     looked_at: list[str] = []
     stat = os.stat
-    monkeypatch.setattr(os, "stat", lambda name: looked_at.append(name) or stat(name))  # type: ignore[func-returns-value]
-    guard.check()
-    assert looked_at == [str(path.parent)]
+
+    def noted(name: str) -> os.stat_result:
+        looked_at.append(name)
+        return stat(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", noted)
+        guard.check()
+    assert looked_at == [str(path), str(path.parent)]
     path.with_name("neighbour").touch()
-    guard.check()
-    assert looked_at[1:] == [str(path.parent), str(path), f"{path}-wal"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", noted)
+        guard.check()
+    assert looked_at[2:] == [str(path), str(path.parent), f"{path}-wal"]

@@ -10,7 +10,8 @@ import pytest
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.job import Delete, Insert
 from aiojobs_lite.stores.sqlite import SqliteStore
-from tests.stores.support import NOW, connected, inserted, new, one
+from aiojobs_lite.stores.base import TypeCounts
+from tests.stores.support import NOW, connected, inserted, new, one, shown
 
 
 @pytest.fixture
@@ -54,3 +55,17 @@ async def test_a_transaction_that_was_rolled_back_uses_up_no_id(store: SqliteSto
     with pytest.raises(StoreRejected):
         await store.apply([Insert((new(), new()._replace(max_attempts=0)))], NOW)
     assert await inserted(store, new()) == [1]
+
+
+async def test_counting_anew_forgets_no_id(store: SqliteStore, database: Path) -> None:
+    assert await inserted(store, new("a"), new("b")) == [1, 2]
+    with connected(database) as program:
+        program.execute("DELETE FROM jobs")
+    await store.changed()
+    await store.recount(NOW)
+    assert shown(store) == {"a": TypeCounts(pending=1), "b": TypeCounts(pending=1)}  # until it looks again
+    await store.changed()
+    assert shown(store) == {}
+    await store.close()
+    await store.open()
+    assert await inserted(store, new("c")) == [3]
