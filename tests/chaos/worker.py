@@ -187,8 +187,8 @@ async def _given_up(work: Work) -> None:
 
 
 async def _cancel(work: Work) -> None:
-    pending = await work.runner.jobs.list(status="pending", limit=10)
-    ids = work.known[-10:] + [found.id for found in pending if found.type != "tick"]
+    found = await work.runner.jobs.list(status=work.chance.choice(["pending", "processing"]), limit=10)
+    ids = work.known[-10:] + [one.id for one in found if one.type != "tick"]
     if ids:
         job_id = work.chance.choice(ids)
         work.journal.note("cancelling", job=job_id)
