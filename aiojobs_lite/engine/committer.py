@@ -20,7 +20,7 @@ from aiojobs_lite.stores.base import Applied, Store
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
-_MOST_AT_ONCE = 8  # writes of one caller in one turn of the event loop
+_MOST_AT_ONCE = 16  # writes of one caller in one turn of the event loop
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
 _IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")

@@ -84,20 +84,22 @@ class SqliteStore:
         writer = _open_one(self._write)
         if self._place.is_checkpoint_due:
             await writer.call(self._checkpoint)
-        written = self._written_here(writer, writes, now)
-        if written is None:
-            return await writer.call(partial(self._apply, writes, now))
         if self._waits_for_disk and not self._place.allows_durable_commit(writes):
-            return await writer.call(partial(self._committed, written))
-        return self._committed_here(writer, written)
+            written = self._done_here(self._written, writer, writes, now)
+            if written is not None:
+                return await writer.call(partial(self._committed, written))
+        else:
+            applied = self._done_here(self._applied, writer, writes, now)
+            if applied is not None:
+                return applied
+        return await writer.call(partial(self._applied, writes, now, here=False))
 
     def apply_at_once(self, writes: Sequence[Write], now: int) -> Applied | None:
         """See `Store.apply_at_once`."""
         if self._waits_for_disk and not self._place.is_disk_quick:
             return None
         writer = _open_one(self._write)
-        written = self._written_here(writer, writes, now)
-        return None if written is None else self._committed_here(writer, written)
+        return self._done_here(self._applied, writer, writes, now)
 
     async def get(self, job_id: int) -> Job | None:
         """See `Store.get`."""
@@ -149,13 +151,13 @@ class SqliteStore:
                     raise
         return await writer.call(partial(self._take_change, here=False))
 
-    def _written_here(self, writer: Connection, writes: Sequence[Write], now: int) -> _Written | None:
-        """Carries the writes out on this thread, and leaves the commit; None if they are to be done there."""
+    def _done_here(self, work: Callable[..., T], writer: Connection, writes: Sequence[Write], now: int) -> T | None:
+        """Does `_applied` or `_written` on this thread; None if it is to be done there, then nothing was done."""
         if not (writer.is_free and self._place.allows(writes)) or self._much_comes_due():
             return None
         started = time.perf_counter()
         try:
-            return writer.call_here(partial(self._written, writes, now, here=True))
+            return writer.call_here(partial(work, writes, now, here=True))
         except StoreUnavailable as error:
             if not error.code.startswith("SQLITE_BUSY"):
                 raise
@@ -164,22 +166,21 @@ class SqliteStore:
         finally:
             self._place.took(time.perf_counter() - started)
 
-    def _committed_here(self, writer: Connection, written: _Written) -> Applied:
-        started = time.perf_counter()
-        try:
-            return writer.call_here(partial(self._committed, written))
-        finally:
-            if self._waits_for_disk:
-                self._place.waited_for_disk(time.perf_counter() - started)
-
     def _much_comes_due(self) -> bool:
         """Whether so many jobs are scheduled that counting those which came due could take long."""
         return any(tally.scheduled > _MANY for tally in self._tallies.values())
 
     # With a connection in hand.
 
-    def _apply(self, writes: Sequence[Write], now: int, connection: sqlite3.Connection) -> Applied:
-        return self._committed(self._written(writes, now, connection, here=False), connection)
+    def _applied(self, writes: Sequence[Write], now: int, connection: sqlite3.Connection, *, here: bool) -> Applied:
+        """Carries the writes out, and commits them."""
+        written = self._written(writes, now, connection, here=here)
+        started = time.perf_counter()
+        try:
+            return self._committed(written, connection)
+        finally:
+            if here and self._waits_for_disk:
+                self._place.waited_for_disk(time.perf_counter() - started)
 
     def _written(self, writes: Sequence[Write], now: int, connection: sqlite3.Connection, *, here: bool) -> _Written:
         """Begins a transaction and carries the writes out; it is left open."""
@@ -269,6 +270,8 @@ class SqliteStore:
     def _take_change(self, connection: sqlite3.Connection, *, here: bool) -> bool:
         self._place.set(connection, here=here)
         self._look(connection)
+        if self._guard:
+            self._guard.check_closely()
         changed, self._unreported = self._unreported, False
         self._tallies = self._ledger.committed
         return changed
@@ -287,8 +290,6 @@ class SqliteStore:
             if self._path:
                 self._read = await Connection.connect(database)
                 await self._read.call(_set_read_only)
-            if self._guard:
-                self._guard.check()
             await self._write.call(partial(self._take_change, here=False))
         except sqlite3.Error as error:
             await self._close()

@@ -187,8 +187,8 @@ def statements(script: str) -> list[str]:
 class Guard:
     """Notices that the file was deleted, emptied or replaced under the open connection, which SQLite does not.
 
-    The log beside it is not looked at while nothing has changed in the folder: a file system with fine time stamps
-    would write them for each write after such a look, which makes the next commit half as slow again.
+    Each commit looks at the folder alone, and at the files only if something has changed in it: a file system with
+    fine time stamps would write those of the log for each write after a look, which makes a commit half as slow again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -198,32 +198,32 @@ class Guard:
         self._settled: tuple[int, int, int] | None = None
 
     def check(self) -> None:
-        """Compares the files with those seen first.
+        """Compares the files with those seen first, after a commit.
 
         Raises:
             StoreUnavailable: If one was deleted or replaced: what was committed since may be gone.
         """
-        self._look_at(0)
         folder = self._state_of_folder()
         if folder is None or folder != self._settled:
-            self._look_at(1)
+            self.check_closely()
         self._settled = folder
 
-    def _look_at(self, index: int) -> None:
-        path = self._paths[index]
-        try:
-            status = os.stat(path)
-        except OSError:
-            found = None
-        else:
-            is_emptied = index == 0 and status.st_size == 0
-            found = None if is_emptied else (status.st_dev, status.st_ino)
-        if self._seen[index] is None:
-            self._seen[index] = found
-        elif self._seen[index] != found:
-            raise StoreUnavailable(
-                "REPLACED", f"{path} was deleted, emptied or replaced while it was open; restart the program"
-            )
+    def check_closely(self) -> None:
+        """The same in any case; now and then, for a file that was emptied."""
+        for index, path in enumerate(self._paths):
+            try:
+                status = os.stat(path)
+            except OSError:
+                found = None
+            else:
+                is_emptied = index == 0 and status.st_size == 0
+                found = None if is_emptied else (status.st_dev, status.st_ino)
+            if self._seen[index] is None:
+                self._seen[index] = found
+            elif self._seen[index] != found:
+                raise StoreUnavailable(
+                    "REPLACED", f"{path} was deleted, emptied or replaced while it was open; restart the program"
+                )
 
     def _state_of_folder(self) -> tuple[int, int, int] | None:
         """Something that is another after a change in the folder; None if it would not tell of one that comes now."""

@@ -70,6 +70,9 @@ class Transaction:
         self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()
     ) -> Iterator[tuple[int, int, sqlite3.Cursor]]:
         """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
+        if len(values) == 1:
+            yield 0, 1, self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
+            return
         for start, size in pieces(len(values), self._largest):
             flat = chain(first, chain.from_iterable(values[start : start + size]))
             yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))

@@ -74,10 +74,10 @@ async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: F
     store = Quick()
     async with committing(store, clock) as desk:
         for _ in range(2):
-            answers = [await desk.committer.write(Delete(number)) for number in range(9)]
-            assert [answer.startswith("at once") for answer in answers] == [True] * 8 + [False]
+            answers = [await desk.committer.write(Delete(number)) for number in range(17)]
+            assert [answer.startswith("at once") for answer in answers] == [True] * 16 + [False]
             await turns()
-        assert store.saved == [[Delete(8)]] * 2
+        assert store.saved == [[Delete(16)]] * 2
 
 
 async def test_callers_who_come_together_are_served_together_and_so_is_who_comes_next(clock: FakeClock) -> None:

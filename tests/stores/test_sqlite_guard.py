@@ -1,4 +1,4 @@
-"""The guard of the open files: it notices each change, and does not look at the log without cause."""
+"""The guard of the open files: it notices each change, and does not look at the files without cause."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_change_within_a_tick_of_the_clock_is_noticed(path: Path, change: Call
         guard.check()
 
 
-def test_the_log_is_not_looked_at_while_nothing_changes_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_is_looked_at_while_nothing_changes_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guard = settled(path)
     looked_at: list[str] = []
     stat = os.stat
@@ -81,9 +81,17 @@ def test_the_log_is_not_looked_at_while_nothing_changes_beside_it(path: Path, mo
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", noted)
         guard.check()
-    assert looked_at == [str(path), str(path.parent)]
+    assert looked_at == [str(path.parent)]
     path.with_name("neighbour").touch()
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", noted)
         guard.check()
-    assert looked_at[2:] == [str(path), str(path.parent), f"{path}-wal"]
+    assert looked_at[1:] == [str(path.parent), str(path), f"{path}-wal"]
+
+
+def test_a_file_that_was_emptied_is_noticed_by_the_closer_look(path: Path) -> None:
+    guard = settled(path)
+    path.write_bytes(b"")
+    guard.check()
+    with pytest.raises(StoreUnavailable, match="was deleted, emptied or replaced"):
+        guard.check_closely()
