@@ -28,7 +28,7 @@ def lost(story: Story) -> Iterator[str]:
     """Every acknowledged job is there."""
     for record in story.said("acknowledged"):
         for job_id in record.facts["jobs"]:
-            if job_id not in story.jobs:
+            if job_id not in story.jobs and job_id not in story.deleted:
                 yield f"job {job_id} of call {record.facts['call']} was acknowledged and is not there"
 
 
@@ -42,17 +42,21 @@ def unfinished(story: Story) -> Iterator[str]:
 def doubled(story: Story) -> Iterator[str]:
     """Each call made all its jobs once, or none; each key one; and nobody else made any."""
     made = Counter(job.call for job in story.jobs.values() if job.tick is None)
+    thinned = {record.facts["call"] for record in story.said("deleting")}
     known = {}
     for record in story.said("called"):
         call, wanted, key = (record.facts[name] for name in ("call", "jobs", "key"))
         known[call] = key
-        if made[call] not in (0, wanted):
+        if made[call] not in (range(wanted + 1) if call in thinned else (0, wanted)):
             yield f"call {call} made {made[call]} jobs of {wanted}"
+    given: dict[int, str] = {}
     for record in story.said("acknowledged"):
         call, ids, new = (record.facts[name] for name in ("call", "jobs", "new"))
         if known[call] is None and not all(new):
             yield f"call {call} without a key was told of a job seen before"
         for job_id, is_new in zip(ids, new, strict=True):
+            if is_new and given.setdefault(job_id, call) != call:
+                yield f"the id {job_id} was given to call {given[job_id]} and to call {call}"
             job = story.jobs.get(job_id)
             if job and ((job.call == call) is not is_new or job.key != known[call]):
                 yield f"call {call} was told of job {job_id} (new: {is_new}), which call {job.call} made, key {job.key}"
@@ -87,7 +91,8 @@ def begun_again(story: Story) -> Iterator[str]:
     for job_id, runs in story.runs.items():
         job = story.jobs.get(job_id)
         if job is None:
-            yield f"job {job_id} ran and is not there"
+            if job_id not in story.deleted:
+                yield f"job {job_id} ran and is not there"
             continue
         open_ones = Counter((run.attempt, run.owner) for run in runs)
         open_ones.subtract((row.attempt, row.owner) for row in story.rows[job_id])

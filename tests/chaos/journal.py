@@ -14,6 +14,7 @@
 | `called`, `acknowledged` | around an enqueue | `call`, `jobs` (how many; their ids), `key`, `new` |
 | `cancelling`, `cancelled` | around a cancel | `job`, `status` |
 | `redriving` | before a redrive | `job` |
+| `deleting` | before a delete | `job`, `call` (which made it) |
 | `begun`, `going`, `ended` | a handler | `job`, `attempt`, `owner`, `type`, `run`, `how` |
 | `JobCompleted`, ... | the library's events of that name | theirs |
 | `defect` | the library's log | `text` |

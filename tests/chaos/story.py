@@ -81,6 +81,7 @@ class Story:
         rows: The recorded attempts of each job.
         jobs: The jobs by id.
         stalls: When nobody was given the processor.
+        deleted: The jobs that somebody wanted to delete, and may have.
     """
 
     evidence: Evidence
@@ -90,6 +91,7 @@ class Story:
     rows: dict[int, list[AttemptRow]] = field(default_factory=lambda: defaultdict(list))
     jobs: dict[int, JobRow] = field(default_factory=dict)
     stalls: list[Span] = field(default_factory=list)
+    deleted: set[int] = field(default_factory=set)
 
     def said(self, what: str) -> list[Record]:
         """The records of a kind."""
@@ -102,6 +104,7 @@ def told(evidence: Evidence) -> Story:
     story.jobs = {job.id: job for job in evidence.jobs}
     for row in evidence.attempts:
         story.rows[row.job].append(row)
+    story.deleted = {record.facts["job"] for record in story.said("deleting")}
     runs: dict[str, Run] = {}
     for record in evidence.records:
         if record.what == "stalled":

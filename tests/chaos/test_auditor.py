@@ -145,6 +145,19 @@ def another_job_than_the_key_s(past: Past) -> None:
     past.note(4, "acknowledged", 2, call="x", jobs=[1], new=[False])
 
 
+@breach("doubled")
+def the_id_of_a_deleted_job_given_again(past: Past) -> None:
+    past.note(15, "deleting", 2, job=4, call="c4")
+    past.note(2, "called", 2, call="c4", jobs=1, key=None)
+    past.note(3, "acknowledged", 2, call="c4", jobs=[4], new=[True])
+    past.done(4, 1, "b", 20)
+    past.change(4, call="x")
+    for record in [record for record in past.records if record.facts.get("call") == "c4" and record.time in {1.5, 1.6}]:
+        past.records.remove(record)
+    past.note(16, "called", 2, call="x", jobs=1, key=None)
+    past.note(17, "acknowledged", 2, call="x", jobs=[4], new=[True])
+
+
 @breach("overlapping attempts")
 def both_at_once(past: Past) -> None:
     past.job(4, "completed", 2, "b:2")
@@ -390,6 +403,18 @@ def a_robbed_one_that_had_claimed_and_begins_when_it_goes_on(past: Past) -> None
     past.note(7, "continued", 0, worker=1)
     past.run(4, 1, "a", 7.1, 7.2)
     past.note(7.3, "FinishRefused", 1, job_id=4)
+
+
+@good
+def a_job_that_was_deleted(past: Past) -> None:
+    past.note(3, "called", 2, call="x", jobs=2, key=None)
+    past.note(4, "acknowledged", 2, call="x", jobs=[4, 5], new=[True, True])
+    past.done(4, 1, "b", 20)
+    past.change(4, call="x")
+    past.records = [record for record in past.records if record.facts.get("call") != "c4"]
+    past.run(5, 1, "b", 22, 23)
+    past.note(23.1, "JobCompleted", 2, job_id=5)
+    past.note(30, "deleting", 1, job=5, call="x")
 
 
 @good

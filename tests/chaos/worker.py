@@ -204,6 +204,14 @@ async def _redrive(work: Work) -> None:
         await work.runner.jobs.redrive(job_id)
 
 
+async def _delete(work: Work) -> None:
+    """Deletes one of the newest: an id that was the highest is never given again."""
+    found = await work.runner.jobs.list(status="completed", limit=3)
+    if found and (gone := work.chance.choice(found)).type != "tick":
+        work.journal.note("deleting", job=gone.id, call=gone.payload["call"])
+        await work.runner.jobs.delete(gone.id)
+
+
 _CALLS: tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...] = (
     (30, lambda work: work.enqueue(quick)),
     (5, lambda work: work.enqueue_many(work.chance.randint(2, 20))),
@@ -220,6 +228,7 @@ _CALLS: tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...] = (
     (5, _given_up),
     (10, _cancel),
     (3, _redrive),
+    (4, _delete),
 )
 
 
