@@ -243,7 +243,8 @@ class _Settlement:
     def _interrupted(self, failure: Failure | None) -> Finish:
         interruptions = _one_more(self._job.interruptions)
         if interruptions <= FREE_INTERRUPTIONS:
-            end = self._again(Outcome.INTERRUPTED, None, self._now)._replace(attempts=self._job.attempt - 1)
+            refunded = max(0, self._job.attempt - 1)
+            end = self._again(Outcome.INTERRUPTED, None, self._now)._replace(attempts=refunded)
         elif self._job.attempt >= self._job.max_attempts:
             end = self._dead(Outcome.INTERRUPTED, f"interrupted {interruptions} times", failure)
         else:

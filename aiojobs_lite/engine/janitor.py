@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from itertools import count
 
 from aiojobs_lite.clock import Clock, after, sleep, to_micros
-from aiojobs_lite.errors import StoreError, StoreUnavailable
+from aiojobs_lite.errors import StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.events import Bus, OwnerRescued
 from aiojobs_lite.job import PRIORITIES, Claimed, Finish, Job, Prune, Status
 from aiojobs_lite.registry import Registry
 from aiojobs_lite.retry import Ended, Policy, settle
 from aiojobs_lite.stores.base import JobFilter, Store
 
+_log = logging.getLogger("aiojobs_lite.engine")
 _RESCUE_EVERY = 2.0  # seconds
 _PRUNE_EVERY = 30  # rescues: a minute
 _PRUNE_AT_ONCE = 500  # jobs a transaction
@@ -99,7 +101,7 @@ class Janitor:
         orphans = await self._by_owner()
         await self._take_back(orphans.pop(self._owner, []), held)
         for owner in [owner for owner in orphans if self._is_dead(owner)]:
-            held = await asyncio.gather(*(self._end(self._lost(job)) for job in orphans[owner]))
+            held = await asyncio.gather(*map(self._ended, orphans[owner]))
             if any(held) and self._bus.hears(OwnerRescued):
                 self._bus.publish(OwnerRescued(owner, sum(held)))
         for owner in set(self._others()) - orphans.keys():
@@ -119,8 +121,16 @@ class Janitor:
         if all(job.id in held for job in own):
             return
         await self._settled()  # what is still unknown now was in no transaction that is yet to be answered
-        strays = [self._lost(replace(job, interrupted=True)) for job in own if job.id not in held]
-        await asyncio.gather(*map(self._end, strays))
+        strays = [replace(job, interrupted=True) for job in own if job.id not in held]
+        await asyncio.gather(*map(self._ended, strays))
+
+    async def _ended(self, job: Job) -> bool:
+        """Ends a lost attempt. One row that cannot be written must not keep all others from being given back."""
+        try:
+            return await self._end(self._lost(job))
+        except StoreRejected as error:
+            _log.error("job %s cannot be given back: %s", job.id, error)  # the text says it
+            return False
 
     async def _by_owner(self) -> dict[str, list[Job]]:
         """All processing jobs, those of living owners included."""

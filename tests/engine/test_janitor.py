@@ -12,7 +12,7 @@ from aiojobs_lite import job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
-from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.events import Bus, OwnerRescued
 from aiojobs_lite.job import Claim, Claimed, Finish, Insert, MarkInterrupted, NewJob, Outcome, Prune, Status
 from aiojobs_lite.stores.sqlite import SqliteStore
@@ -206,3 +206,25 @@ async def test_a_fault_of_a_read_is_handed_up_and_the_next_rescue_is_whole(world
     world.store.find = find  # type: ignore[method-assign]
     await janitor.rescue()
     assert len(world.ends) == 1
+
+
+async def test_a_row_that_cannot_be_written_keeps_no_other_from_being_given_back(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, *others = await world.claimed_by("dead", "known", "known", "known")
+    save = world._save
+
+    async def refuse(end: Finish) -> bool:
+        if end.id == bad.id:
+            raise StoreRejected("SQLITE_CONSTRAINT: what somebody else wrote")
+        return await save(end)
+
+    world._save = refuse  # type: ignore[method-assign]
+    told = heard(world.bus)
+    await world.janitor().rescue()
+    assert told() == [OwnerRescued("dead", 2)]
+    for one in others:
+        found = await world.store.get(one.id)
+        assert found is not None
+        assert found.status is Status.PENDING
+    assert f"job {bad.id} cannot be given back" in caplog.text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobRunner, RunnerError, StoreUnavailable, job
+from aiojobs_lite import JobRunner, RunnerError, Status, StoreUnavailable, job
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.events import StoreDegraded
 from aiojobs_lite.job import Claim, Write
@@ -287,3 +287,19 @@ async def test_a_page_that_shows_its_damage_late_degrades_the_runner_once_and_fo
         assert caplog.text.count("degraded:") == tried
         assert "recovered" not in caplog.text
         assert runner.stats().processing == runner.stats().running == 0
+
+
+async def test_what_lies_in_place_of_an_owners_file_holds_up_no_rescue(database: Path) -> None:
+    await made(database, 2)
+    with connected(database) as connection:
+        connection.execute("UPDATE jobs SET status = 'processing', attempts = 1, owner = printf('%016d', id)")
+        connection.execute("UPDATE counts SET pending = 0, processing = 2")
+    strange = Path(f"{database}-owner-{1:016d}")
+    strange.mkdir()
+    runner = JobRunner(database, jobs=[quick])
+    async with asyncio.timeout(PATIENCE), runner:
+        await until(lambda: runner.stats().completed == 1)
+        assert (await runner.jobs.get(1)).status is Status.PROCESSING  # who is not known to be dead lives
+    strange.rmdir()
+    async with asyncio.timeout(PATIENCE), runner:
+        await until(lambda: runner.stats().completed == 2)
