@@ -97,6 +97,6 @@ def _web(found: Results) -> list[Limit]:
     rate = found.median("web", who="/enqueue") / found.median("web", who="/none")
     tail = found.median("web p99", who="/enqueue") / found.median("web p99", who="/none")
     return [
-        Limit("web, requests/s that enqueue, of those without a job", rate, 0.6),
-        Limit("web, p99 that enqueues, times that without a job", tail, most=3),
+        Limit("web, frozen: requests/s that enqueue, of those without a job", rate, 0.6),
+        Limit("web, frozen: p99 that enqueues, times that without a job", tail, most=3),
     ]

@@ -90,7 +90,8 @@ class Janitor:
             if round_number % _PRUNE_EVERY == 0:
                 with contextlib.suppress(StoreUnavailable):  # told by the committer; a full disk cannot be pruned
                     await self.prune()
-                    await self._store.recount(self._clock.now())
+                    if round_number:  # a start has better things to do than to walk through all rows
+                        await self._store.recount(self._clock.now())
             await sleep(self._clock, _RESCUE_EVERY)
             await self.rescue()
 

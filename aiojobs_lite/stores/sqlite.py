@@ -27,6 +27,7 @@ T = TypeVar("T")
 _TIMES = (7, 8, 9, 10, 23)  # columns of jobs_where, which come in the order of Job
 _FLAGS = (19, 20)
 _LARGEST_ID = 2**63 - 1
+_RECOUNTING = 0.01  # most of the time that may go into looking for wrong counts
 _MANY = 5000  # rows that SQLite counts in a fraction of a millisecond
 Durability = Literal["full", "normal"]
 
@@ -56,6 +57,7 @@ class SqliteStore:
         self._guard: sqlite_file.Guard | None = None
         self._data_version = -1
         self._unreported = False  # somebody else's commit that no answer has mentioned yet
+        self._next_recount = 0.0  # by the monotonic clock
         self._in_doubt = False  # somebody else may have left wrong counts
         self._closing = False
         self._place = Place()
@@ -131,11 +133,14 @@ class SqliteStore:
 
     async def recount(self, now: int) -> None:
         """See `Store.recount`."""
-        if not self._in_doubt:
+        started = time.monotonic()
+        if not self._in_doubt or started < self._next_recount:
             return
         self._in_doubt = False
         sql = self._sql["miscounted"]
         wrong = await self._on_reader(lambda connection: connection.execute(sql).fetchall())
+        ended = time.monotonic()
+        self._next_recount = ended + (ended - started) / _RECOUNTING
         if wrong:
             _log.warning("jobs were written past the library, all are counted again: %s", [name for (name,) in wrong])
             await self._on_writer(partial(self._recount, now))

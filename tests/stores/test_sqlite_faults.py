@@ -15,6 +15,7 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.job import Cancel, Claimed, Delete, Insert, Outcome, Pause, Redrive, SetSchedule, Status, Tick, Write
+from aiojobs_lite.stores import sqlite
 from aiojobs_lite.stores.base import JobFilter
 from aiojobs_lite.stores.sqlite import SqliteStore
 from tests.stores.support import (
@@ -365,3 +366,19 @@ async def test_only_the_writer_checkpoints(store: SqliteStore) -> None:
 
 def _ask(sql: str, connection: sqlite3.Connection) -> Any:
     return connection.execute(sql).fetchall()
+
+
+async def test_looking_for_wrong_counts_takes_a_small_share_of_the_time(
+    store: SqliteStore, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await inserted(store, new())
+    monkeypatch.setattr(sqlite, "_RECOUNTING", 1e-9)
+    await store.recount(NOW)  # so the next one is far away
+    with connected(database) as program:
+        program.execute("UPDATE counts SET pending = 9")
+    await store.changed()
+    for next_recount, pending in ((store._next_recount, 9), (0.0, 1)):
+        store._next_recount = next_recount
+        await store.recount(NOW)
+        await store.changed()
+        assert store.counts()["a"].pending == pending
