@@ -94,16 +94,7 @@ class Jobs:
         """
         engine = self._engine()
         _check_text("reason", reason)
-        status: Status | None = await engine.write(Cancel(_checked(job_id), reason))
-        if status is None:
-            raise JobNotFound(job_id)
-        if status is Status.PROCESSING:
-            engine.cancel(job_id)
-        elif status is Status.CANCELLED:
-            await self._cancelled(engine, job_id, reason)
-        else:
-            raise JobNotAllowed(job_id, status, "cancelled", "a pending or processing job")
-        return status
+        return await engine.order(self._cancel(engine, _checked(job_id), reason))
 
     async def redrive(self, job_id: int) -> None:
         """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
@@ -113,20 +104,13 @@ class Jobs:
             JobNotAllowed: If it is neither dead nor cancelled.
         """
         engine = self._engine()
-        if not await engine.write(Redrive(_checked(job_id), None)):
-            job = await self.get(job_id)
-            raise JobNotAllowed(job_id, job.status, "redriven", "a dead or cancelled job")
-        if engine.bus.hears(JobRedriven):
-            engine.bus.publish(JobRedriven(job_id, await self._type_of(engine, job_id)))
+        await engine.order(self._redrive(engine, _checked(job_id)))
 
     async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
         """Sends all dead jobs (of one type, or of every type) back to pending; returns how many."""
         engine = self._engine()
         _check_text("type", type)
-        redriven: int = await engine.write(Redrive(None, type))
-        if engine.bus.hears(DeadRedriven):
-            engine.bus.publish(DeadRedriven(redriven, type or "every type"))
-        return redriven
+        return await engine.order(self._redrive_all(engine, type))
 
     async def delete(self, job_id: int) -> None:
         """Deletes a job with its history.
@@ -136,12 +120,7 @@ class Jobs:
             JobNotAllowed: If it is processing.
         """
         engine = self._engine()
-        status: Status | None = await engine.write(Delete(_checked(job_id)))
-        if status is None:
-            raise JobNotFound(job_id)
-        if status is Status.PROCESSING:
-            raise JobNotAllowed(job_id, status, "deleted", "a job that is not processing; cancel it first")
-        engine.waiters.ended(job_id, End(None))
+        await engine.order(self._delete(engine, _checked(job_id)))
 
     async def end_of(self, job_id: int) -> End:
         """Waits until a job is completed, dead, cancelled or gone: woken by its commit, never polling."""
@@ -157,6 +136,43 @@ class Jobs:
             raise (RunnerClosed() if error.code == "CLOSED" else error) from None
         finally:
             engine.waiters.discard(job_id, future)
+
+    # Orders: each a write and what follows from it.
+
+    async def _cancel(self, engine: Engine, job_id: int, reason: str | None) -> Status:
+        status: Status | None = await engine.write(Cancel(job_id, reason))
+        if status is None:
+            raise JobNotFound(job_id)
+        if status is Status.PROCESSING:
+            engine.cancel(job_id)
+        elif status is Status.CANCELLED:
+            await self._cancelled(engine, job_id, reason)
+        else:
+            raise JobNotAllowed(job_id, status, "cancelled", "a pending or processing job")
+        return status
+
+    async def _redrive(self, engine: Engine, job_id: int) -> None:
+        if not await engine.write(Redrive(job_id, None)):
+            job = await self.get(job_id)
+            raise JobNotAllowed(job_id, job.status, "redriven", "a dead or cancelled job")
+        if engine.bus.hears(JobRedriven):
+            engine.bus.publish(JobRedriven(job_id, await self._type_of(engine, job_id)))
+
+    @staticmethod
+    async def _redrive_all(engine: Engine, job_type: str | None) -> int:
+        redriven: int = await engine.write(Redrive(None, job_type))
+        if engine.bus.hears(DeadRedriven):
+            engine.bus.publish(DeadRedriven(redriven, job_type or "every type"))
+        return redriven
+
+    @staticmethod
+    async def _delete(engine: Engine, job_id: int) -> None:
+        status: Status | None = await engine.write(Delete(job_id))
+        if status is None:
+            raise JobNotFound(job_id)
+        if status is Status.PROCESSING:
+            raise JobNotAllowed(job_id, status, "deleted", "a job that is not processing; cancel it first")
+        engine.waiters.ended(job_id, End(None))
 
     async def _cancelled(self, engine: Engine, job_id: int, reason: str | None) -> None:
         engine.waiters.ended(job_id, End(Status.CANCELLED, reason=reason))

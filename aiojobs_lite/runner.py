@@ -340,6 +340,9 @@ class JobRunner:
         known = {*self._registry.names(), *engine.stats().by_type}
         if name not in known:
             raise UnknownJobType(str(name), known)
+        await engine.order(self._paused(engine, name, paused=paused))
+
+    async def _paused(self, engine: Engine, name: str, *, paused: bool) -> None:
         await engine.write(Pause(name, paused))
         engine.look_again(name)
         self._bus.publish(TypePaused(name) if paused else TypeResumed(name))

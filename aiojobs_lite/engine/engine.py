@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -35,6 +35,7 @@ from aiojobs_lite.stats import Metrics, RunnerStats, TypeStats
 from aiojobs_lite.stores.base import Applied, JobFilter, Store, TypeCounts
 
 _log = logging.getLogger("aiojobs_lite.engine")
+T = TypeVar("T")
 _RESTART_PAUSE = 1.0  # seconds
 _FIRST_RESCUE = 5.0  # seconds that a start waits for its first rescue
 _FLUSH = 0.5  # seconds that the last writes may take when everything else has ended
@@ -168,6 +169,10 @@ class Engine:
     async def write(self, write: Write) -> Any:
         """Makes a write durable; see `Committer.write`."""
         return await self._committer.write(write)
+
+    async def order(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carries out a write and what follows from it: all of it, or nothing. A cancelled caller does not wait."""
+        return await asyncio.shield(asyncio.ensure_future(work))
 
     def cancel(self, job_id: int) -> None:
         """Stops an attempt that runs here, if one does."""
