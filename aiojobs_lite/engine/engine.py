@@ -123,6 +123,7 @@ class Engine:
     async def start(self) -> None:
         """Opens the store and starts every part; returns when jobs can be enqueued and run."""
         ready = asyncio.get_running_loop().create_future()
+        ready.add_done_callback(_seen)
         self._main_task = asyncio.create_task(self._main(ready), name="aiojobs_lite engine")
         try:
             await asyncio.shield(ready)
@@ -172,7 +173,9 @@ class Engine:
 
     async def order(self, work: Coroutine[Any, Any, T]) -> T:
         """Carries out a write and what follows from it: all of it, or nothing. A cancelled caller does not wait."""
-        return await asyncio.shield(asyncio.ensure_future(work))
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(_seen)
+        return await asyncio.shield(task)
 
     def cancel(self, job_id: int) -> None:
         """Stops an attempt that runs here, if one does."""
@@ -405,6 +408,12 @@ def _resolve(ready: asyncio.Future[None], error: BaseException | None) -> None:
         ready.set_result(None)
     else:
         ready.set_exception(error)
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    """Whoever awaited it may be gone: that it failed is then nobody's business."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _nothing(_answer: object, _error: StoreError | None) -> None:

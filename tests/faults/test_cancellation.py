@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -14,6 +15,7 @@ import pytest
 
 from aiojobs_lite import JobCancelled, JobHandle, JobNotFound, JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import engine
+from aiojobs_lite.errors import JobNotAllowed
 from aiojobs_lite.job import Job
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.stores.sqlite import SqliteStore
@@ -24,7 +26,7 @@ from tests.support import PATIENCE, until
 
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
 SOME_WAYS = pytest.mark.parametrize("way", ["as_it_waits", "at_two_turns", "by_a_task_group"])
-STEP = 4  # turns, where a call has very many and what it opens takes its time
+STEP = 6  # turns, where a call has very many and what it opens takes its time
 Enqueues = Callable[[JobRunner, JobType[..., Any], int], Coroutine[Any, Any, Any]]
 
 
@@ -201,7 +203,7 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
     check()
 
 
-@SOME_WAYS
+@pytest.mark.parametrize("way", ["as_it_waits", "at_two_turns"])
 @pytest.mark.parametrize("name", ["run_until_idle", "run_forever"])
 async def test_a_cancelled_run_leaves_nothing_and_costs_no_attempt(tmp_path: Path, way: str, name: str) -> None:
     done: list[int] = []
@@ -311,6 +313,29 @@ async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_whoever_
                     await waiting[moment]
             await until(lambda: runner.stats().running == 0)
             await until(lambda: asyncio.all_tasks() <= tasks)
+
+
+@EVERY_WAY
+async def test_an_order_that_fails_when_its_caller_is_gone_complains_to_nobody(way: str) -> None:
+    complaints: list[Any] = []
+    counted = recorder(Counter())
+    async with JobRunner(":memory:", jobs=[counted]) as runner:
+        handle = await runner.enqueue(counted, 0)
+        await runner.run_until_idle()
+        tasks = asyncio.all_tasks()
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+
+        async def is_refused() -> None:
+            with pytest.raises(JobNotAllowed):
+                await handle.cancel()
+
+        async def prepare(_moment: int) -> Call:
+            return is_refused
+
+        async for _moment, _ending in at_every_moment(way, prepare):
+            await until(lambda: asyncio.all_tasks() <= tasks)
+        gc.collect()
+        assert complaints == []
 
 
 @EVERY_WAY

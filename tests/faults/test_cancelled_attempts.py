@@ -226,10 +226,13 @@ async def test_a_handler_that_cancels_stops_nobody_else(handler: Callable[..., A
 
 async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_nothing(tmp_path: Path) -> None:
     async with program("-m", "tests.faults.apps.interrupted", tmp_path, str(SEEDS)) as parent:
+        for _ in range(SEEDS):
+            await parent.line("ended", "hangs")
         assert await parent.ended() == 0
     assert [line for line in parent.lines if line.startswith("hangs")] == []
     assert [code for _, _, code in parent.said("ended")] == ["-2"] * SEEDS
-    said = "\n".join(parent.lines)
+    said = "\n".join(path.read_text() for path in tmp_path.glob("*.err"))
+    assert "KeyboardInterrupt" in said
     for complaint in ("never retrieved", "was destroyed", "never awaited", "please report", "ResourceWarning"):
         assert complaint not in said, said
     acknowledged = 0

@@ -2,7 +2,8 @@
 
 Usage: interrupted.py FOLDER SEEDS. For each seed a child enters a runner on FOLDER/SEED.db, enqueues, waits, leaves,
 and does it again, until it is interrupted after a time that the seed says. The child notes in FOLDER/SEED.log the id
-of each job that was acknowledged. This program says `ended SEED CODE`, or `hangs SEED`.
+of each job that was acknowledged; what it complains of is in FOLDER/SEED.err. This program says `ended SEED CODE`, or
+`hangs SEED`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from aiojobs_lite import JobRunner, job
 from tests.processes.apps.common import note, say
 
-LONGEST = 0.15  # seconds
+LONGEST = 0.12  # seconds
 PATIENCE = 20.0  # seconds
 
 
@@ -75,6 +76,7 @@ def main(folder: Path, seeds: int) -> None:
         chance = random.Random(seed)
         child = os.fork()
         if child == 0:
+            os.dup2(os.open(folder / f"{seed}.err", os.O_WRONLY | os.O_CREAT, 0o600), 2)
             asyncio.run((drops if seed % 5 == 4 else works)(folder, seed))
             raise AssertionError("it came back")
         time.sleep(chance.uniform(0, LONGEST))
