@@ -214,7 +214,8 @@ def cancelled_in_vain(story: Story) -> Iterator[str]:
         later = sum(run.begun > record.time and run.is_owned for run in story.runs[job_id])
         if status == "cancelled" and (later or story.jobs[job_id].status != "cancelled"):
             yield f"job {job_id} was cancelled, ran {later} times after it and is {story.jobs[job_id].status}"
-        elif later > 1:  # the one that was processing may not have reached its first line
+        running = any(run.begun <= record.time < run.ended and run.is_owned for run in story.runs[job_id])
+        if status != "cancelled" and later > (0 if running else 1):  # 1: it may not have reached its first line yet
             yield f"job {job_id} was asked to stop, and ran {later} times after it"
 
 

@@ -267,6 +267,11 @@ def ran_twice_after_it_was_asked_to_stop(past: Past) -> None:
     past.note(8, "cancelled", 2, job=2, status="processing")
 
 
+@breach("cancelled in vain")
+def ran_again_after_the_attempt_that_was_asked_to_stop(past: Past) -> None:
+    past.note(9.5, "cancelled", 2, job=2, status="processing")
+
+
 @breach("defects")
 def said_so_itself(past: Past) -> None:
     past.note(7, "defect", 2, text="please report it")
