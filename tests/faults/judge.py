@@ -16,10 +16,9 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.testing import FakeClock
 from tests.conftest import sound
 from tests.faults.apps.runner_life import MIDNIGHT, Stage, runner_on
-from tests.faults.apps.store_life import State, Step, known_migrations, state_of
+from tests.faults.apps.store_life import NOTHING, State, Step, known_migrations, state_of
 from tests.stores.support import at
 
-_NOTHING = State((0, 0), [], {})
 _LATER = MIDNIGHT + timedelta(hours=1)
 
 
@@ -41,7 +40,7 @@ def left_behind(folder: Path) -> Path:
 async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
     """Checks what a life of the store has left: first as it lies there, then as the real runner finds it."""
     acknowledged = len(lines_of(folder / "acknowledged"))
-    states = [_NOTHING, *(step.state for step in reference)]
+    states = [NOTHING, *(step.state for step in reference)]
     found = state_of(left_behind(folder))
     assert found in states[acknowledged : acknowledged + 2], (
         f"after step {acknowledged} of {len(reference)} ({reference[acknowledged - 1].name}): {_shown(found, states)}"

@@ -1,8 +1,8 @@
 """Lives of a store and of a runner end at the n-th statement or system call, or meet an error there, for every n.
 
-After each, what was left is judged: it is sound, every acknowledged job is there, nothing is half done. Here a sample
-of the points is tried, another one each time (`-p randomly_seed=...` brings one back); with CRASH_POINTS=all every
-point is. A point is tried alone by `python -m tests.faults.apps.points FOLDER POINT`, with the point as it is printed.
+After each, what was left is judged: it is sound, every acknowledged job is there, nothing is half done. Every statement
+of the store is tried here, of all others a sample, another one each time (`-p randomly_seed=...` brings one back);
+with CRASH_POINTS=all every point is. One alone: `python -m tests.faults.apps.points FOLDER POINT`, as it is printed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Laboratories:
         bad = [(point, verdict) for point, verdict in zip(chosen, verdicts, strict=True) if verdict.problem]
         told = "\n".join(f"{json.dumps(point)}\n{verdict.problem}" for point, verdict in bad[:3])
         assert not bad, f"{len(bad)} of {len(chosen)} points:\n{told}"
-        assert len(reached) > 0.8 * len(chosen)  # lives differ a little: the last calls are not made in each
+        assert len(reached) > 0.4 * len(chosen)  # lives differ: not each makes as many calls
 
     def close(self) -> None:
         for one in self._all:
@@ -114,8 +114,10 @@ def laboratories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laborator
     made.close()
 
 
-@pytest.mark.parametrize("durability", ["full", "normal"])
-@pytest.mark.parametrize(("life", "at_most"), [("store", 30), ("runner", 10)])
+@pytest.mark.parametrize(
+    ("life", "durability", "at_most"),
+    [("store", "normal", 1000), ("store", "full", 25), ("runner", "normal", 10), ("runner", "full", 10)],
+)
 def test_a_process_that_ends_at_any_statement_leaves_nothing_half_done(
     laboratories: Laboratories, life: str, durability: Durability, at_most: int
 ) -> None:
@@ -127,7 +129,7 @@ def test_a_process_that_ends_at_any_statement_leaves_nothing_half_done(
 
 @needs_strace
 @pytest.mark.parametrize(("durability", "gate"), [("full", "begin"), ("normal", "opened")])
-@pytest.mark.parametrize(("life", "at_most"), [("store", 6), ("runner", 3)])
+@pytest.mark.parametrize(("life", "at_most"), [("store", 5), ("runner", 2)])
 def test_a_process_that_is_killed_at_any_system_call_leaves_nothing_half_done(
     laboratories: Laboratories, life: str, durability: Durability, gate: str, at_most: int
 ) -> None:
@@ -136,7 +138,7 @@ def test_a_process_that_is_killed_at_any_system_call_leaves_nothing_half_done(
 
 @needs_strace
 @pytest.mark.parametrize(("fault", "times"), [("ENOSPC", 1), ("EIO", 1), ("ENOSPC", 5), ("EIO", 5)])
-@pytest.mark.parametrize(("life", "at_most"), [("store", 2), ("runner", 2)])
+@pytest.mark.parametrize(("life", "at_most"), [("store", 2), ("runner", 1)])
 def test_a_process_goes_on_after_an_error_of_any_system_call(
     laboratories: Laboratories, life: str, fault: str, times: int, at_most: int
 ) -> None:
