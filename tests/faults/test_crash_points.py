@@ -45,7 +45,9 @@ class Laboratory:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(point) + "\n")
         self._process.stdin.flush()
-        return Verdict(*json.loads(self._process.stdout.readline()))
+        answer = self._process.stdout.readline()
+        assert answer, "it has ended: its standard error says why"
+        return Verdict(*json.loads(answer))
 
     def close(self) -> None:
         self._process.communicate()
@@ -116,7 +118,7 @@ def laboratories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laborator
 
 @pytest.mark.parametrize(
     ("life", "durability", "at_most"),
-    [("store", "normal", 1000), ("store", "full", 25), ("runner", "normal", 10), ("runner", "full", 10)],
+    [("store", "normal", 1000), ("store", "full", 15), ("runner", "normal", 8), ("runner", "full", 8)],
 )
 def test_a_process_that_ends_at_any_statement_leaves_nothing_half_done(
     laboratories: Laboratories, life: str, durability: Durability, at_most: int
