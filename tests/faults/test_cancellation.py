@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import closing
@@ -19,7 +20,8 @@ from aiojobs_lite.errors import JobNotAllowed
 from aiojobs_lite.job import Job
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.stores.sqlite import SqliteStore
-from tests.engine.support import FULL, faulty
+from aiojobs_lite.stores.sqlite_connection import Connection
+from tests.engine.support import FULL, faulty, turns
 from tests.faults.cancelling import WAYS, Call, at_every_moment, nothing_left
 from tests.stores import support as rows
 from tests.support import PATIENCE, until
@@ -109,6 +111,30 @@ async def test_a_cancelled_enqueue_left_whole_rows_or_none_and_can_be_repeated(
                     found = stored(other, n)
                     assert found == whole
                 assert ran[n] == found
+
+
+async def test_a_cancelled_call_of_a_connection_waits_for_its_end(tmp_path: Path) -> None:
+    """Else the connection would look free, and be used on two threads at once."""
+    connection = await Connection.connect(str(tmp_path / "any.db"))
+    entered, go_on = threading.Event(), threading.Event()
+
+    def takes_its_time(_connection: sqlite3.Connection) -> None:
+        entered.set()
+        go_on.wait(PATIENCE)
+
+    calling = asyncio.ensure_future(connection.call(takes_its_time))
+    try:
+        await until(entered.is_set)
+        for _ in range(3):
+            calling.cancel()
+            await turns()
+            assert (calling.done(), connection.is_free) == (False, False)
+    finally:
+        go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert connection.is_free
+    await connection.close()
 
 
 # Entering and leaving.
@@ -316,10 +342,10 @@ async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_whoever_
 
 
 @EVERY_WAY
-async def test_an_order_that_fails_when_its_caller_is_gone_complains_to_nobody(way: str) -> None:
+async def test_an_order_that_fails_when_its_caller_is_gone_complains_to_nobody(database: Path, way: str) -> None:
     complaints: list[Any] = []
     counted = recorder(Counter())
-    async with JobRunner(":memory:", jobs=[counted]) as runner:
+    async with JobRunner(database, jobs=[counted]) as runner:
         handle = await runner.enqueue(counted, 0)
         await runner.run_until_idle()
         tasks = asyncio.all_tasks()
