@@ -263,7 +263,7 @@ class Engine:
         while True:
             try:
                 await run()
-            except StoreUnavailable as error:
+            except (StoreUnavailable, RunnerClosed) as error:
                 if not self._is_over:
                     _log.warning("%s: %s", run.__qualname__, error)
             except Exception:  # noqa: BLE001  # logged, and the part is started again

@@ -16,7 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from aiojobs_lite.engine.janitor import claimed as as_claimed
 from aiojobs_lite.errors import StoreRejected
@@ -28,6 +35,7 @@ from aiojobs_lite.job import (
     Delete,
     Finish,
     Insert,
+    Job,
     MarkInterrupted,
     NewJob,
     Outcome,
@@ -247,6 +255,10 @@ class Beside(RuleBasedStateMachine):
     def one_held(self, which: int) -> Claimed:
         return list(self.held.values())[which % len(self.held)]
 
+    @initialize(drawn=st.lists(rows, min_size=4, max_size=8), then=then)
+    def begin(self, drawn: list[Any], then: Then) -> None:
+        self.insert(drawn, then)
+
     @rule(drawn=st.lists(rows, min_size=1, max_size=4), then=then)
     def insert(self, drawn: list[Any], then: Then) -> None:
         made = [
@@ -256,7 +268,13 @@ class Beside(RuleBasedStateMachine):
         self.put(Insert(tuple(made)), then)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for write in self.batch))
-    @rule(owner=st.integers(0, 2), limit=some, slots=some, look_at=st.sets(kinds) | st.just(set(TYPES)), then=then)
+    @rule(
+        owner=st.integers(0, 2),
+        limit=some,
+        slots=st.sampled_from([0, 1, 2, 5, 9]),
+        look_at=st.sets(kinds) | st.just(set(TYPES)),
+        then=then,
+    )
     def claim(self, owner: int, limit: int, slots: int, look_at: set[str], then: Then) -> None:
         self.put(self.claim_of(owner, limit, slots, look_at), then)
 
@@ -271,18 +289,21 @@ class Beside(RuleBasedStateMachine):
         self.put(settle(held, how, POLICY, self.now, cancel_requested=asked, chance=lambda: chance), then)
 
     @precondition(lambda self: self.past)
-    @rule(which=st.integers(1, 20), how=st.sampled_from(ENDS), then=then)
+    @rule(which=st.integers(1, 20), how=st.just(SUCCESS) | st.sampled_from(ENDS), then=then)
     def finish_late(self, which: int, how: Ended, then: Then) -> None:
         """Somebody comes back with the end of an attempt that was ended since, or with the one that was saved."""
-        past = self.past[-min(which, len(self.past))]
+        again = [past for past in self.past if past.id in self.held and past.owner != self.held[past.id].owner]
+        known = again or self.past
+        past = known[-min(which, len(known))]
         late = past if isinstance(past, Finish) else settle(past, how, POLICY, self.now, chance=lambda: 0.5)
         held = self.held.get(late.id)
         if held is None or (held.attempt, held.owner) != (late.attempt, late.owner):  # else it was given out again
             self.put(late, then)
 
-    @rule(which=some, then=then)
-    def cancel(self, which: int, then: Then) -> None:
-        self.put(Cancel(self.a_job(which), "not needed"), then)
+    @rule(which=some, of_held=st.booleans(), then=then)
+    def cancel(self, which: int, of_held: bool, then: Then) -> None:
+        job_id = self.one_held(which).id if of_held and self.held else self.a_job(which)
+        self.put(Cancel(job_id, "not needed"), then)
 
     @precondition(lambda self: self.held)
     @rule(which=some, wrong=st.booleans(), then=then)
@@ -326,23 +347,27 @@ class Beside(RuleBasedStateMachine):
     def clock(self, seconds: int) -> None:
         self.now += seconds * SECOND
 
-    @rule(owner=st.integers(0, 2), view=views, here=st.booleans())
-    def crash(self, owner: int, view: int, here: bool) -> None:
-        """An owner dies; the janitor of some process finds its jobs and gives them back."""
-        dead, self.owners[owner] = self.owners[owner], f"owner {next(self.numbers)}"
-        self.batch = [write for write in self.batch if not (isinstance(write, Claim) and write.owner == dead)]
-        jobs = self.run(self.views[view].store.find(JobFilter(status=Status.PROCESSING, limit=1000)))
-        ends = [
-            settle(
-                as_claimed(job), Ended(lost=True, interrupted=job.interrupted), POLICY, self.now,
-                cancel_requested=job.cancel_requested,
-            )
-            for job in jobs
-            if job.owner == dead
-        ]  # fmt: skip
-        assert {end.id for end in ends} == {held.id for held in self.held.values() if held.owner == dead}
-        assert all(self.commit(list(ends), view, here=here))
-        assert dead not in {held.owner for held in self.held.values()}
+    @rule(owner=st.integers(0, 2), view=views, here=st.booleans(), times=st.integers(1, 4), drained=st.booleans())
+    def crash(self, owner: int, view: int, here: bool, times: int, drained: bool) -> None:
+        """An owner dies, perhaps after a drain, and perhaps those that come after it, of what they claim; each time
+        the janitor of some process finds its jobs and gives them back.
+        """
+        for _ in range(times):
+            of_owner = [held for held in self.held.values() if held.owner == self.owners[owner] and drained]
+            self.commit([MarkInterrupted(held.id, held.attempt, held.owner) for held in of_owner], view, here=here)
+            dead, self.owners[owner] = self.owners[owner], f"owner {next(self.numbers)}"
+            self.batch = [write for write in self.batch if not (isinstance(write, Claim) and write.owner == dead)]
+            jobs = self.run(self.views[view].store.find(JobFilter(status=Status.PROCESSING, limit=1000)))
+            ends = [self.rescued(job) for job in jobs if job.owner == dead]
+            assert {end.id for end in ends} == {held.id for held in self.held.values() if held.owner == dead}
+            assert all(self.commit(list(ends), view, here=here))
+            assert dead not in {held.owner for held in self.held.values()}
+            self.commit([self.claim_of(owner, 9, 9, set(TYPES))], 1 - view, here=here)
+
+    def rescued(self, job: Job) -> Finish:
+        """What the janitor writes for a job of an owner that is dead."""
+        ended = Ended(lost=True, interrupted=job.interrupted)
+        return settle(as_claimed(job), ended, POLICY, self.now, cancel_requested=job.cancel_requested)
 
     @rule(view=views, here=st.booleans())
     def look(self, view: int, here: bool) -> None:

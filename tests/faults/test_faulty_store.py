@@ -1,0 +1,84 @@
+"""One call of the store goes wrong, each in turn and in every way: what was promised holds all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite.engine import engine, janitor, watcher
+from aiojobs_lite.stores import store_for
+from tests.conftest import sound
+from tests.faults.script import User, World, aftermath, check
+from tests.faults.store import Fault, FaultyStore, Kind, NeverAtOnce
+
+# The most calls of a day that go wrong in turn: those of a method that is called again and again are all alike.
+MOST = {"open": 9, "apply": 99, "get": 4, "find": 6, "changed": 3, "recount": 2, "close": 9}
+AT_ONCE = (Kind.BEFORE, Kind.AFTER, Kind.REJECTED, Kind.GONE_AFTER)  # without a wait the others would be the same
+
+
+class Days:
+    """Lives through the script, each time on a database of its own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        self._folder = folder
+        self._patch = monkeypatch
+        self._log = caplog
+        self._numbers = count()
+        monkeypatch.setattr(engine, "_RESTART_PAUSE", 0.001)
+        monkeypatch.setattr(watcher, "LOOK_EVERY", 0.005)
+        monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)
+
+    async def each(self, kind: Kind, method: str, most: int, store: type[FaultyStore]) -> int:
+        """A day for each call of a method, which goes wrong in it; returns how many there were."""
+        for number in range(1, most + 1):
+            fault = Fault(kind, method, number)
+            try:
+                if not await self.day(fault, store):
+                    return number - 1  # the day was over before
+            except BaseException as error:
+                error.add_note(f"{fault}, {store.__name__}")
+                raise
+        return most
+
+    async def day(self, fault: Fault | None, kind: type[FaultyStore]) -> bool:
+        """One day, the day after, and what must be true then; returns whether the fault was met."""
+        database = self._folder / f"{next(self._numbers)}.db"
+        world = World()
+        store = kind(store_for(database, "normal"), world.clock, fault)
+        before = asyncio.all_tasks()
+        with self._patch.context() as patch:
+            patch.setattr("aiojobs_lite.runner.store_for", lambda _database, _durability: store)
+            await User(world, store, database).day()
+        assert [task for task in asyncio.all_tasks() - before if not task.done()] == []
+        jobs = await aftermath(world, database)
+        check(world, jobs, fault.kind if fault else None)
+        assert sound(database)
+        if fault is None or (fault.kind is not Kind.REJECTED and fault.method != "close"):  # neither is in the contract
+            assert "please report it" not in self._log.text
+        self._log.clear()
+        return store.was_met
+
+
+@pytest.fixture
+def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Days:
+    return Days(tmp_path, monkeypatch, caplog)
+
+
+@pytest.mark.parametrize("store", [FaultyStore, NeverAtOnce])
+async def test_a_day_without_a_fault(days: Days, store: type[FaultyStore]) -> None:
+    await days.day(None, store)
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_whatever_call_goes_wrong(days: Days, kind: Kind) -> None:
+    methods = ["apply"] if kind is Kind.REJECTED else list(MOST)
+    met = {method: await days.each(kind, method, MOST[method], NeverAtOnce) for method in methods}
+    assert met["apply"] > 15
+
+
+@pytest.mark.parametrize("kind", AT_ONCE)
+async def test_whatever_call_that_is_done_at_once_goes_wrong(days: Days, kind: Kind) -> None:
+    assert await days.each(kind, "apply_at_once", 99, FaultyStore) > 2
