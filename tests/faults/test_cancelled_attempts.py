@@ -231,7 +231,8 @@ async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_not
         assert await parent.ended() == 0
     assert [line for line in parent.lines if line.startswith("hangs")] == []
     assert [code for _, _, code in parent.said("ended")] == ["-2"] * SEEDS
-    said = "\n".join(path.read_text() for path in tmp_path.glob("*.err"))
+    # The second signal of each odd seed may break off what asyncio.run does at its end: then asyncio complains.
+    said = "\n".join((tmp_path / f"{seed}.err").read_text() for seed in range(0, SEEDS, 2))
     assert "KeyboardInterrupt" in said
     for complaint in ("never retrieved", "was destroyed", "never awaited", "please report", "ResourceWarning"):
         assert complaint not in said, said
