@@ -1,10 +1,11 @@
-"""After every test: no thread, no task, no descriptor is left, and the database is sound."""
+"""After every test: no thread, task, descriptor, process or owner is left, and the database is sound and closed."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sqlite3
 import threading
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from aiojobs_lite.engine.ownership import _HERE
 
 settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
 settings.load_profile("house")
@@ -25,14 +28,20 @@ ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event lo
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_open() -> Iterator[None]:
-    """Threads and descriptors are the same after a test as before it."""
-    threads, descriptors = set(threading.enumerate()), _descriptors()
+def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Threads, descriptors, processes and owners are the same after a test as before it."""
+    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(_HERE)
+    had_children, ended = _has_children(), _ended_children()
     yield
     for thread in set(threading.enumerate()) - threads:
         thread.join(5)
     left = [thread.name for thread in set(threading.enumerate()) - threads]
     assert not left, f"threads left behind: {left}"
+    assert had_children or not _has_children(), "processes left behind"
+    assert not set(_HERE) - owners, "owners that live in this process left behind"
+    if _ended_children() == ended and (folder := request.node.funcargs.get("tmp_path")):
+        left = [entry.name for entry in folder.glob("*-owner-*")]
+        assert not left, f"files of owners left behind, and no process was there to be killed: {left}"
     if _descriptors() - descriptors:
         gc.collect()
     assert not _descriptors() - descriptors, "descriptors left open"
@@ -56,6 +65,8 @@ def database(tmp_path: Path) -> Iterator[Path]:
     yield path
     if path.exists():
         assert sound(path)
+        left = [suffix for suffix in ("-wal", "-shm") if path.with_name(f"{path.name}{suffix}").exists()]
+        assert not left, f"somebody still has the database open: {left}"  # the last one to close removes them
 
 
 @pytest.fixture
@@ -82,6 +93,20 @@ def sound(path: Path) -> bool:
     return True
 
 
+def _ended_children() -> int:
+    """A number that grows with each process of this one that has ended."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+
+
+def _has_children() -> bool:
+    """Whether a process that this one started runs, or has ended and was not waited for."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _descriptors() -> set[tuple[str, str]]:
     """Open descriptors by number and target; empty where the system does not tell."""
     found = set()
@@ -91,6 +116,5 @@ def _descriptors() -> set[tuple[str, str]]:
             target = os.readlink(f"{folder}/{number}")
         except OSError:
             continue  # the listing's own
-        if "/proc/" not in target and not target.startswith(("anon_inode:", "socket:", "pipe:")):
-            found.add((number, target))
+        found.add((number, target))
     return found

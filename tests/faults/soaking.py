@@ -26,6 +26,7 @@ from tests.processes.apps.common import say
 
 FASTER = 60  # a minute takes a second: the runner prunes each minute
 CHUNK = 1000
+SINGLES = 4000
 RAN: Counter[str] = Counter()
 
 
@@ -98,7 +99,9 @@ async def many_jobs(database: Path, count: int) -> None:
         database, jobs=JOBS, durability="normal", keep_completed="20s", keep_dead="20s", clock=FastClock()
     ) as runner:
         largest = asyncio.create_task(largest_log(database))
-        for done in range(0, count, CHUNK):
+        for number in range(SINGLES):  # small transactions, in which the log is left to grow
+            await runner.enqueue(quick, number)
+        for done in range(0, count - SINGLES, CHUNK):
             await chunk(runner, done)
             if done % (count // 20) == 0:
                 say(json.dumps(held(database)))

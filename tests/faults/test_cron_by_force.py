@@ -63,6 +63,17 @@ def test_the_days_on_which_the_clock_is_changed(tz: str, year: int) -> None:
             assert ours(expression, tz, start, end) == ticks(expression, tz, start, end), expression
 
 
+@pytest.mark.parametrize(("tz", "year"), ODD_DAYS)
+def test_any_instant_of_the_hours_around_a_change(tz: str, year: int) -> None:
+    for change in changes(tz, year):
+        start, end = change - 3 * HOUR, change + 26 * HOUR
+        for expression in EXPRESSIONS[:12]:
+            schedule, expected = CronSchedule(expression, tz), ticks(expression, tz, start, end)
+            for instant in (start + 7.01 * MINUTE * number for number in range(60)):
+                following = next((tick for tick in expected if tick > instant), None)
+                assert following in {schedule.next_after(instant), None}, (expression, instant)
+
+
 @pytest.mark.parametrize(
     ("tz", "change"),
     [
