@@ -12,7 +12,7 @@ from tests.processes.support import program
 MEGABYTE = 2**20
 JOBS = 100_000
 RUNNERS = 200
-LARGEST_LOG = 16 * MEGABYTE  # bytes of write-ahead log; a checkpoint is due after a thousand transactions, some 4 MB
+LARGEST_LOG = 16 * MEGABYTE  # of write-ahead log; a checkpoint is due after a thousand pages or transactions
 LARGEST_DATABASE = 10 * MEGABYTE  # unpruned it would be over 20
 
 
