@@ -192,8 +192,10 @@ async def test_the_age_of_what_waits_is_known_while_all_slots_are_taken(database
 
 def test_dead_owners_are_found_whatever_the_file_is_called(tmp_path: Path) -> None:
     prefix = str(tmp_path / "jobs[1].db")
-    Path(f"{prefix}-owner-0123456789abcdef").touch()
+    file = Path(f"{prefix}-owner-0123456789abcdef")
+    file.touch()
     assert Ownership(prefix).others() == ["0123456789abcdef"]
+    file.unlink()
 
 
 async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> None:
