@@ -30,6 +30,8 @@ class Signals:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._found: dict[int, Any] = {}
         self._ours: dict[int, Any] = {}
+        self._waiting: list[tuple[int, FrameType | None]] = []
+        self._is_handling = False
         self._came = 0
         self._put_off: tuple[int, BaseException | None] | None = None
 
@@ -86,6 +88,20 @@ class Signals:
         self._tell(number, impatient=False)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Takes them in turn: to uvicorn, a SIGINT that a SIGTERM has overtaken would be the second signal, at which it
+        ends without leaving the lifespan.
+        """
+        self._waiting.append((number, frame))
+        if self._is_handling:
+            return
+        self._is_handling = True
+        try:
+            while self._waiting:
+                self._handle_next(*self._waiting.pop(0))
+        finally:
+            self._is_handling = False
+
+    def _handle_next(self, number: int, frame: FrameType | None) -> None:
         found = self._found[number]
         if not self.is_active:
             _pass_on(found, number, frame)

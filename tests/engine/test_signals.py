@@ -213,6 +213,31 @@ async def test_a_later_sigint_is_impatient_and_a_later_sigterm_is_not(desk: Desk
     desk.signals.restore()
 
 
+async def test_a_signal_that_comes_while_one_is_handled_does_not_overtake_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To uvicorn, a SIGINT after a SIGTERM means: at once, without the lifespan."""
+    signal.signal(SIGINT, desk.handle)
+    desk.signals.install()
+    loop = asyncio.get_running_loop()
+    tell = loop.call_soon_threadsafe
+
+    def interrupted(*call: Any) -> Any:
+        if not desk.host and signal.SIGTERM not in came:
+            came.append(SIGTERM)
+            signal.raise_signal(SIGTERM)
+        return tell(*call)
+
+    came: list[int] = []
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+    signal.raise_signal(SIGINT)
+    monkeypatch.undo()
+    await turns(3)
+    assert desk.host == [SIGINT, SIGTERM]
+    assert desk.told == [("SIGINT", False), ("SIGTERM", False)]
+    desk.signals.restore()
+
+
 async def test_a_sigint_hurries_the_drain(desk: Desk, database: Path) -> None:
     signal.signal(SIGINT, desk.handle)
     entered.clear()
