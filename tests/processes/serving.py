@@ -63,6 +63,7 @@ class Served:
     def __init__(self, child: Child, client: httpx.AsyncClient, folder: Path) -> None:
         self.child, self.client = child, client
         self.database, self._log = paths(folder)
+        self._is_gone = False
 
     def said(self, *words: str) -> list[list[str]]:
         """The lines in the log of the application that begin so."""
@@ -88,7 +89,15 @@ class Served:
         """Waits until no process of it is left; returns the exit code."""
         code = await self.child.ended()
         await until(lambda: not any(map(alive, members(self.child.pid))), 0.01)
+        self._is_gone = True
         return code
+
+    async def kill(self) -> None:
+        """SIGKILL to what is left of it; after its end, its number may be another process's."""
+        if not self._is_gone:
+            with suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+            await self.gone()
 
 
 @asynccontextmanager
@@ -106,10 +115,12 @@ async def running(server: Server, folder: Path) -> AsyncIterator[Served]:
             try:
                 await served.ready(server.runners)
                 yield served
+            except BaseException as error:
+                await served.kill()
+                error.add_note("\n".join([server.name, *map(" ".join, served.said()), *served.child.lines]))
+                raise
             finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await served.gone()
+                await served.kill()
 
 
 def paths(folder: Path) -> tuple[Path, Path]:

@@ -63,7 +63,7 @@ async def test_ctrl_c_lets_a_quick_job_end() -> None:
 
 
 async def test_an_open_response_does_not_put_off_the_drain() -> None:
-    """It puts off the end of the server, unless that cuts it."""
+    """It puts off the end of the server; hypercorn's worker, which has no handler, dies of SIGTERM after the drain."""
     seen = await side_by_side(drained_beside_a_response, SERVERS)
     assert seen == {server: ("interrupted", server is not HYPERCORN) for server in SERVERS}
 
@@ -75,9 +75,9 @@ async def drained_beside_a_response(server: Server, folder: Path) -> tuple[str, 
         async with served.client.stream("GET", "/endless") as response:
             events = response.aiter_lines()
             await anext(events)
-            served.stop("process")
+            served.stop("group")
             await until(lambda: bool(served.said("end", "long")), 0.01)
-            goes_on = await comes_after(time.monotonic(), events)
+            goes_on = await comes_after(math.inf if server is HYPERCORN else time.monotonic(), events)
         await served.gone()
     return await outcome_in(served.database), goes_on
 

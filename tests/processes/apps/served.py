@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from aiojobs_lite import JobRunner, job
-from tests.processes.apps.common import note
+from tests.processes.apps.common import note, show_log
 
 DRAIN_TIMEOUT, CANCEL_GRACE = 1.5, 0.5  # seconds; short, for the test's sake
 QUICK, BLOCKED = 0.5, 3.0  # seconds that these jobs take
@@ -76,6 +76,7 @@ runner = JobRunner(jobs=KINDS, drain_timeout=DRAIN_TIMEOUT, cancel_grace=CANCEL_
 
 @asynccontextmanager
 async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    show_log()
     async with runner:
         note(LOG, "up", os.getpid())
         yield
