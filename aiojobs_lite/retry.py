@@ -150,6 +150,11 @@ class Ended:
     interrupted: bool = False
     unreadable: str | None = None
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the handler returned, and what it returned counts."""
+        return self.error is None and self.stopped is None and not self.lost and self.unreadable is None
+
 
 def settle(
     job: Claimed,
@@ -173,22 +178,29 @@ def settle(
     Returns:
         The write that ends the attempt.
     """
+    if ended.succeeded:  # nearly always; not even a cancel that was asked for matters then
+        return _spent(job, ended.result, ended.note)
     end = _Settlement(job, policy, now, chance).of(ended)
     return end.cancelled() if cancel_requested else end
 
 
+def _spent(job: Claimed, result: str | None = None, reason: str | None = None) -> Finish:
+    """The end of an attempt that succeeded, from which all others differ in some fields."""
+    return Finish(
+        job.id, job.type, job.attempt, job.owner, Outcome.SUCCEEDED, Status.COMPLETED, job.attempt,
+        job.scheduled_at, job.started_at, job.interruptions, job.snoozes, job.crashes, result, reason,
+    )  # fmt: skip
+
+
 class _Settlement:
-    """The rules of `settle`, one a method."""
+    """The rules of `settle` for an attempt that did not succeed, one a method."""
 
     def __init__(self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float]) -> None:
         self._job = job
         self._policy = policy
         self._now = now
         self._chance = chance
-        self._spent = Finish(
-            job.id, job.type, job.attempt, job.owner, Outcome.SUCCEEDED, Status.COMPLETED, job.attempt,
-            job.scheduled_at, job.started_at, job.interruptions, job.snoozes, job.crashes,
-        )  # fmt: skip
+        self._spent = _spent(job)
 
     def of(self, ended: Ended) -> Finish:
         if ended.unreadable is not None:
@@ -210,8 +222,6 @@ class _Settlement:
             return self._failed(Outcome.FAILED, ended.failure, error.after)
         if ended.stopped is Stop.TIMEOUT:
             return self._failed(Outcome.TIMED_OUT, ended.failure)
-        if error is None:
-            return self._spent._replace(result=ended.result, reason=ended.note)
         if ended.may_retry is None and not self._policy.allows_retry(error):
             return self._dead(Outcome.FAILED, f"{type(error).__name__} is not to be tried again", ended.failure)
         if ended.may_retry is False:

@@ -15,9 +15,12 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "aiojobs_lite"  # the same figures make the same file
+    mpl.rcParams["svg.fonttype"] = "none"
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    drawing, axes = plt.subplots(3, 2, figsize=(13, 14), constrained_layout=True)
+    drawing = plt.figure(figsize=(12, 19), layout="constrained")
+    upper, lower = drawing.subfigures(2, 1, height_ratios=(1, 1.3))
+    axes, bars = upper.subplots(2, 2), lower.subplots(2, 1)
     _lines(axes[0][0], figures, "end to end", "End to end, by producers", "producers", "jobs/s", both=True)
     _lines(axes[0][1], figures, "jobs done", "Seconds grow linearly in jobs", "jobs", "seconds")
     _lines(
@@ -25,8 +28,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
         "jobs/s",
     )  # fmt: skip
     _lines(axes[1][1], figures, "busy host, one p99", "enqueue beside a busy host", "slice, ms", "p99, ms", both=True)
-    _bars(axes[2][0], figures, "preloaded run", "A backlog run by each")
-    _bars(axes[2][1], figures, "sequential enqueue", "One enqueue after another")
+    _bars(bars[0], figures, "preloaded run", "A backlog run by each")
+    _bars(bars[1], figures, "sequential enqueue", "One enqueue after another")
     drawing.savefig(path, metadata={"Date": None})
     plt.close(drawing)
 
@@ -47,7 +50,8 @@ def _lines(
                 axis.plot(*zip(*points, strict=True), marker="o", label=f"{who}, {durability}" if both else who)
     axis.set(title=title, xlabel=below, ylabel=beside)
     if workload != "jobs done":
-        axis.set_xscale("symlog")
+        axis.set_xscale("symlog", linthresh=10_000 if below == "pending rows" else 1)
+    axis.margins(y=0.15)
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3)
     if axis.lines:
@@ -55,15 +59,17 @@ def _lines(
 
 
 def _bars(axis: Any, figures: Sequence[Figure], workload: str, title: str) -> None:
-    rows = sorted(
-        (figure.median, f"{figure.who} ({figure.durability})", figure.who == OURS)
+    by_name = {
+        f"{figure.who} ({figure.durability})": (figure.median, figure.who == OURS)
         for figure in figures
         if figure.workload == workload and figure.values and figure.who != BARE
-    )
+    }
+    rows = sorted((median, name, is_ours) for name, (median, is_ours) in by_name.items())
+    for position, (median, _name, is_ours) in enumerate(rows):
+        axis.barh(position, median, color="tab:blue" if is_ours else "tab:grey")
+        axis.text(median, position, f" {median:,.0f}", va="center", fontsize=8)
     if rows:
-        medians, names, own = zip(*rows, strict=True)
-        axis.barh(names, medians, color=["tab:blue" if mine else "tab:grey" for mine in own])
+        axis.set_yticks(range(len(rows)), [name for _median, name, _is_ours in rows], fontsize=8)
         axis.set_xscale("log")
-        for position, value in enumerate(medians):
-            axis.text(value, position, f" {value:,.0f}", va="center", fontsize=8)
+        axis.set_xlim(right=2 * rows[-1][0])
     axis.set(title=title, xlabel="jobs/s, logarithmic")
