@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from aiojobs_lite.clock import after
 from aiojobs_lite.durations import Duration, seconds
@@ -125,8 +126,7 @@ class Policy:
         return self.retry_on is None or isinstance(error, self.retry_on)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How an attempt ended, as it was seen from outside.
 
     Attributes:
