@@ -15,6 +15,7 @@ from aiojobs_lite.job import Claimed, Failure, Finish, Outcome, Status
 
 MOST_CRASHES = 3  # a job that kills its process so often is dead
 FREE_INTERRUPTIONS = 20  # a job that is interrupted more often is paying for it
+_DEEPEST_GROUP = 100  # groups of exceptions, each alone in the one before
 _LARGEST = 2**63 - 1
 _LARGEST_EXPONENT = 60  # beyond it every backoff is at its cap
 
@@ -284,7 +285,9 @@ def _one_more(count: int) -> int:
 def _said(error: BaseException | None) -> BaseException | None:
     """What was raised; of a group of one, as task groups make it of all that is raised in them, a signal counts."""
     alone = error
-    while isinstance(alone, BaseExceptionGroup) and len(alone.exceptions) == 1:
+    for _ in range(_DEEPEST_GROUP):  # one of the user's making may hold itself
+        if not isinstance(alone, BaseExceptionGroup) or len(alone.exceptions) != 1:
+            break
         alone = alone.exceptions[0]
     return alone if isinstance(alone, Signal) else error
 

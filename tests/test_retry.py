@@ -213,6 +213,14 @@ def test_settle_writes_what_its_table_says(row: Row) -> None:
     assert settle(row.job, row.ended, POLICY, NOW, cancel_requested=True, chance=unlucky) == after_cancel
 
 
+def test_a_group_that_holds_itself_is_a_failure_as_any_other() -> None:
+    class Selfish(ExceptionGroup[Exception]):
+        exceptions = property(lambda self: (self,))  # it can be done
+
+    end = settle(claimed(), Ended(error=Selfish("group", [BOOM])), POLICY, NOW)
+    assert (end.outcome, end.status) == (Outcome.FAILED, Status.PENDING)
+
+
 def test_the_limits_are_those_of_the_specification() -> None:
     assert (MOST_CRASHES, FREE_INTERRUPTIONS) == (3, 20)
 

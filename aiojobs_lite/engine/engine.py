@@ -232,6 +232,12 @@ class Engine:
                 self._committer.close()
                 await self.store.close()  # before the parts end: what they have in flight is answered, or gives up
                 group.cancel_scope.cancel()
+        except asyncio.CancelledError:
+            if not self._close_asked.is_set():
+                _log.error(
+                    "the engine was cancelled while its runner is in use; leave the runner before you cancel all"
+                )
+            raise
         except Exception as error:  # noqa: BLE001  # handed to `start`, or logged: never to the host
             if ready.done():
                 _log.exception("the engine stopped; this is a defect of the library, please report it")

@@ -23,6 +23,7 @@ from aiojobs_lite.job import Failure, Finish, Outcome, Status
 _LONGEST_MESSAGE = 2_000
 _LONGEST_TRACEBACK = 20_000
 _OURS = "aiojobs_lite/engine/"
+_FRAMES_OF = BaseException.__dict__["__traceback__"].__get__  # past whatever the class makes of it
 
 
 def describe(error: BaseException) -> Failure:
@@ -41,7 +42,7 @@ def _name(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    frames = error.__traceback__
+    frames = _FRAMES_OF(error)
     while frames is not None and _is_ours(frames.tb_frame):
         frames = frames.tb_next
     try:

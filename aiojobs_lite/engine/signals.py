@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class Signals:
     def __init__(self, notice: Callable[[str, bool], None]) -> None:
         self._notice = notice
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
         self._found: dict[int, Any] = {}
         self._ours: dict[int, Any] = {}
         self._waiting: list[tuple[int, FrameType | None]] = []
@@ -37,8 +39,8 @@ class Signals:
 
     @property
     def is_active(self) -> bool:
-        """Whether its runner hears of signals."""
-        return self._loop is not None and not self._loop.is_closed()
+        """Whether its runner hears of signals; not in a forked process, which has no runner."""
+        return self._loop is not None and not self._loop.is_closed() and os.getpid() == self._pid
 
     @property
     def is_due(self) -> bool:

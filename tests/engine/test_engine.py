@@ -17,7 +17,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.watcher import Watcher
-from aiojobs_lite.errors import ResultNotKept, StoreRejected
+from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
 from aiojobs_lite.events import (
     FinishRefused,
     JobCompleted,
@@ -436,3 +436,16 @@ async def test_a_read_that_fails_is_told_to_its_caller_and_to_nobody_else(runner
         assert runner.stats().degraded is None
         store.read_fault = lambda _: None
         assert len(await runner.jobs.list()) == 1
+
+
+async def test_an_engine_that_the_application_cancels_says_so(
+    runner: JobRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with runner:
+        assert runner._engine is not None
+        assert runner._engine._main_task is not None
+        runner._engine._main_task.cancel()
+        await asyncio.wait([runner._engine._main_task])
+        with pytest.raises(RunnerClosed):
+            await runner.enqueue("quick")
+    assert "the engine was cancelled while its runner is in use" in caplog.text

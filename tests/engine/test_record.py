@@ -97,6 +97,17 @@ def test_a_traceback_that_cannot_be_formatted_still_names_the_lines(monkeypatch:
     assert failure.message == "no"
 
 
+def test_an_exception_that_gives_no_attribute_away_is_recorded() -> None:
+    class Closed(Exception):
+        def __getattribute__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    failure = describe(caught(Closed("no")))
+    assert failure.error_type.endswith("Closed")
+    assert failure.traceback is not None
+    assert "raise error" in failure.traceback
+
+
 def test_an_exception_that_was_never_raised_has_no_lines() -> None:
     error = ValueError("no")
     assert error.__traceback__ is None

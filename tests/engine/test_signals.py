@@ -16,6 +16,7 @@ from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.events import DrainFinished, DrainStarted
 from tests.engine.support import turns
+from tests.stores.support import run_child
 from tests.support import PATIENCE, next_event, until
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
@@ -283,3 +284,23 @@ async def test_a_signal_that_nobody_handles_ends_the_runner_and_is_raised_after_
         await running
     monkeypatch.undo()
     assert raised == [(SIGTERM, signal.SIG_DFL, [])]
+
+
+async def test_a_forked_process_ends_by_a_signal_as_if_there_were_no_runner(tmp_path: Path) -> None:
+    script = """if True:
+        import asyncio, multiprocessing, time
+        from aiojobs_lite import JobRunner
+
+        async def main():
+            async with JobRunner("jobs.db"):
+                child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+                child.start()
+                child.terminate()
+                await asyncio.to_thread(child.join, 20)
+                print(child.exitcode)
+                child.kill()
+
+        asyncio.run(main())
+    """
+    said, _warnings = await asyncio.to_thread(run_child, script, tmp_path)
+    assert said == "-15\n"

@@ -186,7 +186,12 @@ _STARTS_AS_NOBODY = """if True:
     from aiojobs_lite.errors import StoreRefused
     from aiojobs_lite.stores import queries
 
-    queries.migrations("sqlite")  # read while it may be
+    async def once():
+        async with JobRunner(":memory:"):
+            pass
+
+    queries.migrations("sqlite")  # read while it may be; so is what is imported when it is first used
+    asyncio.run(once())
 
     @job
     async def quick(n: int) -> int:

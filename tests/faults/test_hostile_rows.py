@@ -154,10 +154,11 @@ async def test_a_thousand_hostile_rows_hold_up_no_good_job_and_each_of_them_can_
         taken = hostile(connection)
     assert taken >= 1000
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    runner = JobRunner(written, jobs=[quick, good], clock=FakeClock(), keep_dead="36000d")  # nothing is pruned
+    clock = FakeClock()
+    runner = JobRunner(written, jobs=[quick, good], clock=clock, keep_dead="36000d")  # nothing is pruned
     async with asyncio.timeout(3 * PATIENCE), runner:
         assert await (await runner.enqueue(good, 7)).result() == 7
-        await until(lambda: runner.stats().parked > 0)  # they were counted
+        await rounds_until(clock, lambda: shown(runner) == counted(written))
         await runner.run_until_idle()
         stats = runner.stats()
         assert (stats.running, stats.stuck, stats.processing, stats.degraded) == (0, 0, 0, None)
