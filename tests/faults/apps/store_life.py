@@ -178,7 +178,7 @@ class Book:
         assert _settled(shown(self.store)) == _settled(await counted(self.store))
 
     async def _written(self, writes: Sequence[Write], now: int) -> list[Any]:
-        for _ in range(TRIES):
+        for _ in range(3 * TRIES):  # a fault that lasts does so on each thread that the store writes on
             try:
                 return (await self.store.apply(writes, now)).answers
             except StoreUnavailable:
