@@ -181,7 +181,7 @@ def open_folder() -> Iterator[Path]:
 
 
 _STARTS_AS_NOBODY = """if True:
-    import asyncio, os
+    import asyncio, os, urllib.parse, urllib.request  # what pathlib imports when it first needs it
     from aiojobs_lite import JobRunner, job
     from aiojobs_lite.errors import StoreRefused
     from aiojobs_lite.stores import queries
