@@ -252,7 +252,8 @@ class JobRunner:
             UnknownJobType: If it is not registered here.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more than 256 KiB as JSON.
-            StoreUnavailable: If the database cannot be written now.
+            StoreUnavailable: If the database cannot be written now. Where the commit itself failed, it may be there all
+                the same.
             RunnerError: If the runner cannot be used here and now.
         """
         engine = self._engine_here()
@@ -270,7 +271,8 @@ class JobRunner:
 
         Raises:
             UnknownJobType: If one is not registered here.
-            StoreUnavailable: If the database cannot be written now.
+            StoreUnavailable: If the database cannot be written now. Where the commit itself failed, it may be there all
+                the same.
             RunnerError: If the runner cannot be used here and now.
         """
         engine = self._engine_here()

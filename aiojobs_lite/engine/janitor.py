@@ -102,9 +102,9 @@ class Janitor:
         orphans = await self._by_owner()
         await self._take_back(orphans.pop(self._owner, []), held)
         for owner in [owner for owner in orphans if self._is_dead(owner)]:
-            held = await asyncio.gather(*map(self._ended, orphans[owner]))
-            if any(held) and self._bus.hears(OwnerRescued):
-                self._bus.publish(OwnerRescued(owner, sum(held)))
+            ended = await asyncio.gather(*map(self._ended, orphans[owner]))
+            if any(ended) and self._bus.hears(OwnerRescued):
+                self._bus.publish(OwnerRescued(owner, sum(ended)))
         for owner in set(self._others()) - orphans.keys():
             self._bury(owner)
 

@@ -16,8 +16,7 @@ class Tally:
     """The counts of one type, mutable, and when its next job is due.
 
     `last_id`: the highest id that one of its jobs was given. `due_mark`: rows scheduled after it count as scheduled.
-    `earliest`: the least `scheduled_at` of its pending jobs,
-    None without any; only kept in memory.
+    `earliest`: the least `scheduled_at` of its pending jobs, None without any; only kept in memory.
     """
 
     __slots__ = (

@@ -389,6 +389,7 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
         parent.send_signal(signal.SIGKILL)
         await parent.wait()
         await outside(lambda: not alive(pid))
+        assert parent.returncode == -signal.SIGKILL
     finally:
         if parent.returncode is None:
             parent.kill()

@@ -423,8 +423,9 @@ async def test_after_a_jump_of_the_clock_a_schedule_fires(clock: FakeClock) -> N
 
     async with asyncio.timeout(PATIENCE), runner:
         await runner.run_until_idle()
+        assert not ticked.is_set()
         clock._now += 2 * 86400 * 1_000_000  # the same
-        await ticked.wait()
+        assert await ticked.wait()
 
 
 async def test_a_read_that_fails_is_told_to_its_caller_and_to_nobody_else(runner: JobRunner, store: Faulty) -> None:

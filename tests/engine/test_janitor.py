@@ -14,7 +14,8 @@ from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.events import Bus, OwnerRescued
-from aiojobs_lite.job import Claim, Claimed, Finish, Insert, MarkInterrupted, NewJob, Outcome, Prune, Status
+from aiojobs_lite.job import Claim, Claimed, Finish, Insert, Job, MarkInterrupted, NewJob, Outcome, Prune, Status
+from aiojobs_lite.stores.base import JobFilter
 from aiojobs_lite.stores.sqlite import SqliteStore
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import going, heard, registry_of, turns
@@ -103,6 +104,21 @@ async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_l
     assert world.settled == 0  # nothing of its own to doubt
     await world.janitor().rescue()
     assert len(world.ends) == 3
+
+
+async def test_what_is_held_is_asked_for_before_the_rows_are_read(world: World) -> None:
+    """A job that ends between the two, and is claimed again by the same attempt, would be taken for a stray."""
+    (mine,) = await world.claimed_by("me", "known")
+    world.here = {mine.id}
+    janitor, find = world.janitor(), world.store.find
+
+    async def ended_meanwhile(which: JobFilter) -> list[Job]:
+        world.here = set()
+        return await find(which)
+
+    world.store.find = ended_meanwhile  # type: ignore[method-assign]  # the same rows, a moment later
+    await janitor.rescue()
+    assert world.ends == []
 
 
 async def test_a_job_that_a_drain_left_running_is_given_back_for_free(world: World) -> None:

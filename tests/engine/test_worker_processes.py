@@ -213,7 +213,7 @@ async def test_a_worker_process_that_holds_its_interpreter_does_not_outlive_a_ki
     async with program("-c", script) as parent:
         pid = await pid_in(note)
         try:
-            await parent.kill()
+            assert await parent.kill() == -signal.SIGKILL
             await outside(lambda: not alive(pid))
         finally:
             if alive(pid):

@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status
-from aiojobs_lite.events import AttemptFailed, Event, JobDead, Listener, LoopBlocked
+from aiojobs_lite.events import AttemptFailed, AttemptStarted, Event, JobDead, Listener, LoopBlocked
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.testing import FakeClock
 from tests.faults.apps.dying import WAYS, dies
@@ -263,7 +263,7 @@ async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
 async def test_no_job_is_blamed_for_what_the_host_does() -> None:
     async with blocked_by(waits) as (runner, events):
         await runner.enqueue("heavy")
-        await asyncio.sleep(0.2)
+        await next_event(events, AttemptStarted)
         stands_still()
         told = await next_event(events, LoopBlocked)
         assert (told.type, "test_no_job_is_blamed" in told.stack) == ("?", True), told
