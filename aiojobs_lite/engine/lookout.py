@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from aiojobs_lite.events import Bus, LoopBlocked
@@ -21,7 +22,7 @@ _LOOK_EVERY = 0.25  # seconds, on the other thread: some ten microseconds each
 _OVERDUE = 0.5  # seconds of lag that are looked into
 _FRAMES = 10  # of the stack, the innermost
 _JOIN = 1.0  # seconds
-_NOBODY = "?", ""
+_NOBODY = "?"
 
 
 class Lookout:
@@ -42,7 +43,7 @@ class Lookout:
         self._metrics = metrics
         self._whose = whose
         self._expected = 0.0
-        self._found: tuple[str, str] | None = None
+        self._found: tuple[str, list[traceback.FrameSummary]] | None = None
 
     async def run(self) -> None:
         """Measures, for ever."""
@@ -56,7 +57,8 @@ class Lookout:
     def _back(self, lag: float) -> None:
         self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
         if lag >= _BLOCKED and self._bus.hears(LoopBlocked):
-            self._bus.publish(LoopBlocked(lag, *(self._found or _NOBODY)))
+            job_type, places = self._found or (_NOBODY, [])
+            self._bus.publish(LoopBlocked(lag, job_type, "".join(traceback.format_list(places))))
 
     @contextmanager
     def _looked_at(self) -> Iterator[None]:
@@ -78,8 +80,13 @@ class Lookout:
             if self._found is None and time.monotonic() - self._expected > _OVERDUE:
                 self._found = self._look(loop, thread_id)
 
-    def _look(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> tuple[str, str]:
-        nobody, _ = _NOBODY
-        job_type = self._whose(asyncio.current_task(loop)) or nobody
+    def _look(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> tuple[str, list[traceback.FrameSummary]]:
+        """Reads no source: each file would give up the interpreter lock, which may not be had again before the end."""
+        job_type = self._whose(asyncio.current_task(loop)) or _NOBODY
         frame = sys._current_frames().get(thread_id)  # noqa: SLF001  # the documented way
-        return job_type, "".join(traceback.format_stack(frame, _FRAMES)) if frame else ""
+        frames = islice(traceback.walk_stack(frame), _FRAMES) if frame else ()
+        places = [
+            traceback.FrameSummary(one.f_code.co_filename, line, one.f_code.co_name, lookup_line=False)
+            for one, line in frames
+        ]
+        return job_type, places[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
 import threading
 from types import SimpleNamespace
 
@@ -73,3 +74,21 @@ async def test_its_thread_ends_with_it() -> None:
     async with asyncio.timeout(PATIENCE), going(lookout.run):
         await until(lambda: threads() != [])
     assert threads() == []
+
+
+async def test_a_look_reads_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would give up the interpreter lock, and beside a handler that keeps it the look would come too late."""
+    read: list[object] = []
+
+    def noted(*what: object) -> list[str]:
+        read.append(what)
+        return []
+
+    monkeypatch.setattr(linecache, "checkcache", noted)
+    monkeypatch.setattr(linecache, "updatecache", noted)
+    lookout = Lookout(Bus(), Metrics(), whose=lambda _: "heavy")
+    job_type, places = lookout._look(asyncio.get_running_loop(), threading.get_ident())
+    assert read == []
+    assert (job_type, len(places)) == ("heavy", 10)
+    assert places[-1].name == "_look"
+    assert places[-2].name == "test_a_look_reads_no_file"
