@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -121,7 +121,7 @@ class Metrics:
     """What one runner measures of its own work."""
 
     def __init__(self) -> None:
-        self.meters: dict[str, Meter] = {}
+        self.meters: defaultdict[str, Meter] = defaultdict(Meter)
         self.stale_finishes = 0
         self.skipped_ticks = 0
         self.loop_lag = 0.0
@@ -130,10 +130,7 @@ class Metrics:
 
     def ended(self, job_type: str, duration: float, *, succeeded: bool) -> None:
         """Counts an attempt that ended; `duration` in seconds."""
-        meter = self.meters.get(job_type)
-        if meter is None:
-            meter = self.meters[job_type] = Meter()
-        meter.record(duration, succeeded=succeeded)
+        self.meters[job_type].record(duration, succeeded=succeeded)
         second = int(time.monotonic())
         if self._per_second and self._per_second[-1][0] == second:
             self._per_second[-1][1] += 1

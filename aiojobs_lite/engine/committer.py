@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
@@ -19,7 +19,7 @@ from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
 from aiojobs_lite.stores.base import Applied, Store
 
 _log = logging.getLogger("aiojobs_lite.engine")
-_MOST_WRITES = 500  # a transaction; more would hold the event loop too long when its answers arrive
+_MOST_WRITES = 250  # a transaction; more would hold the event loop too long
 _MOST_AT_ONCE = 16  # writes of one caller in one turn of the event loop
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
@@ -27,12 +27,9 @@ _IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being w
 Done = Callable[[Any, StoreError | None], None]
 
 
-class _Entry(NamedTuple):
-    """One write that waits: for a caller (`future`), or for the engine, which keeps it until it is saved."""
-
-    write: Write
-    future: asyncio.Future[Any] | None
-    done: Done | None
+# One write that waits: for a caller (the future), or for the engine, which keeps it until it is saved (the callback).
+# A plain tuple: two of them are made for each job.
+_Entry = tuple[Write, "asyncio.Future[Any] | None", Done | None]
 
 
 class Committer:
@@ -108,7 +105,7 @@ class Committer:
         if applied is not None:
             return applied.answers[0]
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Entry(write, future, None))
+        self._waiting.append((write, future, None))
         self._alarm.ring()
         return await future
 
@@ -149,7 +146,7 @@ class Committer:
 
         Only a write that the store rejects as it stands ends with `done(None, error)`.
         """
-        self._kept.append(_Entry(write, None, done))
+        self._kept.append((write, None, done))
         self._alarm.ring()
 
     async def run(self) -> None:
@@ -162,6 +159,7 @@ class Committer:
                     self._recovered()
             if self._kept or self._waiting or claim or self._degraded:
                 await self._commit(claim)
+                await asyncio.sleep(0)  # the host's turn, and that of the jobs: what they write goes together
             else:
                 self._idle()
                 await self._alarm.wait()
@@ -170,12 +168,12 @@ class Committer:
         """Refuses all that still waits and all that comes; what is in flight is answered when it has ended."""
         self._closed = True
         waiting, self._waiting = self._waiting, []
-        for entry in waiting:
-            if entry.future is not None and not entry.future.done():
-                entry.future.set_exception(RunnerClosed())
+        for _, future, _ in waiting:
+            if future is not None and not future.done():
+                future.set_exception(RunnerClosed())
 
     def _inserts_wait(self) -> bool:
-        return any(type(entry.write) is Insert for entry in self._waiting[:_MOST_WRITES])
+        return any(type(write) is Insert for write, _, _ in self._waiting[:_MOST_WRITES])
 
     def _next_group(self) -> list[_Entry]:
         entries = self._kept[:_MOST_WRITES]
@@ -187,7 +185,7 @@ class Committer:
 
     async def _commit(self, claim: Claim | None) -> None:
         entries = self._next_group()
-        writes: list[Write] = [entry.write for entry in entries]
+        writes: list[Write] = [write for write, _, _ in entries]
         if claim:
             writes.append(claim)
         self._busy = True
@@ -216,18 +214,19 @@ class Committer:
 
     def _deliver(self, entries: list[_Entry], applied: Applied, claim: Claim | None) -> None:
         answers = applied.answers
+        for (_, future, _), answer in zip(entries, answers, strict=False):  # the claim's answer is one more
+            if future is not None and not future.done():
+                future.set_result(answer)  # first of all: responses wait for it
         _told(self._committed, applied, answers[-1] if claim else None)
-        for entry, answer in zip(entries, answers, strict=False):  # the claim's answer is one more
-            if entry.done is not None:
-                _told(entry.done, answer, None)
-            elif entry.future is not None and not entry.future.done():
-                entry.future.set_result(answer)
+        for (_, _, done), answer in zip(entries, answers, strict=False):
+            if done is not None:
+                _told(done, answer, None)
 
     async def _one_by_one(self, entries: list[_Entry]) -> None:
         """One write poisons its transaction: each is tried alone, so that only its own caller hears of it."""
         for index, entry in enumerate(entries):
             try:
-                applied = await self._store.apply([entry.write], self._clock.now())
+                applied = await self._store.apply([entry[0]], self._clock.now())
             except StoreUnavailable as unavailable:
                 await self._pause(unavailable, entries[index:])
                 return
@@ -239,10 +238,11 @@ class Committer:
     async def _pause(self, error: StoreUnavailable, entries: list[_Entry]) -> None:
         """The store cannot be written: callers are told, the engine's writes are kept, and it is tried again."""
         self._found_unavailable(error)
+        kept = []
         for entry in entries:
-            if entry.future is not None:
-                _fail(entry, error)
-        self._kept[:0] = [entry for entry in entries if entry.future is None]
+            _, future, _ = entry
+            kept.append(entry) if future is None else _fail(entry, error)
+        self._kept[:0] = kept
         self._busy = False
         length, self._pause_length = self._pause_length, min(_LONGEST_PAUSE, self._pause_length * 2)
         await sleep(self._clock, length)
@@ -289,7 +289,8 @@ def _told(whom: Callable[..., None], *what: object) -> None:
 
 
 def _fail(entry: _Entry, error: StoreError) -> None:
-    if entry.done is not None:
-        _told(entry.done, None, error)
-    elif entry.future is not None and not entry.future.done():
-        entry.future.set_exception(error)
+    _, future, done = entry
+    if done is not None:
+        _told(done, None, error)
+    elif future is not None and not future.done():
+        future.set_exception(error)

@@ -25,7 +25,7 @@ class Dispatcher:
         clock: Says what is due.
         registry: Whose types are claimed.
         max_running: Most attempts at once in this runner.
-        start: Called with each claimed job.
+        start: Called with the jobs that were claimed.
         wake: Called when something may be to be claimed.
     """
 
@@ -36,7 +36,7 @@ class Dispatcher:
         registry: Registry,
         max_running: int,
         *,
-        start: Callable[[Claimed], None],
+        start: Callable[[list[Claimed]], None],
         wake: Callable[[], None],
     ) -> None:
         self._owner = owner
@@ -77,19 +77,17 @@ class Dispatcher:
                 self._due[job_type] = self._seen[job_type] = due
         if answer:
             self._held_back |= answer.held_back
-            for job in answer.jobs:
-                self._running[job.type] += 1
-                self._total += 1
-                self._start(job)
+            self._running.update([job.type for job in answer.jobs])
+            self._total += len(answer.jobs)
+            self._start(answer.jobs)
         if moved and self._earliest() != self._armed:
             self._alarm.ring()
 
     def released(self, job_type: str) -> None:
-        """An attempt ended: its slot is free."""
+        """An attempt ended: its slot is free. The write of its end, which comes now, wakes the committer."""
         self._running[job_type] -= 1
         self._total -= 1
         self._held_back.discard(job_type)
-        self._wake()
 
     def finished(self, job_type: str) -> None:
         """The end of an attempt is committed, of whatever owner: it counts against its type's limit no more."""

@@ -83,7 +83,7 @@ class Engine:
         self._ownership = Ownership(store.shared_path)
         self._dispatcher = Dispatcher(
             self._ownership.owner, clock, registry, settings.max_running,
-            start=lambda job: self._executor.start(job), wake=lambda: self._committer.wake(),
+            start=lambda jobs: self._executor.start(jobs), wake=lambda: self._committer.wake(),
         )  # fmt: skip
         self._committer = Committer(
             store, clock, bus,

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,8 @@ from aiojobs_lite.registry import JobType, Registry
 from aiojobs_lite.retry import Ended, Stop, settle
 from aiojobs_lite.stats import Metrics
 
+_EAGER = sys.version_info >= (3, 12)
+_RETURNED = Ended()  # nothing
 Keep = Callable[[Write, Callable[[Any, StoreError | None], None]], None]
 
 
@@ -39,7 +41,6 @@ class Running:
     __slots__ = (
         "cancel_requested",
         "claimed",
-        "entered",
         "job_type",
         "started",
         "stopped",
@@ -58,17 +59,16 @@ class Running:
         self.stopping: threading.Event | None = None if job_type.mode == "async" else threading.Event()
         self.stuck = False
         self.cancel_requested = False
-        self.entered = False
         self.timers: list[Timer] = []
         self.thread_id: int | None = None
-        self.task: asyncio.Task[None]
+        self.task: asyncio.Task[None] | None = None  # from its first step on
 
     def stack(self) -> str:
         """Where the handler is, for a person."""
         if self.job_type.mode == "thread":
             frame = sys._current_frames().get(self.thread_id or 0)  # noqa: SLF001  # the documented way
             return "".join(traceback.format_stack(frame)) if frame else "(its thread has not started)"
-        return stack_of(self.task.get_coro())
+        return stack_of(self.task.get_coro() if self.task else None)
 
 
 class Executor:
@@ -144,17 +144,31 @@ class Executor:
     def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
         """The job type whose attempt a task is, if it is one. May be called on any thread."""
         running = list(self._running.values()) if task else []
-        return next((run.job_type.name for run in running if getattr(run, "task", None) is task), None)
+        return next((run.job_type.name for run in running if run.task is task), None)
 
-    def start(self, claimed: Claimed) -> None:
-        """Starts an attempt; it is registered when this returns. Gives it back if the drain began meanwhile."""
-        run = Running(claimed, self._registry.get(claimed.type))
-        self._running[claimed.id] = run
-        self._noted.add(claimed.id)
+    def start(self, jobs: Sequence[Claimed]) -> None:
+        """Starts attempts; they are registered when this returns. Gives them back if the drain began meanwhile."""
+        runs = [Running(claimed, self._registry.get(claimed.type)) for claimed in jobs]
+        for run in runs:
+            self._running[run.claimed.id] = run
+            self._noted.add(run.claimed.id)
         if self._draining():
-            self._record(run, Ended(stopped=Stop.SHUTDOWN))
-            return
-        run.task = asyncio.get_running_loop().create_task(self._attempt(run), context=contextvars.Context())
+            for run in runs:
+                self._record(run, Ended(stopped=Stop.SHUTDOWN))
+        elif runs:
+            asyncio.get_running_loop().call_soon(self._begin, runs)
+
+    def _begin(self, runs: list[Running]) -> None:
+        """In a turn of its own: whoever enqueued these jobs goes on first, and is never inside of a handler."""
+        loop = asyncio.get_running_loop()
+        is_eager = _EAGER and loop.get_task_factory() is None
+        for run in runs:
+            if self._closed:
+                self._forget(run)
+            elif is_eager:  # the first step is done here, and most need no other
+                asyncio.Task(self._attempt(run), loop=loop, context=contextvars.Context(), eager_start=True)
+            else:
+                loop.create_task(self._attempt(run), context=contextvars.Context())  # noqa: RUF006  # held by the loop
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Asks one attempt to end; returns whether it runs here."""
@@ -184,7 +198,9 @@ class Executor:
         self._closed = True
         for run in self._running.values():
             self._call_off_timers(run)
-            if run.job_type.mode == "async":  # asyncio.run ends when every task it knows has; this one may never
+            if (
+                run.job_type.mode == "async" and run.task is not None
+            ):  # asyncio.run ends when every task it knows has; this one may never
                 asyncio._unregister_task(run.task)  # noqa: SLF001  # documented, for tasks that end in their own way
         return [
             MarkInterrupted(run.claimed.id, run.claimed.attempt, run.claimed.owner) for run in self._running.values()
@@ -198,14 +214,18 @@ class Executor:
             call()
 
     async def _attempt(self, run: Running) -> None:
+        run.task = asyncio.current_task()
         try:
             ended = await self._call(run)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
             ended = Ended(error=error, failure=describe(error), stopped=run.stopped)
-        self._end(run, ended)
+        self._call_off_timers(run)
+        if not self._closed:
+            self._record(run, ended)
+        elif run.thread_id is None:  # else the loop was closed over it, and its thread goes on
+            self._forget(run)
 
     async def _call(self, run: Running) -> Ended:
-        run.entered = True
         claimed, job_type = run.claimed, run.job_type
         if run.stopped is not None:
             return Ended(stopped=run.stopped)
@@ -217,18 +237,22 @@ class Executor:
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.signature.takes_context:
             args = [JobContext(claimed, self._deps, run.stopping), *args]
-        kwargs.update(self._injected[claimed.type])
-        if job_type.mode != "process":
-            self._entered(run)
+        if job_type.signature.injected:
+            kwargs.update(self._injected[claimed.type])
         if job_type.mode == "async":
+            self._entered(run)
             value = await job_type.handler(*args, **kwargs)
             if run.stopped is not None:  # it swallowed its cancellation: what it returns is not to be trusted
                 return Ended(stopped=run.stopped)
         elif job_type.mode == "thread":
+            self._entered(run)
             value = await call_in_thread(job_type.handler, args, kwargs, run)
         else:
             return await self._in_process(run)
-        return _succeeded(job_type, value)
+        if value is None:
+            return _RETURNED
+        result, note = dumped(job_type, value)
+        return Ended(result=result, note=note)
 
     async def _in_process(self, run: Running) -> Ended:
         try:
@@ -245,14 +269,6 @@ class Executor:
             run.timers.append(self._clock.call_later(run.job_type.timeout, partial(self._stop, run, Stop.TIMEOUT)))
         run.started = time.perf_counter()
 
-    def _end(self, run: Running, ended: Ended) -> None:
-        self._call_off_timers(run)
-        if self._closed:
-            if run.thread_id is None:  # else the loop was closed over it, and its thread goes on
-                self._forget(run)
-            return
-        self._record(run, ended)
-
     def _record(self, run: Running, ended: Ended) -> None:
         claimed = run.claimed
         self._drop(run)
@@ -260,22 +276,18 @@ class Executor:
         end = self._settled(run, ended)
         self._metrics.ended(claimed.type, duration, succeeded=end.outcome is Outcome.SUCCEEDED)
         self._released(claimed.type)
-        self._changed.set()
+        if not self._running:
+            self._changed.set()
         self._saving.add(claimed.id)
         self._keep(end, partial(self._saved, end, duration))
 
     def _settled(self, run: Running, ended: Ended) -> Finish:
-        settled = partial(
-            settle,
-            run.claimed,
-            policy=run.job_type.policy,
-            now=self._clock.now(),
-            cancel_requested=run.cancel_requested,
-        )
+        policy, now, cancelled = run.job_type.policy, self._clock.now(), run.cancel_requested
         try:
-            return settled(ended)
+            return settle(run.claimed, ended, policy, now, cancel_requested=cancelled)
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
-            return settled(Ended(error=error, failure=describe(error), may_retry=True))
+            ended = Ended(error=error, failure=describe(error), may_retry=True)
+            return settle(run.claimed, ended, policy, now, cancel_requested=cancelled)
 
     def _drop(self, run: Running) -> None:
         """Takes a run off the list, unless another run of its job stands there: this one was taken from the runner
@@ -313,7 +325,7 @@ class Executor:
         run.stopped = why
         if run.stopping is not None:
             run.stopping.set()
-        if run.job_type.mode != "thread" and run.entered:  # not entered: cancelling would skip the boundary
+        if run.job_type.mode != "thread" and run.task is not None:  # before its first step it will see it by itself
             run.task.cancel(f"aiojobs_lite: {why.value}")
         run.timers.append(self._clock.call_later(self._cancel_grace, partial(self._report_stuck, run)))
 
@@ -328,8 +340,3 @@ class Executor:
         for timer in run.timers:
             timer.cancel()
         run.timers.clear()
-
-
-def _succeeded(job_type: JobType[..., Any], value: object) -> Ended:
-    result, note = dumped(job_type, value)
-    return Ended(result=result, note=note)

@@ -192,16 +192,13 @@ class SqliteStore:
         _roll_back(connection)  # what a fault may have left open
         self._place.set(connection, here=here)
         try:
-            return self._transact(connection, writes, now, LARGEST, here=here)
+            return self._transact(connection, writes, now, LARGEST)
         except Fenced:
-            return self._transact(connection, writes, now, 1, here=here)
+            return self._transact(connection, writes, now, 1)
 
-    def _transact(
-        self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int, *, here: bool
-    ) -> _Written:
+    def _transact(self, connection: sqlite3.Connection, writes: Sequence[Write], now: int, largest: int) -> _Written:
         self._ledger.begin()
         self._patiently("BEGIN IMMEDIATE", connection)
-        waited = 0.0 if here else time.perf_counter() - time.thread_time()
         try:
             self._look(connection)
             transaction = Transaction(connection, self._sql, self._ledger, now, largest)
@@ -213,8 +210,6 @@ class SqliteStore:
         except BaseException:
             _roll_back(connection)
             raise
-        if not here:
-            self._place.waited(time.perf_counter() - time.thread_time() - waited)
         return _Written(answers, due)
 
     def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:

@@ -33,10 +33,10 @@ FROM jobs
 WHERE type = ? AND idempotency_key = ?;
 
 -- name: due_jobs
--- The due jobs of one type and priority, in the order of the claim.
+-- The due jobs of one type and priority, in the order of the claim: the columns of `Claimed`.
 SELECT
-    id, type, payload, priority, scheduled_at, min(attempts + 1, 9223372036854775807), max_attempts, created_at,
-    interruptions, snoozes, crashes, tick
+    id, type, payload, priority, scheduled_at, min(attempts + 1, 9223372036854775807), max_attempts, created_at, ?,
+    interruptions, snoozes, crashes, tick, ?
 FROM jobs
 WHERE status = 'pending'
     AND parked IS NULL

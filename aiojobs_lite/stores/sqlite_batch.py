@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, groupby, islice
 from typing import Any
 
 from aiojobs_lite.job import (
@@ -45,25 +46,28 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
         Fenced: If an attempt among several in one statement was no longer held.
     """
     answers: list[Any] = [None] * len(writes)
-    ends = [index for index, write in enumerate(writes) if type(write) is Finish]
+    ends, inserts, others, claim = [], [], [], -1
+    for index, write in enumerate(writes):
+        kind = type(write)
+        if kind is Finish:
+            ends.append(index)
+        elif kind is Insert:
+            inserts.append(index)
+        elif kind is Claim:
+            claim = index
+        else:
+            others.append(index)
     if ends:
         _finish_all(transaction, writes, ends, answers)
-    rows: list[NewJob] = []
-    claim_index = -1
-    for index, write in enumerate(writes):
-        if type(write) in _ONE_BY_ONE:
-            answers[index] = _ONE_BY_ONE[type(write)](transaction, write)
-        elif type(write) is Insert:
-            rows += write.rows
-        elif type(write) is Claim:
-            claim_index = index
-    claiming = Claiming(transaction, writes[claim_index]) if claim_index >= 0 else None  # type: ignore[arg-type]
+    for index in others:
+        answers[index] = _ONE_BY_ONE[type(writes[index])](transaction, writes[index])
+    claiming = Claiming(transaction, writes[claim]) if claim >= 0 else None  # type: ignore[arg-type]
+    rows = list(chain.from_iterable([writes[index].rows for index in inserts]))  # type: ignore[union-attr]
     inserted = iter(_insert_all(transaction, rows, claiming))
-    for index, write in enumerate(writes):
-        if type(write) is Insert:
-            answers[index] = list(islice(inserted, len(write.rows)))
+    for index in inserts:
+        answers[index] = list(islice(inserted, len(writes[index].rows)))  # type: ignore[union-attr]
     if claiming:
-        answers[claim_index] = claiming.answer()
+        answers[claim] = claiming.answer()
     return answers
 
 
@@ -73,21 +77,23 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
 def _finish_all(transaction: Transaction, writes: Sequence[Any], indexes: Sequence[int], answers: list[Any]) -> None:
     """Ends attempts: those that succeeded many a statement, all others one by one."""
     completed = [index for index in indexes if writes[index].outcome is Outcome.SUCCEEDED]
-    ends = map(writes.__getitem__, completed)
-    values = [(end.id, end.attempt, end.result, end.reason, end.owner) for end in ends]
+    ended = [writes[index] for index in completed]
+    values = [(end.id, end.attempt, end.result, end.reason, end.owner) for end in ended]
     for start, size, cursor in transaction.many("finish_succeeded", _END_ROW, values, (transaction.now,)):
-        changed = cursor.rowcount
-        if changed != size and size > 1:
+        held = cursor.rowcount == size
+        if not held and size > 1:
             raise Fenced
         for index in completed[start : start + size]:
-            answers[index] = changed == size
-            if changed == size:
-                tally = transaction.tally(writes[index].type)
-                tally.processing -= 1
-                tally.completed += 1
-    for index in indexes:
-        if answers[index] is None:
-            answers[index] = _finish(transaction, writes[index])
+            answers[index] = held
+        if held:
+            for job_type, count in Counter([end.type for end in ended[start : start + size]]).items():
+                tally = transaction.tally(job_type)
+                tally.processing -= count
+                tally.completed += count
+    if len(completed) < len(indexes):
+        for index in indexes:
+            if answers[index] is None:
+                answers[index] = _finish(transaction, writes[index])
 
 
 def _finish(transaction: Transaction, end: Finish) -> bool:
@@ -128,14 +134,14 @@ def _finish(transaction: Transaction, end: Finish) -> bool:
 
 def _insert_all(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> list[Inserted]:
     """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
-    if all(row.idempotency_key is None for row in rows):
-        return [Inserted(job_id, is_new=True) for job_id in _insert(transaction, rows, claiming)]
+    if {row.idempotency_key for row in rows} <= {None}:
+        return _insert(transaction, rows, claiming)
     answers: list[Inserted] = []
     for has_key, run in groupby(rows, lambda row: row.idempotency_key is not None):
         if has_key:
             answers += [_insert_once(transaction, row) for row in run]
         else:
-            answers += [Inserted(job_id, is_new=True) for job_id in _insert(transaction, list(run), None)]
+            answers += _insert(transaction, list(run), None)
     if claiming:
         claiming.claim(())
     return answers
@@ -153,25 +159,27 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
     return Inserted(job_id, is_new=True)
 
 
-def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> Iterator[int]:
-    """Inserts jobs, many a statement, claimed at once where the claim has room; returns their ids."""
+def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> list[Inserted]:
+    """Inserts jobs, many a statement, claimed at once where the claim has room."""
     claimed = claiming.claim(rows) if claiming else set()
     ids = transaction.new_ids(len(rows))
     values: list[tuple[Any, ...]] = []
-    for index, row in enumerate(rows):
-        tally = transaction.tally(row.type)
-        tally.last_id = ids[index]
-        if claiming and index in claimed:
+    known = None
+    for index, (job_id, row) in enumerate(zip(ids, rows, strict=True)):
+        if row.type != known:
+            known, tally = row.type, transaction.tally(row.type)
+        tally.last_id = job_id
+        if index in claimed:
             tally.processing += 1
-            values.append((ids[index], *row, *claiming.columns_of_claimed))
+            values.append((job_id, *row, *claiming.columns_of_claimed))  # type: ignore[union-attr]
         else:
             tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-            values.append((ids[index], *row, *_COLUMNS_OF_PENDING))
+            values.append((job_id, *row, *_COLUMNS_OF_PENDING))
     for _ in transaction.many("insert_jobs", _NEW_ROW, values):
         pass
     if claiming:
-        claiming.inserted((ids[index], rows[index]) for index in sorted(claimed))
-    return iter(ids)
+        claiming.inserted([(ids[index], rows[index]) for index in sorted(claimed)])
+    return [Inserted(job_id, True) for job_id in ids]  # noqa: FBT003  # its second field
 
 
 # Writes that come one by one.
@@ -276,7 +284,7 @@ def _tick(transaction: Transaction, write: Tick) -> TickAnswer:
         return TickAnswer("skipped")
     if write.skip_overlap and transaction.one("schedule_busy", (write.schedule,))[0]:
         return TickAnswer("overlap")
-    job_id = next(_insert(transaction, [write.row], None))
+    ((job_id, _),) = _insert(transaction, [write.row], None)
     transaction.run("tick_job", (job_id, write.schedule, write.tick))
     transaction.run("latest_job", (job_id, write.schedule))
     return TickAnswer("fired", job_id)

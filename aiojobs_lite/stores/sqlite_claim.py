@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -47,14 +47,13 @@ class Claiming:
         types = self._types_with_jobs({entry[1] for entries in new.values() for entry in entries})
         chosen: set[int] = set()
         for priority in PRIORITIES.values():
-            if self._left > 0:
+            if self._left > 0 and (types or priority in new):
                 self._claim_priority(types, priority, sorted(new[priority], key=_SCHEDULED_AT_AND_ID), chosen)
-        ids = [(job.id,) for job in self._jobs]
-        for _ in self._transaction.many("claim_jobs", "(?)", ids, (self._claim.owner, self._transaction.now)):
-            pass
+        if self._jobs:
+            self._record()
         return chosen
 
-    def inserted(self, jobs: Iterable[tuple[int, NewJob]]) -> None:
+    def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
         """Notes the ids that the chosen jobs were given."""
         now, owner = self._transaction.now, self._claim.owner
         self._jobs += [
@@ -84,31 +83,39 @@ class Claiming:
     ) -> None:
         now, owner = self._transaction.now, self._claim.owner
         cursors = [
-            self._transaction.run("due_jobs", (job_type, priority, now, min(self._room[job_type], self._left)))
+            self._transaction.run("due_jobs", (now, owner, job_type, priority, now, min(room, self._left)))
             for job_type in types
-            if self._room[job_type] > 0
+            if (room := self._room[job_type]) > 0
         ]
-        for row in heapq.merge(*cursors, new, key=_SCHEDULED_AT_AND_ID):
+        if (new and cursors) or len(cursors) > 1:  # each is read no further than it is needed
+            due = heapq.merge(*cursors, new, key=_SCHEDULED_AT_AND_ID)
+        else:
+            due = cursors[0].fetchall() if cursors else new
+        for row in due:
             if self._left <= 0:
                 break
-            if self._room[row[1]] <= 0:
+            job_type = row[1]
+            if self._room[job_type] <= 0:
                 continue
-            self._take(row[1])
+            self._room[job_type] -= 1
+            self._taken[job_type] += 1
+            self._left -= 1
             if row[0] is _NO_ID:
                 chosen.add(row[2])
-                continue
-            job = Claimed._make((*row[:8], now, *row[8:], owner))
-            self._jobs.append(job)
-            tally = self._transaction.tally(job.type)
-            tally.move(Status.PENDING, -1, job.attempt - 1, job.scheduled_at)
-            tally.processing += 1
+            else:
+                self._jobs.append(Claimed._make(row))
         for cursor in cursors:  # a half-read one would pin the write-ahead log
             cursor.close()
 
-    def _take(self, job_type: str) -> None:
-        self._room[job_type] -= 1
-        self._taken[job_type] += 1
-        self._left -= 1
+    def _record(self) -> None:
+        """Makes the claimed jobs of the store processing."""
+        jobs, transaction = self._jobs, self._transaction
+        retrying = Counter([job.type for job in jobs if job.attempt > 1])
+        for job_type, count in Counter([job.type for job in jobs]).items():
+            transaction.tally(job_type).claimed(count, retrying[job_type])
+        ids = [(job.id,) for job in jobs]
+        for _ in transaction.many("claim_jobs", "(?)", ids, (self._claim.owner, transaction.now)):
+            pass
 
     def _room_of(self, job_type: str) -> int:
         room = self._room.get(job_type)

@@ -69,6 +69,13 @@ class Tally:
         else:
             setattr(self, status, getattr(self, status) + by)
 
+    def claimed(self, count: int, retrying: int) -> None:
+        """So many pending jobs that were due have become processing, some of them after a failed attempt."""
+        self.pending -= count
+        self.retrying -= retrying
+        self.processing += count
+        self.earliest = UNKNOWN
+
     def copy(self) -> Tally:
         """The same, to be changed."""
         copied = Tally(*self.columns())

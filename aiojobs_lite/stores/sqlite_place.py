@@ -16,13 +16,13 @@ from aiojobs_lite.job import Cancel, Claim, Delete, Finish, Insert, MarkInterrup
 
 BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, there; here it does not
 _CHECKPOINT: Final = 1000  # pages of the write-ahead log, there; here it is left to grow
-_SMALL: Final = 128  # writes and rows; a millisecond, where there it takes three, and thirty at times
-_SMALL_BESIDE_A_BUSY_LOOP: Final = 300  # some milliseconds, where there it would take a hundred
+_SMALL: Final = 300  # writes and rows; one or two milliseconds
 _FEW: Final = 4  # writes
 _LIGHT: Final = 64 * 1024  # characters of payloads and results
-_STARVED: Final = 0.003  # seconds that a transaction there waited for the interpreter lock
 _LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
-_IN_A_ROW: Final = 1000  # transactions here, until the log, some 4 pages each, is to be checkpointed
+_LOG: Final = 4000  # pages that the log may grow by here until it is to be checkpointed
+_LOG_EACH: Final = 4  # pages that a transaction takes at least: one of the table, of an index or two, of the counts
+_ROWS_A_PAGE: Final = 16  # some more, for the indexes that a row moves between
 _AFTER_TROUBLE: Final = 100  # transactions there
 _QUICK_DISK: Final = 0.0005  # seconds; a commit that takes no longer is not worth the way there and back
 _SHARE: Final = 0.00002  # seconds; a slower one is made up for by so many there that its share of each is no more
@@ -39,8 +39,7 @@ class Place:
     def __init__(self) -> None:
         self.is_here = False
         self._left_there = 0
-        self._in_a_row = 0
-        self._is_starved = False
+        self._logged = 0  # pages, since the last checkpoint
         self._commits_there = 0  # yet to come
 
     def allows(self, writes: Sequence[Write]) -> bool:
@@ -48,19 +47,22 @@ class Place:
         if self._left_there:
             self._left_there -= 1
             return False
-        if self.is_checkpoint_due or not self._is_small(writes):
+        if self.is_checkpoint_due:
             return False
-        self._in_a_row += 1
+        size = _size(writes)
+        if size > _SMALL:
+            return False
+        self._logged += _LOG_EACH + size // _ROWS_A_PAGE
         return True
 
     @property
     def is_checkpoint_due(self) -> bool:
         """Whether the write-ahead log has grown for long enough."""
-        return self._in_a_row >= _IN_A_ROW
+        return self._logged >= _LOG
 
     def checkpointed(self) -> None:
         """The write-ahead log was checkpointed, and begun anew."""
-        self._in_a_row = 0
+        self._logged = 0
 
     def took(self, seconds: float) -> None:
         """A transaction here took so long."""
@@ -88,10 +90,6 @@ class Place:
         if seconds > _QUICK_DISK:
             self._commits_there = round(seconds / _SHARE)
 
-    def waited(self, seconds: float) -> None:
-        """A transaction there was for so long neither computing nor waiting for the disk."""
-        self._is_starved = seconds > _STARVED
-
     def set(self, connection: sqlite3.Connection, *, here: bool) -> None:
         """Sets what SQLite may wait for."""
         if here is not self.is_here:
@@ -99,19 +97,25 @@ class Place:
             connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else _CHECKPOINT}")
             self.is_here = here
 
-    def _is_small(self, writes: Sequence[Write]) -> bool:
-        most = _SMALL_BESIDE_A_BUSY_LOOP if self._is_starved else _SMALL
-        if len(writes) > most:
-            return False
-        size = 0
-        for write in writes:
-            if type(write) not in _QUICK:
-                return False
-            if type(write) is Insert:
-                most -= len(write.rows)
-                size += sum(len(row.payload) for row in write.rows)
-            elif type(write) is Finish:
-                size += len(write.result or "")
-            elif type(write) is Claim and write.look_at and not self._is_starved:
-                return False  # who knows how many are due
-        return most >= 0 and size <= _LIGHT
+
+def _size(writes: Sequence[Write]) -> int:
+    """How many rows the writes are about, at most; more than is small if one of them may take long by itself."""
+    size, text = 0, 0
+    for write in writes:
+        kind = type(write)
+        if kind not in _QUICK:
+            return _SMALL + 1
+        size += 1
+        if kind is Finish:
+            if write.result is not None:
+                text += len(write.result)
+            if write.failure is not None:  # more statements, and a traceback
+                size += 2
+                text += len(write.failure.traceback or "")
+        elif kind is Insert:
+            size += len(write.rows) - 1
+            for row in write.rows:
+                text += len(row.payload)
+        elif kind is Claim and write.look_at:
+            size += write.limit
+    return size if text <= _LIGHT else _SMALL + 1

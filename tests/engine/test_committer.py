@@ -129,7 +129,7 @@ async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: 
         tasks = [desk.call(Delete(number)) for number in range(1234)]
         await asyncio.gather(*tasks)
         assert [write for group in store.saved for write in group] == [Delete(number) for number in range(1234)]
-        assert max(map(len, store.saved)) == 500
+        assert max(map(len, store.saved)) == 250
 
 
 async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(clock: FakeClock) -> None:

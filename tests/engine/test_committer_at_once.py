@@ -64,6 +64,7 @@ async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: F
         await desk.committer.write(Delete(1))
         desk.claims.append(CLAIM)
         await until(lambda: store.saved == [[CLAIM]])
+        await turns()
         asked = len(desk.asked_for_claim)
         await desk.committer.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
         await turns()

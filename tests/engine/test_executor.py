@@ -74,7 +74,7 @@ async def fails() -> None:
 
 async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_end_is_saved(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
-    desk.executor.start(claimed(1, "quick"))
+    desk.executor.start([claimed(1, "quick")])
     assert (desk.executor.running, 1 in desk.executor.holding(), 2 in desk.executor.holding()) == (1, True, False)
     end, done = await desk.end()
     assert (end.outcome, end.status, end.result) == (Outcome.SUCCEEDED, Status.COMPLETED, '"done"')
@@ -91,7 +91,7 @@ async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_en
 
 async def test_an_end_that_somebody_else_has_written_is_counted_and_told(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
-    desk.executor.start(claimed(1, "quick", attempt=3))
+    desk.executor.start([claimed(1, "quick", attempt=3)])
     _, done = await desk.end()
     desk.told()
     done(False, None)
@@ -109,7 +109,7 @@ async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_jo
 
     desk = Desk(clock, held)
     for attempt in (1, 2):  # as when somebody removed the owner's file: others took the job, and it came back
-        desk.executor.start(claimed(1, "held", attempt=attempt))
+        desk.executor.start([claimed(1, "held", attempt=attempt)])
     for attempt in (1, 2):
         go[attempt - 1].set()
         end, done = await desk.end()
@@ -125,7 +125,7 @@ async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_tak
     clock: FakeClock, handler: JobType[..., Any]
 ) -> None:
     desk = Desk(clock, handler)
-    desk.executor.start(claimed(1, handler.name))
+    desk.executor.start([claimed(1, handler.name)])
     end, done = await desk.end()
     assert (end.result is not None) is (handler is quick)
     assert (end.failure is not None) is (handler is fails)
@@ -142,11 +142,11 @@ async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_tak
 async def test_what_runs_or_starts_after_the_question_stays_among_what_is_held(clock: FakeClock) -> None:
     """A job that ends and is run again by the same attempt, after a snooze say, must not look like a stray."""
     desk = Desk(clock, quick)
-    desk.executor.start(claimed(1, "quick"))
+    desk.executor.start([claimed(1, "quick")])
     held = desk.executor.holding()
     _, done = await desk.end()
     done(True, None)
-    desk.executor.start(claimed(2, "quick"))
+    desk.executor.start([claimed(2, "quick")])
     _, done = await desk.end()
     done(True, None)
     assert held == {1, 2}
@@ -155,7 +155,7 @@ async def test_what_runs_or_starts_after_the_question_stays_among_what_is_held(c
 
 async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
-    desk.executor.start(claimed(1, "quick"))
+    desk.executor.start([claimed(1, "quick")])
     for _ in range(2):
         _, done = await desk.end()
         done(None, REJECTED)
@@ -173,7 +173,7 @@ async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock
         ran.append(1)
 
     desk = Desk(clock, never)
-    desk.executor.start(claimed(1, "never"))
+    desk.executor.start([claimed(1, "never")])
     assert desk.executor.stop(1, Stop.CANCEL)
     assert not desk.executor.stop(2, Stop.CANCEL)  # not here
     end, _ = await desk.end()
@@ -185,7 +185,7 @@ async def test_what_was_claimed_when_the_drain_began_is_given_back_at_once_and_n
     desk = Desk(clock, quick)
     desk.is_draining = True
     desk.executor.leave()  # even then
-    desk.executor.start(claimed(1, "quick"))
+    desk.executor.start([claimed(1, "quick")])
     ((end, done),) = desk.kept
     assert (end.outcome, end.status, end.attempts) == (Outcome.INTERRUPTED, Status.PENDING, 0)
     assert (desk.executor.running, desk.released) == (0, ["quick"])
@@ -206,7 +206,7 @@ async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
             cancelled.append(2)
 
     desk = Desk(clock, cleans_up)
-    desk.executor.start(claimed(1, "cleans_up"))
+    desk.executor.start([claimed(1, "cleans_up")])
     await turns(3)
     assert desk.executor.stop_all(Stop.SHUTDOWN) == 1
     await turns(2)
@@ -223,7 +223,7 @@ async def test_a_cancel_counts_although_the_attempt_was_stopped_for_another_reas
         await asyncio.Event().wait()
 
     desk = Desk(clock, waits)
-    desk.executor.start(claimed(1, "waits"))
+    desk.executor.start([claimed(1, "waits")])
     await turns(3)
     desk.executor.stop_all(Stop.SHUTDOWN)
     desk.executor.stop(1, Stop.CANCEL)
@@ -240,7 +240,7 @@ async def test_waiting_until_done_returns_when_the_last_one_has_ended(clock: Fak
 
     desk = Desk(clock, gated)
     for number in gates:
-        desk.executor.start(claimed(number, "gated", f'{{"n": {number}}}'))
+        desk.executor.start([claimed(number, "gated", f'{{"n": {number}}}')])
     waiting = asyncio.get_running_loop().create_task(desk.executor.wait_until_done())
     for number, gate in gates.items():
         await turns()
@@ -266,7 +266,7 @@ async def test_what_is_left_running_is_not_recorded_and_the_last_one_calls_back(
 
     desk = Desk(clock, stubborn)
     for number in (1, 2):
-        desk.executor.start(claimed(number, "stubborn", attempt=number, owner="me"))
+        desk.executor.start([claimed(number, "stubborn", attempt=number, owner="me")])
     await turns()
     tasks = [run.task for run in desk.executor._running.values()]
     assert desk.executor.leave() == [MarkInterrupted(1, 1, "me"), MarkInterrupted(2, 2, "me")]
@@ -293,7 +293,7 @@ async def test_a_thread_that_is_stuck_shows_where_it_is(clock: FakeClock) -> Non
         sits_here()
 
     desk = Desk(clock, threaded)
-    desk.executor.start(claimed(1, "threaded"))
+    desk.executor.start([claimed(1, "threaded")])
     await until(entered.is_set)
     clock.advance("1s")
     clock.advance("5s")
@@ -319,7 +319,7 @@ async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkey
     def threaded() -> None: ...
 
     desk = Desk(clock, threaded)
-    desk.executor.start(claimed(1, "threaded"))
+    desk.executor.start([claimed(1, "threaded")])
     await turns()
     desk.executor.stop(1, Stop.CANCEL)
     clock.advance("5s")
@@ -333,7 +333,7 @@ async def test_the_timers_of_an_attempt_that_has_ended_do_nothing(clock: FakeClo
     async def timed() -> None: ...
 
     desk = Desk(clock, timed)
-    desk.executor.start(claimed(1, "timed"))
+    desk.executor.start([claimed(1, "timed")])
     end, _ = await desk.end()
     clock.advance("1h")
     await turns()
@@ -346,7 +346,7 @@ async def test_a_payload_that_no_longer_fits_does_not_start_its_handler(clock: F
     async def typed(n: int) -> None: ...
 
     desk = Desk(clock, typed)
-    desk.executor.start(claimed(1, "typed", '{"m": 1}'))
+    desk.executor.start([claimed(1, "typed", '{"m": 1}')])
     end, _ = await desk.end()
     assert (end.status, end.attempts, desk.told()) == (Status.PENDING, 0, [])
     assert "n: Field required" in (end.parked or "")
@@ -364,7 +364,7 @@ async def test_nobody_listens_and_no_event_is_made(clock: FakeClock, monkeypatch
 
     release = asyncio.Event()
     desk = Desk(clock, swallows)
-    desk.executor.start(claimed(1, "swallows"))
+    desk.executor.start([claimed(1, "swallows")])
     await turns()
     clock.advance("1s")
     await turns()
@@ -385,7 +385,7 @@ async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(c
             raise LookupError("in the cleanup")
 
     desk = Desk(clock, clumsy)
-    desk.executor.start(claimed(1, "clumsy"))
+    desk.executor.start([claimed(1, "clumsy")])
     await turns()
     clock.advance("1s")
     end, _ = await desk.end()

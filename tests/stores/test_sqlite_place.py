@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +13,20 @@ from typing import Any, Literal
 
 import pytest
 
-from aiojobs_lite.job import Cancel, Delete, Insert, Pause, Prune, Redrive, Unpark, Write
+from aiojobs_lite.job import (
+    Cancel,
+    Delete,
+    Failure,
+    Finish,
+    Insert,
+    Outcome,
+    Pause,
+    Prune,
+    Redrive,
+    Status,
+    Unpark,
+    Write,
+)
 from aiojobs_lite.stores import sqlite, sqlite_place
 from aiojobs_lite.stores.sqlite import SqliteStore
 from aiojobs_lite.stores.sqlite_place import Place
@@ -22,30 +36,42 @@ from tests.support import PATIENCE, until
 SMALL = Insert((new(),))
 
 
+FAILED = Failure("ValueError", "bad", "x" * 1000)
+
+
+def ended(failure: Failure | None = None, result: str | None = None) -> Finish:
+    outcome, status = (Outcome.FAILED, Status.PENDING) if failure else (Outcome.SUCCEEDED, Status.COMPLETED)
+    return Finish(1, "a", 1, "me", outcome, status, 1, NOW, NOW, 0, 0, 0, result, None, failure)
+
+
 @pytest.mark.parametrize(
-    ("writes", "beside_a_busy_loop", "otherwise"),
+    ("writes", "is_small"),
     [
-        ([SMALL], True, True),
-        ([], True, True),
-        ([Cancel(1, None), Delete(2), claim(slots={"a": 9}, look_at=[])], True, True),
-        ([Insert(tuple(new() for _ in range(129)))], True, False),
-        ([Delete(n) for n in range(129)], True, False),
-        ([Insert((new(),) * 65)] * 2, True, False),
-        ([claim(slots={"a": 9}, look_at=["a"])], True, False),
-        ([Insert(tuple(new() for _ in range(301)))], False, False),
-        ([Prune(1, 1, 1, 500)], False, False),
-        ([Redrive(None, None)], False, False),
-        ([Unpark(("a",)), SMALL], False, False),
-        ([Pause("a", paused=True)], False, False),
+        ([SMALL], True),
+        ([], True),
+        ([Cancel(1, None), Delete(2), claim(slots={"a": 9}, look_at=[])], True),
+        ([Insert((new(),) * 300)], True),
+        ([Insert((new(),) * 301)], False),
+        ([Insert((new(),) * 150)] * 2, True),
+        ([Insert((new(),) * 150)] * 2 + [SMALL], False),
+        ([Delete(n) for n in range(300)], True),
+        ([Delete(n) for n in range(301)], False),
+        ([ended()] * 150 + [claim(slots={"a": 149}, look_at=["a"], limit=149)], True),
+        ([ended()] * 150 + [claim(slots={"a": 150}, look_at=["a"], limit=150)], False),
+        ([ended()] * 150 + [claim(slots={"a": 150}, look_at=[], limit=150)], True),
+        ([ended(FAILED)] * 60, True),
+        ([ended(FAILED)] * 70, False),  # the tracebacks
+        ([ended(result="x" * 30_000)] * 2, True),
+        ([ended(result="x" * 30_000)] * 3, False),
+        ([Insert((new()._replace(payload="x" * 30_000),) * 3)], False),
+        ([Prune(1, 1, 1, 500)], False),
+        ([Redrive(None, None)], False),
+        ([Unpark(("a",)), SMALL], False),
+        ([Pause("a", paused=True)], False),
     ],
 )
-def test_what_is_small_is_done_here(writes: Sequence[Write], beside_a_busy_loop: bool, otherwise: bool) -> None:
-    assert Place().allows(writes) is otherwise
-    starved = Place()
-    starved.waited(0.01)
-    assert starved.allows(writes) is beside_a_busy_loop
-    starved.waited(0.0001)
-    assert starved.allows(writes) is otherwise
+def test_what_is_small_is_done_here(writes: Sequence[Write], is_small: bool) -> None:
+    assert Place().allows(writes) is is_small
 
 
 @pytest.mark.parametrize("trouble", [Place.was_refused, lambda place: place.took(0.02)])
@@ -57,16 +83,18 @@ def test_after_trouble_the_next_hundred_are_done_there(trouble: Callable[[Place]
     assert [place.allows([SMALL]) for _ in range(101)] == [False] * 100 + [True]
 
 
-def test_after_many_in_a_row_a_checkpoint_is_due() -> None:
+@pytest.mark.parametrize(("writes", "pages"), [([SMALL], 4), ([Insert((new(),) * 160)], 14)])
+def test_when_the_log_has_grown_a_checkpoint_is_due(writes: Sequence[Write], pages: int) -> None:
     place = Place()
-    assert [place.allows([SMALL]) for _ in range(1002)] == [True] * 1000 + [False] * 2
+    most = math.ceil(sqlite_place._LOG / pages)
+    assert [place.allows(writes) for _ in range(most + 2)] == [True] * most + [False] * 2
     assert place.is_checkpoint_due
     place.checkpointed()
-    assert place.allows([SMALL])
+    assert place.allows(writes)
 
 
 async def test_the_log_is_checkpointed_and_begun_anew_there(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_place, "_IN_A_ROW", 50)
+    monkeypatch.setattr(sqlite_place, "_LOG", 50 * sqlite_place._LOG_EACH)
     log = database.with_name(f"{database.name}-wal")
     sizes = []
     async with watched(database, "normal") as (store, said):

@@ -57,7 +57,7 @@ def plan(connection: sqlite3.Connection, sql: str, parameters: object = ()) -> s
 @pytest.mark.parametrize(
     ("query", "count", "rows", "index"),
     [
-        ("due_jobs", 4, "", "INDEX jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
+        ("due_jobs", 6, "", "INDEX jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
         ("claim_jobs", 2 + 16, "(?)", "jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("finish_succeeded", 1 + 5 * 16, "(?, ?, ?, ?, ?)", "jobs USING INTEGER PRIMARY KEY (rowid=?)"),
         ("next_due", 3, "", "INDEX jobs_pending (type=? AND priority=?)"),
@@ -95,7 +95,7 @@ def test_finish_searches_by_id(connection: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize("query", ["due_jobs", "next_due", "prunable"])
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
-    steps = plan(connection, SQL[query], (1,) * {"due_jobs": 4, "next_due": 3, "prunable": 3}[query])
+    steps = plan(connection, SQL[query], (1,) * {"due_jobs": 6, "next_due": 3, "prunable": 3}[query])
     assert "TEMP B-TREE" not in steps
 
 

@@ -44,7 +44,7 @@ from tests.stores.support import at, claim, counted, end, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
 TRIES = 8
-IN_A_ROW = 10  # transactions between two checkpoints
+LOG = 10 * sqlite_place._LOG_EACH  # pages between two checkpoints: ten transactions
 SECOND_MIGRATION = """
 ALTER TABLE jobs ADD COLUMN colour TEXT;
 CREATE INDEX jobs_colour ON jobs (colour) WHERE colour IS NOT NULL;
@@ -222,7 +222,7 @@ async def live(
 ) -> list[Step]:
     """A whole life; returns its steps."""
     book = Book(folder, durability, reference, gate)
-    with patch.object(sqlite_place, "_IN_A_ROW", IN_A_ROW), book._patches:
+    with patch.object(sqlite_place, "_LOG", LOG), book._patches:
         gate("begin")
         await book.open(1)
         gate("opened")
