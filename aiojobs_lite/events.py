@@ -320,16 +320,24 @@ class TypesUnclaimed(Event):
     types: str
 
 
+class _Loggers(dict[str, logging.Logger]):
+    """The logger of each part."""
+
+    def __missing__(self, part: str) -> logging.Logger:
+        logger = self[part] = logging.getLogger(f"aiojobs_lite.{part}")
+        return logger
+
+
 class Bus:
     """Hands events to the logs and to the listeners of one runner. Never waits, never raises into the engine."""
 
     def __init__(self) -> None:
         self._listeners: set[weakref.ref[Listener]] = set()  # one that nobody iterates any more goes by itself
-        self._loggers: dict[str, logging.Logger] = {}
+        self._loggers = _Loggers()
 
     def hears(self, kind: type[Event]) -> bool:
         """Whether anybody would notice an event of this kind: else it need not be made."""
-        return bool(self._listeners) or self._logger(kind.part).isEnabledFor(kind.level)
+        return bool(self._listeners) or self._loggers[kind.part].isEnabledFor(kind.level)
 
     def publish(self, event: Event) -> None:
         """Logs the event and hands it to every listener; one that is too slow loses its oldest."""
@@ -354,16 +362,10 @@ class Bus:
         return [listener for reference in tuple(self._listeners) if (listener := reference()) is not None]
 
     def _log(self, event: Event) -> None:
-        logger = self._logger(event.part)
+        logger = self._loggers[event.part]
         if logger.isEnabledFor(event.level):
             shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in _fields(event)}
             logger.log(event.level, "%s", event, extra={"event": type(event).__name__, **shown})
-
-    def _logger(self, part: str) -> logging.Logger:
-        logger = self._loggers.get(part)
-        if logger is None:
-            logger = self._loggers[part] = logging.getLogger(f"aiojobs_lite.{part}")
-        return logger
 
 
 class Listener:

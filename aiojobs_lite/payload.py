@@ -35,7 +35,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 # Models are stored by the names of their fields and read by them: an alias of their own need not lead back.
 _AS_STORED: dict[str, Any] = {"by_alias": False, "round_trip": True}
 _AS_READ: dict[str, Any] = {"by_alias": True, "by_name": True}
-_NOT_FINITE = re.compile(b"null|NaN|Infinity")  # how pydantic may write what JSON has no number for
+_NOT_FINITE = (b"null", b"NaN", b"Infinity")  # how pydantic may write what JSON has no number for
 _ASTERISKS = b'"**********"'  # how pydantic writes a secret that no annotation told of
 _USERS_TEXT = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 _REFUSED_KINDS = {
@@ -85,7 +85,7 @@ class Signature:
             raise InvalidPayload(self.job_type, problems(error)) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {_why(error)}")]) from None
-        if _NOT_FINITE.search(stored):
+        if _may_be_not_finite(stored):
             path = _first(_is_not_finite, _plain(self._adapter, validated))
             if path is not None:
                 raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
@@ -173,7 +173,7 @@ class Result:
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {_why(error)}") from None
-        if _NOT_FINITE.search(stored):
+        if _may_be_not_finite(stored):
             path = _first(_is_not_finite, _plain(self._adapter, value))
             if path is not None:
                 raise ValueError(f"{path}: must be a finite number, JSON has no other")
@@ -284,6 +284,11 @@ def _find_secret(schema: Any, path: str) -> str | None:
         return None
     found = (_find_secret(part, where) for where, part in parts)
     return next((one for one in found if one is not None), None)
+
+
+def _may_be_not_finite(stored: bytes) -> bool:
+    null, nan, infinity = _NOT_FINITE
+    return null in stored or nan in stored or infinity in stored
 
 
 def _is_not_finite(value: object) -> bool:

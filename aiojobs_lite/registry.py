@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.context import JobContext
@@ -61,18 +72,19 @@ class BoundJob(Generic[R_co]):
 
     def row(self, now: int) -> NewJob:
         """The row to insert, enqueued at `now` (microseconds)."""
-        job_type, how = self.job_type, self.how
-        if how is _AS_DECLARED:
-            return NewJob(job_type.name, self.payload, job_type.priority, now, job_type.max_attempts, now)
-        scheduled_at = now
-        if how.at is not None:
-            scheduled_at = to_micros(how.at)
-        elif how.delay is not None:
-            scheduled_at = after(now, how.delay)
-        priority = job_type.priority if how.priority is None else how.priority
-        return NewJob(
-            job_type.name, self.payload, priority, scheduled_at, job_type.max_attempts, now, how.idempotency_key
-        )
+        return _row(self.job_type, self.payload, self.how, now)
+
+
+def _row(job_type: JobType[..., Any], payload: str, how: Enqueueing, now: int) -> NewJob:
+    if how is _AS_DECLARED:
+        return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
+    scheduled_at = now
+    if how.at is not None:
+        scheduled_at = to_micros(how.at)
+    elif how.delay is not None:
+        scheduled_at = after(now, how.delay)
+    priority = job_type.priority if how.priority is None else how.priority
+    return NewJob(job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, how.idempotency_key)
 
 
 class Enqueueable(Generic[P, R_co]):
@@ -93,6 +105,10 @@ class Enqueueable(Generic[P, R_co]):
             PayloadTooLarge: If they take more than 256 KiB as JSON.
         """
         return BoundJob(self.job_type, self.job_type.signature.dump(args, kwargs), self.how)
+
+    def row(self, now: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
+        """The row of `bind(*args, **kwargs)`, to be inserted, enqueued at `now` (microseconds)."""
+        return _row(self.job_type, self.job_type.signature.dump(args, kwargs), self.how, now)
 
     def using(
         self,

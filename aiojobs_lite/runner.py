@@ -257,8 +257,10 @@ class JobRunner:
             RunnerError: If the runner cannot be used here and now.
         """
         engine = self._engine_here()
-        bound = self._resolved(job).bind(*args, **kwargs)
-        return (await self._insert(engine, [bound]))[0]
+        wanted = self._resolved(job)
+        row = wanted.row(self._clock.now(), args, kwargs)
+        ((job_id, is_new),) = await engine.write(Insert((row,)))
+        return self._enqueued(wanted.job_type, job_id, is_new)
 
     async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.
@@ -281,7 +283,11 @@ class JobRunner:
             if not isinstance(one, BoundJob):
                 raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
             self._registry.check(one.job_type)
-        return await self._insert(engine, bound) if bound else []
+        if not bound:
+            return []
+        now = self._clock.now()
+        inserted: list[Inserted] = await engine.write(Insert(tuple([one.row(now) for one in bound])))
+        return [self._enqueued(one.job_type, *answer) for one, answer in zip(bound, inserted, strict=True)]
 
     @overload
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
@@ -362,32 +368,24 @@ class JobRunner:
         self._registry.check(job.job_type)
         return job
 
-    async def _insert(self, engine: Engine, bound: list[BoundJob[Any]]) -> list[JobHandle[Any]]:
-        now = self._clock.now()
-        inserted: list[Inserted] = await engine.write(Insert(tuple([one.row(now) for one in bound])))
-        if self._bus.hears(JobEnqueued):
-            for one, (job_id, is_new) in zip(bound, inserted, strict=True):
-                if is_new:
-                    self._bus.publish(JobEnqueued(job_id, one.job_type.name))
-        return [
-            JobHandle(one.job_type, self.jobs, job_id, is_new=is_new)
-            for one, (job_id, is_new) in zip(bound, inserted, strict=True)
-        ]
+    def _enqueued(self, job_type: JobType[..., R], job_id: int, is_new: bool) -> JobHandle[R]:  # noqa: FBT001  # of Inserted
+        if is_new and self._bus.hears(JobEnqueued):
+            self._bus.publish(JobEnqueued(job_id, job_type.name))
+        return JobHandle(job_type, self.jobs, job_id, is_new=is_new)
 
     def _engine_here(self) -> Engine:
         """The engine, if it can be used from here and now."""
-        loop = self._usable_loop()
         try:
             here = asyncio.get_running_loop()
         except RuntimeError:
             here = None
-        if here is not loop:
-            raise WrongEventLoop(
-                "the runner belongs to the event loop in which it was started, and this is another one or none. "
-                "Use enqueue_threadsafe from a thread, or a runner for each loop."
-            )
-        assert self._engine is not None  # noqa: S101  # since it is started
-        return self._engine
+        if self._started and here is self._loop and self._engine is not None:
+            return self._engine  # nor is this a forked process: it would have another loop, or none
+        self._usable_loop()
+        raise WrongEventLoop(
+            "the runner belongs to the event loop in which it was started, and this is another one or none. "
+            "Use enqueue_threadsafe from a thread, or a runner for each loop."
+        )
 
     def _usable_loop(self) -> asyncio.AbstractEventLoop:
         if not self._started or self._loop is None:

@@ -250,8 +250,8 @@ async def test_the_drain_takes_no_new_job(database: Path) -> None:
     runner = JobRunner(database, jobs=[one_at_a_time])
     async with runner:
         await runner.enqueue_many([one_at_a_time.bind(n) for n in range(5)])
-        events = runner.events()
         await entered.wait()
+        events = runner.events()
         assert runner._engine is not None
         runner._engine.drain("test")
         release.set()

@@ -317,8 +317,9 @@ async def test_a_paused_type_waits_until_it_is_resumed(working: JobRunner, datab
     async with working:  # it is kept in the database
         await working.run_until_idle()
         assert working.stats().by_type["email.welcome"].pending == 1
+        started = working.events()
         await working.resume("email.welcome")
-        assert (await next_event(working.events(), AttemptStarted)).job_id == held.id
+        assert (await next_event(started, AttemptStarted)).job_id == held.id
         await working.run_until_idle()
         assert working.stats().completed == 2
     assert [event async for event in events if isinstance(event, TypeResumed)] == []

@@ -89,6 +89,7 @@ class Engine:
             store, clock, bus,
             next_claim=self._next_claim, committed=self._committed, idle=self._went_idle,
         )  # fmt: skip
+        self.write = self._committer.write
         self._drain_asked = asyncio.Event()
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,
@@ -166,10 +167,6 @@ class Engine:
     async def until_draining(self) -> None:
         """Returns when the drain has begun."""
         await self._drain_asked.wait()
-
-    async def write(self, write: Write) -> Any:
-        """Makes a write durable; see `Committer.write`."""
-        return await self._committer.write(write)
 
     async def order(self, work: Coroutine[Any, Any, T]) -> T:
         """Carries out a write and what follows from it: all of it, or nothing. A cancelled caller does not wait."""

@@ -152,23 +152,26 @@ class Executor:
         for run in runs:
             self._running[run.claimed.id] = run
             self._noted.add(run.claimed.id)
+        loop = asyncio.get_running_loop()
         if self._draining():
             for run in runs:
                 self._record(run, Ended(stopped=Stop.SHUTDOWN))
-        elif runs:
-            asyncio.get_running_loop().call_soon(self._begin, runs)
+        elif _EAGER and loop.get_task_factory() is None:
+            loop.call_soon(self._begin, loop, runs)
+        else:
+            for run in runs:
+                loop.create_task(self._attempt(run), context=contextvars.Context())  # noqa: RUF006  # the loop holds it
 
-    def _begin(self, runs: list[Running]) -> None:
-        """In a turn of its own: whoever enqueued these jobs goes on first, and is never inside of a handler."""
-        loop = asyncio.get_running_loop()
-        is_eager = _EAGER and loop.get_task_factory() is None
+    def _begin(self, loop: asyncio.AbstractEventLoop, runs: list[Running]) -> None:
+        """Does the first step of each attempt; most need no other. In a turn of its own: whoever enqueued the jobs goes
+        on first, and is never inside of a handler.
+        """
         for run in runs:
             if self._closed:
                 self._forget(run)
-            elif is_eager:  # the first step is done here, and most need no other
-                asyncio.Task(self._attempt(run), loop=loop, context=contextvars.Context(), eager_start=True)
             else:
-                loop.create_task(self._attempt(run), context=contextvars.Context())  # noqa: RUF006  # held by the loop
+                context = contextvars.Context()
+                asyncio.Task(self._attempt(run), loop=loop, context=context, eager_start=True)  # type: ignore[call-arg]
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Asks one attempt to end; returns whether it runs here."""

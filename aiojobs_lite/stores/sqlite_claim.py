@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -87,6 +87,7 @@ class Claiming:
             for job_type in types
             if (room := self._room[job_type]) > 0
         ]
+        due: Iterable[tuple[Any, ...]]
         if (new and cursors) or len(cursors) > 1:  # each is read no further than it is needed
             due = heapq.merge(*cursors, new, key=_SCHEDULED_AT_AND_ID)
         else:

@@ -102,20 +102,19 @@ def _size(writes: Sequence[Write]) -> int:
     """How many rows the writes are about, at most; more than is small if one of them may take long by itself."""
     size, text = 0, 0
     for write in writes:
-        kind = type(write)
-        if kind not in _QUICK:
+        if type(write) not in _QUICK:
             return _SMALL + 1
         size += 1
-        if kind is Finish:
+        if type(write) is Finish:
             if write.result is not None:
                 text += len(write.result)
             if write.failure is not None:  # more statements, and a traceback
                 size += 2
                 text += len(write.failure.traceback or "")
-        elif kind is Insert:
+        elif type(write) is Insert:
             size += len(write.rows) - 1
             for row in write.rows:
                 text += len(row.payload)
-        elif kind is Claim and write.look_at:
+        elif type(write) is Claim and write.look_at:
             size += write.limit
     return size if text <= _LIGHT else _SMALL + 1

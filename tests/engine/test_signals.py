@@ -291,10 +291,18 @@ async def test_a_forked_process_ends_by_a_signal_as_if_there_were_no_runner(tmp_
         import asyncio, multiprocessing, time
         from aiojobs_lite import JobRunner
 
+        fork = multiprocessing.get_context("fork")
+        up = fork.Event()  # until then Python itself forgets the signals that come: its clean-up after a fork does
+
+        def work():
+            up.set()
+            time.sleep(60)
+
         async def main():
             async with JobRunner("jobs.db"):
-                child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+                child = fork.Process(target=work)
                 child.start()
+                await asyncio.to_thread(up.wait, 20)
                 child.terminate()
                 await asyncio.to_thread(child.join, 20)
                 print(child.exitcode)
