@@ -35,7 +35,6 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 # Models are stored by the names of their fields and read by them: an alias of their own need not lead back.
 _AS_STORED: dict[str, Any] = {"by_alias": False, "round_trip": True}
 _AS_READ: dict[str, Any] = {"by_alias": True, "by_name": True}
-_NOT_FINITE = (b"null", b"NaN", b"Infinity")  # how pydantic may write what JSON has no number for
 _ASTERISKS = b'"**********"'  # how pydantic writes a secret that no annotation told of
 _USERS_TEXT = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 _REFUSED_KINDS = {
@@ -85,7 +84,7 @@ class Signature:
             raise InvalidPayload(self.job_type, problems(error)) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {_why(error)}")]) from None
-        if _may_be_not_finite(stored):
+        if b"null" in stored or b"NaN" in stored or b"Infinity" in stored:  # JSON has no number for it
             path = _first(_is_not_finite, _plain(self._adapter, validated))
             if path is not None:
                 raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
@@ -102,7 +101,7 @@ class Signature:
             raise InvalidPayload(self.job_type, found) from None
         return stored.decode()
 
-    def load(self, payload: str) -> tuple[list[Any], dict[str, Any]]:
+    def load(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a stored payload: by position for those that the handler takes only so, else by name.
 
         Raises:
@@ -116,9 +115,9 @@ class Signature:
         except ValidationError as error:
             raise InvalidPayload(self.job_type, problems(error), _WAITS) from None
         if not self._positional_only:
-            return [], kwargs
+            return (), kwargs
         # Each takes its place: one that was left out must not let the next one slip into it.
-        return [kwargs.pop(name, default) for name, default in self._positional_only.items()], kwargs
+        return tuple([kwargs.pop(name, default) for name, default in self._positional_only.items()]), kwargs
 
     def _add(self, parameter: inspect.Parameter, hints: Mapping[str, Any], fields: dict[str, Any]) -> None:
         name = parameter.name
@@ -173,7 +172,7 @@ class Result:
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {_why(error)}") from None
-        if _may_be_not_finite(stored):
+        if b"null" in stored or b"NaN" in stored or b"Infinity" in stored:  # JSON has no number for it
             path = _first(_is_not_finite, _plain(self._adapter, value))
             if path is not None:
                 raise ValueError(f"{path}: must be a finite number, JSON has no other")
@@ -284,11 +283,6 @@ def _find_secret(schema: Any, path: str) -> str | None:
         return None
     found = (_find_secret(part, where) for where, part in parts)
     return next((one for one in found if one is not None), None)
-
-
-def _may_be_not_finite(stored: bytes) -> bool:
-    null, nan, infinity = _NOT_FINITE
-    return null in stored or nan in stored or infinity in stored
 
 
 def _is_not_finite(value: object) -> bool:

@@ -50,7 +50,7 @@ from tests.payloads import (
 )
 
 
-def there_and_back(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+def there_and_back(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     signature = Signature("t", handler)
     stored = signature.dump(args, kwargs)
     json.loads(stored, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
@@ -100,7 +100,7 @@ def there_and_back(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> tu
 def test_an_argument_comes_back_as_it_went(annotation: Any, value: Any) -> None:
     expected = [1, 2] if annotation == Json[list[int]] else value
     args, kwargs = there_and_back(handler_of(annotation), value=value)
-    assert args == []
+    assert args == ()
     assert kwargs == {"value": expected}
     assert type(kwargs["value"]) is type(expected)
 
@@ -113,7 +113,7 @@ def test_an_argument_comes_back_as_it_went(annotation: Any, value: Any) -> None:
     )
 )  # fmt: skip
 def test_any_json_comes_back_as_it_went(value: Any) -> None:
-    assert there_and_back(handler_of(Any), value=value) == ([], {"value": value})
+    assert there_and_back(handler_of(Any), value=value) == ((), {"value": value})
 
 
 def test_what_is_given_is_stored_as_what_it_is_declared() -> None:
@@ -125,7 +125,7 @@ def test_what_is_given_is_stored_as_what_it_is_declared() -> None:
 
 
 def test_a_parameter_without_annotation_takes_any_json() -> None:
-    assert there_and_back(lambda value: None, [1, "a"]) == ([], {"value": [1, "a"]})
+    assert there_and_back(lambda value: None, [1, "a"]) == ((), {"value": [1, "a"]})
 
 
 # How arguments find their names.
@@ -153,19 +153,21 @@ def test_arguments_are_stored_by_name_and_defaults_are_left_out(args: Any, kwarg
     signature = Signature("t", mixed)
     assert signature.takes_context
     assert json.loads(signature.dump(args, kwargs)) == stored
-    assert signature.load(json.dumps(stored)) == ([], stored)
+    assert signature.load(json.dumps(stored)) == ((), stored)
 
 
 @pytest.mark.parametrize(
     ("stored", "args", "kwargs"),
     [
-        ("{}", [1, 2], {}),
-        ('{"a":7}', [7, 2], {}),
-        ('{"b":7}', [1, 7], {}),
-        ('{"b":7,"c":8}', [1, 7], {"c": 8}),
+        ("{}", (1, 2), {}),
+        ('{"a":7}', (7, 2), {}),
+        ('{"b":7}', (1, 7), {}),
+        ('{"b":7,"c":8}', (1, 7), {"c": 8}),
     ],
 )
-def test_arguments_that_go_by_position_keep_their_places(stored: str, args: list[int], kwargs: dict[str, int]) -> None:
+def test_arguments_that_go_by_position_keep_their_places(
+    stored: str, args: tuple[int, ...], kwargs: dict[str, int]
+) -> None:
     assert Signature("t", only_by_position).load(stored) == (args, kwargs)
     assert Signature("t", only_by_position).dump((), json.loads(stored)) == stored
 
@@ -266,7 +268,7 @@ def test_what_is_nested_too_deeply_to_be_read_again_is_refused(depth: int) -> No
 
 
 def test_what_is_nested_deeply_enough_to_be_read_again_is_taken() -> None:
-    assert there_and_back(handler_of(Any), value=nested(150)) == ([], {"value": nested(150)})
+    assert there_and_back(handler_of(Any), value=nested(150)) == ((), {"value": nested(150)})
 
 
 def test_what_contains_itself_is_refused() -> None:
@@ -316,7 +318,7 @@ def test_an_honest_none_next_to_numbers_is_taken() -> None:
     _, kwargs = there_and_back(handler_of(Any), value=value)
     assert kwargs["value"] == {**value, "loose": {"number": None}}
     many = Many(loose=frozenset([Loose(number=None)]))
-    assert there_and_back(handler_of(Many), value=many) == ([], {"value": many})
+    assert there_and_back(handler_of(Many), value=many) == ((), {"value": many})
 
 
 # How big.

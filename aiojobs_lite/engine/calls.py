@@ -172,7 +172,7 @@ def _called(where: tuple[str, str], claimed: Claimed) -> _Told:
     job_type: JobType[..., Any] = found if isinstance(found, JobType) else JobType(found, name=claimed.type)
     args, kwargs = job_type.signature.load(claimed.payload)
     if job_type.signature.takes_context:
-        args = [JobContext(claimed), *args]
+        args = (JobContext(claimed), *args)
     value = _really_called(contextvars.Context().run(job_type.handler, *args, **kwargs))  # of its own: others follow
     result, note = dumped(job_type, value)
     return _Told(result, note)

@@ -24,7 +24,7 @@ _MOST_AT_ONCE = 16  # writes of one caller in one turn of the event loop
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
 
 _IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
-Done = Callable[[Any, StoreError | None], None]
+Done = Callable[[Any, Any, StoreError | None], None]  # the write, its answer, or why it cannot be saved
 
 
 # One write that waits: for a caller (the future), or for the engine, which keeps it until it is saved (the callback).
@@ -114,9 +114,10 @@ class Committer:
 
         Many callers are better served together, in this turn and in the next; and the host must have its turn.
         """
-        if not self._callers:
-            asyncio.get_running_loop().call_soon(self._turned)
-        self._callers.add(asyncio.current_task())
+        if len(self._callers) < 2:  # else it is known that they are many
+            if not self._callers:
+                asyncio.get_running_loop().call_soon(self._turned)
+            self._callers.add(asyncio.current_task())
         if self._left_at_once == 0 or len(self._callers) > 1 or not self.is_idle:
             return None
         self._left_at_once -= 1
@@ -142,9 +143,9 @@ class Committer:
         self._callers.clear()
 
     def keep(self, write: Write, done: Done) -> None:
-        """Takes a write of the engine, which is repeated until it is saved; then calls `done(answer, None)`.
+        """Takes a write of the engine, which is repeated until it is saved; then calls `done(write, answer, None)`.
 
-        Only a write that the store rejects as it stands ends with `done(None, error)`.
+        Only a write that the store rejects as it stands ends with `done(write, None, error)`.
         """
         self._kept.append((write, None, done))
         self._alarm.ring()
@@ -218,9 +219,9 @@ class Committer:
             if future is not None and not future.done():
                 future.set_result(answer)  # first of all: responses wait for it
         _told(self._committed, applied, answers[-1] if claim else None)
-        for (_, _, done), answer in zip(entries, answers, strict=False):
+        for (write, _, done), answer in zip(entries, answers, strict=False):
             if done is not None:
-                _told(done, answer, None)
+                _told(done, write, answer, None)
 
     async def _one_by_one(self, entries: list[_Entry]) -> None:
         """One write poisons its transaction: each is tried alone, so that only its own caller hears of it."""
@@ -289,8 +290,8 @@ def _told(whom: Callable[..., None], *what: object) -> None:
 
 
 def _fail(entry: _Entry, error: StoreError) -> None:
-    _, future, done = entry
+    write, future, done = entry
     if done is not None:
-        _told(done, None, error)
+        _told(done, write, None, error)
     elif future is not None and not future.done():
         future.set_exception(error)

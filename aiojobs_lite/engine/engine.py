@@ -338,7 +338,7 @@ class Engine:
     def _kept(self, write: Write) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
 
-        def done(answer: object, error: StoreError | None) -> None:
+        def done(_write: Write, answer: object, error: StoreError | None) -> None:
             if not future.done():
                 future.set_result(answer) if error is None else future.set_exception(error)
 
@@ -419,5 +419,5 @@ def _seen(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-def _nothing(_answer: object, _error: StoreError | None) -> None:
+def _nothing(_write: Write, _answer: object, _error: StoreError | None) -> None:
     """A note that could not be saved changes nothing: its job is rescued all the same."""

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from aiojobs_lite.stats import Metrics
 
 _EAGER = sys.version_info >= (3, 12)
 _RETURNED = Ended()  # nothing
-Keep = Callable[[Write, Callable[[Any, StoreError | None], None]], None]
+Keep = Callable[[Write, Callable[[Any, Any, StoreError | None], None]], None]
 
 
 class Running:
@@ -41,6 +41,7 @@ class Running:
     __slots__ = (
         "cancel_requested",
         "claimed",
+        "entered",
         "job_type",
         "started",
         "stopped",
@@ -59,9 +60,10 @@ class Running:
         self.stopping: threading.Event | None = None if job_type.mode == "async" else threading.Event()
         self.stuck = False
         self.cancel_requested = False
-        self.timers: list[Timer] = []
+        self.timers: list[Timer] | None = None
         self.thread_id: int | None = None
-        self.task: asyncio.Task[None] | None = None  # from its first step on
+        self.task: asyncio.Task[None] | None = None
+        self.entered = False  # whether it has come to its first step
 
     def stack(self) -> str:
         """Where the handler is, for a person."""
@@ -120,7 +122,8 @@ class Executor:
         self._cancel_grace = cancel_grace
         self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._running: dict[int, Running] = {}
-        self._saving: set[int] = set()
+        self._saving: dict[int, float] = {}  # ends that are still to be saved: how long their attempts took
+        self._when_saved = self._saved  # one object for all
         self._noted: set[int] = set()
         self._changed = asyncio.Event()
         self._closed = False
@@ -160,7 +163,8 @@ class Executor:
             loop.call_soon(self._begin, loop, runs)
         else:
             for run in runs:
-                loop.create_task(self._attempt(run), context=contextvars.Context())  # noqa: RUF006  # the loop holds it
+                name = run.job_type.name
+                run.task = loop.create_task(self._attempt(run), name=name, context=contextvars.Context())
 
     def _begin(self, loop: asyncio.AbstractEventLoop, runs: list[Running]) -> None:
         """Does the first step of each attempt; most need no other. In a turn of its own: whoever enqueued the jobs goes
@@ -170,8 +174,8 @@ class Executor:
             if self._closed:
                 self._forget(run)
             else:
-                context = contextvars.Context()
-                asyncio.Task(self._attempt(run), loop=loop, context=context, eager_start=True)  # type: ignore[call-arg]
+                name, context = run.job_type.name, contextvars.Context()
+                asyncio.Task(self._attempt(run), loop=loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg]  # from Python 3.12 on
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Asks one attempt to end; returns whether it runs here."""
@@ -217,45 +221,44 @@ class Executor:
             call()
 
     async def _attempt(self, run: Running) -> None:
-        run.task = asyncio.current_task()
+        run.entered = True
+        if run.task is None:  # this step is done within its making
+            run.task = asyncio.current_task()
         try:
-            ended = await self._call(run)
+            called = self._called(run)
+            ended = called if isinstance(called, Ended) else _ended(run, await called)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
             ended = Ended(error=error, failure=describe(error), stopped=run.stopped)
-        self._call_off_timers(run)
+        if run.timers:
+            self._call_off_timers(run)
         if not self._closed:
             self._record(run, ended)
         elif run.thread_id is None:  # else the loop was closed over it, and its thread goes on
             self._forget(run)
 
-    async def _call(self, run: Running) -> Ended:
+    def _called(self, run: Running) -> Ended | Awaitable[Any]:
+        """Calls the handler. What it returns is to be awaited; or how the attempt ended, if it was not called."""
         claimed, job_type = run.claimed, run.job_type
+        signature = job_type.signature
         if run.stopped is not None:
             return Ended(stopped=run.stopped)
         try:
-            args, kwargs = job_type.signature.load(claimed.payload)
+            args, kwargs = signature.load(claimed.payload)
         except InvalidPayload as error:
             return Ended(unreadable=f"the payload no longer fits the handler: {error.summary}")
         if self._bus.hears(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
-        if job_type.signature.takes_context:
-            args = [JobContext(claimed, self._deps, run.stopping), *args]
-        if job_type.signature.injected:
+        if job_type.mode == "process":
+            return self._in_process(run)
+        if signature.takes_context:
+            args = (JobContext(claimed, self._deps, run.stopping), *args)
+        if signature.injected:
             kwargs.update(self._injected[claimed.type])
-        if job_type.mode == "async":
-            self._entered(run)
-            value = await job_type.handler(*args, **kwargs)
-            if run.stopped is not None:  # it swallowed its cancellation: what it returns is not to be trusted
-                return Ended(stopped=run.stopped)
-        elif job_type.mode == "thread":
-            self._entered(run)
-            value = await call_in_thread(job_type.handler, args, kwargs, run)
-        else:
-            return await self._in_process(run)
-        if value is None:
-            return _RETURNED
-        result, note = dumped(job_type, value)
-        return Ended(result=result, note=note)
+        self._entered(run)
+        if job_type.mode == "thread":
+            return call_in_thread(job_type.handler, args, kwargs, run)
+        handler: Callable[..., Awaitable[Any]] = job_type.handler
+        return handler(*args, **kwargs)
 
     async def _in_process(self, run: Running) -> Ended:
         try:
@@ -269,28 +272,25 @@ class Executor:
     def _entered(self, run: Running) -> None:
         """The handler's first line is next: from here its time counts."""
         if run.job_type.timeout is not None:
-            run.timers.append(self._clock.call_later(run.job_type.timeout, partial(self._stop, run, Stop.TIMEOUT)))
+            self._set_timer(run, run.job_type.timeout, partial(self._stop, run, Stop.TIMEOUT))
         run.started = time.perf_counter()
 
     def _record(self, run: Running, ended: Ended) -> None:
-        claimed = run.claimed
+        claimed, job_type = run.claimed, run.job_type
         self._drop(run)
         duration = time.perf_counter() - run.started
-        end = self._settled(run, ended)
+        policy, now, cancelled = job_type.policy, self._clock.now(), run.cancel_requested
+        try:
+            end = settle(claimed, ended, policy, now, cancel_requested=cancelled)
+        except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+            ended = Ended(error=error, failure=describe(error), may_retry=True)
+            end = settle(claimed, ended, policy, now, cancel_requested=cancelled)
         self._metrics.ended(claimed.type, duration, succeeded=end.outcome is Outcome.SUCCEEDED)
         self._released(claimed.type)
         if not self._running:
             self._changed.set()
-        self._saving.add(claimed.id)
-        self._keep(end, partial(self._saved, end, duration))
-
-    def _settled(self, run: Running, ended: Ended) -> Finish:
-        policy, now, cancelled = run.job_type.policy, self._clock.now(), run.cancel_requested
-        try:
-            return settle(run.claimed, ended, policy, now, cancel_requested=cancelled)
-        except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
-            ended = Ended(error=error, failure=describe(error), may_retry=True)
-            return settle(run.claimed, ended, policy, now, cancel_requested=cancelled)
+        self._saving[claimed.id] = duration
+        self._keep(end, self._when_saved)
 
     def _drop(self, run: Running) -> None:
         """Takes a run off the list, unless another run of its job stands there: this one was taken from the runner
@@ -304,16 +304,16 @@ class Executor:
         if not self._running and self._when_empty is not None:
             self._when_empty()
 
-    def _saved(self, end: Finish, duration: float, held: bool | None, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
+    def _saved(self, end: Finish, held: bool | None, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
         if error is not None:
             # The store cannot take it as it stands (text that is no Unicode, say): save that it ended, at least.
             bare = end._replace(
                 result=None, failure=None, reason=f"its end could not be stored: {type(error).__name__}"
             )
             if bare != end:
-                self._keep(bare, partial(self._saved, bare, duration))
+                self._keep(bare, self._when_saved)
                 return
-        self._saving.discard(end.id)
+        duration = self._saving.pop(end.id, 0.0)
         if held:
             self._finished(end)
             publish_end(self._bus, end, duration)
@@ -328,9 +328,9 @@ class Executor:
         run.stopped = why
         if run.stopping is not None:
             run.stopping.set()
-        if run.job_type.mode != "thread" and run.task is not None:  # before its first step it will see it by itself
+        if run.job_type.mode != "thread" and run.entered and run.task:  # not entered: it would skip the boundary
             run.task.cancel(f"aiojobs_lite: {why.value}")
-        run.timers.append(self._clock.call_later(self._cancel_grace, partial(self._report_stuck, run)))
+        self._set_timer(run, self._cancel_grace, partial(self._report_stuck, run))
 
     def _report_stuck(self, run: Running) -> None:
         run.stuck = True
@@ -338,8 +338,26 @@ class Executor:
             claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
             self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))
 
+    def _set_timer(self, run: Running, delay: float, call: Callable[[], None]) -> None:
+        if run.timers is None:
+            run.timers = []
+        run.timers.append(self._clock.call_later(delay, call))
+
     @staticmethod
     def _call_off_timers(run: Running) -> None:
-        for timer in run.timers:
+        for timer in run.timers or ():
             timer.cancel()
-        run.timers.clear()
+        run.timers = None
+
+
+def _ended(run: Running, value: Any) -> Ended:
+    """How an attempt ended whose handler returned a value."""
+    if run.job_type.mode == "process":
+        ended: Ended = value
+        return ended
+    if run.stopped is not None and run.job_type.mode == "async":
+        return Ended(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
+    if value is None:
+        return _RETURNED
+    result, note = dumped(run.job_type, value)
+    return Ended(result=result, note=note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,12 +30,9 @@ class Kept:
     def __init__(self) -> None:
         self.answers: dict[Write, tuple[Any, StoreError | None]] = {}
 
-    def done(self, write: Write) -> Callable[[Any, StoreError | None], None]:
-        def told(answer: object, error: StoreError | None) -> None:
-            assert write not in self.answers  # once
-            self.answers[write] = answer, error
-
-        return told
+    def done(self, write: Write, answer: object, error: StoreError | None) -> None:
+        assert write not in self.answers  # once
+        self.answers[write] = answer, error
 
 
 class Desk:
@@ -68,7 +65,7 @@ class Desk:
 
     def keep(self, *writes: Write) -> None:
         for write in writes:
-            self.committer.keep(write, self.kept.done(write))
+            self.committer.keep(write, self.kept.done)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -43,9 +44,9 @@ class Desk:
             cancel_grace=5,
         )  # fmt: skip
 
-    def _keep(self, write: Write, done: Done) -> None:
+    def _keep(self, write: Write, done: Callable[[Any, Any, StoreError | None], None]) -> None:
         assert isinstance(write, Finish)
-        self.kept.append((write, done))
+        self.kept.append((write, partial(done, write)))
 
     def _refused(self) -> None:
         self.refused += 1

@@ -220,7 +220,7 @@ async def test_a_callback_that_fails_loses_no_other_answer() -> None:
     store = Scripted()
     async with committing(store, clock) as desk:
 
-        def bad(_answer: object, _error: object) -> None:
+        def bad(_write: object, _answer: object, _error: object) -> None:
             raise KeyError("a defect")
 
         async with one_group(desk, store):

@@ -111,7 +111,7 @@ async def test_a_handler_stopped_at_any_turn_ends_as_it_was_stopped_and_what_it_
         assert runner._engine is not None
         executor = runner._engine._executor
         run = executor._running.get(handle.id)
-        if run is not None and run.task is not None:
+        if run is not None and run.entered and run.task:
             stopped.append(run.task.cancel() if why is NATIVE else executor.stop(handle.id, why))
 
     async with asyncio.timeout(3 * PATIENCE), desk.runner as runner:
