@@ -11,20 +11,20 @@ SELECT
     (SELECT typeof(job_id) FROM ticks LIMIT 1);
 
 -- name: insert_jobs
--- Adds jobs, pending or claimed already.
+-- Adds jobs that all stand alike, pending or claimed already. Each value that is bound costs some time, hence so few.
 INSERT INTO jobs (
-    id, type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
-    status, attempts, owner, started_at
+    id, type, payload, priority, scheduled_at, max_attempts, created_at, status, attempts, owner, started_at
 )
-VALUES {rows};
+SELECT column1, column2, column3, column4, column5, column6, column7, ?, ?, ?, ?
+FROM (VALUES {rows});
 
--- name: insert_job_once
--- Adds one pending job with a key that is free.
+-- name: insert_job
+-- Adds one job with all that a job may have: a key that is free, a schedule and its tick.
 INSERT INTO jobs (
-    id, type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick,
-    status
+    status, attempts, owner, started_at,
+    id, type, payload, priority, scheduled_at, max_attempts, created_at, idempotency_key, schedule, tick
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending');
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: job_of_key
 -- The job that holds an idempotency key.
@@ -50,9 +50,8 @@ LIMIT ?;
 -- Gives jobs to an owner, one attempt each.
 UPDATE jobs
 SET status = 'processing', owner = ?, started_at = ?, attempts = min(attempts + 1, 9223372036854775807)
-FROM (VALUES {rows}) AS due
-WHERE jobs.id = due.column1
-    AND jobs.status = 'pending';
+WHERE status = 'pending'
+    AND id IN ({rows});
 
 -- name: processing_of_type
 -- How many jobs of a type are processing, over all owners.
@@ -91,7 +90,19 @@ WHERE status = 'pending'
     AND attempts = 0;
 
 -- name: finish_succeeded
--- Completes the attempts that (id, attempt, owner) still holds.
+-- Completes the attempts of one owner and number that it still holds, and that returned nothing. The plus sign keeps
+-- SQLite from the index of what is processing.
+UPDATE jobs
+SET
+    status = 'completed', owner = NULL, completed_at = ?, result = NULL, reason = NULL, cancel_requested = 0,
+    interrupted = 0
+WHERE +status = 'processing'
+    AND attempts = ?
+    AND owner = ?
+    AND id IN ({rows});
+
+-- name: finish_with_results
+-- Completes the attempts that (id, attempt, owner) still holds, each with what it returned.
 UPDATE jobs
 SET
     status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4,

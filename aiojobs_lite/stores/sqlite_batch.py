@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, groupby, islice
 from typing import Any
@@ -29,11 +29,12 @@ from aiojobs_lite.job import (
     Write,
 )
 from aiojobs_lite.stores.sqlite_claim import Claiming
-from aiojobs_lite.stores.sqlite_transaction import Fenced, Transaction
+from aiojobs_lite.stores.sqlite_transaction import Fenced, Statements, Transaction
 
-_NEW_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NEW_ROW = "(?, ?, ?, ?, ?, ?, ?)"
 _END_ROW = "(?, ?, ?, ?, ?)"
-_COLUMNS_OF_PENDING = (Status.PENDING.value, 0, None, None)
+_PENDING: tuple[Any, ...] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
+_NOTHING_MORE = (None, None, None)  # no key, no schedule, no tick
 
 
 def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
@@ -76,24 +77,43 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
 
 def _finish_all(transaction: Transaction, writes: Sequence[Any], indexes: Sequence[int], answers: list[Any]) -> None:
     """Ends attempts: those that succeeded many a statement, all others one by one."""
-    completed = [index for index in indexes if writes[index].outcome is Outcome.SUCCEEDED]
-    ended = [writes[index] for index in completed]
-    values = [(end.id, end.attempt, end.result, end.reason, end.owner) for end in ended]
-    for start, size, cursor in transaction.many("finish_succeeded", _END_ROW, values, (transaction.now,)):
+    plain: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    with_results, failed = [], []
+    for index in indexes:
+        end = writes[index]
+        if end.outcome is not Outcome.SUCCEEDED:
+            failed.append(index)
+        elif end.result is None and end.reason is None:
+            plain[end.attempt, end.owner].append(index)
+        else:
+            with_results.append(index)
+    for held_by, same in plain.items():
+        ids = [(writes[index].id,) for index in same]
+        statements = transaction.many("finish_succeeded", "?", ids, (transaction.now, *held_by))
+        _complete(transaction, writes, same, answers, statements)
+    ends = [writes[index] for index in with_results]
+    values = [(end.id, end.attempt, end.result, end.reason, end.owner) for end in ends]
+    statements = transaction.many("finish_with_results", _END_ROW, values, (transaction.now,))
+    _complete(transaction, writes, with_results, answers, statements)
+    for index in failed:
+        answers[index] = _finish(transaction, writes[index])
+
+
+def _complete(
+    transaction: Transaction, writes: Sequence[Any], indexes: Sequence[int], answers: list[Any], statements: Statements
+) -> None:
+    for start, size, cursor in statements:
         held = cursor.rowcount == size
         if not held and size > 1:
             raise Fenced
-        for index in completed[start : start + size]:
+        ended = indexes[start : start + size]
+        for index in ended:
             answers[index] = held
         if held:
-            for job_type, count in Counter([end.type for end in ended[start : start + size]]).items():
+            for job_type, count in Counter([writes[index].type for index in ended]).items():
                 tally = transaction.tally(job_type)
                 tally.processing -= count
                 tally.completed += count
-    if len(completed) < len(indexes):
-        for index in indexes:
-            if answers[index] is None:
-                answers[index] = _finish(transaction, writes[index])
 
 
 def _finish(transaction: Transaction, end: Finish) -> bool:
@@ -148,35 +168,35 @@ def _insert_all(transaction: Transaction, rows: Sequence[NewJob], claiming: Clai
 
 
 def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
-    tally = transaction.tally(row.type)
     found = transaction.one("job_of_key", (row.type, row.idempotency_key))  # an INSERT in vain would use up an id
     if found is not None:
         return Inserted(found[0], is_new=False)
-    tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-    (job_id,) = transaction.new_ids(1)
-    tally.last_id = job_id
-    transaction.run("insert_job_once", (job_id, *row))
-    return Inserted(job_id, is_new=True)
+    return _insert(transaction, [row], None)[0]
 
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> list[Inserted]:
     """Inserts jobs, many a statement, claimed at once where the claim has room."""
     claimed = claiming.claim(rows) if claiming else set()
     ids = transaction.new_ids(len(rows))
-    values: list[tuple[Any, ...]] = []
+    values: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {_PENDING: []}
     known = None
     for index, (job_id, row) in enumerate(zip(ids, rows, strict=True)):
         if row.type != known:
             known, tally = row.type, transaction.tally(row.type)
         tally.last_id = job_id
-        if index in claimed:
+        if claiming and index in claimed:
+            standing = claiming.standing
             tally.processing += 1
-            values.append((job_id, *row, *claiming.columns_of_claimed))  # type: ignore[union-attr]
         else:
+            standing = _PENDING
             tally.move(Status.PENDING, 1, 0, row.scheduled_at)
-            values.append((job_id, *row, *_COLUMNS_OF_PENDING))
-    for _ in transaction.many("insert_jobs", _NEW_ROW, values):
-        pass
+        if row[6:] == _NOTHING_MORE:
+            values.setdefault(standing, []).append((job_id, *row[:6]))
+        else:
+            transaction.run("insert_job", (*standing, job_id, *row))
+    for standing, alike in values.items():
+        for _ in transaction.many("insert_jobs", _NEW_ROW, alike, standing):
+            pass
     if claiming:
         claiming.inserted([(ids[index], rows[index]) for index in sorted(claimed)])
     return [Inserted(job_id, True) for job_id in ids]  # noqa: FBT003  # its second field

@@ -30,7 +30,7 @@ class Claiming:
         self._taken: Counter[str] = Counter()
         self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
         self._jobs: list[Claimed] = []
-        self.columns_of_claimed = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
+        self.standing: tuple[Any, ...] = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
         transaction.look_at(*claim.look_at)
 
     def claim(self, rows: Sequence[NewJob]) -> set[int]:
@@ -115,7 +115,7 @@ class Claiming:
         for job_type, count in Counter([job.type for job in jobs]).items():
             transaction.tally(job_type).claimed(count, retrying[job_type])
         ids = [(job.id,) for job in jobs]
-        for _ in transaction.many("claim_jobs", "(?)", ids, (self._claim.owner, transaction.now)):
+        for _ in transaction.many("claim_jobs", "?", ids, (self._claim.owner, transaction.now)):
             pass
 
     def _room_of(self, job_type: str) -> int:

@@ -16,6 +16,9 @@ from aiojobs_lite.stores.sqlite_ledger import UNKNOWN, Ledger, Tally
 LARGEST: Final = 128  # rows a statement; smaller ones come in powers of two, so that all stay prepared
 
 
+Statements = Iterator[tuple[int, int, sqlite3.Cursor]]
+
+
 class Fenced(Exception):
     """An attempt to be completed is no longer held; the transaction must be run again row by row."""
 
@@ -66,9 +69,7 @@ class Transaction:
         rows = self._connection.execute(self._sql[query], parameters).fetchall()
         return rows[0] if rows else None
 
-    def many(
-        self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()
-    ) -> Iterator[tuple[int, int, sqlite3.Cursor]]:
+    def many(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> Statements:
         """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
         if len(values) == 1:
             yield 0, 1, self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
