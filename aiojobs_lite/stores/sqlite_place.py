@@ -15,16 +15,15 @@ from typing import Final
 from aiojobs_lite.job import Cancel, Claim, Delete, Finish, Insert, MarkInterrupted, Tick, Write
 
 BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, there; here it does not
-_CHECKPOINT: Final = 1000  # pages of the write-ahead log, there; here it is left to grow
+_LOG: Final = 1000  # pages that the write-ahead log may grow to: a file that grows makes a durable commit slow
 _SMALL: Final = 300  # writes and rows; one or two milliseconds
 _FEW: Final = 4  # writes
 _LIGHT: Final = 64 * 1024  # characters of payloads and results
 _LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
-_LOG: Final = 4000  # pages that the log may grow by here until it is to be checkpointed
 _LOG_EACH: Final = 4  # pages that a transaction takes at least: one of the table, of an index or two, of the counts
 _ROWS_A_PAGE: Final = 16  # some more, for the indexes that a row moves between
 _AFTER_TROUBLE: Final = 100  # transactions there
-_QUICK_DISK: Final = 0.0005  # seconds; a commit that takes no longer is not worth the way there and back
+_QUICK_DISK: Final = 0.001  # seconds; a commit that takes no longer is not worth the way there and back
 _SHARE: Final = 0.00002  # seconds; a slower one is made up for by so many there that its share of each is no more
 _QUICK: Final = frozenset({Insert, Claim, Finish, Cancel, MarkInterrupted, Delete, Tick})
 
@@ -94,7 +93,7 @@ class Place:
         """Sets what SQLite may wait for."""
         if here is not self.is_here:
             connection.execute(f"PRAGMA busy_timeout = {0 if here else BUSY_STEP}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else _CHECKPOINT}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else _LOG}")
             self.is_here = here
 
 

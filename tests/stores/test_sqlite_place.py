@@ -186,7 +186,7 @@ async def test_at_once_is_for_commits_that_do_not_wait_for_the_disk_on_a_connect
         assert said == []
 
 
-@pytest.mark.parametrize(("seconds", "there"), [(0.0001, 0), (0.001, 50), (0.005, 250), (1.0, 50_000)])
+@pytest.mark.parametrize(("seconds", "there"), [(0.0001, 0), (0.001, 0), (0.002, 100), (0.005, 250), (1.0, 50_000)])
 def test_a_slow_disk_is_waited_for_there_the_longer_the_slower_it_was(seconds: float, there: int) -> None:
     place = Place()
     assert place.is_disk_quick
