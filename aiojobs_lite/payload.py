@@ -32,15 +32,16 @@ LARGEST_PAYLOAD = 256 * 1024  # bytes of JSON
 _WAITS = "The job waits for a handler that takes them, and is looked at again at the next start."
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
-# Models are stored by the names of their fields and read by them: an alias of their own need not lead back.
-_AS_STORED: dict[str, Any] = {"by_alias": False, "round_trip": True}
-_AS_READ: dict[str, Any] = {"by_alias": True, "by_name": True}
-_ASTERISKS = b'"**********"'  # how pydantic writes a secret that no annotation told of
+_ASTERISKS = '"**********"'  # how pydantic writes a secret that no annotation told of
 _USERS_TEXT = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 _REFUSED_KINDS = {
     inspect.Parameter.VAR_POSITIONAL: "*{name} cannot be stored by name; take a list instead",
     inspect.Parameter.VAR_KEYWORD: "**{name} cannot be validated; take a dict instead",
 }
+
+
+# Models are stored by the names of their fields and read by them: an alias of their own need not lead back. Of what
+# pydantic writes, `null`, `NaN` and `Infinity` may stand for a number that JSON has not.
 
 
 class Signature:
@@ -79,12 +80,13 @@ class Signature:
         given = self._by_name(args, kwargs) if args else kwargs
         try:
             validated = self._adapter.validator.validate_python(given)
-            stored = self._adapter.serializer.to_json(validated, **_AS_STORED)
+            encoded = self._adapter.serializer.to_json(validated, by_alias=False, round_trip=True)
         except ValidationError as error:
             raise InvalidPayload(self.job_type, problems(error)) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {_why(error)}")]) from None
-        if b"null" in stored or b"NaN" in stored or b"Infinity" in stored:  # JSON has no number for it
+        stored: str = encoded.decode()
+        if "null" in stored or "NaN" in stored or "Infinity" in stored:
             path = _first(_is_not_finite, _plain(self._adapter, validated))
             if path is not None:
                 raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
@@ -92,14 +94,14 @@ class Signature:
             path = _first(_is_secret, _plain(self._adapter, validated))
             if path is not None:
                 raise InvalidPayload(self.job_type, [(path, "is a secret, which would be stored as asterisks")])
-        if len(stored) > LARGEST_PAYLOAD:
-            raise PayloadTooLarge(self.job_type, len(stored), LARGEST_PAYLOAD)
+        if len(encoded) > LARGEST_PAYLOAD:
+            raise PayloadTooLarge(self.job_type, len(encoded), LARGEST_PAYLOAD)
         try:
-            self._adapter.validator.validate_json(stored, **_AS_READ)  # else the job would be made, and never run
+            self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)  # else it would never run
         except ValidationError as error:
             found = [(path, f"cannot be read back from JSON: {message}") for path, message in problems(error)]
             raise InvalidPayload(self.job_type, found) from None
-        return stored.decode()
+        return stored
 
     def load(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a stored payload: by position for those that the handler takes only so, else by name.
@@ -111,7 +113,7 @@ class Signature:
             problem = f"have {len(payload):,} characters, at most {LARGEST_PAYLOAD:,} bytes are read"
             raise InvalidPayload(self.job_type, [("arguments", problem)], _WAITS)
         try:
-            kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, **_AS_READ)
+            kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, by_alias=True, by_name=True)
         except ValidationError as error:
             raise InvalidPayload(self.job_type, problems(error), _WAITS) from None
         if not self._positional_only:
@@ -168,15 +170,15 @@ class Result:
             ValueError: If it cannot be stored as JSON.
         """
         try:
-            stored: bytes = self._adapter.serializer.to_json(value, warnings="error", **_AS_STORED)
+            stored = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True).decode()
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {_why(error)}") from None
-        if b"null" in stored or b"NaN" in stored or b"Infinity" in stored:  # JSON has no number for it
+        if "null" in stored or "NaN" in stored or "Infinity" in stored:
             path = _first(_is_not_finite, _plain(self._adapter, value))
             if path is not None:
                 raise ValueError(f"{path}: must be a finite number, JSON has no other")
-        return stored.decode()
+        return stored
 
     def load(self, stored: str) -> Any:
         """The value of stored JSON.
@@ -185,7 +187,7 @@ class Result:
             ValueError: If it does not fit the annotation.
         """
         try:
-            return self._adapter.validator.validate_json(stored, **_AS_READ)
+            return self._adapter.validator.validate_json(stored, by_alias=True, by_name=True)
         except ValidationError as error:
             raise ValueError("; ".join(f"{path}: {message}" for path, message in problems(error, "result"))) from None
 

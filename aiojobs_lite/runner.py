@@ -260,7 +260,9 @@ class JobRunner:
         wanted = self._resolved(job)
         row = wanted.row(self._clock.now(), args, kwargs)
         ((job_id, is_new),) = await engine.write(Insert((row,)))
-        return self._enqueued(wanted.job_type, job_id, is_new)
+        if is_new and self._bus.hears(JobEnqueued):
+            self._bus.publish(JobEnqueued(job_id, wanted.job_type.name))
+        return JobHandle(wanted.job_type, self.jobs, job_id, is_new=is_new)
 
     async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.
@@ -287,7 +289,14 @@ class JobRunner:
             return []
         now = self._clock.now()
         inserted: list[Inserted] = await engine.write(Insert(tuple([one.row(now) for one in bound])))
-        return [self._enqueued(one.job_type, *answer) for one, answer in zip(bound, inserted, strict=True)]
+        if self._bus.hears(JobEnqueued):
+            for one, (job_id, is_new) in zip(bound, inserted, strict=True):
+                if is_new:
+                    self._bus.publish(JobEnqueued(job_id, one.job_type.name))
+        return [
+            JobHandle(one.job_type, self.jobs, job_id, is_new=is_new)
+            for one, (job_id, is_new) in zip(bound, inserted, strict=True)
+        ]
 
     @overload
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
@@ -367,11 +376,6 @@ class JobRunner:
             raise InvalidOption("job", job, "a job type (a function with @runner.job or @job) or the name of one")
         self._registry.check(job.job_type)
         return job
-
-    def _enqueued(self, job_type: JobType[..., R], job_id: int, is_new: bool) -> JobHandle[R]:  # noqa: FBT001  # of Inserted
-        if is_new and self._bus.hears(JobEnqueued):
-            self._bus.publish(JobEnqueued(job_id, job_type.name))
-        return JobHandle(job_type, self.jobs, job_id, is_new=is_new)
 
     def _engine_here(self) -> Engine:
         """The engine, if it can be used from here and now."""

@@ -189,7 +189,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming
             tally.processing += 1
         else:
             standing = _PENDING
-            tally.move(Status.PENDING, 1, 0, row.scheduled_at)
+            tally.add(row.scheduled_at)
         if row[6:] == _NOTHING_MORE:
             values.setdefault(standing, []).append((job_id, *row[:6]))
         else:

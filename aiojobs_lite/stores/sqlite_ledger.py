@@ -69,6 +69,14 @@ class Tally:
         else:
             setattr(self, status, getattr(self, status) + by)
 
+    def add(self, scheduled_at: int) -> None:
+        """One more pending job, a new one."""
+        self.pending += 1
+        if scheduled_at > self.due_mark:
+            self.scheduled += 1
+        if self.earliest is None or scheduled_at < self.earliest:
+            self.earliest = scheduled_at
+
     def claimed(self, count: int, retrying: int) -> None:
         """So many pending jobs that were due have become processing, some of them after a failed attempt."""
         self.pending -= count
