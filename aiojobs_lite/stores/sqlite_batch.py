@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, repeat
 from typing import Any
 
 from aiojobs_lite.job import (
@@ -34,7 +34,6 @@ from aiojobs_lite.stores.sqlite_transaction import Fenced, Statements, Transacti
 _NEW_ROW = "(?, ?, ?, ?, ?, ?, ?)"
 _END_ROW = "(?, ?, ?, ?, ?)"
 _PENDING: tuple[Any, ...] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
-_NOTHING_MORE = (None, None, None)  # no key, no schedule, no tick
 
 
 def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
@@ -176,30 +175,34 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming | None) -> list[Inserted]:
     """Inserts jobs, many a statement, claimed at once where the claim has room."""
-    claimed = claiming.claim(rows) if claiming else set()
+    chosen = claiming.claim(rows) if claiming else ()
+    standing: tuple[Any, ...] = claiming.standing if claiming else ()
     ids = transaction.new_ids(len(rows))
-    values: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {_PENDING: []}
+    pending: list[tuple[Any, ...]] = []
+    claimed: list[tuple[Any, ...]] = []
     known = None
-    for index, (job_id, row) in enumerate(zip(ids, rows, strict=True)):
-        if row.type != known:
-            known, tally = row.type, transaction.tally(row.type)
+    for index, row in enumerate(rows):
+        job_id = ids[index]
+        job_type, payload, priority, scheduled_at, max_attempts, created_at, key, schedule, tick = row
+        if job_type != known:
+            known, tally = job_type, transaction.tally(job_type)
         tally.last_id = job_id
-        if claiming and index in claimed:
-            standing = claiming.standing
+        is_chosen = index in chosen
+        if is_chosen:
             tally.processing += 1
         else:
-            standing = _PENDING
-            tally.add(row.scheduled_at)
-        if row[6:] == _NOTHING_MORE:
-            values.setdefault(standing, []).append((job_id, *row[:6]))
+            tally.add(scheduled_at)
+        if key is None and schedule is None and tick is None:
+            values = claimed if is_chosen else pending
+            values.append((job_id, job_type, payload, priority, scheduled_at, max_attempts, created_at))
         else:
-            transaction.run("insert_job", (*standing, job_id, *row))
-    for standing, alike in values.items():
-        for _ in transaction.many("insert_jobs", _NEW_ROW, alike, standing):
+            transaction.run("insert_job", (*(standing if is_chosen else _PENDING), job_id, *row))
+    for first, alike in ((_PENDING, pending), (standing, claimed)):
+        for _ in transaction.many("insert_jobs", _NEW_ROW, alike, first):
             pass
     if claiming:
-        claiming.inserted([(ids[index], rows[index]) for index in sorted(claimed)])
-    return [Inserted(job_id, True) for job_id in ids]  # noqa: FBT003  # its second field
+        claiming.inserted([(ids[index], rows[index]) for index in sorted(chosen)])
+    return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new
 
 
 # Writes that come one by one.
