@@ -101,9 +101,10 @@ class Committer:
             raise RunnerClosed
         if self._degraded is not None:
             raise StoreUnavailable(self._degraded.code, "it was found so before")
-        applied = self._at_once(write)
-        if applied is not None:
-            return applied.answers[0]
+        if len(self._callers) < 2:  # else many want something in this turn, and are served together
+            applied = self._at_once(write)
+            if applied is not None:
+                return applied.answers[0]
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((write, future, None))
         self._alarm.ring()
@@ -114,10 +115,9 @@ class Committer:
 
         Many callers are better served together, in this turn and in the next; and the host must have its turn.
         """
-        if len(self._callers) < 2:  # else it is known that they are many
-            if not self._callers:
-                asyncio.get_running_loop().call_soon(self._turned)
-            self._callers.add(asyncio.current_task())
+        if not self._callers:
+            asyncio.get_running_loop().call_soon(self._turned)
+        self._callers.add(asyncio.current_task())
         if self._left_at_once == 0 or len(self._callers) > 1 or not self.is_idle:
             return None
         self._left_at_once -= 1

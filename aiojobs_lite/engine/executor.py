@@ -171,11 +171,8 @@ class Executor:
         on first, and is never inside of a handler.
         """
         for run in runs:
-            if self._closed:
-                self._forget(run)
-            else:
-                name, context = run.job_type.name, contextvars.Context()
-                asyncio.Task(self._attempt(run), loop=loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg]  # from Python 3.12 on
+            name, context = run.job_type.name, contextvars.Context()
+            asyncio.Task(self._attempt(run), loop=loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg]  # from Python 3.12 on
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Asks one attempt to end; returns whether it runs here."""
@@ -221,6 +218,9 @@ class Executor:
             call()
 
     async def _attempt(self, run: Running) -> None:
+        if self._closed:
+            self._forget(run)
+            return
         run.entered = True
         if run.task is None:  # this step is done within its making
             run.task = asyncio.current_task()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -127,6 +127,31 @@ async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: 
         await asyncio.gather(*tasks)
         assert [write for group in store.saved for write in group] == [Delete(number) for number in range(1234)]
         assert max(map(len, store.saved)) == 250
+
+
+async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) -> None:
+    """A store that does them on the event loop's own thread never gives way by itself."""
+
+    class Here(Scripted):
+        async def apply(self, writes: Sequence[Write], _now: int) -> Applied:
+            order.append(f"{len(writes)} writes")
+            return Applied([None] * len(writes), {}, changed=False)
+
+    order: list[str] = []
+    async with committing(Here(), clock) as desk:
+        calls = [desk.call(Delete(number)) for number in range(600)]
+        await asyncio.sleep(0)  # now they wait
+
+        def host() -> None:
+            order.append("host")
+            if len(order) < 20:
+                asyncio.get_running_loop().call_soon(host)
+
+        host()
+        await asyncio.gather(*calls)
+    first, second = (index for index, what in enumerate(order) if what == "250 writes")
+    assert "host" in order[first:second]
+    assert "host" in order[second : order.index("100 writes")]
 
 
 async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(clock: FakeClock) -> None:

@@ -394,3 +394,100 @@ async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(c
     assert end.outcome is Outcome.TIMED_OUT
     assert isinstance(end.failure, Failure)
     assert (end.failure.error_type, end.failure.message) == ("LookupError", "in the cleanup")
+
+
+# How attempts begin.
+
+
+async def test_no_handler_begins_before_those_who_enqueued_went_on(clock: FakeClock) -> None:
+    """Nor inside of the one that starts it: an enqueue must not take as long as a handler's first step."""
+    order: list[str] = []
+
+    @job
+    async def notes() -> None:
+        order.append("handler")
+
+    async def caller(answered: asyncio.Future[None]) -> None:
+        await answered
+        order.append("caller")
+
+    desk = Desk(clock, notes)
+    answered = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(caller(answered))
+    await turns()
+    answered.set_result(None)
+    desk.executor.start([claimed(1, "notes"), claimed(2, "notes")])
+    order.append("started")
+    await waiting
+    await desk.end()
+    assert order == ["started", "caller", "handler", "handler"]
+
+
+async def test_each_attempt_is_a_task_of_its_own_from_its_first_line_on(clock: FakeClock) -> None:
+    seen: list[tuple[asyncio.Task[Any] | None, str]] = []
+
+    @job
+    async def looks() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        seen.append((task, task.get_name()))
+        await asyncio.sleep(0)
+        assert asyncio.current_task() is task
+
+    desk = Desk(clock, looks)
+    desk.executor.start([claimed(1, "looks"), claimed(2, "looks")])
+    for _ in range(2):
+        end, _ = await desk.end()
+        assert end.outcome is Outcome.SUCCEEDED
+    assert len({task for task, _ in seen}) == 2
+    assert [name for _, name in seen] == ["looks", "looks"]
+
+
+async def test_an_attempt_that_is_stopped_in_its_first_step_ends_at_its_next_await(clock: FakeClock) -> None:
+    reached: list[str] = []
+
+    @job
+    async def stops_itself(n: int) -> None:
+        assert desk.executor.stop(n, Stop.CANCEL)
+        reached.append("first")
+        await asyncio.sleep(0)
+        reached.append("never")
+
+    desk = Desk(clock, stops_itself)
+    desk.executor.start([claimed(1, "stops_itself", '{"n": 1}')])
+    end, _ = await desk.end()
+    assert (end.outcome, end.status, reached) == (Outcome.CANCELLED, Status.CANCELLED, ["first"])
+
+
+async def test_what_was_not_begun_when_the_runner_was_left_never_begins(clock: FakeClock) -> None:
+    ran: list[int] = []
+
+    @job
+    async def counts() -> None:
+        ran.append(1)
+
+    desk = Desk(clock, counts)
+    desk.executor.start([claimed(1, "counts", owner="me")])
+    assert desk.executor.leave() == [MarkInterrupted(1, 1, "me")]  # its rescue gives the attempt back
+    empty: list[str] = []
+    desk.executor.when_empty(lambda: empty.append("empty"))
+    await until(lambda: bool(empty))
+    assert (desk.kept, ran) == ([], [])
+
+
+async def test_a_task_factory_of_the_application_makes_the_tasks_of_attempts_too(clock: FakeClock) -> None:
+    made: list[asyncio.Task[Any]] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        made.append(asyncio.Task(coro, loop=loop, **options))
+        return made[-1]
+
+    desk = Desk(clock, quick)
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(factory)
+    try:
+        desk.executor.start([claimed(1, "quick")])
+        await desk.end()
+    finally:
+        loop.set_task_factory(None)
+    assert "quick" in [task.get_name() for task in made]
