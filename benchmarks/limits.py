@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.harness import BARE, OURS, Figure
+from benchmarks.peers.child import CONCURRENT, PRELOADED, SEQUENTIAL
+from benchmarks.peers.roster import ROSTER, beside
 
 
 class Results:
@@ -22,6 +24,16 @@ class Results:
             if (figure.workload, figure.durability, figure.at, figure.who) == (workload, durability, at, who):
                 return figure.median
         return math.nan
+
+    def beside(self, workload: str, durability: str, who: str) -> float:
+        """Ours as a multiple of a peer, both as they were measured in turns."""
+        theirs = self.median(workload, durability, who=who)
+        ours = [
+            one
+            for one in self._figures
+            if (one.workload, one.durability, one.who) == (workload, beside(durability), OURS)
+        ]
+        return ours[-1].median / theirs if ours else math.nan
 
     def of_bare(self, workload: str, durability: str = "normal", at: float | None = None) -> float:
         """Ours as a share of the bare limit."""
@@ -44,6 +56,10 @@ class Limit:
 
 
 MILLION: Final = 1_000_000
+_TIMES: Final = {
+    "tinyjobs": 10, "huey": 10, "APScheduler": 10, "SAQ": 10, "arq": 10, "procrastinate": 10, "PgQueuer": 2,
+}  # fmt: skip
+_NO_EQUAL: Final = "synchronous=OFF"  # hands nothing to the disk: nothing of ours is as little durable
 
 
 def limits(found: Results) -> list[Limit]:
@@ -64,6 +80,8 @@ def limits(found: Results) -> list[Limit]:
         *_beside_a_backlog(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
         *_web(found),
+        *_run_beside_peers(found),
+        *_enqueue_beside_peers(found),
     ]
 
 
@@ -100,3 +118,32 @@ def _web(found: Results) -> list[Limit]:
         Limit("web, frozen: requests/s that enqueue, of those without a job", rate, 0.6),
         Limit("web, frozen: p99 that enqueues, times that without a job", tail, most=3),
     ]
+
+
+def _run_beside_peers(found: Results) -> list[Limit]:
+    """Each at its own default durability, ours at that which compares with it."""
+    return [
+        Limit(
+            f"preloaded run, times {peer.who}",
+            found.beside(PRELOADED, peer.variants[0].words, peer.who),
+            _TIMES[peer.name],
+        )
+        for peer in ROSTER
+        if peer.name in _TIMES
+    ]
+
+
+def _enqueue_beside_peers(found: Results) -> list[Limit]:
+    """The quickest of all that are as durable."""
+    lines = []
+    for workload in (SEQUENTIAL, CONCURRENT):
+        for durability in ("normal", "full"):
+            times = [
+                found.beside(workload, variant.words, peer.who)
+                for peer in ROSTER
+                for variant in peer.variants
+                if peer.name in _TIMES and variant.beside == durability and _NO_EQUAL not in variant.words
+            ]
+            quickest = min((one for one in times if not math.isnan(one)), default=math.nan)
+            lines.append(Limit(f"{workload}, {durability}, times the quickest peer", quickest, 1))
+    return lines

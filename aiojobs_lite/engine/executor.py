@@ -172,7 +172,9 @@ class Executor:
         """
         for run in runs:
             name, context = run.job_type.name, contextvars.Context()
-            asyncio.Task(self._attempt(run), loop=loop, name=name, context=context, eager_start=True)  # type: ignore[call-arg]  # from Python 3.12 on
+            asyncio.Task(  # type: ignore[call-arg]  # Python 3.11 knows no eager start
+                self._attempt(run), loop=loop, name=name, context=context, eager_start=True
+            )
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Asks one attempt to end; returns whether it runs here."""
@@ -202,9 +204,7 @@ class Executor:
         self._closed = True
         for run in self._running.values():
             self._call_off_timers(run)
-            if (
-                run.job_type.mode == "async" and run.task is not None
-            ):  # asyncio.run ends when every task it knows has; this one may never
+            if run.job_type.mode == "async" and run.task:  # asyncio.run waits for every task that it knows
                 asyncio._unregister_task(run.task)  # noqa: SLF001  # documented, for tasks that end in their own way
         return [
             MarkInterrupted(run.claimed.id, run.claimed.attempt, run.claimed.owner) for run in self._running.values()
