@@ -40,10 +40,6 @@ _REFUSED_KINDS = {
 }
 
 
-# Models are stored by the names of their fields and read by them: an alias of their own need not lead back. Of what
-# pydantic writes, `null`, `NaN` and `Infinity` may stand for a number that JSON has not.
-
-
 class Signature:
     """A handler's parameters: which come from the payload, which are injected, whether the context comes first.
 
@@ -80,13 +76,14 @@ class Signature:
         given = self._by_name(args, kwargs) if args else kwargs
         try:
             validated = self._adapter.validator.validate_python(given)
+            # By the names of the fields, and read by them: an alias of a model's own need not lead back.
             encoded = self._adapter.serializer.to_json(validated, by_alias=False, round_trip=True)
         except ValidationError as error:
             raise InvalidPayload(self.job_type, problems(error)) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise InvalidPayload(self.job_type, [("arguments", f"cannot be stored as JSON: {_why(error)}")]) from None
         stored: str = encoded.decode()
-        if "null" in stored or "NaN" in stored or "Infinity" in stored:
+        if _may_hide_a_number(stored):
             path = _first(_is_not_finite, _plain(self._adapter, validated))
             if path is not None:
                 raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
@@ -174,7 +171,7 @@ class Result:
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {_why(error)}") from None
-        if "null" in stored or "NaN" in stored or "Infinity" in stored:
+        if _may_hide_a_number(stored):
             path = _first(_is_not_finite, _plain(self._adapter, value))
             if path is not None:
                 raise ValueError(f"{path}: must be a finite number, JSON has no other")
@@ -285,6 +282,11 @@ def _find_secret(schema: Any, path: str) -> str | None:
         return None
     found = (_find_secret(part, where) for where, part in parts)
     return next((one for one in found if one is not None), None)
+
+
+def _may_hide_a_number(stored: str) -> bool:
+    """Whether pydantic may have written something for a number that JSON has not."""
+    return "null" in stored or "NaN" in stored or "Infinity" in stored
 
 
 def _is_not_finite(value: object) -> bool:

@@ -56,7 +56,7 @@ class Enqueueing:
 _AS_DECLARED = Enqueueing()
 
 
-@dataclass(slots=True)  # not frozen, which would double the time to make one
+@dataclass(slots=True, unsafe_hash=True)  # not frozen, which would double the time to make one; nobody changes it
 class BoundJob(Generic[R_co]):
     """A job type with validated arguments, ready to be enqueued any number of times.
 

@@ -339,6 +339,7 @@ def test_a_bound_job_has_its_arguments_checked_and_may_be_enqueued_again() -> No
     job_type = job(plain)
     bound = job_type.using(delay=1).bind(1)
     assert isinstance(bound, BoundJob)
+    assert {bound, job_type.using(delay=1).bind(1)} == {bound}
     assert bound.job_type is job_type
     assert bound.payload == '{"number":1}'
     assert bound.row(NOW).scheduled_at == NOW + 1_000_000

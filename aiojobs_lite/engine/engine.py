@@ -89,7 +89,7 @@ class Engine:
             store, clock, bus,
             next_claim=self._next_claim, committed=self._committed, idle=self._went_idle,
         )  # fmt: skip
-        self.write = self._committer.write
+        self.write = self._committer.write  # no method around it: each enqueue would await one more
         self._drain_asked = asyncio.Event()
         self._executor = Executor(
             clock, bus, self._metrics, registry, deps,

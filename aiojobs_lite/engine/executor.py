@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -160,21 +160,25 @@ class Executor:
             for run in runs:
                 self._record(run, Ended(stopped=Stop.SHUTDOWN))
         elif _EAGER and loop.get_task_factory() is None:
-            loop.call_soon(self._begin, loop, runs)
+            loop.call_soon(self._begin, loop, iter(runs))
         else:
             for run in runs:
                 name = run.job_type.name
                 run.task = loop.create_task(self._attempt(run), name=name, context=contextvars.Context())
 
-    def _begin(self, loop: asyncio.AbstractEventLoop, runs: list[Running]) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, runs: Iterator[Running]) -> None:
         """Does the first step of each attempt; most need no other. In a turn of its own: whoever enqueued the jobs goes
-        on first, and is never inside of a handler.
+        on first, and is not inside of a handler.
         """
-        for run in runs:
-            name, context = run.job_type.name, contextvars.Context()
-            asyncio.Task(  # type: ignore[call-arg]  # Python 3.11 knows no eager start
-                self._attempt(run), loop=loop, name=name, context=context, eager_start=True
-            )
+        try:
+            for run in runs:
+                name, context = run.job_type.name, contextvars.Context()
+                asyncio.Task(  # type: ignore[call-arg]  # Python 3.11 knows no eager start
+                    self._attempt(run), loop=loop, name=name, context=context, eager_start=True
+                )
+        except BaseException:  # a signal, or no memory: the others begin all the same
+            loop.call_soon(self._begin, loop, runs)
+            raise
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Asks one attempt to end; returns whether it runs here."""

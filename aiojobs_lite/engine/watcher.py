@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from aiojobs_lite.clock import MICROSECONDS, Clock
 from aiojobs_lite.stores.base import Store
 
-LOOK_EVERY = 0.1  # seconds; other processes' jobs are noticed within this time
+LOOK_EVERY = 0.1  # seconds in which the commits of other processes are noticed
 _JUMP = 0.5  # seconds that the wall clock may drift from the monotonic one, at once or little by little
 
 

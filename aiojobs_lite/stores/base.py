@@ -108,8 +108,8 @@ class Store(Protocol):
 
         Order: first `Finish`, then all others, then `Insert`, last `Claim` (at most one), so that what the first
         freed the last may take. Within one kind the order given holds, but attempts that succeeded end before the
-        others. Jobs that the transaction inserts may be claimed by it. A write that finds its job moved on changes
-        nothing and says so in its answer.
+        others, in any order. Jobs that the transaction inserts may be claimed by it. A write that finds its job moved
+        on changes nothing and says so in its answer.
 
         The answer of each write, and which rows it takes in what order, is said in its own docstring (`job.py`).
 

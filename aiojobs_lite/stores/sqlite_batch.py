@@ -167,6 +167,7 @@ def _insert_all(transaction: Transaction, rows: Sequence[NewJob], claiming: Clai
 
 
 def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
+    transaction.tally(row.type)  # touched, in any case
     found = transaction.one("job_of_key", (row.type, row.idempotency_key))  # an INSERT in vain would use up an id
     if found is not None:
         return Inserted(found[0], is_new=False)

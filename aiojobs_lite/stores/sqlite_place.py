@@ -15,13 +15,14 @@ from typing import Final
 from aiojobs_lite.job import Cancel, Claim, Delete, Finish, Insert, MarkInterrupted, Tick, Write
 
 BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, there; here it does not
-_LOG: Final = 1000  # pages that the write-ahead log may grow to: a file that grows makes a durable commit slow
+_LOG: Final = 1000  # pages that the write-ahead log grows to, about: a file that grows makes a durable commit slow
 _SMALL: Final = 300  # writes and rows; one or two milliseconds
 _FEW: Final = 4  # writes
 _LIGHT: Final = 64 * 1024  # characters of payloads and results
 _LONG: Final = 0.005  # seconds; the event loop is not held up so long again soon
 _LOG_EACH: Final = 4  # pages that a transaction takes at least: one of the table, of an index or two, of the counts
 _ROWS_A_PAGE: Final = 16  # some more, for the indexes that a row moves between
+_TEXT_A_PAGE: Final = 2000  # characters, most of which take a byte or two
 _AFTER_TROUBLE: Final = 100  # transactions there
 _QUICK_DISK: Final = 0.001  # seconds; a commit that takes no longer is not worth the way there and back
 _SHARE: Final = 0.00002  # seconds; a slower one is made up for by so many there that its share of each is no more
@@ -48,10 +49,10 @@ class Place:
             return False
         if self.is_checkpoint_due:
             return False
-        size = _size(writes)
-        if size > _SMALL:
+        size, text = _size(writes)
+        if size > _SMALL or text > _LIGHT:
             return False
-        self._logged += _LOG_EACH + size // _ROWS_A_PAGE
+        self._logged += _LOG_EACH + size // _ROWS_A_PAGE + text // _TEXT_A_PAGE
         return True
 
     @property
@@ -97,12 +98,14 @@ class Place:
             self.is_here = here
 
 
-def _size(writes: Sequence[Write]) -> int:
-    """How many rows the writes are about, at most; more than is small if one of them may take long by itself."""
+def _size(writes: Sequence[Write]) -> tuple[int, int]:
+    """How many rows the writes are about at most, and how many characters of text they bring; more rows than is small
+    if one of them may take long by itself.
+    """
     size, text = 0, 0
     for write in writes:
         if type(write) not in _QUICK:
-            return _SMALL + 1
+            return _SMALL + 1, 0
         size += 1
         if type(write) is Finish:
             if write.result is not None:
@@ -116,4 +119,4 @@ def _size(writes: Sequence[Write]) -> int:
                 text += len(row.payload)
         elif type(write) is Claim and write.look_at:
             size += write.limit
-    return size if text <= _LIGHT else _SMALL + 1
+    return size, text

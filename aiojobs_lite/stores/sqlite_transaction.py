@@ -14,9 +14,7 @@ from typing import Any, Final
 from aiojobs_lite.stores.sqlite_ledger import UNKNOWN, Ledger, Tally
 
 LARGEST: Final = 128  # rows a statement; smaller ones come in powers of two, so that all stay prepared
-
-
-Statements = Iterator[tuple[int, int, sqlite3.Cursor]]
+Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the rows that each is about
 
 
 class Fenced(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -491,3 +492,26 @@ async def test_a_task_factory_of_the_application_makes_the_tasks_of_attempts_too
     finally:
         loop.set_task_factory(None)
     assert "quick" in [task.get_name() for task in made]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 begins no attempt eagerly")
+async def test_a_fault_while_one_attempt_begins_leaves_the_others_to_begin(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fails(asyncio.Task[Any]):
+        def __init__(self, coro: Any, **options: Any) -> None:
+            monkeypatch.undo()
+            coro.close()
+            super().__init__(asyncio.sleep(0), loop=options["loop"])
+            raise MemoryError
+
+    desk = Desk(clock, quick)
+    faults: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
+    desk.executor.start([claimed(number, "quick") for number in range(3)])
+    monkeypatch.setattr(asyncio, "Task", Fails)
+    assert {(await desk.end())[0].id for _ in range(2)} == {1, 2}
+    loop.set_exception_handler(None)
+    assert [type(fault) for fault in faults] == [MemoryError]
+    assert desk.executor.running == 1  # the drain gives it back

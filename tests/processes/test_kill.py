@@ -51,11 +51,11 @@ async def test_a_living_runner_rescues_within_three_seconds(database: Path) -> N
             handle = await enqueuer.enqueue(held)
             assert await child.line("started") == ["started", str(handle.id), "1"]
         async with JobRunner(database, jobs=JOBS) as living:
-            events = living.events()
+            events, others = living.events(), living.events()  # which of the two comes first is open
             killed = time.monotonic()
             await child.kill()
             assert (await next_event(events, OwnerRescued)).jobs == 1
-            assert (await next_event(events, AttemptStarted)).attempt == 2
+            assert (await next_event(others, AttemptStarted)).attempt == 2
             assert time.monotonic() - killed < 3
             await living.run_until_idle()
             assert (await living.jobs.get(handle.id)).status is Status.COMPLETED
