@@ -15,8 +15,8 @@ from typing import Any
 from aiojobs_lite.events import Bus, LoopBlocked
 from aiojobs_lite.stats import Metrics
 
-TURN_EVERY = 0.1  # seconds
-_LAG_MEMORY = 0.99  # a peak of lag is half forgotten after 70 turns
+TURN_EVERY = 0.2  # seconds
+_LAG_MEMORY = 0.98  # a peak of lag is half forgotten after 34 turns
 _BLOCKED = 1.0  # seconds of lag that are told of
 _LOOK_EVERY = 0.25  # seconds, on the other thread: some ten microseconds each
 _OVERDUE = 0.5  # seconds of lag that are looked into

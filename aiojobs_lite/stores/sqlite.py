@@ -29,6 +29,7 @@ _FLAGS = (19, 20)
 _LARGEST_ID = 2**63 - 1
 _RECOUNTING = 0.01  # most of the time that may go into looking for wrong counts
 _MANY = 5000  # rows that SQLite counts in a fraction of a millisecond
+_LONG_UNSEEN = 1_000_000  # microseconds
 Durability = Literal["full", "normal"]
 
 
@@ -158,7 +159,7 @@ class SqliteStore:
 
     def _done_here(self, work: Callable[..., T], writer: Connection, writes: Sequence[Write], now: int) -> T | None:
         """Does `_applied` or `_written` on this thread; None if it is to be done there, then nothing was done."""
-        if not (writer.is_free and self._place.allows(writes)) or self._much_comes_due():
+        if not (writer.is_free and self._place.allows(writes)) or self._much_comes_due(now):
             return None
         started = time.perf_counter()
         try:
@@ -171,9 +172,9 @@ class SqliteStore:
         finally:
             self._place.took(time.perf_counter() - started)
 
-    def _much_comes_due(self) -> bool:
-        """Whether so many jobs are scheduled that counting those which came due could take long."""
-        return any(tally.scheduled > _MANY for tally in self._tallies.values())
+    def _much_comes_due(self, now: int) -> bool:
+        """Whether so many are scheduled, and were last seen so long ago, that counting what came due may take long."""
+        return any(tally.scheduled > _MANY and now - tally.due_mark > _LONG_UNSEEN for tally in self._tallies.values())
 
     # With a connection in hand.
 
