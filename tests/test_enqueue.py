@@ -399,3 +399,17 @@ async def test_what_is_old_enough_is_pruned(database: Path, clock: FakeClock) ->
         assert runner.stats().dead == runner.stats().completed == 0
         with pytest.raises(JobNotFound):
             await dead.job()
+
+
+async def test_who_enqueues_goes_on_before_the_first_handler_begins(database: Path) -> None:
+    order: list[str] = []
+
+    @job
+    async def notes() -> None:
+        order.append("handler")
+
+    async with JobRunner(database, jobs=[notes]) as runner:
+        await runner.enqueue_many([notes.bind()] * 400)  # too many to be written at once: their caller waits
+        order.append("caller")
+        await runner.run_until_idle()
+    assert order == ["caller", *["handler"] * 400]

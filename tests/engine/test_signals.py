@@ -288,7 +288,7 @@ async def test_a_signal_that_nobody_handles_ends_the_runner_and_is_raised_after_
 
 async def test_a_forked_process_ends_by_a_signal_as_if_there_were_no_runner(tmp_path: Path) -> None:
     script = """if True:
-        import asyncio, multiprocessing, time
+        import asyncio, multiprocessing, signal
         from aiojobs_lite import JobRunner
 
         fork = multiprocessing.get_context("fork")
@@ -296,7 +296,7 @@ async def test_a_forked_process_ends_by_a_signal_as_if_there_were_no_runner(tmp_
 
         def work():
             up.set()
-            time.sleep(60)
+            signal.pause()
 
         async def main():
             async with JobRunner("jobs.db"):
