@@ -83,7 +83,10 @@ def test_after_trouble_the_next_hundred_are_done_there(trouble: Callable[[Place]
     assert [place.allows([SMALL]) for _ in range(101)] == [False] * 100 + [True]
 
 
-@pytest.mark.parametrize(("writes", "pages"), [([SMALL], 4), ([Insert((new(),) * 160)], 14)])
+@pytest.mark.parametrize(
+    ("writes", "pages"),
+    [([SMALL], 4), ([Insert((new(),) * 160)], 14), ([Insert((new()._replace(payload="x" * 40_000),))], 24)],
+)
 def test_when_the_log_has_grown_a_checkpoint_is_due(writes: Sequence[Write], pages: int) -> None:
     place = Place()
     most = math.ceil(sqlite_place._LOG / pages)
