@@ -18,7 +18,6 @@ from aiojobs_lite.stats import Metrics
 TURN_EVERY = 0.2  # seconds
 _LAG_MEMORY = 0.98  # a peak of lag is half forgotten after 34 turns
 _BLOCKED = 1.0  # seconds of lag that are told of
-_LOOK_EVERY = 0.25  # seconds, on the other thread: some ten microseconds each
 _OVERDUE = 0.5  # seconds of lag that are looked into
 _FRAMES = 10  # of the stack, the innermost
 _JOIN = 1.0  # seconds
@@ -76,9 +75,14 @@ class Lookout:
     # On the other thread.
 
     def _look_out(self, loop: asyncio.AbstractEventLoop, thread_id: int, over: threading.Event) -> None:
-        while not over.wait(_LOOK_EVERY):
-            if self._found is None and time.monotonic() - self._expected > _OVERDUE:
-                self._found = self._look(loop, thread_id)
+        """Sleeps for as long as the loop cannot be overdue: an idle process is woken twice a second."""
+        left = _OVERDUE
+        while not over.wait(left):
+            left = self._expected + _OVERDUE - time.monotonic()
+            if left <= 0:
+                left = _OVERDUE
+                if self._found is None:
+                    self._found = self._look(loop, thread_id)
 
     def _look(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> tuple[str, list[traceback.FrameSummary]]:
         """Reads no source: each file would give up the interpreter lock, which may not be had again before the end."""

@@ -10,8 +10,14 @@ SELECT
     (SELECT typeof(expression) FROM schedules LIMIT 1),
     (SELECT typeof(job_id) FROM ticks LIMIT 1);
 
--- name: insert_jobs
--- Adds jobs that all stand alike, pending or claimed already. Each value that is bound costs some time, hence so few.
+-- name: insert_pending
+-- Adds jobs. Each value that is bound costs some time, and NULL most of all, hence so few.
+INSERT INTO jobs (id, type, payload, priority, scheduled_at, max_attempts, created_at, status)
+SELECT column1, column2, column3, column4, column5, column6, column7, 'pending'
+FROM (VALUES {rows});
+
+-- name: insert_claimed
+-- Adds jobs that are claimed already, all alike.
 INSERT INTO jobs (
     id, type, payload, priority, scheduled_at, max_attempts, created_at, status, attempts, owner, started_at
 )

@@ -198,9 +198,10 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming
             values.append((job_id, job_type, payload, priority, scheduled_at, max_attempts, created_at))
         else:
             transaction.run("insert_job", (*(standing if is_chosen else _PENDING), job_id, *row))
-    for first, alike in ((_PENDING, pending), (standing, claimed)):
-        for _ in transaction.many("insert_jobs", _NEW_ROW, alike, first):
-            pass
+    for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):
+        if alike:
+            for _ in transaction.many(query, _NEW_ROW, alike, first):
+                pass
     if claiming:
         claiming.inserted([(ids[index], rows[index]) for index in sorted(chosen)])
     return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new
