@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -174,7 +175,10 @@ class SqliteStore:
 
     def _much_comes_due(self, now: int) -> bool:
         """Whether so many are scheduled, and were last seen so long ago, that counting what came due may take long."""
-        return any(tally.scheduled > _MANY and now - tally.due_mark > _LONG_UNSEEN for tally in self._tallies.values())
+        for tally in self._tallies.values():  # noqa: SIM110  # a generator would cost more than it looks at
+            if tally.scheduled > _MANY and now - tally.due_mark > _LONG_UNSEEN:
+                return True
+        return False
 
     # With a connection in hand.
 
@@ -314,7 +318,7 @@ class SqliteStore:
 
     def _patiently(self, statement: str, connection: sqlite3.Connection) -> list[Any]:
         """Executes what may have to wait for another process, in short steps: a store that closes does not wait."""
-        deadline = time.monotonic() + sqlite_file.BUSY_TIMEOUT
+        deadline = math.inf
         while True:
             try:
                 return connection.execute(statement).fetchall()
@@ -322,6 +326,7 @@ class SqliteStore:
                 is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
                 if not is_busy or self._closing or self._place.is_here or time.monotonic() > deadline:
                     raise
+                deadline = min(deadline, time.monotonic() + sqlite_file.BUSY_TIMEOUT)
 
 
 def _open_one(connection: Connection | None) -> Connection:

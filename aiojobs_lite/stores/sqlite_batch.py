@@ -62,10 +62,13 @@ def apply(transaction: Transaction, writes: Sequence[Write]) -> list[Any]:
     for index in others:
         answers[index] = _ONE_BY_ONE[type(writes[index])](transaction, writes[index])
     claiming = Claiming(transaction, writes[claim]) if claim >= 0 else None  # type: ignore[arg-type]
-    rows = list(chain.from_iterable([writes[index].rows for index in inserts]))  # type: ignore[union-attr]
-    inserted = iter(_insert_all(transaction, rows, claiming))
-    for index in inserts:
-        answers[index] = list(islice(inserted, len(writes[index].rows)))  # type: ignore[union-attr]
+    if len(inserts) == 1:
+        answers[inserts[0]] = _insert_all(transaction, writes[inserts[0]].rows, claiming)  # type: ignore[union-attr]
+    else:
+        rows = list(chain.from_iterable([writes[index].rows for index in inserts]))  # type: ignore[union-attr]
+        inserted = iter(_insert_all(transaction, rows, claiming))
+        for index in inserts:
+            answers[index] = list(islice(inserted, len(writes[index].rows)))  # type: ignore[union-attr]
     if claiming:
         answers[claim] = claiming.answer()
     return answers
@@ -200,8 +203,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claiming
             transaction.run("insert_job", (*(standing if is_chosen else _PENDING), job_id, *row))
     for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):
         if alike:
-            for _ in transaction.many(query, _NEW_ROW, alike, first):
-                pass
+            transaction.run_all(query, _NEW_ROW, alike, first)
     if claiming:
         claiming.inserted([(ids[index], rows[index]) for index in sorted(chosen)])
     return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new

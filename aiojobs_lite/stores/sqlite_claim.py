@@ -115,8 +115,7 @@ class Claiming:
         for job_type, count in Counter([job.type for job in jobs]).items():
             transaction.tally(job_type).claimed(count, retrying[job_type])
         ids = [(job.id,) for job in jobs]
-        for _ in transaction.many("claim_jobs", "?", ids, (self._claim.owner, transaction.now)):
-            pass
+        transaction.run_all("claim_jobs", "?", ids, (self._claim.owner, transaction.now))
 
     def _room_of(self, job_type: str) -> int:
         room = self._room.get(job_type)

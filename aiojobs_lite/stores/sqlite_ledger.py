@@ -136,9 +136,9 @@ class Ledger:
         self._open_last_id += count
         return range(first, first + count)
 
-    def touched(self) -> list[str]:
-        """The types that the open transaction used."""
-        return list(self._open)
+    def touched(self) -> Mapping[str, Tally]:
+        """The tallies that the open transaction used, by type."""
+        return self._open
 
     def flush(self, connection: sqlite3.Connection) -> None:
         """Writes the changed tallies, before the commit."""

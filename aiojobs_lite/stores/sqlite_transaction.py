@@ -6,7 +6,7 @@ Statements are few and big: each step of SQLite gives up the interpreter lock an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, Final
@@ -67,11 +67,16 @@ class Transaction:
         rows = self._connection.execute(self._sql[query], parameters).fetchall()
         return rows[0] if rows else None
 
-    def many(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> Statements:
-        """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
+    def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> None:
+        """Executes a `{rows}` query over all values."""
         if len(values) == 1:
-            yield 0, 1, self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
-            return
+            self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
+        else:
+            for _ in self.many(query, row, values, first):
+                pass
+
+    def many(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> Statements:
+        """The same; yields `(start, size, cursor)` a statement."""
         for start, size in pieces(len(values), self._largest):
             flat = chain(first, chain.from_iterable(values[start : start + size]))
             yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))
@@ -93,15 +98,16 @@ class Transaction:
         """Has `due` look these types up, whatever is remembered of them."""
         self._looked_at.update(job_types)
 
-    def touched(self) -> list[str]:
+    def touched(self) -> Collection[str]:
         """The types whose counts were used so far."""
         return self._ledger.touched()
 
     def due(self) -> dict[str, int | None]:
         """The earliest claimable pending job of every type that was touched or looked at."""
         found: dict[str, int | None] = {}
-        for job_type in self._looked_at.union(self._ledger.touched()):
-            tally = self.tally(job_type)
+        for job_type in self._looked_at:
+            self.tally(job_type)
+        for job_type, tally in self._ledger.touched().items():
             if not tally.pending:
                 tally.earliest = None
             elif tally.earliest == UNKNOWN or job_type in self._looked_at:
