@@ -19,7 +19,8 @@ def draw(figures: Sequence[Figure], path: Path) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     drawing = plt.figure(figsize=(12, 19), layout="constrained")
-    upper, lower = drawing.subfigures(2, 1, height_ratios=(1, 1.3))
+    halves: Any = drawing.subfigures(2, 1, height_ratios=(1, 1.3))  # its stub knows no array
+    upper, lower = halves
     axes, bars = upper.subplots(2, 2), lower.subplots(2, 1)
     _lines(axes[0][0], figures, "end to end", "End to end, by producers", "producers", "jobs/s", both=True)
     _lines(axes[0][1], figures, "jobs done", "Seconds grow linearly in jobs", "jobs", "seconds")

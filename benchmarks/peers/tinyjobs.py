@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import tinyjobs
 from tinyjobs.backends.sqlite import connection
@@ -18,7 +19,8 @@ class TinyJobs(AsyncPeer):
     def __init__(self, order: Order) -> None:
         super().__init__(order)
         if order.durability == "full":  # there is no option for it
-            connection.FILE_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+            module: Any = connection
+            module.FILE_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
         self._app = tinyjobs.TinyJobs(f"sqlite:///{order.path}")
         self._noop = self._app.task(self.noop, name="noop")
 
