@@ -5,24 +5,20 @@ The file is never opened here but through SQLite: closing any other descriptor o
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
-from shutil import disk_usage
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
 from aiojobs_lite.stores.queries import load, migrations
-from aiojobs_lite.stores.sqlite_place import BUSY_STEP, LOG
+from aiojobs_lite.stores.sqlite_place import BUSY_STEP
 
-_log = logging.getLogger("aiojobs_lite.store")
 APPLICATION_ID = 0x616A6C31  # "ajl1"
 BUSY_TIMEOUT = 5.0  # seconds that a transaction waits for another process's
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 _COARSE_CLOCK = 100_000_000  # nanoseconds; two changes of a file within a tick of the kernel may bear the same time
-_ROOM = 4  # times the size of the log that must be free on the disk to fill it beforehand
 _WAL_PATIENCE = 5.0  # seconds; the switch to WAL does not wait for locks by itself
 
 _PASSING = tuple(
@@ -91,8 +87,6 @@ def prepare(connection: sqlite3.Connection, database: str, *, durability: str) -
         connection.execute(f"PRAGMA user_version = {len(scripts)}")  # a file that may only be read fails here at last
         connection.execute("ROLLBACK")
         _check_tables(connection, database)
-        if durability == "full":
-            _grow_log(connection, database)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP}")
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
@@ -160,28 +154,6 @@ def _set_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)  # on the connection's own thread
         else:
             return
-
-
-def _grow_log(connection: sqlite3.Connection, database: str) -> None:
-    """Gives the write-ahead log its full size at once: a commit that makes it longer waits for the disk twice as long
-    as one that writes over what is there. What a transaction writes before it is rolled back does that.
-    """
-    log = Path(f"{database}-wal")
-    ((page,),) = connection.execute("PRAGMA page_size").fetchall()
-    if not log.exists() or log.stat().st_size >= LOG * page or disk_usage(log.parent).free < _ROOM * LOG * page:
-        return
-    ((cached,),) = connection.execute("PRAGMA cache_size").fetchall()
-    try:
-        connection.execute("PRAGMA cache_size = 1")  # pages that are changed and not yet written
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE filling (bytes)")
-        connection.execute("INSERT INTO filling VALUES (zeroblob(?))", (LOG * page,))
-    except sqlite3.OperationalError as error:  # a quota, say: it is for those to tell who have something to write
-        _log.info("the write-ahead log stays small, which makes the first commits slow: %s", error)
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        connection.execute(f"PRAGMA cache_size = {cached}")
 
 
 def _migrate(connection: sqlite3.Connection, number: int, script: str) -> None:

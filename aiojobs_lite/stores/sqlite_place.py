@@ -15,7 +15,7 @@ from typing import Final
 from aiojobs_lite.job import Cancel, Claim, Delete, Finish, Insert, MarkInterrupted, Tick, Write
 
 BUSY_STEP: Final = 100  # milliseconds that SQLite waits for a lock by itself, there; here it does not
-LOG: Final = 1000  # pages that the write-ahead log grows to, about: a file that grows makes a durable commit slow
+_LOG: Final = 1000  # pages that the write-ahead log grows to, about: a file that grows makes a durable commit slow
 _SMALL: Final = 300  # writes and rows; one or two milliseconds
 _FEW: Final = 4  # writes
 _LIGHT: Final = 64 * 1024  # characters of payloads and results
@@ -58,7 +58,7 @@ class Place:
     @property
     def is_checkpoint_due(self) -> bool:
         """Whether the write-ahead log has grown for long enough."""
-        return self._logged >= LOG
+        return self._logged >= _LOG
 
     def checkpointed(self) -> None:
         """The write-ahead log was checkpointed, and begun anew."""
@@ -94,7 +94,7 @@ class Place:
         """Sets what SQLite may wait for."""
         if here is not self.is_here:
             connection.execute(f"PRAGMA busy_timeout = {0 if here else BUSY_STEP}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else LOG}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {0 if here else _LOG}")
             self.is_here = here
 
 

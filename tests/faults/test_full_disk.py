@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Literal, Protocol
 
 import pytest
@@ -17,7 +16,6 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.events import StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Write
-from aiojobs_lite.stores import sqlite_file
 from aiojobs_lite.stores.base import Applied
 from tests.conftest import sound
 from tests.support import PATIENCE, next_event, until
@@ -93,11 +91,8 @@ def mounted(folder: Path) -> Iterator[bool]:
 
 
 @pytest.fixture(params=[SmallDisk, LimitedFiles], ids=["small disk", "limited files"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
     """A disk that can be filled. Where none may be mounted the other way, which every system has, stands for it."""
-    monkeypatch.setattr(
-        sqlite_file, "disk_usage", lambda _folder: SimpleNamespace(free=SIZE)
-    )  # no log grows beforehand
     folder = tmp_path / "disk"
     folder.mkdir()
     with ExitStack() as stack:

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from itertools import permutations
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +20,6 @@ from aiojobs_lite.errors import StoreRefused, StoreRejected, StoreUnavailable
 from aiojobs_lite.job import TRANSITIONS, Insert, Status
 from aiojobs_lite.stores import queries, sqlite_file, store_for
 from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.stores.sqlite_place import LOG
 from tests.stores.support import GUARD, NOW, connected, contents, inserted, mode, new, run_child, running, stored
 
 GOLDEN = Path(__file__).parent / "golden_schema.sql"
@@ -107,61 +105,6 @@ async def test_durability_is_how_sqlite_syncs(database: Path, durability: str, l
     pragma = await store._on_writer(lambda connection: connection.execute("PRAGMA synchronous").fetchall())
     await store.close()
     assert pragma == [(level,)]
-
-
-async def test_a_durable_log_has_its_full_size_from_the_start(database: Path) -> None:
-    """And none of what it is filled with is found in the database, nor by one who comes after a crash."""
-    log = database.with_name(f"{database.name}-wal")
-    store = SqliteStore(database, "full")
-    await store.open()
-    try:
-        size = log.stat().st_size
-        assert size > LOG * 4096
-        for _ in range(20):
-            await inserted(store, new())
-        assert log.stat().st_size == size
-        with tempfile.TemporaryDirectory() as folder:  # as a crash would leave them
-            for name in (database.name, log.name):
-                shutil.copy(database.with_name(name), folder)
-            with connected(Path(folder) / database.name) as connection:
-                assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (20,)
-                assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'filling'").fetchall() == []
-                assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    finally:
-        await store.close()
-    assert not log.exists()
-    assert database.stat().st_size < LOG * 4096
-
-
-async def test_a_log_that_cannot_have_its_full_size_is_none_the_worse(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await made(database)
-    check_tables = sqlite_file._check_tables
-
-    def small(connection: sqlite3.Connection, name: str) -> None:
-        check_tables(connection, name)
-        ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
-        connection.execute(f"PRAGMA max_page_count = {pages + 10}")
-
-    monkeypatch.setattr(sqlite_file, "_check_tables", small)
-    store = SqliteStore(database, "full")
-    await store.open()
-    assert await inserted(store, new()) == [2]
-    cached = await store._on_writer(lambda connection: connection.execute("PRAGMA cache_size").fetchall())
-    await store.close()
-    with connected(database) as connection:
-        assert cached == connection.execute("PRAGMA cache_size").fetchall()
-
-
-async def test_the_last_of_a_disk_is_not_taken_for_the_log(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = 4 * LOG * 4096 - 1
-    monkeypatch.setattr(sqlite_file, "disk_usage", lambda _folder: SimpleNamespace(free=free))
-    store = SqliteStore(database, "full")
-    await store.open()
-    size = database.with_name(f"{database.name}-wal").stat().st_size
-    await store.close()
-    assert size < 100 * 4096
 
 
 async def test_a_store_is_found_by_path_or_url(database: Path) -> None:
@@ -314,7 +257,6 @@ import asyncio, os
 from pathlib import Path
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.stores.sqlite_place import LOG
 
 async def main():
     store = SqliteStore(Path("jobs.db"))

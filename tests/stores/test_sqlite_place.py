@@ -89,7 +89,7 @@ def test_after_trouble_the_next_hundred_are_done_there(trouble: Callable[[Place]
 )
 def test_when_the_log_has_grown_a_checkpoint_is_due(writes: Sequence[Write], pages: int) -> None:
     place = Place()
-    most = math.ceil(sqlite_place.LOG / pages)
+    most = math.ceil(sqlite_place._LOG / pages)
     assert [place.allows(writes) for _ in range(most + 2)] == [True] * most + [False] * 2
     assert place.is_checkpoint_due
     place.checkpointed()
@@ -97,7 +97,7 @@ def test_when_the_log_has_grown_a_checkpoint_is_due(writes: Sequence[Write], pag
 
 
 async def test_the_log_is_checkpointed_and_begun_anew_there(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_place, "LOG", 50 * sqlite_place._LOG_EACH)
+    monkeypatch.setattr(sqlite_place, "_LOG", 50 * sqlite_place._LOG_EACH)
     log = database.with_name(f"{database.name}-wal")
     sizes = []
     async with watched(database, "normal") as (store, said):

@@ -222,7 +222,7 @@ async def live(
 ) -> list[Step]:
     """A whole life; returns its steps."""
     book = Book(folder, durability, reference, gate)
-    with patch.object(sqlite_place, "LOG", LOG), book._patches:
+    with patch.object(sqlite_place, "_LOG", LOG), book._patches:
         gate("begin")
         await book.open(1)
         gate("opened")
