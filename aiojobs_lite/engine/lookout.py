@@ -75,12 +75,12 @@ class Lookout:
     # On the other thread.
 
     def _look_out(self, loop: asyncio.AbstractEventLoop, thread_id: int, over: threading.Event) -> None:
-        """Sleeps for as long as the loop cannot be overdue: an idle process is woken twice a second."""
+        """Sleeps for as long as the loop cannot be overdue, so that it wakes no more than twice a second."""
         left = _OVERDUE
         while not over.wait(left):
             left = self._expected + _OVERDUE - time.monotonic()
             if left <= 0:
-                left = _OVERDUE
+                left = _OVERDUE  # until the loop is back there is nothing more to find
                 if self._found is None:
                     self._found = self._look(loop, thread_id)
 

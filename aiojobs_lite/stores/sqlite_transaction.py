@@ -67,19 +67,22 @@ class Transaction:
         rows = self._connection.execute(self._sql[query], parameters).fetchall()
         return rows[0] if rows else None
 
-    def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> None:
-        """Executes a `{rows}` query over all values."""
+    def many(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> Statements:
+        """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
         if len(values) == 1:
+            yield 0, 1, self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
+            return
+        for start, size in pieces(len(values), self._largest):
+            flat = chain(first, chain.from_iterable(values[start : start + size]))
+            yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))
+
+    def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> None:
+        """The same as `many` for who wants no answers."""
+        if len(values) == 1:  # as often as not; a generator costs more than the row
             self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
         else:
             for _ in self.many(query, row, values, first):
                 pass
-
-    def many(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> Statements:
-        """The same; yields `(start, size, cursor)` a statement."""
-        for start, size in pieces(len(values), self._largest):
-            flat = chain(first, chain.from_iterable(values[start : start + size]))
-            yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))
 
     def prove_writable(self) -> None:
         """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk."""
@@ -99,7 +102,7 @@ class Transaction:
         self._looked_at.update(job_types)
 
     def touched(self) -> Collection[str]:
-        """The types whose counts were used so far."""
+        """The types whose counts were used so far; a view, which grows with the next one."""
         return self._ledger.touched()
 
     def due(self) -> dict[str, int | None]:

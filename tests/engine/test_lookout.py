@@ -76,6 +76,36 @@ async def test_its_thread_ends_with_it() -> None:
     assert threads() == []
 
 
+def test_its_thread_sleeps_until_the_loop_would_be_overdue_and_looks_once_at_each_time_that_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lookout = Lookout(Bus(), Metrics(), whose=lambda _: None)
+    now, slept, looked = 1000.0, [], []
+    turns = [0.1, 0.0, -0.25, -0.5, None, None, -0.5, 0.2]  # when each sleep is over: in how long the loop is expected
+
+    class Over:
+        def wait(self, seconds: float) -> bool:
+            nonlocal now
+            now += seconds
+            slept.append(round(seconds, 3))
+            if not turns:
+                return True
+            expected = turns.pop(0)
+            if expected is not None:  # it has been back since
+                lookout._expected, lookout._found = now + expected, None
+            return False
+
+    def look(*_: object) -> tuple[str, list[object]]:
+        looked.append(len(slept))
+        return "heavy", []
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(lookout, "_look", look)
+    lookout._look_out(None, 0, Over())  # type: ignore[arg-type]  # nothing more is asked of them
+    assert slept == [0.5, 0.6, 0.5, 0.25, 0.5, 0.5, 0.5, 0.5, 0.7]
+    assert looked == [4, 7]
+
+
 async def test_a_look_reads_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would give up the interpreter lock, and beside a handler that keeps it the look would come too late."""
     read: list[object] = []
