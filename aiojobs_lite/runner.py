@@ -281,10 +281,13 @@ class JobRunner:
         """
         engine = self._engine_here()
         bound = list(jobs)
+        checked = None
         for one in bound:
             if not isinstance(one, BoundJob):
                 raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
-            self._registry.check(one.job_type)
+            if one.job_type is not checked:
+                checked = one.job_type
+                self._registry.check(checked)
         if not bound:
             return []
         now = self._clock.now()

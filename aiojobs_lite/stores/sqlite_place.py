@@ -100,7 +100,7 @@ class Place:
 
 def _size(writes: Sequence[Write]) -> tuple[int, int]:
     """How many rows the writes are about at most, and how many characters of text they bring; more rows than is small
-    if one of them may take long by itself.
+    if one of them may take long by itself. What comes after so many is not looked at.
     """
     size, text = 0, 0
     for write in writes:
@@ -115,6 +115,8 @@ def _size(writes: Sequence[Write]) -> tuple[int, int]:
                 text += len(write.failure.traceback or "")
         elif type(write) is Insert:
             size += len(write.rows) - 1
+            if size > _SMALL:
+                break
             for row in write.rows:
                 text += len(row.payload)
         elif type(write) is Claim and write.look_at:
