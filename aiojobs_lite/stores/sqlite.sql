@@ -108,7 +108,7 @@ WHERE +status = 'processing'
     AND id IN ({rows});
 
 -- name: finish_with_results
--- Completes the attempts that (id, attempt, owner) still holds, each with what it returned.
+-- Completes the attempts that (id, attempt, owner) still holds, each with what it returned. The plus sign as above.
 UPDATE jobs
 SET
     status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4,
@@ -117,7 +117,7 @@ FROM (VALUES {rows}) AS ended
 WHERE jobs.id = ended.column1
     AND jobs.attempts = ended.column2
     AND jobs.owner = ended.column5
-    AND jobs.status = 'processing';
+    AND +jobs.status = 'processing';
 
 -- name: cancel_requested
 -- Whether somebody asked to cancel a processing job.

@@ -241,7 +241,7 @@ def next_of(runner: JobRunner) -> int:
 @pytest.mark.parametrize("tz", ["Europe/London", "Australia/Lord_Howe", "America/Havana"])
 @pytest.mark.parametrize("which", [0, 1])
 async def test_both_odd_days_through_restarts_and_a_clock_that_is_set_back(database: Path, tz: str, which: int) -> None:
-    change = changes(tz, 2026)[which]
+    change = changes(tz, 2025)[which]  # a year that is over: no government changes it any more
     start, end = change - 3 * HOUR, change + 3 * HOUR
     expressions = ("30 1 * * *", "0 0,2 * * *", "*/30 * * * *", "20 * * * *", "15,45 0-3 * * *")
     clock, ran = FakeClock(start), {expression: list[datetime]() for expression in expressions}
