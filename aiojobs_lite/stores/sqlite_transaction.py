@@ -77,12 +77,9 @@ class Transaction:
             yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))
 
     def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> None:
-        """The same as `many` for who wants no answers."""
-        if len(values) == 1:  # as often as not; a generator costs more than the row
-            self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
-        else:
-            for _ in self.many(query, row, values, first):
-                pass
+        """The same as `many`, for who wants no answers."""
+        for _ in self.many(query, row, values, first):
+            pass
 
     def prove_writable(self) -> None:
         """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk."""
