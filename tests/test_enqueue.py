@@ -101,6 +101,11 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
     [
         (lambda runner: runner.enqueue("email.welcom", user_id=1), UnknownJobType, "Did you mean 'email.welcome'?"),
         (lambda runner: runner.enqueue(job(name="lost")(other.handler)), UnknownJobType, "'lost' is not registered"),
+        (
+            lambda runner: runner.enqueue_many([welcome.bind(1), job(name="lost")(other.handler).bind()]),
+            UnknownJobType,
+            "'lost' is not registered",
+        ),
         (lambda runner: runner.enqueue(welcome), InvalidPayload, "user_id: Field required"),
         (lambda runner: runner.enqueue("email.welcome", user_id="x"), InvalidPayload, "user_id: Input should be"),
         (lambda runner: runner.enqueue("email.welcome", user_id=1, emial=2), InvalidPayload, "emial: Extra inputs"),
