@@ -6,17 +6,17 @@
 | `AttemptStarted` | debug | a handler is about to be called |
 | `JobCompleted` | info | an attempt succeeded |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
-| `JobDead` | error | no attempt is left |
-| `JobCancelled` | info | a job was cancelled |
+| `JobBecameDead` | error | no attempt is left |
+| `JobBecameCancelled` | info | a job was cancelled |
 | `JobSnoozed` | info | a handler asked to be run later |
 | `JobInterrupted` | warning | a drain stopped an attempt; it will be run again |
-| `JobParked` | error | a stored payload no longer fits its handler |
+| `JobHeld` | error | a stored payload no longer fits its handler |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
 | `TypePaused` | warning | a type is held back until it is resumed |
 | `TypeResumed` | info | it goes on |
 | `AttemptStuck` | error | a handler goes on although it was told to stop |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in whose handler |
-| `FinishRefused` | error | an attempt ended that this runner no longer holds |
+| `EndRefused` | error | an attempt ended that this runner no longer holds |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
 | `OwnerRescued` | warning | jobs of a dead runner were given back |
@@ -41,7 +41,7 @@ _BUFFER = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Fact:
     """A fact. `level` is that of its log line, `part` names its logger: `aiojobs_lite.<part>`."""
 
     level: ClassVar[int] = logging.INFO
@@ -53,7 +53,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class JobEnqueued(Event):
+class JobEnqueued(Fact):
     """A job was made durable by this runner."""
 
     level = logging.DEBUG
@@ -63,7 +63,7 @@ class JobEnqueued(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptStarted(Event):
+class AttemptStarted(Fact):
     """A handler is about to be called."""
 
     level = logging.DEBUG
@@ -74,7 +74,7 @@ class AttemptStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobCompleted(Event):
+class JobCompleted(Fact):
     """An attempt succeeded. `duration` in seconds; `note` says if the result could not be kept."""
 
     text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s {note}"
@@ -86,7 +86,7 @@ class JobCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptFailed(Event):
+class AttemptFailed(Fact):
     """An attempt failed and will be tried again at `next_at`."""
 
     level = logging.WARNING
@@ -100,7 +100,7 @@ class AttemptFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobDead(Event):
+class JobBecameDead(Fact):
     """No attempt is left."""
 
     level = logging.ERROR
@@ -113,7 +113,7 @@ class JobDead(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobCancelled(Event):
+class JobBecameCancelled(Fact):
     """A job was cancelled."""
 
     text = "cancelled: {type} job {job_id} ({reason})"
@@ -123,7 +123,7 @@ class JobCancelled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobSnoozed(Event):
+class JobSnoozed(Fact):
     """A handler asked to be run later; no attempt was used."""
 
     text = "snoozed: {type} job {job_id} until {next_at:%H:%M:%S}"
@@ -133,7 +133,7 @@ class JobSnoozed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobInterrupted(Event):
+class JobInterrupted(Fact):
     """A drain stopped an attempt; it was given back."""
 
     level = logging.WARNING
@@ -144,7 +144,7 @@ class JobInterrupted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobParked(Event):
+class JobHeld(Fact):
     """A stored payload no longer fits its handler; the job waits for the next start."""
 
     level = logging.ERROR
@@ -155,7 +155,7 @@ class JobParked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class JobRedriven(Event):
+class JobRedriven(Fact):
     """Somebody sent a dead or cancelled job back to pending."""
 
     text = "redriven: {type} job {job_id}"
@@ -164,7 +164,7 @@ class JobRedriven(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DeadRedriven(Event):
+class DeadRedriven(Fact):
     """Somebody sent all dead jobs of a type, or of every type, back to pending."""
 
     text = "redriven: {jobs} dead jobs of {types}"
@@ -173,7 +173,7 @@ class DeadRedriven(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TypePaused(Event):
+class TypePaused(Fact):
     """Somebody stopped the claims of a type, in every runner of the database."""
 
     level = logging.WARNING
@@ -183,7 +183,7 @@ class TypePaused(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TypeResumed(Event):
+class TypeResumed(Fact):
     """Somebody let a paused type go on."""
 
     part = "engine"
@@ -192,7 +192,7 @@ class TypeResumed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptStuck(Event):
+class AttemptStuck(Fact):
     """A handler goes on although it was told to stop; it keeps its slot until it ends. `stack`: where it is."""
 
     level = logging.ERROR
@@ -205,7 +205,7 @@ class AttemptStuck(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class LoopBlocked(Event):
+class LoopBlocked(Fact):
     """The event loop stood still: told when it goes on again. `type`: in a step of which job type's handler.
 
     That is `?` if it was in no handler's own task, but in the application, say, or in a task that a handler started.
@@ -221,7 +221,7 @@ class LoopBlocked(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class FinishRefused(Event):
+class EndRefused(Fact):
     """An attempt ended that this runner no longer holds; nothing was written."""
 
     level = logging.ERROR
@@ -232,7 +232,7 @@ class FinishRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TickFired(Event):
+class TickFired(Fact):
     """A cron schedule made a job."""
 
     level = logging.DEBUG
@@ -244,7 +244,7 @@ class TickFired(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TickSkipped(Event):
+class TickSkipped(Fact):
     """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, or `catch_up`
     for those that a later one stands for.
     """
@@ -259,7 +259,7 @@ class TickSkipped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnerRescued(Event):
+class OwnerRescued(Fact):
     """Jobs of a dead runner were given back."""
 
     level = logging.WARNING
@@ -270,7 +270,7 @@ class OwnerRescued(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DrainStarted(Event):
+class DrainStarted(Fact):
     """The runner claims nothing more. `why`: `close` or the name of a signal."""
 
     part = "engine"
@@ -280,7 +280,7 @@ class DrainStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DrainFinished(Event):
+class DrainFinished(Fact):
     """The drain is over. `interrupted` jobs will run again; `left` are still running, and stuck."""
 
     part = "engine"
@@ -291,7 +291,7 @@ class DrainFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreDegraded(Event):
+class StoreDegraded(Fact):
     """The database cannot be written; the runner claims nothing and keeps trying."""
 
     level = logging.ERROR
@@ -301,7 +301,7 @@ class StoreDegraded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreRecovered(Event):
+class StoreRecovered(Fact):
     """The database can be written again. `duration` in seconds."""
 
     level = logging.WARNING
@@ -311,7 +311,7 @@ class StoreRecovered(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TypesUnclaimed(Event):
+class TypesUnclaimed(Fact):
     """Jobs wait whose type is not registered in this runner. `types`: names, with how many wait."""
 
     level = logging.WARNING
@@ -332,23 +332,23 @@ class Bus:
     """Hands events to the logs and to the listeners of one runner. Never waits, never raises into the engine."""
 
     def __init__(self) -> None:
-        self._listeners: set[weakref.ref[Listener]] = set()  # one that nobody iterates any more goes by itself
+        self._listeners: set[weakref.ref[Watch]] = set()  # one that nobody iterates any more goes by itself
         self._loggers = _Loggers()
 
-    def hears(self, kind: type[Event]) -> bool:
+    def is_watched(self, kind: type[Fact]) -> bool:
         """Whether anybody would notice an event of this kind: else it need not be made."""
         return bool(self._listeners) or self._loggers[kind.part].isEnabledFor(kind.level)
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Fact) -> None:
         """Logs the event and hands it to every listener; one that is too slow loses its oldest."""
         with contextlib.suppress(Exception):  # a filter or handler of the application that raises is no fault of a job
             self._log(event)
         for listener in self._listening():
             listener.put(event)
 
-    def listen(self) -> Listener:
+    def watch(self) -> Watch:
         """Everything published from now on."""
-        listener = Listener()
+        listener = Watch()
         self._listeners.add(weakref.ref(listener, self._listeners.discard))
         return listener
 
@@ -358,25 +358,25 @@ class Bus:
             listener.close()
         self._listeners.clear()
 
-    def _listening(self) -> list[Listener]:
+    def _listening(self) -> list[Watch]:
         return [listener for reference in tuple(self._listeners) if (listener := reference()) is not None]
 
-    def _log(self, event: Event) -> None:
+    def _log(self, event: Fact) -> None:
         logger = self._loggers[event.part]
         if logger.isEnabledFor(event.level):
             shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in _fields(event)}
             logger.log(event.level, "%s", event, extra={"event": type(event).__name__, **shown})
 
 
-class Listener:
+class Watch:
     """The events of one `async for`: at most 1,000 unread, the oldest give way. Ends when the runner is closed."""
 
     def __init__(self) -> None:
-        self._unread: deque[Event] = deque(maxlen=_BUFFER)
+        self._unread: deque[Fact] = deque(maxlen=_BUFFER)
         self._arrived = asyncio.Event()
         self._closed = False
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Fact) -> None:
         """Hands an event over; never waits."""
         self._unread.append(event)
         self._arrived.set()
@@ -386,10 +386,10 @@ class Listener:
         self._closed = True
         self._arrived.set()
 
-    def __aiter__(self) -> Listener:
+    def __aiter__(self) -> Watch:
         return self
 
-    async def __anext__(self) -> Event:
+    async def __anext__(self) -> Fact:
         while not self._unread:
             if self._closed:
                 raise StopAsyncIteration
@@ -398,5 +398,5 @@ class Listener:
         return self._unread.popleft()
 
 
-def _fields(event: Event) -> list[tuple[str, object]]:
+def _fields(event: Fact) -> list[tuple[str, object]]:
     return [(field.name, getattr(event, field.name)) for field in fields(event)]

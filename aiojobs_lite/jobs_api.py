@@ -18,7 +18,7 @@ from aiojobs_lite.errors import (
     StoreUnavailable,
     UnknownJobType,
 )
-from aiojobs_lite.events import DeadRedriven, JobCancelled, JobRedriven
+from aiojobs_lite.telemetry import DeadRedriven, JobBecameCancelled, JobRedriven
 from aiojobs_lite.job import Cancel, Delete, Job, Redrive, Status
 from aiojobs_lite.stores.base import JobFilter
 
@@ -155,13 +155,13 @@ class Jobs:
         if not await engine.write(Redrive(job_id, None)):
             job = await self.get(job_id)
             raise JobNotAllowed(job_id, job.status, "redriven", "a dead or cancelled job")
-        if engine.bus.hears(JobRedriven):
+        if engine.bus.is_watched(JobRedriven):
             engine.bus.publish(JobRedriven(job_id, await self._type_of(engine, job_id)))
 
     @staticmethod
     async def _redrive_all(engine: Engine, job_type: str | None) -> int:
         redriven: int = await engine.write(Redrive(None, job_type))
-        if engine.bus.hears(DeadRedriven):
+        if engine.bus.is_watched(DeadRedriven):
             engine.bus.publish(DeadRedriven(redriven, job_type or "every type"))
         return redriven
 
@@ -176,8 +176,8 @@ class Jobs:
 
     async def _cancelled(self, engine: Engine, job_id: int, reason: str | None) -> None:
         engine.waiters.ended(job_id, End(Status.CANCELLED, reason=reason))
-        if engine.bus.hears(JobCancelled):
-            engine.bus.publish(JobCancelled(job_id, await self._type_of(engine, job_id), reason or ""))
+        if engine.bus.is_watched(JobBecameCancelled):
+            engine.bus.publish(JobBecameCancelled(job_id, await self._type_of(engine, job_id), reason or ""))
 
     @staticmethod
     async def _type_of(engine: Engine, job_id: int) -> str:

@@ -27,7 +27,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.events import Bus, JobEnqueued, Listener, TypePaused, TypeResumed
+from aiojobs_lite.telemetry import Bus, JobEnqueued, Watch, TypePaused, TypeResumed
 from aiojobs_lite.handle import JobHandle
 from aiojobs_lite.job import Insert, Inserted, Pause
 from aiojobs_lite.jobs_api import Jobs, Schedules
@@ -260,7 +260,7 @@ class JobRunner:
         wanted = self._resolved(job)
         row = wanted.row(self._clock.now(), args, kwargs)
         ((job_id, is_new),) = await engine.write(Insert((row,)))
-        if is_new and self._bus.hears(JobEnqueued):
+        if is_new and self._bus.is_watched(JobEnqueued):
             self._bus.publish(JobEnqueued(job_id, wanted.job_type.name))
         return JobHandle(wanted.job_type, self.jobs, job_id, is_new=is_new)
 
@@ -292,7 +292,7 @@ class JobRunner:
             return []
         now = self._clock.now()
         inserted: list[Inserted] = await engine.write(Insert(tuple([one.row(now) for one in bound])))
-        if self._bus.hears(JobEnqueued):
+        if self._bus.is_watched(JobEnqueued):
             for one, (job_id, is_new) in zip(bound, inserted, strict=True):
                 if is_new:
                     self._bus.publish(JobEnqueued(job_id, one.job_type.name))
@@ -338,13 +338,13 @@ class JobRunner:
             raise RunnerNotStarted
         return self._engine.stats()
 
-    def events(self) -> Listener:
+    def watch(self) -> Watch:
         """An async iterator over what happens from now on, until the runner is left.
 
         At most 1,000 events wait unread; the oldest give way, so that nobody slows the engine.
-        See `aiojobs_lite.events` for all there are.
+        See `aiojobs_lite.telemetry` for all there are.
         """
-        return self._bus.listen()
+        return self._bus.watch()
 
     async def pause(self, job: JobType[..., Any] | str) -> None:
         """Stops all claims of a type, in every runner of the database, until `resume`; what runs goes on."""

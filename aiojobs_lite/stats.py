@@ -66,7 +66,7 @@ class RunnerStats:
         loop_lag: How late the event loop was lately, in seconds.
         draining: The runner stops: it claims nothing more.
         degraded: Why the database cannot be written, or None.
-        stale_finishes: Ends of attempts that came too late and changed nothing.
+        refused_ends: Ends of attempts that came too late and changed nothing.
         skipped_ticks: Cron ticks that made no job.
         unclaimed: Pending jobs of types that this runner does not know, by type.
         by_type: Every type registered here or present in the database.
@@ -87,7 +87,7 @@ class RunnerStats:
     loop_lag: float
     draining: bool
     degraded: str | None
-    stale_finishes: int
+    refused_ends: int
     skipped_ticks: int
     unclaimed: Mapping[str, int]
     by_type: Mapping[str, TypeStats]
@@ -122,7 +122,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.meters: defaultdict[str, Meter] = defaultdict(Meter)
-        self.stale_finishes = 0
+        self.refused_ends = 0
         self.skipped_ticks = 0
         self.loop_lag = 0.0
         self._started = time.monotonic()

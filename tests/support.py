@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aiojobs_lite.clock import MICROSECONDS, SystemClock
-from aiojobs_lite.events import Event, Listener
+from aiojobs_lite.telemetry import Fact, Watch
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound=Fact)
 PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
 
 
@@ -27,7 +27,7 @@ class MovedClock(SystemClock):
         return super().now() + round(self.offset * MICROSECONDS)
 
 
-async def next_event(listener: Listener, kind: type[E]) -> E:
+async def next_event(listener: Watch, kind: type[E]) -> E:
     """The next event of a kind; those before it are dropped."""
     async with asyncio.timeout(PATIENCE):
         async for event in listener:

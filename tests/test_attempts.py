@@ -29,7 +29,7 @@ from aiojobs_lite import (
     job,
 )
 from aiojobs_lite.errors import JobNotAllowed, MissingDependency, ResultNotKept
-from aiojobs_lite.events import AttemptFailed, AttemptStarted, AttemptStuck, JobParked
+from aiojobs_lite.telemetry import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
 from aiojobs_lite.testing import FakeClock
 from tests.support import PATIENCE, next_event
 
@@ -210,7 +210,7 @@ async def test_a_timeout_cancels_the_handler_and_counts_as_an_attempt(clock: Fak
         await asyncio.Event().wait()
 
     async with started(clock, slow) as runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(slow)
         await entered.wait()
         clock.advance("29s")
@@ -235,7 +235,7 @@ async def test_a_handler_that_swallows_its_timeout_is_reported_and_keeps_its_slo
         return "too late"
 
     async with started(clock, stubborn, cancel_grace="5s") as runner:
-        events = runner.events()
+        events = runner.watch()
         first, second = await runner.enqueue(stubborn), await runner.enqueue(stubborn)
         await entered.wait()
         clock.advance("30s")
@@ -446,13 +446,13 @@ async def test_a_payload_that_no_longer_fits_is_parked_until_the_handler_is_mend
     async with JobRunner(database, jobs=[old], max_running=0) as runner:
         await runner.enqueue(old, name="zoe")
     async with JobRunner(database, jobs=[new]) as runner:
-        events = runner.events()
+        events = runner.watch()
         await runner.run_until_idle()
         parked = await runner.jobs.get(1)
         assert (parked.status, parked.attempts) == (Status.PENDING, 0)
         assert "age: Field required" in (parked.parked or "")
         assert "zoe" not in (parked.parked or "")
-    assert (await next_event(events, JobParked)).job_id == 1
+    assert (await next_event(events, JobHeld)).job_id == 1
     async with JobRunner(database, jobs=[mended]) as runner:
         await runner.run_until_idle()
         assert (await runner.jobs.get(1)).result_json == '"zoe 3"'
@@ -489,7 +489,7 @@ async def test_never_more_than_the_limit_run_at_once(clock: FakeClock) -> None:
         running -= 1
 
     async with started(clock, limited, max_running=10) as runner:
-        events = runner.events()
+        events = runner.watch()
         await runner.enqueue_many([limited.bind() for _ in range(12)])
         for done in range(12):
             while len(gates) <= done:

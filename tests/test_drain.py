@@ -12,7 +12,7 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, job
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
-from aiojobs_lite.events import AttemptStarted, DrainFinished, DrainStarted
+from aiojobs_lite.telemetry import AttemptStarted, DrainFinished, DrainStarted
 from tests.support import PATIENCE, next_event, until
 
 
@@ -27,7 +27,7 @@ async def test_leaving_waits_for_what_runs(database: Path) -> None:
 
     runner = JobRunner(database, jobs=[patient])
     async with runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(patient)
         await entered.wait()
         leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
@@ -60,7 +60,7 @@ async def test_what_takes_too_long_is_interrupted_and_keeps_its_attempt(database
 
     runner = JobRunner(database, jobs=[endless], drain_timeout=0.05)
     async with runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(endless)
         await entered.wait()
     finished = await next_event(events, DrainFinished)
@@ -94,7 +94,7 @@ async def test_the_drain_is_bounded_whatever_a_job_does(
 
     runner = JobRunner(database, jobs=[swallows, thread], drain_timeout=0.1, cancel_grace=0.1)
     async with runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(mode)
         await entered.wait()
         started = time.monotonic()
@@ -228,7 +228,7 @@ async def test_two_runners_in_one_process_share_a_file_and_nothing_else(database
     two = JobRunner(database, jobs=[second])
     other = JobRunner(tmp_path / "other.db", jobs=[first], max_running=0)
     async with asyncio.timeout(PATIENCE), one, two, other:
-        heard_by_other = other.events()
+        heard_by_other = other.watch()
         handle = await one.enqueue(first)
         await handle.result()  # woken by the commit of the other runner
         assert ran == ["second"]
@@ -251,7 +251,7 @@ async def test_the_drain_takes_no_new_job(database: Path) -> None:
     async with runner:
         await runner.enqueue_many([one_at_a_time.bind(n) for n in range(5)])
         await entered.wait()
-        events = runner.events()
+        events = runner.watch()
         assert runner._engine is not None
         runner._engine.drain("test")
         release.set()

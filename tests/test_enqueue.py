@@ -22,10 +22,10 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.events import (
+from aiojobs_lite.telemetry import (
     AttemptStarted,
     DeadRedriven,
-    JobCancelled,
+    JobBecameCancelled,
     JobEnqueued,
     JobRedriven,
     TypePaused,
@@ -141,7 +141,7 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any], text: str
 
 async def test_ten_thousand_jobs_are_one_transaction_in_their_order(idle: JobRunner) -> None:
     async with idle:
-        events = idle.events()
+        events = idle.watch()
         handles = await idle.enqueue_many([welcome.bind(n) for n in range(10_000)])
         assert [handle.id for handle in handles] == list(range(1, 10_001))
         assert (await handles[7_777].job()).payload == {"user_id": 7_777}
@@ -283,7 +283,7 @@ async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
 
 async def test_dead_jobs_are_redriven_cancelled_ones_too_and_the_bus_hears(working: JobRunner) -> None:
     async with working:
-        events = working.events()
+        events = working.watch()
         handles = await working.enqueue_many([dies.bind(n) for n in range(3)])
         scheduled = await working.enqueue(welcome.using(delay="1h"), 1)
         await working.run_until_idle()
@@ -292,7 +292,7 @@ async def test_dead_jobs_are_redriven_cancelled_ones_too_and_the_bus_hears(worki
         with pytest.raises(JobNotFound):
             await working.jobs.redrive(99)
         await scheduled.cancel("later")
-        assert (await next_event(events, JobCancelled)).reason == "later"
+        assert (await next_event(events, JobBecameCancelled)).reason == "later"
         await working.jobs.redrive(scheduled.id)
         assert (await next_event(events, JobRedriven)).job_id == scheduled.id
         assert await scheduled.result() == "1 nobody@example.org"
@@ -311,7 +311,7 @@ async def test_dead_jobs_are_redriven_cancelled_ones_too_and_the_bus_hears(worki
 
 async def test_a_paused_type_waits_until_it_is_resumed(working: JobRunner, database: Path) -> None:
     async with working:
-        events = working.events()
+        events = working.watch()
         await working.pause(welcome)
         assert (await next_event(events, TypePaused)).type == "email.welcome"
         held = await working.enqueue(welcome, 1)
@@ -322,7 +322,7 @@ async def test_a_paused_type_waits_until_it_is_resumed(working: JobRunner, datab
     async with working:  # it is kept in the database
         await working.run_until_idle()
         assert working.stats().by_type["email.welcome"].pending == 1
-        started = working.events()
+        started = working.watch()
         await working.resume("email.welcome")
         assert (await next_event(started, AttemptStarted)).job_id == held.id
         await working.run_until_idle()

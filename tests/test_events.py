@@ -15,31 +15,31 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import events
-from aiojobs_lite.events import (
+from aiojobs_lite.telemetry import (
     AttemptFailed,
     AttemptStuck,
     Bus,
     DrainStarted,
-    Event,
-    JobCancelled,
+    Fact,
+    JobBecameCancelled,
     JobCompleted,
     JobEnqueued,
-    Listener,
+    Watch,
     StoreDegraded,
     TickFired,
     TypesUnclaimed,
 )
 
 PATIENCE = 20.0
-KINDS: list[type[Event]] = [
-    kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+KINDS: list[type[Fact]] = [
+    kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind is not Fact
 ]
 NOON = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 EXAMPLES = {"int": 7, "str": "text", "float": 1.23456, "datetime": NOON}
 PARTS = ("jobs", "cron", "engine")
 
 
-def example(kind: type[Event]) -> Event:
+def example(kind: type[Fact]) -> Fact:
     """An event of a kind, with a value of the right type in each field."""
     return kind(*(EXAMPLES[str(field.type)] for field in dataclasses.fields(kind)))
 
@@ -63,7 +63,7 @@ def test_the_table_names_exactly_the_events_with_their_levels() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_event_says_something_of_its_own_with_all_it_needs(kind: type[Event]) -> None:
+def test_each_event_says_something_of_its_own_with_all_it_needs(kind: type[Fact]) -> None:
     named = {name for _, name, _, _ in string.Formatter().parse(kind.text) if name}
     assert named
     assert named == {field.name for field in dataclasses.fields(kind)}
@@ -74,7 +74,7 @@ def test_each_event_says_something_of_its_own_with_all_it_needs(kind: type[Event
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_event_cannot_be_changed_and_is_equal_by_its_fields(kind: type[Event]) -> None:
+def test_an_event_cannot_be_changed_and_is_equal_by_its_fields(kind: type[Fact]) -> None:
     event = example(kind)
     assert event == example(kind)
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -83,7 +83,7 @@ def test_an_event_cannot_be_changed_and_is_equal_by_its_fields(kind: type[Event]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_event_makes_one_record_with_its_text_and_its_fields(
-    kind: type[Event], heard: pytest.LogCaptureFixture
+    kind: type[Fact], heard: pytest.LogCaptureFixture
 ) -> None:
     event = example(kind)
     Bus().publish(event)
@@ -114,7 +114,7 @@ def test_an_event_makes_one_record_with_its_text_and_its_fields(
             AttemptFailed(7, "email", 2, "timed_out", "ValueError: {x}", NOON),
             "failed: email job 7 attempt 2 (timed_out): ValueError: {x}; again at 12:30:15",
         ),
-        (JobCancelled(7, "a{b}c", "100%s"), "cancelled: a{b}c job 7 (100%s)"),
+        (JobBecameCancelled(7, "a{b}c", "100%s"), "cancelled: a{b}c job 7 (100%s)"),
         (TickFired("daily", NOON, 7), "tick: daily at 2026-03-01 12:30:15+00:00 made job 7"),
         (
             AttemptStuck(7, "email", 1, "timeout", "  File x\n"),
@@ -122,7 +122,7 @@ def test_an_event_makes_one_record_with_its_text_and_its_fields(
         ),
     ],
 )
-def test_the_text_of_an_event_is_for_people(event: Event, text: str) -> None:
+def test_the_text_of_an_event_is_for_people(event: Fact, text: str) -> None:
     assert str(event) == text
 
 
@@ -142,16 +142,16 @@ def test_the_bus_hears_what_is_logged_or_listened_to(heard: pytest.LogCaptureFix
     bus = Bus()
     heard.set_level(logging.WARNING, "aiojobs_lite.jobs")
     heard.set_level(logging.ERROR, "aiojobs_lite.engine")
-    assert not bus.hears(JobEnqueued)
-    assert bus.hears(AttemptFailed)
-    assert not bus.hears(TypesUnclaimed)
-    assert bus.hears(StoreDegraded)
-    listener = bus.listen()
-    assert bus.hears(JobEnqueued)
-    assert bus.hears(TypesUnclaimed)
+    assert not bus.is_watched(JobEnqueued)
+    assert bus.is_watched(AttemptFailed)
+    assert not bus.is_watched(TypesUnclaimed)
+    assert bus.is_watched(StoreDegraded)
+    listener = bus.watch()
+    assert bus.is_watched(JobEnqueued)
+    assert bus.is_watched(TypesUnclaimed)
     del listener
     gc.collect()
-    assert not bus.hears(JobEnqueued)
+    assert not bus.is_watched(JobEnqueued)
 
 
 class Spiteful(logging.Filter):
@@ -161,7 +161,7 @@ class Spiteful(logging.Filter):
 
 def test_broken_logging_neither_raises_nor_keeps_listeners_from_hearing(heard: pytest.LogCaptureFixture) -> None:
     bus = Bus()
-    listener = bus.listen()
+    listener = bus.watch()
     spite = Spiteful()
     logger = logging.getLogger("aiojobs_lite.jobs")
     logger.addFilter(spite)
@@ -176,19 +176,19 @@ def test_broken_logging_neither_raises_nor_keeps_listeners_from_hearing(heard: p
 # The listeners.
 
 
-async def all_of(listener: Listener) -> list[Event]:
+async def all_of(listener: Watch) -> list[Fact]:
     async with asyncio.timeout(PATIENCE):
         return [event async for event in listener]
 
 
-def enqueued(numbers: Any) -> list[Event]:
+def enqueued(numbers: Any) -> list[Fact]:
     return [JobEnqueued(number, "email") for number in numbers]
 
 
 async def test_a_listener_gets_all_that_is_published_after_it_in_order() -> None:
     bus = Bus()
     bus.publish(JobEnqueued(0, "email"))
-    listener = bus.listen()
+    listener = bus.watch()
     for event in enqueued(range(1, 4)):
         bus.publish(event)
     bus.close()
@@ -198,7 +198,7 @@ async def test_a_listener_gets_all_that_is_published_after_it_in_order() -> None
 
 async def test_a_listener_that_waits_is_woken_by_an_event() -> None:
     bus = Bus()
-    listener = bus.listen()
+    listener = bus.watch()
     waiting = asyncio.create_task(anext(listener))
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -209,7 +209,7 @@ async def test_a_listener_that_waits_is_woken_by_an_event() -> None:
 
 async def test_a_listener_that_waits_is_ended_by_close() -> None:
     bus = Bus()
-    waiting = asyncio.create_task(all_of(bus.listen()))
+    waiting = asyncio.create_task(all_of(bus.watch()))
     await asyncio.sleep(0)
     bus.close()
     async with asyncio.timeout(PATIENCE):
@@ -218,7 +218,7 @@ async def test_a_listener_that_waits_is_ended_by_close() -> None:
 
 async def test_a_cancelled_wait_loses_no_event() -> None:
     bus = Bus()
-    listener = bus.listen()
+    listener = bus.watch()
     waiting = asyncio.create_task(anext(listener))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -231,7 +231,7 @@ async def test_a_cancelled_wait_loses_no_event() -> None:
 
 async def test_a_listener_that_is_too_slow_loses_the_oldest() -> None:
     bus = Bus()
-    listener = bus.listen()
+    listener = bus.watch()
     for event in enqueued(range(1005)):
         bus.publish(event)
     bus.close()
@@ -240,7 +240,7 @@ async def test_a_listener_that_is_too_slow_loses_the_oldest() -> None:
 
 async def test_every_listener_gets_everything() -> None:
     bus = Bus()
-    first, second = bus.listen(), bus.listen()
+    first, second = bus.watch(), bus.watch()
     bus.publish(JobEnqueued(1, "email"))
     bus.close()
     assert await all_of(first) == await all_of(second) == enqueued([1])
@@ -258,7 +258,7 @@ async def test_two_buses_share_nothing() -> None:
 
 async def test_a_listener_that_nobody_holds_is_dropped() -> None:
     bus = Bus()
-    listener = bus.listen()
+    listener = bus.watch()
     gone = weakref.ref(listener)
     bus.publish(JobEnqueued(1, "email"))
     del listener
@@ -271,8 +271,8 @@ async def test_a_listener_that_nobody_holds_is_dropped() -> None:
 async def test_a_listener_that_is_only_iterated_is_kept() -> None:
     bus = Bus()
 
-    async def listen() -> list[Event]:
-        return [event async for event in bus.listen()]
+    async def listen() -> list[Fact]:
+        return [event async for event in bus.watch()]
 
     waiting = asyncio.create_task(listen())
     await asyncio.sleep(0)
@@ -286,7 +286,7 @@ async def test_a_listener_that_is_only_iterated_is_kept() -> None:
 async def test_a_bus_that_was_closed_serves_new_listeners() -> None:
     bus = Bus()
     bus.close()
-    listener = bus.listen()
+    listener = bus.watch()
     bus.publish(JobEnqueued(1, "email"))
     async with asyncio.timeout(PATIENCE):
         assert await anext(listener) == JobEnqueued(1, "email")

@@ -110,7 +110,7 @@ def test_metrics_of_two_runners_share_nothing() -> None:
     Metrics().ended("a", 1.0, succeeded=True)
     fresh = Metrics()
     assert fresh.meters == {}
-    assert (fresh.stale_finishes, fresh.skipped_ticks, fresh.loop_lag, fresh.throughput()) == (0, 0, 0.0, 0.0)
+    assert (fresh.refused_ends, fresh.skipped_ticks, fresh.loop_lag, fresh.throughput()) == (0, 0, 0.0, 0.0)
 
 
 def test_the_throughput_of_a_young_runner_is_that_since_its_start(clock: StandingClock) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry import Bus, StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
 from aiojobs_lite.stores.base import Applied, Store
 
@@ -252,7 +252,7 @@ class Committer:
         if self._degraded is None:
             self._degraded_since = time.monotonic()
             self._pause_length = _FIRST_PAUSE
-            if self._bus.hears(StoreDegraded):
+            if self._bus.is_watched(StoreDegraded):
                 self._bus.publish(StoreDegraded(str(error)))
         self._degraded = error
         self._claims_again = False
@@ -268,7 +268,7 @@ class Committer:
         if self._degraded is not None:
             self._degraded = None
             self._claim_failed = False
-            if self._bus.hears(StoreRecovered):
+            if self._bus.is_watched(StoreRecovered):
                 self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
 
 

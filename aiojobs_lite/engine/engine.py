@@ -27,7 +27,7 @@ from aiojobs_lite.engine.ticker import Schedule, Ticker
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
-from aiojobs_lite.events import Bus, DrainFinished, DrainStarted, TypesUnclaimed
+from aiojobs_lite.telemetry import Bus, DrainFinished, DrainStarted, TypesUnclaimed
 from aiojobs_lite.job import Claim, ClaimAnswer, Finish, Unpark, Write
 from aiojobs_lite.registry import Registry
 from aiojobs_lite.retry import Stop
@@ -201,7 +201,7 @@ class Engine:
             loop_lag=self._metrics.loop_lag,
             draining=self.is_draining,
             degraded=self._committer.degraded,
-            stale_finishes=self._metrics.stale_finishes,
+            refused_ends=self._metrics.refused_ends,
             skipped_ticks=self._metrics.skipped_ticks,
             unclaimed=self._unclaimed(),
             by_type=by_type,
@@ -251,7 +251,7 @@ class Engine:
         applied = await self.store.apply(writes, now)
         self._ticker.begin(applied.answers[1:])
         unclaimed = self._unclaimed()
-        if unclaimed and self.bus.hears(TypesUnclaimed):
+        if unclaimed and self.bus.is_watched(TypesUnclaimed):
             self.bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in unclaimed.items())))
 
     async def _first_rescue(self) -> None:
@@ -275,13 +275,13 @@ class Engine:
 
     async def _drain(self) -> None:
         started = time.monotonic()
-        if self.bus.hears(DrainStarted):
+        if self.bus.is_watched(DrainStarted):
             self.bus.publish(DrainStarted(self._drain_why, self._executor.running))
         await self._until_done(self._settings.drain_timeout, hurry=self._hurry)
         interrupted = self._executor.stop_all(Stop.SHUTDOWN)
         await self._until_done(self._settings.cancel_grace)
         left = self._executor.running
-        if self.bus.hears(DrainFinished):
+        if self.bus.is_watched(DrainFinished):
             self.bus.publish(DrainFinished(time.monotonic() - started, max(0, interrupted - left), left))
 
     async def _until_done(self, timeout: float, hurry: asyncio.Event | None = None) -> None:

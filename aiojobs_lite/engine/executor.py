@@ -24,7 +24,7 @@ from aiojobs_lite.context import JobContext
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread, dumped
 from aiojobs_lite.engine.record import describe, publish_end, stack_of
 from aiojobs_lite.errors import InvalidPayload, StoreError
-from aiojobs_lite.events import AttemptStarted, AttemptStuck, Bus, FinishRefused
+from aiojobs_lite.telemetry import AttemptStarted, AttemptStuck, Bus, EndRefused
 from aiojobs_lite.job import Claimed, Finish, MarkInterrupted, Outcome, Write
 from aiojobs_lite.registry import JobType, Registry
 from aiojobs_lite.retry import Ended, Stop, settle
@@ -250,7 +250,7 @@ class Executor:
             args, kwargs = signature.load(claimed.payload)
         except InvalidPayload as error:
             return Ended(unreadable=f"the payload no longer fits the handler: {error.summary}")
-        if self._bus.hears(AttemptStarted):
+        if self._bus.is_watched(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
             return self._in_process(run)
@@ -322,9 +322,9 @@ class Executor:
             self._finished(end)
             publish_end(self._bus, end, duration)
         elif error is None:
-            self._metrics.stale_finishes += 1
+            self._metrics.refused_ends += 1
             self._refused()
-            self._bus.publish(FinishRefused(end.id, end.type, end.attempt))
+            self._bus.publish(EndRefused(end.id, end.type, end.attempt))
 
     def _stop(self, run: Running, why: Stop) -> None:
         if run.stopped is not None:
@@ -338,7 +338,7 @@ class Executor:
 
     def _report_stuck(self, run: Running) -> None:
         run.stuck = True
-        if self._bus.hears(AttemptStuck):
+        if self._bus.is_watched(AttemptStuck):
             claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
             self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))
 

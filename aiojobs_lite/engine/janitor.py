@@ -12,7 +12,7 @@ from itertools import count
 
 from aiojobs_lite.clock import Clock, after, sleep, to_micros
 from aiojobs_lite.errors import StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.events import Bus, OwnerRescued
+from aiojobs_lite.telemetry import Bus, OwnerRescued
 from aiojobs_lite.job import PRIORITIES, Claimed, Finish, Job, Prune, Status
 from aiojobs_lite.registry import Registry
 from aiojobs_lite.retry import Ended, Policy, settle
@@ -103,7 +103,7 @@ class Janitor:
         await self._take_back(orphans.pop(self._owner, []), held)
         for owner in [owner for owner in orphans if self._is_dead(owner)]:
             ended = await asyncio.gather(*map(self._ended, orphans[owner]))
-            if any(ended) and self._bus.hears(OwnerRescued):
+            if any(ended) and self._bus.is_watched(OwnerRescued):
                 self._bus.publish(OwnerRescued(owner, sum(ended)))
         for owner in set(self._others()) - orphans.keys():
             self._bury(owner)

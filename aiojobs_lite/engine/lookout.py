@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from aiojobs_lite.events import Bus, LoopBlocked
+from aiojobs_lite.telemetry import Bus, LoopBlocked
 from aiojobs_lite.stats import Metrics
 
 TURN_EVERY = 0.2  # seconds
@@ -55,7 +55,7 @@ class Lookout:
 
     def _back(self, lag: float) -> None:
         self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
-        if lag >= _BLOCKED and self._bus.hears(LoopBlocked):
+        if lag >= _BLOCKED and self._bus.is_watched(LoopBlocked):
             job_type, places = self._found or (_NOBODY, [])
             self._bus.publish(LoopBlocked(lag, job_type, "".join(traceback.format_list(places))))
 

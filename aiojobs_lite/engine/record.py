@@ -7,15 +7,15 @@ from types import FrameType
 from typing import Any
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.events import (
+from aiojobs_lite.telemetry import (
     AttemptFailed,
     Bus,
-    Event,
-    JobCancelled,
+    Fact,
+    JobBecameCancelled,
     JobCompleted,
-    JobDead,
+    JobBecameDead,
     JobInterrupted,
-    JobParked,
+    JobHeld,
     JobSnoozed,
 )
 from aiojobs_lite.job import Failure, Finish, Outcome, Status
@@ -76,33 +76,33 @@ def _is_ours(frame: FrameType) -> bool:
 def publish_end(bus: Bus, end: Finish, duration: float) -> None:
     """Tells the bus how an attempt ended, if anybody listens."""
     kind = _kind(end)
-    if bus.hears(kind):
+    if bus.is_watched(kind):
         bus.publish(_event(kind, end, duration))
 
 
-def _kind(end: Finish) -> type[Event]:
+def _kind(end: Finish) -> type[Fact]:
     if end.parked is not None:
-        return JobParked
+        return JobHeld
     if end.status is Status.COMPLETED:
         return JobCompleted
     if end.status is Status.DEAD:
-        return JobDead
+        return JobBecameDead
     if end.status is Status.CANCELLED:
-        return JobCancelled
+        return JobBecameCancelled
     return {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}.get(end.outcome, AttemptFailed)
 
 
-def _event(kind: type[Event], end: Finish, duration: float) -> Event:
+def _event(kind: type[Fact], end: Finish, duration: float) -> Fact:
     nothing = "its process ended" if end.outcome is Outcome.LOST else "no error"
     error = end.failure.summary if end.failure else nothing
-    if kind is JobParked:
-        return JobParked(end.id, end.type, end.parked or "")
+    if kind is JobHeld:
+        return JobHeld(end.id, end.type, end.parked or "")
     if kind is JobCompleted:
         return JobCompleted(end.id, end.type, end.attempt, duration, end.reason or "")
-    if kind is JobDead:
-        return JobDead(end.id, end.type, end.attempt, end.reason or "", error)
-    if kind is JobCancelled:
-        return JobCancelled(end.id, end.type, end.reason or "")
+    if kind is JobBecameDead:
+        return JobBecameDead(end.id, end.type, end.attempt, end.reason or "", error)
+    if kind is JobBecameCancelled:
+        return JobBecameCancelled(end.id, end.type, end.reason or "")
     if kind is JobSnoozed:
         return JobSnoozed(end.id, end.type, to_datetime(end.scheduled_at))
     if kind is JobInterrupted:

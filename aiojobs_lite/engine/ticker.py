@@ -10,7 +10,7 @@ from typing import Any, Literal
 from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.events import Bus, TickFired, TickSkipped
+from aiojobs_lite.telemetry import Bus, TickFired, TickSkipped
 from aiojobs_lite.job import SetSchedule, Tick, TickAnswer, Write
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.stats import Metrics
@@ -162,12 +162,12 @@ class Ticker:
     def _tell(self, schedule: Schedule, tick: int, answer: TickAnswer) -> None:
         at = to_datetime(tick)
         if answer.what == "fired":
-            if self._bus.hears(TickFired):
+            if self._bus.is_watched(TickFired):
                 self._bus.publish(TickFired(schedule.name, at, answer.job_id or 0))
         elif answer.what != "duplicate":
             self._skipped(schedule, tick, "overlap" if answer.what == "overlap" else "too late")
 
     def _skipped(self, schedule: Schedule, first: int, reason: str, ticks: int = 1) -> None:
         self._metrics.skipped_ticks += ticks
-        if self._bus.hears(TickSkipped):
+        if self._bus.is_watched(TickSkipped):
             self._bus.publish(TickSkipped(schedule.name, to_datetime(first), reason, ticks))

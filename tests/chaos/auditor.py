@@ -179,7 +179,7 @@ def robbed(story: Story) -> Iterator[str]:
             yield f"job {row.job} was taken from process {life.number}, which lived"
         elif row.outcome == "interrupted" and row.ended_at < life.terminated:
             yield f"job {row.job} was interrupted in process {life.number}, which was not told to end"
-    for record in story.said("FinishRefused"):
+    for record in story.said("EndRefused"):
         if not story.lives[record.writer].is_robbed:
             yield f"process {record.writer} could not end job {record.facts['job_id']}, which somebody else had"
 
@@ -297,7 +297,7 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     yield "ticks", f"{sum(job.tick is not None for job in story.jobs.values()):,}"
     yield "attempts begun", f"{len(runs):,}"
     yield "attempts that did not succeed", _counts(outcomes)
-    yield "ends refused", f"{len(story.said('FinishRefused')):,}"
+    yield "ends refused", f"{len(story.said('EndRefused')):,}"
     delays = [delay for delay, _ in rescues(story)]
     yield "rescued attempts", f"{len(delays):,}"
     yield "max rescue delay", f"{max(delays, default=0.0):.2f} s"

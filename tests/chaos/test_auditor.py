@@ -244,7 +244,7 @@ def interrupted_by_nobody(past: Past) -> None:
 
 @breach("taken from the living")
 def an_end_refused(past: Past) -> None:
-    past.note(7, "FinishRefused", 2, job_id=3)
+    past.note(7, "EndRefused", 2, job_id=3)
 
 
 @breach("rescued too late")
@@ -394,7 +394,7 @@ def a_robbed_one_whose_end_is_refused(past: Past) -> None:
     past.run(4, 1, "a", 9, 9.95)
     past.row(4, 1, "lost", "a", 9.6)
     past.run(4, 2, "b", 9.7, 11)
-    past.note(9.96, "FinishRefused", 1, job_id=4)
+    past.note(9.96, "EndRefused", 1, job_id=4)
 
 
 @good
@@ -407,7 +407,7 @@ def a_robbed_one_that_had_claimed_and_begins_when_it_goes_on(past: Past) -> None
     past.note(6.1, "JobCompleted", 2, job_id=4)
     past.note(7, "continued", 0, worker=1)
     past.run(4, 1, "a", 7.1, 7.2)
-    past.note(7.3, "FinishRefused", 1, job_id=4)
+    past.note(7.3, "EndRefused", 1, job_id=4)
 
 
 @good

@@ -253,7 +253,7 @@ async def _call(work: Work) -> None:
 class _Log(logging.Handler):
     """Notes the events that the audit judges by, and every line that says that the library has a defect."""
 
-    _EVENTS = frozenset({"JobCompleted", "FinishRefused", "OwnerRescued", "DrainFinished", "StoreDegraded"})
+    _EVENTS = frozenset({"JobCompleted", "EndRefused", "OwnerRescued", "DrainFinished", "StoreDegraded"})
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ import pytest
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreError, StoreUnavailable
-from aiojobs_lite.events import Bus, Event
+from aiojobs_lite.telemetry import Bus, Fact
 from aiojobs_lite.job import Claimed, Job, Write
 from aiojobs_lite.registry import JobType, Registry
 from aiojobs_lite.stores.base import Applied, JobFilter
@@ -122,11 +122,11 @@ def registry_of(*job_types: JobType[..., Any]) -> Registry:
     return registry
 
 
-def heard(bus: Bus) -> Callable[[], list[Event]]:
+def heard(bus: Bus) -> Callable[[], list[Fact]]:
     """Takes what was published since it was last asked."""
-    listener = bus.listen()
+    listener = bus.watch()
 
-    def take() -> list[Event]:
+    def take() -> list[Fact]:
         events = list(listener._unread)
         listener._unread.clear()
         return events
@@ -146,6 +146,6 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-def names(events: Iterable[Event]) -> list[str]:
+def names(events: Iterable[Fact]) -> list[str]:
     """The kinds of events."""
     return [type(event).__name__ for event in events]

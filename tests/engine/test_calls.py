@@ -19,7 +19,7 @@ import pytest
 from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
 from aiojobs_lite.engine import calls
 from aiojobs_lite.engine.calls import call_in_thread
-from aiojobs_lite.events import AttemptFailed, JobSnoozed
+from aiojobs_lite.telemetry import AttemptFailed, JobSnoozed
 from aiojobs_lite.job import Status
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.retry import Policy
@@ -161,7 +161,7 @@ async def test_results_come_back_from_another_process(clock: FakeClock) -> None:
 async def test_a_handler_in_another_process_says_what_becomes_of_its_job(clock: FakeClock) -> None:
     asks = in_process(raises)
     async with started(clock, asks) as runner:
-        events = runner.events()
+        events = runner.watch()
         retried = await runner.enqueue(asks, "retry")
         assert (await next_event(events, AttemptFailed)).next_at - clock.time == timedelta(seconds=7)
         assert (await retried.job()).attempts == 1

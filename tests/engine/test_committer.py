@@ -12,7 +12,7 @@ import pytest
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.events import Bus, StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry import Bus, StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Claim, ClaimAnswer, Delete, Insert, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.testing import FakeClock

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.events import StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Delete, Insert, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.testing import FakeClock

@@ -12,7 +12,7 @@ import pytest
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.dispatcher import Dispatcher
-from aiojobs_lite.events import AttemptStarted, JobCompleted
+from aiojobs_lite.telemetry import AttemptStarted, JobCompleted
 from aiojobs_lite.job import Claim, ClaimAnswer, Claimed
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.testing import FakeClock
@@ -194,7 +194,7 @@ async def test_jobs_held_back_by_the_limit_run_when_another_owner_finishes(datab
         first = await one.enqueue("shared")
         await until(lambda: ran == ["one"])
         async with two:
-            events = two.events()
+            events = two.watch()
             second = await two.enqueue("shared")
             third = await two.enqueue("shared")
             await two.run_until_idle()
@@ -215,7 +215,7 @@ async def test_a_scheduled_job_runs_at_its_time_and_not_before(clock: FakeClock)
     async with asyncio.timeout(PATIENCE), runner:
         later = await runner.enqueue(unlimited.using(delay="10s"))
         sooner = await runner.enqueue(unlimited.using(delay="5s"))
-        events = runner.events()
+        events = runner.watch()
         clock.advance(5)
         assert (await next_event(events, JobCompleted)).job_id == sooner.id
         clock.advance(5)

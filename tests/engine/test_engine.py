@@ -18,8 +18,8 @@ from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
-from aiojobs_lite.events import (
-    FinishRefused,
+from aiojobs_lite.telemetry import (
+    EndRefused,
     JobCompleted,
     OwnerRescued,
     StoreDegraded,
@@ -86,7 +86,7 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
     runner: JobRunner, clock: FakeClock, store: Faulty
 ) -> None:
     async with asyncio.timeout(PATIENCE), runner:
-        events = runner.events()
+        events = runner.watch()
         assert runner.stats().degraded is None
         store.fault = only(FULL, Finish)
         handles = [await runner.enqueue(quick, 5)]
@@ -131,7 +131,7 @@ async def test_many_results_survive_a_store_that_fails_again_and_again(
         assert await results == list(range(250))
         assert failures
         assert runner.stats().degraded is None
-        assert (runner.stats().completed, runner.stats().stale_finishes) == (250, 0)
+        assert (runner.stats().completed, runner.stats().refused_ends) == (250, 0)
 
 
 async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
@@ -151,14 +151,14 @@ async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
 
     store.apply = apply  # type: ignore[method-assign]  # the commit in doubt
     async with asyncio.timeout(PATIENCE), runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(quick, 3)
         result = asyncio.ensure_future(handle.result())
         await next_event(events, StoreDegraded)
         clock.advance(0.5)
-        assert (await next_event(events, FinishRefused)).job_id == handle.id
+        assert (await next_event(events, EndRefused)).job_id == handle.id
         assert await result == 3
-        assert runner.stats().stale_finishes == 1
+        assert runner.stats().refused_ends == 1
         assert (runner.stats().completed, runner.stats().processing) == (1, 0)
 
 
@@ -170,7 +170,7 @@ async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
         async with runner:
             store.fault = only(FULL, Finish)
             handle = await runner.enqueue(quick)
-            await next_event(runner.events(), StoreDegraded)
+            await next_event(runner.watch(), StoreDegraded)
         monkeypatch.undo()
         async with JobRunner(database, jobs=[quick]) as second:
             await second.run_until_idle()
@@ -240,7 +240,7 @@ async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock
     async def report() -> None: ...
 
     async with asyncio.timeout(PATIENCE), runner:
-        events = runner.events()
+        events = runner.watch()
         store.fault = only(FULL, Tick)
         clock.advance("1m")
         await next_event(events, StoreDegraded)
@@ -262,7 +262,7 @@ async def test_the_start_rescues_and_those_who_await_the_job_are_told(
     job_id = await orphaned(database, clock)
     (database.parent / f"{database.name}-owner-{DEAD_OWNER}").touch()
     runner = JobRunner(database, jobs=[quick], clock=clock)
-    events = runner.events()
+    events = runner.watch()
     async with asyncio.timeout(PATIENCE), runner:
         assert await next_event(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
         await runner.run_until_idle()
@@ -276,7 +276,7 @@ async def test_the_start_rescues_and_those_who_await_the_job_are_told(
 
 async def test_who_awaits_a_job_that_is_lost_once_too_often_is_told(database: Path, clock: FakeClock) -> None:
     async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], max_running=0, clock=clock) as runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(quick)
         result = asyncio.ensure_future(handle.result())
         for _ in range(3):
@@ -310,7 +310,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
         assert "the first rescue is put off" in caplog.text
         assert (await runner.jobs.get(job_id)).status is Status.PROCESSING
         store.read_fault = lambda _: None
-        events = runner.events()
+        events = runner.watch()
         completed = asyncio.ensure_future(next_event(events, JobCompleted))
         while not completed.done():
             clock.advance(2)
@@ -336,7 +336,7 @@ async def test_jobs_of_types_that_nobody_registered_are_named_at_the_start(datab
 
     async with JobRunner(database, jobs=[quick, elsewhere], max_running=0) as both:
         await both.enqueue_many([elsewhere.bind(), elsewhere.bind()])
-    events = runner.events()
+    events = runner.watch()
     async with runner:
         assert await next_event(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
         assert runner.stats().unclaimed == {"elsewhere": 2}

@@ -18,7 +18,7 @@ from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, 
 from aiojobs_lite.engine import engine as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.events import JobEnqueued
+from aiojobs_lite.telemetry import JobEnqueued
 from aiojobs_lite.job import Claim, Unpark
 from tests.engine.support import faulty
 from tests.processes.support import program
@@ -85,7 +85,7 @@ async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(datab
     runner = JobRunner(database, jobs=[quick], drain_timeout=0.5, cancel_grace=0.5, durability="normal")
     async with asyncio.timeout(PATIENCE):
         await runner.__aenter__()
-        events = runner.events()
+        events = runner.watch()
         tasks = [asyncio.ensure_future(enqueues()) for _ in range(50)]
         for _ in range(500):
             await next_event(events, JobEnqueued)

@@ -14,7 +14,7 @@ import pytest
 from aiojobs_lite import JobContext, job
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.errors import StoreError, StoreRejected
-from aiojobs_lite.events import AttemptStuck, Bus, Event, FinishRefused, JobCompleted
+from aiojobs_lite.telemetry import AttemptStuck, Bus, Fact, EndRefused, JobCompleted
 from aiojobs_lite.job import Failure, Finish, MarkInterrupted, Outcome, Status, Write
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.retry import Stop
@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, clock: FakeClock, *job_types: JobType[..., Any], deps: dict[Any, Any] | None = None) -> None:
         self.bus, self.metrics = Bus(), Metrics()
-        self.told: Callable[[], list[Event]] = heard(self.bus)
+        self.told: Callable[[], list[Fact]] = heard(self.bus)
         self.kept: list[tuple[Finish, Done]] = []
         self.released: list[str] = []
         self.finished: list[Finish] = []
@@ -97,8 +97,8 @@ async def test_an_end_that_somebody_else_has_written_is_counted_and_told(clock: 
     _, done = await desk.end()
     desk.told()
     done(False, None)
-    assert (desk.finished, desk.refused, desk.metrics.stale_finishes) == ([], 1, 1)
-    assert desk.told() == [FinishRefused(1, "quick", 3)]
+    assert (desk.finished, desk.refused, desk.metrics.refused_ends) == ([], 1, 1)
+    assert desk.told() == [EndRefused(1, "quick", 3)]
     assert 1 not in desk.executor.holding()
 
 

@@ -13,7 +13,7 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.events import Bus, OwnerRescued
+from aiojobs_lite.telemetry import Bus, OwnerRescued
 from aiojobs_lite.job import Claim, Claimed, Finish, Insert, Job, MarkInterrupted, NewJob, Outcome, Prune, Status
 from aiojobs_lite.stores.base import JobFilter
 from aiojobs_lite.stores.sqlite import SqliteStore

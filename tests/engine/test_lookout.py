@@ -11,7 +11,7 @@ import pytest
 
 from aiojobs_lite.engine import lookout as module
 from aiojobs_lite.engine.lookout import Lookout
-from aiojobs_lite.events import Bus, LoopBlocked
+from aiojobs_lite.telemetry import Bus, LoopBlocked
 from aiojobs_lite.stats import Metrics
 from tests.engine.support import going, heard
 from tests.support import PATIENCE, until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, StoreUnavailable, job
-from aiojobs_lite.events import Event, JobSnoozed, Listener, StoreDegraded, StoreRecovered, TickFired, TickSkipped
+from aiojobs_lite.telemetry import Fact, JobSnoozed, Watch, StoreDegraded, StoreRecovered, TickFired, TickSkipped
 from aiojobs_lite.job import Insert
 from aiojobs_lite.retry import Snooze
 from aiojobs_lite.testing import FakeClock
@@ -35,7 +35,7 @@ async def test_a_delayed_job_runs_at_its_new_time_when_the_clock_steps_forward()
         return "woken"
 
     async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[quick, snoozes_once], clock=clock) as runner:
-        events = runner.events()
+        events = runner.watch()
         snoozed = await runner.enqueue(snoozes_once)
         await next_event(events, JobSnoozed)
         delayed = await runner.enqueue(quick.using(delay="1h"), 9)
@@ -50,7 +50,7 @@ async def test_a_store_recovers_after_its_pause_when_the_clock_steps_back(
 ) -> None:
     clock, store = MovedClock(), faulty(monkeypatch, database)
     async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], clock=clock) as runner:
-        events = runner.events()
+        events = runner.watch()
         store.fault = only(FULL, Insert)
         with pytest.raises(StoreUnavailable):
             await runner.enqueue(quick)
@@ -80,7 +80,7 @@ async def test_ticks_that_were_missed_do_not_skip_each_other(database: Path, mis
             await until(lambda: len(ran) == missed)
             assert sorted(ran) == [START + timedelta(minutes=n + 1) for n in range(missed)]
             assert runner.stats().skipped_ticks == 0
-            events = runner.events()
+            events = runner.watch()
             clock.advance(60)  # on time, and those before it have not ended
             assert await told_of_a_tick(events) == TickSkipped
             go.set()
@@ -91,7 +91,7 @@ async def test_ticks_that_were_missed_do_not_skip_each_other(database: Path, mis
             assert runner.stats().completed == missed + 1
 
 
-async def told_of_a_tick(listener: Listener) -> type[Event]:
+async def told_of_a_tick(listener: Watch) -> type[Fact]:
     """What became of the next tick."""
     while not isinstance(event := await anext(listener), TickFired | TickSkipped):
         pass

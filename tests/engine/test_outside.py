@@ -26,7 +26,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.events import DrainStarted
+from aiojobs_lite.telemetry import DrainStarted
 from aiojobs_lite.job import Delete
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import FULL, faulty
@@ -153,7 +153,7 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_told_has_no_type(
     handle = await runner.enqueue(quick.using(delay="1h"))
     await handle.cancel()
     store = runner._engine_here().store
-    listener = runner.events()
+    listener = runner.watch()
 
     async def gone(_job_id: int) -> None:
         return None
@@ -321,7 +321,7 @@ def test_a_forked_child_is_told_to_start_its_own(database: Path) -> None:
 
 async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> None:
     runner = JobRunner(database, jobs=[quick])
-    events = runner.events()
+    events = runner.watch()
     async with asyncio.timeout(PATIENCE):
         for inside in (False, True):
             running = asyncio.ensure_future(_entered(runner) if inside else runner.run_forever())

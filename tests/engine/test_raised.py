@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, job
-from aiojobs_lite.events import AttemptFailed, Event, JobCancelled, JobDead, JobSnoozed
+from aiojobs_lite.telemetry import AttemptFailed, Fact, JobBecameCancelled, JobBecameDead, JobSnoozed
 from aiojobs_lite.testing import FakeClock
 from tests.support import PATIENCE, next_event
 
@@ -77,7 +77,7 @@ def nothing_reaches_the_host() -> Iterator[None]:
     assert told == []
 
 
-async def end_of(raises: Callable[[], Any], kind: type[Event], **options: Any) -> tuple[Any, Any]:
+async def end_of(raises: Callable[[], Any], kind: type[Fact], **options: Any) -> tuple[Any, Any]:
     """Runs a job that raises, and one after it in the only slot there is; returns how the first ended."""
 
     @job(**options)
@@ -89,7 +89,7 @@ async def end_of(raises: Callable[[], Any], kind: type[Event], **options: Any) -
     runner = JobRunner(":memory:", jobs=[odd, quick], clock=FakeClock(), max_running=1)
     with nothing_reaches_the_host():
         async with asyncio.timeout(PATIENCE), runner:
-            events = runner.events()
+            events = runner.watch()
             handle = await runner.enqueue(odd)
             told = await next_event(events, kind)
             assert told.job_id == handle.id  # type: ignore[attr-defined]  # those asked for have it
@@ -130,9 +130,9 @@ async def test_a_snooze_that_was_not_made_as_ours_is_over_at_once() -> None:
 
 @pytest.mark.parametrize("fault", [ValueError, SystemExit])
 async def test_a_signal_whose_text_raises_settles_its_job(fault: type[BaseException]) -> None:
-    told, found = await end_of(raiser(MuteCancel(fault)), JobCancelled)
+    told, found = await end_of(raiser(MuteCancel(fault)), JobBecameCancelled)
     assert (found.status, told.reason) == (Status.CANCELLED, f"(its __str__ raised {fault.__name__})")
-    _, found = await end_of(raiser(MuteAbandon(fault)), JobDead)
+    _, found = await end_of(raiser(MuteAbandon(fault)), JobBecameDead)
     assert (found.status, found.reason, found.attempts) == (Status.DEAD, "abandoned by its handler", 1)
 
 
@@ -184,7 +184,7 @@ GROUPED = pytest.mark.parametrize("grouped", [in_asyncio, in_anyio, in_both])
 async def test_a_group_of_one_signal_is_that_signal(grouped: Callable[..., Any]) -> None:
     told, found = await end_of(lambda: grouped(Retry("busy", after=7)), AttemptFailed)
     assert (found.status, told.next_at - FakeClock().time) == (Status.PENDING, timedelta(seconds=7))
-    _, found = await end_of(lambda: grouped(Abandon("bad")), JobDead)
+    _, found = await end_of(lambda: grouped(Abandon("bad")), JobBecameDead)
     assert (found.reason, found.attempts) == ("abandoned by its handler", 1)
 
 

@@ -10,15 +10,15 @@ import pytest
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.record import describe, publish_end, stack_of
-from aiojobs_lite.events import (
+from aiojobs_lite.telemetry import (
     AttemptFailed,
     Bus,
-    Event,
-    JobCancelled,
+    Fact,
+    JobBecameCancelled,
     JobCompleted,
-    JobDead,
+    JobBecameDead,
     JobInterrupted,
-    JobParked,
+    JobHeld,
     JobSnoozed,
 )
 from aiojobs_lite.job import Failure, Finish, Outcome, Status
@@ -151,23 +151,23 @@ async def test_the_stack_of_a_coroutine_goes_down_to_what_it_waits_for() -> None
         ),
         (
             END._replace(outcome=Outcome.FAILED, status=Status.DEAD, failure=FAILURE, reason="all used up"),
-            JobDead(7, "a", 2, "all used up", "ValueError: no"),
+            JobBecameDead(7, "a", 2, "all used up", "ValueError: no"),
         ),
-        (END._replace(outcome=Outcome.LOST, status=Status.DEAD), JobDead(7, "a", 2, "", "its process ended")),
+        (END._replace(outcome=Outcome.LOST, status=Status.DEAD), JobBecameDead(7, "a", 2, "", "its process ended")),
         (
             END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason="gone"),
-            JobCancelled(7, "a", "gone"),
+            JobBecameCancelled(7, "a", "gone"),
         ),
-        (END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED), JobCancelled(7, "a", "")),
+        (END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED), JobBecameCancelled(7, "a", "")),
         (END._replace(outcome=Outcome.SNOOZED, status=Status.PENDING), JobSnoozed(7, "a", DUE)),
         (END._replace(outcome=Outcome.INTERRUPTED, status=Status.PENDING), JobInterrupted(7, "a", 2)),
         (
             END._replace(outcome=Outcome.SNOOZED, status=Status.PENDING, parked="why"),
-            JobParked(7, "a", "why"),
+            JobHeld(7, "a", "why"),
         ),
     ],
 )
-def test_each_end_is_told_as_what_it_is(end: Finish, event: Event) -> None:
+def test_each_end_is_told_as_what_it_is(end: Finish, event: Fact) -> None:
     bus = Bus()
     told = heard(bus)
     publish_end(bus, end, 1.5)

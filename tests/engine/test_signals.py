@@ -14,7 +14,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
-from aiojobs_lite.events import DrainFinished, DrainStarted
+from aiojobs_lite.telemetry import DrainFinished, DrainStarted
 from tests.engine.support import turns
 from tests.stores.support import run_child
 from tests.support import PATIENCE, next_event, until
@@ -244,7 +244,7 @@ async def test_a_sigint_hurries_the_drain(desk: Desk, database: Path) -> None:
     entered.clear()
     runner = JobRunner(database, jobs=[endless], drain_timeout=2 * PATIENCE)
     async with asyncio.timeout(PATIENCE), runner:
-        events = runner.events()
+        events = runner.watch()
         handle = await runner.enqueue(endless)
         await until(entered.is_set)
         signal.raise_signal(SIGTERM)

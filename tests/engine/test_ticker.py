@@ -15,7 +15,7 @@ from aiojobs_lite import CronSchedule, JobContext, JobRunner, job
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
 from aiojobs_lite.errors import InvalidJobType, StoreError
-from aiojobs_lite.events import Bus, Event, StoreDegraded, TickFired, TickSkipped
+from aiojobs_lite.telemetry import Bus, Fact, StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.job import SetSchedule, Tick, TickAnswer
 from aiojobs_lite.stats import Metrics
 from aiojobs_lite.testing import FakeClock
@@ -40,7 +40,7 @@ class Desk:
 
     def __init__(self, clock: FakeClock, *schedules: Schedule) -> None:
         self.bus = Bus()
-        self.told: Callable[[], list[Event]] = heard(self.bus)
+        self.told: Callable[[], list[Fact]] = heard(self.bus)
         self.metrics = Metrics()
         self.ticks: list[Tick] = []
         self.answers: list[TickAnswer | StoreError] = []
@@ -301,7 +301,7 @@ async def test_two_runners_of_one_file_fire_each_tick_once(database: Path, clock
     ran: list[datetime] = []
     runners = [cron_runner(database, clock, ran) for _ in range(2)]
     async with asyncio.timeout(PATIENCE), runners[0], runners[1]:
-        events = [runner.events() for runner in runners]
+        events = [runner.watch() for runner in runners]
         for _ in range(10):
             clock.advance("1m")
             await asyncio.gather(*(runner.run_until_idle() for runner in runners))
@@ -344,7 +344,7 @@ async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_star
             store.fault = lambda writes: (
                 FULL if any(type(one) is Tick and one.tick == third for one in writes) else None
             )
-            events = runner.events()
+            events = runner.watch()
             clock.jump_to(START + 5 * MINUTE)
             await next_event(events, StoreDegraded)  # and it never recovers: as if the process were killed now
         store.fault = lambda writes: None
@@ -369,7 +369,7 @@ async def test_a_tick_whose_predecessor_still_runs_is_skipped_or_queued(
         await release.wait()
 
     async with asyncio.timeout(PATIENCE), runner:
-        events = runner.events()
+        events = runner.watch()
         clock.advance("1m")
         await entered.wait()
         assert (await next_event(events, TickFired)).tick == START + MINUTE

@@ -14,7 +14,7 @@ from aiojobs_lite.engine import watcher as watcher_module
 from aiojobs_lite.engine.ownership import Ownership
 from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.events import JobCompleted
+from aiojobs_lite.telemetry import JobCompleted
 from aiojobs_lite.job import Delete, TickAnswer
 from aiojobs_lite.testing import FakeClock
 from tests.engine.support import FULL, Scripted, faulty, going, turns
@@ -62,7 +62,7 @@ async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(data
         handle = await waits.enqueue(held)
         result = asyncio.ensure_future(handle.result())
         await entered.wait()
-        events = works.events()
+        events = works.watch()
         await looked(waits)
         release.set()
         await next_event(events, JobCompleted)

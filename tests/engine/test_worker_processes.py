@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobDead, Status
-from aiojobs_lite.events import AttemptFailed, AttemptStarted
+from aiojobs_lite.telemetry import AttemptFailed, AttemptStarted
 from aiojobs_lite.job import Outcome
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.testing import FakeClock
@@ -99,7 +99,7 @@ async def test_a_job_that_waits_for_a_process_does_not_use_up_its_time(
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     waits = in_process(waits_for, timeout="30s", max_attempts=1)
     async with started(clock, waits) as runner:
-        events = runner.events()
+        events = runner.watch()
         handles = [await runner.enqueue(waits, str(tmp_path / f"pid{n}"), str(tmp_path / f"go{n}")) for n in range(3)]
         for _ in handles:
             await next_event(events, AttemptStarted)
@@ -180,7 +180,7 @@ async def test_what_was_raised_in_another_process_is_tried_again_or_not_as_its_t
     async with started(clock, *types.values()) as runner:
         found = {}
         for name in types:
-            events = runner.events()
+            events = runner.watch()
             handle = await runner.enqueue(name)
             if name in {"again", "as ever"}:
                 await next_event(events, AttemptFailed)

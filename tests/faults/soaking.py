@@ -168,7 +168,7 @@ async def one_runner(database: Path, way: int) -> None:
             if way == 3:
                 raise KeyError
             if way == 4:
-                runner.events()  # and nobody listens
+                runner.watch()  # and nobody listens
 
 
 async def main(database: Path, style: str, count: int) -> None:

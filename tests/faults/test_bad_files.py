@@ -14,7 +14,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, RunnerError, Status, StoreUnavailable, job
 from aiojobs_lite.errors import StoreRefused
-from aiojobs_lite.events import StoreDegraded
+from aiojobs_lite.telemetry import StoreDegraded
 from aiojobs_lite.job import Claim, Write
 from aiojobs_lite.stores.base import Applied
 from tests.stores.support import connected, contents, run_child
@@ -271,7 +271,7 @@ async def test_a_page_that_shows_its_damage_late_degrades_the_runner_once_and_fo
         await runner.enqueue_many([padded.bind("x" * 1000) for _ in range(100)])
     trash_a_page_of_jobs(bad)
     runner = JobRunner(bad, jobs=[padded, quick])
-    events = runner.events()
+    events = runner.watch()
     async with asyncio.timeout(PATIENCE), runner:
         assert "SQLITE_CORRUPT" in (await next_event(events, StoreDegraded)).reason
         tried = caplog.text.count("degraded:")

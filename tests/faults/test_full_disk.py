@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
-from aiojobs_lite.events import StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
 from aiojobs_lite.job import Write
 from aiojobs_lite.stores.base import Applied
 from tests.conftest import sound
@@ -132,7 +132,7 @@ class Application:
 
     async def in_flight_on_a_full_disk(self, disk: Disk) -> JobHandle[int]:
         """Begins a job, fills the disk, and lets the job end: that cannot be saved."""
-        events = self.runner.events()
+        events = self.runner.watch()
         handle = await self.runner.enqueue(self.held)
         await self.entered.wait()
         disk.fill()
@@ -163,7 +163,7 @@ async def test_what_ends_on_a_full_disk_is_saved_when_there_is_room_and_all_goes
             await until(lambda: tries.count >= tried, 0.01)  # noqa: B023  # awaited in its turn
             await app.is_refused()
             assert (await handle.job()).status is Status.PROCESSING  # reads go on
-        events = runner.events()
+        events = runner.watch()
         disk.give_back()
         await next_event(events, StoreRecovered)
         assert await handle.result() == 7
@@ -195,7 +195,7 @@ async def test_a_little_room_is_used_for_what_ended_and_not_for_a_prune(disk: Di
         await runner.enqueue_many([app.quick.bind(n, "x" * 1000) for n in range(500)])
         await runner.run_until_idle()
         handle = await app.in_flight_on_a_full_disk(disk)
-        events = runner.events()
+        events = runner.watch()
         pruning = asyncio.ensure_future(app.prune())
         await asyncio.sleep(0)
         disk.give_back(100_000)

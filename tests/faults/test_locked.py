@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
-from aiojobs_lite.events import StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
 from tests.processes.support import program
 from tests.support import PATIENCE, next_event, until
 
@@ -81,7 +81,7 @@ async def lives_through(database: Path, lock: Lock) -> None:
     app = Application(database)
     clock = asyncio.get_running_loop()
     async with app.runner as runner:
-        events = runner.events()
+        events = runner.watch()
         ends, goes_on = [await runner.enqueue(app.held, n) for n in range(2)]
         soon = await runner.enqueue(app.quick.using(delay="2s"), 2)
         for entered in app.entered:
@@ -107,7 +107,7 @@ async def lives_through(database: Path, lock: Lock) -> None:
         for handle in (ends, goes_on, soon):
             found = await handle.job()
             assert (found.status, found.attempts, found.history) == (Status.COMPLETED, 1, ())
-        assert (runner.stats().dead, runner.stats().retrying, runner.stats().stale_finishes) == (0, 0, 0)
+        assert (runner.stats().dead, runner.stats().retrying, runner.stats().refused_ends) == (0, 0, 0)
 
 
 async def waits_and_is_told(runner: JobRunner) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
-from aiojobs_lite.events import StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
 from tests.processes.support import worker
 from tests.stores.support import connected
 from tests.support import PATIENCE, next_event, until
@@ -112,7 +112,7 @@ def folder_moved_back(database: Path) -> None:
 
 async def is_told(app: Application) -> None:
     """The host hears of it from its own calls and from the statistics, and from nothing else."""
-    events = app.runner.events()
+    events = app.runner.watch()
     with pytest.raises(StoreUnavailable, match="restart the program") as caught:
         await app.runner.enqueue(app.quick, 2)
     assert caught.value.code == "REPLACED"
@@ -162,7 +162,7 @@ async def test_a_file_that_comes_back_is_gone_on_with_and_nothing_is_lost(
         await is_told(app)
         app.release.set()
         await until(lambda: app.runner.stats().running == 0)
-        events = app.runner.events()
+        events = app.runner.watch()
         mend(lost)
         await next_event(events, StoreRecovered)
         assert await in_flight.result() == 7

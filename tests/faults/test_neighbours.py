@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status
-from aiojobs_lite.events import AttemptFailed, AttemptStarted, Event, JobDead, Listener, LoopBlocked
+from aiojobs_lite.telemetry import AttemptFailed, AttemptStarted, Fact, JobBecameDead, Watch, LoopBlocked
 from aiojobs_lite.registry import JobType
 from aiojobs_lite.testing import FakeClock
 from tests.faults.apps.dying import WAYS, dies
@@ -143,7 +143,7 @@ def nothing_reaches_the_host() -> Iterator[None]:
     assert told == []
 
 
-async def all_of(events: Listener, kind: type[Event], count: int) -> None:
+async def all_of(events: Watch, kind: type[Fact], count: int) -> None:
     """Waits for so many events of a kind."""
     for _ in range(count):
         await next_event(events, kind)
@@ -155,13 +155,13 @@ async def test_whatever_a_handler_raises_is_recorded_and_tried_again_and_in_the_
     beside: JobType[[], str] = JobType(idles)
     with nothing_reaches_the_host():
         async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=[odd, beside], clock=clock) as runner:
-            events = runner.events()
+            events = runner.watch()
             handles = {case: await runner.enqueue(odd, case) for case in CASES}
             await all_of(events, AttemptFailed, len(CASES))
             assert await (await runner.enqueue(beside)).result() == "ran"
             assert (runner.stats().running, runner.stats().retrying) == (0, len(CASES))
             clock.advance("1h")
-            await all_of(events, JobDead, len(CASES))
+            await all_of(events, JobBecameDead, len(CASES))
             assert await (await runner.enqueue(beside)).result() == "ran"
             found = {case: await handle.job() for case, handle in handles.items()}
     assert {(one.status, one.reason) for one in found.values()} == {(Status.DEAD, "all 2 attempts used up")}
@@ -207,10 +207,10 @@ async def test_what_a_job_sets_is_seen_neither_by_the_host_nor_by_the_next_job(
 
 
 @asynccontextmanager
-async def blocked_by(handler: Callable[..., Any]) -> AsyncIterator[tuple[JobRunner, Listener]]:
+async def blocked_by(handler: Callable[..., Any]) -> AsyncIterator[tuple[JobRunner, Watch]]:
     runner = JobRunner(":memory:", jobs=[JobType(handler, name="heavy")], drain_timeout=0)
     async with asyncio.timeout(PATIENCE), runner:
-        yield runner, runner.events()
+        yield runner, runner.watch()
 
 
 def stands_still() -> None:

@@ -17,7 +17,7 @@ import anyio.to_process
 import pytest
 
 from aiojobs_lite import Job, JobRunner, Status
-from aiojobs_lite.events import AttemptFailed
+from aiojobs_lite.telemetry import AttemptFailed
 from aiojobs_lite.job import Outcome
 from tests.engine.test_calls import alive, pid_in
 from tests.processes.apps.grouped import waits
@@ -157,7 +157,7 @@ async def test_a_process_that_dies_while_it_starts_is_interrupted_in_a_drain_and
         interrupted = await found_in(database)
         assert (interrupted.attempts, interrupted.interruptions) == (0, 1)
         async with runner:
-            events = runner.events()
+            events = runner.watch()
             await next_event(events, AttemptFailed)
             failed = await runner.jobs.get(1)
     assert (failed.attempts, failed.history[-1].error_type) == (1, "BrokenWorkerProcess")

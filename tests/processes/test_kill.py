@@ -8,7 +8,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 from aiojobs_lite import JobRunner, Outcome, Status
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.events import AttemptStarted, OwnerRescued
+from aiojobs_lite.telemetry import AttemptStarted, OwnerRescued
 from tests.processes.apps.worker import JOBS, held, quick
 from tests.processes.support import looking, worker
 from tests.support import PATIENCE, next_event
@@ -51,7 +51,7 @@ async def test_a_living_runner_rescues_within_three_seconds(database: Path) -> N
             handle = await enqueuer.enqueue(held)
             assert await child.line("started") == ["started", str(handle.id), "1"]
         async with JobRunner(database, jobs=JOBS) as living:
-            events, others = living.events(), living.events()  # which of the two comes first is open
+            events, others = living.watch(), living.watch()  # which of the two comes first is open
             killed = time.monotonic()
             await child.kill()
             assert (await next_event(events, OwnerRescued)).jobs == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Status, job
-from aiojobs_lite.events import JobCompleted, OwnerRescued
+from aiojobs_lite.telemetry import JobCompleted, OwnerRescued
 from tests.processes.apps.worker import held
 from tests.processes.support import looking, worker
 from tests.processes.test_kill import rescue
@@ -48,7 +48,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
             dispatcher = living._engine._dispatcher
             await until(lambda: "alone" in dispatcher._held_back)
             await child.kill()
-            events, others = living.events(), living.events()  # the rescue may be told of before or after the jobs
+            events, others = living.watch(), living.watch()  # the rescue may be told of before or after the jobs
             await rescue(living)
             assert (await next_event(events, OwnerRescued)).jobs == 1
             for _ in range(4):

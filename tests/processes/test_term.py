@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status, job
-from aiojobs_lite.events import DrainStarted
+from aiojobs_lite.telemetry import DrainStarted
 from tests.processes.apps.worker import two_seconds
 from tests.processes.support import Child, looking, program, worker
 from tests.support import PATIENCE, next_event
@@ -278,7 +278,7 @@ async def test_a_handler_of_the_event_loop_is_called_too_and_stays(database: Pat
     found = signal.getsignal(SIGTERM)
     try:
         async with asyncio.timeout(PATIENCE), JobRunner(database) as runner:
-            events = runner.events()
+            events = runner.watch()
             os.kill(os.getpid(), SIGTERM)
             assert (await next_event(events, DrainStarted)).why == "SIGTERM"
             await called.get()
@@ -315,7 +315,7 @@ async def test_runners_left_in_any_order_still_pass_signals_on(database: Path, t
         await one.__aenter__()
         await two.__aenter__()
         await one.__aexit__(None, None, None)
-        events = two.events()
+        events = two.watch()
         os.kill(os.getpid(), SIGTERM)
         assert (await next_event(events, DrainStarted)).why == "SIGTERM"
         assert called == [SIGTERM]

@@ -10,7 +10,7 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, job
 from aiojobs_lite.errors import StoreRefused
-from aiojobs_lite.events import JobParked
+from aiojobs_lite.telemetry import JobHeld
 from tests.engine.support import Faulty, faulty
 from tests.stores.support import connected, contents
 from tests.support import PATIENCE, next_event, until
@@ -104,13 +104,13 @@ async def test_a_payload_spoiled_beside_us_parks_its_job_and_holds_up_no_other(
 ) -> None:
     store = faulty(monkeypatch, database)
     async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[text, other]) as runner:
-        events = runner.events()
+        events = runner.watch()
         await runner.pause(text)
         bad, good = await runner.enqueue(text, "bad"), await runner.enqueue(text, "good")
         spoil(database, bad)
         assert await (await runner.enqueue(other)).result() == "other"
         await runner.resume(text)
-        assert (await next_event(events, JobParked)).job_id == bad.id
+        assert (await next_event(events, JobHeld)).job_id == bad.id
         assert await good.result() == "good"
         assert await (await runner.enqueue(text, "new")).result() == "new"
         await is_parked(runner, bad)

@@ -45,7 +45,7 @@ class Orders:
         self.free = threading.Event()
         self._others: asyncio.Queue[list[str]] = asyncio.Queue()
 
-    def listen(self) -> None:
+    def watch(self) -> None:
         """Begins to read; to be called on the event loop."""
         threading.Thread(target=self._read, args=(asyncio.get_running_loop(),), daemon=True).start()
 
