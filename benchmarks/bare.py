@@ -104,4 +104,4 @@ def _prepare(connection: sqlite3.Connection, durability: str) -> None:
 
 def _schema() -> str:
     """The first schema of the library: the same table, the same indexes."""
-    return (files("aiojobs_lite") / "stores" / "migrations" / "sqlite" / "0001_initial.sql").read_text()
+    return (files("aiojobs_lite") / "stores" / "migrations" / "0001_initial.sql").read_text()

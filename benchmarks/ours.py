@@ -11,9 +11,9 @@ from typing import Any
 
 from aiojobs_lite import Backoff, JobContext, JobRunner
 from aiojobs_lite.clock import MICROSECONDS
-from aiojobs_lite.job import Insert, NewJob, Pause
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.stores import store_for
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.writes import Insert, NewJob, Pause
+from aiojobs_lite.stores.open import store_for
 from benchmarks.harness import Durability
 
 DAY = 86_400 * MICROSECONDS

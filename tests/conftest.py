@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from aiojobs_lite.engine.ownership import _HERE
+from aiojobs_lite.stores.sqlite.owners import _HERE
 
 settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
 settings.load_profile("house")

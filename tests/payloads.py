@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretStr, computed_f
 from typing_extensions import TypedDict
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload
-from aiojobs_lite.payload import Signature
+from aiojobs_lite.handlers.signature import Signature
 
 NAN, INFINITY = float("nan"), float("inf")
 SECRET = "hunter2"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aiojobs_lite.clock import MICROSECONDS, SystemClock
-from aiojobs_lite.telemetry import Fact, Watch
+from aiojobs_lite.telemetry.bus import Watch
+from aiojobs_lite.telemetry.facts import Fact
 
 E = TypeVar("E", bound=Fact)
 PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested

@@ -29,8 +29,8 @@ from aiojobs_lite import (
     job,
 )
 from aiojobs_lite.errors import JobNotAllowed, MissingDependency, ResultNotKept
-from aiojobs_lite.telemetry import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
+from aiojobs_lite.testing.clock import FakeClock
 from tests.support import PATIENCE, next_event
 
 BACKOFF = Backoff(base="10s", cap="1h")

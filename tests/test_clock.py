@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, SystemClock, after, to_datetime, to_micros
-from aiojobs_lite.testing import FakeClock, FakeTimer
+from aiojobs_lite.testing.clock import FakeClock, FakeTimer
 
 PATIENCE = 20.0
 HOUR = 3600 * MICROSECONDS

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aiojobs_lite.context import JobContext, injected
 from aiojobs_lite.errors import MissingDependency
-from aiojobs_lite.job import Claimed
+from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.model.job import Claimed
 
 CLAIMED = Claimed(
     id=7, type="email", payload='{"to":"secret"}', priority=1, scheduled_at=2_000_000, attempt=2, max_attempts=3,

@@ -12,7 +12,7 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, job
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
-from aiojobs_lite.telemetry import AttemptStarted, DrainFinished, DrainStarted
+from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
 from tests.support import PATIENCE, next_event, until
 
 

@@ -22,7 +22,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.telemetry import (
+from aiojobs_lite.telemetry.facts import (
     AttemptStarted,
     DeadRedriven,
     JobBecameCancelled,
@@ -31,7 +31,7 @@ from aiojobs_lite.telemetry import (
     TypePaused,
     TypeResumed,
 )
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing.clock import FakeClock
 from tests.support import PATIENCE, next_event
 
 

@@ -14,17 +14,16 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import events
-from aiojobs_lite.telemetry import (
+from aiojobs_lite.telemetry import facts as events
+from aiojobs_lite.telemetry.bus import Bus, Watch
+from aiojobs_lite.telemetry.facts import (
     AttemptFailed,
     AttemptStuck,
-    Bus,
     DrainStarted,
     Fact,
     JobBecameCancelled,
     JobCompleted,
     JobEnqueued,
-    Watch,
     StoreDegraded,
     TickFired,
     TypesUnclaimed,
@@ -248,7 +247,7 @@ async def test_every_listener_gets_everything() -> None:
 
 async def test_two_buses_share_nothing() -> None:
     mine, other = Bus(), Bus()
-    listener = mine.listen()
+    listener = mine.watch()
     other.publish(JobEnqueued(1, "email"))
     other.close()
     mine.publish(DrainStarted("close", 0))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import aiojobs_lite
-from aiojobs_lite.job import (
+from aiojobs_lite.model.job import (
     FINISHED,
     PRIORITIES,
     PRIORITY_NAMES,
@@ -18,11 +18,11 @@ from aiojobs_lite.job import (
     Attempt,
     Claimed,
     Failure,
-    Finish,
     Job,
     Outcome,
     Status,
 )
+from aiojobs_lite.model.writes import Finish
 
 SCHEMA = Path(aiojobs_lite.__file__).parent / "stores/migrations/sqlite/0001_initial.sql"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, Json, SecretStr
 
-from aiojobs_lite.context import JobContext, injected
 from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
-from aiojobs_lite.payload import LARGEST_PAYLOAD, Signature
+from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.signature import LARGEST_PAYLOAD, Signature
 from tests.payloads import (
     INFINITY,
     NAN,

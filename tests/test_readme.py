@@ -17,10 +17,10 @@ from fastapi import FastAPI
 
 from aiojobs_lite import Backoff, JobRunner
 from aiojobs_lite.durations import seconds
-from aiojobs_lite.job import TRANSITIONS
-from aiojobs_lite.payload import LARGEST_PAYLOAD
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.testing import JobsFixture
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.signature import LARGEST_PAYLOAD
+from aiojobs_lite.model.job import TRANSITIONS
+from aiojobs_lite.testing.fixtures import JobsFixture
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.context import JobContext, injected
 from aiojobs_lite.errors import (
     ConfigurationError,
     DuplicateJobType,
@@ -20,10 +19,16 @@ from aiojobs_lite.errors import (
     JobDead,
     UnknownJobType,
 )
-from aiojobs_lite.job import Claimed, NewJob
-from aiojobs_lite.registry import BoundJob, Enqueueing, JobType, Registry, described, job
-from aiojobs_lite.retry import Backoff, Policy
-from aiojobs_lite.runner import JobRunner
+from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.decorators import job
+from aiojobs_lite.handlers.job_type import BoundJob, JobType, described
+from aiojobs_lite.handlers.options import Enqueueing
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.writes import NewJob
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.runner.runner import JobRunner
 
 NOW = 1_700_000_000_000_000
 LATER = datetime(2030, 1, 1, tzinfo=UTC)

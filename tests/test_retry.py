@@ -13,21 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiojobs_lite.errors import AiojobsError, InvalidOption
-from aiojobs_lite.job import TRANSITIONS, Claimed, Failure, Finish, Outcome, Status
-from aiojobs_lite.retry import (
-    FREE_INTERRUPTIONS,
-    MOST_CRASHES,
-    Abandon,
-    Backoff,
-    Cancel,
-    Ended,
-    Policy,
-    Retry,
-    Signal,
-    Snooze,
-    Stop,
-    settle,
-)
+from aiojobs_lite.model.job import TRANSITIONS, Claimed, Failure, Outcome, Status
+from aiojobs_lite.model.writes import Finish
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
+from aiojobs_lite.policy.settle import FREE_INTERRUPTIONS, MOST_CRASHES, Ended, Policy, Stop, settle
 
 NOW = 1_000_000_000
 DUE = 900_000_000

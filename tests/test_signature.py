@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 from pydantic import Secret, SecretBytes, SecretStr
 
-from aiojobs_lite.context import JobContext
 from aiojobs_lite.errors import InvalidJobType
-from aiojobs_lite.payload import Result, Signature
+from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.signature import Result, Signature
 from tests.payloads import (
     INFINITY,
     NAN,

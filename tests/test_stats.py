@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiojobs_lite import stats
-from aiojobs_lite.stats import Meter, Metrics, RunnerStats, TypeStats
+from aiojobs_lite.telemetry import meters as stats
+from aiojobs_lite.telemetry.meters import Meter, Metrics
+from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 
 
 class StandingClock:

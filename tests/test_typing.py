@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from aiojobs_lite import Abandon, Backoff, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, injected, job
-from aiojobs_lite.registry import BoundJob
+from aiojobs_lite.handlers.job_type import BoundJob
 
 
 class Smtp: ...

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple, Protocol
 import anyio
 import anyio.to_process
 
-from aiojobs_lite.context import JobContext
-from aiojobs_lite.engine.record import describe
-from aiojobs_lite.job import Claimed, Failure
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.retry import Abandon, Cancel, Ended, Policy, Retry, Snooze
+from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Claimed, Failure
+from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
+from aiojobs_lite.policy.settle import Ended, Policy
 
 _LOOK_FOR_PARENT = 0.2  # seconds
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

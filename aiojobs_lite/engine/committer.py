@@ -14,9 +14,10 @@ from typing import Any
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, StoreDegraded, StoreRecovered
-from aiojobs_lite.job import Claim, ClaimAnswer, Insert, Write
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Write
 from aiojobs_lite.stores.base import Applied, Store
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _MOST_WRITES = 250  # a transaction; more would hold the event loop too long

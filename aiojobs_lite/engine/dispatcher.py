@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from aiojobs_lite.clock import Alarm, Clock
-from aiojobs_lite.job import Claim, ClaimAnswer, Claimed
-from aiojobs_lite.registry import Registry
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
 
 _LONG_AGO = 0  # due at once: not known, so to be looked at

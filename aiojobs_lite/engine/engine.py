@@ -15,24 +15,26 @@ from typing import Any, TypeVar
 import anyio
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.change_watcher import Watcher
 from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.engine.failures import publish_end
 from aiojobs_lite.engine.janitor import Janitor
-from aiojobs_lite.engine.lookout import Lookout
-from aiojobs_lite.engine.ownership import Ownership
-from aiojobs_lite.engine.record import publish_end
+from aiojobs_lite.engine.loop_monitor import Lookout
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.ticker import Schedule, Ticker
 from aiojobs_lite.engine.waiters import Waiters
-from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, DrainFinished, DrainStarted, TypesUnclaimed
-from aiojobs_lite.job import Claim, ClaimAnswer, Finish, Unpark, Write
-from aiojobs_lite.registry import Registry
-from aiojobs_lite.retry import Stop
-from aiojobs_lite.stats import Metrics, RunnerStats, TypeStats
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Finish, Unpark, Write
+from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Applied, JobFilter, Store, TypeCounts
+from aiojobs_lite.stores.sqlite.owners import Ownership
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, TypesUnclaimed
+from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 
 _log = logging.getLogger("aiojobs_lite.engine")
 T = TypeVar("T")

@@ -20,15 +20,18 @@ from typing import Any
 import anyio
 
 from aiojobs_lite.clock import Clock, Timer
-from aiojobs_lite.context import JobContext
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread, dumped
-from aiojobs_lite.engine.record import describe, publish_end, stack_of
+from aiojobs_lite.engine.failures import describe, publish_end, stack_of
 from aiojobs_lite.errors import InvalidPayload, StoreError
-from aiojobs_lite.telemetry import AttemptStarted, AttemptStuck, Bus, EndRefused
-from aiojobs_lite.job import Claimed, Finish, MarkInterrupted, Outcome, Write
-from aiojobs_lite.registry import JobType, Registry
-from aiojobs_lite.retry import Ended, Stop, settle
-from aiojobs_lite.stats import Metrics
+from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Claimed, Outcome
+from aiojobs_lite.model.writes import Finish, MarkInterrupted, Write
+from aiojobs_lite.policy.settle import Ended, Stop, settle
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck, EndRefused
+from aiojobs_lite.telemetry.meters import Metrics
 
 _EAGER = sys.version_info >= (3, 12)
 _RETURNED = Ended()  # nothing

@@ -12,11 +12,13 @@ from itertools import count
 
 from aiojobs_lite.clock import Clock, after, sleep, to_micros
 from aiojobs_lite.errors import StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, OwnerRescued
-from aiojobs_lite.job import PRIORITIES, Claimed, Finish, Job, Prune, Status
-from aiojobs_lite.registry import Registry
-from aiojobs_lite.retry import Ended, Policy, settle
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
+from aiojobs_lite.model.writes import Finish, Prune
+from aiojobs_lite.policy.settle import Ended, Policy, settle
 from aiojobs_lite.stores.base import JobFilter, Store
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import OwnerRescued
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _RESCUE_EVERY = 2.0  # seconds

@@ -10,10 +10,11 @@ from typing import Any, Literal
 from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, TickFired, TickSkipped
-from aiojobs_lite.job import SetSchedule, Tick, TickAnswer, Write
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.stats import Metrics
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.writes import SetSchedule, Tick, TickAnswer, Write
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
+from aiojobs_lite.telemetry.meters import Metrics
 
 _log = logging.getLogger("aiojobs_lite.cron")
 CatchUp = Literal["latest", "skip", "all"]

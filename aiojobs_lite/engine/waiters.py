@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, NamedTuple
 
-from aiojobs_lite.job import FINISHED, Finish, Job, Status
+from aiojobs_lite.model.job import FINISHED, Job, Status
+from aiojobs_lite.model.writes import Finish
 
 
 class End(NamedTuple):

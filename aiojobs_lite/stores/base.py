@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from aiojobs_lite.job import Job, Status, Write
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.writes import Write
 
 
 @dataclass(frozen=True, slots=True)

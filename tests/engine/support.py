@@ -13,12 +13,15 @@ import pytest
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreError, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, Fact
-from aiojobs_lite.job import Claimed, Job, Write
-from aiojobs_lite.registry import JobType, Registry
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Claimed, Job
+from aiojobs_lite.model.writes import Write
 from aiojobs_lite.stores.base import Applied, JobFilter
-from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import Fact
+from aiojobs_lite.testing.clock import FakeClock
 
 FULL = StoreUnavailable("SQLITE_FULL", "database or disk is full")
 
@@ -92,7 +95,7 @@ class Faulty(SqliteStore):
 def faulty(monkeypatch: pytest.MonkeyPatch, path: Path) -> Faulty:
     """A store that every runner started from now on gets."""
     store = Faulty(path)
-    monkeypatch.setattr("aiojobs_lite.runner.store_for", lambda _database, _durability: store)
+    monkeypatch.setattr("aiojobs_lite.runner.runner.store_for", lambda _database, _durability: store)
     return store
 
 

@@ -19,11 +19,11 @@ import pytest
 from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
 from aiojobs_lite.engine import calls
 from aiojobs_lite.engine.calls import call_in_thread
-from aiojobs_lite.telemetry import AttemptFailed, JobSnoozed
-from aiojobs_lite.job import Status
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.retry import Policy
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.telemetry.facts import AttemptFailed, JobSnoozed
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import claimed, turns
 from tests.support import PATIENCE, next_event, until
 
@@ -374,7 +374,7 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
     script = f"""if True:
         import asyncio
         from aiojobs_lite import JobRunner
-        from aiojobs_lite.registry import JobType
+        from aiojobs_lite.handlers.job_type import JobType
         from tests.engine.test_calls import hangs
         async def main():
             hanging = JobType(hangs, process=True)

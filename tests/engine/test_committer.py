@@ -12,10 +12,11 @@ import pytest
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, StoreDegraded, StoreRecovered
-from aiojobs_lite.job import Claim, ClaimAnswer, Delete, Insert, Write
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Delete, Insert, Write
 from aiojobs_lite.stores.base import Applied
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, Scripted, going, heard, turns
 from tests.support import PATIENCE, until
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
-from aiojobs_lite.job import Delete, Insert, Write
+from aiojobs_lite.model.writes import Delete, Insert, Write
 from aiojobs_lite.stores.base import Applied
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, Scripted, turns
 from tests.engine.test_committer import CLAIM, committing, degraded
 from tests.support import until

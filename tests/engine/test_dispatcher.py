@@ -12,10 +12,11 @@ import pytest
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.dispatcher import Dispatcher
-from aiojobs_lite.telemetry import AttemptStarted, JobCompleted
-from aiojobs_lite.job import Claim, ClaimAnswer, Claimed
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.telemetry.facts import AttemptStarted, JobCompleted
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import claimed, going, registry_of, turns
 from tests.support import PATIENCE, next_event, until
 

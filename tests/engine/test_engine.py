@@ -12,13 +12,16 @@ import pytest
 
 from aiojobs_lite import JobDead, JobRunner, Status, StoreError, StoreUnavailable, job
 from aiojobs_lite.engine import engine as module
+from aiojobs_lite.engine.change_watcher import Watcher
 from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ticker import Ticker
-from aiojobs_lite.engine.watcher import Watcher
 from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
-from aiojobs_lite.telemetry import (
+from aiojobs_lite.model.writes import Cancel, Claim, Finish, Tick, Unpark, Write
+from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.telemetry.facts import (
     EndRefused,
     JobCompleted,
     OwnerRescued,
@@ -27,10 +30,7 @@ from aiojobs_lite.telemetry import (
     TickFired,
     TypesUnclaimed,
 )
-from aiojobs_lite.job import Cancel, Claim, Finish, Tick, Unpark, Write
-from aiojobs_lite.stores.base import Applied
-from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, Faulty, faulty, only, turns
 from tests.support import PATIENCE, next_event, until
 

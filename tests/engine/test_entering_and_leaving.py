@@ -18,8 +18,8 @@ from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, 
 from aiojobs_lite.engine import engine as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.telemetry import JobEnqueued
-from aiojobs_lite.job import Claim, Unpark
+from aiojobs_lite.model.writes import Claim, Unpark
+from aiojobs_lite.telemetry.facts import JobEnqueued
 from tests.engine.support import faulty
 from tests.processes.support import program
 from tests.support import PATIENCE, next_event, until

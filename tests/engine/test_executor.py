@@ -14,12 +14,14 @@ import pytest
 from aiojobs_lite import JobContext, job
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.errors import StoreError, StoreRejected
-from aiojobs_lite.telemetry import AttemptStuck, Bus, Fact, EndRefused, JobCompleted
-from aiojobs_lite.job import Failure, Finish, MarkInterrupted, Outcome, Status, Write
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.retry import Stop
-from aiojobs_lite.stats import Metrics
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Failure, Outcome, Status
+from aiojobs_lite.model.writes import Finish, MarkInterrupted, Write
+from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import AttemptStuck, EndRefused, Fact, JobCompleted
+from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import claimed, heard, names, registry_of, turns
 from tests.support import PATIENCE, until
 

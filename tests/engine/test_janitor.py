@@ -13,11 +13,13 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine import janitor as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.telemetry import Bus, OwnerRescued
-from aiojobs_lite.job import Claim, Claimed, Finish, Insert, Job, MarkInterrupted, NewJob, Outcome, Prune, Status
+from aiojobs_lite.model.job import Claimed, Job, Outcome, Status
+from aiojobs_lite.model.writes import Claim, Finish, Insert, MarkInterrupted, NewJob, Prune
 from aiojobs_lite.stores.base import JobFilter
-from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import OwnerRescued
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import going, heard, registry_of, turns
 from tests.support import PATIENCE, until
 

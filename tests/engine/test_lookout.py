@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import lookout as module
-from aiojobs_lite.engine.lookout import Lookout
-from aiojobs_lite.telemetry import Bus, LoopBlocked
-from aiojobs_lite.stats import Metrics
+from aiojobs_lite.engine import loop_monitor as module
+from aiojobs_lite.engine.loop_monitor import Lookout
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import LoopBlocked
+from aiojobs_lite.telemetry.meters import Metrics
 from tests.engine.support import going, heard
 from tests.support import PATIENCE, until
 

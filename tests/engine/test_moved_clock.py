@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, StoreUnavailable, job
-from aiojobs_lite.telemetry import Fact, JobSnoozed, Watch, StoreDegraded, StoreRecovered, TickFired, TickSkipped
-from aiojobs_lite.job import Insert
-from aiojobs_lite.retry import Snooze
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.policy.outcomes import Snooze
+from aiojobs_lite.telemetry.bus import Watch
+from aiojobs_lite.telemetry.facts import Fact, JobSnoozed, StoreDegraded, StoreRecovered, TickFired, TickSkipped
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, faulty, only
 from tests.support import PATIENCE, MovedClock, next_event, until
 

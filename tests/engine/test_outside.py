@@ -26,9 +26,9 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.telemetry import DrainStarted
-from aiojobs_lite.job import Delete
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.model.writes import Delete
+from aiojobs_lite.telemetry.facts import DrainStarted
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, faulty
 from tests.support import PATIENCE, next_event, unmeasured, until
 

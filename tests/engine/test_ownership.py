@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.engine.ownership import Ownership
+from aiojobs_lite.stores.sqlite.owners import Ownership
 from tests.support import unmeasured
 
 DEAD = "0123456789abcdef"
 HOLD = """if True:
     import sys
-    from aiojobs_lite.engine.ownership import Ownership
+    from aiojobs_lite.stores.sqlite.owners import Ownership
     ownership = Ownership(sys.argv[1])
     ownership.acquire()
     print(ownership.owner, flush=True)
@@ -189,7 +189,7 @@ def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
 def seen_from_elsewhere(prefix: str, owner: str) -> str:
     """What another process takes an owner for."""
     script = f"""if True:
-        from aiojobs_lite.engine.ownership import Ownership
+        from aiojobs_lite.stores.sqlite.owners import Ownership
         print("dead" if Ownership({prefix!r}).is_dead({owner!r}) else "alive")
     """
     command, root = [sys.executable, "-c", script], Path(__file__).parents[2]
@@ -201,7 +201,7 @@ def seen_from_elsewhere(prefix: str, owner: str) -> str:
 def test_a_forked_child_does_not_take_its_parents_owners_for_its_own(prefix: str) -> None:
     script = f"""if True:
         import os
-        from aiojobs_lite.engine.ownership import Ownership
+        from aiojobs_lite.stores.sqlite.owners import Ownership
         parent = Ownership({prefix!r})
         parent.acquire()
         pid = os.fork()

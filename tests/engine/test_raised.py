@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, job
-from aiojobs_lite.telemetry import AttemptFailed, Fact, JobBecameCancelled, JobBecameDead, JobSnoozed
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.telemetry.facts import AttemptFailed, Fact, JobBecameCancelled, JobBecameDead, JobSnoozed
+from aiojobs_lite.testing.clock import FakeClock
 from tests.support import PATIENCE, next_event
 
 

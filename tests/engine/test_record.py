@@ -9,19 +9,20 @@ from typing import NoReturn
 import pytest
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.engine.record import describe, publish_end, stack_of
-from aiojobs_lite.telemetry import (
+from aiojobs_lite.engine.failures import describe, publish_end, stack_of
+from aiojobs_lite.model.job import Failure, Outcome, Status
+from aiojobs_lite.model.writes import Finish
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import (
     AttemptFailed,
-    Bus,
     Fact,
     JobBecameCancelled,
-    JobCompleted,
     JobBecameDead,
-    JobInterrupted,
+    JobCompleted,
     JobHeld,
+    JobInterrupted,
     JobSnoozed,
 )
-from aiojobs_lite.job import Failure, Finish, Outcome, Status
 from tests.engine.support import heard, turns
 
 END = Finish(7, "a", 2, "me", Outcome.SUCCEEDED, Status.COMPLETED, 2, 60_000_000, 0, 0, 0, 0)

@@ -14,7 +14,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
-from aiojobs_lite.telemetry import DrainFinished, DrainStarted
+from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
 from tests.engine.support import turns
 from tests.stores.support import run_child
 from tests.support import PATIENCE, next_event, until

@@ -15,10 +15,11 @@ from aiojobs_lite import CronSchedule, JobContext, JobRunner, job
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
 from aiojobs_lite.errors import InvalidJobType, StoreError
-from aiojobs_lite.telemetry import Bus, Fact, StoreDegraded, TickFired, TickSkipped
-from aiojobs_lite.job import SetSchedule, Tick, TickAnswer
-from aiojobs_lite.stats import Metrics
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.model.writes import SetSchedule, Tick, TickAnswer
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import Fact, StoreDegraded, TickFired, TickSkipped
+from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, faulty, going, heard, turns
 from tests.support import PATIENCE, next_event, until
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
+from aiojobs_lite.engine import change_watcher as watcher_module
 from aiojobs_lite.engine import engine as engine_module
-from aiojobs_lite.engine import watcher as watcher_module
-from aiojobs_lite.engine.ownership import Ownership
-from aiojobs_lite.engine.watcher import Watcher
+from aiojobs_lite.engine.change_watcher import Watcher
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.telemetry import JobCompleted
-from aiojobs_lite.job import Delete, TickAnswer
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.model.writes import Delete, TickAnswer
+from aiojobs_lite.stores.sqlite.owners import Ownership
+from aiojobs_lite.telemetry.facts import JobCompleted
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, Scripted, faulty, going, turns
 from tests.engine.test_committer import committing, one_group
 from tests.engine.test_ticker import schedule, ticking

@@ -11,7 +11,8 @@ import pytest
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.waiters import End, Waiters
 from aiojobs_lite.errors import RunnerClosed
-from aiojobs_lite.job import Failure, Finish, Job, Outcome, Status
+from aiojobs_lite.model.job import Failure, Job, Outcome, Status
+from aiojobs_lite.model.writes import Finish
 
 COMPLETED = End(Status.COMPLETED, "1", None, None)
 EPOCH = to_datetime(0)

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import watcher as module
-from aiojobs_lite.engine.watcher import LOOK_EVERY, Watcher
+from aiojobs_lite.engine import change_watcher as module
+from aiojobs_lite.engine.change_watcher import LOOK_EVERY, Watcher
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import FULL, going, turns
 from tests.support import PATIENCE, until
 

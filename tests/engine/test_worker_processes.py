@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobDead, Status
-from aiojobs_lite.telemetry import AttemptFailed, AttemptStarted
-from aiojobs_lite.job import Outcome
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.test_calls import alive, in_process, outside, pid_in, started
 from tests.processes.support import program
 from tests.support import PATIENCE, next_event

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing.clock import FakeClock
 from tests.conftest import sound
 from tests.faults.apps.runner_life import MIDNIGHT, Stage, runner_on
 from tests.faults.apps.store_life import NOTHING, State, Step, known_migrations, state_of

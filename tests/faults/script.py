@@ -27,8 +27,8 @@ from aiojobs_lite import (
     job,
 )
 from aiojobs_lite.errors import JobNotAllowed, ResultNotKept
-from aiojobs_lite.job import Job, Outcome
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.model.job import Job, Outcome
+from aiojobs_lite.testing.clock import FakeClock
 from tests.engine.support import turns
 from tests.faults.store import FaultyStore, Kind
 from tests.support import PATIENCE

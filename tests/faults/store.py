@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from aiojobs_lite.clock import Clock, sleep
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.job import Job, Write
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.writes import Write
 from aiojobs_lite.stores.base import Applied, JobFilter, Store, TypeCounts
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ import pytest
 
 from aiojobs_lite import JobRunner, RunnerError, Status, StoreUnavailable, job
 from aiojobs_lite.errors import StoreRefused
-from aiojobs_lite.telemetry import StoreDegraded
-from aiojobs_lite.job import Claim, Write
+from aiojobs_lite.model.writes import Claim, Write
 from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.telemetry.facts import StoreDegraded
 from tests.stores.support import connected, contents, run_child
 from tests.support import PATIENCE, next_event, until
 
@@ -184,13 +184,13 @@ _STARTS_AS_NOBODY = """if True:
     import asyncio, os, urllib.parse, urllib.request  # what pathlib imports when it first needs it
     from aiojobs_lite import JobRunner, job
     from aiojobs_lite.errors import StoreRefused
-    from aiojobs_lite.stores import queries
+    from aiojobs_lite.stores import named_sql
 
     async def once():
         async with JobRunner(":memory:"):
             pass
 
-    queries.migrations("sqlite")  # read while it may be; so is what is imported when it is first used
+    named_sql.migrations("aiojobs_lite.stores.sqlite")  # read while it may be
     asyncio.run(once())
 
     @job

@@ -17,10 +17,10 @@ import pytest
 from aiojobs_lite import JobCancelled, JobHandle, JobNotFound, JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import engine
 from aiojobs_lite.errors import JobNotAllowed
-from aiojobs_lite.job import Job
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.stores.sqlite_connection import Connection
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.stores.sqlite.connection import Connection
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.engine.support import FULL, faulty, turns
 from tests.faults.cancelling import WAYS, Call, at_every_moment, nothing_left
 from tests.stores import support as rows

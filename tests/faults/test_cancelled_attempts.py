@@ -14,9 +14,9 @@ import anyio
 import pytest
 
 from aiojobs_lite import JobContext, JobHandle, JobRunner, Outcome, Status, job
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.retry import Stop
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.testing.clock import FakeClock
 from tests.conftest import sound
 from tests.faults.cancelling import MOST, at_turn, cut, nothing_left
 from tests.processes.support import program

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from aiojobs_lite.runner import Durability
+from aiojobs_lite.runner.runner import Durability
 from tests.faults.apps.points import CALLS, Point, Verdict
 from tests.processes.support import ROOT
 

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import engine, janitor, watcher
-from aiojobs_lite.stores import store_for
+from aiojobs_lite.engine import change_watcher as watcher, engine, janitor
+from aiojobs_lite.stores.open import store_for
 from tests.conftest import sound
 from tests.faults.script import User, World, aftermath, check
 from tests.faults.store import Fault, FaultyStore, Kind, NeverAtOnce
@@ -51,7 +51,7 @@ class Days:
         store = kind(store_for(database, "normal"), world.clock, fault)
         before = asyncio.all_tasks()
         with self._patch.context() as patch:
-            patch.setattr("aiojobs_lite.runner.store_for", lambda _database, _durability: store)
+            patch.setattr("aiojobs_lite.runner.runner.store_for", lambda _database, _durability: store)
             steady = SimpleNamespace(monotonic=lambda: world.clock.now() / 1e6)
             patch.setattr(watcher, "time", steady)  # the clock goes fast, and is not taken for one that jumps
             await User(world, store, database).day()

@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
-from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
-from aiojobs_lite.job import Write
+from aiojobs_lite.model.writes import Write
 from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from tests.conftest import sound
 from tests.support import PATIENCE, next_event, until
 

@@ -14,7 +14,7 @@ import pytest
 
 from aiojobs_lite import Job, JobRunner, Status, job
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing.clock import FakeClock
 from tests.stores.support import connected
 from tests.support import PATIENCE, until
 

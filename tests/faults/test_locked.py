@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
-from aiojobs_lite.telemetry import StoreDegraded, StoreRecovered
+from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from tests.processes.support import program
 from tests.support import PATIENCE, next_event, until
 

@@ -17,9 +17,10 @@ import anyio
 import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status
-from aiojobs_lite.telemetry import AttemptFailed, AttemptStarted, Fact, JobBecameDead, Watch, LoopBlocked
-from aiojobs_lite.registry import JobType
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.telemetry.bus import Watch
+from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, Fact, JobBecameDead, LoopBlocked
+from aiojobs_lite.testing.clock import FakeClock
 from tests.faults.apps.dying import WAYS, dies
 from tests.processes.apps.worker import held, quick
 from tests.processes.support import looking, program, worker

@@ -19,7 +19,7 @@ import aiojobs_lite
 from aiojobs_lite import Job, JobContext, JobRunner, Outcome, Status, job
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.engine.ticker import CatchUp
-from aiojobs_lite.testing import FakeClock
+from aiojobs_lite.testing.clock import FakeClock
 from tests.faults.calendar import HOUR, MINUTE, changes, ticks
 from tests.faults.ticking import JOBS
 from tests.processes.support import Child, program
@@ -325,7 +325,7 @@ def test_nobody_asks_the_machine_for_the_time_of_day_but_the_clock() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if asks(node)
     ]
-    assert found == ["clock.py", "stores/sqlite_file.py"]  # the latter compares it with the time of a file
+    assert found == ["clock.py", "stores/sqlite/file.py"]  # the latter compares it with the time of a file
     words = re.compile(
         r"\b(unixepoch|julianday|strftime|date|time|datetime) *\(|'now'|current_(date|time)", re.IGNORECASE
     )

@@ -48,7 +48,7 @@ JOBS = (quick, fails_twice, held, timed)
 
 
 async def main(database: str, catch_up: CatchUp) -> None:
-    ORDERS.listen()
+    ORDERS.watch()
     clock = MovedClock()
     runner = JobRunner(database, jobs=JOBS, clock=clock)
 

@@ -17,8 +17,8 @@ import anyio.to_process
 import pytest
 
 from aiojobs_lite import Job, JobRunner, Status
-from aiojobs_lite.telemetry import AttemptFailed
-from aiojobs_lite.job import Outcome
+from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.telemetry.facts import AttemptFailed
 from tests.engine.test_calls import alive, pid_in
 from tests.processes.apps.grouped import waits
 from tests.processes.support import ROOT, Child, members

@@ -8,7 +8,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 from aiojobs_lite import JobRunner, Outcome, Status
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.telemetry import AttemptStarted, OwnerRescued
+from aiojobs_lite.telemetry.facts import AttemptStarted, OwnerRescued
 from tests.processes.apps.worker import JOBS, held, quick
 from tests.processes.support import looking, worker
 from tests.support import PATIENCE, next_event

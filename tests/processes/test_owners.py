@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Status, job
-from aiojobs_lite.telemetry import JobCompleted, OwnerRescued
+from aiojobs_lite.telemetry.facts import JobCompleted, OwnerRescued
 from tests.processes.apps.worker import held
 from tests.processes.support import looking, worker
 from tests.processes.test_kill import rescue

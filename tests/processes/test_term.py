@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status, job
-from aiojobs_lite.telemetry import DrainStarted
+from aiojobs_lite.telemetry.facts import DrainStarted
 from tests.processes.apps.worker import two_seconds
 from tests.processes.support import Child, looking, program, worker
 from tests.support import PATIENCE, next_event

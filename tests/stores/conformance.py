@@ -9,19 +9,8 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.job import (
-    Cancel,
-    Delete,
-    Insert,
-    Inserted,
-    MarkInterrupted,
-    Outcome,
-    Pause,
-    Prune,
-    Redrive,
-    Status,
-    Unpark,
-)
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.writes import Cancel, Delete, Insert, Inserted, MarkInterrupted, Pause, Prune, Redrive, Unpark
 from aiojobs_lite.stores.base import JobFilter, Store
 from tests.stores.support import (
     FAILURE,

@@ -10,20 +10,8 @@ from contextlib import suppress
 import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.job import (
-    Cancel,
-    Delete,
-    Insert,
-    Outcome,
-    Pause,
-    Prune,
-    SetSchedule,
-    Status,
-    Tick,
-    TickAnswer,
-    Unpark,
-    Write,
-)
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.writes import Cancel, Delete, Insert, Pause, Prune, SetSchedule, Tick, TickAnswer, Unpark, Write
 from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
 from tests.stores.support import (
     GUARD,

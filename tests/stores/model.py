@@ -10,28 +10,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aiojobs_lite.clock import to_datetime, to_micros
-from aiojobs_lite.job import (
-    FINISHED,
-    PRIORITIES,
-    PRIORITY_NAMES,
-    Attempt,
+from aiojobs_lite.model.job import FINISHED, PRIORITIES, PRIORITY_NAMES, Attempt, Claimed, Job, Outcome, Status
+from aiojobs_lite.model.writes import (
     Cancel,
     Claim,
     ClaimAnswer,
-    Claimed,
     Delete,
     Finish,
     Insert,
     Inserted,
-    Job,
     MarkInterrupted,
     NewJob,
-    Outcome,
     Pause,
     Prune,
     Redrive,
     SetSchedule,
-    Status,
     Tick,
     TickAnswer,
     Unpark,

@@ -13,20 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.job import (
-    Claim,
-    ClaimAnswer,
-    Claimed,
-    Failure,
-    Finish,
-    Insert,
-    Inserted,
-    Job,
-    NewJob,
-    Outcome,
-    Status,
-    Write,
-)
+from aiojobs_lite.model.job import Claimed, Failure, Job, Outcome, Status
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Finish, Insert, Inserted, NewJob, Write
 from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
 from tests.support import unmeasured
 

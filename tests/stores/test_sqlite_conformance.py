@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.stores import store_for
 from aiojobs_lite.stores.base import Store
-from aiojobs_lite.stores.sqlite_place import Place
+from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.stores.sqlite.inline import Place
 from tests.stores import conformance, conformance_calls
 
 Make = Callable[[], Store]

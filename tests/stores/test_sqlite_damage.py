@@ -10,7 +10,7 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, job
 from aiojobs_lite.errors import StoreRefused
-from aiojobs_lite.telemetry import JobHeld
+from aiojobs_lite.telemetry.facts import JobHeld
 from tests.engine.support import Faulty, faulty
 from tests.stores.support import connected, contents
 from tests.support import PATIENCE, next_event, until

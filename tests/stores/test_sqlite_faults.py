@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
-from aiojobs_lite.job import Cancel, Claimed, Delete, Insert, Outcome, Pause, Redrive, SetSchedule, Status, Tick, Write
-from aiojobs_lite.stores import sqlite
+from aiojobs_lite.model.job import Claimed, Outcome, Status
+from aiojobs_lite.model.writes import Cancel, Delete, Insert, Pause, Redrive, SetSchedule, Tick, Write
 from aiojobs_lite.stores.base import JobFilter
-from aiojobs_lite.stores.sqlite import SqliteStore
+from aiojobs_lite.stores.sqlite import store as sqlite
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.stores.support import (
     NOW,
     at,
@@ -101,7 +102,7 @@ async def store(database: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores do not wait for locks."""
-    monkeypatch.setattr("aiojobs_lite.stores.sqlite_file.BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr("aiojobs_lite.stores.sqlite.file.BUSY_TIMEOUT", 0.01)
 
 
 async def test_a_locked_database_is_unavailable_until_it_is_let_go(impatient: None, store: SqliteStore) -> None:
@@ -136,7 +137,7 @@ async def stored_or_none(store: SqliteStore) -> None:
 async def test_an_open_of_a_locked_new_database_is_unavailable(
     impatient: None, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiojobs_lite.stores.sqlite_file._WAL_PATIENCE", 0.0)
+    monkeypatch.setattr("aiojobs_lite.stores.sqlite.file._WAL_PATIENCE", 0.0)
     with connected(database) as other:
         other.execute("BEGIN EXCLUSIVE")
         locked = SqliteStore(database)

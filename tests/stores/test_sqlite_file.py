@@ -17,13 +17,16 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite.errors import StoreRefused, StoreRejected, StoreUnavailable
-from aiojobs_lite.job import TRANSITIONS, Insert, Status
-from aiojobs_lite.stores import queries, sqlite_file, store_for
-from aiojobs_lite.stores.sqlite import SqliteStore
+from aiojobs_lite.model.job import TRANSITIONS, Status
+from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.stores import named_sql
+from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.stores.sqlite import file as sqlite_file
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.stores.support import GUARD, NOW, connected, contents, inserted, mode, new, run_child, running, stored
 
 GOLDEN = Path(__file__).parent / "golden_schema.sql"
-SCRIPTS = queries.migrations("sqlite")
+SCRIPTS = named_sql.migrations("aiojobs_lite.stores.sqlite")
 
 
 _OPENED: list[SqliteStore] = []
@@ -178,7 +181,7 @@ os.kill(os.getpid(), 9)
 async def test_our_database_whose_user_was_killed_is_opened(database: Path) -> None:
     killed = f"""
 import asyncio, os
-from aiojobs_lite.stores import store_for
+from aiojobs_lite.stores.open import store_for
 from tests.stores.support import inserted, new
 async def main():
     store = store_for({str(database)!r}, "full")
@@ -256,7 +259,7 @@ _OPENS_AS_NOBODY = """
 import asyncio, os
 from pathlib import Path
 from aiojobs_lite.errors import StoreRefused
-from aiojobs_lite.stores.sqlite import SqliteStore
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 
 async def main():
     store = SqliteStore(Path("jobs.db"))
@@ -267,8 +270,8 @@ async def main():
     except StoreRefused as error:
         print(error.why)
 
-from aiojobs_lite.stores import queries
-queries.migrations("sqlite")
+from aiojobs_lite.stores import named_sql
+named_sql.migrations("aiojobs_lite.stores.sqlite")
 if os.geteuid() == 0:
     os.setegid({nobody})
     os.seteuid({nobody})
@@ -292,7 +295,7 @@ def _schema(path: Path) -> str:
 
 
 def test_migrations_are_numbered_from_one_without_a_gap() -> None:
-    folder = Path(queries.__file__).parent / "migrations" / "sqlite"
+    folder = Path(sqlite_file.__file__).parent / "migrations"
     numbers = sorted(int(entry.name[:4]) for entry in folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     assert numbers == list(range(1, len(SCRIPTS) + 1))
     assert len(list(folder.iterdir())) == len(SCRIPTS)
@@ -308,7 +311,7 @@ def second_migration(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Adds a migration, as a later release would."""
 
     def add(script: str) -> None:
-        monkeypatch.setattr("aiojobs_lite.stores.sqlite_file.migrations", lambda folder: [*SCRIPTS, script])
+        monkeypatch.setattr("aiojobs_lite.stores.sqlite.file.migrations", lambda folder: [*SCRIPTS, script])
 
     return add
 
@@ -347,7 +350,7 @@ async def test_a_database_whose_first_migration_failed_is_still_empty(
 ) -> None:
     with monkeypatch.context() as patched:
         broken = [SCRIPTS[0] + "INSERT INTO nowhere VALUES (1);\n"]
-        patched.setattr("aiojobs_lite.stores.sqlite_file.migrations", lambda folder: broken)
+        patched.setattr("aiojobs_lite.stores.sqlite.file.migrations", lambda folder: broken)
         with pytest.raises(StoreRejected):
             await SqliteStore(database).open()
     assert _schema(database) == ""
@@ -358,7 +361,7 @@ async def test_a_database_whose_first_migration_failed_is_still_empty(
 def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
-from aiojobs_lite.stores import store_for
+from aiojobs_lite.stores.open import store_for
 from tests.stores.support import inserted, new
 async def main(path):
     store = store_for(path, "normal")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.stores.sqlite_file import Guard
+from aiojobs_lite.stores.sqlite.file import Guard
 
 LONG_AGO = 1_700_000_000
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.job import Delete, Insert
+from aiojobs_lite.model.writes import Delete, Insert
 from aiojobs_lite.stores.base import TypeCounts
-from aiojobs_lite.stores.sqlite import SqliteStore
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.stores.support import NOW, connected, inserted, new, one, shown
 
 

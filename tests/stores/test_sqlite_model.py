@@ -27,32 +27,31 @@ from hypothesis.stateful import (
 
 from aiojobs_lite.engine.janitor import claimed as as_claimed
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.job import (
+from aiojobs_lite.model.job import Claimed, Job, Outcome, Status
+from aiojobs_lite.model.writes import (
     Cancel,
     Claim,
     ClaimAnswer,
-    Claimed,
     Delete,
     Finish,
     Insert,
-    Job,
     MarkInterrupted,
     NewJob,
-    Outcome,
     Pause,
     Prune,
     Redrive,
     SetSchedule,
-    Status,
     Tick,
     Unpark,
     Write,
 )
-from aiojobs_lite.retry import MOST_CRASHES, Abandon, Backoff, Ended, Policy, Retry, Snooze, Stop, settle
-from aiojobs_lite.retry import Cancel as CancelRaised
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.outcomes import Abandon, Retry, Snooze
+from aiojobs_lite.policy.outcomes import Cancel as CancelRaised
+from aiojobs_lite.policy.settle import MOST_CRASHES, Ended, Policy, Stop, settle
 from aiojobs_lite.stores.base import Applied, JobFilter, TypeCounts
-from aiojobs_lite.stores.sqlite import Durability, SqliteStore
-from aiojobs_lite.stores.sqlite_place import Place
+from aiojobs_lite.stores.sqlite.inline import Place
+from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
 from tests.conftest import sound
 from tests.stores.model import Model
 from tests.stores.support import FAILURE, NOW, at, new, shown

@@ -13,23 +13,12 @@ from typing import Any, Literal
 
 import pytest
 
-from aiojobs_lite.job import (
-    Cancel,
-    Delete,
-    Failure,
-    Finish,
-    Insert,
-    Outcome,
-    Pause,
-    Prune,
-    Redrive,
-    Status,
-    Unpark,
-    Write,
-)
-from aiojobs_lite.stores import sqlite, sqlite_place
-from aiojobs_lite.stores.sqlite import SqliteStore
-from aiojobs_lite.stores.sqlite_place import Place
+from aiojobs_lite.model.job import Failure, Outcome, Status
+from aiojobs_lite.model.writes import Cancel, Delete, Finish, Insert, Pause, Prune, Redrive, Unpark, Write
+from aiojobs_lite.stores.sqlite import inline as sqlite_place
+from aiojobs_lite.stores.sqlite import store as sqlite
+from aiojobs_lite.stores.sqlite.inline import Place
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.stores.support import NOW, claim, connected, new
 from tests.support import PATIENCE, until
 

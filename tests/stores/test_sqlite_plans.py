@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.job import Outcome, Status
-from aiojobs_lite.stores import queries, store_for
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.base import JobFilter, Store
-from aiojobs_lite.stores.sqlite import SqliteStore, _conditions
+from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.stores.sqlite.store import SqliteStore, _conditions
 from tests.stores.support import NOW, at, claim, claimed, connected, end, inserted, new, running
 
-SQL = queries.load("sqlite.sql")
+SQL = named_sql.load("aiojobs_lite.stores.sqlite", "sqlite.sql")
 _WHOLE_TABLE = re.compile(r"\bSCAN jobs\b(?! USING)")
 
 

@@ -8,25 +8,22 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiojobs_lite.job import (
-    TRANSITIONS,
+from aiojobs_lite.model.job import TRANSITIONS, Claimed, Outcome, Status
+from aiojobs_lite.model.writes import (
     Cancel,
     Claim,
-    Claimed,
     Delete,
     Finish,
     Insert,
     MarkInterrupted,
-    Outcome,
     Pause,
     Prune,
     Redrive,
-    Status,
     Unpark,
     Write,
 )
-from aiojobs_lite.stores import store_for
 from aiojobs_lite.stores.base import Store, TypeCounts
+from aiojobs_lite.stores.open import store_for
 from tests.stores.support import at, claim, counted, end, everything, new, shown
 
 _TYPES = ("a", "b")

@@ -41,7 +41,7 @@ def dies(ctx: JobContext) -> None:
 
 async def main(database: str) -> None:
     orders = Orders()
-    orders.listen()
+    orders.watch()
     await until_told(JobRunner(database, jobs=[dies]), orders)
 
 

@@ -29,7 +29,7 @@ from signal import SIGKILL
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from aiojobs_lite.runner import Durability
+from aiojobs_lite.runner.runner import Durability
 from tests.faults import judge
 from tests.faults.apps import runner_life, store_life
 from tests.faults.apps.store_life import Step

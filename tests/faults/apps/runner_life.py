@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from aiojobs_lite import Clock, JobContext, JobHandle, JobRunner, StoreUnavailable, SystemClock, injected, job
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.retry import Backoff
-from aiojobs_lite.runner import Durability
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.runner.runner import Durability
 from tests.faults.apps.store_life import opened
 from tests.processes.apps.common import note
 from tests.support import PATIENCE

@@ -19,14 +19,13 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.job import (
+from aiojobs_lite.model.job import Claimed, Outcome
+from aiojobs_lite.model.writes import (
     Cancel,
-    Claimed,
     Delete,
     Finish,
     Insert,
     MarkInterrupted,
-    Outcome,
     Pause,
     Prune,
     Redrive,
@@ -35,10 +34,12 @@ from aiojobs_lite.job import (
     Unpark,
     Write,
 )
-from aiojobs_lite.retry import Ended, Policy, settle
-from aiojobs_lite.stores import queries, sqlite_file, sqlite_place
+from aiojobs_lite.policy.settle import Ended, Policy, settle
+from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.base import TypeCounts
-from aiojobs_lite.stores.sqlite import Durability, SqliteStore
+from aiojobs_lite.stores.sqlite import file as sqlite_file
+from aiojobs_lite.stores.sqlite import inline as sqlite_place
+from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
 from tests.processes.apps.common import note
 from tests.stores.support import at, claim, counted, end, new, shown
 
@@ -121,7 +122,7 @@ def _tracer() -> int:
 
 def known_migrations(version: int) -> Any:
     """Has the program know so many migrations: what it ships, and one more."""
-    scripts = [*queries.migrations("sqlite"), SECOND_MIGRATION]
+    scripts = [*named_sql.migrations("aiojobs_lite.stores.sqlite"), SECOND_MIGRATION]
     known = scripts[: len(scripts) - 2 + version]
     return patch.object(sqlite_file, "migrations", lambda _folder: known)
 

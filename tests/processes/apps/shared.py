@@ -41,7 +41,7 @@ def runner_on(database: str | Path, max_running: int = LIMIT - 1) -> JobRunner:
 
 async def main(database: str) -> None:
     orders = Orders()
-    orders.listen()
+    orders.watch()
     await until_told(runner_on(database), orders)
 
 

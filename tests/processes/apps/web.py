@@ -20,7 +20,7 @@ runner = JobRunner(jobs=JOBS, **json.loads(os.environ.get("WEB_OPTIONS", "{}")))
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    ORDERS.listen()
+    ORDERS.watch()
     async with runner:
         yield
         say("lifespan ends")

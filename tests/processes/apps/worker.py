@@ -133,7 +133,7 @@ def exits(_number: int, _frame: FrameType | None) -> None:
 
 
 async def main(database: str, style: str, options: dict[str, Any]) -> None:
-    ORDERS.listen()
+    ORDERS.watch()
     runner = JobRunner(database, jobs=JOBS, **options)
     if style in {"chained", "exits"}:
         signal.signal(signal.SIGTERM, mine if style == "chained" else exits)

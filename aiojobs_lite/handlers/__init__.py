@@ -1,0 +1,1 @@
+"""From a function to JSON and back: job types, their signatures and their options."""

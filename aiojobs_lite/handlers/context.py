@@ -1,0 +1,96 @@
+"""What a handler is given besides its arguments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.errors import MissingDependency
+from aiojobs_lite.model.job import Claimed
+
+T = TypeVar("T")
+
+
+class _Injected:
+    """Default of a handler's parameter that the runner fills from `deps=`, by its annotation."""
+
+    def __repr__(self) -> str:
+        return "injected"
+
+    def __reduce__(self) -> str:
+        return "injected"  # there is one; copies and pickles are it
+
+
+injected: Final[Any] = _Injected()
+"""Default of a handler's parameter that the runner fills from `deps=`, by its annotation."""
+
+
+class JobContext:
+    """The attempt that is running, as its handler sees it.
+
+    Attributes:
+        id: The job's id.
+        type: The name of its job type.
+        attempt: Number of this attempt, from 1.
+        max_attempts: All attempts it may have.
+    """
+
+    __slots__ = ("_claimed", "_deps", "_stopping", "attempt", "id", "max_attempts", "type")
+
+    def __init__(
+        self, claimed: Claimed, deps: Mapping[Any, Any] | None = None, stopping: threading.Event | None = None
+    ) -> None:
+        self.id = claimed.id
+        self.type = claimed.type
+        self.attempt = claimed.attempt
+        self.max_attempts = claimed.max_attempts
+        self._claimed = claimed
+        self._deps = deps or {}
+        self._stopping = stopping
+
+    @property
+    def scheduled_at(self) -> datetime:
+        """The time that this attempt was due, UTC."""
+        return to_datetime(self._claimed.scheduled_at)
+
+    @property
+    def created_at(self) -> datetime:
+        """The time that the job was enqueued, UTC."""
+        return to_datetime(self._claimed.created_at)
+
+    @property
+    def tick(self) -> datetime | None:
+        """The instant that a cron job fires for, UTC; None for any other job."""
+        return self._claimed.tick_at
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether a failure now makes the job dead."""
+        return self.attempt >= self.max_attempts
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the runner wants this attempt to end (timeout, cancel, shutdown).
+
+        Of use in a plain `def` handler, which cannot be cancelled: it should look here from time to time, and raise
+        (anything) to say that it is not done. What it returns counts as done.
+        """
+        return self._stopping is not None and self._stopping.is_set()
+
+    def get(self, wanted: type[T]) -> T:
+        """What the runner's `deps=` holds for a type.
+
+        Raises:
+            MissingDependency: If it holds nothing.
+        """
+        try:
+            found: T = self._deps[wanted]
+        except KeyError:
+            raise MissingDependency(self.type, wanted) from None
+        return found
+
+    def __repr__(self) -> str:
+        return f"<JobContext {self.type!r} job {self.id} attempt {self.attempt}/{self.max_attempts}>"

@@ -1,0 +1,80 @@
+"""`@job`, with and without parentheses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import (
+    Any,
+    Concatenate,
+    Protocol,
+    Unpack,
+    overload,
+)
+
+from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.job_type import DeclaredJob, JobType, P, R
+from aiojobs_lite.handlers.options import JobOptions
+
+
+class Declares(Protocol):
+    """What `@job(...)` returns: a decorator that takes the handler."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # a coroutine function is a function, too: the first match counts
+        self, handler: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[P, Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[JobContext, P], R], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], R]]: ...
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
+
+
+class JobDecorator(Protocol):
+    """`@job` and `@runner.job`: with and without parentheses."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # as above
+        self, handler: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> DeclaredJob[P, R, Callable[P, Coroutine[Any, Any, R]]]: ...
+    @overload
+    def __call__(
+        self, handler: Callable[Concatenate[JobContext, P], R], /
+    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], R]]: ...
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
+    @overload
+    def __call__(self, **options: Unpack[JobOptions]) -> Declares: ...
+
+
+def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorator:
+    """A `@job` decorator that hands every job type it makes to `made`."""
+
+    def decorate(handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+        """Declares a function as a job type. With or without parentheses; takes `JobOptions`."""
+
+        def declare(handler: Callable[..., Any], /) -> DeclaredJob[..., Any, Any]:
+            job_type: DeclaredJob[..., Any, Any] = DeclaredJob(handler, **options)
+            made(job_type)
+            return job_type
+
+        return declare if handler is None else declare(handler)
+
+    return decorate
+
+
+def _belongs_to_nobody(job_type: JobType[..., Any]) -> None:
+    """A bare `@job` waits for `JobRunner(jobs=[...])`."""
+
+
+job = decorator(_belongs_to_nobody)
+"""Declares a handler as a job type that belongs to no runner yet: give it to `JobRunner(jobs=[...])`."""

@@ -1,0 +1,64 @@
+"""The job types of one runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import (
+    Any,
+)
+
+from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
+from aiojobs_lite.handlers.job_type import JobType, described
+
+
+class Registry:
+    """The job types of one runner, by name."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, JobType[..., Any]] = {}
+
+    def add(self, job_type: JobType[..., Any]) -> None:
+        """Adds a job type; the same one twice is fine.
+
+        Raises:
+            DuplicateJobType: If another one has its name.
+        """
+        if not isinstance(job_type, JobType):
+            raise InvalidOption("jobs", job_type, "job types, made by @job")
+        known = self._types.setdefault(job_type.name, job_type)
+        if known is not job_type:
+            raise DuplicateJobType(job_type.name, described(known.handler), described(job_type.handler))
+
+    def get(self, name: str) -> JobType[..., Any]:
+        """The job type of a name.
+
+        Raises:
+            UnknownJobType: If there is none.
+        """
+        try:
+            return self._types[name]
+        except (KeyError, TypeError):
+            raise UnknownJobType(str(name), self._types) from None
+
+    def find(self, name: str) -> JobType[..., Any] | None:
+        """The job type of a name, or None."""
+        return self._types.get(name)
+
+    def check(self, job_type: JobType[..., Any]) -> None:
+        """Makes sure that this very job type is registered.
+
+        Raises:
+            UnknownJobType: If it is not.
+        """
+        if self._types.get(job_type.name) is not job_type:
+            raise UnknownJobType(job_type.name, self._types)
+
+    def __iter__(self) -> Iterator[JobType[..., Any]]:
+        return iter(self._types.values())
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def names(self) -> tuple[str, ...]:
+        """All names, in the order of registration."""
+        return tuple(self._types)

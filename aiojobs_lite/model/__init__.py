@@ -1,0 +1,1 @@
+"""Pure data: what is stored, and what is asked of a store."""

@@ -1,0 +1,87 @@
+"""What `enqueue` returns."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Generic, TypeVar, cast
+
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, ResultNotKept, ResultTimeout
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.runner.jobs import Jobs
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class JobHandle(Generic[R_co]):
+    """One enqueued job. Made by the runner; may be kept or dropped freely.
+
+    Attributes:
+        id: The job's id.
+        is_new: False if its idempotency key was seen before: then this is the first job of that key.
+    """
+
+    __slots__ = ("_job_type", "_jobs", "id", "is_new")
+
+    def __init__(self, job_type: JobType[..., R_co], jobs: Jobs, job_id: int, *, is_new: bool) -> None:
+        self._job_type = job_type
+        self._jobs = jobs
+        self.id = job_id
+        self.is_new = is_new
+
+    async def result(self, timeout: Duration | None = None) -> R_co:
+        """Waits for the job's end, in whatever process it runs, and returns what its handler returned.
+
+        Args:
+            timeout: The longest wait; None: any time. The job goes on after it.
+
+        Raises:
+            JobDead: If it died.
+            JobCancelled: If it was cancelled.
+            JobNotFound: If it was deleted or pruned.
+            ResultNotKept: If it completed, but what it returned was not stored.
+            ResultTimeout: If it took too long.
+            RunnerClosed: If the runner was left before the end.
+        """
+        limit = None if timeout is None else seconds(timeout, "timeout")
+        waiting = asyncio.timeout(limit)
+        try:
+            async with waiting:
+                end = await self._jobs.end_of(self.id)
+        except TimeoutError:
+            if limit is None or not waiting.expired():
+                raise
+            raise ResultTimeout(self.id, limit) from None
+        if end.status is None:
+            raise JobNotFound(self.id)
+        if end.status is Status.DEAD:
+            raise JobDead(self.id, end.reason, end.error)
+        if end.status is Status.CANCELLED:
+            raise JobCancelled(self.id, end.reason)
+        return self._decoded(end.result, end.reason)
+
+    async def job(self) -> Job:
+        """Reads the job with its history; raises `JobNotFound` if it is gone."""
+        return await self._jobs.get(self.id)
+
+    async def cancel(self, reason: str | None = None) -> Status:
+        """See `runner.jobs.cancel`."""
+        return await self._jobs.cancel(self.id, reason)
+
+    def _decoded(self, stored: str | None, note: str | None) -> R_co:
+        kind = self._job_type.result
+        if kind is None:
+            raise ResultNotKept(self.id, f"{self._job_type.name!r} is declared with keep_result=False.")
+        if note is not None:
+            raise ResultNotKept(self.id, note)
+        if stored is None:
+            return cast("R_co", None)
+        try:
+            decoded: Any = kind.load(stored)
+        except ValueError as error:
+            raise ResultNotKept(self.id, f"what is stored no longer fits {self._job_type.name!r}: {error}") from error
+        return cast("R_co", decoded)
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self._job_type.name!r} job {self.id}{'' if self.is_new else ' (seen before)'}>"

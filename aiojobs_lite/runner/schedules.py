@@ -1,0 +1,44 @@
+"""What a runner shows of its cron schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine.ticker import Schedule
+from aiojobs_lite.errors import (
+    InvalidOption,
+    UnknownJobType,
+)
+from aiojobs_lite.runner.jobs import _LARGEST_PAGE
+
+
+class Schedules:
+    """The cron schedules of a runner: `runner.schedules`.
+
+    Args:
+        schedules: By name; the runner adds to it.
+        now: The clock from which a preview starts, in microseconds.
+    """
+
+    def __init__(self, schedules: Mapping[str, Schedule], now: Callable[[], int]) -> None:
+        self._schedules = schedules
+        self._now = now
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all schedules."""
+        return tuple(self._schedules)
+
+    def preview(self, name: str, count: int = 5) -> list[datetime]:
+        """The next `count` instants (1 to 1,000) at which a schedule fires, UTC. Starts and reads nothing.
+
+        Raises:
+            UnknownJobType: If there is no such schedule.
+            InvalidOption: If `count` is out of range.
+        """
+        if name not in self._schedules:
+            raise UnknownJobType(name, self._schedules)
+        if not isinstance(count, int) or not 1 <= count <= _LARGEST_PAGE:
+            raise InvalidOption("count", count, f"1 to {_LARGEST_PAGE:,}")
+        return self._schedules[name].cron.upcoming(to_datetime(self._now()), count)

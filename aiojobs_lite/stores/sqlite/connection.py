@@ -1,0 +1,149 @@
+"""One SQLite connection on its own thread, where a function is called to its end whatever becomes of its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT, translated
+
+_log = logging.getLogger("aiojobs_lite.store")
+T = TypeVar("T")
+_OVERDUE = 0.004  # seconds that a call may take before the event loop gives way to it
+_SELDOM = 0.1  # seconds between two such moments, at last
+_GIVEN = 0.0005  # seconds that it then stands still
+
+
+class Connection:
+    """A connection of aiosqlite that carries whole functions. Made by `connect`.
+
+    The one place that uses private parts of aiosqlite: its public methods carry one statement each, and a
+    transaction that takes several awaits can be cancelled half way.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+        self._is_closed = False
+        self._calls = 0
+        self._help: asyncio.TimerHandle | None = None
+        self._fault: Exception | None = None
+
+    @classmethod
+    async def connect(cls, database: str) -> Connection:
+        """Opens a connection. Not to be cancelled: the native handle would be left open."""
+        connection = aiosqlite.connect(
+            database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT, check_same_thread=False
+        )
+        connection._thread.daemon = True  # noqa: SLF001  # a program that drops its event loop must end all the same
+        return cls(await connection)
+
+    async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Calls a function on the connection's thread, after all that were called before it.
+
+        A caller that is cancelled waits for its end as well, and is cancelled after it.
+
+        Raises:
+            StoreError: What the function raised, translated.
+        """
+        if self._is_closed:
+            raise closed()
+        self._calls += 1
+        if self._calls == 1:
+            self._help = asyncio.get_running_loop().call_later(_OVERDUE, self._give_way, _OVERDUE)
+        try:
+            return await self._carried(function)
+        finally:
+            self._calls -= 1
+            if not self._calls and self._help is not None:
+                self._help.cancel()
+
+    def _give_way(self, waited: float) -> None:
+        """Lets the connection's thread have the interpreter lock for a moment: it is overdue.
+
+        Beside a busy event loop it may wait for seconds: each release of the lock wakes it, and is over before it
+        comes. More seldom as it goes on, for then it is something else that it waits for.
+        """
+        time.sleep(_GIVEN)
+        longer = min(2 * waited, _SELDOM)
+        self._help = asyncio.get_running_loop().call_later(longer, self._give_way, longer)
+
+    async def _carried(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        execute: Callable[..., Coroutine[Any, Any, T]] = self._connection._execute  # noqa: SLF001
+        try:
+            return await execute(self._called, function)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):  # closed, then nothing is left to wait for
+                await carried_out(execute(_nothing))
+            if self._fault is not None:
+                _log.warning("a cancelled call of the store failed: %s", self._fault)
+            raise
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise translated(error) from error
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its thread has nothing to do, so that `call_here` may be used."""
+        return not self._calls and not self._is_closed
+
+    def call_here(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Calls a function at once, on the thread of the caller. Only while the connection is free."""
+        try:
+            return self._called(function)
+        except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        """Closes it, after all that was called before."""
+        self._is_closed = True
+        with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite
+            await self._connection.close()
+
+    def _called(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connection._conn  # noqa: SLF001
+        self._fault = None
+        try:
+            try:
+                return function(connection)
+            except sqlite3.OperationalError as error:
+                if "decode to UTF-8" not in str(error):
+                    raise
+            connection.text_factory = _readable  # slower, and only once somebody has written what is no text
+            return function(connection)
+        except Exception as error:
+            self._fault = error
+            raise
+
+
+async def carried_out(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits work that goes on if the caller is cancelled; then waits for it as well, and is cancelled after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("a cancelled call of the store failed: %s", error)
+        raise
+
+
+def closed() -> StoreUnavailable:
+    """The error of a call that comes after the store was closed."""
+    return StoreUnavailable("CLOSED", "the store is closed")
+
+
+def _nothing() -> None:
+    """Is called when everything before it has ended."""
+
+
+def _readable(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")

@@ -1,0 +1,318 @@
+"""What happens, as facts: one frozen class each, for log lines and for whoever listens to the runner.
+
+| event | level | when |
+|---|---|---|
+| `JobEnqueued` | debug | a job was made durable by this runner |
+| `AttemptStarted` | debug | a handler is about to be called |
+| `JobCompleted` | info | an attempt succeeded |
+| `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
+| `JobBecameDead` | error | no attempt is left |
+| `JobBecameCancelled` | info | a job was cancelled |
+| `JobSnoozed` | info | a handler asked to be run later |
+| `JobInterrupted` | warning | a drain stopped an attempt; it will be run again |
+| `JobHeld` | error | a stored payload no longer fits its handler |
+| `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
+| `TypePaused` | warning | a type is held back until it is resumed |
+| `TypeResumed` | info | it goes on |
+| `AttemptStuck` | error | a handler goes on although it was told to stop |
+| `LoopBlocked` | warning | the event loop stood still for over a second; in whose handler |
+| `EndRefused` | error | an attempt ended that this runner no longer holds |
+| `TickFired` | debug | a cron schedule made a job |
+| `TickSkipped` | warning | a cron schedule made none, with the reason |
+| `OwnerRescued` | warning | jobs of a dead runner were given back |
+| `DrainStarted`, `DrainFinished` | info | the runner stops; what it interrupted |
+| `StoreDegraded` | error | the database cannot be written |
+| `StoreRecovered` | warning | it can again |
+| `TypesUnclaimed` | warning | jobs wait whose type nobody registered here |
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact. `level` is that of its log line, `part` names its logger: `aiojobs_lite.<part>`."""
+
+    level: ClassVar[int] = logging.INFO
+    part: ClassVar[str] = "jobs"
+    text: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        return self.text.format(**dict(self.items())).rstrip()
+
+    def items(self) -> list[tuple[str, object]]:
+        """Name and value of each field."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnqueued(Fact):
+    """A job was made durable by this runner."""
+
+    level = logging.DEBUG
+    text = "enqueued: {type} job {job_id}"
+    job_id: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(Fact):
+    """A handler is about to be called."""
+
+    level = logging.DEBUG
+    text = "started: {type} job {job_id} attempt {attempt}"
+    job_id: int
+    type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobCompleted(Fact):
+    """An attempt succeeded. `duration` in seconds; `note` says if the result could not be kept."""
+
+    text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s {note}"
+    job_id: int
+    type: str
+    attempt: int
+    duration: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(Fact):
+    """An attempt failed and will be tried again at `next_at`."""
+
+    level = logging.WARNING
+    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again at {next_at:%H:%M:%S}"
+    job_id: int
+    type: str
+    attempt: int
+    outcome: str
+    error: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobBecameDead(Fact):
+    """No attempt is left."""
+
+    level = logging.ERROR
+    text = "dead: {type} job {job_id} after attempt {attempt} ({reason}): {error}"
+    job_id: int
+    type: str
+    attempt: int
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobBecameCancelled(Fact):
+    """A job was cancelled."""
+
+    text = "cancelled: {type} job {job_id} ({reason})"
+    job_id: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnoozed(Fact):
+    """A handler asked to be run later; no attempt was used."""
+
+    text = "snoozed: {type} job {job_id} until {next_at:%H:%M:%S}"
+    job_id: int
+    type: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobInterrupted(Fact):
+    """A drain stopped an attempt; it was given back."""
+
+    level = logging.WARNING
+    text = "interrupted: {type} job {job_id} attempt {attempt}; it will run again"
+    job_id: int
+    type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobHeld(Fact):
+    """A stored payload no longer fits its handler; the job waits for the next start."""
+
+    level = logging.ERROR
+    text = "parked: {type} job {job_id}: {reason}"
+    job_id: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRedriven(Fact):
+    """Somebody sent a dead or cancelled job back to pending."""
+
+    text = "redriven: {type} job {job_id}"
+    job_id: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRedriven(Fact):
+    """Somebody sent all dead jobs of a type, or of every type, back to pending."""
+
+    text = "redriven: {jobs} dead jobs of {types}"
+    jobs: int
+    types: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypePaused(Fact):
+    """Somebody stopped the claims of a type, in every runner of the database."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "paused: {type}"
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypeResumed(Fact):
+    """Somebody let a paused type go on."""
+
+    part = "engine"
+    text = "resumed: {type}"
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStuck(Fact):
+    """A handler goes on although it was told to stop; it keeps its slot until it ends. `stack`: where it is."""
+
+    level = logging.ERROR
+    text = "stuck: {type} job {job_id} attempt {attempt} was told to stop ({why}) and goes on\n{stack}"
+    job_id: int
+    type: str
+    attempt: int
+    why: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked(Fact):
+    """The event loop stood still: told when it goes on again. `type`: in a step of which job type's handler.
+
+    That is `?` if it was in no handler's own task, but in the application, say, or in a task that a handler started.
+    `stack`: where it was when it was half a second late.
+    """
+
+    level = logging.WARNING
+    part = "engine"
+    text = "blocked: the event loop stood still for {seconds:.1f} s in {type}\n{stack}"
+    seconds: float
+    type: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndRefused(Fact):
+    """An attempt ended that this runner no longer holds; nothing was written."""
+
+    level = logging.ERROR
+    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late, somebody else has it"
+    job_id: int
+    type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickFired(Fact):
+    """A cron schedule made a job."""
+
+    level = logging.DEBUG
+    part = "cron"
+    text = "tick: {schedule} at {tick} made job {job_id}"
+    schedule: str
+    tick: datetime
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickSkipped(Fact):
+    """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, or `catch_up`
+    for those that a later one stands for.
+    """
+
+    level = logging.WARNING
+    part = "cron"
+    text = "tick skipped: {schedule} at {tick} ({ticks} in all): {reason}"
+    schedule: str
+    tick: datetime
+    reason: str
+    ticks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRescued(Fact):
+    """Jobs of a dead runner were given back."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "rescued: {jobs} jobs of the dead owner {owner}"
+    owner: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStarted(Fact):
+    """The runner claims nothing more. `why`: `close` or the name of a signal."""
+
+    part = "engine"
+    text = "drain started ({why}): {running} attempts running"
+    why: str
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class DrainFinished(Fact):
+    """The drain is over. `interrupted` jobs will run again; `left` are still running, and stuck."""
+
+    part = "engine"
+    text = "drain finished in {duration:.1f} s: {interrupted} interrupted, {left} left running"
+    duration: float
+    interrupted: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDegraded(Fact):
+    """The database cannot be written; the runner claims nothing and keeps trying."""
+
+    level = logging.ERROR
+    part = "engine"
+    text = "degraded: {reason}"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecovered(Fact):
+    """The database can be written again. `duration` in seconds."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "recovered after {duration:.1f} s"
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class TypesUnclaimed(Fact):
+    """Jobs wait whose type is not registered in this runner. `types`: names, with how many wait."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "waiting for somebody who registers them: {types}"
+    types: str

@@ -1,0 +1,62 @@
+"""What one runner measures of its own work."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict, deque
+from typing import Final
+
+_WINDOW: Final = 512  # attempts of a type that the percentiles and the success rate look back on
+_THROUGHPUT_SECONDS: Final = 60
+
+
+class Meter:
+    """How long the latest attempts of one type took, and which succeeded."""
+
+    def __init__(self) -> None:
+        self._attempts: deque[tuple[float, bool]] = deque(maxlen=_WINDOW)
+
+    def record(self, duration: float, *, succeeded: bool) -> None:
+        """Adds an attempt; `duration` in seconds."""
+        self._attempts.append((duration, succeeded))
+
+    def percentile(self, share: float) -> float | None:
+        """The duration that `share` (0 to 1) of the attempts did not exceed; None without attempts."""
+        if not self._attempts:
+            return None
+        durations = sorted(duration for duration, _ in self._attempts)
+        return durations[max(0, math.ceil(share * len(durations)) - 1)]
+
+    def success_rate(self) -> float | None:
+        """Share of the attempts that succeeded; None without attempts."""
+        if not self._attempts:
+            return None
+        return sum(succeeded for _, succeeded in self._attempts) / len(self._attempts)
+
+
+class Metrics:
+    """What one runner measures of its own work."""
+
+    def __init__(self) -> None:
+        self.meters: defaultdict[str, Meter] = defaultdict(Meter)
+        self.refused_ends = 0
+        self.skipped_ticks = 0
+        self.loop_lag = 0.0
+        self._started = time.monotonic()
+        self._per_second: deque[list[int]] = deque(maxlen=_THROUGHPUT_SECONDS + 1)
+
+    def ended(self, job_type: str, duration: float, *, succeeded: bool) -> None:
+        """Counts an attempt that ended; `duration` in seconds."""
+        self.meters[job_type].record(duration, succeeded=succeeded)
+        second = int(time.monotonic())
+        if self._per_second and self._per_second[-1][0] == second:
+            self._per_second[-1][1] += 1
+        else:
+            self._per_second.append([second, 1])
+
+    def throughput(self) -> float:
+        """Attempts that ended, per second, over the last minute (or since the start, at least a second)."""
+        now = time.monotonic()
+        ended = sum(count for second, count in self._per_second if second > now - _THROUGHPUT_SECONDS)
+        return ended / max(1.0, min(_THROUGHPUT_SECONDS, now - self._started))

@@ -1,0 +1,57 @@
+"""What tests need: a clock that stands still, and a pytest fixture that runs a runner in memory.
+
+With the package installed the fixture is there: nothing starts, and nothing is opened, before a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.testing.clock import FakeClock
+
+
+class JobsFixture:
+    """The fixture `jobs`: starts runners in memory, on a clock of the test's own.
+
+    Attributes:
+        clock: The clock of every runner that it starts.
+    """
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+
+    @asynccontextmanager
+    async def __call__(
+        self,
+        runner: JobRunner | None = None,
+        *,
+        jobs: Iterable[JobType[..., Any]] = (),
+        deps: Mapping[Any, Any] | None = None,
+    ) -> AsyncIterator[JobRunner]:
+        """Starts the application's own runner for the block, but in memory and with the fake clock.
+
+        Args:
+            runner: The application's runner; None: a new one.
+            jobs: More job types, for a new runner.
+            deps: Replaces resources of the same type.
+
+        Yields:
+            The started runner.
+        """
+        if runner is None:
+            runner = JobRunner(":memory:", jobs=jobs)
+        with runner.replaced(database=":memory:", clock=self.clock, deps=deps or {}):
+            async with runner:
+                yield runner
+
+
+@pytest.fixture
+def jobs() -> JobsFixture:
+    """Starts runners in memory on a fake clock; see `JobsFixture`."""
+    return JobsFixture()
