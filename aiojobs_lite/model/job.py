@@ -1,7 +1,15 @@
-"""A job, its states, and the writes that move it. Pure data: no I/O, no clock.
+"""A job and its states. Pure data: no I/O, no clock.
 
-`TRANSITIONS` is the one table of what may follow what. The SQL trigger, the diagram of the README and
-a test all agree with it.
+    enqueue -> pending --claim--> processing --> completed
+                 ^  |                | | |
+                 |  +--cancel--+     | | +--> dead        attempts used up, Abandon, crashed 3 times
+                 |             v     | |
+                 |          cancelled<-+ cancel
+                 +-- retry, snooze, interrupt, rescue, hold
+    dead, cancelled --redrive--> pending
+
+`TRANSITIONS` is the one table of what may follow what. The guard of each store, the diagram of the README and a test
+agree with it.
 """
 
 from __future__ import annotations
@@ -45,11 +53,17 @@ class Outcome(StrEnum):
     SNOOZED = "snoozed"
 
 
+class Held(StrEnum):
+    """Why a pending job is not claimed although it is due. A feature that holds jobs back adds its reason here."""
+
+    PAYLOAD = "payload"
+
+
 TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.PENDING, Status.PROCESSING): "claim",
     (Status.PENDING, Status.CANCELLED): "cancel",
     (Status.PROCESSING, Status.COMPLETED): "succeeded",
-    (Status.PROCESSING, Status.PENDING): "retry, snooze, interrupt, rescue, park",
+    (Status.PROCESSING, Status.PENDING): "retry, snooze, interrupt, rescue, hold",
     (Status.PROCESSING, Status.DEAD): "attempts used up, Abandon, crashed",
     (Status.PROCESSING, Status.CANCELLED): "cancel",
     (Status.DEAD, Status.PENDING): "redrive",
@@ -86,6 +100,9 @@ class Attempt:
 class Job:
     """One persisted request to run something, as it stood when it was read.
 
+    A new column is one more field here, and in `NewJob` or `Claimed` if it is given at the enqueue or to the handler:
+    what a store reads and writes is made of these three (`model/columns.py`).
+
     Attributes:
         id: Unique for ever in this database.
         type: The name of its job type.
@@ -101,14 +118,14 @@ class Job:
         owner: The runner instance that runs it, or None.
         idempotency_key: Unique per type, or None.
         error: Type and message of the latest failure, or None.
-        reason: Why it is dead or cancelled, or why its result was not kept, or None.
+        reason: Why it is dead, cancelled or held, or why its result was not kept, or None.
         result_json: What the handler returned, as JSON, or None.
         interruptions: How often a drain stopped it.
         snoozes: How often it snoozed.
         crashes: How often its owner died.
         cancel_requested: A cancel was asked for and its owner has not yet stopped it.
         interrupted: A drain left it running; when its owner ends, the attempt is given back.
-        parked: Why it cannot be claimed (its payload no longer fits the handler), or None.
+        held: Why it is not claimed although it is pending, or None: `payload` if that no longer fits the handler.
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
         history: The attempts that did not succeed, oldest first; filled by `runner.jobs.get` only.
@@ -135,7 +152,7 @@ class Job:
     crashes: int
     cancel_requested: bool
     interrupted: bool
-    parked: str | None
+    held: Held | None
     schedule: str | None
     tick: datetime | None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
@@ -152,9 +169,25 @@ class Job:
         return None if self.result_json is None else json.loads(self.result_json)
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether it is completed, dead or cancelled."""
         return self.status in FINISHED
+
+
+class NewJob(NamedTuple):
+    """One job to be inserted. Times in microseconds since 1970 UTC. What has no default is bound for every job, what
+    has one is None for most.
+    """
+
+    type: str
+    payload: str
+    priority: int
+    scheduled_at: int
+    max_attempts: int
+    created_at: int
+    idempotency_key: str | None = None
+    schedule: str | None = None
+    tick: int | None = None
 
 
 class Claimed(NamedTuple):

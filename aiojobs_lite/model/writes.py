@@ -1,27 +1,37 @@
-"""The writes: each is one fact to be made durable."""
+"""The writes: each is one fact to be made durable. Pure data.
+
+A store applies many in one transaction. Those that belong together make a *unit*: all of a unit are applied, or none.
+The ends of attempts are in `ends.py`, schedules in `schedules.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Never, NamedTuple, Protocol, TypeVar
 
-from aiojobs_lite.model.job import Claimed, Failure, Outcome, Status
+from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
 
-# The writes. Each is one fact to be made durable; a store applies many in one transaction.
+A_co = TypeVar("A_co", covariant=True)
 
 
-class NewJob(NamedTuple):
-    """One job to be inserted. Times in microseconds since 1970 UTC."""
+class Write(Protocol[A_co]):
+    """Anything that a store can be asked to make durable. `A_co` is the type of its answer."""
 
-    type: str
-    payload: str
-    priority: int
-    scheduled_at: int
-    max_attempts: int
-    created_at: int
-    idempotency_key: str | None = None
-    schedule: str | None = None
-    tick: int | None = None
+    def answer(self) -> A_co:
+        """Never called: it ties a write to the type of its answer."""
+
+
+Unit = tuple[Write[Any], ...]
+"""Writes that are applied together, all or none, whatever becomes of other units in the same transaction."""
+
+
+def unanswered() -> Never:
+    """The body of each `answer`.
+
+    Raises:
+        TypeError: Always: the store gives the answer.
+    """
+    raise TypeError("a write does not answer itself: give it to `Store.apply`")
 
 
 class Inserted(NamedTuple):
@@ -32,106 +42,135 @@ class Inserted(NamedTuple):
 
 
 class Insert(NamedTuple):
-    """Adds jobs, all or none. Answer: a list of `Inserted`, in the order of `rows`."""
+    """Adds jobs, all or none. Answer: one `Inserted` a row, in their order.
+
+    - Ids rise in the order of the rows and are never given twice, not even after a deletion. Gaps are normal.
+    - A row whose (type, idempotency key) is taken makes no job, and answers with the one that has it.
+    """
 
     rows: tuple[NewJob, ...]
 
-
-class Claim(NamedTuple):
-    """Marks due jobs `processing` for `owner`, one attempt each. Answer: `ClaimAnswer`.
-
-    Only types in `slots` are claimed, at most that many of each and `limit` in all, by priority, then
-    `scheduled_at`, then id. `concurrency` bounds the processing jobs of a type over all owners. `look_at` names
-    the types that may have due jobs in the store; jobs inserted by the same transaction are claimed as well.
-    """
-
-    owner: str
-    limit: int
-    slots: Mapping[str, int]
-    concurrency: Mapping[str, int]
-    look_at: Collection[str]
+    def answer(self) -> list[Inserted]:
+        """See `Write`."""
+        unanswered()
 
 
 class ClaimAnswer(NamedTuple):
-    """Jobs claimed, and the types held back by their limit over all owners or by a pause."""
+    """Jobs claimed, in their order, and the types held back by their limit over all owners or by a pause."""
 
     jobs: list[Claimed]
     held_back: frozenset[str]
 
 
-class Finish(NamedTuple):
-    """Ends an attempt, if `(id, attempt, owner)` still holds it. Answer: whether it did."""
+class Claim(NamedTuple):
+    """Marks due jobs `processing` for `owner`, one attempt each. At most one in a transaction.
+
+    - Claimed are pending jobs that are not held and whose `scheduled_at` is not after the transaction's instant.
+    - In the order of priority, then `scheduled_at`, then id; those that the same transaction inserts are among them.
+    - Of the types in `types` only, at most `limit` in all, and at most `slots[type]` of a type that is in `slots`.
+    - `concurrency[type]` bounds the processing jobs of a type over all owners. A type that is paused gives none.
+    - `held_back` names each type that has due jobs which only its limit over all owners or a pause keeps from being
+      claimed; a type that the claim had no need to look at may be missing.
+
+    Attributes:
+        owner: Who claims.
+        limit: Most jobs.
+        types: The types that the owner can run.
+        slots: Most jobs of single types.
+        concurrency: Limits of single types over all owners.
+    """
+
+    owner: str
+    limit: int
+    types: Collection[str]
+    slots: Mapping[str, int]
+    concurrency: Mapping[str, int]
+
+    def answer(self) -> ClaimAnswer:
+        """See `Write`."""
+        unanswered()
+
+
+class MarkInterrupted(NamedTuple):
+    """Notes that a drain left this attempt running: its rescue gives the attempt back. Answer: whether it is held."""
 
     id: int
-    type: str
     attempt: int
     owner: str
-    outcome: Outcome
-    status: Status
-    attempts: int
-    scheduled_at: int
-    started_at: int
-    interruptions: int
-    snoozes: int
-    crashes: int
-    result: str | None = None
-    reason: str | None = None
-    failure: Failure | None = None
-    parked: str | None = None
 
-    def cancelled(self) -> Finish:
-        """The same end for a job that somebody asked to cancel: what would run again does not."""
-        if self.status is not Status.PENDING:
-            return self
-        return self._replace(status=Status.CANCELLED, reason="cancel requested", parked=None)
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
 
 
-class Cancel(NamedTuple):
-    """Cancels a pending job, or asks the owner of a processing one to. Answer: its status after, or None."""
+class CancelJob(NamedTuple):
+    """Cancels a pending job, or asks the owner of a processing one to. Answer: its status after, None without a job.
+
+    A finished job is not changed.
+    """
 
     id: int
     reason: str | None
 
+    def answer(self) -> Status | None:
+        """See `Write`."""
+        unanswered()
 
-class MarkInterrupted(NamedTuple):
-    """Notes that a drain left this attempt running: its rescue gives the attempt back. Answer: whether it held."""
+
+class RedriveJob(NamedTuple):
+    """Sends a dead or cancelled job back to pending, due now, as if new. Answer: whether it did."""
 
     id: int
-    attempt: int
-    owner: str
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
 
 
-class Redrive(NamedTuple):
-    """Sends dead or cancelled jobs back to pending with all their attempts: one by id, or the dead ones of a type
-    (`id` None; `type` None: of every type). Answer: how many.
-    """
+class RedriveDead(NamedTuple):
+    """Sends the dead jobs of a type (None: of every type) back to pending, due now, as if new. Answer: how many."""
 
-    id: int | None
     type: str | None
 
+    def answer(self) -> int:
+        """See `Write`."""
+        unanswered()
 
-class Delete(NamedTuple):
-    """Deletes a job that is not processing. Answer: the status it had (unchanged if processing), or None."""
+
+class DeleteJob(NamedTuple):
+    """Deletes a job with its history, unless it is processing. Answer: the status it had, None without a job."""
 
     id: int
 
+    def answer(self) -> Status | None:
+        """See `Write`."""
+        unanswered()
 
-class Pause(NamedTuple):
-    """Stops (or lets go on) the claims of a type, for all owners, until changed. Answer: None."""
+
+class PauseType(NamedTuple):
+    """Stops the claims of a type for all owners, or lets them go on, until changed."""
 
     type: str
     paused: bool
 
+    def answer(self) -> None:
+        """See `Write`."""
 
-class Unpark(NamedTuple):
-    """Makes the parked jobs of these types claimable again. Answer: how many."""
+
+class Release(NamedTuple):
+    """Makes the jobs of these types that are held for this reason claimable again. Answer: how many."""
 
     types: tuple[str, ...]
+    held: Held
+
+    def answer(self) -> int:
+        """See `Write`."""
+        unanswered()
 
 
 class Prune(NamedTuple):
-    """Deletes at most `limit` jobs that completed, or died or were cancelled, before these instants, and ticks
-    before `ticks_before`. Answer: how many jobs.
+    """Deletes at most `limit` jobs that completed, or died or were cancelled, before these instants, the oldest of a
+    status first, and all ticks before `ticks_before`. Answer: how many jobs.
     """
 
     completed_before: int
@@ -139,33 +178,6 @@ class Prune(NamedTuple):
     ticks_before: int
     limit: int
 
-
-class SetSchedule(NamedTuple):
-    """Stores a schedule. An unchanged expression keeps the stored next tick. Answer: the next tick in force."""
-
-    name: str
-    expression: str
-    tz: str
-    next_tick: int
-
-
-class Tick(NamedTuple):
-    """Fires a schedule at one instant, once for all owners, and moves its next tick. Answer: `TickAnswer`."""
-
-    schedule: str
-    tick: int
-    next_tick: int
-    row: NewJob | None
-    skip_overlap: bool
-
-
-class TickAnswer(NamedTuple):
-    """`fired`, `duplicate`, `overlap` or `skipped`, and the id of the job that was made."""
-
-    what: Literal["fired", "duplicate", "overlap", "skipped"]
-    job_id: int | None = None
-
-
-Write = (
-    Insert | Claim | Finish | Cancel | MarkInterrupted | Redrive | Delete | Pause | Unpark | Prune | SetSchedule | Tick
-)
+    def answer(self) -> int:
+        """See `Write`."""
+        unanswered()

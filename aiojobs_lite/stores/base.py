@@ -1,154 +1,185 @@
-"""What a store must do. The docstrings are the specification; `tests/stores/conformance.py` is the proof.
+"""What a store must do. The docstrings are the specification; the conformance suite is the proof.
 
-A store makes writes durable and answers questions about them. It decides nothing: what follows an attempt is
-decided by `retry.settle`, when to claim by the engine.
+A store makes writes durable and answers questions about them. It decides nothing: what follows an attempt is decided by
+`policy.settle`, when to claim by the engine. Each write says what it does and answers in its own docstring
+(`model/writes.py`, `model/ends.py`, `model/schedules.py`), each query in `model/queries.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.writes import Write
+from aiojobs_lite.model.counts import Counts
+from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.writes import Unit
 
-
-@dataclass(frozen=True, slots=True)
-class TypeCounts:
-    """How many jobs of one type stand where.
-
-    Attributes:
-        pending: All that wait, the three below included.
-        scheduled: Pending, due later than the last transaction that touched or looked at the type, no attempt spent.
-        retrying: Pending, after an attempt that was spent.
-        parked: Pending, and not to be claimed: their payload no longer fits their handler.
-        processing: Being run, by any owner.
-        completed: Completed, and not yet pruned.
-        dead: Dead, and not yet pruned.
-        cancelled: Cancelled, and not yet pruned.
-    """
-
-    pending: int = 0
-    scheduled: int = 0
-    retrying: int = 0
-    parked: int = 0
-    processing: int = 0
-    completed: int = 0
-    dead: int = 0
-    cancelled: int = 0
+A = TypeVar("A")
 
 
 class Applied(NamedTuple):
     """What one transaction did.
 
     Attributes:
-        answers: One answer a write, in their order.
-        due: For every type that the transaction touched or looked at: the earliest `scheduled_at` of its
-            claimable pending jobs, in microseconds, or None if it has none.
-        changed: Whether somebody else has committed since the last look.
+        answers: One answer a write, in the order of the units and of the writes in them.
+        due: When it is worth while to claim (again), in microseconds; None: not before something else happens.
+
+            - With a claim: never after the instant at which the same claim, given room, could take a job; types that
+              had no room in it, are paused or are at their limit over all owners do not count.
+            - Without: the earliest `scheduled_at` of what the transaction made claimable.
+
+            It is a hint: it may be too early, also by jobs that another claim is about to take.
     """
 
     answers: list[Any]
-    due: Mapping[str, int | None]
-    changed: bool
+    due: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs are asked for; every field that is given must hold.
+class Change(NamedTuple):
+    """Other owners have, or may have, changed something.
 
     Attributes:
-        ids: Their ids.
-        status: Their status.
-        type: Their type.
-        owner: Their owner.
-        cancel_requested: True: only those that somebody asked to cancel.
-        before: Only ids below this one (the last of the page before).
-        limit: At most so many.
+        types: The types of jobs that it may be about; None: any.
     """
 
-    ids: Collection[int] | None = None
-    status: Status | None = None
-    type: str | None = None
-    owner: str | None = None
-    cancel_requested: bool | None = None
-    before: int | None = None
-    limit: int = 100
+    types: frozenset[str] | None = None
+
+
+class Owners(Protocol):
+    """Who is alive. An owner is one runner instance, named by a random id that is never used again.
+
+    Alive is who holds something that the end of its process or host sets free, at once or after a grace; a blocked event
+    loop, a slow store or a clock that jumps do not.
+    """
+
+    async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
+        """Shows that this owner lives, until it is released or its process ends.
+
+        Args:
+            owner: Its id.
+            lost: Called on the event loop when others may soon take this owner for dead: nothing is to be claimed, and
+                all attempts are to be stopped. A store whose owners cannot lose this never calls it.
+            regained: Called when that is over.
+
+        Raises:
+            StoreRefused: If it can never be shown here.
+            StoreUnavailable: If it cannot be shown now.
+        """
+
+    async def dead(self, owners: Collection[str]) -> set[str]:
+        """Those of these owners that are dead for certain, any grace included.
+
+        To be called every few seconds with the owners of all processing jobs (`ListOwners`): on the way it restores what
+        shows that this owner lives, and removes what dead owners left that are not among these.
+        """
+
+    def release(self) -> None:
+        """Gives this owner up, when nothing runs under it any more, perhaps long after the store was closed.
+
+        May be called twice.
+        """
+
+
+class Inline(Protocol):
+    """Transactions that need not be waited for."""
+
+    def apply(self, units: Sequence[Unit], now: int) -> Applied | None:
+        """The same as `Store.apply`, done when this returns. None: it cannot be done so now, and nothing was done.
+
+        Raises:
+            StoreUnavailable: As `Store.apply`.
+            StoreRejected: As `Store.apply`.
+        """
 
 
 class Store(Protocol):
-    """Durable storage of jobs, shared by any number of owners in any number of processes.
+    """Durable storage of jobs, shared by any number of owners, in any number of processes.
 
     Cancellation: a call that was begun is carried out whether or not its caller is cancelled. No cancellation leaves
     a transaction half done, a lock held or a connection in doubt; the cancelled caller does not know the outcome.
 
     Faults: `StoreUnavailable` means that nothing of the call was written, with one exception: a fault of the commit
-    itself, after which the writes may be there. The store stays usable and the call may be repeated.
+    itself, or of the connection before its answer came, after which the writes may be there. The store stays usable,
+    and the call may be repeated. What only the traffic of other owners causes (a deadlock, a serialization failure, a
+    lock that is not had in time) the store repeats by itself some times, before it gives up with `StoreUnavailable`.
+
+    Isolation: transactions of all owners happen as if one after the other as far as claims, limits, pauses, idempotency
+    keys, ticks, fences and counts of what is processing go. Queries and counts see whole transactions only.
+
+    Time: all instants are microseconds since 1970 UTC and come from the callers. A store reads no clock for what it
+    writes. One whose owners live on several machines compares their clocks with its server's, and warns of a second.
+
+    Text: any that UTF-8 can encode. A store that cannot keep a character (PostgreSQL: NUL) rejects it in names and
+    keys, and replaces it in errors and tracebacks.
     """
 
     @property
-    def shared_path(self) -> str | None:
-        """Where owners can leave files for each other, as a prefix of their names; None if nobody else can come."""
+    def owners(self) -> Owners:
+        """The owners that share this store."""
+
+    @property
+    def inline(self) -> Inline | None:
+        """Transactions on the event loop's own thread; None if this store has none."""
 
     async def open(self) -> None:
-        """Opens the database, creating or migrating it.
+        """Opens the database, creating or migrating it. May be called again after `close`.
 
         A cancelled or failed open leaves nothing open. A database that is refused is not changed.
 
         Raises:
-            StoreRefused: If it is missing its directory, corrupt, foreign, newer or not readable.
-            StoreUnavailable: If it is locked by somebody else for too long.
+            StoreRefused: If it is missing, corrupt, foreign, newer or not to be used.
+            StoreUnavailable: If it cannot be reached, or is locked for too long.
         """
 
     async def close(self) -> None:
         """Closes every connection. May be called twice, and after a failed open."""
 
-    async def apply(self, writes: Sequence[Write], now: int) -> Applied:
-        """Applies the writes in one transaction, all or none, durable on return.
+    async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        """Applies the units in one transaction, all or none, durable on return.
 
-        Order: first `Finish`, then all others, then `Insert`, last `Claim` (at most one), so that what the first
-        freed the last may take. Within one kind the order given holds, but attempts that succeeded end before the
-        others, in any order. Jobs that the transaction inserts may be claimed by it. A write that finds its job moved
-        on changes nothing and says so in its answer.
-
-        The answer of each write, and which rows it takes in what order, is said in its own docstring (`job.py`).
+        - Phases: first the ends of attempts, of these `Complete` before the others; then all other writes; then `Insert`;
+          last `Claim`, of which there is at most one. So the last may take what the first set free. Within a phase the
+          order given holds; only attempts that succeeded may end in any order among themselves.
+        - A unit has at most one end. If its attempt is not held any more (by id, number and owner), nothing of the unit
+          is applied: the answer to the end is False, to its other writes None.
+        - A write that finds its job moved on changes nothing, and says so in its answer.
 
         Args:
-            writes: Any number of writes, none included (which proves that the store can be written).
+            units: Any number, none included (which proves that the store can be written).
             now: The instant of the transaction, in microseconds.
 
         Raises:
             StoreUnavailable: If it cannot be written now.
-            StoreRejected: If a write cannot be stored as it stands; then none of them was.
+            StoreRejected: If a write cannot be stored as it stands; then none of them was. Apply each unit alone, to find
+                out which.
         """
 
-    def apply_at_once(self, writes: Sequence[Write], now: int) -> Applied | None:
-        """The same as `apply`, done when this returns, if it can be without waiting for anything. None: it cannot now,
-        and nothing was done; call `apply`. May always be None.
+    async def ask(self, query: Query[A]) -> A:
+        """Answers a query. Never delays `apply`; sees at least every transaction that `apply` has returned from.
 
         Raises:
-            StoreUnavailable: As `apply`.
-            StoreRejected: As `apply`.
+            StoreUnavailable: If it cannot be read now.
         """
 
-    async def get(self, job_id: int) -> Job | None:
-        """The job with its history, or None."""
+    def counts(self) -> Counts:
+        """The counts: no I/O, correct to the last transaction that `apply` has returned from. What other owners did is
+        in them when `changes` has told of it, if not before.
+        """
 
-    async def find(self, which: JobFilter) -> list[Job]:
-        """The jobs of a filter, newest (highest id) first, without history. Never delays `apply`."""
+    def changes(self) -> AsyncIterator[Change]:
+        """Tells of what other owners change, for as long as it is iterated. One iteration at a time.
 
-    def counts(self) -> Mapping[str, TypeCounts]:
-        """The counts by type as of the last `apply` or `changed`. No I/O; equal to counting the rows then."""
-
-    async def recount(self, now: int) -> None:
-        """Puts counts right that do not agree with the rows: somebody has written them past the stores.
-
-        Delays `apply` only if it finds some; then `changed` tells of it.
+        At least once for each transaction of theirs, within a second, several in one if need be; perhaps also for
+        nothing. The first may be for what happened before.
 
         Raises:
-            StoreUnavailable: If they cannot be looked at, or put right, now.
+            StoreUnavailable: If it cannot be looked now; then iterate anew.
         """
 
-    async def changed(self) -> bool:
-        """Whether somebody else has committed since the last look; then `counts` is up to date again."""
+    async def maintain(self, now: int) -> None:
+        """The store's own housekeeping, to be called about once a minute: counts that rows written past the store have
+        made wrong are put right, and the like. Delays `apply` only if there is something to put right.
+
+        Raises:
+            StoreUnavailable: If it cannot be done now.
+        """

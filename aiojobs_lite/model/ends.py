@@ -1,0 +1,113 @@
+"""The ends of attempts: how one leaves `processing`. Each is fenced by `(id, attempt, owner)`.
+
+The answer to each is whether the attempt was still held. If it was not, nothing changed, in its whole unit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aiojobs_lite.model.job import Failure, Held, Outcome, Status
+from aiojobs_lite.model.writes import unanswered
+
+CANCEL_REQUESTED = "cancel requested"  # the reason of a job that was asked to cancel while it was processing
+
+
+class Complete(NamedTuple):
+    """The attempt succeeded: the job is completed.
+
+    Attributes:
+        id: The job.
+        attempt: Its number.
+        owner: The owner that ran it.
+        type: The job's type.
+        result: What the handler returned, as JSON, or None.
+        note: Why the result was not kept, or None; stored as the job's reason.
+    """
+
+    id: int
+    attempt: int
+    owner: str
+    type: str
+    result: str | None = None
+    note: str | None = None
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
+
+
+class Close(NamedTuple):
+    """The job is dead or cancelled. The attempt is recorded, and counted as `Again` says.
+
+    Attributes:
+        id: The job.
+        attempt: Its number.
+        owner: The owner that ran it.
+        type: The job's type.
+        outcome: How the attempt ended.
+        status: `dead` or `cancelled`.
+        reason: Why, or None.
+        failure: What was raised, or None.
+    """
+
+    id: int
+    attempt: int
+    owner: str
+    type: str
+    outcome: Outcome
+    status: Status
+    reason: str | None
+    failure: Failure | None = None
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
+
+
+class Again(NamedTuple):
+    """The job is pending again. The attempt is recorded, unless the job is held.
+
+    - If a cancel was asked for meanwhile, it is `cancelled()` instead.
+    - The outcome says which counter of the job moves: `snoozed` snoozes, `interrupted` interruptions, `lost` crashes.
+      Of a job that is held none moves.
+
+    Attributes:
+        id: The job.
+        attempt: Its number.
+        owner: The owner that ran it.
+        type: The job's type.
+        outcome: How the attempt ended.
+        scheduled_at: When it may run again, in microseconds.
+        refund: Whether the attempt does not count.
+        held: Why it is not to be claimed then, or None.
+        failure: What was raised, or None.
+        reason: Why it snoozed or is held, or None.
+    """
+
+    id: int
+    attempt: int
+    owner: str
+    type: str
+    outcome: Outcome
+    scheduled_at: int
+    refund: bool = False
+    held: Held | None = None
+    failure: Failure | None = None
+    reason: str | None = None
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
+
+    def cancelled(self) -> Close:
+        """The end of a job that was asked to cancel: it does not run again."""
+        return Close(
+            self.id, self.attempt, self.owner, self.type, self.outcome, Status.CANCELLED, CANCEL_REQUESTED, self.failure
+        )
+
+
+End = Complete | Again | Close
+"""How an attempt leaves `processing`."""
+
+ENDS = (Complete, Again, Close)

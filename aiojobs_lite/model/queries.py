@@ -1,0 +1,64 @@
+"""The questions that a store answers. Pure data; each is tied to the type of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol, TypeVar
+
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.writes import unanswered
+
+A_co = TypeVar("A_co", covariant=True)
+
+
+class Query(Protocol[A_co]):
+    """Anything that a store can be asked. `A_co` is the type of its answer."""
+
+    def answer(self) -> A_co:
+        """Never called: it ties a query to the type of its answer."""
+
+
+class GetJob(NamedTuple):
+    """One job with its history. Answer: the job, or None."""
+
+    id: int
+
+    def answer(self) -> Job | None:
+        """See `Query`."""
+        unanswered()
+
+
+class FindJobs(NamedTuple):
+    """The jobs for which every given field holds, without history, the highest id first. Answer: a list of them.
+
+    Where several owners insert, a smaller id may appear after a larger one.
+
+    Attributes:
+        ids: Their ids.
+        status: Their status.
+        type: Their type.
+        owner: Their owner.
+        cancel_requested: True: only those that were asked to cancel; False: only the others.
+        before: Only ids below this one (the last of the page before).
+        limit: At most so many.
+    """
+
+    ids: Collection[int] | None = None
+    status: Status | None = None
+    type: str | None = None
+    owner: str | None = None
+    cancel_requested: bool | None = None
+    before: int | None = None
+    limit: int = 100
+
+    def answer(self) -> list[Job]:
+        """See `Query`."""
+        unanswered()
+
+
+class ListOwners(NamedTuple):
+    """The owners of all processing jobs, those of living runners included. Answer: their ids."""
+
+    def answer(self) -> set[str]:
+        """See `Query`."""
+        unanswered()

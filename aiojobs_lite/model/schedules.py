@@ -1,0 +1,47 @@
+"""Cron schedules as a store knows them: the next tick of each, and the ticks that were dealt with."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.writes import unanswered
+
+
+class SetSchedule(NamedTuple):
+    """Stores a schedule. An unchanged expression keeps the stored next tick. Answer: the next tick in force."""
+
+    name: str
+    expression: str
+    tz: str
+    next_tick: int
+
+    def answer(self) -> int:
+        """See `Write`."""
+        unanswered()
+
+
+class TickAnswer(NamedTuple):
+    """`fired`, `duplicate`, `overlap` or `skipped`, and the id of the job that was made."""
+
+    what: Literal["fired", "duplicate", "overlap", "skipped"]
+    job_id: int | None = None
+
+
+class FireTick(NamedTuple):
+    """Fires a schedule at one instant, once for all owners, and moves its next tick on, never back.
+
+    - A tick that was dealt with before is a `duplicate`; without a row it is `skipped`; both make no job.
+    - With `skip_overlap` it is an `overlap`, without a job, while the schedule's latest job is pending or processing.
+    - Ticks are dealt with as if one after the other, over all owners.
+    """
+
+    schedule: str
+    tick: int
+    next_tick: int
+    row: NewJob | None
+    skip_overlap: bool
+
+    def answer(self) -> TickAnswer:
+        """See `Write`."""
+        unanswered()

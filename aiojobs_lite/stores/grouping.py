@@ -1,0 +1,86 @@
+"""From units to phases and back to answers: the order within a transaction, written once for all stores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import chain, islice
+from typing import Any, Protocol
+
+from aiojobs_lite.model.ends import ENDS, End
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Inserted, Unit, Write
+
+
+class Phases(Protocol):
+    """What a store does within one open transaction."""
+
+    def end(self, ends: Sequence[End]) -> list[bool]:
+        """Ends attempts, those that succeeded first; whether each was held."""
+
+    def write(self, write: Write[Any]) -> Any:
+        """Carries out one write that is neither an end, an insert nor a claim; returns its answer."""
+
+    def insert(self, rows: Sequence[NewJob], claim: Claim | None) -> tuple[list[Inserted], ClaimAnswer | None]:
+        """Inserts jobs and carries out the claim, in which they take part."""
+
+
+def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
+    """Applies units in the order that `Store.apply` sets.
+
+    Returns:
+        One answer a write, in the order of the units and of the writes in them.
+    """
+    writes = list(chain.from_iterable(units))
+    answers: list[Any] = [None] * len(writes)
+    ends: list[int] = []
+    others: list[int] = []
+    inserts: list[int] = []
+    claim = None
+    for index, write in enumerate(writes):
+        kind = type(write)
+        if kind in ENDS:
+            ends.append(index)
+        elif kind is Insert:
+            inserts.append(index)
+        elif kind is Claim:
+            claim = index
+        else:
+            others.append(index)
+    if ends:
+        for index, is_held in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
+            answers[index] = is_held
+        if len(writes) > len(units):
+            skipped = _not_held(units, answers, ends)
+            others = [index for index in others if index not in skipped]
+            inserts = [index for index in inserts if index not in skipped]
+    for index in others:
+        answers[index] = phases.write(writes[index])
+    if inserts or claim is not None:
+        _insert(writes, inserts, claim, answers, phases)
+    return answers
+
+
+def _not_held(units: Sequence[Unit], answers: Sequence[Any], ends: Collection[int]) -> set[int]:
+    """The writes of each unit whose end was refused."""
+    found: set[int] = set()
+    start = 0
+    for unit in units:
+        own = range(start, start + len(unit))
+        if any(index in ends and answers[index] is False for index in own):
+            found.update(own)
+        start += len(unit)
+    return found
+
+
+def _insert(writes: Sequence[Any], inserts: Sequence[int], claim: int | None, answers: list[Any], phases: Phases) -> None:
+    wanted = None if claim is None else writes[claim]
+    if len(inserts) == 1:  # the rows of nearly every transaction of a lone caller
+        answers[inserts[0]], claimed = phases.insert(writes[inserts[0]].rows, wanted)
+    else:
+        rows = list(chain.from_iterable([writes[index].rows for index in inserts]))
+        inserted, claimed = phases.insert(rows, wanted)
+        answered = iter(inserted)
+        for index in inserts:
+            answers[index] = list(islice(answered, len(writes[index].rows)))
+    if claim is not None:
+        answers[claim] = claimed
