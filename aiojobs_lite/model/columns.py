@@ -69,7 +69,7 @@ def _converted(row: Sequence[Any], converters: Sequence[tuple[int, Callable[[Any
 
 def job_of(row: Sequence[Any], history: tuple[Attempt, ...] = ()) -> Job:
     """The job of a row with the columns `JOB`."""
-    return Job(*_converted(row, _JOB_CONVERTERS), history)
+    return Job(*[*_converted(row, _JOB_CONVERTERS), history])
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

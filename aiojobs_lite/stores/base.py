@@ -48,8 +48,8 @@ class Change(NamedTuple):
 class Owners(Protocol):
     """Who is alive. An owner is one runner instance, named by a random id that is never used again.
 
-    An owner is alive while it holds something that the end of its process or host sets free, at once or after a grace. A
-    blocked event loop, a slow store or a clock that jumps do not end that.
+    An owner is alive while it holds something that the end of its process or host sets free, at once or after a grace.
+    A blocked event loop, a slow store or a clock that jumps do not end that.
     """
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
