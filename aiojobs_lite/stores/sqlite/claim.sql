@@ -27,10 +27,15 @@ WHERE status = 'processing'
     AND type = ?;
 
 -- name: next_due
--- The earliest scheduled_at of the claimable jobs of a type and priority: a look at the first entry of the index.
-SELECT min(scheduled_at)
+-- The first of the claimable jobs of a type and priority: a look at the first entry of the index.
+SELECT scheduled_at, id
 FROM aiojobs_jobs
-WHERE status = 'pending' AND held IS NULL AND type = ? AND priority = ?;
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+ORDER BY scheduled_at, id
+LIMIT 1;
 
 -- name: paused_types
 -- The types that no owner may claim.
