@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import aiojobs_lite
-from tests.support import unmeasured
+from tests.helpers.waiting import unmeasured
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = sorted((ROOT / "aiojobs_lite").rglob("*.py"))

@@ -11,9 +11,9 @@ from aiojobs_lite.model.writes import Delete, Insert, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Scripted, turns
-from tests.engine.test_committer import CLAIM, committing, degraded
-from tests.support import until
+from tests.helpers.committer import CLAIM, committing, degraded
+from tests.helpers.engine import FULL, Scripted, turns
+from tests.helpers.waiting import until
 
 
 class Quick(Scripted):

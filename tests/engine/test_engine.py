@@ -31,8 +31,8 @@ from aiojobs_lite.telemetry.facts import (
     TypesUnclaimed,
 )
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Faulty, faulty, only, turns
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import FULL, Faulty, faulty, only, turns
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 DEAD_OWNER = "0123456789abcdef"
 REJECTED = StoreRejected("SQLITE_TOOBIG: string or blob too big")
@@ -90,7 +90,7 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
         assert runner.stats().degraded is None
         store.fault = only(FULL, Finish)
         handles = [await runner.enqueue(quick, 5)]
-        assert "SQLITE_FULL" in (await next_event(events, StoreDegraded)).reason
+        assert "SQLITE_FULL" in (await next_fact(events, StoreDegraded)).reason
         assert runner.stats().degraded == "SQLITE_FULL"
         for _ in range(3):
             await tried_again(clock, store)
@@ -100,7 +100,7 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
             assert (await handles[0].job()).status is Status.PROCESSING  # reading goes on
         store.fault = lambda _: None
         await tried_again(clock, store)
-        assert (await next_event(events, JobCompleted)).job_id == handles[0].id
+        assert (await next_fact(events, JobCompleted)).job_id == handles[0].id
         assert await handles[0].result() == 5
         assert runner.stats().degraded is None
         assert await (await runner.enqueue(quick, 7)).result() == 7
@@ -154,9 +154,9 @@ async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
         events = runner.watch()
         handle = await runner.enqueue(quick, 3)
         result = asyncio.ensure_future(handle.result())
-        await next_event(events, StoreDegraded)
+        await next_fact(events, StoreDegraded)
         clock.advance(0.5)
-        assert (await next_event(events, EndRefused)).job_id == handle.id
+        assert (await next_fact(events, EndRefused)).job_id == handle.id
         assert await result == 3
         assert runner.stats().refused_ends == 1
         assert (runner.stats().completed, runner.stats().processing) == (1, 0)
@@ -170,7 +170,7 @@ async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
         async with runner:
             store.fault = only(FULL, Finish)
             handle = await runner.enqueue(quick)
-            await next_event(runner.watch(), StoreDegraded)
+            await next_fact(runner.watch(), StoreDegraded)
         monkeypatch.undo()
         async with JobRunner(database, jobs=[quick]) as second:
             await second.run_until_idle()
@@ -243,12 +243,12 @@ async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock
         events = runner.watch()
         store.fault = only(FULL, Tick)
         clock.advance("1m")
-        await next_event(events, StoreDegraded)
+        await next_fact(events, StoreDegraded)
         store.fault = lambda _: None
         clock.advance(0.5)
-        await next_event(events, StoreRecovered)
+        await next_fact(events, StoreRecovered)
         clock.advance(0.5)
-        assert (await next_event(events, TickFired)).tick == FakeClock().time.replace(minute=1)
+        assert (await next_fact(events, TickFired)).tick == FakeClock().time.replace(minute=1)
         await runner.run_until_idle()
         assert runner.stats().by_type["report"].completed == 1
 
@@ -264,7 +264,7 @@ async def test_the_start_rescues_and_those_who_await_the_job_are_told(
     runner = JobRunner(database, jobs=[quick], clock=clock)
     events = runner.watch()
     async with asyncio.timeout(PATIENCE), runner:
-        assert await next_event(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
+        assert await next_fact(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
         await runner.run_until_idle()
         found = await runner.jobs.get(job_id)
         assert (found.status, found.attempts, found.crashes) == (Status.COMPLETED, 2, 1)
@@ -282,7 +282,7 @@ async def test_who_awaits_a_job_that_is_lost_once_too_often_is_told(database: Pa
         for _ in range(3):
             assert await claimed_by_the_dead(runner) == [handle.id]
             assert not result.done()
-            rescued = asyncio.ensure_future(next_event(events, OwnerRescued))
+            rescued = asyncio.ensure_future(next_fact(events, OwnerRescued))
             while not rescued.done():
                 clock.advance(2)
                 await turns(5)
@@ -311,7 +311,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
         assert (await runner.jobs.get(job_id)).status is Status.PROCESSING
         store.read_fault = lambda _: None
         events = runner.watch()
-        completed = asyncio.ensure_future(next_event(events, JobCompleted))
+        completed = asyncio.ensure_future(next_fact(events, JobCompleted))
         while not completed.done():
             clock.advance(2)
             await turns(5)
@@ -338,7 +338,7 @@ async def test_jobs_of_types_that_nobody_registered_are_named_at_the_start(datab
         await both.enqueue_many([elsewhere.bind(), elsewhere.bind()])
     events = runner.watch()
     async with runner:
-        assert await next_event(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
+        assert await next_fact(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
         assert runner.stats().unclaimed == {"elsewhere": 2}
 
 

@@ -20,9 +20,9 @@ from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.writes import Claim, Unpark
 from aiojobs_lite.telemetry.facts import JobEnqueued
-from tests.engine.support import faulty
-from tests.processes.support import program
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import faulty
+from tests.helpers.programs import program
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @job
@@ -88,7 +88,7 @@ async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(datab
         events = runner.watch()
         tasks = [asyncio.ensure_future(enqueues()) for _ in range(50)]
         for _ in range(500):
-            await next_event(events, JobEnqueued)
+            await next_fact(events, JobEnqueued)
         if is_locked:
             with locked(database):
                 took = await left(runner)

@@ -29,8 +29,8 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.model.writes import Delete
 from aiojobs_lite.telemetry.facts import DrainStarted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, faulty
-from tests.support import PATIENCE, next_event, unmeasured, until
+from tests.helpers.engine import FULL, faulty
+from tests.helpers.waiting import PATIENCE, next_fact, unmeasured, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -333,7 +333,7 @@ async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> No
             assert not runner._started
             with pytest.raises(RunnerClosed):
                 await runner.enqueue(quick)
-    assert (await next_event(events, DrainStarted)).why == "a signal"
+    assert (await next_fact(events, DrainStarted)).why == "a signal"
 
 
 async def _entered(runner: JobRunner) -> None:

@@ -17,10 +17,10 @@ from aiojobs_lite.model.writes import Delete, TickAnswer
 from aiojobs_lite.stores.sqlite.owners import Ownership
 from aiojobs_lite.telemetry.facts import JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Scripted, faulty, going, turns
-from tests.engine.test_committer import committing, one_group
-from tests.engine.test_ticker import schedule, ticking
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.committer import committing, one_group
+from tests.helpers.engine import FULL, Scripted, faulty, going, turns
+from tests.helpers.ticker import schedule, ticking
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 REJECTED = StoreRejected("x")
 
@@ -65,7 +65,7 @@ async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(data
         events = works.watch()
         await looked(waits)
         release.set()
-        await next_event(events, JobCompleted)
+        await next_fact(events, JobCompleted)
         await waits.enqueue(late)  # before its watcher looks
         async with asyncio.timeout(PATIENCE):
             assert await result == 7

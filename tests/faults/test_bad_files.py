@@ -17,8 +17,8 @@ from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.model.writes import Claim, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded
-from tests.stores.support import connected, contents, run_child
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.stores import connected, contents, run_child
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 NOBODY = 65534
 
@@ -273,7 +273,7 @@ async def test_a_page_that_shows_its_damage_late_degrades_the_runner_once_and_fo
     runner = JobRunner(bad, jobs=[padded, quick])
     events = runner.watch()
     async with asyncio.timeout(PATIENCE), runner:
-        assert "SQLITE_CORRUPT" in (await next_event(events, StoreDegraded)).reason
+        assert "SQLITE_CORRUPT" in (await next_fact(events, StoreDegraded)).reason
         tried = caplog.text.count("degraded:")
         assert runner._engine is not None
         store, claims = runner._engine.store, 0

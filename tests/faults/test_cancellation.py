@@ -21,10 +21,10 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.engine.support import FULL, faulty, turns
-from tests.faults.cancelling import WAYS, Call, at_every_moment, nothing_left
-from tests.stores import support as rows
-from tests.support import PATIENCE, until
+from tests.helpers import stores as rows
+from tests.helpers.cancelling import WAYS, Call, at_every_moment, nothing_left
+from tests.helpers.engine import FULL, faulty, turns
+from tests.helpers.waiting import PATIENCE, until
 
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
 SOME_WAYS = pytest.mark.parametrize("way", ["as_it_waits", "at_two_turns", "by_a_task_group"])

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import change_watcher as watcher, engine, janitor
+from aiojobs_lite.engine import change_watcher as watcher
+from aiojobs_lite.engine import engine, janitor
 from aiojobs_lite.stores.open import store_for
-from tests.conftest import sound
-from tests.faults.script import User, World, aftermath, check
-from tests.faults.store import Fault, FaultyStore, Kind, NeverAtOnce
+from tests.helpers.databases import sound
+from tests.helpers.day import User, World, aftermath, check
+from tests.helpers.fault_store import Fault, FaultyStore, Kind, NeverAtOnce
 
 # The most calls of a day that go wrong in turn: those of a method that is called again and again are all alike.
 MOST = {"open": 9, "apply": 99, "get": 4, "find": 6, "changed": 3, "recount": 2, "close": 9}

@@ -11,9 +11,9 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, job
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.telemetry.facts import JobHeld
-from tests.engine.support import Faulty, faulty
-from tests.stores.support import connected, contents
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import Faulty, faulty
+from tests.helpers.stores import connected, contents
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 TABLES = ("jobs", "attempts", "counts", "pauses", "schedules", "ticks")
 
@@ -110,7 +110,7 @@ async def test_a_payload_spoiled_beside_us_parks_its_job_and_holds_up_no_other(
         spoil(database, bad)
         assert await (await runner.enqueue(other)).result() == "other"
         await runner.resume(text)
-        assert (await next_event(events, JobHeld)).job_id == bad.id
+        assert (await next_fact(events, JobHeld)).job_id == bad.id
         assert await good.result() == "good"
         assert await (await runner.enqueue(text, "new")).result() == "new"
         await is_parked(runner, bad)

@@ -23,7 +23,7 @@ from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.open import store_for
 from aiojobs_lite.stores.sqlite import file as sqlite_file
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.stores.support import GUARD, NOW, connected, contents, inserted, mode, new, run_child, running, stored
+from tests.helpers.stores import GUARD, NOW, connected, contents, inserted, mode, new, run_child, running, stored
 
 GOLDEN = Path(__file__).parent / "golden_schema.sql"
 SCRIPTS = named_sql.migrations("aiojobs_lite.stores.sqlite")
@@ -182,7 +182,7 @@ async def test_our_database_whose_user_was_killed_is_opened(database: Path) -> N
     killed = f"""
 import asyncio, os
 from aiojobs_lite.stores.open import store_for
-from tests.stores.support import inserted, new
+from tests.helpers.stores import inserted, new
 async def main():
     store = store_for({str(database)!r}, "full")
     await store.open()
@@ -362,7 +362,7 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) 
     script = """
 import asyncio, sys
 from aiojobs_lite.stores.open import store_for
-from tests.stores.support import inserted, new
+from tests.helpers.stores import inserted, new
 async def main(path):
     store = store_for(path, "normal")
     await store.open()

@@ -29,9 +29,9 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import JobNotAllowed, ResultNotKept
 from aiojobs_lite.model.job import Job, Outcome
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import turns
-from tests.faults.store import FaultyStore, Kind
-from tests.support import PATIENCE
+from tests.helpers.engine import turns
+from tests.helpers.fault_store import FaultyStore, Kind
+from tests.helpers.waiting import PATIENCE
 
 T = TypeVar("T")
 SMALL = (
