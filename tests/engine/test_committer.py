@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.model.writes import Delete, Insert, Write
+from aiojobs_lite.model.writes import Delete, Insert, Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.committer import CLAIM, IOERR, REJECTED, Desk, committing, degraded, one_group, recovered
-from tests.helpers.engine import FULL, Scripted, going, turns
+from tests.helpers.committer import CLAIM, Desk, committing, degraded, one_group, recovered, scripted
+from tests.helpers.engine import going, turns
+from tests.helpers.fault_store import FULL, IOERR, REJECTED, EchoStore, Fault, FaultStore, holding
 from tests.helpers.waiting import PATIENCE, until
 
 
@@ -23,7 +24,7 @@ def clock() -> FakeClock:
 
 
 async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
         first = desk.call(Delete(1))
@@ -39,7 +40,7 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock:
 
 
 async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         tasks = [desk.call(Delete(number)) for number in range(1234)]
         await asyncio.gather(*tasks)
@@ -50,13 +51,13 @@ async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: 
 async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) -> None:
     """A store that does them on the event loop's own thread never gives way by itself."""
 
-    class Here(Scripted):
-        async def apply(self, writes: Sequence[Write], _now: int) -> Applied:
-            order.append(f"{len(writes)} writes")
-            return Applied([None] * len(writes), {}, changed=False)
+    class Here(FaultStore):
+        async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+            order.append(f"{len(units)} writes")
+            return Applied([None] * len(units), None)
 
     order: list[str] = []
-    async with committing(Here(), clock) as desk:
+    async with committing(Here(EchoStore()), clock) as desk:
         calls = [desk.call(Delete(number)) for number in range(600)]
         await asyncio.sleep(0)  # now they wait
 
@@ -73,7 +74,7 @@ async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) 
 
 
 async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         inserting = desk.call(Insert(()))
         await turns(1)
@@ -92,7 +93,7 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
 
 
 async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         await desk.call(Delete(1))
         await until(lambda: desk.idle == 2)
@@ -105,7 +106,7 @@ async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: F
 
 
 async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_saved(clock: FakeClock) -> None:
-    store = Scripted(FULL, IOERR, FULL)
+    store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
         caller = desk.call(Delete(1))
         await turns(1)
@@ -126,7 +127,7 @@ async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_
 
 
 async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeClock) -> None:
-    store = Scripted(FULL, IOERR, FULL)
+    store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
@@ -136,7 +137,7 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
         assert "SQLITE_FULL" in first.reason
         assert isinstance(last, StoreRecovered)
         assert last.duration >= 0
-        store.script.extend([IOERR])
+        store.fail_next(IOERR)
         desk.keep(Delete(2))
         await until(lambda: desk.committer.degraded is not None)
         await recovered(desk, clock)
@@ -144,7 +145,7 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
 
 
 async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed(clock: FakeClock) -> None:
-    store = Scripted(FULL)
+    store = scripted(FULL)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
@@ -161,7 +162,7 @@ async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed
 
 
 async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeClock) -> None:
-    store = Scripted(*[FULL] * 6)
+    store = scripted(*[FULL] * 6)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
@@ -176,7 +177,7 @@ async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeC
             await until(lambda: len(store.tried) == tries + 1)  # noqa: B023  # called before the next turn
             await turns()
         assert desk.committer.degraded is None
-        store.script.append(FULL)
+        store.fail_next(FULL)
         desk.keep(Delete(99))
         await until(lambda: desk.committer.degraded is not None)
         tries = len(store.tried)
@@ -185,7 +186,7 @@ async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeC
 
 
 async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_transaction(clock: FakeClock) -> None:
-    store = Scripted(FULL)
+    store = scripted(FULL)
     async with committing(store, clock) as desk:
         with pytest.raises(StoreUnavailable):
             await desk.call(Delete(1))
@@ -196,7 +197,7 @@ async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_t
 
 
 async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_served(clock: FakeClock) -> None:
-    store = Scripted(FULL, FULL)
+    store = scripted(FULL, FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
         first = desk.call(Delete(1))
@@ -214,7 +215,7 @@ async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_ser
 
 
 async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: FakeClock) -> None:
-    store = Scripted(FULL)
+    store = scripted(FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
         desk.keep(Delete(1), Delete(2))
@@ -231,7 +232,7 @@ async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: Fake
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: FakeClock, begun: bool) -> None:
-    store = Scripted()
+    store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
         first = desk.call(Delete(1))
@@ -249,7 +250,7 @@ async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: Fa
 
 @pytest.mark.parametrize("error", [FULL, REJECTED])
 async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock: FakeClock, error: StoreError) -> None:
-    store = Scripted(error)
+    store = scripted(error)
     async with committing(store, clock) as desk:
         store.gate.clear()
         gone = desk.call(Delete(1))
@@ -267,7 +268,7 @@ async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock
 
 
 async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock: FakeClock) -> None:
-    store = Scripted(ZeroDivisionError("oops"))
+    store = scripted(ZeroDivisionError("oops"))
     async with committing(store, clock) as desk:
         with pytest.raises(StoreRejected, match="ZeroDivisionError: oops") as caught:
             await desk.call(Delete(1))
@@ -276,8 +277,8 @@ async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock
 
 
 async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> None:
-    store = Scripted()
-    store.poison.append((Delete(3), REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(Delete(3))))
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
             tasks = [desk.call(Delete(number)) for number in range(1, 6)]
@@ -294,8 +295,8 @@ async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> N
 
 
 async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClock) -> None:
-    store = Scripted()
-    store.poison.append((CLAIM, REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     async with committing(store, clock) as desk:
         caller = desk.call(Delete(1))
         await turns(1)
@@ -306,8 +307,8 @@ async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClo
 
 async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(clock: FakeClock) -> None:
     """Else it would be asked for and rejected for ever, without a pause and without a word."""
-    store = Scripted()
-    store.poison.append((CLAIM, REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     desk = Desk(store, clock)
     desk.claims.append(CLAIM)
     async with asyncio.timeout(PATIENCE):
@@ -319,21 +320,21 @@ async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(c
 
 
 async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
-    store = Scripted()
-    store.poison.append((Delete(1), REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(Delete(1))))
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await until(lambda: bool(desk.kept.answers))
         assert desk.kept.answers == {Delete(1): (None, REJECTED)}
         await turns()
         assert store.tried == [[Delete(1)]]
-        store.poison.append((Delete(2), REJECTED))
+        store.faults.append(Fault(error=REJECTED, when=holding(Delete(2))))
         with pytest.raises(StoreRejected, match="no such thing"):
             await desk.call(Delete(2))
 
 
 async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clock: FakeClock) -> None:
-    store = Scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
+    store = scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
             tasks = [desk.call(Delete(number)) for number in (1, 2, 3)]
@@ -350,7 +351,7 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
 
 
 async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> None:
-    desk = Desk(Scripted(), clock)
+    desk = Desk(scripted(), clock)
     waiting = [desk.call(Delete(number)) for number in (1, 2)]
     await turns()
     waiting[1].cancel()
@@ -367,7 +368,7 @@ async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> No
 async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_may_have_happened(
     clock: FakeClock,
 ) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         store.gate.clear()
         task, tried = desk.call(Delete(1)), len(store.tried)

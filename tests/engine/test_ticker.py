@@ -16,7 +16,8 @@ from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.model.writes import SetSchedule, Tick, TickAnswer
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import FULL, faulty, going, turns
+from tests.helpers.engine import faulty, going, turns
+from tests.helpers.fault_store import FULL, Fault, holding
 from tests.helpers.ticker import MINUTE, START, Desk, schedule, ticking, written
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -278,21 +279,19 @@ async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, cloc
 
 
 async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_start(
-    database: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    database: Path, clock: FakeClock
 ) -> None:
-    store = faulty(monkeypatch, database)
+    store = faulty(database)
     ran: list[datetime] = []
-    runner = cron_runner(database, clock, ran, catch_up="all", overlap="queue")
+    runner = cron_runner(store, clock, ran, catch_up="all", overlap="queue")
     third = to_micros(START + 3 * MINUTE)
     async with asyncio.timeout(PATIENCE):
         async with runner:
-            store.fault = lambda writes: (
-                FULL if any(type(one) is Tick and one.tick == third for one in writes) else None
-            )
+            store.faults = [Fault(error=FULL, when=holding(Tick, tick=third))]
             events = runner.watch()
             clock.jump_to(START + 5 * MINUTE)
             await next_fact(events, StoreDegraded)  # and it never recovers: as if the process were killed now
-        store.fault = lambda writes: None
+        store.faults.clear()
         async with runner:
             await runner.run_until_idle()
             assert runner.stats().completed == 5

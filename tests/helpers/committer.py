@@ -9,17 +9,22 @@ from typing import Any
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.committer import Committer
-from aiojobs_lite.errors import StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Delete, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import Scripted, going, heard, turns
+from tests.helpers.engine import going, heard, turns
+from tests.helpers.fault_store import EchoStore, Fault, FaultStore
 from tests.helpers.waiting import PATIENCE, until
 
-IOERR = StoreUnavailable("SQLITE_IOERR_WRITE", "disk I/O error")
-REJECTED = StoreRejected("no such thing")
 CLAIM = Claim("one", 1, {"a": 1}, {}, ["a"])
+
+
+def scripted(*errors: Exception | None, has_inline: bool = False) -> FaultStore:
+    """A store that keeps nothing, whose first transactions end with these errors (None: well), and then all well."""
+    faults = [Fault(error=error, at=nth) for nth, error in enumerate(errors, 1) if error is not None]
+    return FaultStore(EchoStore(), *faults, has_inline=has_inline)
 
 
 class Kept:
@@ -36,7 +41,7 @@ class Kept:
 class Desk:
     """A committer with its surroundings: no claims unless the test asks for some."""
 
-    def __init__(self, store: Scripted, clock: Clock) -> None:
+    def __init__(self, store: FaultStore, clock: Clock) -> None:
         self.bus = Bus()
         self.told = heard(self.bus)
         self.kept = Kept()
@@ -67,7 +72,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def committing(store: Scripted, clock: Clock) -> AsyncIterator[Desk]:
+async def committing(store: FaultStore, clock: Clock) -> AsyncIterator[Desk]:
     desk = Desk(store, clock)
     async with asyncio.timeout(PATIENCE), going(desk.committer.run):
         await until(lambda: desk.idle == 1)  # it sleeps
@@ -75,7 +80,7 @@ async def committing(store: Scripted, clock: Clock) -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def one_group(desk: Desk, store: Scripted) -> AsyncIterator[None]:
+async def one_group(desk: Desk, store: FaultStore) -> AsyncIterator[None]:
     """What is written in the block meets in one transaction: the one before it is held up."""
     store.gate.clear()
     before, tried = desk.call(Delete(0)), len(store.tried)
@@ -86,7 +91,7 @@ async def one_group(desk: Desk, store: Scripted) -> AsyncIterator[None]:
     await before
 
 
-async def degraded(desk: Desk, store: Scripted) -> None:
+async def degraded(desk: Desk, store: FaultStore) -> None:
     """Returns when the committer has met its first fault."""
     await until(lambda: bool(store.tried) and desk.committer.degraded is not None)
 
