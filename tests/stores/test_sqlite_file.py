@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from itertools import permutations
@@ -229,37 +228,27 @@ async def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     ("locked", "answer"),
     [("nothing", "opened"), ("file", "unreadable"), ("directory", "unreadable"), ("new file", "unreadable")],
 )
-async def test_what_this_user_may_not_write_is_refused(open_folder: Path, locked: str, answer: str) -> None:
-    """In a process that is not root, which nothing is refused to."""
-    folder = open_folder
+async def test_what_this_user_may_not_write_is_refused(tmp_path: Path, locked: str, answer: str) -> None:
+    """In a process of its own, which gives up what root has over others."""
+    folder = tmp_path
     if locked != "new file":
         await made(folder / "jobs.db")
     before = contents(folder).get("jobs.db")
-    if os.geteuid() == 0:
-        for entry in (folder, *folder.iterdir()):
-            os.chown(entry, _NOBODY, _NOBODY)
     if locked == "file":
         (folder / "jobs.db").chmod(0o400)
     elif locked != "nothing":
         folder.chmod(0o500)
-    assert run_child(_OPENS_AS_NOBODY.format(nobody=_NOBODY), folder) == (f"{answer}\n", "")
+    assert run_child(_OPENS, folder) == (f"{answer}\n", "")
     folder.chmod(0o700)
     assert contents(folder).get("jobs.db") == before
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach, which those of pytest are not."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-_NOBODY = 65534
-_OPENS_AS_NOBODY = """
-import asyncio, os
+_OPENS = """
+import asyncio
 from pathlib import Path
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.privileges import obey_permissions
 
 async def main():
     store = SqliteStore(Path("jobs.db"))
@@ -270,11 +259,7 @@ async def main():
     except StoreRefused as error:
         print(error.why)
 
-from aiojobs_lite.stores import named_sql
-named_sql.migrations("aiojobs_lite.stores.sqlite")
-if os.geteuid() == 0:
-    os.setegid({nobody})
-    os.seteuid({nobody})
+obey_permissions()
 asyncio.run(main())
 """
 
