@@ -20,7 +20,6 @@ from tests.helpers.stores import connected, contents, run_child
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
-
 @job
 async def quick(n: int) -> int:
     return n
