@@ -43,7 +43,7 @@ _NEW: Final = (*NewJob._fields, "id", "started_at", "owner", "attempts")  # of a
 _from_new = itemgetter(*[_NEW.index(name) if name in _NEW else len(_NEW) for name in CLAIMED])
 
 
-def _converters(kind: type) -> list[tuple[int, Callable[[Any], Any]]]:
+def _converters(kind: type[Job] | type[Attempt]) -> list[tuple[int, Callable[[Any], Any]]]:
     """Position and conversion of each field whose type is not the stored one."""
     hints = get_type_hints(kind)
     found = []
@@ -69,7 +69,7 @@ def _converted(row: Sequence[Any], converters: Sequence[tuple[int, Callable[[Any
 
 def job_of(row: Sequence[Any], history: tuple[Attempt, ...] = ()) -> Job:
     """The job of a row with the columns `JOB`."""
-    return Job(*_converted(row, _JOB_CONVERTERS), history=history)
+    return Job(*[*_converted(row, _JOB_CONVERTERS), history])
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -7,7 +7,7 @@ The ends of attempts are in `ends.py`, schedules in `schedules.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Never, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Never, Protocol, TypeVar
 
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
 

@@ -48,8 +48,8 @@ class Change(NamedTuple):
 class Owners(Protocol):
     """Who is alive. An owner is one runner instance, named by a random id that is never used again.
 
-    Alive is who holds something that the end of its process or host sets free, at once or after a grace; a blocked event
-    loop, a slow store or a clock that jumps do not.
+    An owner is alive while it holds something that the end of its process or host sets free, at once or after a grace.
+    A blocked event loop, a slow store or a clock that jumps do not end that.
     """
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
@@ -69,8 +69,8 @@ class Owners(Protocol):
     async def dead(self, owners: Collection[str]) -> set[str]:
         """Those of these owners that are dead for certain, any grace included.
 
-        To be called every few seconds with the owners of all processing jobs (`ListOwners`): on the way it restores what
-        shows that this owner lives, and removes what dead owners left that are not among these.
+        To be called every few seconds with the owners of all processing jobs (`ListOwners`). On the way it restores
+        what shows that this owner lives, and removes what dead owners left that are not among these.
         """
 
     def release(self) -> None:
@@ -137,9 +137,9 @@ class Store(Protocol):
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
         """Applies the units in one transaction, all or none, durable on return.
 
-        - Phases: first the ends of attempts, of these `Complete` before the others; then all other writes; then `Insert`;
-          last `Claim`, of which there is at most one. So the last may take what the first set free. Within a phase the
-          order given holds; only attempts that succeeded may end in any order among themselves.
+        - Phases: first the ends of attempts, of these `Complete` before the others; then all other writes; then
+          `Insert`; last `Claim`, of which there is at most one. So the last may take what the first set free. Within
+          a phase the order given holds; only attempts that succeeded may end in any order among themselves.
         - A unit has at most one end. If its attempt is not held any more (by id, number and owner), nothing of the unit
           is applied: the answer to the end is False, to its other writes None.
         - A write that finds its job moved on changes nothing, and says so in its answer.
@@ -150,8 +150,8 @@ class Store(Protocol):
 
         Raises:
             StoreUnavailable: If it cannot be written now.
-            StoreRejected: If a write cannot be stored as it stands; then none of them was. Apply each unit alone, to find
-                out which.
+            StoreRejected: If a write cannot be stored as it stands; then none of them was. Apply each unit alone, to
+                find out which.
         """
 
     async def ask(self, query: Query[A]) -> A:

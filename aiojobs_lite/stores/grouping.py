@@ -30,7 +30,7 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     Returns:
         One answer a write, in the order of the units and of the writes in them.
     """
-    writes = list(chain.from_iterable(units))
+    writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
     ends: list[int] = []
     others: list[int] = []
@@ -72,7 +72,9 @@ def _not_held(units: Sequence[Unit], answers: Sequence[Any], ends: Collection[in
     return found
 
 
-def _insert(writes: Sequence[Any], inserts: Sequence[int], claim: int | None, answers: list[Any], phases: Phases) -> None:
+def _insert(
+    writes: Sequence[Any], inserts: Sequence[int], claim: int | None, answers: list[Any], phases: Phases
+) -> None:
     wanted = None if claim is None else writes[claim]
     if len(inserts) == 1:  # the rows of nearly every transaction of a lone caller
         answers[inserts[0]], claimed = phases.insert(writes[inserts[0]].rows, wanted)

@@ -1,4 +1,4 @@
-"""Stores: which database a runner keeps its jobs in. The only place that knows concrete ones."""
+"""From what `JobRunner(database=...)` was given to a store. The only module that knows concrete ones."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 
+Database = str | os.PathLike[str] | Store
+"""A path, `sqlite:///path`, `:memory:`, or a store."""
 
-def store_for(database: str | os.PathLike[str], durability: Literal["full", "normal"]) -> Store:
-    """The store of a path, `sqlite:///path`, or `:memory:`.
+
+def open_store(database: Database, durability: Literal["full", "normal"]) -> Store:
+    """The store of a path, `sqlite:///path`, or `:memory:`; a store itself. Nothing is opened yet.
 
     Raises:
         StoreRefused: If the URL names a database that no store knows.
     """
+    if not isinstance(database, str | os.PathLike):
+        return database
     text = os.fspath(database)
-    scheme, found, rest = text.partition("://")
-    path = rest[1:] if found else text
+    scheme, is_url, rest = text.partition("://")
+    path = rest[1:] if is_url else text
     if path == ":memory:":
         return SqliteStore(None, durability)
-    if found and (scheme != "sqlite" or not rest.startswith("/")):
-        raise StoreRefused(text, "unknown url", 'Use a path such as "app.db", "sqlite:///app.db" or ":memory:".')
+    if is_url and (scheme != "sqlite" or not rest.startswith("/")):
+        advice = 'Use a path such as "app.db", "sqlite:///app.db", ":memory:", or a store.'
+        raise StoreRefused(text, "unknown url", advice)
     # Without symbolic links: all owners must find each other's files, whatever name they were given.
     return SqliteStore(Path(os.path.realpath(path)), durability)

@@ -3,128 +3,205 @@
 from __future__ import annotations
 
 import heapq
-import math
+import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from operator import itemgetter
 from typing import Any
 
-from aiojobs_lite.model.job import PRIORITIES, Claimed, Status
-from aiojobs_lite.model.writes import Claim, ClaimAnswer, NewJob
-from aiojobs_lite.stores.sqlite.transaction import Transaction
+from aiojobs_lite.model.columns import claimed_new
+from aiojobs_lite.model.job import PRIORITIES, Claimed, NewJob, Status
+from aiojobs_lite.model.writes import Claim, ClaimAnswer
+from aiojobs_lite.stores.sqlite.due import NOT_DUE, Bound
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
-_SCHEDULED_AT_AND_ID = itemgetter(4, 0)
-_PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(3, 4, 0)
-_NO_ID = math.inf  # of a new job: it will be above all that the store holds
+_PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(
+    *map(Claimed._fields.index, ("priority", "scheduled_at", "id")),
+)
+_TYPE, _SCHEDULED_AT = map(Claimed._fields.index, ("type", "scheduled_at"))
+_bound_of = itemgetter(*map(Claimed._fields.index, ("scheduled_at", "id")))
+_LAST_ID = 2**63 - 1
+_Opened = tuple[Bound, str, tuple[Any, ...], sqlite3.Cursor]  # with the row that comes next
 
 
 class Claiming:
-    """One `Claim` being carried out: the due jobs of the store and those that the transaction is about to insert, in
-    one order.
+    """One `Claim` being carried out, over the due jobs of the store and those that the transaction is about to insert,
+    in one order.
+
+    Attributes:
+        standing: Status, attempts, owner and started_at of a job that is inserted as claimed.
     """
 
     def __init__(self, transaction: Transaction, claim: Claim) -> None:
         self._transaction = transaction
         self._claim = claim
         self._left = claim.limit
-        self._room: dict[str, int] = {}
+        self._left_of: dict[str, int] = {}  # by type, of those that were looked at
         self._taken: Counter[str] = Counter()
+        self._limited: set[str] = set()  # held back by a pause or by the limit over all owners
         self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
+        self._bounds: dict[tuple[str, int], Bound | None] = {}  # of what was looked at; None: to be looked up
         self._jobs: list[Claimed] = []
         self.standing: tuple[Any, ...] = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
-        transaction.look_at(*claim.look_at)
 
-    def claim(self, rows: Sequence[NewJob]) -> set[int]:
+    def choose(self, rows: Sequence[NewJob]) -> set[int]:
         """Claims due jobs of the store, and chooses which of these new ones to insert as processing already.
 
         Returns:
             The indexes of the chosen rows.
         """
         now = self._transaction.now
-        new: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+        new: defaultdict[int, list[tuple[int, int, str]]] = defaultdict(list)
         for index, row in enumerate(rows):
-            if row.scheduled_at <= now and self._room_of(row.type) > 0:
-                new[row.priority].append((_NO_ID, row.type, index, row.priority, row.scheduled_at))
-        types = self._types_with_jobs({entry[1] for entries in new.values() for entry in entries})
+            if row.scheduled_at <= now:
+                new[row.priority].append((row.scheduled_at, index, row.type))
         chosen: set[int] = set()
         for priority in PRIORITIES.values():
-            if self._left > 0 and (types or priority in new):
-                self._claim_priority(types, priority, sorted(new[priority], key=_SCHEDULED_AT_AND_ID), chosen)
+            if self._left > 0:
+                self._claim_priority(priority, sorted(new[priority]) if priority in new else (), chosen)
         if self._jobs:
             self._record()
+        self._correct_bounds()
         return chosen
 
     def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
-        """Notes the ids that the chosen jobs were given."""
+        """Takes the ids that the chosen jobs were given."""
         now, owner = self._transaction.now, self._claim.owner
-        self._jobs += [
-            Claimed(
-                job_id, row.type, row.payload, row.priority, row.scheduled_at, 1, row.max_attempts, row.created_at,
-                now, 0, 0, 0, row.tick, owner,
-            )
-            for job_id, row in jobs
-        ]  # fmt: skip
+        self._jobs += [claimed_new(job_id, row, now, owner) for job_id, row in jobs]
         self._jobs.sort(key=_PRIORITY_SCHEDULED_AT_AND_ID)
 
     def answer(self) -> ClaimAnswer:
         """All that was claimed, and the types that could not use all the slots offered."""
-        full = (job_type for job_type, room in self._room.items() if room <= 0)
-        held_back = frozenset(
-            job_type for job_type in full if self._taken[job_type] < self._claim.slots.get(job_type, 0)
-        )
-        return ClaimAnswer(self._jobs, held_back)
+        held_back = [job_type for job_type in self._limited if self._left_of[job_type] <= 0]
+        return ClaimAnswer(self._jobs, frozenset(held_back))
 
-    def _types_with_jobs(self, types: Collection[str]) -> list[str]:
-        """Of these types, and of those that the claim or the transaction names: which may take jobs from the store."""
-        named = {*types, *self._claim.look_at, *self._transaction.touched()}
-        return [job_type for job_type in named if self._transaction.tally(job_type).pending and self._room_of(job_type)]
+    def due(self) -> int:
+        """When the same claim could take a job, at the earliest; `due.NEVER` if no job is known."""
+        return self._transaction.due.earliest(self._may_take_more)
 
-    def _claim_priority(
-        self, types: Sequence[str], priority: int, new: Sequence[tuple[Any, ...]], chosen: set[int]
-    ) -> None:
-        now, owner = self._transaction.now, self._claim.owner
-        cursors = [
-            self._transaction.run("due_jobs", (now, owner, job_type, priority, now, min(room, self._left)))
-            for job_type in types
-            if (room := self._room[job_type]) > 0
-        ]
-        due: Iterable[tuple[Any, ...]]
-        if (new and cursors) or len(cursors) > 1:  # each is read no further than it is needed
-            due = heapq.merge(*cursors, new, key=_SCHEDULED_AT_AND_ID)
-        else:
-            due = cursors[0].fetchall() if cursors else new
-        for row in due:
-            if self._left <= 0:
-                break
-            job_type = row[1]
-            if self._room[job_type] <= 0:
-                continue
-            self._room[job_type] -= 1
-            self._taken[job_type] += 1
-            self._left -= 1
-            if row[0] is _NO_ID:
-                chosen.add(row[2])
+    def _may_take_more(self, job_type: str) -> bool:
+        if job_type not in self._claim.types:
+            return False
+        if job_type in self._limited:
+            return self._left_of[job_type] > 0
+        slots = self._claim.slots.get(job_type)
+        return slots is None or slots > self._taken[job_type]
+
+    def _claim_priority(self, priority: int, new: Sequence[tuple[int, int, str]], chosen: set[int]) -> None:
+        stored = self._stored(priority)
+        row = next(stored, None)
+        position = 0
+        while self._left > 0:
+            if position < len(new) and (row is None or new[position][0] < row[_SCHEDULED_AT]):
+                _, index, job_type = new[position]
+                position += 1
+                if self._left_for(job_type) > 0:
+                    chosen.add(index)
+                    self._take(job_type)
+            elif row is not None:
+                if self._left_of[row[_TYPE]] > 0:  # a new job may have taken the last slot of its type
+                    self._jobs.append(Claimed._make(row))
+                    self._take(row[_TYPE])
+                if self._left > 0:  # else nothing more is to be opened
+                    row = next(stored, None)
             else:
-                self._jobs.append(Claimed._make(row))
-        for cursor in cursors:  # a half-read one would pin the write-ahead log
-            cursor.close()
+                break
+        stored.close()
+
+    def _stored(self, priority: int) -> Generator[tuple[Any, ...], None, None]:
+        """The due jobs of the store that may be claimed, in their order, each read no sooner than it is needed.
+
+        A type is opened when its bound says that it may have a job before those that are at hand.
+        """
+        due, now = self._transaction.due, self._transaction.now
+        opened: list[_Opened] = []
+        aside: list[tuple[Bound, str]] = []
+        try:
+            while True:
+                while found := due.take(priority, opened[0][0] if opened else (now, _LAST_ID)):
+                    if self._left_for(found[1]) > 0:
+                        self._open(found[1], priority, opened)
+                    else:
+                        aside.append(found)
+                if not opened:
+                    return
+                bound, job_type, row, cursor = opened[0]
+                yield row
+                if self._left_of[job_type] <= 0:
+                    self._bounds[job_type, priority] = bound
+                    cursor.close()
+                    heapq.heappop(opened)
+                elif (following := cursor.fetchone()) is not None:
+                    heapq.heapreplace(opened, (_bound_of(following), job_type, following, cursor))
+                else:
+                    self._bounds[job_type, priority] = None
+                    heapq.heappop(opened)
+        finally:
+            for bound, job_type, _, cursor in opened:
+                self._bounds[job_type, priority] = bound
+                cursor.close()  # a half-read one would pin the write-ahead log
+            for bound, job_type in aside:
+                due.set(job_type, priority, bound)
+
+    def _open(self, job_type: str, priority: int, opened: list[_Opened]) -> None:
+        now, limit = self._transaction.now, min(self._left_of[job_type], self._left)
+        self._transaction.tally(job_type)  # if the transaction fails, the bound is looked up again
+        self._bounds[job_type, priority] = None
+        cursor = self._transaction.run("due_jobs", (now, self._claim.owner, job_type, priority, now, limit))
+        row = cursor.fetchone()
+        if row is not None:
+            heapq.heappush(opened, (_bound_of(row), job_type, row, cursor))
+
+    def _take(self, job_type: str) -> None:
+        self._left_of[job_type] -= 1
+        self._taken[job_type] += 1
+        self._left -= 1
 
     def _record(self) -> None:
         """Makes the claimed jobs of the store processing."""
         jobs, transaction = self._jobs, self._transaction
         retrying = Counter([job.type for job in jobs if job.attempt > 1])
         for job_type, count in Counter([job.type for job in jobs]).items():
-            transaction.tally(job_type).claimed(count, retrying[job_type])
+            tally = transaction.tally(job_type)
+            tally.pending -= count
+            tally.retrying -= retrying[job_type]
+            tally.processing += count
         ids = [(job.id,) for job in jobs]
-        transaction.run_all("claim_jobs", "?", ids, (self._claim.owner, transaction.now))
+        transaction.run_all("claim_jobs", ID_ROW, ids, (self._claim.owner, transaction.now))
 
-    def _room_of(self, job_type: str) -> int:
-        room = self._room.get(job_type)
-        if room is None:
-            room = 0 if job_type in self._paused else self._claim.slots.get(job_type, 0)
-            limit = self._claim.concurrency.get(job_type)
-            if room and limit is not None:
-                processing: int = self._transaction.one("processing_of_type", (job_type,))[0]
-                room = max(0, min(room, limit - processing))
-            self._room[job_type] = room
-        return room
+    def _correct_bounds(self) -> None:
+        """Sets the bounds of what was looked at, after what was claimed is gone."""
+        transaction = self._transaction
+        for (job_type, priority), bound in self._bounds.items():
+            tally = transaction.tally(job_type)
+            known = bound
+            if tally.pending <= tally.held:
+                known = NOT_DUE
+            elif known is None:
+                known = transaction.one("next_due", (job_type, priority)) or NOT_DUE
+            transaction.due.set(job_type, priority, known)
+
+    def _offered(self, job_type: str) -> int:
+        return self._claim.slots.get(job_type, self._claim.limit) if job_type in self._claim.types else 0
+
+    def _left_for(self, job_type: str) -> int:
+        left = self._left_of.get(job_type)
+        if left is None:
+            left = self._offered(job_type)
+            if left > 0:
+                left = min(left, self._allowed(job_type, left))
+            self._left_of[job_type] = left
+        return left
+
+    def _allowed(self, job_type: str, offered: int) -> int:
+        """How many a pause and the limit over all owners allow."""
+        if job_type in self._paused:
+            self._limited.add(job_type)
+            return 0
+        limit = self._claim.concurrency.get(job_type)
+        if limit is None:
+            return offered
+        processing: int = self._transaction.one("processing_of_type", (job_type,))[0]
+        if limit - processing < offered:
+            self._limited.add(job_type)
+        return max(0, limit - processing)

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT, translated
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, translated
 
 _log = logging.getLogger("aiojobs_lite.store")
 T = TypeVar("T")
-_OVERDUE = 0.004  # seconds that a call may take before the event loop gives way to it
-_SELDOM = 0.1  # seconds between two such moments, at last
-_GIVEN = 0.0005  # seconds that it then stands still
+_OVERDUE_S = 0.004  # that a call may take before the event loop gives way to it
+_LONGEST_WAIT_S = 0.1  # between two such moments
+_STANDSTILL_S = 0.0005  # of the event loop, each time
 
 
 class Connection:
@@ -40,7 +40,7 @@ class Connection:
     async def connect(cls, database: str) -> Connection:
         """Opens a connection. Not to be cancelled: the native handle would be left open."""
         connection = aiosqlite.connect(
-            database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT, check_same_thread=False
+            database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
         connection._thread.daemon = True  # noqa: SLF001  # a program that drops its event loop must end all the same
         return cls(await connection)
@@ -57,7 +57,7 @@ class Connection:
             raise closed()
         self._calls += 1
         if self._calls == 1:
-            self._help = asyncio.get_running_loop().call_later(_OVERDUE, self._give_way, _OVERDUE)
+            self._help = asyncio.get_running_loop().call_later(_OVERDUE_S, self._give_way, _OVERDUE_S)
         try:
             return await self._carried(function)
         finally:
@@ -71,8 +71,8 @@ class Connection:
         Beside a busy event loop it may wait for seconds: each release of the lock wakes it, and is over before it
         comes. More seldom as it goes on, for then it is something else that it waits for.
         """
-        time.sleep(_GIVEN)
-        longer = min(2 * waited, _SELDOM)
+        time.sleep(_STANDSTILL_S)
+        longer = min(2 * waited, _LONGEST_WAIT_S)
         self._help = asyncio.get_running_loop().call_later(longer, self._give_way, longer)
 
     async def _carried(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -81,7 +81,7 @@ class Connection:
             return await execute(self._called, function)
         except asyncio.CancelledError:
             with contextlib.suppress(ValueError):  # closed, then nothing is left to wait for
-                await carried_out(execute(_nothing))
+                await carry_out(execute(_nothing))
             if self._fault is not None:
                 _log.warning("a cancelled call of the store failed: %s", self._fault)
             raise
@@ -90,10 +90,10 @@ class Connection:
 
     @property
     def is_free(self) -> bool:
-        """Whether its thread has nothing to do, so that `call_here` may be used."""
+        """Whether its thread has nothing to do, so that `call_inline` may be used."""
         return not self._calls and not self._is_closed
 
-    def call_here(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def call_inline(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Calls a function at once, on the thread of the caller. Only while the connection is free."""
         try:
             return self._called(function)
@@ -122,7 +122,7 @@ class Connection:
             raise
 
 
-async def carried_out(work: Coroutine[Any, Any, T]) -> T:
+async def carry_out(work: Coroutine[Any, Any, T]) -> T:
     """Awaits work that goes on if the caller is cancelled; then waits for it as well, and is cancelled after it."""
     task = asyncio.ensure_future(work)
     try:

@@ -1,51 +1,54 @@
-"""The counts by type, moved with the rows in the same transaction, so that nobody ever counts."""
+"""The counts by type, moved with the rows in the same transaction, so that nothing is ever counted."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from aiojobs_lite.model.job import Status
-from aiojobs_lite.stores.base import TypeCounts
+from aiojobs_lite.model.counts import Counts, TypeCounts
+from aiojobs_lite.model.job import PRIORITIES, Status
+from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
 
-UNKNOWN: Final = -1  # an instant that is to be looked up
+COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
+_NONE: Final = TypeCounts()
 
 
 class Tally:
-    """The counts of one type, mutable, and when its next job is due.
+    """The counts of one type, to be changed by one transaction and never after its commit.
 
-    `last_id`: the highest id that one of its jobs was given. `due_mark`: rows scheduled after it count as scheduled.
-    `earliest`: the least `scheduled_at` of its pending jobs, None without any; only kept in memory.
+    `last_id`: the highest id that one of its jobs was given. `due_mark`: jobs scheduled after it count as scheduled.
+    `stored_due`: the instants of its bounds as they stand in the table.
     """
 
     __slots__ = (
-        "cancelled", "completed", "dead", "due_mark", "earliest", "last_id", "parked", "pending", "processing",
-        "retrying", "scheduled",
+        "_frozen", "cancelled", "completed", "dead", "due_mark", "held", "last_id", "pending", "processing", "retrying",
+        "scheduled", "stored_due",
     )  # fmt: skip
 
-    def __init__(self, *columns: int) -> None:
-        self.earliest: int | None = UNKNOWN
+    def __init__(self, columns: tuple[int, ...] = (0,) * 10, stored_due: Stored = NOTHING) -> None:
         (
             self.pending,
             self.scheduled,
             self.retrying,
-            self.parked,
+            self.held,
             self.processing,
             self.completed,
             self.dead,
             self.cancelled,
             self.last_id,
             self.due_mark,
-        ) = columns or (0,) * 10
+        ) = columns
+        self.stored_due = stored_due
+        self._frozen: TypeCounts | None = None
 
     def columns(self) -> tuple[int, ...]:
-        """All fields, in the order of the table."""
+        """All counts, then `last_id` and `due_mark`, in the order of the table."""
         return (
             self.pending,
             self.scheduled,
             self.retrying,
-            self.parked,
+            self.held,
             self.processing,
             self.completed,
             self.dead,
@@ -62,59 +65,63 @@ class Tally:
                 self.retrying += by
             elif scheduled_at > self.due_mark:
                 self.scheduled += by
-            if by < 0:
-                self.earliest = UNKNOWN
-            elif self.earliest is None or scheduled_at < self.earliest:
-                self.earliest = scheduled_at
         else:
             setattr(self, status, getattr(self, status) + by)
 
-    def add(self, scheduled_at: int) -> None:
-        """One more pending job, a new one."""
-        self.pending += 1
-        if scheduled_at > self.due_mark:
-            self.scheduled += 1
-        if self.earliest is None or scheduled_at < self.earliest:
-            self.earliest = scheduled_at
-
-    def claimed(self, count: int, retrying: int) -> None:
-        """So many pending jobs that were due have become processing, some of them after a failed attempt."""
-        self.pending -= count
-        self.retrying -= retrying
-        self.processing += count
-        self.earliest = UNKNOWN
-
-    def copy(self) -> Tally:
-        """The same, to be changed."""
-        copied = Tally(*self.columns())
-        copied.earliest = self.earliest
-        return copied
-
+    @property
     def frozen(self) -> TypeCounts:
-        """The counts as they are shown."""
-        return TypeCounts(*self.columns()[:-2])
+        """The counts, for whoever asks; made once, for the tally does not change any more."""
+        if self._frozen is None:
+            self._frozen = TypeCounts._make(self.columns()[:-2])
+        return self._frozen
+
+
+class _ByType(Mapping[str, TypeCounts]):
+    """The counts of all types at one moment, each made when it is looked at."""
+
+    def __init__(self, tallies: Mapping[str, Tally]) -> None:
+        self._tallies = tallies
+
+    def __getitem__(self, job_type: str) -> TypeCounts:
+        return self._tallies[job_type].frozen
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tallies)
+
+    def __len__(self) -> int:
+        return len(self._tallies)
 
 
 class Ledger:
-    """The tallies of every type as of the last commit, and those that the open transaction changed."""
+    """The tallies of every type as of the last commit, and those that the open transaction changes.
+
+    Attributes:
+        due: When the next jobs are due.
+    """
 
     def __init__(self, sql: Mapping[str, str]) -> None:
         self._sql = sql
-        self._committed: Mapping[str, Tally] = {}
+        self._committed: dict[str, Tally] = {}
+        self._total = _NONE
         self._open: dict[str, Tally] = {}
         self._last_id = self._open_last_id = 0
+        self.due = Due()
 
     def reload(self, connection: sqlite3.Connection) -> None:
-        """Reads all tallies: somebody else has committed."""
+        """Reads all tallies: another owner has committed."""
         rows = connection.execute(self._sql["counts"]).fetchall()
-        self._committed = {row[0]: Tally(*row[1:]) for row in rows}
+        self._committed = {row[0]: Tally(row[1:11], row[11:]) for row in rows}
+        self._total = TypeCounts(*map(sum, zip(*(row[1:9] for row in rows), strict=True))) if rows else _NONE
+        self.due.reload({row[0]: row[11:] for row in rows})
         ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
-        self._last_id = max([self._last_id, highest or 0, *(tally.last_id for tally in self._committed.values())])
+        self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
 
     def begin(self) -> None:
         """Forgets what a transaction that failed had changed."""
-        self._open = {}
+        if self._open:
+            self.due.forget(self._open)
+            self._open = {}
         self._open_last_id = self._last_id
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
@@ -122,39 +129,70 @@ class Ledger:
         tally = self._open.get(job_type)
         if tally is None:
             committed = self._committed.get(job_type)
-            tally = self._open[job_type] = committed.copy() if committed else Tally()
+            tally = Tally(committed.columns(), committed.stored_due) if committed else Tally()
+            self._open[job_type] = tally
             if tally.scheduled:
-                for priority in (0, 1, 2):
+                for priority in PRIORITIES.values():
                     became_due = (job_type, priority, tally.due_mark, now)
                     tally.scheduled -= connection.execute(self._sql["became_due"], became_due).fetchall()[0][0]
             tally.due_mark = max(tally.due_mark, now)
         return tally
 
     def new_ids(self, count: int) -> range:
-        """Ids that no job ever had. The tally of each one's type is to note them as its `last_id`."""
+        """Ids that no job ever had. The tally of each job's type is to note them as its `last_id`."""
         first = self._open_last_id + 1
         self._open_last_id += count
         return range(first, first + count)
 
-    def touched(self) -> Mapping[str, Tally]:
-        """The tallies that the open transaction used, by type."""
-        return self._open
+    def flush(self, write: Callable[[list[tuple[object, ...]]], object]) -> None:
+        """Writes the changed tallies, before the commit.
 
-    def flush(self, connection: sqlite3.Connection) -> None:
-        """Writes the changed tallies, before the commit."""
+        Args:
+            write: Stores rows of the table of counts.
+        """
+        rows = []
         for job_type, tally in self._open.items():
-            columns = tally.columns()
+            columns, bounds = tally.columns(), self.due.stored(job_type)
             committed = self._committed.get(job_type)
-            if committed is None or committed.columns()[:-1] != columns[:-1]:
-                connection.execute(self._sql["set_counts"], (job_type, *columns))
+            if (
+                committed is None
+                or committed.columns()[:-1] != columns[:-1]
+                or any(new < stored for new, stored in zip(bounds, tally.stored_due, strict=True))
+            ):
+                rows.append((job_type, *columns, *bounds))
+                tally.stored_due = bounds
+        if rows:
+            write(rows)
 
     def commit(self) -> None:
         """Takes the changes over, after the commit."""
-        self._committed = {**self._committed, **self._open}
+        if self._open:
+            changes = [(self._committed.get(job_type), tally) for job_type, tally in self._open.items()]
+            total = list(self._total)
+            for before, after in changes:
+                for index, (new, old) in enumerate(
+                    zip(after.columns()[:8], before.columns() if before else (0,) * 10, strict=False)
+                ):
+                    total[index] += new - old
+            self._total = TypeCounts._make(total)
+            self._committed.update(self._open)  # in one step: another thread may be reading
+            self._open = {}
         self._last_id = self._open_last_id
-        self._open = {}
+
+    def counts(self) -> Counts:
+        """The counts as of the last commit. May be called while a transaction is open on another thread."""
+        return Counts(self._total, _ByType(dict(self._committed)), self.due.earliest_by_type())
 
     @property
-    def committed(self) -> Mapping[str, Tally]:
-        """All tallies as of the last commit, not to be changed; a later commit makes a new mapping."""
-        return self._committed
+    def pending(self) -> int:
+        """How many jobs are pending, of all types."""
+        return self._total.pending
+
+    def much_comes_due(self, now: int, many: int, unseen: int) -> bool:
+        """Whether of some type more than `many` jobs are scheduled that were last looked at over `unseen` ago: to count
+        what of them came due may take long.
+        """
+        if self._total.scheduled <= many:
+            return False
+        tallies = list(self._committed.values())
+        return any(tally.scheduled > many and now - tally.due_mark > unseen for tally in tallies)

@@ -6,35 +6,22 @@ Statements are few and big: each step of SQLite gives up the interpreter lock an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from aiojobs_lite.stores.sqlite.counts import UNKNOWN, Ledger, Tally
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.stores.sqlite import rows
+from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
+from aiojobs_lite.stores.sqlite.due import Due
 
-LARGEST: Final = 128  # rows a statement; smaller ones come in powers of two, so that all stay prepared
+MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
+ID_ROW: Final = "?"
 Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the rows that each is about
 
 
 class Fenced(Exception):
     """An attempt to be completed is no longer held; the transaction must be run again row by row."""
-
-
-def pieces(count: int, largest: int = LARGEST) -> Iterator[tuple[int, int]]:
-    """Cuts `count` rows into runs `(start, size)` of the largest size and then of falling powers of two."""
-    start, size = 0, largest
-    while count:
-        while size > count:
-            size //= 2
-        yield start, size
-        start += size
-        count -= size
-
-
-@cache
-def _filled(sql: str, row: str, size: int) -> str:
-    return sql.replace("{rows}", ", ".join([row] * size))
 
 
 class Transaction:
@@ -45,18 +32,18 @@ class Transaction:
         sql: The named queries.
         ledger: The counts.
         now: Its instant, in microseconds.
-        largest: Rows a statement; 1 finds out which attempts are fenced off.
+        most_rows: Rows a statement; 1 finds out which attempts are fenced off.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, sql: Mapping[str, str], ledger: Ledger, now: int, largest: int = LARGEST
+        self, connection: sqlite3.Connection, sql: Mapping[str, str], ledger: Ledger, now: int, most_rows: int
     ) -> None:
-        self.now = now
         self._connection = connection
         self._sql = sql
         self._ledger = ledger
-        self._largest = largest
-        self._looked_at: set[str] = set()
+        self._most_rows = most_rows
+        self.now = now
+        self.due: Due = ledger.due
 
     def run(self, query: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Executes a named query."""
@@ -64,53 +51,47 @@ class Transaction:
 
     def one(self, query: str, parameters: Any = ()) -> Any:
         """The only row of a named query, or None."""
-        rows = self._connection.execute(self._sql[query], parameters).fetchall()
-        return rows[0] if rows else None
+        found = self._connection.execute(self._sql[query], parameters).fetchall()
+        return found[0] if found else None
 
     def many(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> Statements:
         """Executes a `{rows}` query over all values; yields `(start, size, cursor)` a statement."""
+        sql = self._sql[query]
         if len(values) == 1:
-            yield 0, 1, self._connection.execute(_filled(self._sql[query], row, 1), (*first, *values[0]))
+            yield 0, 1, self._connection.execute(rows.filled(sql, row, 1), (*first, *values[0]))
             return
-        for start, size in pieces(len(values), self._largest):
+        for start, size in rows.chunks(len(values), self._most_rows):
             flat = chain(first, chain.from_iterable(values[start : start + size]))
-            yield start, size, self._connection.execute(_filled(self._sql[query], row, size), tuple(flat))
+            yield start, size, self._connection.execute(rows.filled(sql, row, size), tuple(flat))
 
-    def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> None:
-        """The same as `many`, for who wants no answers."""
-        for _ in self.many(query, row, values, first):
-            pass
-
-    def prove_writable(self) -> None:
-        """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk."""
-        (version,) = self._connection.execute("PRAGMA user_version").fetchall()[0]
-        self._connection.execute(f"PRAGMA user_version = {version}")
+    def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> int:
+        """The same as `many`; returns how many rows changed."""
+        return sum(cursor.rowcount for _, _, cursor in self.many(query, row, values, first))
 
     def tally(self, job_type: str) -> Tally:
         """The counts of a type, to be changed."""
         return self._ledger.of(self._connection, job_type, self.now)
 
+    def insert_pending(self, row: NewJob) -> int:
+        """Inserts one job with all that it may bring, and counts it; returns its id."""
+        (job_id,) = self.new_ids(1)
+        self.count_pending(row, job_id)
+        self.run("insert_job", (*rows.PENDING, job_id, *row))
+        return job_id
+
+    def count_pending(self, row: NewJob, job_id: int) -> None:
+        """Counts a new job that is pending."""
+        tally = self.tally(row.type)
+        tally.last_id = job_id
+        tally.pending += 1
+        if row.scheduled_at > tally.due_mark:
+            tally.scheduled += 1
+        self.due.add(row.type, row.priority, row.scheduled_at, job_id)
+
     def new_ids(self, count: int) -> range:
         """See `Ledger.new_ids`."""
         return self._ledger.new_ids(count)
 
-    def look_at(self, *job_types: str) -> None:
-        """Has `due` look these types up, whatever is remembered of them."""
-        self._looked_at.update(job_types)
-
-    def touched(self) -> Collection[str]:
-        """The types whose counts were used so far; a view, which grows with the next one."""
-        return self._ledger.touched()
-
-    def due(self) -> dict[str, int | None]:
-        """The earliest claimable pending job of every type that was touched or looked at."""
-        found: dict[str, int | None] = {}
-        for job_type in self._looked_at:
-            self.tally(job_type)
-        for job_type, tally in self._ledger.touched().items():
-            if not tally.pending:
-                tally.earliest = None
-            elif tally.earliest == UNKNOWN or job_type in self._looked_at:
-                tally.earliest = self.one("next_due", (job_type,) * 3)[0]
-            found[job_type] = tally.earliest
-        return found
+    def flush(self) -> None:
+        """Writes the counts that moved."""
+        self._ledger.flush(lambda values: self.run_all("set_counts", COUNTS_ROW, values))

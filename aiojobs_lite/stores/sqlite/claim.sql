@@ -1,0 +1,43 @@
+-- The claim. {claimed} is what an owner is given of a job that it claims.
+
+-- name: due_jobs
+-- The due jobs of one type and priority, in the order of the claim.
+SELECT {claimed}
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+    AND scheduled_at <= ?
+ORDER BY scheduled_at, id
+LIMIT ?;
+
+-- name: claim_jobs
+-- Gives jobs to an owner, one attempt each.
+UPDATE aiojobs_jobs
+SET status = 'processing', owner = ?, started_at = ?, attempts = min(attempts + 1, 9223372036854775807)
+WHERE status = 'pending'
+    AND id IN ({rows});
+
+-- name: processing_of_type
+-- How many jobs of a type are processing, over all owners.
+SELECT count(*)
+FROM aiojobs_jobs
+WHERE status = 'processing'
+    AND type = ?;
+
+-- name: next_due
+-- The first of the claimable jobs of a type and priority: a look at the first entry of the index.
+SELECT scheduled_at, id
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+ORDER BY scheduled_at, id
+LIMIT 1;
+
+-- name: paused_types
+-- The types that no owner may claim.
+SELECT type
+FROM aiojobs_pauses;

@@ -1,0 +1,135 @@
+"""The ends of attempts: those that succeeded many a statement, all others one by one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.writes import MarkInterrupted
+from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transaction
+
+_RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
+
+
+def end(transaction: Transaction, ends: Sequence[End]) -> list[bool]:
+    """Ends attempts, those that succeeded first; whether each was held.
+
+    Raises:
+        Fenced: If an attempt among several in one statement was no longer held.
+    """
+    answers = [False] * len(ends)
+    plain: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    with_results, others = [], []
+    for index, ended in enumerate(ends):
+        if type(ended) is not Complete:
+            others.append(index)
+        elif ended.result is None and ended.note is None:
+            plain[ended.attempt, ended.owner].append(index)
+        else:
+            with_results.append(index)
+    for fence, alike in plain.items():
+        ids = [(ends[index].id,) for index in alike]
+        _complete(ends, alike, answers, transaction, transaction.many("complete", "?", ids, (transaction.now, *fence)))
+    if with_results:
+        values = [_result_row(ends[index]) for index in with_results]
+        statements = transaction.many("complete_with_results", _RESULT_ROW, values, (transaction.now,))
+        _complete(ends, with_results, answers, transaction, statements)
+    for index in others:
+        answers[index] = _end(transaction, ends[index])
+    return answers
+
+
+def mark_interrupted(transaction: Transaction, write: MarkInterrupted) -> bool:
+    """See `MarkInterrupted`."""
+    return transaction.run("mark_interrupted", write).rowcount == 1
+
+
+def _result_row(ended: Any) -> tuple[Any, ...]:
+    return ended.id, ended.attempt, ended.result, ended.note, ended.owner
+
+
+def _complete(
+    ends: Sequence[End], indexes: Sequence[int], answers: list[bool], transaction: Transaction, statements: Statements
+) -> None:
+    for start, size, cursor in statements:
+        is_held = cursor.rowcount == size
+        if not is_held and size > 1:
+            raise Fenced
+        if is_held:
+            completed = indexes[start : start + size]
+            for index in completed:
+                answers[index] = True
+            for job_type, count in Counter([ends[index].type for index in completed]).items():
+                tally = transaction.tally(job_type)
+                tally.processing -= count
+                tally.completed += count
+
+
+def _end(transaction: Transaction, ended: Any) -> bool:
+    held_attempt = transaction.one("held_attempt", (ended.id, ended.attempt, ended.owner))
+    if held_attempt is None:
+        return False
+    is_cancel_requested, priority = held_attempt
+    if is_cancel_requested and type(ended) is Again:
+        ended = ended.cancelled()
+    transaction.tally(ended.type).processing -= 1
+    if type(ended) is Again:
+        _end_again(transaction, ended, priority)
+    else:
+        _end_for_good(transaction, ended)
+    return True
+
+
+def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
+    is_held = ended.held is not None
+    values = {
+        **_counters(ended, moves=not is_held),
+        "refund": int(ended.refund),
+        "scheduled_at": ended.scheduled_at,
+        "held": ended.held,
+        "reason": ended.reason,
+    }
+    transaction.run("end_again", values)
+    tally = transaction.tally(ended.type)
+    tally.move(Status.PENDING, 1, max(ended.attempt - ended.refund, 0), ended.scheduled_at)
+    if is_held:
+        tally.held += 1
+    else:
+        transaction.due.add(ended.type, priority, ended.scheduled_at, ended.id)
+        _record(transaction, ended)
+
+
+def _end_for_good(transaction: Transaction, ended: Close) -> None:
+    values = {**_counters(ended), "status": ended.status, "now": transaction.now, "reason": ended.reason}
+    transaction.run("end_for_good", values)
+    transaction.tally(ended.type).move(ended.status, 1)
+    _record(transaction, ended)
+
+
+def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
+    """What both statements bind: which counter moves, and the failure."""
+    return {
+        "id": ended.id,
+        "error": ended.failure.summary if ended.failure else None,
+        "interrupted": int(moves and ended.outcome is Outcome.INTERRUPTED),
+        "snoozed": int(moves and ended.outcome is Outcome.SNOOZED),
+        "lost": int(moves and ended.outcome is Outcome.LOST),
+    }
+
+
+def _record(transaction: Transaction, ended: Again | Close) -> None:
+    error_type, message, traceback = ended.failure or (None, ended.reason, None)
+    values = {
+        "id": ended.id,
+        "attempt": ended.attempt,
+        "outcome": ended.outcome,
+        "now": transaction.now,
+        "owner": ended.owner,
+        "error_type": error_type,
+        "message": message,
+        "traceback": traceback,
+    }
+    transaction.run("insert_attempt", values)

@@ -1,0 +1,84 @@
+-- The ends of attempts, each fenced by (id, attempt, owner).
+
+-- name: complete
+-- Completes the attempts of one owner and number that it still holds, and that returned nothing. The plus sign keeps
+-- SQLite from the index of what is processing.
+UPDATE aiojobs_jobs
+SET
+    status = 'completed', owner = NULL, completed_at = ?, result = NULL, reason = NULL, cancel_requested = 0,
+    interrupted = 0
+WHERE +status = 'processing'
+    AND attempts = ?
+    AND owner = ?
+    AND id IN ({rows});
+
+-- name: complete_with_results
+-- Completes the attempts that (id, attempt, owner) still holds, each with what it returned. The plus sign as above.
+UPDATE aiojobs_jobs
+SET
+    status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4,
+    cancel_requested = 0, interrupted = 0
+FROM (VALUES {rows}) AS ended
+WHERE aiojobs_jobs.id = ended.column1
+    AND aiojobs_jobs.attempts = ended.column2
+    AND aiojobs_jobs.owner = ended.column5
+    AND +aiojobs_jobs.status = 'processing';
+
+-- name: held_attempt
+-- What the end of an attempt depends on, if (id, attempt, owner) still holds it.
+SELECT cancel_requested, priority
+FROM aiojobs_jobs
+WHERE id = ?
+    AND attempts = ?
+    AND owner = ?
+    AND +status = 'processing';
+
+-- name: end_again
+-- Makes a job pending again.
+UPDATE aiojobs_jobs
+SET
+    status = 'pending',
+    owner = NULL,
+    attempts = max(attempts - :refund, 0),
+    scheduled_at = :scheduled_at,
+    error = coalesce(:error, error),
+    reason = :reason,
+    held = :held,
+    interruptions = min(interruptions + :interrupted, 9223372036854775807),
+    snoozes = min(snoozes + :snoozed, 9223372036854775807),
+    crashes = min(crashes + :lost, 9223372036854775807),
+    cancel_requested = 0,
+    interrupted = 0
+WHERE id = :id;
+
+-- name: end_for_good
+-- Makes a job dead or cancelled.
+UPDATE aiojobs_jobs
+SET
+    status = :status,
+    owner = NULL,
+    completed_at = :now,
+    error = coalesce(:error, error),
+    reason = :reason,
+    interruptions = min(interruptions + :interrupted, 9223372036854775807),
+    snoozes = min(snoozes + :snoozed, 9223372036854775807),
+    crashes = min(crashes + :lost, 9223372036854775807),
+    cancel_requested = 0,
+    interrupted = 0
+WHERE id = :id;
+
+-- name: insert_attempt
+-- Records an attempt that did not succeed.
+INSERT INTO aiojobs_attempts (job_id, attempt, outcome, started_at, ended_at, owner, error_type, message, traceback)
+SELECT id, :attempt, :outcome, started_at, :now, :owner, :error_type, :message, :traceback
+FROM aiojobs_jobs
+WHERE id = :id;
+
+-- name: mark_interrupted
+-- Notes that a drain left this attempt running.
+UPDATE aiojobs_jobs
+SET interrupted = 1
+WHERE id = ?
+    AND attempts = ?
+    AND owner = ?
+    AND status = 'processing';

@@ -1,0 +1,75 @@
+"""New jobs: `Insert`, with their keys, and those that are claimed in the same step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, repeat
+from typing import Any, Protocol
+
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, REQUIRED, is_plain
+from aiojobs_lite.stores.sqlite.transaction import Transaction
+
+
+class Claims(Protocol):
+    """A claim that is carried out together with the insert."""
+
+    standing: tuple[Any, ...]  # status, attempts, owner and started_at of a job that it claims
+
+    def choose(self, rows: Sequence[NewJob]) -> set[int]:
+        """Claims due jobs of the store; returns the indexes of the rows to be inserted as claimed."""
+
+    def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
+        """Takes the ids that the chosen rows were given."""
+
+
+def insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | None) -> list[Inserted]:
+    """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
+    if {row.idempotency_key for row in rows} <= {None}:
+        return _insert(transaction, rows, claiming)
+    answers: list[Inserted] = []
+    for has_key, run in groupby(rows, lambda row: row.idempotency_key is not None):
+        if has_key:
+            answers += [_insert_once(transaction, row) for row in run]
+        else:
+            answers += _insert(transaction, list(run), None)
+    if claiming:
+        claiming.choose(())
+    return answers
+
+
+def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
+    found = transaction.one("job_of_key", (row.type, row.idempotency_key))  # an INSERT in vain would use up an id
+    if found is not None:
+        return Inserted(found[0], is_new=False)
+    return _insert(transaction, [row], None)[0]
+
+
+def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | None) -> list[Inserted]:
+    """Inserts jobs, many a statement, as claimed where the claim takes them."""
+    chosen = claiming.choose(rows) if claiming else ()
+    standing = claiming.standing if claiming else PENDING
+    ids = transaction.new_ids(len(rows))
+    pending: list[tuple[Any, ...]] = []
+    claimed: list[tuple[Any, ...]] = []
+    for index, row in enumerate(rows):
+        job_id = ids[index]
+        is_chosen = index in chosen
+        if is_chosen:
+            tally = transaction.tally(row.type)
+            tally.last_id = job_id
+            tally.processing += 1
+        else:
+            transaction.count_pending(row, job_id)
+        if is_plain(row):
+            values = claimed if is_chosen else pending
+            values.append((job_id, *row[:REQUIRED]))
+        else:
+            transaction.run("insert_job", (*(standing if is_chosen else PENDING), job_id, *row))
+    for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):
+        if alike:
+            transaction.run_all(query, NEW_ROW, alike, first)
+    if claiming:
+        claiming.inserted([(ids[index], rows[index]) for index in sorted(chosen)])
+    return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new

@@ -1,0 +1,76 @@
+"""Cancel, redrive, delete: what a person or a program does to single jobs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+
+class _Standing(NamedTuple):
+    """Where one job stands."""
+
+    type: str
+    status: str
+    attempts: int
+    scheduled_at: int
+    is_held: int
+    priority: int
+
+
+def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
+    """See `CancelJob`."""
+    standing = _standing(transaction, write.id)
+    if standing is None:
+        return None
+    if standing.status == Status.PENDING:
+        tally = transaction.tally(standing.type)
+        transaction.run("cancel_pending", (transaction.now, write.reason, write.id))
+        tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
+        tally.held -= standing.is_held
+        tally.cancelled += 1
+        return Status.CANCELLED
+    transaction.run("request_cancel", (write.id,))
+    return Status(standing.status)
+
+
+def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
+    """See `RedriveJob`."""
+    standing = _standing(transaction, write.id)
+    if standing is None or standing.status not in (Status.DEAD, Status.CANCELLED):
+        return False
+    tally = transaction.tally(standing.type)
+    tally.move(Status(standing.status), -1)
+    tally.move(Status.PENDING, 1, 0, transaction.now)
+    transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
+    return transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+
+
+def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
+    """See `RedriveDead`."""
+    for job_type, count in transaction.run("dead_of_type", (write.type,)).fetchall():
+        tally = transaction.tally(job_type)
+        tally.dead -= count
+        tally.move(Status.PENDING, count, 0, transaction.now)
+        transaction.due.add_any(job_type, transaction.now)
+    return transaction.run("redrive_dead", (transaction.now, write.type)).rowcount
+
+
+def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
+    """See `DeleteJob`."""
+    standing = _standing(transaction, write.id)
+    if standing is None:
+        return None
+    if standing.status != Status.PROCESSING:
+        tally = transaction.tally(standing.type)
+        transaction.run_all("delete_jobs", ID_ROW, [(write.id,)])
+        tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)
+        tally.held -= standing.is_held
+    return Status(standing.status)
+
+
+def _standing(transaction: Transaction, job_id: int) -> _Standing | None:
+    found = transaction.one("standing", (job_id,))
+    return None if found is None else _Standing._make(found)

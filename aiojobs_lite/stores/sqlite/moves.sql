@@ -1,0 +1,55 @@
+-- Cancel, redrive, delete: what a person or a program does to single jobs.
+
+-- name: standing
+-- Where one job stands.
+SELECT type, status, attempts, scheduled_at, held IS NOT NULL, priority
+FROM aiojobs_jobs
+WHERE id = ?;
+
+-- name: cancel_pending
+-- Cancels a pending job.
+UPDATE aiojobs_jobs
+SET status = 'cancelled', completed_at = ?, reason = ?, held = NULL
+WHERE id = ?
+    AND status = 'pending';
+
+-- name: request_cancel
+-- Asks the owner of a processing job to stop it.
+UPDATE aiojobs_jobs
+SET cancel_requested = 1
+WHERE id = ?
+    AND status = 'processing';
+
+-- name: dead_of_type
+-- How many jobs are dead, by type; one type, or all where it is NULL.
+SELECT type, count(*)
+FROM aiojobs_jobs
+WHERE status = 'dead'
+    AND completed_at IS NOT NULL
+    AND type = coalesce(?, type)
+GROUP BY type;
+
+-- name: redrive
+-- Sends one dead or cancelled job back to pending, as if new.
+UPDATE aiojobs_jobs
+SET
+    status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
+    snoozes = 0, crashes = 0, cancel_requested = 0
+WHERE id = ?
+    AND status IN ('dead', 'cancelled');
+
+-- name: redrive_dead
+-- Sends the dead jobs of one type (or of all) back to pending, as if new.
+UPDATE aiojobs_jobs
+SET
+    status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
+    snoozes = 0, crashes = 0, cancel_requested = 0
+WHERE status = 'dead'
+    AND completed_at IS NOT NULL
+    AND type = coalesce(?, type);
+
+-- name: delete_jobs
+-- Deletes jobs that no owner runs.
+DELETE FROM aiojobs_jobs
+WHERE id IN ({rows})
+    AND status <> 'processing';

@@ -1,0 +1,72 @@
+"""One transaction's phases: which function of which feature carries out which write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    Claim,
+    ClaimAnswer,
+    DeleteJob,
+    Inserted,
+    MarkInterrupted,
+    PauseType,
+    Prune,
+    RedriveDead,
+    RedriveJob,
+    Release,
+    Write,
+)
+from aiojobs_lite.stores.sqlite import ends, held, insert, moves, pauses, prune, schedules
+from aiojobs_lite.stores.sqlite.claim import Claiming
+from aiojobs_lite.stores.sqlite.transaction import Transaction
+
+WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
+    CancelJob: moves.cancel_job,
+    DeleteJob: moves.delete_job,
+    FireTick: schedules.fire_tick,
+    MarkInterrupted: ends.mark_interrupted,
+    PauseType: pauses.pause_type,
+    Prune: prune.prune,
+    RedriveDead: moves.redrive_dead,
+    RedriveJob: moves.redrive_job,
+    Release: held.release,
+    SetSchedule: schedules.set_schedule,
+}
+"""Every write that is neither an end, an insert nor a claim."""
+
+
+class SqlitePhases:
+    """The phases of one transaction, for `stores.grouping`.
+
+    Args:
+        transaction: The open transaction.
+
+    Attributes:
+        claiming: The claim that was carried out, or None.
+    """
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self.claiming: Claiming | None = None
+
+    def end(self, given: Sequence[End]) -> list[bool]:
+        """See `Phases`."""
+        return ends.end(self._transaction, given)
+
+    def write(self, write: Write[Any]) -> Any:
+        """See `Phases`."""
+        return WRITES[type(write)](self._transaction, write)
+
+    def insert(self, rows: Sequence[NewJob], claim: Claim | None) -> tuple[list[Inserted], ClaimAnswer | None]:
+        """See `Phases`."""
+        if claim is None:
+            return insert.insert(self._transaction, rows, None), None
+        self.claiming = Claiming(self._transaction, claim)
+        inserted = insert.insert(self._transaction, rows, self.claiming)
+        return inserted, self.claiming.answer()

@@ -1,0 +1,27 @@
+"""Deleting what was kept long enough."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.writes import Prune
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+
+def prune(transaction: Transaction, write: Prune) -> int:
+    """See `Prune`."""
+    pruned = 0
+    for status, before in (
+        (Status.COMPLETED, write.completed_before),
+        (Status.DEAD, write.dead_before),
+        (Status.CANCELLED, write.dead_before),
+    ):
+        old = transaction.run("prunable", (status.value, before, write.limit - pruned)).fetchall()
+        transaction.run_all("delete_jobs", ID_ROW, [(job_id,) for job_id, _ in old])
+        for job_type, count in Counter(job_type for _, job_type in old).items():
+            transaction.tally(job_type).move(status, -count)
+        pruned += len(old)
+    for (schedule,) in transaction.run("schedule_names").fetchall():
+        transaction.run("prune_ticks", (schedule, write.ticks_before))
+    return pruned

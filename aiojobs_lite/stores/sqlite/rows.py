@@ -1,0 +1,58 @@
+"""SQL for the columns of `model/columns.py`, and the rows of new jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final
+
+from aiojobs_lite.model import columns
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.stores import named_sql
+
+_AS_CLAIMED: Final = {
+    "attempts": "min(attempts + 1, 9223372036854775807)",
+    "started_at": "?",  # the instant of the claim, then
+    "owner": "?",  # its owner
+}
+REQUIRED: Final = len(columns.REQUIRED)
+NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)
+NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED))})"
+PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
+
+_FILLED: Final = {
+    "job": ", ".join(columns.JOB),
+    "attempt": ", ".join(columns.ATTEMPT),
+    "claimed": ", ".join(_AS_CLAIMED.get(name, name) for name in columns.CLAIMED),
+    "required": ", ".join(columns.REQUIRED),
+    "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED)),
+    "new": ", ".join(NewJob._fields),
+    "new_marks": ", ".join("?" * len(NewJob._fields)),
+}
+
+
+def load_sql() -> dict[str, str]:
+    """Every query of the SQLite store, by name, with the columns filled in."""
+    return named_sql.load(__package__, _FILLED)
+
+
+def is_plain(row: NewJob) -> bool:
+    """Whether a new job brings the required columns only, as nearly all do."""
+    return row[REQUIRED:] == NOTHING_MORE
+
+
+def chunks(count: int, largest: int) -> Iterable[tuple[int, int]]:
+    """Cuts `count` rows into runs `(start, size)` of the largest size and then of falling powers of two."""
+    start, size = 0, largest
+    while count:
+        while size > count:
+            size //= 2
+        yield start, size
+        start += size
+        count -= size
+
+
+@cache
+def filled(sql: str, row: str, size: int) -> str:
+    """A query with its `{rows}` replaced by so many."""
+    return sql.replace("{rows}", ", ".join([row] * size))

@@ -1,0 +1,50 @@
+-- Cron.
+
+-- name: set_schedule
+-- Stores a schedule; only a changed expression or time zone moves its next tick.
+INSERT INTO aiojobs_schedules (name, expression, tz, next_tick)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE
+SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.next_tick
+WHERE expression <> excluded.expression
+    OR tz <> excluded.tz;
+
+-- name: next_tick
+-- The stored next tick of a schedule.
+SELECT next_tick
+FROM aiojobs_schedules
+WHERE name = ?;
+
+-- name: insert_tick
+-- Takes a tick, once.
+INSERT OR IGNORE INTO aiojobs_ticks (schedule, tick)
+VALUES (?, ?);
+
+-- name: schedule_busy
+-- Whether the latest job of a schedule is pending or processing.
+SELECT EXISTS (
+    SELECT 1
+    FROM aiojobs_schedules
+    JOIN aiojobs_jobs ON aiojobs_jobs.id = aiojobs_schedules.latest_job
+    WHERE aiojobs_schedules.name = ?
+        AND aiojobs_jobs.status IN ('pending', 'processing')
+);
+
+-- name: tick_job
+-- Notes which job a tick made.
+UPDATE aiojobs_ticks
+SET job_id = ?
+WHERE schedule = ?
+    AND tick = ?;
+
+-- name: latest_job
+-- Notes the latest job of a schedule.
+UPDATE aiojobs_schedules
+SET latest_job = ?
+WHERE name = ?;
+
+-- name: move_schedule
+-- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with.
+UPDATE aiojobs_schedules
+SET next_tick = max(next_tick, ?)
+WHERE name = ?;

@@ -1,0 +1,186 @@
+"""Whose tables are in a file, and of which version: refusing, creating and migrating them.
+
+All that the library keeps bears the prefix `aiojobs_`, and the file says in `aiojobs_meta` that it is the library's;
+other tables are the application's, and are never touched.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.stores.named_sql import migration, migrations
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, size_of, translated
+from aiojobs_lite.stores.sqlite.inline import BUSY_STEP_MS
+
+_APPLICATION: Final = "aiojobs_lite"
+_OLD_APPLICATION_ID: Final = 0x616A6C31  # of release 0.1.0, which had a file of its own and tables without the prefix
+_OLD_VERSION: Final = 1
+_WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
+_BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+_FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
+Sql = Mapping[str, str]
+
+
+def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durability: str) -> None:
+    """Checks that the tables of our names are ours, or makes or migrates them; changes nothing before.
+
+    Raises:
+        StoreRefused: If the file is corrupt or not writable, or its tables are foreign or newer.
+        StoreUnavailable: If it is locked for too long.
+    """
+    try:
+        _check_unrecovered(database, sql)
+        version = _checked_version(connection, database, sql)
+        _set_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        for number, script in enumerate(migrations(__package__), start=1):
+            if number > version:
+                _migrate(connection, sql, number, script)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(sql["prove_writable"])  # a file that may only be read fails at last by this
+        connection.execute("ROLLBACK")
+        _check_tables(connection, database, sql)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", "")
+        if code.startswith(_BROKEN):
+            advice = "Restore it from a backup, or move it away to start empty; it was not changed."
+            raise StoreRefused(database, "corrupt", f"SQLite says: {error}. {advice}") from error
+        if code.startswith(_FORBIDDEN):
+            advice = f"SQLite says: {error}. The file and its directory must be writable by this user."
+            raise StoreRefused(database, "unreadable", advice) from error
+        raise translated(error) from error
+
+
+def _check_unrecovered(database: str, sql: Sql) -> None:
+    """Checks a database whose last user was killed read-only first: a connection that may write, and only looks,
+    moves the write-ahead log into it when it closes.
+    """
+    if size_of(f"{database}-wal"):
+        address = f"{Path(database).absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as reader:
+            _checked_version(reader, database, sql)
+
+
+def _checked_version(connection: sqlite3.Connection, database: str, sql: Sql) -> int:
+    """The version of our tables in the file; 0 without any."""
+    connection.execute("BEGIN")  # all of one instant: another process may be making the schema
+    try:
+        if not connection.execute(sql["names_of_ours"]).fetchall():
+            _check_old(connection, database)
+            return 0
+        version = _stored_version(connection, sql)
+        if version is None:
+            raise _refused_as_foreign(database)
+        newest = len(migrations(__package__))
+        if version > newest:
+            advice = f"Its tables have schema {version}, this release knows {newest}. Upgrade aiojobs_lite."
+            raise StoreRefused(database, "newer", f"{advice} It was not changed.")
+        if version == newest:
+            _check_tables(connection, database, sql)
+        return version
+    finally:
+        connection.execute("COMMIT")
+
+
+def _refused_as_foreign(database: str) -> StoreRefused:
+    advice = (
+        "It has tables whose names begin with aiojobs_ and that are not this library's. Rename them, or give the jobs"
+    )
+    return StoreRefused(database, "foreign", f"{advice} a file of their own; it was not changed.")
+
+
+def _stored_version(connection: sqlite3.Connection, sql: Sql) -> int | None:
+    """The version that the file names; None if it does not say that the tables are ours."""
+    try:
+        meta = dict(connection.execute(sql["meta"]).fetchall())
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_ERROR":  # no such table, no such column
+            raise
+        return None
+    version = meta.get("schema")
+    return version if meta.get("application") == _APPLICATION and isinstance(version, int) and version > 0 else None
+
+
+def _check_old(connection: sqlite3.Connection, database: str) -> None:
+    if _application_id(connection) == _OLD_APPLICATION_ID and _user_version(connection) > _OLD_VERSION:
+        advice = "Its tables of release 0.1.0 were moved, and are gone. Restore it from a backup; it was not changed."
+        raise StoreRefused(database, "corrupt", advice)
+
+
+def _is_old(connection: sqlite3.Connection) -> bool:
+    """Whether it is a file of release 0.1.0."""
+    return _application_id(connection) == _OLD_APPLICATION_ID and _user_version(connection) == _OLD_VERSION
+
+
+def _application_id(connection: sqlite3.Connection) -> int:
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    return int(application)
+
+
+def _user_version(connection: sqlite3.Connection) -> int:
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    return int(version)
+
+
+def _check_tables(connection: sqlite3.Connection, database: str, sql: Sql) -> None:
+    """Looks into every table once, so that one that is damaged or missing shows it now, not in the first claim."""
+    try:
+        for query in ("look_at_tables", "look_at_columns"):
+            connection.execute(sql[query]).fetchall()
+    except sqlite3.OperationalError as error:
+        if not str(error).startswith("no such"):
+            raise
+        advice = f"SQLite says: {error}. Another program has changed our tables: restore it from a backup."
+        raise StoreRefused(database, "corrupt", advice) from error
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _WAL_PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)  # on the connection's own thread
+        else:
+            return
+
+
+def _migrate(connection: sqlite3.Connection, sql: Sql, number: int, script: str) -> None:
+    """Brings the tables to one version, in one transaction; the tables of release 0.1.0 are moved with the first."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _stored_version(connection, sql) or 0
+        if version < number:  # else another process was quicker
+            scripts = [script]
+            if number == 1 and _is_old(connection):
+                scripts.append(migration(__package__, "from_0_1_0.sql"))
+            for statement in (statement for text in scripts for statement in statements(text)):
+                connection.execute(statement)
+            connection.execute("UPDATE aiojobs_meta SET value = ? WHERE key = 'schema'", (number,))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def statements(script: str) -> list[str]:
+    """Cuts a script into statements; triggers stay whole."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found

@@ -1,0 +1,34 @@
+-- What a file is, and whether it can be written.
+
+-- name: names_of_ours
+-- Everything in the file that bears a name of ours.
+SELECT name
+FROM sqlite_master
+WHERE name LIKE 'aiojobs\_%' ESCAPE '\';
+
+-- name: meta
+-- What the file says of itself: `application`, `schema` and `database`, by key.
+SELECT key, value
+FROM aiojobs_meta;
+
+-- name: prove_writable
+-- Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk.
+UPDATE aiojobs_meta
+SET value = value
+WHERE key = 'schema';
+
+-- name: look_at_tables
+-- Reads a row of each table, whatever is in it.
+SELECT
+    (SELECT typeof(payload) FROM aiojobs_jobs LIMIT 1),
+    (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
+    (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
+    (SELECT typeof(type) FROM aiojobs_pauses LIMIT 1),
+    (SELECT typeof(expression) FROM aiojobs_schedules LIMIT 1),
+    (SELECT typeof(job_id) FROM aiojobs_ticks LIMIT 1);
+
+-- name: look_at_columns
+-- Names every column that the library reads; returns nothing.
+SELECT {job}
+FROM aiojobs_jobs
+WHERE 0;

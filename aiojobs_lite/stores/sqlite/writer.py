@@ -1,0 +1,246 @@
+"""The write connection of a SQLite store: one function call a transaction, inline or on the connection's thread."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.stores.grouping import apply_units
+from aiojobs_lite.stores.sqlite.connection import Connection
+from aiojobs_lite.stores.sqlite.counts import Ledger
+from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, Guard
+from aiojobs_lite.stores.sqlite.inline import InlinePolicy
+from aiojobs_lite.stores.sqlite.phases import SqlitePhases
+from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transaction
+
+_log = logging.getLogger("aiojobs_lite.store")
+T = TypeVar("T")
+_MANY_DUE: Final = 5000  # rows that SQLite counts in a fraction of a millisecond
+_LONG_UNSEEN: Final = 1_000_000  # microseconds
+
+
+class _Written(NamedTuple):
+    """What an open transaction has done."""
+
+    answers: list[Any]
+    due: int | None
+
+
+class Writer:
+    """Carries out transactions on one connection, and knows what other connections have committed.
+
+    Args:
+        connection: The connection.
+        sql: The named queries.
+        guard: Looks after the files; None for a database in memory.
+        waits_for_disk: Whether a commit waits until the disk has it.
+
+    Attributes:
+        connection: The connection.
+        ledger: The counts.
+        is_noticed: Whether another owner's commit was noticed that `take_change` has not answered yet.
+        is_in_doubt: Whether another program may have left wrong counts.
+    """
+
+    def __init__(
+        self, connection: Connection, sql: Mapping[str, str], guard: Guard | None, *, waits_for_disk: bool
+    ) -> None:
+        self.connection = connection
+        self._sql = sql
+        self._guard = guard
+        self._waits_for_disk = waits_for_disk
+        self._policy = InlinePolicy()
+        self._data_version = -1
+        self._is_closing = False
+        self.ledger = Ledger(sql)
+        self.is_noticed = False
+        self.is_in_doubt = False
+
+    async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        """See `Store.apply`."""
+        if self._policy.is_checkpoint_due:
+            await self.connection.call(self._checkpoint)
+        if self._waits_for_disk and not self._policy.admit_durable_commit(units):
+            written = self._inline(self._write, units, now)
+            if written is not None:
+                return await self.connection.call(partial(self._committed, written))
+        else:
+            applied = self._inline(self._apply, units, now)
+            if applied is not None:
+                return applied
+        return await self.connection.call(partial(self._apply, units, now, inline=False))
+
+    def apply_inline(self, units: Sequence[Unit], now: int) -> Applied | None:
+        """See `Inline.apply`."""
+        if self._waits_for_disk and not self._policy.is_disk_quick:
+            return None
+        return self._inline(self._apply, units, now)
+
+    async def take_change(self) -> bool:
+        """Whether another owner has committed since the last call; then the counts are up to date again."""
+        if self.connection.is_free:
+            try:
+                return self.connection.call_inline(partial(self._take_change, inline=True))
+            except StoreUnavailable as error:
+                if not error.code.startswith("SQLITE_BUSY"):
+                    raise
+        return await self.connection.call(partial(self._take_change, inline=False))
+
+    async def recount(self, now: int) -> None:
+        """Counts all rows anew."""
+        await self.connection.call(partial(self._recount, now))
+
+    async def close(self) -> None:
+        """Closes the connection; what waits for a lock gives up."""
+        self._is_closing = True
+        await self.connection.close()
+
+    def _inline(self, work: Callable[..., T], units: Sequence[Unit], now: int) -> T | None:
+        """Does `_apply` or `_write` inline; None if it is to be done on the other thread, then nothing was done."""
+        ledger = self.ledger
+        if not (self.connection.is_free and self._policy.admit(units, ledger.pending)):
+            return None
+        if ledger.much_comes_due(now, _MANY_DUE, _LONG_UNSEEN):
+            return None
+        started = time.perf_counter()
+        try:
+            return self.connection.call_inline(partial(work, units, now, inline=True))
+        except StoreUnavailable as error:
+            if not error.code.startswith("SQLITE_BUSY"):
+                raise
+            self._policy.was_refused()
+            return None
+        finally:
+            self._policy.took(time.perf_counter() - started)
+
+    # With a connection in hand.
+
+    def _apply(self, units: Sequence[Unit], now: int, connection: sqlite3.Connection, *, inline: bool) -> Applied:
+        """Carries the writes out, and commits them."""
+        written = self._write(units, now, connection, inline=inline)
+        started = time.perf_counter()
+        try:
+            return self._committed(written, connection)
+        finally:
+            if inline and self._waits_for_disk:
+                self._policy.waited_for_disk(time.perf_counter() - started)
+
+    def _write(self, units: Sequence[Unit], now: int, connection: sqlite3.Connection, *, inline: bool) -> _Written:
+        """Begins a transaction and carries the writes out; it is left open."""
+        roll_back(connection)  # what a fault may have left open
+        self._policy.set(connection, inline=inline)
+        try:
+            return self._transact(connection, units, now, MOST_ROWS)
+        except Fenced:
+            return self._transact(connection, units, now, 1)
+
+    def _transact(self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int) -> _Written:
+        self.ledger.begin()
+        self._patiently("BEGIN IMMEDIATE", connection)
+        try:
+            is_reloaded = self._look(connection)
+            transaction = Transaction(connection, self._sql, self.ledger, now, most_rows)
+            phases = SqlitePhases(transaction)
+            transaction.due.made = NEVER
+            answers = apply_units(units, phases)
+            due = phases.claiming.due() if phases.claiming else AT_ONCE if is_reloaded else transaction.due.made
+            transaction.flush()
+            if not units:
+                transaction.run("prove_writable")
+        except BaseException:
+            roll_back(connection)
+            raise
+        return _Written(answers, None if due == NEVER else due)
+
+    def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
+        """Commits what was written."""
+        try:
+            self._commit(connection)
+        except BaseException:
+            roll_back(connection)
+            raise
+        self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
+        return Applied(written.answers, written.due)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Moves the write-ahead log into the database, and begins it anew: both wait for the disk."""
+        self._policy.set(connection, inline=False)
+        ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._patiently("BEGIN IMMEDIATE", connection)
+        try:
+            connection.execute(self._sql["prove_writable"])
+            connection.execute("COMMIT")
+        except BaseException:
+            roll_back(connection)
+            raise
+        self._policy.checkpointed()
+        if pages != moved:  # a reader holds it up: it will begin anew some time soon, which waits for the disk
+            self._policy.was_refused()
+
+    def _recount(self, now: int, connection: sqlite3.Connection) -> None:
+        roll_back(connection)
+        self._policy.set(connection, inline=False)
+        self._patiently("BEGIN IMMEDIATE", connection)
+        try:
+            connection.execute(self._sql["forget_counts"])
+            connection.execute(self._sql["recount"], {"now": now})
+            self._commit(connection)
+        except BaseException:
+            roll_back(connection)
+            raise
+        self._data_version = -1
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again
+        connection.execute("COMMIT")
+        if self._guard:
+            self._guard.check()
+        self._data_version = version
+
+    def _look(self, connection: sqlite3.Connection) -> bool:
+        """Reads the counts again if another connection has committed; returns whether it has."""
+        ((version,),) = self._patiently("PRAGMA data_version", connection)
+        if version == self._data_version:
+            return False
+        self.ledger.reload(connection)
+        self._data_version = version
+        self.is_noticed = self.is_in_doubt = True
+        return True
+
+    def _take_change(self, connection: sqlite3.Connection, *, inline: bool) -> bool:
+        self._policy.set(connection, inline=inline)
+        self._look(connection)
+        if self._guard:
+            self._guard.check_closely()
+        is_noticed, self.is_noticed = self.is_noticed, False
+        return is_noticed
+
+    def _patiently(self, statement: str, connection: sqlite3.Connection) -> list[Any]:
+        """Executes what may have to wait for another process, in short steps: a store that closes does not wait."""
+        deadline = math.inf
+        while True:
+            try:
+                return connection.execute(statement).fetchall()
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+                if not is_busy or self._is_closing or self._policy.is_inline or time.monotonic() > deadline:
+                    raise
+                deadline = min(deadline, time.monotonic() + BUSY_TIMEOUT_S)
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Ends what may be open; what cannot be rolled back now, SQLite rolls back by itself."""
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            _log.warning("rolling back failed, SQLite does it by itself: %s", error)
