@@ -1,0 +1,92 @@
+"""Programs that are interrupted at any moment of what a program does with a runner: each is a fork of this one.
+
+Usage: interrupted.py FOLDER SEEDS. For each seed a child enters a runner on FOLDER/SEED.db, enqueues, waits, leaves,
+and does it again, until it is interrupted after a time that the seed says. The child notes in FOLDER/SEED.log the id
+of each job that was acknowledged; what it complains of is in FOLDER/SEED.err. This program says `ended SEED CODE`, or
+`hangs SEED`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from itertools import count
+from pathlib import Path
+
+from aiojobs_lite import JobRunner, job
+from tests.helpers.apps.common import note, say
+
+LONGEST = 0.12  # seconds
+PATIENCE = 20.0  # seconds
+
+
+@job
+async def quick(n: int) -> int:
+    await asyncio.sleep(0)
+    return n
+
+
+@job
+async def slow(n: int) -> int:
+    await asyncio.sleep(0.02)
+    return n
+
+
+async def works(folder: Path, seed: int) -> None:
+    """Does all that a program does, for ever."""
+    runner = JobRunner(folder / f"{seed}.db", jobs=[quick, slow], durability=("full", "normal")[seed % 2])
+    number = count()
+    while True:
+        async with runner:
+            for job_type in (quick, slow, quick):
+                n = next(number)
+                handle = await runner.enqueue(job_type.using(idempotency_key=str(n)), n)
+                note(folder / f"{seed}.log", handle.id)
+            await handle.result()
+            await runner.enqueue_many([quick.bind(next(number)) for _ in range(3)])
+
+
+async def drops(folder: Path, seed: int) -> None:
+    """The same, with a runner that is entered and never left: the event loop is closed over it."""
+    runner = await JobRunner(folder / f"{seed}.db", jobs=[quick, slow]).__aenter__()
+    for n in count():
+        handle = await runner.enqueue(slow, n)
+        note(folder / f"{seed}.log", handle.id)
+
+
+def ended(child: int) -> int | None:
+    """The exit code of a child (negative: the signal), or None if it does not end."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def main(folder: Path, seeds: int) -> None:
+    for seed in range(seeds):
+        chance = random.Random(seed)
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(folder / f"{seed}.err", os.O_WRONLY | os.O_CREAT, 0o600), 2)
+            asyncio.run((drops if seed % 5 == 4 else works)(folder, seed))
+            raise AssertionError("it came back")
+        time.sleep(chance.uniform(0, LONGEST))
+        for _ in range(1 + seed % 2):
+            os.kill(child, signal.SIGINT)
+            time.sleep(chance.uniform(0, 0.01))
+        code = ended(child)
+        say(*(("hangs", seed) if code is None else ("ended", seed, code)))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,291 @@
+"""The scripted life of a store: every kind of write, two opens, a migration, checkpoints, a rescue, a prune.
+
+Each step is one transaction and, once it has returned, is acknowledged by a line in a file outside of the database.
+Instants and owners are the same in every life, hence ids and rows as well: a life that was broken off must have left
+exactly what the reference, which nobody disturbed, held after the last acknowledged step, or after the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from signal import SIGTERM
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.job import Claimed, Outcome
+from aiojobs_lite.model.writes import (
+    Cancel,
+    Delete,
+    Finish,
+    Insert,
+    MarkInterrupted,
+    Pause,
+    Prune,
+    Redrive,
+    SetSchedule,
+    Tick,
+    Unpark,
+    Write,
+)
+from aiojobs_lite.policy.settle import Ended, Policy, settle
+from aiojobs_lite.stores import named_sql
+from aiojobs_lite.stores.base import TypeCounts
+from aiojobs_lite.stores.sqlite import file as sqlite_file
+from aiojobs_lite.stores.sqlite import inline as sqlite_place
+from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
+from tests.helpers.apps.common import note
+from tests.helpers.stores import at, claim, counted, end, new, shown
+
+ONE, TWO = "1" * 16, "2" * 16
+TRIES = 8
+LOG = 10 * sqlite_place._LOG_EACH  # pages between two checkpoints: ten transactions
+SECOND_MIGRATION = """
+ALTER TABLE jobs ADD COLUMN colour TEXT;
+CREATE INDEX jobs_colour ON jobs (colour) WHERE colour IS NOT NULL;
+UPDATE jobs SET colour = 'red' WHERE id % 2 = 0;
+CREATE TABLE colours (name TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO colours SELECT colour, count(*) FROM jobs WHERE colour IS NOT NULL GROUP BY colour;
+"""
+
+
+class State(NamedTuple):
+    """All that a database says, in one form."""
+
+    version: tuple[int, int]
+    schema: list[Any]
+    rows: dict[str, list[Any]]
+
+
+NOTHING = State((0, 0), [], {})
+
+
+class Step(NamedTuple):
+    """A step of the reference.
+
+    Attributes:
+        name: What was done.
+        answer: What the store answered.
+        state: What the database held after it.
+        version: The schema that the program knew then.
+    """
+
+    name: str
+    answer: Any
+    state: State
+    version: int
+
+
+def state_of(path: Path) -> State:
+    """Reads a whole database in one transaction; one that does not exist is as one that is empty."""
+    if not path.exists():
+        return NOTHING
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+        schema = connection.execute("SELECT name, type, sql FROM sqlite_master ORDER BY name").fetchall()
+        tables = [name for name, kind, _ in schema if kind == "table"]
+        rows = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in tables}
+    return State((application, version), schema, rows)
+
+
+async def opened(open_it: Callable[[], Awaitable[object]]) -> None:
+    """Opens until it succeeds. What is wrong is over after some tries: strace counts anew in the threads of each."""
+    for _ in range(TRIES):
+        try:
+            await open_it()
+        except StoreUnavailable:
+            continue
+        return
+    lift_faults()
+    await open_it()
+
+
+def lift_faults() -> None:
+    """Has strace let go of this process."""
+    while (tracer := _tracer()) != 0:
+        os.kill(tracer, SIGTERM)
+        time.sleep(0.001)
+
+
+def _tracer() -> int:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("TracerPid:"))
+    return int(line.split()[1])
+
+
+def known_migrations(version: int) -> Any:
+    """Has the program know so many migrations: what it ships, and one more."""
+    scripts = [*named_sql.migrations("aiojobs_lite.stores.sqlite"), SECOND_MIGRATION]
+    known = scripts[: len(scripts) - 2 + version]
+    return patch.object(sqlite_file, "migrations", lambda _folder: known)
+
+
+class Book:
+    """Carries the steps out, one after the other, and acknowledges each.
+
+    Args:
+        folder: Where the database is, and the acknowledgements.
+        durability: Of the store.
+        reference: The steps as they are without a fault; empty when this life becomes the reference.
+        gate: Told of how far this life is.
+    """
+
+    def __init__(
+        self, folder: Path, durability: Durability, reference: Sequence[Step], gate: Callable[[str], None]
+    ) -> None:
+        self.path = folder / "jobs.db"
+        self.acknowledgements = folder / "acknowledged"
+        self.store = SqliteStore(self.path, durability)
+        self.gate = gate
+        self.steps: list[Step] = []
+        self._reference = reference
+        self._version = 1
+        self._patches = ExitStack()
+
+    async def open(self, version: int) -> None:
+        """Opens the store with a program that knows this schema; repeated until it succeeds."""
+        self._version = version
+        self._patches.close()
+        self._patches.enter_context(known_migrations(version))
+        await opened(self.store.open)
+        self._acknowledge(f"open with schema {version}", None)
+
+    async def close(self) -> None:
+        """Closes the store."""
+        await self._check_counts()
+        await self.store.close()
+        self._acknowledge("close", None)
+
+    async def step(self, name: str, seconds: float, *writes: Write) -> list[Any]:
+        """One transaction; repeated if it could not be written, and was not."""
+        answers = await self._written(writes, at(seconds))
+        if self._reference:
+            expected = self._reference[len(self.steps)]
+            assert (name, answers) == (expected.name, expected.answer)
+        else:
+            await self._check_counts()
+        self._acknowledge(name, answers)
+        return answers
+
+    async def _check_counts(self) -> None:
+        """What the store shows of its last transaction is what somebody else finds in the database."""
+        assert _settled(shown(self.store)) == _settled(await counted(self.store))
+
+    async def _written(self, writes: Sequence[Write], now: int) -> list[Any]:
+        for _ in range(3 * TRIES):  # a fault that lasts does so on each thread that the store writes on
+            try:
+                return (await self.store.apply(writes, now)).answers
+            except StoreUnavailable:
+                if not self._reference:
+                    raise
+                if self._is_written():
+                    answers: list[Any] = self._reference[len(self.steps)].answer
+                    return answers
+        raise AssertionError(f"step {len(self.steps)} cannot be written")
+
+    def _is_written(self) -> bool:
+        """Whether the transaction that failed is in the database: wholly, or not at all."""
+        before, after = self._reference[len(self.steps) - 1].state, self._reference[len(self.steps)].state
+        found = state_of(self.path)
+        assert found in (before, after), "a transaction that failed is half written"
+        return found != before
+
+    def _acknowledge(self, name: str, answer: Any) -> None:
+        note(self.acknowledgements, len(self.steps), name)
+        state = NOTHING if self._reference else state_of(self.path)
+        self.steps.append(Step(name, answer, state, self._version))
+
+
+def _settled(counts: Mapping[str, TypeCounts]) -> dict[str, TypeCounts]:
+    """Counts without what depends on the instant of the last look."""
+    return {job_type: replace(count, scheduled=0) for job_type, count in counts.items()}
+
+
+def ended(held: Claimed, how: Ended, seconds: float) -> Finish:
+    """What is written after an attempt, without chance."""
+    return settle(held, how, Policy(), at(seconds), chance=lambda: 1.0)
+
+
+def crashed(held: Claimed, seconds: float) -> Finish:
+    """What a rescue writes."""
+    return ended(held, Ended(lost=True), seconds)
+
+
+async def live(
+    folder: Path, durability: Durability, reference: Sequence[Step] = (), gate: Callable[[str], None] = lambda _: None
+) -> list[Step]:
+    """A whole life; returns its steps."""
+    book = Book(folder, durability, reference, gate)
+    with patch.object(sqlite_place, "_LOG", LOG), book._patches:
+        gate("begin")
+        await book.open(1)
+        gate("opened")
+        await _enqueue_claim_and_finish(book)
+        await _cron(book)
+        await book.close()
+        await book.open(2)
+        await _rescue_redrive_and_prune(book)
+        await book.close()
+    return book.steps
+
+
+async def _enqueue_claim_and_finish(book: Book) -> None:
+    step = book.step
+    rows = (new(priority=0), new(idempotency_key="k"), new(due=3600), new("b", max_attempts=1), new("b"))
+    await step("enqueue by several", 0, Insert(rows[:2]), Insert(rows[2:]))
+    await step("enqueue again", 0, Insert((new(idempotency_key="k"),)), Insert((new("b", idempotency_key="k"),)))
+    (held,) = (await step("claim one", 1, claim(ONE, limit=1)))[0].jobs
+    await step("fail", 2, ended(held, Ended(error=ValueError("no")), 2))
+    both = {"a": 10, "b": 10}
+    claimed = (await step("enqueue and claim", 3, Insert((new(), new(), new("b"))), claim(ONE, slots=both)))[1].jobs
+    by_type = {name: [job for job in claimed if job.type == name] for name in both}
+    first, second, third = by_type["a"]
+    await step("finish and claim the retry", 10, end(first), end(second, result='"done"'), claim(ONE, limit=1))
+    await step("finish a stale one among others", 11, end(first), end(third), Insert((new(),)))
+    last, other, more, most = by_type["b"]
+    await step("die of the last attempt", 12, ended(last, Ended(error=ValueError("no")), 12))
+    snoozed = end(other, Outcome.SNOOZED, attempts=0, snoozes=1, scheduled_at=at(100))
+    interrupted = end(more, Outcome.INTERRUPTED, attempts=0, interruptions=1)
+    await step("snooze and interrupt", 13, snoozed, interrupted)
+    await step("ask to cancel", 14, Cancel(most.id, None), Cancel(other.id, "no more"))
+    await step("end what was to be cancelled", 15, end(most, Outcome.FAILED))
+    (parked,) = (await step("claim to park", 16, claim(TWO, limit=1, slots={"b": 1})))[0].jobs
+    await step("park", 17, end(parked, Outcome.SNOOZED, attempts=0, parked="does not fit"))
+    await step("pause and unpark", 18, Pause("b", paused=True), Unpark(("a", "b")))
+    await step("resume", 19, Pause("b", paused=False), Delete(parked.id))
+    await step("enqueue many", 20, Insert(tuple(new("c", due=20) for _ in range(135))))
+    held = (await step("claim of many", 21, claim(TWO, limit=11, slots={"c": 11})))[0].jobs
+    await step("finish many", 22, *map(end, held[:5]), *(crashed(one, 22) for one in held[5:7]))
+    await step("leave running", 23, *(MarkInterrupted(one.id, one.attempt, one.owner) for one in held[7:9]))
+
+
+async def _cron(book: Book) -> None:
+    def tick(instant: int, *, skip: bool = True, runs: bool = True) -> Tick:
+        row = new("cron", due=instant, schedule="cron", tick=at(instant)) if runs else None
+        return Tick("cron", at(instant), at(instant + 60), row, skip)
+
+    await book.step("set a schedule", 30, SetSchedule("cron", "* * * * *", "UTC", at(60)))
+    await book.step("fire a tick", 60, tick(60), Insert((new("b"),)))
+    await book.step("a tick that was fired", 60, tick(60))
+    await book.step("a tick beside its predecessor", 120, tick(120))
+    await book.step("a tick too late", 180, tick(180, runs=False))
+    (held,) = (await book.step("claim a tick's job", 181, claim(TWO, slots={"cron": 1})))[0].jobs
+    await book.step("finish it and fire", 240, end(held), tick(240))
+
+
+async def _rescue_redrive_and_prune(book: Book) -> None:
+    step = book.step
+    # The rest of what TWO holds of type c stays behind: the reopened database has a dead owner.
+    await step("prove that it can be written", 300)
+    (one, *_) = (await step("claim after the migration", 301, claim(ONE, slots={"a": 1, "b": 3}, limit=3)))[0].jobs
+    await step("rescue", 302, crashed(one, 302), Redrive(None, None))
+    await step("cancel and redrive one", 303, Cancel(one.id, "x"), Redrive(one.id, None))
+    await step("prune some", 400, Prune(at(100), at(100), at(100), 5))
+    await step("prune the rest", 500, Prune(at(500), at(500), at(200), 1000))

@@ -1,0 +1,160 @@
+"""Reopens what a life has left: whether all is there that was acknowledged, and nothing is half done."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.apps.runner_life import MIDNIGHT, Stage, runner_on
+from tests.helpers.apps.store_life import NOTHING, State, Step, known_migrations, state_of
+from tests.helpers.databases import sound
+from tests.helpers.stores import at
+
+_LATER = MIDNIGHT + timedelta(hours=1)
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    """The words of each line; none if there is no such file."""
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def left_behind(folder: Path) -> Path:
+    """A copy of the database as it was left, so that looking at it recovers nothing before the store comes."""
+    copied = folder / "copy"
+    copied.mkdir()
+    for name in ("jobs.db", "jobs.db-wal"):
+        if (folder / name).exists():
+            shutil.copy(folder / name, copied / name)
+    return copied / "jobs.db"
+
+
+async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
+    """Checks what a life of the store has left: first as it lies there, then as the real runner finds it."""
+    acknowledged = len(lines_of(folder / "acknowledged"))
+    states = [NOTHING, *(step.state for step in reference)]
+    found = state_of(left_behind(folder))
+    assert found in states[acknowledged : acknowledged + 2], (
+        f"after step {acknowledged} of {len(reference)} ({reference[acknowledged - 1].name}): {_shown(found, states)}"
+    )
+    version = reference[min(acknowledged, len(reference) - 1)].version
+    path = folder / "jobs.db"
+    with known_migrations(version):
+        clock = FakeClock(to_datetime(at(1000)))
+        async with JobRunner(path, max_running=0, clock=clock, keep_completed="100d"):
+            pass
+    assert sound(path)
+    if found.rows:
+        _check_rescue(_jobs(found), _jobs(state_of(path)))
+
+
+def _shown(found: State, states: Sequence[State]) -> str:
+    """In what a state differs from the one that is most like it."""
+    closest = min(states, key=lambda state: sum(state.rows.get(table) != rows for table, rows in found.rows.items()))
+    return "; ".join(
+        f"{table}: {[row for row in rows if row not in closest.rows.get(table, [])][:5]}"
+        f" for {[row for row in closest.rows.get(table, []) if row not in rows][:5]}"
+        for table, rows in found.rows.items()
+        if rows != closest.rows.get(table)
+    )
+
+
+def _jobs(state: State) -> dict[int, dict[str, Any]]:
+    """The jobs of a state by id, each with the outcomes of its recorded attempts."""
+    sql = next(sql for name, _, sql in state.schema if name == "jobs")
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(sql)
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
+    jobs = {row[0]: dict(zip(columns, row, strict=True)) for row in state.rows["jobs"]}
+    for job in jobs.values():
+        job["history"] = []
+    for _, job_id, _, outcome, *_ in state.rows["attempts"]:
+        jobs[job_id]["history"].append(outcome)
+    return jobs
+
+
+def _check_rescue(before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]) -> None:
+    """What nobody runs any more was given back, with its attempt spent or refunded; all else is as it was."""
+    assert before.keys() == after.keys()
+    for job_id, job in before.items():
+        if job["status"] != "processing":
+            assert {**after[job_id], "colour": None} == {**job, "colour": None}
+            continue
+        found = after[job_id]
+        refunded = bool(job["interrupted"])
+        lost = 0 if refunded else 1
+        assert found["history"] == [*job["history"], "interrupted" if refunded else "lost"]
+        assert (found["owner"], found["attempts"]) == (None, job["attempts"] - refunded)
+        assert (found["crashes"], found["interruptions"]) == (job["crashes"] + lost, job["interruptions"] + refunded)
+        is_dead = found["crashes"] == 3 or (not refunded and job["attempts"] >= job["max_attempts"])
+        assert found["status"] == ("dead" if is_dead else "cancelled" if job["cancel_requested"] else "pending")
+
+
+async def judge_runner(folder: Path, *, is_undisturbed: bool = True) -> None:
+    """Checks what a life of the runner has left, then brings everything to its end and checks that.
+
+    Args:
+        folder: Where it lived.
+        is_undisturbed: Whether its store could always be written: else a drain may leave work to the next rescue.
+    """
+    acknowledged = lines_of(folder / "acknowledged")
+    path = folder / "jobs.db"
+    left = state_of(left_behind(folder))
+    jobs = _jobs(left) if left.rows else {}
+    _check_acknowledged(acknowledged, jobs)
+    if is_undisturbed and ["left"] in acknowledged:
+        assert not [job for job in jobs.values() if job["status"] == "processing"]
+    clock = FakeClock(_LATER)
+    runner = runner_on(path, Stage(folder / "effects", is_last=True), clock, "normal")
+    async with runner:
+        for _ in range(5):
+            await runner.run_until_idle()
+            clock.advance("1m")
+    async with runner:
+        pass  # its start buries the owners whose jobs were given back
+    assert sound(path)
+    assert not list(folder.glob("jobs.db-*")), "an owner's file or a log is left"
+    ended = state_of(path)
+    _check_ends(left, ended, lines_of(folder / "effects"))
+
+
+def _check_acknowledged(acknowledged: list[list[str]], jobs: dict[int, dict[str, Any]]) -> None:
+    """Every acknowledged job is there, and every acknowledged end; what is not acknowledged is whole or absent."""
+    keys = {job["idempotency_key"]: job_id for job_id, job in jobs.items() if job["idempotency_key"]}
+    for what, *words in acknowledged:
+        if what == "enqueued":
+            assert keys.get(words[0]) == int(words[1]), f"{words} is not there: {keys}"
+        elif what == "completed":
+            assert jobs[int(words[0])]["status"] == "completed"
+        elif what == "ticked":
+            assert [job["tick"] for job in jobs.values() if job["type"] == "tick"] != []
+    assert len([key for key in keys if key.startswith("many")]) in {0, 5}
+    for job in jobs.values():
+        spent = job["attempts"] + job["interruptions"] - (job["status"] in {"processing", "completed"})
+        assert len(job["history"]) == spent, f"an attempt has no row, or a row no attempt: {job}"
+
+
+def _check_ends(left: State, ended: State, effects: list[list[str]]) -> None:
+    """Every job is completed, by an attempt that ended; no attempt started twice; one job for the tick."""
+    before, after = (_jobs(left) if left.rows else {}), _jobs(ended)
+    assert {job["status"] for job in after.values()} <= {"completed"}
+    begun = Counter((int(job_id), int(attempt)) for what, job_id, attempt in effects if what == "begin")
+    whole = {(int(job_id), int(attempt)) for what, job_id, attempt in effects if what == "end"}
+    for (job_id, attempt), times in begun.items():
+        assert times <= 1 + after[job_id]["interruptions"], f"attempt {attempt} of job {job_id} started {times} times"
+    for job_id, job in after.items():
+        assert (job_id, job["attempts"]) in whole
+        assert job["crashes"] <= 1
+        if before.get(job_id, {}).get("status") == "completed":
+            assert job == before[job_id]
+    assert len(ended.rows["ticks"]) == len([job for job in after.values() if job["type"] == "tick"])
+    was_scheduled = bool(left.rows.get("schedules"))
+    assert len(ended.rows["ticks"]) == was_scheduled

@@ -1,0 +1,142 @@
+"""ASGI servers as processes of their own, which serve `apps/served.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.waiting import PATIENCE, unmeasured, until
+
+APP = "tests.helpers.apps.served:app"
+
+
+@dataclass(frozen=True)
+class Server:
+    """How one is started.
+
+    Attributes:
+        name: As the README calls it.
+        command: Its module and arguments; PORT and FOLDER are put in.
+        runners: How many processes have a runner.
+    """
+
+    name: str
+    command: str
+    runners: int = 1
+
+
+UVICORN = f"uvicorn {APP} --port PORT"
+SERVERS = (
+    Server("uvicorn", UVICORN),
+    Server("uvicorn --workers 4", f"{UVICORN} --workers 4", runners=4),
+    Server("uvicorn --reload", f"{UVICORN} --reload --reload-dir FOLDER"),
+    Server("hypercorn", f"hypercorn {APP} --bind 127.0.0.1:PORT"),
+    Server("granian", f"granian {APP} --interface asgi --port PORT"),
+    Server(
+        "gunicorn, uvicorn-worker",
+        f"gunicorn {APP} --worker-class uvicorn_worker.UvicornWorker --bind 127.0.0.1:PORT --no-control-socket",
+    ),
+)
+
+
+class Served:
+    """A running server.
+
+    Attributes:
+        child: The process that was started.
+        client: Talks to it.
+        database: Of its runners.
+    """
+
+    def __init__(self, child: Child, client: httpx.AsyncClient, folder: Path) -> None:
+        self.child, self.client = child, client
+        self.database, self._log = paths(folder)
+        self._is_gone = False
+
+    def said(self, *words: str) -> list[list[str]]:
+        """The lines in the log of the application that begin so."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [line.split() for line in lines if line.split()[: len(words)] == list(words)]
+
+    async def ready(self, runners: int) -> None:
+        """Returns when so many runners have started, and requests are answered."""
+        await until(lambda: len(self.said("up")) == runners, 0.01)
+        await until(lambda: listens(int(self.client.base_url.port or 0)), 0.01)
+
+    async def enqueue(self, kind: str) -> None:
+        """Enqueues a job; returns when it runs."""
+        response = await self.client.post(f"/jobs/{kind}")
+        assert response.status_code == 200, response.text
+        await until(lambda: bool(self.said("begin", kind)), 0.01)
+
+    def stop(self, target: str, number: signal.Signals = signal.SIGTERM) -> None:
+        """Signals the `process` that was started, or its whole `group`."""
+        (os.killpg if target == "group" else os.kill)(self.child.pid, number)
+
+    async def gone(self) -> int:
+        """Waits until no process of it is left; returns the exit code."""
+        code = await self.child.ended()
+        await until(lambda: not any(map(alive, members(self.child.pid))), 0.01)
+        self._is_gone = True
+        return code
+
+    async def kill(self) -> None:
+        """SIGKILL to what is left of it; after its end, its number may be another process's."""
+        if not self._is_gone:
+            with suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+            await self.gone()
+
+
+@asynccontextmanager
+async def running(server: Server, folder: Path) -> AsyncIterator[Served]:
+    """Starts a server, which is ready then; kills what is left of it in the end."""
+    database, log = paths(folder)
+    with reserved() as port:
+        command = server.command.replace("PORT", str(port)).replace("FOLDER", str(folder)).split()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT, start_new_session=True,
+            env={**unmeasured(), "AIOJOBS_LITE_DATABASE": str(database), "SERVED_LOG": str(log)},
+        )  # fmt: skip
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+            served = Served(Child(process), client, folder)
+            try:
+                await served.ready(server.runners)
+                yield served
+            except BaseException as error:
+                await served.kill()
+                error.add_note("\n".join([server.name, *map(" ".join, served.said()), *served.child.lines]))
+                raise
+            finally:
+                await served.kill()
+
+
+def paths(folder: Path) -> tuple[Path, Path]:
+    """The database and the log."""
+    return folder / "jobs.db", folder / "log"
+
+
+@contextmanager
+def reserved() -> Iterator[int]:
+    """A port that only a server that is told of it will take: bound here, and not listened on."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections."""
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,51 @@
+"""What many tests share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiojobs_lite.clock import MICROSECONDS, SystemClock
+from aiojobs_lite.telemetry.bus import Watch
+from aiojobs_lite.telemetry.facts import Fact
+
+E = TypeVar("E", bound=Fact)
+PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
+
+
+class MovedClock(SystemClock):
+    """The machine's clock, whose hands the test moves: no timer knows of it.
+
+    Attributes:
+        offset: By how many seconds.
+    """
+
+    offset = 0.0
+
+    def now(self) -> int:
+        return super().now() + round(self.offset * MICROSECONDS)
+
+
+async def next_fact(listener: Watch, kind: type[E]) -> E:
+    """The next event of a kind; those before it are dropped."""
+    async with asyncio.timeout(PATIENCE):
+        async for event in listener:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError(f"the runner was closed before a {kind.__name__}")
+
+
+async def until(condition: Callable[[], bool], pause: float = 0) -> None:
+    """Lets the event loop turn until a condition holds that no event tells of; other processes need a pause."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110  # a turn of the loop each
+            await asyncio.sleep(pause)
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment for a program whose coverage is not measured: one that looks at its own imports and output, or
+    may not write where the measurements lie.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
