@@ -16,6 +16,7 @@ import pytest
 
 import aiojobs_lite
 from tests.helpers import source
+from tests.helpers.rings import slow
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT, SQL, TESTS, Function, module_of, name_of, tree, words
 from tests.helpers.waiting import unmeasured
 
@@ -264,6 +265,7 @@ def test_importing_loads_no_extra_and_starts_and_writes_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@slow
 def test_every_module_can_be_imported_first(tmp_path: Path) -> None:
     names = [module_of(path) for path in PACKAGE]
     code = f"""if True:
