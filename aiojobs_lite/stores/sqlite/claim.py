@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import heapq
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Generator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from aiojobs_lite.model.columns import claimed_new
 from aiojobs_lite.model.job import PRIORITIES, Claimed, NewJob, Status
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
-from aiojobs_lite.stores.sqlite.due import NOT_DUE, Bound
+from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NOT_DUE, Bound
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 _PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(
@@ -21,7 +20,9 @@ _PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(
 _TYPE, _SCHEDULED_AT = map(Claimed._fields.index, ("type", "scheduled_at"))
 _bound_of = itemgetter(*map(Claimed._fields.index, ("scheduled_at", "id")))
 _LAST_ID = 2**63 - 1
-_Opened = tuple[Bound, str, tuple[Any, ...], sqlite3.Cursor]  # with the row that comes next
+_Opened = tuple[Bound, str, list[tuple[Any, ...]]]  # bound of the last row, type, rows from the last to the first
+_BEFORE_ALL: Final[Bound] = (AT_ONCE, ANY_ID)
+_MORE_ROWS: Final = 32  # of a type that has more due jobs than its share
 
 
 class Claiming:
@@ -109,7 +110,7 @@ class Claiming:
         stored.close()
 
     def _stored(self, priority: int) -> Generator[tuple[Any, ...], None, None]:
-        """The due jobs of the store that may be claimed, in their order, each read no sooner than it is needed.
+        """The due jobs of the store that may be claimed, in their order, few of each type at a time.
 
         A type is opened when its bound says that it may have a job before those that are at hand.
         """
@@ -120,37 +121,45 @@ class Claiming:
             while True:
                 while found := due.take(priority, opened[0][0] if opened else (now, _LAST_ID)):
                     if self._left_for(found[1]) > 0:
-                        self._open(found[1], priority, opened)
+                        # One more than its share: by it is known when the type is next.
+                        self._open(opened, found[1], priority, self._left // due.size(priority) + 2)
                     else:
                         aside.append(found)
                 if not opened:
                     return
-                bound, job_type, row, cursor = opened[0]
-                yield row
+                bound, job_type, rows = opened[0]
+                yield rows[-1]
                 if self._left_of[job_type] <= 0:
                     self._bounds[job_type, priority] = bound
-                    cursor.close()
                     heapq.heappop(opened)
-                elif (following := cursor.fetchone()) is not None:
-                    heapq.heapreplace(opened, (_bound_of(following), job_type, following, cursor))
+                    continue
+                rows.pop()
+                if rows:
+                    heapq.heapreplace(opened, (_bound_of(rows[-1]), job_type, rows))
                 else:
-                    self._bounds[job_type, priority] = None
                     heapq.heappop(opened)
+                    self._open(opened, job_type, priority, _MORE_ROWS, bound)
         finally:
-            for bound, job_type, _, cursor in opened:
+            for bound, job_type, _ in opened:
                 self._bounds[job_type, priority] = bound
-                cursor.close()  # a half-read one would pin the write-ahead log
             for bound, job_type in aside:
                 due.set(job_type, priority, bound)
 
-    def _open(self, job_type: str, priority: int, opened: list[_Opened]) -> None:
-        now, limit = self._transaction.now, min(self._left_of[job_type], self._left)
-        self._transaction.tally(job_type)  # if the transaction fails, the bound is looked up again
+    def _open(
+        self, opened: list[_Opened], job_type: str, priority: int, most: int, behind: Bound = _BEFORE_ALL
+    ) -> None:
+        """Reads at most so many due jobs of a type that come behind a bound. No cursor stays open: it would pin the
+        write-ahead log, and a second one of the same query is prepared anew.
+        """
+        transaction, now = self._transaction, self._transaction.now
+        transaction.tally(job_type)  # if the transaction fails, the bound is looked up again
         self._bounds[job_type, priority] = None
-        cursor = self._transaction.run("due_jobs", (now, self._claim.owner, job_type, priority, now, limit))
-        row = cursor.fetchone()
-        if row is not None:
-            heapq.heappush(opened, (_bound_of(row), job_type, row, cursor))
+        limit = min(self._left_of[job_type] + 1, most)
+        wanted = (now, self._claim.owner, job_type, priority, *behind, now, limit)
+        rows = transaction.run("due_jobs", wanted).fetchall()
+        if rows:
+            rows.reverse()
+            heapq.heappush(opened, (_bound_of(rows[-1]), job_type, rows))
 
     def _take(self, job_type: str) -> None:
         self._left_of[job_type] -= 1

@@ -1,13 +1,14 @@
 -- The claim. {claimed} is what an owner is given of a job that it claims.
 
 -- name: due_jobs
--- The due jobs of one type and priority, in the order of the claim.
+-- The due jobs of one type and priority behind a job, in the order of the claim.
 SELECT {claimed}
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND type = ?
     AND priority = ?
+    AND (scheduled_at, id) > (?, ?)
     AND scheduled_at <= ?
 ORDER BY scheduled_at, id
 LIMIT ?;

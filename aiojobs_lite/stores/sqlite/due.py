@@ -98,6 +98,10 @@ class Due:
                 return bound, job_type
         return None
 
+    def size(self, priority: int) -> int:
+        """About how many types have claimable jobs of a priority; at least 1."""
+        return len(self._heaps[priority]) + 1
+
     def earliest(self, is_wanted: Callable[[str], bool]) -> int:
         """The earliest instant at which a job of the types that are wanted may be due; `NEVER` without one."""
         return min(self._earliest(priority, is_wanted) for priority in _EVERY)[0]
