@@ -7,16 +7,15 @@ import gc
 import os
 import resource
 import signal
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from aiojobs_lite.stores.sqlite.owners import _HERE
+from tests.helpers.databases import sound
 
 settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
 settings.load_profile("house")
@@ -73,24 +72,6 @@ def database(tmp_path: Path) -> Iterator[Path]:
 def owner_files(database: Path) -> Callable[[], list[str]]:
     """Lists the files of live (or dead and not yet buried) owners of the database."""
     return lambda: sorted(entry.name for entry in database.parent.glob(f"{database.name}-owner-*"))
-
-
-def sound(path: Path) -> bool:
-    """Whether the database at a path passes SQLite's own check, and its counts agree with its rows."""
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        counted = """
-            SELECT type, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'processing'),
-                count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'dead'),
-                count(*) FILTER (WHERE status = 'cancelled'),
-                count(*) FILTER (WHERE status = 'pending' AND attempts > 0), count(parked)
-            FROM jobs GROUP BY type
-        """
-        kept = "SELECT type, pending, processing, completed, dead, cancelled, retrying, parked FROM counts"
-        tallies = {row[0]: row[1:] for row in connection.execute(kept) if any(row[1:])}
-        assert {row[0]: row[1:] for row in connection.execute(counted)} == tallies
-    return True
 
 
 def _ended_children() -> int:

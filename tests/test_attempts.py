@@ -31,7 +31,7 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import JobNotAllowed, MissingDependency, ResultNotKept
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
 from aiojobs_lite.testing.clock import FakeClock
-from tests.support import PATIENCE, next_event
+from tests.helpers.waiting import PATIENCE, next_fact
 
 BACKOFF = Backoff(base="10s", cap="1h")
 
@@ -216,7 +216,7 @@ async def test_a_timeout_cancels_the_handler_and_counts_as_an_attempt(clock: Fak
         clock.advance("29s")
         assert (await handle.job()).status is Status.PROCESSING
         clock.advance("1s")
-        failed = await next_event(events, AttemptFailed)
+        failed = await next_fact(events, AttemptFailed)
         assert (failed.outcome, failed.attempt) == ("timed_out", 1)
         assert (await handle.job()).history[0].outcome is Outcome.TIMED_OUT
 
@@ -240,7 +240,7 @@ async def test_a_handler_that_swallows_its_timeout_is_reported_and_keeps_its_slo
         await entered.wait()
         clock.advance("30s")
         clock.advance("5s")
-        stuck = await next_event(events, AttemptStuck)
+        stuck = await next_fact(events, AttemptStuck)
         assert (stuck.job_id, stuck.why) == (first.id, "timeout")
         assert "await release.wait()" in stuck.stack
         assert runner.stats().stuck == 1
@@ -452,7 +452,7 @@ async def test_a_payload_that_no_longer_fits_is_parked_until_the_handler_is_mend
         assert (parked.status, parked.attempts) == (Status.PENDING, 0)
         assert "age: Field required" in (parked.parked or "")
         assert "zoe" not in (parked.parked or "")
-    assert (await next_event(events, JobHeld)).job_id == 1
+    assert (await next_fact(events, JobHeld)).job_id == 1
     async with JobRunner(database, jobs=[mended]) as runner:
         await runner.run_until_idle()
         assert (await runner.jobs.get(1)).result_json == '"zoe 3"'
@@ -493,7 +493,7 @@ async def test_never_more_than_the_limit_run_at_once(clock: FakeClock) -> None:
         await runner.enqueue_many([limited.bind() for _ in range(12)])
         for done in range(12):
             while len(gates) <= done:
-                await next_event(events, AttemptStarted)
+                await next_fact(events, AttemptStarted)
             assert runner.stats().by_type["limited"].processing <= 3
             gates[done].set()
         await runner.run_until_idle()

@@ -13,7 +13,7 @@ import pytest
 from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, job
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 async def test_leaving_waits_for_what_runs(database: Path) -> None:
@@ -31,7 +31,7 @@ async def test_leaving_waits_for_what_runs(database: Path) -> None:
         handle = await runner.enqueue(patient)
         await entered.wait()
         leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
-        assert (await next_event(events, DrainStarted)).running == 1
+        assert (await next_fact(events, DrainStarted)).running == 1
         late = await runner.enqueue(patient)  # enqueuing still works
         assert runner.stats().draining
         release.set()
@@ -63,7 +63,7 @@ async def test_what_takes_too_long_is_interrupted_and_keeps_its_attempt(database
         events = runner.watch()
         handle = await runner.enqueue(endless)
         await entered.wait()
-    finished = await next_event(events, DrainFinished)
+    finished = await next_fact(events, DrainFinished)
     assert (finished.interrupted, finished.left, cleaned) == (1, 0, [True])
     async with JobRunner(database, jobs=[endless], max_running=0) as looking:
         found = await looking.jobs.get(handle.id)
@@ -99,7 +99,7 @@ async def test_the_drain_is_bounded_whatever_a_job_does(
         await entered.wait()
         started = time.monotonic()
     assert time.monotonic() - started < 1.2  # the promise itself: both timeouts and a second
-    assert (await next_event(events, DrainFinished)).left == 1
+    assert (await next_fact(events, DrainFinished)).left == 1
     assert len(owner_files()) == 1  # locked for as long as it runs
     async with JobRunner(database, jobs=[swallows, thread]) as second:  # so nobody takes it over
         found = await second.jobs.get(handle.id)

@@ -32,7 +32,7 @@ from aiojobs_lite.telemetry.facts import (
     TypeResumed,
 )
 from aiojobs_lite.testing.clock import FakeClock
-from tests.support import PATIENCE, next_event
+from tests.helpers.waiting import PATIENCE, next_fact
 
 
 @job(name="email.welcome")
@@ -146,7 +146,7 @@ async def test_ten_thousand_jobs_are_one_transaction_in_their_order(idle: JobRun
         assert [handle.id for handle in handles] == list(range(1, 10_001))
         assert (await handles[7_777].job()).payload == {"user_id": 7_777}
         assert idle.stats().by_type["email.welcome"].pending == 10_000
-        assert (await next_event(events, JobEnqueued)).job_id > 1  # a listener that is too slow loses the oldest
+        assert (await next_fact(events, JobEnqueued)).job_id > 1  # a listener that is too slow loses the oldest
         assert await idle.enqueue_many([]) == []
 
 
@@ -292,14 +292,14 @@ async def test_dead_jobs_are_redriven_cancelled_ones_too_and_the_bus_hears(worki
         with pytest.raises(JobNotFound):
             await working.jobs.redrive(99)
         await scheduled.cancel("later")
-        assert (await next_event(events, JobBecameCancelled)).reason == "later"
+        assert (await next_fact(events, JobBecameCancelled)).reason == "later"
         await working.jobs.redrive(scheduled.id)
-        assert (await next_event(events, JobRedriven)).job_id == scheduled.id
+        assert (await next_fact(events, JobRedriven)).job_id == scheduled.id
         assert await scheduled.result() == "1 nobody@example.org"
         assert await working.jobs.redrive_all(type="email.welcome") == 0
         assert await working.jobs.redrive_all() == 3
-        assert (await next_event(events, DeadRedriven)).types == "email.welcome"
-        assert (await next_event(events, DeadRedriven)).jobs == 3
+        assert (await next_fact(events, DeadRedriven)).types == "email.welcome"
+        assert (await next_fact(events, DeadRedriven)).jobs == 3
         with pytest.raises(JobDead, match="number 2"):
             await handles[2].result()
         await working.jobs.delete(handles[0].id)
@@ -313,7 +313,7 @@ async def test_a_paused_type_waits_until_it_is_resumed(working: JobRunner, datab
     async with working:
         events = working.watch()
         await working.pause(welcome)
-        assert (await next_event(events, TypePaused)).type == "email.welcome"
+        assert (await next_fact(events, TypePaused)).type == "email.welcome"
         held = await working.enqueue(welcome, 1)
         await (await working.enqueue(other)).result()
         assert (await held.job()).status is Status.PENDING
@@ -324,7 +324,7 @@ async def test_a_paused_type_waits_until_it_is_resumed(working: JobRunner, datab
         assert working.stats().by_type["email.welcome"].pending == 1
         started = working.watch()
         await working.resume("email.welcome")
-        assert (await next_event(started, AttemptStarted)).job_id == held.id
+        assert (await next_fact(started, AttemptStarted)).job_id == held.id
         await working.run_until_idle()
         assert working.stats().completed == 2
     assert [event async for event in events if isinstance(event, TypeResumed)] == []

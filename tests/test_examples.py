@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 import aiojobs_lite
-from tests.support import PATIENCE
+from tests.helpers.waiting import PATIENCE
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))

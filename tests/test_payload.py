@@ -19,7 +19,7 @@ from pydantic import Field, Json, SecretStr
 from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.signature import LARGEST_PAYLOAD, Signature
-from tests.payloads import (
+from tests.helpers.payloads import (
     INFINITY,
     NAN,
     SECRET,

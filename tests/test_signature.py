@@ -15,7 +15,7 @@ from pydantic import Secret, SecretBytes, SecretStr
 from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.signature import Result, Signature
-from tests.payloads import (
+from tests.helpers.payloads import (
     INFINITY,
     NAN,
     SECRET,

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.chaos.auditor import Verdict, judge
 from tests.chaos.evidence import gathered
 from tests.chaos.killer import Killer
-from tests.processes.apps.common import say
+from tests.helpers.apps.common import say
 
 _SHOWN = 10  # breaches of a kind
 

@@ -85,7 +85,7 @@ def gathered(database: Path, journal: Path) -> Evidence:
 
 
 def _unsound(database: Path) -> str:
-    from tests.conftest import sound
+    from tests.helpers.databases import sound
 
     try:
         sound(database)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.auditor import CHECKS
-from tests.processes.support import ROOT
-from tests.support import unmeasured
+from tests.helpers.programs import ROOT
+from tests.helpers.waiting import unmeasured
 
 SECONDS = 16
 

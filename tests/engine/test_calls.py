@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,10 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.policy.settle import Policy
 from aiojobs_lite.telemetry.facts import AttemptFailed, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import claimed, turns
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.calls import hangs, in_process, outside, pid_in, started
+from tests.helpers.engine import claimed, turns
+from tests.helpers.programs import alive
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 # Handlers for other processes, which find them here by name.
 
@@ -93,11 +94,6 @@ def speaks_on_every_descriptor() -> str:
     return os.read(0, 100).decode()
 
 
-def hangs(started: str) -> None:
-    Path(started).write_text(str(os.getpid()))
-    threading.Event().wait()
-
-
 async def _asynchronous() -> int:
     return 1
 
@@ -109,39 +105,6 @@ def forgets_to_await() -> Any:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@asynccontextmanager
-async def started(clock: FakeClock, *job_types: JobType[..., Any], **options: Any) -> AsyncIterator[JobRunner]:
-    runner = JobRunner(":memory:", jobs=job_types, clock=clock, **options)
-    async with asyncio.timeout(3 * PATIENCE), runner:  # processes start slowly on a busy machine
-        yield runner
-
-
-def in_process(handler: Callable[..., Any], **options: Any) -> JobType[..., Any]:
-    return JobType(handler, process=True, **options)
-
-
-async def outside(condition: Callable[[], bool]) -> None:
-    """Waits for something in another process, which tells nobody of it."""
-    async with asyncio.timeout(3 * PATIENCE):
-        while not condition():  # noqa: ASYNC110  # see above
-            await asyncio.sleep(0.01)
-
-
-async def pid_in(note: Path) -> int:
-    """The process in which `hangs` runs, when it does."""
-    await outside(lambda: note.exists() and note.read_text() != "")
-    return int(note.read_text())
-
-
-def alive(pid: int) -> bool:
-    """Whether a process still runs; one that has ended and that nobody has asked after does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 # Another process.
@@ -163,10 +126,10 @@ async def test_a_handler_in_another_process_says_what_becomes_of_its_job(clock: 
     async with started(clock, asks) as runner:
         events = runner.watch()
         retried = await runner.enqueue(asks, "retry")
-        assert (await next_event(events, AttemptFailed)).next_at - clock.time == timedelta(seconds=7)
+        assert (await next_fact(events, AttemptFailed)).next_at - clock.time == timedelta(seconds=7)
         assert (await retried.job()).attempts == 1
         snoozed = await runner.enqueue(asks, "snooze")
-        assert (await next_event(events, JobSnoozed)).next_at - clock.time == timedelta(minutes=10)
+        assert (await next_fact(events, JobSnoozed)).next_at - clock.time == timedelta(minutes=10)
         assert (await snoozed.job()).attempts == 0
         with pytest.raises(JobDead, match="bad input"):
             await (await runner.enqueue(asks, "abandon")).result()
@@ -375,7 +338,7 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
         import asyncio
         from aiojobs_lite import JobRunner
         from aiojobs_lite.handlers.job_type import JobType
-        from tests.engine.test_calls import hangs
+        from tests.helpers.calls import hangs
         async def main():
             hanging = JobType(hangs, process=True)
             async with JobRunner({str(tmp_path / "jobs.db")!r}, jobs=[hanging]) as runner:

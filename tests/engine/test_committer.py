@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
-from aiojobs_lite.clock import Clock
-from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.model.writes import Claim, ClaimAnswer, Delete, Insert, Write
+from aiojobs_lite.model.writes import Delete, Insert, Unit
 from aiojobs_lite.stores.base import Applied
-from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Scripted, going, heard, turns
-from tests.support import PATIENCE, until
-
-IOERR = StoreUnavailable("SQLITE_IOERR_WRITE", "disk I/O error")
-REJECTED = StoreRejected("no such thing")
-CLAIM = Claim("one", 1, {"a": 1}, {}, ["a"])
-
-
-class Kept:
-    """What the engine was told of the writes it wants saved."""
-
-    def __init__(self) -> None:
-        self.answers: dict[Write, tuple[Any, StoreError | None]] = {}
-
-    def done(self, write: Write, answer: object, error: StoreError | None) -> None:
-        assert write not in self.answers  # once
-        self.answers[write] = answer, error
-
-
-class Desk:
-    """A committer with its surroundings: no claims unless the test asks for some."""
-
-    def __init__(self, store: Scripted, clock: Clock) -> None:
-        self.bus = Bus()
-        self.told = heard(self.bus)
-        self.kept = Kept()
-        self.claims: list[Claim] = []
-        self.asked_for_claim: list[bool] = []
-        self.committed: list[tuple[Applied, ClaimAnswer | None]] = []
-        self.idle = 0
-        self.committer = Committer(
-            store,  # type: ignore[arg-type]  # it needs no more of a store
-            clock, self.bus,
-            next_claim=self._next_claim, committed=lambda *what: self.committed.append(what), idle=self._idle,
-        )  # fmt: skip
-
-    def _next_claim(self, inserting: bool) -> Claim | None:
-        self.asked_for_claim.append(inserting)
-        return self.claims.pop() if self.claims else None
-
-    def _idle(self) -> None:
-        self.idle += 1
-
-    def call(self, write: Write) -> asyncio.Task[Any]:
-        """A caller who awaits a write."""
-        return asyncio.get_running_loop().create_task(self.committer.write(write))
-
-    def keep(self, *writes: Write) -> None:
-        for write in writes:
-            self.committer.keep(write, self.kept.done)
+from tests.helpers.committer import CLAIM, Desk, committing, degraded, one_group, recovered, scripted
+from tests.helpers.engine import going, turns
+from tests.helpers.fault_store import FULL, IOERR, REJECTED, EchoStore, Fault, FaultStore, holding
+from tests.helpers.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -74,39 +23,8 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@asynccontextmanager
-async def committing(store: Scripted, clock: Clock) -> AsyncIterator[Desk]:
-    desk = Desk(store, clock)
-    async with asyncio.timeout(PATIENCE), going(desk.committer.run):
-        await until(lambda: desk.idle == 1)  # it sleeps
-        yield desk
-
-
-@asynccontextmanager
-async def one_group(desk: Desk, store: Scripted) -> AsyncIterator[None]:
-    """What is written in the block meets in one transaction: the one before it is held up."""
-    store.gate.clear()
-    before, tried = desk.call(Delete(0)), len(store.tried)
-    await until(lambda: len(store.tried) > tried)
-    yield
-    await turns()
-    store.gate.set()
-    await before
-
-
-async def degraded(desk: Desk, store: Scripted) -> None:
-    """Returns when the committer has met its first fault."""
-    await until(lambda: bool(store.tried) and desk.committer.degraded is not None)
-
-
-async def recovered(desk: Desk, clock: FakeClock) -> None:
-    while desk.committer.degraded:
-        clock.advance(0.5)
-        await turns(3)
-
-
 async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
         first = desk.call(Delete(1))
@@ -122,7 +40,7 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock:
 
 
 async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         tasks = [desk.call(Delete(number)) for number in range(1234)]
         await asyncio.gather(*tasks)
@@ -133,13 +51,13 @@ async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: 
 async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) -> None:
     """A store that does them on the event loop's own thread never gives way by itself."""
 
-    class Here(Scripted):
-        async def apply(self, writes: Sequence[Write], _now: int) -> Applied:
-            order.append(f"{len(writes)} writes")
-            return Applied([None] * len(writes), {}, changed=False)
+    class Here(FaultStore):
+        async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+            order.append(f"{len(units)} writes")
+            return Applied([None] * len(units), None)
 
     order: list[str] = []
-    async with committing(Here(), clock) as desk:
+    async with committing(Here(EchoStore()), clock) as desk:
         calls = [desk.call(Delete(number)) for number in range(600)]
         await asyncio.sleep(0)  # now they wait
 
@@ -156,7 +74,7 @@ async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) 
 
 
 async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         inserting = desk.call(Insert(()))
         await turns(1)
@@ -175,7 +93,7 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
 
 
 async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: FakeClock) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         await desk.call(Delete(1))
         await until(lambda: desk.idle == 2)
@@ -188,7 +106,7 @@ async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: F
 
 
 async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_saved(clock: FakeClock) -> None:
-    store = Scripted(FULL, IOERR, FULL)
+    store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
         caller = desk.call(Delete(1))
         await turns(1)
@@ -209,7 +127,7 @@ async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_
 
 
 async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeClock) -> None:
-    store = Scripted(FULL, IOERR, FULL)
+    store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
@@ -219,7 +137,7 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
         assert "SQLITE_FULL" in first.reason
         assert isinstance(last, StoreRecovered)
         assert last.duration >= 0
-        store.script.extend([IOERR])
+        store.fail_next(IOERR)
         desk.keep(Delete(2))
         await until(lambda: desk.committer.degraded is not None)
         await recovered(desk, clock)
@@ -227,7 +145,7 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
 
 
 async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed(clock: FakeClock) -> None:
-    store = Scripted(FULL)
+    store = scripted(FULL)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
@@ -244,7 +162,7 @@ async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed
 
 
 async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeClock) -> None:
-    store = Scripted(*[FULL] * 6)
+    store = scripted(*[FULL] * 6)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
@@ -259,7 +177,7 @@ async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeC
             await until(lambda: len(store.tried) == tries + 1)  # noqa: B023  # called before the next turn
             await turns()
         assert desk.committer.degraded is None
-        store.script.append(FULL)
+        store.fail_next(FULL)
         desk.keep(Delete(99))
         await until(lambda: desk.committer.degraded is not None)
         tries = len(store.tried)
@@ -268,7 +186,7 @@ async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeC
 
 
 async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_transaction(clock: FakeClock) -> None:
-    store = Scripted(FULL)
+    store = scripted(FULL)
     async with committing(store, clock) as desk:
         with pytest.raises(StoreUnavailable):
             await desk.call(Delete(1))
@@ -279,7 +197,7 @@ async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_t
 
 
 async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_served(clock: FakeClock) -> None:
-    store = Scripted(FULL, FULL)
+    store = scripted(FULL, FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
         first = desk.call(Delete(1))
@@ -297,7 +215,7 @@ async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_ser
 
 
 async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: FakeClock) -> None:
-    store = Scripted(FULL)
+    store = scripted(FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
         desk.keep(Delete(1), Delete(2))
@@ -314,7 +232,7 @@ async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: Fake
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: FakeClock, begun: bool) -> None:
-    store = Scripted()
+    store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
         first = desk.call(Delete(1))
@@ -332,7 +250,7 @@ async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: Fa
 
 @pytest.mark.parametrize("error", [FULL, REJECTED])
 async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock: FakeClock, error: StoreError) -> None:
-    store = Scripted(error)
+    store = scripted(error)
     async with committing(store, clock) as desk:
         store.gate.clear()
         gone = desk.call(Delete(1))
@@ -350,7 +268,7 @@ async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock
 
 
 async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock: FakeClock) -> None:
-    store = Scripted(ZeroDivisionError("oops"))
+    store = scripted(ZeroDivisionError("oops"))
     async with committing(store, clock) as desk:
         with pytest.raises(StoreRejected, match="ZeroDivisionError: oops") as caught:
             await desk.call(Delete(1))
@@ -359,8 +277,8 @@ async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock
 
 
 async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> None:
-    store = Scripted()
-    store.poison.append((Delete(3), REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(Delete(3))))
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
             tasks = [desk.call(Delete(number)) for number in range(1, 6)]
@@ -377,8 +295,8 @@ async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> N
 
 
 async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClock) -> None:
-    store = Scripted()
-    store.poison.append((CLAIM, REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     async with committing(store, clock) as desk:
         caller = desk.call(Delete(1))
         await turns(1)
@@ -389,8 +307,8 @@ async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClo
 
 async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(clock: FakeClock) -> None:
     """Else it would be asked for and rejected for ever, without a pause and without a word."""
-    store = Scripted()
-    store.poison.append((CLAIM, REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     desk = Desk(store, clock)
     desk.claims.append(CLAIM)
     async with asyncio.timeout(PATIENCE):
@@ -402,21 +320,21 @@ async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(c
 
 
 async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
-    store = Scripted()
-    store.poison.append((Delete(1), REJECTED))
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(Delete(1))))
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await until(lambda: bool(desk.kept.answers))
         assert desk.kept.answers == {Delete(1): (None, REJECTED)}
         await turns()
         assert store.tried == [[Delete(1)]]
-        store.poison.append((Delete(2), REJECTED))
+        store.faults.append(Fault(error=REJECTED, when=holding(Delete(2))))
         with pytest.raises(StoreRejected, match="no such thing"):
             await desk.call(Delete(2))
 
 
 async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clock: FakeClock) -> None:
-    store = Scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
+    store = scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
             tasks = [desk.call(Delete(number)) for number in (1, 2, 3)]
@@ -433,7 +351,7 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
 
 
 async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> None:
-    desk = Desk(Scripted(), clock)
+    desk = Desk(scripted(), clock)
     waiting = [desk.call(Delete(number)) for number in (1, 2)]
     await turns()
     waiting[1].cancel()
@@ -450,7 +368,7 @@ async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> No
 async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_may_have_happened(
     clock: FakeClock,
 ) -> None:
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
         store.gate.clear()
         task, tried = desk.call(Delete(1)), len(store.tried)

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.model.writes import Delete, Insert, Write
-from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.model.writes import Delete, Insert
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Scripted, turns
-from tests.engine.test_committer import CLAIM, committing, degraded
-from tests.support import until
-
-
-class Quick(Scripted):
-    """A store that can do everything at once, unless the test says otherwise.
-
-    Attributes:
-        can: What it answers instead: None, that it cannot; an error.
-        at_once: The writes of each transaction that was done so.
-    """
-
-    can: bool | Exception = True
-
-    def __init__(self, *script: Exception | None) -> None:
-        super().__init__(*script)
-        self.at_once: list[list[Write]] = []
-
-    def apply_at_once(self, writes: Sequence[Write], _now: int) -> Applied | None:  # type: ignore[override]  # it can
-        if isinstance(self.can, Exception):
-            raise self.can
-        if not self.can:
-            return None
-        self.at_once.append(list(writes))
-        return Applied([f"at once {write}" for write in writes], {}, changed=False)
+from tests.helpers.committer import CLAIM, committing, degraded, scripted
+from tests.helpers.engine import turns
+from tests.helpers.fault_store import FULL, Fault, Kind
+from tests.helpers.waiting import until
 
 
 @pytest.fixture
@@ -45,12 +19,12 @@ def clock() -> FakeClock:
 
 
 async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clock: FakeClock) -> None:
-    store = Quick()
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         desk.claims.append(CLAIM)
         insert = Insert(())
-        assert await desk.committer.write(insert) == f"at once {insert}"
-        assert store.at_once == [[insert, CLAIM]]
+        assert await desk.committer.write(insert) == f"inline {insert}"
+        assert store.inlined == [[insert, CLAIM]]
         assert desk.asked_for_claim[-1]
         ((applied, answer),) = desk.committed
         assert answer is applied.answers[1]
@@ -59,7 +33,7 @@ async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clo
 
 async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: FakeClock) -> None:
     """The tick of a schedule, say: nobody asks for a claim before it is written, and nobody wakes the committer."""
-    store = Quick()
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         await desk.committer.write(Delete(1))
         desk.claims.append(CLAIM)
@@ -72,30 +46,30 @@ async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: F
 
 
 async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: FakeClock) -> None:
-    store = Quick()
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         for _ in range(2):
             answers = [await desk.committer.write(Delete(number)) for number in range(17)]
-            assert [answer.startswith("at once") for answer in answers] == [True] * 16 + [False]
+            assert [answer.startswith("inline") for answer in answers] == [True] * 16 + [False]
             await turns()
         assert store.saved == [[Delete(16)]] * 2
 
 
 async def test_callers_who_come_together_are_served_together_and_so_is_who_comes_next(clock: FakeClock) -> None:
-    store = Quick()
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         calls = [desk.call(Delete(number)) for number in range(10)]
-        assert [(await call).startswith("at once") for call in calls] == [True] + [False] * 9
+        assert [(await call).startswith("inline") for call in calls] == [True] + [False] * 9
         calls = [desk.call(Delete(number)) for number in range(10)]
-        assert [(await call).startswith("at once") for call in calls] == [False] * 10
+        assert [(await call).startswith("inline") for call in calls] == [False] * 10
         assert [len(group) for group in store.saved] == [9, 10]
         await turns()
         answers = [await desk.call(Delete(number)) for number in range(2)]
-        assert [answer.startswith("at once") for answer in answers] == [False, True]
+        assert [answer.startswith("inline") for answer in answers] == [False, True]
 
 
 async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) -> None:
-    store = Quick()
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         assert (await desk.committer.write(Delete(2))).startswith("saved")
@@ -106,14 +80,14 @@ async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) ->
         await turns()
         store.gate.set()
         assert (await late).startswith("saved")
-        assert store.at_once == []
+        assert store.inlined == []
 
 
-@pytest.mark.parametrize("can", [False, StoreRejected("x")])
-async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, can: bool | Exception) -> None:
-    store = Quick()
+@pytest.mark.parametrize("fault", [Fault(Kind.LATE, "inline"), Fault(Kind.REJECTED, "inline")])
+async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, fault: Fault) -> None:
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
-        store.can = can
+        store.faults = [fault]
         assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
         assert desk.committer.degraded is None
         assert desk.told() == []
@@ -121,9 +95,9 @@ async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, can:
 
 async def test_what_failed_at_once_is_not_done_again_for_its_caller(clock: FakeClock) -> None:
     """It may be there all the same: a fault of the commit itself."""
-    store = Quick()
+    store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
-        store.can = FULL
+        store.faults = [Fault(method="inline", error=FULL)]
         with pytest.raises(type(FULL)):
             await desk.committer.write(Delete(1))
         assert desk.committer.degraded == FULL.code
@@ -134,10 +108,10 @@ async def test_what_failed_at_once_is_not_done_again_for_its_caller(clock: FakeC
 
 
 async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
-    store = Quick(FULL)
+    store = scripted(FULL, has_inline=True)
     async with committing(store, clock) as desk:
         desk.keep(Delete(1))
         await degraded(desk, store)
         with pytest.raises(type(FULL)):
             await desk.committer.write(Delete(2))
-        assert store.at_once == []
+        assert store.inlined == []

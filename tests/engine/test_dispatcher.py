@@ -17,8 +17,8 @@ from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import AttemptStarted, JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import claimed, going, registry_of, turns
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import claimed, going, registry_of, turns
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 NOW = to_micros(FakeClock().time)
 SECOND = 1_000_000
@@ -204,7 +204,7 @@ async def test_jobs_held_back_by_the_limit_run_when_another_owner_finishes(datab
             one._engine_here().drain("test")  # so that only the other can go on
             gates["one"].set()
             await first.result()
-            assert (await next_event(events, AttemptStarted)).job_id == second.id
+            assert (await next_fact(events, AttemptStarted)).job_id == second.id
             assert two.stats().by_type["shared"].processing == 1
             gates["two"].set()
             await third.result()
@@ -218,6 +218,6 @@ async def test_a_scheduled_job_runs_at_its_time_and_not_before(clock: FakeClock)
         sooner = await runner.enqueue(unlimited.using(delay="5s"))
         events = runner.watch()
         clock.advance(5)
-        assert (await next_event(events, JobCompleted)).job_id == sooner.id
+        assert (await next_fact(events, JobCompleted)).job_id == sooner.id
         clock.advance(5)
-        assert (await next_event(events, JobCompleted)).job_id == later.id
+        assert (await next_fact(events, JobCompleted)).job_id == later.id

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobDead, JobRunner, Status, StoreError, StoreUnavailable, job
+from aiojobs_lite import JobDead, JobRunner, Status, StoreUnavailable, job
 from aiojobs_lite.engine import engine as module
 from aiojobs_lite.engine.change_watcher import Watcher
 from aiojobs_lite.engine.committer import Committer
@@ -18,9 +18,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
-from aiojobs_lite.model.writes import Cancel, Claim, Finish, Tick, Unpark, Write
-from aiojobs_lite.stores.base import Applied
-from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.model.writes import Cancel, Claim, Finish, Tick, Unpark
 from aiojobs_lite.telemetry.facts import (
     EndRefused,
     JobCompleted,
@@ -31,8 +29,9 @@ from aiojobs_lite.telemetry.facts import (
     TypesUnclaimed,
 )
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Faulty, faulty, only, turns
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import faulty, turns
+from tests.helpers.fault_store import FULL, Fault, FaultStore, Kind, holding
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 DEAD_OWNER = "0123456789abcdef"
 REJECTED = StoreRejected("SQLITE_TOOBIG: string or blob too big")
@@ -49,20 +48,20 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, database: Path) -> Faulty:
-    return faulty(monkeypatch, database)
+def store(database: Path) -> FaultStore:
+    return faulty(database)
 
 
 @pytest.fixture
-def runner(database: Path, clock: FakeClock, store: Faulty) -> JobRunner:
-    return JobRunner(database, jobs=[quick], clock=clock)
+def runner(clock: FakeClock, store: FaultStore) -> JobRunner:
+    return JobRunner(store, jobs=[quick], clock=clock)
 
 
-async def tried_again(clock: FakeClock, store: Faulty) -> None:
+async def tried_again(clock: FakeClock, store: FaultStore) -> None:
     """The committer, which pauses, begins its next try; if the test's fault lasts, it pauses again."""
-    tries = store.tries
+    tries = store.calls["apply"]
     clock.advance(0.5)
-    await until(lambda: store.tries > tries)
+    await until(lambda: store.calls["apply"] > tries)
 
 
 async def claimed_by_the_dead(runner: JobRunner) -> list[int]:
@@ -83,14 +82,14 @@ async def orphaned(database: Path, clock: FakeClock) -> int:
 
 
 async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
-    runner: JobRunner, clock: FakeClock, store: Faulty
+    runner: JobRunner, clock: FakeClock, store: FaultStore
 ) -> None:
     async with asyncio.timeout(PATIENCE), runner:
         events = runner.watch()
         assert runner.stats().degraded is None
-        store.fault = only(FULL, Finish)
+        store.faults = [Fault(error=FULL, when=holding(Finish))]
         handles = [await runner.enqueue(quick, 5)]
-        assert "SQLITE_FULL" in (await next_event(events, StoreDegraded)).reason
+        assert "SQLITE_FULL" in (await next_fact(events, StoreDegraded)).reason
         assert runner.stats().degraded == "SQLITE_FULL"
         for _ in range(3):
             await tried_again(clock, store)
@@ -98,9 +97,9 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
                 await runner.enqueue(quick, 6)
             assert caught.value.code == "SQLITE_FULL"
             assert (await handles[0].job()).status is Status.PROCESSING  # reading goes on
-        store.fault = lambda _: None
+        store.faults.clear()
         await tried_again(clock, store)
-        assert (await next_event(events, JobCompleted)).job_id == handles[0].id
+        assert (await next_fact(events, JobCompleted)).job_id == handles[0].id
         assert await handles[0].result() == 5
         assert runner.stats().degraded is None
         assert await (await runner.enqueue(quick, 7)).result() == 7
@@ -110,67 +109,49 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
 
 
 async def test_many_results_survive_a_store_that_fails_again_and_again(
-    runner: JobRunner, clock: FakeClock, store: Faulty
+    runner: JobRunner, clock: FakeClock, store: FaultStore
 ) -> None:
-    failures = 0
-
-    def every_other(writes: Sequence[Write]) -> StoreError | None:
-        nonlocal failures
-        if store.tries % 2 or not any(isinstance(write, Finish) for write in writes):
-            return None
-        failures += 1
-        return FULL
-
+    ends = holding(Finish)
+    every_other = Fault(error=FULL, when=lambda units: store.calls["apply"] % 2 == 0 and ends(units))
     async with asyncio.timeout(PATIENCE), runner:
         handles = await runner.enqueue_many([quick.bind(n) for n in range(250)])
-        store.fault = every_other
+        store.faults = [every_other]
         results = asyncio.ensure_future(asyncio.gather(*(handle.result() for handle in handles)))
         while not results.done():
             clock.advance(0.5)
             await turns(5)
         assert await results == list(range(250))
-        assert failures
+        assert store.was_met(every_other)
         assert runner.stats().degraded is None
         assert (runner.stats().completed, runner.stats().refused_ends) == (250, 0)
 
 
 async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
-    database: Path, clock: FakeClock, store: Faulty, runner: JobRunner
+    database: Path, clock: FakeClock, store: FaultStore, runner: JobRunner
 ) -> None:
     """The repeated end finds its job ended; who awaits it is told all the same."""
-    applied = SqliteStore.apply
-    doubtful = True
-
-    async def apply(writes: Sequence[Write], now: int) -> Applied:
-        nonlocal doubtful
-        answer = await applied(store, writes, now)
-        if doubtful and any(isinstance(write, Finish) for write in writes):
-            doubtful = False
-            raise StoreUnavailable("SQLITE_IOERR", "in the commit itself")
-        return answer
-
-    store.apply = apply  # type: ignore[method-assign]  # the commit in doubt
+    store.faults = [Fault(Kind.AFTER, at=1, when=holding(Finish))]
     async with asyncio.timeout(PATIENCE), runner:
         events = runner.watch()
         handle = await runner.enqueue(quick, 3)
         result = asyncio.ensure_future(handle.result())
-        await next_event(events, StoreDegraded)
+        await next_fact(events, StoreDegraded)
         clock.advance(0.5)
-        assert (await next_event(events, EndRefused)).job_id == handle.id
+        assert (await next_fact(events, EndRefused)).job_id == handle.id
         assert await result == 3
         assert runner.stats().refused_ends == 1
         assert (runner.stats().completed, runner.stats().processing) == (1, 0)
 
 
 async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
-    runner: JobRunner, store: Faulty, database: Path, monkeypatch: pytest.MonkeyPatch
+    runner: JobRunner, store: FaultStore, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_FLUSH", 0.01)
     async with asyncio.timeout(PATIENCE):
         async with runner:
-            store.fault = only(FULL, Finish)
+            store.faults = [Fault(error=FULL, when=holding(Finish))]
             handle = await runner.enqueue(quick)
-            await next_event(runner.watch(), StoreDegraded)
+            await next_fact(runner.watch(), StoreDegraded)
         monkeypatch.undo()
         async with JobRunner(database, jobs=[quick]) as second:
             await second.run_until_idle()
@@ -181,11 +162,8 @@ async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
 # A write that the store rejects.
 
 
-async def test_a_rejected_call_fails_alone(runner: JobRunner, store: Faulty) -> None:
-    def rejects(writes: Sequence[Write]) -> StoreError | None:
-        return REJECTED if any(isinstance(write, Cancel) and write.id == 2 for write in writes) else None
-
-    store.fault = rejects
+async def test_a_rejected_call_fails_alone(runner: JobRunner, store: FaultStore) -> None:
+    store.faults = [Fault(Kind.REJECTED, when=holding(Cancel, id=2))]
     async with asyncio.timeout(PATIENCE), runner:
         handles = await runner.enqueue_many([quick.using(delay="1h").bind(n) for n in range(4)])
         answers = await asyncio.gather(*(handle.cancel() for handle in handles), return_exceptions=True)
@@ -194,11 +172,8 @@ async def test_a_rejected_call_fails_alone(runner: JobRunner, store: Faulty) -> 
         assert (runner.stats().cancelled, runner.stats().pending) == (3, 1)
 
 
-async def test_a_result_that_the_store_rejects_still_ends_its_job(runner: JobRunner, store: Faulty) -> None:
-    def rejects(writes: Sequence[Write]) -> StoreError | None:
-        return REJECTED if any(isinstance(write, Finish) and write.result == "13" for write in writes) else None
-
-    store.fault = rejects
+async def test_a_result_that_the_store_rejects_still_ends_its_job(runner: JobRunner, store: FaultStore) -> None:
+    store.faults = [Fault(Kind.REJECTED, when=holding(Finish, result="13"))]
     async with asyncio.timeout(PATIENCE), runner:
         handles = await runner.enqueue_many([quick.bind(n) for n in range(12, 16)])
         answers = await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
@@ -209,7 +184,7 @@ async def test_a_result_that_the_store_rejects_still_ends_its_job(runner: JobRun
 
 
 async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
-    runner: JobRunner, clock: FakeClock, store: Faulty
+    runner: JobRunner, clock: FakeClock, store: FaultStore
 ) -> None:
     ran: list[int] = []
 
@@ -219,13 +194,13 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         return 1
 
     async with asyncio.timeout(PATIENCE), runner:
-        store.fault = only(REJECTED, Finish)
+        store.faults = [Fault(error=REJECTED, when=holding(Finish))]
         handle = await runner.enqueue(noted)
         await until(lambda: ran == [1])
         executor = runner._engine_here()._executor
         await until(lambda: handle.id not in executor.holding())  # given up
         assert (await handle.job()).status is Status.PROCESSING
-        store.fault = lambda _: None
+        store.faults.clear()
         result = asyncio.ensure_future(handle.result())
         while not result.done():
             clock.advance(2)
@@ -235,20 +210,20 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         assert ((await handle.job()).attempts, (await handle.job()).interruptions) == (1, 1)
 
 
-async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock: FakeClock, store: Faulty) -> None:
+async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock: FakeClock, store: FaultStore) -> None:
     @runner.cron("* * * * *")
     async def report() -> None: ...
 
     async with asyncio.timeout(PATIENCE), runner:
         events = runner.watch()
-        store.fault = only(FULL, Tick)
+        store.faults = [Fault(error=FULL, when=holding(Tick))]
         clock.advance("1m")
-        await next_event(events, StoreDegraded)
-        store.fault = lambda _: None
+        await next_fact(events, StoreDegraded)
+        store.faults.clear()
         clock.advance(0.5)
-        await next_event(events, StoreRecovered)
+        await next_fact(events, StoreRecovered)
         clock.advance(0.5)
-        assert (await next_event(events, TickFired)).tick == FakeClock().time.replace(minute=1)
+        assert (await next_fact(events, TickFired)).tick == FakeClock().time.replace(minute=1)
         await runner.run_until_idle()
         assert runner.stats().by_type["report"].completed == 1
 
@@ -264,7 +239,7 @@ async def test_the_start_rescues_and_those_who_await_the_job_are_told(
     runner = JobRunner(database, jobs=[quick], clock=clock)
     events = runner.watch()
     async with asyncio.timeout(PATIENCE), runner:
-        assert await next_event(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
+        assert await next_fact(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
         await runner.run_until_idle()
         found = await runner.jobs.get(job_id)
         assert (found.status, found.attempts, found.crashes) == (Status.COMPLETED, 2, 1)
@@ -282,7 +257,7 @@ async def test_who_awaits_a_job_that_is_lost_once_too_often_is_told(database: Pa
         for _ in range(3):
             assert await claimed_by_the_dead(runner) == [handle.id]
             assert not result.done()
-            rescued = asyncio.ensure_future(next_event(events, OwnerRescued))
+            rescued = asyncio.ensure_future(next_fact(events, OwnerRescued))
             while not rescued.done():
                 clock.advance(2)
                 await turns(5)
@@ -300,18 +275,18 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
     how: str,
 ) -> None:
     job_id = await orphaned(database, clock)
-    store = faulty(monkeypatch, database)
+    store = faulty(database)
     if how == "read fails":
-        store.read_fault = lambda _: FULL
+        store.faults = [Fault(method="ask", error=FULL)]
     else:
         monkeypatch.setattr(module, "_FIRST_RESCUE", 0)
-    runner = JobRunner(database, jobs=[quick], clock=clock)
+    runner = JobRunner(store, jobs=[quick], clock=clock)
     async with asyncio.timeout(PATIENCE), runner:
         assert "the first rescue is put off" in caplog.text
         assert (await runner.jobs.get(job_id)).status is Status.PROCESSING
-        store.read_fault = lambda _: None
+        store.faults.clear()
         events = runner.watch()
-        completed = asyncio.ensure_future(next_event(events, JobCompleted))
+        completed = asyncio.ensure_future(next_fact(events, JobCompleted))
         while not completed.done():
             clock.advance(2)
             await turns(5)
@@ -319,13 +294,13 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
 
 
 async def test_a_start_whose_first_write_fails_opens_nothing(
-    runner: JobRunner, store: Faulty, owner_files: Callable[[], list[str]]
+    runner: JobRunner, store: FaultStore, owner_files: Callable[[], list[str]]
 ) -> None:
-    store.fault = only(FULL, Unpark)
+    store.faults = [Fault(error=FULL, when=holding(Unpark))]
     with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
         await runner.__aenter__()
     assert owner_files() == []
-    store.fault = lambda _: None
+    store.faults.clear()
     async with asyncio.timeout(PATIENCE), runner:
         assert await (await runner.enqueue(quick, 2)).result() == 2
 
@@ -338,7 +313,7 @@ async def test_jobs_of_types_that_nobody_registered_are_named_at_the_start(datab
         await both.enqueue_many([elsewhere.bind(), elsewhere.bind()])
     events = runner.watch()
     async with runner:
-        assert await next_event(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
+        assert await next_fact(events, TypesUnclaimed) == TypesUnclaimed("elsewhere (2)")
         assert runner.stats().unclaimed == {"elsewhere": 2}
 
 
@@ -428,14 +403,14 @@ async def test_after_a_jump_of_the_clock_a_schedule_fires(clock: FakeClock) -> N
         assert await ticked.wait()
 
 
-async def test_a_read_that_fails_is_told_to_its_caller_and_to_nobody_else(runner: JobRunner, store: Faulty) -> None:
+async def test_a_read_that_fails_is_told_to_its_caller_and_to_nobody_else(runner: JobRunner, store: FaultStore) -> None:
     async with asyncio.timeout(PATIENCE), runner:
-        store.read_fault = lambda _: FULL
+        store.faults = [Fault(method="ask", error=FULL)]
         with pytest.raises(StoreUnavailable):
             await runner.jobs.list()
         assert await (await runner.enqueue(quick, 1)).result() == 1  # writing goes on
         assert runner.stats().degraded is None
-        store.read_fault = lambda _: None
+        store.faults.clear()
         assert len(await runner.jobs.list()) == 1
 
 

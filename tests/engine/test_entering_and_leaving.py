@@ -6,11 +6,10 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,11 +17,12 @@ from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, 
 from aiojobs_lite.engine import engine as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.model.writes import Claim, Unpark
+from aiojobs_lite.model.writes import Claim, Unit, Unpark
 from aiojobs_lite.telemetry.facts import JobEnqueued
-from tests.engine.support import faulty
-from tests.processes.support import program
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import faulty
+from tests.helpers.fault_store import Fault, holding
+from tests.helpers.programs import program
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @job
@@ -88,7 +88,7 @@ async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(datab
         events = runner.watch()
         tasks = [asyncio.ensure_future(enqueues()) for _ in range(50)]
         for _ in range(500):
-            await next_event(events, JobEnqueued)
+            await next_fact(events, JobEnqueued)
         if is_locked:
             with locked(database):
                 took = await left(runner)
@@ -196,22 +196,22 @@ async def test_a_claim_that_is_rejected_alone_is_told_and_tried_again_after_a_pa
     monkeypatch: pytest.MonkeyPatch, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_RESTART_PAUSE", 0.1)
-    store, tries = faulty(monkeypatch, database), list[float]()
+    store, tries = faulty(database), list[float]()
 
-    def rejects(writes: Any) -> StoreError | None:
-        if not any(isinstance(write, Claim) for write in writes) or len(tries) > 100:  # that would be spinning
-            return None
-        if len(writes) == 1:
+    def claims(units: Sequence[Unit]) -> bool:
+        if not holding(Claim)(units) or len(tries) > 100:  # that would be spinning
+            return False
+        if len(units) == 1:
             tries.append(time.monotonic())
-        return StoreRejected("SQLITE_CONSTRAINT: not this time")
+        return True
 
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick]) as runner:
+    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick]) as runner:
         await runner.run_until_idle()
-        store.fault = rejects
+        store.faults = [Fault(error=StoreRejected("SQLITE_CONSTRAINT: not this time"), when=claims)]
         handle = await runner.enqueue(quick, 7)  # saved, though its transaction was rejected
         await until(lambda: len(tries) >= 4, 0.01)
         assert (await handle.job()).status is Status.PENDING
-        store.fault = lambda _: None
+        store.faults.clear()
         assert await handle.result() == 7
     assert min(later - earlier for earlier, later in pairwise(tries)) >= 0.1
     assert caplog.text.count("not this time") == len(tries)

@@ -22,8 +22,8 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStuck, EndRefused, Fact, JobCompleted
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import claimed, heard, names, registry_of, turns
-from tests.support import PATIENCE, until
+from tests.helpers.engine import claimed, heard, names, registry_of, turns
+from tests.helpers.waiting import PATIENCE, until
 
 REJECTED = StoreRejected("it has a surrogate in it")
 Done = Callable[[Any, StoreError | None], None]

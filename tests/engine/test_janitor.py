@@ -20,8 +20,8 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import going, heard, registry_of, turns
-from tests.support import PATIENCE, until
+from tests.helpers.engine import going, heard, registry_of, turns
+from tests.helpers.waiting import PATIENCE, until
 
 
 @job(max_attempts=2)

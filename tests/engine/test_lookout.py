@@ -14,8 +14,8 @@ from aiojobs_lite.engine.loop_monitor import Lookout
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked
 from aiojobs_lite.telemetry.meters import Metrics
-from tests.engine.support import going, heard
-from tests.support import PATIENCE, until
+from tests.helpers.engine import going, heard
+from tests.helpers.waiting import PATIENCE, until
 
 
 class Desk:

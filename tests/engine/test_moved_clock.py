@@ -15,8 +15,9 @@ from aiojobs_lite.policy.outcomes import Snooze
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.facts import Fact, JobSnoozed, StoreDegraded, StoreRecovered, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, faulty, only
-from tests.support import PATIENCE, MovedClock, next_event, until
+from tests.helpers.engine import faulty
+from tests.helpers.fault_store import FULL, Fault, holding
+from tests.helpers.waiting import PATIENCE, MovedClock, next_fact, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ async def test_a_delayed_job_runs_at_its_new_time_when_the_clock_steps_forward()
     async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[quick, snoozes_once], clock=clock) as runner:
         events = runner.watch()
         snoozed = await runner.enqueue(snoozes_once)
-        await next_event(events, JobSnoozed)
+        await next_fact(events, JobSnoozed)
         delayed = await runner.enqueue(quick.using(delay="1h"), 9)
         await runner.run_until_idle()
         clock.offset += 3599.5  # not quite: neither is due yet, and the wait for it is a new one
@@ -46,19 +47,17 @@ async def test_a_delayed_job_runs_at_its_new_time_when_the_clock_steps_forward()
         assert await snoozed.result() == "woken"
 
 
-async def test_a_store_recovers_after_its_pause_when_the_clock_steps_back(
-    monkeypatch: pytest.MonkeyPatch, database: Path
-) -> None:
-    clock, store = MovedClock(), faulty(monkeypatch, database)
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], clock=clock) as runner:
+async def test_a_store_recovers_after_its_pause_when_the_clock_steps_back(database: Path) -> None:
+    clock, store = MovedClock(), faulty(database)
+    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick], clock=clock) as runner:
         events = runner.watch()
-        store.fault = only(FULL, Insert)
+        store.faults = [Fault(error=FULL, when=holding(Insert))]
         with pytest.raises(StoreUnavailable):
             await runner.enqueue(quick)
-        await next_event(events, StoreDegraded)
+        await next_fact(events, StoreDegraded)
         clock.offset -= 3600  # within the first pause, or in one of those that follow
-        store.fault = lambda _: None
-        await next_event(events, StoreRecovered)
+        store.faults.clear()
+        await next_fact(events, StoreRecovered)
         assert await (await runner.enqueue(quick, 5)).result() == 5
 
 

@@ -29,8 +29,9 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.model.writes import Delete
 from aiojobs_lite.telemetry.facts import DrainStarted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, faulty
-from tests.support import PATIENCE, next_event, unmeasured, until
+from tests.helpers.engine import faulty
+from tests.helpers.fault_store import FULL, Fault
+from tests.helpers.waiting import PATIENCE, next_fact, unmeasured, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -217,13 +218,13 @@ async def test_without_a_running_loop_the_runner_says_what_to_use(runner: JobRun
     assert "Use enqueue_threadsafe from a thread" in str(told[0])
 
 
-async def test_a_fault_reaches_the_thread_that_enqueues(monkeypatch: pytest.MonkeyPatch, database: Path) -> None:
-    store = faulty(monkeypatch, database)
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick]) as runner:
-        store.fault = lambda _: FULL
+async def test_a_fault_reaches_the_thread_that_enqueues(database: Path) -> None:
+    store = faulty(database)
+    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick]) as runner:
+        store.faults = [Fault(error=FULL)]
         with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
             await asyncio.to_thread(runner.enqueue_threadsafe, quick)
-        store.fault = lambda _: None
+        store.faults.clear()
         await until(lambda: runner.stats().degraded is None)
         handle = await asyncio.to_thread(runner.enqueue_threadsafe, quick, 4)
         assert await handle.result() == 4
@@ -333,7 +334,7 @@ async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> No
             assert not runner._started
             with pytest.raises(RunnerClosed):
                 await runner.enqueue(quick)
-    assert (await next_event(events, DrainStarted)).why == "a signal"
+    assert (await next_fact(events, DrainStarted)).why == "a signal"
 
 
 async def _entered(runner: JobRunner) -> None:

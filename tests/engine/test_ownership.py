@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite.stores.sqlite.owners import Ownership
-from tests.support import unmeasured
+from tests.helpers.waiting import unmeasured
 
 DEAD = "0123456789abcdef"
 HOLD = """if True:

@@ -14,7 +14,7 @@ import pytest
 from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, job
 from aiojobs_lite.telemetry.facts import AttemptFailed, Fact, JobBecameCancelled, JobBecameDead, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
-from tests.support import PATIENCE, next_event
+from tests.helpers.waiting import PATIENCE, next_fact
 
 
 class BareRetry(Retry):
@@ -91,7 +91,7 @@ async def end_of(raises: Callable[[], Any], kind: type[Fact], **options: Any) ->
         async with asyncio.timeout(PATIENCE), runner:
             events = runner.watch()
             handle = await runner.enqueue(odd)
-            told = await next_event(events, kind)
+            told = await next_fact(events, kind)
             assert told.job_id == handle.id  # type: ignore[attr-defined]  # those asked for have it
             assert await (await runner.enqueue(quick)).result() == "ran"
             assert runner.stats().running == 0

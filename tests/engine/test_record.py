@@ -23,7 +23,7 @@ from aiojobs_lite.telemetry.facts import (
     JobInterrupted,
     JobSnoozed,
 )
-from tests.engine.support import heard, turns
+from tests.helpers.engine import heard, turns
 
 END = Finish(7, "a", 2, "me", Outcome.SUCCEEDED, Status.COMPLETED, 2, 60_000_000, 0, 0, 0, 0)
 FAILURE = Failure("ValueError", "no", None)

@@ -15,9 +15,9 @@ import pytest
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
-from tests.engine.support import turns
-from tests.stores.support import run_child
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import turns
+from tests.helpers.stores import run_child
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 
@@ -248,11 +248,11 @@ async def test_a_sigint_hurries_the_drain(desk: Desk, database: Path) -> None:
         handle = await runner.enqueue(endless)
         await until(entered.is_set)
         signal.raise_signal(SIGTERM)
-        assert (await next_event(events, DrainStarted)).why == "SIGTERM"
+        assert (await next_fact(events, DrainStarted)).why == "SIGTERM"
         await turns()
         assert runner.stats().running == 1  # it is waited for
         signal.raise_signal(SIGINT)
-        finished = await next_event(events, DrainFinished)
+        finished = await next_fact(events, DrainFinished)
         assert (finished.interrupted, finished.left) == (1, 0)
         await runner.enqueue(endless)  # the host has not left: it may still enqueue
         assert (await handle.job()).interruptions == 1

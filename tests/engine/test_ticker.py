@@ -3,83 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiojobs_lite import CronSchedule, JobContext, JobRunner, job
-from aiojobs_lite.clock import to_datetime, to_micros
-from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
-from aiojobs_lite.errors import InvalidJobType, StoreError
+from aiojobs_lite import JobContext, JobRunner
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.engine.ticker import CatchUp, Overlap
+from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.model.writes import SetSchedule, Tick, TickAnswer
-from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import Fact, StoreDegraded, TickFired, TickSkipped
-from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, faulty, going, heard, turns
-from tests.support import PATIENCE, next_event, until
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-def schedule(
-    name: str = "report", expression: str = "* * * * *", catch_up: CatchUp = "latest", overlap: Overlap = "skip"
-) -> Schedule:
-    @job(name=name)
-    async def handler(ctx: JobContext) -> None: ...
-
-    return Schedule(name, handler, CronSchedule(expression), catch_up, overlap)
-
-
-class Desk:
-    """A ticker whose writes are answered by the test: `fired` unless it says otherwise."""
-
-    def __init__(self, clock: FakeClock, *schedules: Schedule) -> None:
-        self.bus = Bus()
-        self.told: Callable[[], list[Fact]] = heard(self.bus)
-        self.metrics = Metrics()
-        self.ticks: list[Tick] = []
-        self.answers: list[TickAnswer | StoreError] = []
-        self.ticker = Ticker(list(schedules), clock, self.bus, self.metrics, self._write)
-
-    async def _write(self, write: Any) -> TickAnswer:
-        answer = self.answers.pop(0) if self.answers else TickAnswer("fired", len(self.ticks) + 1)
-        await asyncio.sleep(0)
-        if isinstance(answer, StoreError):
-            raise answer
-        self.ticks.append(write)
-        return answer
-
-    def minutes(self) -> list[float]:
-        """The instants of the ticks that were written, in minutes after the start."""
-        return [(to_datetime(tick.tick) - START) / MINUTE for tick in self.ticks]
+from tests.helpers.engine import faulty, going, turns
+from tests.helpers.fault_store import FULL, Fault, holding
+from tests.helpers.ticker import MINUTE, START, Desk, schedule, ticking, written
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock(START)
-
-
-@asynccontextmanager
-async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Desk]:
-    """A running ticker; `stored`: the next tick in the store, in minutes after the start."""
-    desk = Desk(clock, *schedules)
-    first = [write.next_tick for write in desk.ticker.first(clock.now())]
-    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)])
-    async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
-        await turns(3)
-        yield desk
-
-
-async def written(desk: Desk, count: int) -> None:
-    await until(lambda: len(desk.ticks) == count)
-    await turns()
-    assert len(desk.ticks) == count
 
 
 async def test_a_new_schedule_fires_at_its_next_instant_and_not_for_the_past(clock: FakeClock) -> None:
@@ -334,21 +279,19 @@ async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, cloc
 
 
 async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_start(
-    database: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    database: Path, clock: FakeClock
 ) -> None:
-    store = faulty(monkeypatch, database)
+    store = faulty(database)
     ran: list[datetime] = []
-    runner = cron_runner(database, clock, ran, catch_up="all", overlap="queue")
+    runner = cron_runner(store, clock, ran, catch_up="all", overlap="queue")
     third = to_micros(START + 3 * MINUTE)
     async with asyncio.timeout(PATIENCE):
         async with runner:
-            store.fault = lambda writes: (
-                FULL if any(type(one) is Tick and one.tick == third for one in writes) else None
-            )
+            store.faults = [Fault(error=FULL, when=holding(Tick, tick=third))]
             events = runner.watch()
             clock.jump_to(START + 5 * MINUTE)
-            await next_event(events, StoreDegraded)  # and it never recovers: as if the process were killed now
-        store.fault = lambda writes: None
+            await next_fact(events, StoreDegraded)  # and it never recovers: as if the process were killed now
+        store.faults.clear()
         async with runner:
             await runner.run_until_idle()
             assert runner.stats().completed == 5
@@ -373,13 +316,13 @@ async def test_a_tick_whose_predecessor_still_runs_is_skipped_or_queued(
         events = runner.watch()
         clock.advance("1m")
         await entered.wait()
-        assert (await next_event(events, TickFired)).tick == START + MINUTE
+        assert (await next_fact(events, TickFired)).tick == START + MINUTE
         for minute in (2, 3):
             clock.advance("1m")
             if overlap == "queue":
-                assert (await next_event(events, TickFired)).tick == START + minute * MINUTE
+                assert (await next_fact(events, TickFired)).tick == START + minute * MINUTE
             else:
-                assert await next_event(events, TickSkipped) == TickSkipped("slow", START + minute * MINUTE, "overlap")
+                assert await next_fact(events, TickSkipped) == TickSkipped("slow", START + minute * MINUTE, "overlap")
         release.set()
         await runner.run_until_idle()
         assert len(ran) == runs

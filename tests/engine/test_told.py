@@ -13,14 +13,16 @@ from aiojobs_lite.engine import change_watcher as watcher_module
 from aiojobs_lite.engine import engine as engine_module
 from aiojobs_lite.engine.change_watcher import Watcher
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Delete, TickAnswer
 from aiojobs_lite.stores.sqlite.owners import Ownership
 from aiojobs_lite.telemetry.facts import JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, Scripted, faulty, going, turns
-from tests.engine.test_committer import committing, one_group
-from tests.engine.test_ticker import schedule, ticking
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.committer import committing, one_group, scripted
+from tests.helpers.engine import faulty, going, turns
+from tests.helpers.fault_store import FULL, Fault
+from tests.helpers.ticker import schedule, ticking
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 REJECTED = StoreRejected("x")
 
@@ -65,7 +67,7 @@ async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(data
         events = works.watch()
         await looked(waits)
         release.set()
-        await next_event(events, JobCompleted)
+        await next_fact(events, JobCompleted)
         await waits.enqueue(late)  # before its watcher looks
         async with asyncio.timeout(PATIENCE):
             assert await result == 7
@@ -153,17 +155,20 @@ async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytes
         return 7
 
     async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[held]):
-        store = faulty(monkeypatch, database)
-        async with JobRunner(database, jobs=[held], max_running=0) as waits:
+        store = faulty(database)
+        async with JobRunner(store, jobs=[held], max_running=0) as waits:
             handle = await waits.enqueue(held)
             result = asyncio.ensure_future(handle.result())
             await entered.wait()
             await looked(waits)
-            failures = [FULL]
-            store.read_fault = lambda which: failures.pop() if failures and which.ids else None
+            store.faults = [Fault(method="ask", error=FULL, at=1, when=asks_for_ids)]
             release.set()
             async with asyncio.timeout(PATIENCE):
                 assert await result == 7
+
+
+def asks_for_ids(query: object) -> bool:
+    return isinstance(query, FindJobs) and bool(query.ids)
 
 
 async def test_the_age_of_what_waits_is_known_while_all_slots_are_taken(database: Path) -> None:
@@ -217,7 +222,7 @@ async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> Non
 
 async def test_a_callback_that_fails_loses_no_other_answer() -> None:
     clock = FakeClock()
-    store = Scripted()
+    store = scripted()
     async with committing(store, clock) as desk:
 
         def bad(_write: object, _answer: object, _error: object) -> None:

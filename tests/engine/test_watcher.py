@@ -13,8 +13,9 @@ from aiojobs_lite.engine import change_watcher as module
 from aiojobs_lite.engine.change_watcher import LOOK_EVERY, Watcher
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import FULL, going, turns
-from tests.support import PATIENCE, until
+from tests.helpers.engine import going, turns
+from tests.helpers.fault_store import FULL
+from tests.helpers.waiting import PATIENCE, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

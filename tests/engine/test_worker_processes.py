@@ -19,9 +19,9 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.test_calls import alive, in_process, outside, pid_in, started
-from tests.processes.support import program
-from tests.support import PATIENCE, next_event
+from tests.helpers.calls import in_process, outside, pid_in, started
+from tests.helpers.programs import alive, program
+from tests.helpers.waiting import PATIENCE, next_fact
 
 MUCH = 300_000  # bytes; a pipe holds 65,536
 
@@ -102,7 +102,7 @@ async def test_a_job_that_waits_for_a_process_does_not_use_up_its_time(
         events = runner.watch()
         handles = [await runner.enqueue(waits, str(tmp_path / f"pid{n}"), str(tmp_path / f"go{n}")) for n in range(3)]
         for _ in handles:
-            await next_event(events, AttemptStarted)
+            await next_fact(events, AttemptStarted)
         order: list[int] = []
         for _ in handles:
             await outside(lambda: len(list(tmp_path.glob("pid*"))) > len(order))
@@ -183,7 +183,7 @@ async def test_what_was_raised_in_another_process_is_tried_again_or_not_as_its_t
             events = runner.watch()
             handle = await runner.enqueue(name)
             if name in {"again", "as ever"}:
-                await next_event(events, AttemptFailed)
+                await next_fact(events, AttemptFailed)
             else:
                 with pytest.raises(JobDead, match="is not to be tried again"):
                     await handle.result(PATIENCE)
@@ -203,7 +203,8 @@ async def test_a_worker_process_that_holds_its_interpreter_does_not_outlive_a_ki
     script = f"""if True:
         import asyncio
         from aiojobs_lite import JobRunner
-        from tests.engine.test_worker_processes import counts_for_long, in_process
+        from tests.engine.test_worker_processes import counts_for_long
+        from tests.helpers.calls import in_process
         async def main():
             counts = in_process(counts_for_long)
             async with JobRunner(":memory:", jobs=[counts]) as runner:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.model.writes import Claim, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded
-from tests.stores.support import connected, contents, run_child
-from tests.support import PATIENCE, next_event, until
-
-NOBODY = 65534
+from tests.helpers.stores import connected, contents, run_child
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @job
@@ -169,29 +166,14 @@ async def test_the_database_of_an_application_that_runs_is_refused_and_that_one_
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-# What this user may not write. Root may write everything, hence a program that is not root.
+# What this user may not write. Root may write everything, unless the program gives that up.
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach, which those of pytest are not."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        yield Path(folder)
-
-
-_STARTS_AS_NOBODY = """if True:
-    import asyncio, os, urllib.parse, urllib.request  # what pathlib imports when it first needs it
+_STARTS = """if True:
+    import asyncio
     from aiojobs_lite import JobRunner, job
     from aiojobs_lite.errors import StoreRefused
-    from aiojobs_lite.stores import named_sql
-
-    async def once():
-        async with JobRunner(":memory:"):
-            pass
-
-    named_sql.migrations("aiojobs_lite.stores.sqlite")  # read while it may be
-    asyncio.run(once())
+    from tests.helpers.privileges import obey_permissions
 
     @job
     async def quick(n: int) -> int:
@@ -206,10 +188,7 @@ _STARTS_AS_NOBODY = """if True:
         except BaseException as error:
             print("raised", repr(error))
 
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid({nobody})
-        os.setuid({nobody})
+    obey_permissions()
     asyncio.run(main())
 """
 
@@ -225,20 +204,17 @@ _STARTS_AS_NOBODY = """if True:
     ],
 )
 async def test_what_this_user_may_not_write_is_refused_with_advice(
-    open_folder: Path, leave: Callable[[Path], Awaitable[None]], locked: str, answer: str
+    tmp_path: Path, leave: Callable[[Path], Awaitable[None]], locked: str, answer: str
 ) -> None:
-    database = open_folder / "app.db"
+    database = tmp_path / "app.db"
     await leave(database)
-    before = contents(open_folder)
-    if os.geteuid() == 0:
-        for entry in (open_folder, *open_folder.iterdir()):
-            os.chown(entry, NOBODY, NOBODY)
+    before = contents(tmp_path)
     if locked == "file":
         database.chmod(0o400)
     elif locked == "directory":
-        open_folder.chmod(0o500)
-    told, complaints = run_child(_STARTS_AS_NOBODY.format(database=str(database), nobody=NOBODY), open_folder)
-    open_folder.chmod(0o700)
+        tmp_path.chmod(0o500)
+    told, complaints = run_child(_STARTS.format(database=str(database)), tmp_path)
+    tmp_path.chmod(0o700)
     assert answer in told
     assert complaints == ""
     if locked == "nothing":
@@ -248,7 +224,7 @@ async def test_what_this_user_may_not_write_is_refused_with_advice(
         with connected(database) as connection:
             assert connection.execute("SELECT type FROM pauses").fetchall() == [("x",)]
     else:
-        assert contents(open_folder).get("app.db") == before.get("app.db")
+        assert contents(tmp_path).get("app.db") == before.get("app.db")
 
 
 # What no look at the start can find.
@@ -273,7 +249,7 @@ async def test_a_page_that_shows_its_damage_late_degrades_the_runner_once_and_fo
     runner = JobRunner(bad, jobs=[padded, quick])
     events = runner.watch()
     async with asyncio.timeout(PATIENCE), runner:
-        assert "SQLITE_CORRUPT" in (await next_event(events, StoreDegraded)).reason
+        assert "SQLITE_CORRUPT" in (await next_fact(events, StoreDegraded)).reason
         tried = caplog.text.count("degraded:")
         assert runner._engine is not None
         store, claims = runner._engine.store, 0

@@ -21,10 +21,11 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.engine.support import FULL, faulty, turns
-from tests.faults.cancelling import WAYS, Call, at_every_moment, nothing_left
-from tests.stores import support as rows
-from tests.support import PATIENCE, until
+from tests.helpers import stores as rows
+from tests.helpers.cancelling import WAYS, Call, at_every_moment, nothing_left
+from tests.helpers.engine import faulty, turns
+from tests.helpers.fault_store import FULL, Fault, FaultStore
+from tests.helpers.waiting import PATIENCE, until
 
 EVERY_WAY = pytest.mark.parametrize("way", WAYS)
 SOME_WAYS = pytest.mark.parametrize("way", ["as_it_waits", "at_two_turns", "by_a_task_group"])
@@ -186,6 +187,7 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
 ) -> None:
     entered = asyncio.Event()
     runners: dict[int, JobRunner] = {}
+    stores: dict[int, FaultStore] = {}
     monkeypatch.setattr(engine, "_FLUSH", 0.02)  # it is in vain where the store cannot be written
 
     @job
@@ -194,20 +196,18 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
         await asyncio.Event().wait()
 
     def runner_on(moment: int, **options: Any) -> JobRunner:
-        path = tmp_path / f"{moment}.db"
-        return JobRunner(path, jobs=[endless], drain_timeout=0.01, cancel_grace=1, durability="normal", **options)
+        store = stores[moment] = faulty(tmp_path / f"{moment}.db")
+        return JobRunner(store, jobs=[endless], drain_timeout=0.01, cancel_grace=1, **options)
 
     async def prepare(moment: int) -> Call:
         entered.clear()
         runner = runners[moment] = runner_on(moment)
-        with monkeypatch.context() as patched:
-            store = faulty(patched, tmp_path / f"{moment}.db")
-            await runner.__aenter__()
+        await runner.__aenter__()
         if state != "idle":
             await runner.enqueue(endless)
             await entered.wait()
         if state == "degraded":
-            store.fault = lambda _writes: FULL
+            stores[moment].faults = [Fault(error=FULL)]
 
         async def leaves() -> None:
             await runner.__aexit__(None, None, None)

@@ -17,10 +17,10 @@ from aiojobs_lite import JobContext, JobHandle, JobRunner, Outcome, Status, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.testing.clock import FakeClock
-from tests.conftest import sound
-from tests.faults.cancelling import MOST, at_turn, cut, nothing_left
-from tests.processes.support import program
-from tests.support import PATIENCE
+from tests.helpers.cancelling import MOST, at_turn, cut, nothing_left
+from tests.helpers.databases import sound
+from tests.helpers.programs import program
+from tests.helpers.waiting import PATIENCE
 
 SEEDS = 20
 
@@ -225,7 +225,7 @@ async def test_a_handler_that_cancels_stops_nobody_else(handler: Callable[..., A
 
 
 async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_nothing(tmp_path: Path) -> None:
-    async with program("-m", "tests.faults.apps.interrupted", tmp_path, str(SEEDS)) as parent:
+    async with program("-m", "tests.helpers.apps.interrupted", tmp_path, str(SEEDS)) as parent:
         for _ in range(SEEDS):
             await parent.line("ended", "hangs")
         assert await parent.ended() == 0

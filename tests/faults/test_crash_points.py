@@ -2,7 +2,7 @@
 
 After each, what was left is judged: it is sound, every acknowledged job is there, nothing is half done. Every statement
 of the store is tried here, of all others a sample, another one each time (`-p randomly_seed=...` brings one back);
-with CRASH_POINTS=all every point is. One alone: `python -m tests.faults.apps.points FOLDER POINT`, as it is printed.
+with CRASH_POINTS=all every point is. One alone: `python -m tests.helpers.apps.points FOLDER POINT`, as it is printed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from queue import SimpleQueue
 import pytest
 
 from aiojobs_lite.runner.runner import Durability
-from tests.faults.apps.points import CALLS, Point, Verdict
-from tests.processes.support import ROOT
+from tests.helpers.apps.points import CALLS, Point, Verdict
+from tests.helpers.programs import ROOT
 
 AT_ONCE = 2
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed; .ci/run installs it")
@@ -36,7 +36,7 @@ class Laboratory:
     def __init__(self, folder: Path) -> None:
         unmeasured = {name: "" for name in os.environ if name.startswith("COVERAGE_")}  # most lives end unmeasured
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.apps.points", folder],
+            [sys.executable, "-m", "tests.helpers.apps.points", folder],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **unmeasured},
         )  # fmt: skip
 

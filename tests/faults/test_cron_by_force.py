@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidSchedule
-from tests.faults.calendar import DAY, HOUR, MINUTE, SECOND, Rule, changes, ticks, utc
+from tests.helpers.calendar import DAY, HOUR, MINUTE, SECOND, Rule, changes, ticks, utc
 
 T = TypeVar("T")
 ODD_DAYS = (

@@ -17,8 +17,8 @@ from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
-from tests.conftest import sound
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.databases import sound
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 SIZE = 4 * 2**20  # bytes of the small disk
 FAULTS = ("SQLITE_FULL", "SQLITE_IOERR")
@@ -137,7 +137,7 @@ class Application:
         await self.entered.wait()
         disk.fill()
         await self.is_refused()
-        assert (await next_event(events, StoreDegraded)).reason
+        assert (await next_fact(events, StoreDegraded)).reason
         self.release.set()
         await until(lambda: self.runner.stats().running == 0)
         return handle
@@ -165,7 +165,7 @@ async def test_what_ends_on_a_full_disk_is_saved_when_there_is_room_and_all_goes
             assert (await handle.job()).status is Status.PROCESSING  # reads go on
         events = runner.watch()
         disk.give_back()
-        await next_event(events, StoreRecovered)
+        await next_fact(events, StoreRecovered)
         assert await handle.result() == 7
         assert ((await handle.job()).attempts, (await handle.job()).history) == (1, ())
         assert await (await runner.enqueue(app.quick, 8)).result() == 8
@@ -199,7 +199,7 @@ async def test_a_little_room_is_used_for_what_ended_and_not_for_a_prune(disk: Di
         pruning = asyncio.ensure_future(app.prune())
         await asyncio.sleep(0)
         disk.give_back(100_000)
-        await next_event(events, StoreRecovered)
+        await next_fact(events, StoreRecovered)
         assert await handle.result() == 7
         with suppress(StoreUnavailable):
             await pruning

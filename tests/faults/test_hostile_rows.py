@@ -15,8 +15,8 @@ import pytest
 from aiojobs_lite import Job, JobRunner, Status, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.testing.clock import FakeClock
-from tests.stores.support import connected
-from tests.support import PATIENCE, until
+from tests.helpers.stores import connected
+from tests.helpers.waiting import PATIENCE, until
 
 NOW = to_micros(FakeClock().time)
 DEAD = "0123456789abcdef"  # an owner that left no file

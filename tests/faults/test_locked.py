@@ -12,8 +12,8 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
-from tests.processes.support import program
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.programs import program
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 HELD = 10.0  # seconds; real ones, as the promise says
 GOES_ON_WITHIN = 1.0  # second, the promise itself
@@ -90,14 +90,14 @@ async def lives_through(database: Path, lock: Lock) -> None:
             locked_at = clock.time()
             app.release[0].set()  # its end cannot be saved now
             await waits_and_is_told(runner)
-            await next_event(events, StoreDegraded)
+            await next_fact(events, StoreDegraded)
             await looks_and_is_refused_at_once(runner, ends)
             ticks = app.ticks
             await asyncio.sleep(locked_at + HELD - clock.time())
             assert runner.stats().degraded == "SQLITE_BUSY"
             assert (await soon.job()).status is Status.PENDING
         async with asyncio.timeout(GOES_ON_WITHIN):
-            await next_event(events, StoreRecovered)
+            await next_fact(events, StoreRecovered)
             assert await ends.result() == 0
             assert await soon.result() == 2
             assert await (await runner.enqueue("quick", 3)).result() == 3

@@ -14,9 +14,9 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
-from tests.processes.support import worker
-from tests.stores.support import connected
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.programs import worker
+from tests.helpers.stores import connected
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def is_told(app: Application) -> None:
     with pytest.raises(StoreUnavailable, match="restart the program") as caught:
         await app.runner.enqueue(app.quick, 2)
     assert caught.value.code == "REPLACED"
-    assert "REPLACED" in (await next_event(events, StoreDegraded)).reason
+    assert "REPLACED" in (await next_fact(events, StoreDegraded)).reason
     assert app.runner.stats().degraded == "REPLACED"
     with pytest.raises(StoreUnavailable):
         await app.runner.enqueue(app.quick, 3)
@@ -164,7 +164,7 @@ async def test_a_file_that_comes_back_is_gone_on_with_and_nothing_is_lost(
         await until(lambda: app.runner.stats().running == 0)
         events = app.runner.watch()
         mend(lost)
-        await next_event(events, StoreRecovered)
+        await next_fact(events, StoreRecovered)
         assert await in_flight.result() == 7
         assert await (await app.runner.enqueue(app.quick, 4)).result() == 4
         await rescue(app)  # the job whose commit was in doubt is given back, if it is there

@@ -21,10 +21,10 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, Fact, JobBecameDead, LoopBlocked
 from aiojobs_lite.testing.clock import FakeClock
-from tests.faults.apps.dying import WAYS, dies
-from tests.processes.apps.worker import held, quick
-from tests.processes.support import looking, program, worker
-from tests.support import PATIENCE, next_event
+from tests.helpers.apps.dying import WAYS, dies
+from tests.helpers.apps.worker import held, quick
+from tests.helpers.programs import looking, program, worker
+from tests.helpers.waiting import PATIENCE, next_fact
 
 # Seconds that a handler blocks its event loop in another process. 30 were tried; longer than every pause between two
 # looks at who is alive is enough.
@@ -147,7 +147,7 @@ def nothing_reaches_the_host() -> Iterator[None]:
 async def all_of(events: Watch, kind: type[Fact], count: int) -> None:
     """Waits for so many events of a kind."""
     for _ in range(count):
-        await next_event(events, kind)
+        await next_fact(events, kind)
 
 
 @MODES
@@ -256,7 +256,7 @@ async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
 ) -> None:
     async with blocked_by(handler) as (runner, events):
         await (await runner.enqueue("heavy")).result()
-        told = await next_event(events, LoopBlocked)
+        told = await next_fact(events, LoopBlocked)
         assert told.seconds >= 1
         assert (told.type, seen in told.stack) == (named, True), told
 
@@ -264,9 +264,9 @@ async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
 async def test_no_job_is_blamed_for_what_the_host_does() -> None:
     async with blocked_by(waits) as (runner, events):
         await runner.enqueue("heavy")
-        await next_event(events, AttemptStarted)
+        await next_fact(events, AttemptStarted)
         stands_still()
-        told = await next_event(events, LoopBlocked)
+        told = await next_fact(events, LoopBlocked)
         assert (told.type, "test_no_job_is_blamed" in told.stack) == ("?", True), told
 
 
@@ -313,10 +313,10 @@ async def test_a_job_that_ends_its_process_in_whatever_way_is_dead_at_the_third_
         handle = await runner.enqueue(dies)
         codes = []
         for attempt in (1, 2, 3):
-            async with program("-m", "tests.faults.apps.dying", database) as child:
+            async with program("-m", "tests.helpers.apps.dying", database) as child:
                 assert await child.line("started") == ["started", str(handle.id), str(attempt)]
                 codes.append(await child.ended())
-        async with program("-m", "tests.faults.apps.dying", database) as child:
+        async with program("-m", "tests.helpers.apps.dying", database) as child:
             await child.line("ready")
             found = await handle.job()
             assert not child.said("started")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import sound
-from tests.processes.support import program
+from tests.helpers.databases import sound
+from tests.helpers.programs import program
 
 MEGABYTE = 2**20
 JOBS = 100_000
@@ -18,7 +18,7 @@ LARGEST_DATABASE = 10 * MEGABYTE  # unpruned it would be over 20
 
 async def soaked(database: Path, style: str, count: int) -> tuple[list[dict[str, int]], list[Any]]:
     """Runs `soaking.py`; what it held now and then, and what it said in the end. It says nothing else."""
-    arguments = ("-W", "error", "-m", "tests.faults.soaking", database, style, str(count))
+    arguments = ("-W", "error", "-m", "tests.helpers.apps.soaking", database, style, str(count))
     async with program(*arguments, COVERAGE_PROCESS_START="") as child:
         while (await child.line())[0] != "end":
             pass

@@ -20,10 +20,10 @@ from aiojobs_lite import Job, JobContext, JobRunner, Outcome, Status, job
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.engine.ticker import CatchUp
 from aiojobs_lite.testing.clock import FakeClock
-from tests.faults.calendar import HOUR, MINUTE, changes, ticks
-from tests.faults.ticking import JOBS
-from tests.processes.support import Child, program
-from tests.support import PATIENCE, MovedClock, until
+from tests.helpers.apps.ticking import JOBS
+from tests.helpers.calendar import HOUR, MINUTE, changes, ticks
+from tests.helpers.programs import Child, program
+from tests.helpers.waiting import PATIENCE, MovedClock, until
 
 PACKAGE = Path(aiojobs_lite.__file__).parent
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -114,7 +114,7 @@ def skipped(child: Child) -> set[int]:
 
 
 def ticking(database: Path, catch_up: CatchUp = "latest") -> AbstractAsyncContextManager[Child]:
-    return program("-m", "tests.faults.ticking", database, catch_up)
+    return program("-m", "tests.helpers.apps.ticking", database, catch_up)
 
 
 def looking(database: Path) -> JobRunner:

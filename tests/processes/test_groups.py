@@ -19,10 +19,10 @@ import pytest
 from aiojobs_lite import Job, JobRunner, Status
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.telemetry.facts import AttemptFailed
-from tests.engine.test_calls import alive, pid_in
-from tests.processes.apps.grouped import waits
-from tests.processes.support import ROOT, Child, members
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.apps.grouped import waits
+from tests.helpers.calls import pid_in
+from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 BOTH = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 @asynccontextmanager
 async def group(database: Path, folder: Path, *how: str, **options: object) -> AsyncIterator[Child]:
     """Starts `apps/grouped.py`, or another script, as the head of a process group of its own; kills it in the end."""
-    how = how or ("-m", "tests.processes.apps.grouped")
+    how = how or ("-m", "tests.helpers.apps.grouped")
     process = await asyncio.create_subprocess_exec(
         sys.executable, *how, str(database), str(folder), json.dumps(options),
         stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT, start_new_session=True,
@@ -75,7 +75,7 @@ async def test_a_group_signalled_in_mid_handler_completes_or_gives_back_its_job(
 
 HOSTED = """
 import asyncio, sys
-from tests.processes.apps import grouped
+from tests.helpers.apps import grouped
 grouped.show_log()
 asyncio.run(grouped.main(sys.argv[1], sys.argv[2], {"drain_timeout": 20, "cancel_grace": 20}))
 """  # as under a server: the library comes into the other process with its first order, not with the main module
@@ -99,7 +99,7 @@ async def test_a_group_signalled_when_a_job_was_just_enqueued_loses_no_attempt(
 ) -> None:
     """The other process is not there yet, or has only begun to start: it does not ignore signals yet."""
     (tmp_path / "go").touch()
-    how = ["-c", HOSTED] if start == "hosted" else ["-m", "tests.processes.apps.grouped"]
+    how = ["-c", HOSTED] if start == "hosted" else ["-m", "tests.helpers.apps.grouped"]
     async with group(database, tmp_path, *how, drain_timeout=PATIENCE, cancel_grace=PATIENCE) as child:
         await child.line("enqueued")
         if moment != "enqueued":
@@ -158,6 +158,6 @@ async def test_a_process_that_dies_while_it_starts_is_interrupted_in_a_drain_and
         assert (interrupted.attempts, interrupted.interruptions) == (0, 1)
         async with runner:
             events = runner.watch()
-            await next_event(events, AttemptFailed)
+            await next_fact(events, AttemptFailed)
             failed = await runner.jobs.get(1)
     assert (failed.attempts, failed.history[-1].error_type) == (1, "BrokenWorkerProcess")

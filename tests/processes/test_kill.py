@@ -9,15 +9,9 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 from aiojobs_lite import JobRunner, Outcome, Status
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.telemetry.facts import AttemptStarted, OwnerRescued
-from tests.processes.apps.worker import JOBS, held, quick
-from tests.processes.support import looking, worker
-from tests.support import PATIENCE, next_event
-
-
-async def rescue(runner: JobRunner) -> None:
-    """Has a runner look after the dead now, not at its next round."""
-    assert runner._engine is not None
-    await runner._engine._janitor.rescue()
+from tests.helpers.apps.worker import JOBS, held, quick
+from tests.helpers.programs import looking, rescue, worker
+from tests.helpers.waiting import PATIENCE, next_fact
 
 
 async def test_a_job_whose_process_was_killed_runs_again_within_a_second_and_no_other_is_touched(
@@ -54,8 +48,8 @@ async def test_a_living_runner_rescues_within_three_seconds(database: Path) -> N
             events, others = living.watch(), living.watch()  # which of the two comes first is open
             killed = time.monotonic()
             await child.kill()
-            assert (await next_event(events, OwnerRescued)).jobs == 1
-            assert (await next_event(others, AttemptStarted)).attempt == 2
+            assert (await next_fact(events, OwnerRescued)).jobs == 1
+            assert (await next_fact(others, AttemptStarted)).attempt == 2
             assert time.monotonic() - killed < 3
             await living.run_until_idle()
             assert (await living.jobs.get(handle.id)).status is Status.COMPLETED

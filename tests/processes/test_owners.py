@@ -11,10 +11,9 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Status, job
 from aiojobs_lite.telemetry.facts import JobCompleted, OwnerRescued
-from tests.processes.apps.worker import held
-from tests.processes.support import looking, worker
-from tests.processes.test_kill import rescue
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.apps.worker import held
+from tests.helpers.programs import looking, rescue, worker
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @job(name="alone", concurrency=1)
@@ -50,9 +49,9 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
             await child.kill()
             events, others = living.watch(), living.watch()  # the rescue may be told of before or after the jobs
             await rescue(living)
-            assert (await next_event(events, OwnerRescued)).jobs == 1
+            assert (await next_fact(events, OwnerRescued)).jobs == 1
             for _ in range(4):
-                await next_event(others, JobCompleted)  # and nobody else did anything
+                await next_fact(others, JobCompleted)  # and nobody else did anything
             assert living.stats().completed == 4
 
 

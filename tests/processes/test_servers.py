@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from aiojobs_lite import JobRunner, Status
-from tests.processes.apps.served import KINDS
-from tests.processes.servers import (
+from tests.helpers.apps.served import KINDS
+from tests.helpers.servers import (
     CODES,
     DRAIN,
     EXPECTED,
@@ -30,8 +30,8 @@ from tests.processes.servers import (
     tried,
     written,
 )
-from tests.processes.serving import SERVERS, Server, running
-from tests.support import until
+from tests.helpers.serving import SERVERS, Server, running
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 UVICORN, _, RELOAD, HYPERCORN, GRANIAN, GUNICORN = SERVERS

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobCancelled, Status
-from tests.processes.apps.shared import LIMIT, limited, runner_on
-from tests.processes.apps.worker import quick
-from tests.processes.support import Child, looking, program, worker
-from tests.support import PATIENCE, until
+from tests.helpers.apps.shared import LIMIT, limited, runner_on
+from tests.helpers.apps.worker import quick
+from tests.helpers.programs import Child, looking, program, worker
+from tests.helpers.waiting import PATIENCE, until
 
 PROCESSES = 4
 SECONDS = int(os.environ.get("SHARE_SECONDS", "4"))  # ticks of the shared schedule that are waited for
@@ -23,7 +23,7 @@ async def test_four_processes_fire_each_tick_once_and_keep_the_limit(database: P
     log = tmp_path / "log"
     async with AsyncExitStack() as stack:
         children = [
-            await stack.enter_async_context(program("-m", "tests.processes.apps.shared", database, log))
+            await stack.enter_async_context(program("-m", "tests.helpers.apps.shared", database, log))
             for _ in range(PROCESSES)
         ]
         for child in children:

@@ -19,9 +19,9 @@ import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.telemetry.facts import DrainStarted
-from tests.processes.apps.worker import two_seconds
-from tests.processes.support import Child, looking, program, worker
-from tests.support import PATIENCE, next_event
+from tests.helpers.apps.worker import two_seconds
+from tests.helpers.programs import Child, looking, program, worker
+from tests.helpers.waiting import PATIENCE, next_fact
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 BOTH = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
@@ -179,7 +179,7 @@ async def test_two_runners_of_one_script_both_finish_before_it_ends(database: Pa
 @asynccontextmanager
 async def served(database: Path, **options: object) -> AsyncIterator[tuple[Child, httpx.AsyncClient]]:
     """The web application on a port that the system chose."""
-    arguments = ("-m", "uvicorn", "tests.processes.apps.web:app", "--port", "0")
+    arguments = ("-m", "uvicorn", "tests.helpers.apps.web:app", "--port", "0")
     environment = {"AIOJOBS_LITE_DATABASE": str(database), "WEB_OPTIONS": json.dumps(options)}
     async with program(*arguments, **environment) as child:
         line = " ".join(await child.line("INFO:     Uvicorn running on"))
@@ -280,7 +280,7 @@ async def test_a_handler_of_the_event_loop_is_called_too_and_stays(database: Pat
         async with asyncio.timeout(PATIENCE), JobRunner(database) as runner:
             events = runner.watch()
             os.kill(os.getpid(), SIGTERM)
-            assert (await next_event(events, DrainStarted)).why == "SIGTERM"
+            assert (await next_fact(events, DrainStarted)).why == "SIGTERM"
             await called.get()
             await runner.jobs.list()  # the host leaves the runner when it wants
         assert signal.getsignal(SIGTERM) is found
@@ -317,7 +317,7 @@ async def test_runners_left_in_any_order_still_pass_signals_on(database: Path, t
         await one.__aexit__(None, None, None)
         events = two.watch()
         os.kill(os.getpid(), SIGTERM)
-        assert (await next_event(events, DrainStarted)).why == "SIGTERM"
+        assert (await next_fact(events, DrainStarted)).why == "SIGTERM"
         assert called == [SIGTERM]
         await two.__aexit__(None, None, None)
         os.kill(os.getpid(), SIGTERM)

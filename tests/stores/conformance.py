@@ -12,7 +12,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import Cancel, Delete, Insert, Inserted, MarkInterrupted, Pause, Prune, Redrive, Unpark
 from aiojobs_lite.stores.base import JobFilter, Store
-from tests.stores.support import (
+from tests.helpers.stores import (
     FAILURE,
     NOW,
     at,

@@ -13,7 +13,7 @@ from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import Cancel, Delete, Insert, Pause, Prune, SetSchedule, Tick, TickAnswer, Unpark, Write
 from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
-from tests.stores.support import (
+from tests.helpers.stores import (
     GUARD,
     NOW,
     at,

@@ -11,9 +11,10 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, job
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.telemetry.facts import JobHeld
-from tests.engine.support import Faulty, faulty
-from tests.stores.support import connected, contents
-from tests.support import PATIENCE, next_event, until
+from tests.helpers.engine import faulty
+from tests.helpers.fault_store import FaultStore
+from tests.helpers.stores import connected, contents
+from tests.helpers.waiting import PATIENCE, next_fact
 
 TABLES = ("jobs", "attempts", "counts", "pauses", "schedules", "ticks")
 
@@ -99,39 +100,35 @@ def spoil(database: Path, handle: JobHandle[str]) -> None:
         connection.execute("UPDATE jobs SET payload = CAST(x'ff' AS TEXT) WHERE id = ?", (handle.id,))
 
 
-async def test_a_payload_spoiled_beside_us_parks_its_job_and_holds_up_no_other(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = faulty(monkeypatch, database)
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[text, other]) as runner:
+async def test_a_payload_spoiled_beside_us_parks_its_job_and_holds_up_no_other(database: Path) -> None:
+    store = faulty(database)
+    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[text, other]) as runner:
         events = runner.watch()
         await runner.pause(text)
         bad, good = await runner.enqueue(text, "bad"), await runner.enqueue(text, "good")
         spoil(database, bad)
         assert await (await runner.enqueue(other)).result() == "other"
         await runner.resume(text)
-        assert (await next_event(events, JobHeld)).job_id == bad.id
+        assert (await next_fact(events, JobHeld)).job_id == bad.id
         assert await good.result() == "good"
         assert await (await runner.enqueue(text, "new")).result() == "new"
         await is_parked(runner, bad)
         await runner.run_until_idle()
-        await looks_no_more(store, monkeypatch)
+        await looks_no_more(store)
 
 
-async def test_a_payload_spoiled_while_nothing_ran_parks_its_job_and_holds_up_no_other(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_payload_spoiled_while_nothing_ran_parks_its_job_and_holds_up_no_other(database: Path) -> None:
     async with JobRunner(database, jobs=[text, other], max_running=0) as runner:
         bad, good, third = [await runner.enqueue(*one) for one in ((text, "bad"), (text, "good"), (other,))]
     spoil(database, bad)
-    store = faulty(monkeypatch, database)
-    runner = JobRunner(database, jobs=[text, other])
+    store = faulty(database)
+    runner = JobRunner(store, jobs=[text, other])
     async with asyncio.timeout(PATIENCE), runner:
         await runner.run_until_idle()
         done = [await runner.jobs.get(handle.id) for handle in (good, third)]
         assert [one.status for one in done] == [Status.COMPLETED] * 2
         await is_parked(runner, bad)
-        await looks_no_more(store, monkeypatch)
+        await looks_no_more(store)
 
 
 async def is_parked(runner: JobRunner, handle: JobHandle[str]) -> None:
@@ -144,16 +141,8 @@ async def is_parked(runner: JobRunner, handle: JobHandle[str]) -> None:
     assert runner.stats().degraded is None
 
 
-async def looks_no_more(store: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+async def looks_no_more(store: FaultStore) -> None:
     """An idle runner looks for commits of others, and begins no transaction."""
-    looks, changed = 0, store.changed
-
-    async def counted() -> bool:
-        nonlocal looks
-        looks += 1
-        return await changed()
-
-    monkeypatch.setattr(store, "changed", counted)
-    begun = store.tries
-    await until(lambda: looks == 3)
-    assert store.tries - begun <= 1  # one may have been on its way
+    begun = store.calls["apply"]
+    await asyncio.sleep(0.3)  # the time of three looks
+    assert store.calls["apply"] - begun <= 1  # one may have been on its way

@@ -19,7 +19,7 @@ from aiojobs_lite.model.writes import Cancel, Delete, Insert, Pause, Redrive, Se
 from aiojobs_lite.stores.base import JobFilter
 from aiojobs_lite.stores.sqlite import store as sqlite
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.stores.support import (
+from tests.helpers.stores import (
     NOW,
     at,
     claim,

@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from itertools import permutations
@@ -23,7 +22,7 @@ from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.open import store_for
 from aiojobs_lite.stores.sqlite import file as sqlite_file
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.stores.support import GUARD, NOW, connected, contents, inserted, mode, new, run_child, running, stored
+from tests.helpers.stores import GUARD, NOW, connected, contents, inserted, mode, new, run_child, running, stored
 
 GOLDEN = Path(__file__).parent / "golden_schema.sql"
 SCRIPTS = named_sql.migrations("aiojobs_lite.stores.sqlite")
@@ -182,7 +181,7 @@ async def test_our_database_whose_user_was_killed_is_opened(database: Path) -> N
     killed = f"""
 import asyncio, os
 from aiojobs_lite.stores.open import store_for
-from tests.stores.support import inserted, new
+from tests.helpers.stores import inserted, new
 async def main():
     store = store_for({str(database)!r}, "full")
     await store.open()
@@ -229,37 +228,27 @@ async def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     ("locked", "answer"),
     [("nothing", "opened"), ("file", "unreadable"), ("directory", "unreadable"), ("new file", "unreadable")],
 )
-async def test_what_this_user_may_not_write_is_refused(open_folder: Path, locked: str, answer: str) -> None:
-    """In a process that is not root, which nothing is refused to."""
-    folder = open_folder
+async def test_what_this_user_may_not_write_is_refused(tmp_path: Path, locked: str, answer: str) -> None:
+    """In a process of its own, which gives up what root has over others."""
+    folder = tmp_path
     if locked != "new file":
         await made(folder / "jobs.db")
     before = contents(folder).get("jobs.db")
-    if os.geteuid() == 0:
-        for entry in (folder, *folder.iterdir()):
-            os.chown(entry, _NOBODY, _NOBODY)
     if locked == "file":
         (folder / "jobs.db").chmod(0o400)
     elif locked != "nothing":
         folder.chmod(0o500)
-    assert run_child(_OPENS_AS_NOBODY.format(nobody=_NOBODY), folder) == (f"{answer}\n", "")
+    assert run_child(_OPENS, folder) == (f"{answer}\n", "")
     folder.chmod(0o700)
     assert contents(folder).get("jobs.db") == before
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach, which those of pytest are not."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-_NOBODY = 65534
-_OPENS_AS_NOBODY = """
-import asyncio, os
+_OPENS = """
+import asyncio
 from pathlib import Path
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.privileges import obey_permissions
 
 async def main():
     store = SqliteStore(Path("jobs.db"))
@@ -270,11 +259,7 @@ async def main():
     except StoreRefused as error:
         print(error.why)
 
-from aiojobs_lite.stores import named_sql
-named_sql.migrations("aiojobs_lite.stores.sqlite")
-if os.geteuid() == 0:
-    os.setegid({nobody})
-    os.seteuid({nobody})
+obey_permissions()
 asyncio.run(main())
 """
 
@@ -362,7 +347,7 @@ def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) 
     script = """
 import asyncio, sys
 from aiojobs_lite.stores.open import store_for
-from tests.stores.support import inserted, new
+from tests.helpers.stores import inserted, new
 async def main(path):
     store = store_for(path, "normal")
     await store.open()

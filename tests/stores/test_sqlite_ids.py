@@ -11,7 +11,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.writes import Delete, Insert
 from aiojobs_lite.stores.base import TypeCounts
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.stores.support import NOW, connected, inserted, new, one, shown
+from tests.helpers.stores import NOW, connected, inserted, new, one, shown
 
 
 @pytest.fixture

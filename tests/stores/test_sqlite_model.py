@@ -52,9 +52,9 @@ from aiojobs_lite.policy.settle import MOST_CRASHES, Ended, Policy, Stop, settle
 from aiojobs_lite.stores.base import Applied, JobFilter, TypeCounts
 from aiojobs_lite.stores.sqlite.inline import Place
 from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
-from tests.conftest import sound
+from tests.helpers.databases import sound
+from tests.helpers.stores import FAILURE, NOW, at, new, shown
 from tests.stores.model import Model
-from tests.stores.support import FAILURE, NOW, at, new, shown
 
 SECOND = 1_000_000
 TYPES = ("a", "b", "c")

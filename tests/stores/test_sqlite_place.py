@@ -19,8 +19,8 @@ from aiojobs_lite.stores.sqlite import inline as sqlite_place
 from aiojobs_lite.stores.sqlite import store as sqlite
 from aiojobs_lite.stores.sqlite.inline import Place
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.stores.support import NOW, claim, connected, new
-from tests.support import PATIENCE, until
+from tests.helpers.stores import NOW, claim, connected, new
+from tests.helpers.waiting import PATIENCE, until
 
 SMALL = Insert((new(),))
 

@@ -15,7 +15,7 @@ from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.base import JobFilter, Store
 from aiojobs_lite.stores.open import store_for
 from aiojobs_lite.stores.sqlite.store import SqliteStore, _conditions
-from tests.stores.support import NOW, at, claim, claimed, connected, end, inserted, new, running
+from tests.helpers.stores import NOW, at, claim, claimed, connected, end, inserted, new, running
 
 SQL = named_sql.load("aiojobs_lite.stores.sqlite", "sqlite.sql")
 _WHOLE_TABLE = re.compile(r"\bSCAN jobs\b(?! USING)")

@@ -24,7 +24,7 @@ from aiojobs_lite.model.writes import (
 )
 from aiojobs_lite.stores.base import Store, TypeCounts
 from aiojobs_lite.stores.open import store_for
-from tests.stores.support import at, claim, counted, end, everything, new, shown
+from tests.helpers.stores import at, claim, counted, end, everything, new, shown
 
 _TYPES = ("a", "b")
 _OWNERS = ("one", "two")

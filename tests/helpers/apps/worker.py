@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from aiojobs_lite import JobContext, JobRunner, job
-from tests.processes.apps.common import Orders, say, show_log
+from tests.helpers.apps.common import Orders, say, show_log
 
 ORDERS = Orders()
 

@@ -13,8 +13,8 @@ from typing import cast
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, job
 from aiojobs_lite.engine.ticker import CatchUp
-from tests.processes.apps.common import Orders, say, show_log
-from tests.support import MovedClock
+from tests.helpers.apps.common import Orders, say, show_log
+from tests.helpers.waiting import MovedClock
 
 ORDERS = Orders()
 

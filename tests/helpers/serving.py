@@ -15,11 +15,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.engine.test_calls import alive
-from tests.processes.support import ROOT, Child, members
-from tests.support import PATIENCE, unmeasured, until
+from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.waiting import PATIENCE, unmeasured, until
 
-APP = "tests.processes.apps.served:app"
+APP = "tests.helpers.apps.served:app"
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import change_watcher as watcher, engine, janitor
+from aiojobs_lite.engine import change_watcher as watcher
+from aiojobs_lite.engine import engine, janitor
 from aiojobs_lite.stores.open import store_for
-from tests.conftest import sound
-from tests.faults.script import User, World, aftermath, check
-from tests.faults.store import Fault, FaultyStore, Kind, NeverAtOnce
+from tests.helpers.databases import sound
+from tests.helpers.day import User, World, aftermath, check
+from tests.helpers.fault_store import Fault, FaultStore, Kind
 
 # The most calls of a day that go wrong in turn: those of a method that is called again and again are all alike.
-MOST = {"open": 9, "apply": 99, "get": 4, "find": 6, "changed": 3, "recount": 2, "close": 9}
-AT_ONCE = (Kind.BEFORE, Kind.AFTER, Kind.REJECTED, Kind.GONE_AFTER)  # without a wait the others would be the same
+MOST = {"open": 9, "apply": 99, "ask": 10, "changes": 3, "maintain": 2, "acquire": 2, "dead": 3, "close": 9}
+INLINE = (Kind.BEFORE, Kind.AFTER, Kind.REJECTED, Kind.GONE_AFTER)  # without a wait the others would be the same
 
 
 class Days:
@@ -32,29 +33,29 @@ class Days:
         monkeypatch.setattr(watcher, "LOOK_EVERY", 0.005)
         monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)
 
-    async def each(self, kind: Kind, method: str, most: int, store: type[FaultyStore]) -> int:
+    async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""
         for number in range(1, most + 1):
             fault = Fault(kind, method, number)
             try:
-                if not await self.day(fault, store):
+                if not await self.day(fault, has_inline=has_inline):
                     return number - 1  # the day was over before
             except BaseException as error:
-                error.add_note(f"{fault}, {store.__name__}")
+                error.add_note(f"{fault}, {has_inline=}")
                 raise
         return most
 
-    async def day(self, fault: Fault | None, kind: type[FaultyStore]) -> bool:
+    async def day(self, fault: Fault | None, *, has_inline: bool) -> bool:
         """One day, the day after, and what must be true then; returns whether the fault was met."""
         database = self._folder / f"{next(self._numbers)}.db"
         world = World()
-        store = kind(store_for(database, "normal"), world.clock, fault)
+        faults = [] if fault is None else [fault]
+        store = FaultStore(store_for(database, "normal"), *faults, clock=world.clock, has_inline=has_inline)
         before = asyncio.all_tasks()
         with self._patch.context() as patch:
-            patch.setattr("aiojobs_lite.runner.runner.store_for", lambda _database, _durability: store)
             steady = SimpleNamespace(monotonic=lambda: world.clock.now() / 1e6)
             patch.setattr(watcher, "time", steady)  # the clock goes fast, and is not taken for one that jumps
-            await User(world, store, database).day()
+            await User(world, store).day()
         assert [task for task in asyncio.all_tasks() - before if not task.done()] == []
         jobs = await aftermath(world, database)
         check(world, jobs, fault.kind if fault else None)
@@ -62,7 +63,7 @@ class Days:
         if fault is None or (fault.kind is not Kind.REJECTED and fault.method != "close"):  # neither is in the contract
             assert "please report it" not in self._log.text
         self._log.clear()
-        return store.was_met
+        return fault is not None and store.was_met(fault)
 
 
 @pytest.fixture
@@ -70,18 +71,18 @@ def days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
     return Days(tmp_path, monkeypatch, caplog)
 
 
-@pytest.mark.parametrize("store", [FaultyStore, NeverAtOnce])
-async def test_a_day_without_a_fault(days: Days, store: type[FaultyStore]) -> None:
-    await days.day(None, store)
+@pytest.mark.parametrize("has_inline", [True, False])
+async def test_a_day_without_a_fault(days: Days, has_inline: bool) -> None:
+    await days.day(None, has_inline=has_inline)
 
 
 @pytest.mark.parametrize("kind", Kind)
 async def test_whatever_call_goes_wrong(days: Days, kind: Kind) -> None:
     methods = ["apply"] if kind is Kind.REJECTED else list(MOST)
-    met = {method: await days.each(kind, method, MOST[method], NeverAtOnce) for method in methods}
+    met = {method: await days.each(kind, method, MOST[method]) for method in methods}
     assert met["apply"] > 15
 
 
-@pytest.mark.parametrize("kind", AT_ONCE)
-async def test_whatever_call_that_is_done_at_once_goes_wrong(days: Days, kind: Kind) -> None:
-    assert await days.each(kind, "apply_at_once", 99, FaultyStore) > 2
+@pytest.mark.parametrize("kind", INLINE)
+async def test_whatever_transaction_inline_goes_wrong(days: Days, kind: Kind) -> None:
+    assert await days.each(kind, "inline", 99, has_inline=True) > 2

@@ -40,8 +40,8 @@ from aiojobs_lite.stores.base import TypeCounts
 from aiojobs_lite.stores.sqlite import file as sqlite_file
 from aiojobs_lite.stores.sqlite import inline as sqlite_place
 from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
-from tests.processes.apps.common import note
-from tests.stores.support import at, claim, counted, end, new, shown
+from tests.helpers.apps.common import note
+from tests.helpers.stores import at, claim, counted, end, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
 TRIES = 8

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from aiojobs_lite import JobContext, JobRunner, job
-from tests.processes.apps.common import Orders, note, show_log
-from tests.processes.apps.worker import until_told
+from tests.helpers.apps.common import Orders, note, show_log
+from tests.helpers.apps.worker import until_told
 
 LIMIT = 3
 LOG = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(os.devnull)

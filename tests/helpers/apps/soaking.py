@@ -22,7 +22,7 @@ from typing import Any
 from aiojobs_lite import Abandon, Backoff, JobDead, JobHandle, JobRunner, SystemClock, job
 from aiojobs_lite.clock import Timer
 from aiojobs_lite.handlers.job_type import BoundJob
-from tests.processes.apps.common import say
+from tests.helpers.apps.common import say
 
 FASTER = 60  # a minute takes a second: the runner prunes each minute
 CHUNK = 1000

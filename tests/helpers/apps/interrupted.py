@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from aiojobs_lite import JobRunner, job
-from tests.processes.apps.common import note, say
+from tests.helpers.apps.common import note, say
 
 LONGEST = 0.12  # seconds
 PATIENCE = 20.0  # seconds

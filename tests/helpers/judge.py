@@ -14,10 +14,10 @@ from typing import Any
 from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.testing.clock import FakeClock
-from tests.conftest import sound
-from tests.faults.apps.runner_life import MIDNIGHT, Stage, runner_on
-from tests.faults.apps.store_life import NOTHING, State, Step, known_migrations, state_of
-from tests.stores.support import at
+from tests.helpers.apps.runner_life import MIDNIGHT, Stage, runner_on
+from tests.helpers.apps.store_life import NOTHING, State, Step, known_migrations, state_of
+from tests.helpers.databases import sound
+from tests.helpers.stores import at
 
 _LATER = MIDNIGHT + timedelta(hours=1)
 

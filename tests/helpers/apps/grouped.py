@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aiojobs_lite import JobRunner, job
-from tests.processes.apps.common import say, show_log
+from tests.helpers.apps.common import say, show_log
 
 
 @job(process=True, max_attempts=2)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from tests.support import PATIENCE
+from tests.helpers.waiting import PATIENCE
 
 MOST = 2000  # cancels of one call; that would be no call but a loop
 Call = Callable[[], Coroutine[Any, Any, Any]]

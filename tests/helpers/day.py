@@ -29,9 +29,9 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import JobNotAllowed, ResultNotKept
 from aiojobs_lite.model.job import Job, Outcome
 from aiojobs_lite.testing.clock import FakeClock
-from tests.engine.support import turns
-from tests.faults.store import FaultyStore, Kind
-from tests.support import PATIENCE
+from tests.helpers.engine import turns
+from tests.helpers.fault_store import FaultStore, Kind
+from tests.helpers.waiting import PATIENCE
 
 T = TypeVar("T")
 SMALL = (
@@ -162,11 +162,11 @@ async def nightly(ctx: JobContext, world: World = injected) -> None:
 TYPES: dict[str, JobType[..., Any]] = {made.name: made for made in (plain, flaky, sleepy, doomed, endless, threaded)}
 
 
-def application(world: World, database: Path) -> JobRunner:
+def application(world: World, database: Path | FaultStore) -> JobRunner:
     """A runner with these handlers."""
     runner = JobRunner(
         database, jobs=TYPES.values(), deps={World: world}, clock=world.clock,
-        durability="normal", drain_timeout=0.001, cancel_grace=PATIENCE,
+        drain_timeout=0.001, cancel_grace=PATIENCE,
     )  # fmt: skip
     runner.cron("0 1 * * *")(nightly)
     return runner
@@ -179,11 +179,11 @@ class Gone(Exception):
 class User:
     """Somebody who uses the application, does much at once, and repeats what failed, as the errors advise."""
 
-    def __init__(self, world: World, store: FaultyStore, database: Path) -> None:
+    def __init__(self, world: World, store: FaultStore) -> None:
         self._world = world
-        self._runner = application(world, database)
+        self._runner = application(world, store)
         self._calls: set[asyncio.Task[Any]] = set()
-        store.lose_user = lambda: [call.cancel() for call in self._calls]
+        store.lose_caller = lambda: [call.cancel() for call in self._calls]
 
     async def day(self) -> None:
         """Enters the runner, works with it, leaves it."""

@@ -30,10 +30,10 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aiojobs_lite.runner.runner import Durability
-from tests.faults import judge
-from tests.faults.apps import runner_life, store_life
-from tests.faults.apps.store_life import Step
-from tests.support import PATIENCE
+from tests.helpers import judge
+from tests.helpers.apps import runner_life, store_life
+from tests.helpers.apps.store_life import Step
+from tests.helpers.waiting import PATIENCE
 
 CALLS = ("pwrite64", "write", "fdatasync", "fsync", "ftruncate", "unlink")  # each is counted for itself, and by thread
 _CALL = re.compile(r"^(\d+) +(\w+)\(", re.MULTILINE)

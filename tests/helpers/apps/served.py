@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from aiojobs_lite import JobRunner, job
-from tests.processes.apps.common import note, show_log
+from tests.helpers.apps.common import note, show_log
 
 DRAIN_TIMEOUT, CANCEL_GRACE = 1.5, 0.5  # seconds; short, for the test's sake
 QUICK, BLOCKED = 0.5, 3.0  # seconds that these jobs take

@@ -13,8 +13,8 @@ import signal
 import sys
 
 from aiojobs_lite import JobContext, JobRunner, job
-from tests.processes.apps.common import Orders, say, show_log
-from tests.processes.apps.worker import until_told
+from tests.helpers.apps.common import Orders, say, show_log
+from tests.helpers.apps.worker import until_told
 
 
 def is_killed() -> None:

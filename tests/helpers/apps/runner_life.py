@@ -19,9 +19,9 @@ from aiojobs_lite import Clock, JobContext, JobHandle, JobRunner, StoreUnavailab
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.runner.runner import Durability
-from tests.faults.apps.store_life import opened
-from tests.processes.apps.common import note
-from tests.support import PATIENCE
+from tests.helpers.apps.common import note
+from tests.helpers.apps.store_life import opened
+from tests.helpers.waiting import PATIENCE
 
 T = TypeVar("T")
 MIDNIGHT = datetime(2027, 1, 1, tzinfo=UTC)

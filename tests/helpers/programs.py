@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from aiojobs_lite import JobRunner
-from tests.processes.apps.worker import JOBS
-from tests.support import PATIENCE
+from tests.helpers.apps.worker import JOBS
+from tests.helpers.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 _LONGEST = 2**26  # bytes of lines that wait unread before the program is held up
@@ -95,7 +95,7 @@ async def program(*arguments: str | Path, **environment: str) -> AsyncIterator[C
 @asynccontextmanager
 async def worker(database: Path, style: str = "orders", **options: object) -> AsyncIterator[Child]:
     """Starts `apps/worker.py` on a database, with options of `JobRunner`."""
-    async with program("-m", "tests.processes.apps.worker", database, style, json.dumps(options)) as child:
+    async with program("-m", "tests.helpers.apps.worker", database, style, json.dumps(options)) as child:
         yield child
 
 
@@ -117,3 +117,18 @@ def members(leader: int) -> list[int]:
         if int(state[2]) == leader != int(folder.name):
             found.append(int(folder.name))
     return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that has ended and that nobody has asked after does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+async def rescue(runner: JobRunner) -> None:
+    """Has a runner look after the dead now, not at its next round."""
+    assert runner._engine is not None
+    await runner._engine._janitor.rescue()

@@ -16,7 +16,7 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.job import Claimed, Failure, Job, Outcome, Status
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Finish, Insert, Inserted, NewJob, Write
 from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
-from tests.support import unmeasured
+from tests.helpers.waiting import unmeasured
 
 NOW = 1_800_000_000_000_000
 GUARD = 60  # seconds that no test takes

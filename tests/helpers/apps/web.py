@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
 from aiojobs_lite import JobRunner
-from tests.processes.apps.common import say, show_log
-from tests.processes.apps.worker import JOBS, ORDERS, quick
+from tests.helpers.apps.common import say, show_log
+from tests.helpers.apps.worker import JOBS, ORDERS, quick
 
 show_log()
 runner = JobRunner(jobs=JOBS, **json.loads(os.environ.get("WEB_OPTIONS", "{}")))

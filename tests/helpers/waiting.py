@@ -28,7 +28,7 @@ class MovedClock(SystemClock):
         return super().now() + round(self.offset * MICROSECONDS)
 
 
-async def next_event(listener: Watch, kind: type[E]) -> E:
+async def next_fact(listener: Watch, kind: type[E]) -> E:
     """The next event of a kind; those before it are dropped."""
     async with asyncio.timeout(PATIENCE):
         async for event in listener:

@@ -1,6 +1,6 @@
 """ASGI servers that are told to stop while a job runs: what becomes of the job and of the processes, and how soon.
 
-`python -m tests.processes.servers` tries all of them; with `--write` it writes what it saw into the README's table.
+`python -m tests.helpers.servers` tries all of them; with `--write` it writes what it saw into the README's table.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from aiojobs_lite import Job, JobRunner, Status, job
-from tests.processes.apps.served import BLOCKED, CANCEL_GRACE, DRAIN_TIMEOUT, KINDS, QUICK
-from tests.processes.serving import SERVERS, Server, running
-from tests.processes.support import ROOT
+from tests.helpers.apps.served import BLOCKED, CANCEL_GRACE, DRAIN_TIMEOUT, KINDS, QUICK
+from tests.helpers.programs import ROOT
+from tests.helpers.serving import SERVERS, Server, running
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -1,0 +1,46 @@
+"""Handlers in other processes: how their runner is started, and what can be awaited of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiojobs_lite import JobRunner
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.waiting import PATIENCE
+
+
+def hangs(started: str) -> None:
+    """A handler that says in a file which process runs it, and never ends."""
+    Path(started).write_text(str(os.getpid()))
+    threading.Event().wait()
+
+
+@asynccontextmanager
+async def started(clock: FakeClock, *job_types: JobType[..., Any], **options: Any) -> AsyncIterator[JobRunner]:
+    runner = JobRunner(":memory:", jobs=job_types, clock=clock, **options)
+    async with asyncio.timeout(3 * PATIENCE), runner:  # processes start slowly on a busy machine
+        yield runner
+
+
+def in_process(handler: Callable[..., Any], **options: Any) -> JobType[..., Any]:
+    return JobType(handler, process=True, **options)
+
+
+async def outside(condition: Callable[[], bool]) -> None:
+    """Waits for something in another process, which tells nobody of it."""
+    async with asyncio.timeout(3 * PATIENCE):
+        while not condition():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.01)
+
+
+async def pid_in(note: Path) -> int:
+    """The process in which `hangs` runs, when it does."""
+    await outside(lambda: note.exists() and note.read_text() != "")
+    return int(note.read_text())

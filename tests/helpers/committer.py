@@ -1,0 +1,102 @@
+"""A committer with its surroundings, whose store follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.errors import StoreError
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Delete, Write
+from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.engine import going, heard, turns
+from tests.helpers.fault_store import EchoStore, Fault, FaultStore
+from tests.helpers.waiting import PATIENCE, until
+
+CLAIM = Claim("one", 1, {"a": 1}, {}, ["a"])
+
+
+def scripted(*errors: Exception | None, has_inline: bool = False) -> FaultStore:
+    """A store that keeps nothing, whose first transactions end with these errors (None: well), and then all well."""
+    faults = [Fault(error=error, at=nth) for nth, error in enumerate(errors, 1) if error is not None]
+    return FaultStore(EchoStore(), *faults, has_inline=has_inline)
+
+
+class Kept:
+    """What the engine was told of the writes it wants saved."""
+
+    def __init__(self) -> None:
+        self.answers: dict[Write, tuple[Any, StoreError | None]] = {}
+
+    def done(self, write: Write, answer: object, error: StoreError | None) -> None:
+        assert write not in self.answers  # once
+        self.answers[write] = answer, error
+
+
+class Desk:
+    """A committer with its surroundings: no claims unless the test asks for some."""
+
+    def __init__(self, store: FaultStore, clock: Clock) -> None:
+        self.bus = Bus()
+        self.told = heard(self.bus)
+        self.kept = Kept()
+        self.claims: list[Claim] = []
+        self.asked_for_claim: list[bool] = []
+        self.committed: list[tuple[Applied, ClaimAnswer | None]] = []
+        self.idle = 0
+        self.committer = Committer(
+            store,  # type: ignore[arg-type]  # it needs no more of a store
+            clock, self.bus,
+            next_claim=self._next_claim, committed=lambda *what: self.committed.append(what), idle=self._idle,
+        )  # fmt: skip
+
+    def _next_claim(self, inserting: bool) -> Claim | None:
+        self.asked_for_claim.append(inserting)
+        return self.claims.pop() if self.claims else None
+
+    def _idle(self) -> None:
+        self.idle += 1
+
+    def call(self, write: Write) -> asyncio.Task[Any]:
+        """A caller who awaits a write."""
+        return asyncio.get_running_loop().create_task(self.committer.write(write))
+
+    def keep(self, *writes: Write) -> None:
+        for write in writes:
+            self.committer.keep(write, self.kept.done)
+
+
+@asynccontextmanager
+async def committing(store: FaultStore, clock: Clock) -> AsyncIterator[Desk]:
+    desk = Desk(store, clock)
+    async with asyncio.timeout(PATIENCE), going(desk.committer.run):
+        await until(lambda: desk.idle == 1)  # it sleeps
+        yield desk
+
+
+@asynccontextmanager
+async def one_group(desk: Desk, store: FaultStore) -> AsyncIterator[None]:
+    """What is written in the block meets in one transaction: the one before it is held up."""
+    store.gate.clear()
+    before, tried = desk.call(Delete(0)), len(store.tried)
+    await until(lambda: len(store.tried) > tried)
+    yield
+    await turns()
+    store.gate.set()
+    await before
+
+
+async def degraded(desk: Desk, store: FaultStore) -> None:
+    """Returns when the committer has met its first fault."""
+    await until(lambda: bool(store.tried) and desk.committer.degraded is not None)
+
+
+async def recovered(desk: Desk, clock: FakeClock) -> None:
+    while desk.committer.degraded:
+        clock.advance(0.5)
+        await turns(3)

@@ -1,0 +1,74 @@
+"""Short ways to make the parts of an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import Fact
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.fault_store import Fault, FaultStore
+
+
+def faulty(path: Path, *faults: Fault) -> FaultStore:
+    """A real store for a runner, in which transactions go wrong as the test says."""
+    return FaultStore(store_for(path, "normal"), *faults)
+
+
+@asynccontextmanager
+async def going(*parts: Callable[[], Awaitable[None]]) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Parts of the engine run for the block."""
+    tasks = [asyncio.ensure_future(part()) for part in parts]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def registry_of(*job_types: JobType[..., Any]) -> Registry:
+    """A registry with these job types."""
+    registry = Registry()
+    for job_type in job_types:
+        registry.add(job_type)
+    return registry
+
+
+def heard(bus: Bus) -> Callable[[], list[Fact]]:
+    """Takes what was published since it was last asked."""
+    listener = bus.watch()
+
+    def take() -> list[Fact]:
+        events = list(listener._unread)
+        listener._unread.clear()
+        return events
+
+    return take
+
+
+def claimed(job_id: int, job_type: str, payload: str = "{}", *, attempt: int = 1, owner: str = "one") -> Claimed:
+    """What a dispatcher hands to the executor."""
+    now = to_micros(FakeClock().time)
+    return Claimed(job_id, job_type, payload, 1, now, attempt, 5, now, now, 0, 0, 0, None, owner)
+
+
+async def turns(count: int = 20) -> None:
+    """Lets the event loop turn so often; to show that something does not happen."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def names(events: Iterable[Fact]) -> list[str]:
+    """The kinds of events."""
+    return [type(event).__name__ for event in events]

@@ -1,0 +1,144 @@
+"""The source as data: files, their trees, and what the house rules measure in them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE_FOLDER = ROOT / "aiojobs_lite"
+PACKAGE = sorted(PACKAGE_FOLDER.rglob("*.py"))
+SQL = sorted(PACKAGE_FOLDER.rglob("*.sql"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+CHANGING_METHODS = {
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
+    "setdefault", "update",
+}  # fmt: skip
+COLLECTIONS = {
+    "Counter", "OrderedDict", "WeakKeyDictionary", "WeakSet", "WeakValueDictionary", "bytearray", "defaultdict",
+    "deque", "dict", "list", "set",
+}  # fmt: skip
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """The parsed file; to be read only."""
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def name_of(path: Path) -> str:
+    """A file by its path from the root."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file's module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def without_docstring(node: ast.ClassDef | Function) -> int:
+    """Lines of a class or function; docstrings in it are not counted, decorators are no part of it."""
+    lines = (node.end_lineno or 0) - node.lineno + 1
+    for part in ast.walk(node):
+        if isinstance(part, Documented) and ast.get_docstring(part, clean=False) is not None:
+            said = part.body[0]
+            lines -= (said.end_lineno or 0) - said.lineno + 1
+    return lines
+
+
+def parameters(function: Function) -> int:
+    """How many parameters a method has besides `self`."""
+    given = function.args
+    stars = (given.vararg is not None) + (given.kwarg is not None)
+    return len(given.posonlyargs) + len(given.args) + len(given.kwonlyargs) + stars - 1
+
+
+def public_definitions(module: ast.Module) -> Iterator[str]:
+    """The public names of classes, functions and constants that a module defines; type variables are its own affair."""
+    for node in module.body:
+        if isinstance(node, ast.ClassDef | Function):
+            names = [node.name]
+        elif isinstance(node, ast.Assign) and not _is_type_variable(node.value):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = [node.target.id]
+        else:
+            names = []
+        yield from dict.fromkeys(name for name in names if not name.startswith("_"))
+
+
+def _is_type_variable(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in {"TypeVar", "ParamSpec"}
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    """Each module, or name in a module, that a module imports, dotted."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def undocumented(node: ast.Module | ast.ClassDef, where: str) -> Iterator[str]:
+    """The public definitions without a docstring."""
+    for part in node.body:
+        if isinstance(part, ast.ClassDef | Function) and not part.name.startswith("_"):
+            if not ast.get_docstring(part) and not any("overload" in ast.dump(mark) for mark in part.decorator_list):
+                yield f"{where}.{part.name}"
+            if isinstance(part, ast.ClassDef):
+                yield from undocumented(part, f"{where}.{part.name}")
+
+
+def changeable(module: ast.Module) -> set[str]:
+    """The names of a module's own that hold something which can be changed."""
+    found = set()
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _has_value(node) else []
+        if targets and _is_changeable(node.value):  # type: ignore[attr-defined]  # both kinds of assignment have one
+            found |= {ast.unparse(target) for target in targets}
+    return found - {"__all__"}
+
+
+def _has_value(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and node.value is not None
+
+
+def _is_changeable(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return ast.unparse(value.func).split(".")[-1] in COLLECTIONS
+    return isinstance(value, ast.Dict | ast.List | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)
+
+
+def changes(module: ast.Module, name: str) -> bool:
+    """Whether the code of a module changes what a name of it holds."""
+    for function in (node for node in ast.walk(module) if isinstance(node, Function | ast.Lambda)):
+        for node in ast.walk(function):
+            match node:
+                case ast.Global(names):
+                    if name in names:
+                        return True
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=held), attr=attr)):
+                    if held == name and attr in CHANGING_METHODS:
+                        return True
+                case ast.Subscript(value=ast.Name(id=held), ctx=ast.Store() | ast.Del()):
+                    if held == name:
+                        return True
+                case _:
+                    pass
+    return False
+
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def words(text: str) -> Iterator[tuple[int, str]]:
+    """Each word of a text with its line, small; those that make up a name are words of their own."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in _WORD.finditer(line):
+            yield number, found.group().lower()

@@ -1,0 +1,74 @@
+"""A ticker whose writes are answered by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiojobs_lite import CronSchedule, JobContext, job
+from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
+from aiojobs_lite.errors import StoreError
+from aiojobs_lite.model.writes import Tick, TickAnswer
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import Fact
+from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.engine import going, heard, turns
+from tests.helpers.waiting import PATIENCE, until
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def schedule(
+    name: str = "report", expression: str = "* * * * *", catch_up: CatchUp = "latest", overlap: Overlap = "skip"
+) -> Schedule:
+    @job(name=name)
+    async def handler(ctx: JobContext) -> None: ...
+
+    return Schedule(name, handler, CronSchedule(expression), catch_up, overlap)
+
+
+class Desk:
+    """A ticker whose writes are answered by the test: `fired` unless it says otherwise."""
+
+    def __init__(self, clock: FakeClock, *schedules: Schedule) -> None:
+        self.bus = Bus()
+        self.told: Callable[[], list[Fact]] = heard(self.bus)
+        self.metrics = Metrics()
+        self.ticks: list[Tick] = []
+        self.answers: list[TickAnswer | StoreError] = []
+        self.ticker = Ticker(list(schedules), clock, self.bus, self.metrics, self._write)
+
+    async def _write(self, write: Any) -> TickAnswer:
+        answer = self.answers.pop(0) if self.answers else TickAnswer("fired", len(self.ticks) + 1)
+        await asyncio.sleep(0)
+        if isinstance(answer, StoreError):
+            raise answer
+        self.ticks.append(write)
+        return answer
+
+    def minutes(self) -> list[float]:
+        """The instants of the ticks that were written, in minutes after the start."""
+        return [(to_datetime(tick.tick) - START) / MINUTE for tick in self.ticks]
+
+
+@asynccontextmanager
+async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Desk]:
+    """A running ticker; `stored`: the next tick in the store, in minutes after the start."""
+    desk = Desk(clock, *schedules)
+    first = [write.next_tick for write in desk.ticker.first(clock.now())]
+    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)])
+    async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
+        await turns(3)
+        yield desk
+
+
+async def written(desk: Desk, count: int) -> None:
+    await until(lambda: len(desk.ticks) == count)
+    await turns()
+    assert len(desk.ticks) == count
