@@ -216,12 +216,9 @@ def test_wait_for_is_not_used() -> None:
 
 def test_nothing_inside_imports_the_package_root() -> None:
     modules = {module_of(path) for path in PACKAGE}
-    found = []
-    for path in PACKAGE:
-        for name in source.imported(tree(path)):
-            if name == "aiojobs_lite" or (name.rpartition(".")[0] == "aiojobs_lite" and name not in modules):
-                found.append(f"{name_of(path)}: {name}")
-    assert found == []
+    root = {"aiojobs_lite", *(f"aiojobs_lite.{name}" for name in PUBLIC)} - (modules - {"aiojobs_lite"})
+    found = {name_of(path): sorted(root & {*source.imported(tree(path))}) for path in PACKAGE}
+    assert {path: names for path, names in found.items() if names and path != "aiojobs_lite/__init__.py"} == {}
 
 
 IMPORT_OF_TESTS = re.compile(r"^\s*(?:from|import) (tests(?:\.\w+)*)", re.MULTILINE)  # in programs that are texts too
