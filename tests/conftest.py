@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from aiojobs_lite.stores.sqlite.owners import _HERE
+from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
 from tests.helpers.databases import sound
 
 settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
@@ -29,7 +29,7 @@ ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event lo
 @pytest.fixture(autouse=True)
 def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Threads, descriptors, processes and owners are the same after a test as before it."""
-    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(_HERE)
+    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(OWNERS_OF_THIS_PROCESS)
     had_children, ended = _has_children(), _ended_children()
     yield
     for thread in set(threading.enumerate()) - threads:
@@ -37,7 +37,7 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     left = [thread.name for thread in set(threading.enumerate()) - threads]
     assert not left, f"threads left behind: {left}"
     assert had_children or not _has_children(), "processes left behind"
-    assert not set(_HERE) - owners, "owners that live in this process left behind"
+    assert not set(OWNERS_OF_THIS_PROCESS) - owners, "owners that live in this process left behind"
     if _ended_children() == ended and (folder := request.node.funcargs.get("tmp_path")):
         left = [entry.name for entry in folder.glob(f"*-owner-{16 * '[0-9a-f]'}")]
         assert not left, f"files of owners left behind, and no process was there to be killed: {left}"

@@ -183,7 +183,7 @@ def test_a_name_is_cut_into_its_words() -> None:
 # What the code may hold and use.
 
 # What a module may change after its import. More than the owners' list would be shared between runners.
-SHARED = {"stores/sqlite/owners.py": {"_HERE"}}
+SHARED = {"stores/sqlite/owners.py": {"OWNERS_OF_THIS_PROCESS"}}
 
 
 def test_no_module_keeps_state_but_the_list_of_owners() -> None:
