@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import heapq
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Generator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from aiojobs_lite.model.columns import claimed_new
 from aiojobs_lite.model.job import PRIORITIES, Claimed, NewJob, Status
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
-from aiojobs_lite.stores.sqlite.due import NEVER
+from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NOT_DUE, Bound
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 _PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(
     *map(Claimed._fields.index, ("priority", "scheduled_at", "id")),
 )
-_ID, _TYPE, _SCHEDULED_AT = map(Claimed._fields.index, ("id", "type", "scheduled_at"))
-_Opened = tuple[int, int, str, tuple[Any, ...], sqlite3.Cursor]  # scheduled_at and id of the row that comes next
+_TYPE, _SCHEDULED_AT = map(Claimed._fields.index, ("type", "scheduled_at"))
+_bound_of = itemgetter(*map(Claimed._fields.index, ("scheduled_at", "id")))
+_LAST_ID = 2**63 - 1
+_Opened = tuple[Bound, str, list[tuple[Any, ...]]]  # bound of the last row, type, rows from the last to the first
+_BEFORE_ALL: Final[Bound] = (AT_ONCE, ANY_ID)
+_MORE_ROWS: Final = 32  # of a type that has more due jobs than its share
 
 
 class Claiming:
@@ -38,7 +41,7 @@ class Claiming:
         self._taken: Counter[str] = Counter()
         self._limited: set[str] = set()  # held back by a pause or by the limit over all owners
         self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
-        self._bounds: dict[tuple[str, int], int | None] = {}  # of what was looked at; None: to be looked up
+        self._bounds: dict[tuple[str, int], Bound | None] = {}  # of what was looked at; None: to be looked up
         self._jobs: list[Claimed] = []
         self.standing: tuple[Any, ...] = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
 
@@ -74,7 +77,7 @@ class Claiming:
         return ClaimAnswer(self._jobs, frozenset(held_back))
 
     def due(self) -> int:
-        """When the same claim could take a job, at the earliest; `NEVER` if no job is known."""
+        """When the same claim could take a job, at the earliest; `due.NEVER` if no job is known."""
         return self._transaction.due.earliest(self._may_take_more)
 
     def _may_take_more(self, job_type: str) -> bool:
@@ -100,54 +103,63 @@ class Claiming:
                 if self._left_of[row[_TYPE]] > 0:  # a new job may have taken the last slot of its type
                     self._jobs.append(Claimed._make(row))
                     self._take(row[_TYPE])
-                row = next(stored, None)
+                if self._left > 0:  # else nothing more is to be opened
+                    row = next(stored, None)
             else:
                 break
         stored.close()
 
     def _stored(self, priority: int) -> Generator[tuple[Any, ...], None, None]:
-        """The due jobs of the store that may be claimed, in their order, each read no sooner than it is needed.
+        """The due jobs of the store that may be claimed, in their order, few of each type at a time.
 
         A type is opened when its bound says that it may have a job before those that are at hand.
         """
         due, now = self._transaction.due, self._transaction.now
         opened: list[_Opened] = []
-        aside: list[tuple[str, int]] = []
+        aside: list[tuple[Bound, str]] = []
         try:
             while True:
-                while found := due.take(priority, opened[0][0] if opened else now):
-                    if self._left_for(found[0]) > 0:
-                        self._open(found[0], priority, opened)
+                while found := due.take(priority, opened[0][0] if opened else (now, _LAST_ID)):
+                    if self._left_for(found[1]) > 0:
+                        # One more than its share: by it is known when the type is next.
+                        self._open(opened, found[1], priority, self._left // due.size(priority) + 2)
                     else:
                         aside.append(found)
                 if not opened:
                     return
-                _, _, job_type, row, cursor = opened[0]
-                yield row
+                bound, job_type, rows = opened[0]
+                yield rows[-1]
                 if self._left_of[job_type] <= 0:
-                    self._bounds[job_type, priority] = row[_SCHEDULED_AT]
-                    cursor.close()
+                    self._bounds[job_type, priority] = bound
                     heapq.heappop(opened)
-                elif (following := cursor.fetchone()) is not None:
-                    heapq.heapreplace(opened, (following[_SCHEDULED_AT], following[_ID], job_type, following, cursor))
+                    continue
+                rows.pop()
+                if rows:
+                    heapq.heapreplace(opened, (_bound_of(rows[-1]), job_type, rows))
                 else:
-                    self._bounds[job_type, priority] = None
                     heapq.heappop(opened)
+                    self._open(opened, job_type, priority, _MORE_ROWS, bound)
         finally:
-            for scheduled_at, _, job_type, _, cursor in opened:
-                self._bounds[job_type, priority] = scheduled_at
-                cursor.close()  # a half-read one would pin the write-ahead log
-            for job_type, bound in aside:
+            for bound, job_type, _ in opened:
+                self._bounds[job_type, priority] = bound
+            for bound, job_type in aside:
                 due.set(job_type, priority, bound)
 
-    def _open(self, job_type: str, priority: int, opened: list[_Opened]) -> None:
-        now, limit = self._transaction.now, min(self._left_of[job_type], self._left)
-        self._transaction.tally(job_type)  # if the transaction fails, the bound is looked up again
+    def _open(
+        self, opened: list[_Opened], job_type: str, priority: int, most: int, behind: Bound = _BEFORE_ALL
+    ) -> None:
+        """Reads at most so many due jobs of a type that come behind a bound. No cursor stays open: it would pin the
+        write-ahead log, and a second one of the same query is prepared anew.
+        """
+        transaction, now = self._transaction, self._transaction.now
+        transaction.tally(job_type)  # if the transaction fails, the bound is looked up again
         self._bounds[job_type, priority] = None
-        cursor = self._transaction.run("due_jobs", (now, self._claim.owner, job_type, priority, now, limit))
-        row = cursor.fetchone()
-        if row is not None:
-            heapq.heappush(opened, (row[_SCHEDULED_AT], row[_ID], job_type, row, cursor))
+        limit = min(self._left_of[job_type] + 1, most)
+        wanted = (now, self._claim.owner, job_type, priority, *behind, now, limit)
+        rows = transaction.run("due_jobs", wanted).fetchall()
+        if rows:
+            rows.reverse()
+            heapq.heappush(opened, (_bound_of(rows[-1]), job_type, rows))
 
     def _take(self, job_type: str) -> None:
         self._left_of[job_type] -= 1
@@ -173,10 +185,9 @@ class Claiming:
             tally = transaction.tally(job_type)
             known = bound
             if tally.pending <= tally.held:
-                known = NEVER
+                known = NOT_DUE
             elif known is None:
-                ((found,),) = transaction.run("next_due", (job_type, priority)).fetchall()
-                known = NEVER if found is None else found
+                known = transaction.one("next_due", (job_type, priority)) or NOT_DUE
             transaction.due.set(job_type, priority, known)
 
     def _offered(self, job_type: str) -> int:

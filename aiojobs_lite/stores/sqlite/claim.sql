@@ -1,13 +1,14 @@
 -- The claim. {claimed} is what an owner is given of a job that it claims.
 
 -- name: due_jobs
--- The due jobs of one type and priority, in the order of the claim.
+-- The due jobs of one type and priority behind a job, in the order of the claim.
 SELECT {claimed}
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND type = ?
     AND priority = ?
+    AND (scheduled_at, id) > (?, ?)
     AND scheduled_at <= ?
 ORDER BY scheduled_at, id
 LIMIT ?;
@@ -27,10 +28,15 @@ WHERE status = 'processing'
     AND type = ?;
 
 -- name: next_due
--- The earliest scheduled_at of the claimable jobs of a type and priority: a look at the first entry of the index.
-SELECT min(scheduled_at)
+-- The first of the claimable jobs of a type and priority: a look at the first entry of the index.
+SELECT scheduled_at, id
 FROM aiojobs_jobs
-WHERE status = 'pending' AND held IS NULL AND type = ? AND priority = ?;
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+ORDER BY scheduled_at, id
+LIMIT 1;
 
 -- name: paused_types
 -- The types that no owner may claim.

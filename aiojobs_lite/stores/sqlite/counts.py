@@ -8,7 +8,7 @@ from typing import Final
 
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
-from aiojobs_lite.stores.sqlite.due import NOTHING, Bounds, Due
+from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()
@@ -18,7 +18,7 @@ class Tally:
     """The counts of one type, to be changed by one transaction and never after its commit.
 
     `last_id`: the highest id that one of its jobs was given. `due_mark`: jobs scheduled after it count as scheduled.
-    `stored_due`: the bounds as they stand in the table.
+    `stored_due`: the instants of its bounds as they stand in the table.
     """
 
     __slots__ = (
@@ -26,7 +26,7 @@ class Tally:
         "scheduled", "stored_due",
     )  # fmt: skip
 
-    def __init__(self, columns: tuple[int, ...] = (0,) * 10, stored_due: Bounds = NOTHING) -> None:
+    def __init__(self, columns: tuple[int, ...] = (0,) * 10, stored_due: Stored = NOTHING) -> None:
         (
             self.pending,
             self.scheduled,
@@ -152,7 +152,7 @@ class Ledger:
         """
         rows = []
         for job_type, tally in self._open.items():
-            columns, bounds = tally.columns(), self.due.bounds(job_type)
+            columns, bounds = tally.columns(), self.due.stored(job_type)
             committed = self._committed.get(job_type)
             if (
                 committed is None

@@ -2,6 +2,9 @@
 
 A bound may be too early (then a look at the index corrects it), never too late. So it is lowered at once by whatever
 makes a job claimable, raised only by a look, and an open transaction that fails need not give a lowered one back.
+
+A bound has the id of the job, too: of many types whose jobs are due at the same instant, as `enqueue_many` makes them,
+a claim looks at those only that it takes from.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from aiojobs_lite.model.job import PRIORITIES
 
 NEVER: Final = 253402300800000000  # the end of the year 9999, in microseconds: after every instant that can be stored
 AT_ONCE: Final = -62135596800000001  # before every instant that can be stored
+ANY_ID: Final = 0  # before every id
+Bound = tuple[int, int]  # an instant in microseconds, and the id of the first job at it
+Stored = tuple[int, int, int]  # the instants by priority, as the table of counts has them
+NOT_DUE: Final[Bound] = (NEVER, ANY_ID)
+NOTHING: Final[Stored] = (NEVER, NEVER, NEVER)
 _EVERY: Final = tuple(PRIORITIES.values())
-Bounds = tuple[int, int, int]  # by priority
-NOTHING: Final[Bounds] = (NEVER, NEVER, NEVER)
 
 
 class Due:
@@ -27,45 +33,48 @@ class Due:
     """
 
     def __init__(self) -> None:
-        self._bounds: dict[str, list[int]] = {}
-        self._heaps: tuple[list[tuple[int, str]], ...] = ([], [], [])
+        self._bounds: dict[str, list[Bound]] = {}
+        self._heaps: tuple[list[tuple[Bound, str]], ...] = ([], [], [])
         self.made = NEVER
 
-    def reload(self, stored: Mapping[str, Bounds]) -> None:
+    def reload(self, stored: Mapping[str, Stored]) -> None:
         """Takes over the bounds of the database: another owner has committed."""
-        self._bounds = {job_type: list(bounds) for job_type, bounds in stored.items()}
+        self._bounds = {job_type: [(at, ANY_ID) for at in instants] for job_type, instants in stored.items()}
         for priority, heap in enumerate(self._heaps):
-            heap[:] = [(bounds[priority], job_type) for job_type, bounds in stored.items() if bounds[priority] < NEVER]
+            entries = ((bounds[priority], job_type) for job_type, bounds in self._bounds.items())
+            heap[:] = [entry for entry in entries if entry[0] < NOT_DUE]
             heapq.heapify(heap)
 
-    def bounds(self, job_type: str) -> Bounds:
-        """The bounds of a type, by priority."""
-        high, medium, low = self._bounds.get(job_type, NOTHING)
-        return high, medium, low
+    def stored(self, job_type: str) -> Stored:
+        """The instants of a type's bounds, by priority."""
+        bounds = self._bounds.get(job_type)
+        return NOTHING if bounds is None else (bounds[0][0], bounds[1][0], bounds[2][0])
 
     def earliest_by_type(self) -> dict[str, int]:
-        """The bound of each type that may have claimable jobs."""
-        return {job_type: least for job_type, bounds in self._bounds.items() if (least := min(bounds)) < NEVER}
+        """The earliest instant of each type that may have claimable jobs."""
+        bounds = list(self._bounds.items())  # in one step: another thread may be changing them
+        return {job_type: least for job_type, of_type in bounds if (least := min(of_type)[0]) < NEVER}
 
-    def add(self, job_type: str, priority: int, scheduled_at: int) -> None:
+    def add(self, job_type: str, priority: int, scheduled_at: int, job_id: int) -> None:
         """A job became claimable."""
         self.made = min(self.made, scheduled_at)
         bounds = self._bounds.get(job_type)
         if bounds is None:
-            bounds = self._bounds[job_type] = list(NOTHING)
-        if scheduled_at < bounds[priority]:
-            bounds[priority] = scheduled_at
-            heapq.heappush(self._heaps[priority], (scheduled_at, job_type))
+            bounds = self._bounds[job_type] = [NOT_DUE] * len(_EVERY)
+        bound = (scheduled_at, job_id)
+        if bound < bounds[priority]:
+            bounds[priority] = bound
+            heapq.heappush(self._heaps[priority], (bound, job_type))
 
     def add_any(self, job_type: str, scheduled_at: int = AT_ONCE) -> None:
         """Jobs became claimable whose priorities are not known; without an instant, nor are their times."""
         for priority in _EVERY:
-            self.add(job_type, priority, scheduled_at)
+            self.add(job_type, priority, scheduled_at, ANY_ID)
 
-    def set(self, job_type: str, priority: int, bound: int) -> None:
+    def set(self, job_type: str, priority: int, bound: Bound) -> None:
         """Sets a bound after a look at the index."""
-        self._bounds.setdefault(job_type, list(NOTHING))[priority] = bound
-        if bound < NEVER:
+        self._bounds.setdefault(job_type, [NOT_DUE] * len(_EVERY))[priority] = bound
+        if bound < NOT_DUE:
             heapq.heappush(self._heaps[priority], (bound, job_type))
 
     def forget(self, job_types: Iterable[str]) -> None:
@@ -74,27 +83,31 @@ class Due:
             if job_type in self._bounds:
                 self.add_any(job_type)
 
-    def take(self, priority: int, until: int) -> tuple[str, int] | None:
+    def take(self, priority: int, until: Bound) -> tuple[Bound, str] | None:
         """Takes out the type whose bound is the earliest, if that is not after `until`. It is to be `set` again.
 
         Returns:
-            The type and its bound, or None.
+            The bound and the type, or None.
         """
         heap = self._heaps[priority]
         while heap and heap[0][0] <= until:
             bound, job_type = heapq.heappop(heap)
             bounds = self._bounds[job_type]
             if bounds[priority] == bound:
-                bounds[priority] = NEVER
-                return job_type, bound
+                bounds[priority] = NOT_DUE
+                return bound, job_type
         return None
 
-    def earliest(self, is_wanted: Callable[[str], bool]) -> int:
-        """The earliest bound of the types that are wanted; `NEVER` without one."""
-        return min(self._earliest(priority, is_wanted) for priority in _EVERY)
+    def size(self, priority: int) -> int:
+        """About how many types have claimable jobs of a priority; at least 1."""
+        return len(self._heaps[priority]) + 1
 
-    def _earliest(self, priority: int, is_wanted: Callable[[str], bool]) -> int:
-        heap, aside, found = self._heaps[priority], [], NEVER
+    def earliest(self, is_wanted: Callable[[str], bool]) -> int:
+        """The earliest instant at which a job of the types that are wanted may be due; `NEVER` without one."""
+        return min(self._earliest(priority, is_wanted) for priority in _EVERY)[0]
+
+    def _earliest(self, priority: int, is_wanted: Callable[[str], bool]) -> Bound:
+        heap, aside, found = self._heaps[priority], [], NOT_DUE
         while heap:
             bound, job_type = heap[0]
             if self._bounds[job_type][priority] != bound:

@@ -98,7 +98,7 @@ def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     if is_held:
         tally.held += 1
     else:
-        transaction.due.add(ended.type, priority, ended.scheduled_at)
+        transaction.due.add(ended.type, priority, ended.scheduled_at, ended.id)
         _record(transaction, ended)
 
 

@@ -44,7 +44,7 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
     tally.move(Status.PENDING, 1, 0, transaction.now)
-    transaction.due.add(standing.type, standing.priority, transaction.now)
+    transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
     return transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
 
 

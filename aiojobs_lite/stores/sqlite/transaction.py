@@ -86,7 +86,7 @@ class Transaction:
         tally.pending += 1
         if row.scheduled_at > tally.due_mark:
             tally.scheduled += 1
-        self.due.add(row.type, row.priority, row.scheduled_at)
+        self.due.add(row.type, row.priority, row.scheduled_at, job_id)
 
     def new_ids(self, count: int) -> range:
         """See `Ledger.new_ids`."""
