@@ -1,7 +1,7 @@
 """Every error of the library, under one base class.
 
     AiojobsError
-    ├── ConfigurationError          the program is written wrong: mend the code
+    ├── ConfigurationError          the program is written wrong: fix the code
     │   ├── InvalidOption           an option has a value that cannot work
     │   ├── InvalidJobType          a handler cannot become a job type
     │   ├── DuplicateJobType        two handlers under one name
@@ -11,24 +11,26 @@
     │   ├── UnknownJobType          no such name in this runner
     │   ├── InvalidPayload          the arguments do not fit the handler
     │   └── PayloadTooLarge         the arguments are too big to be stored
-    ├── RunnerError                 the runner cannot be used here and now
+    ├── RunnerError                 the runner cannot be used now, or from this loop
     │   ├── RunnerNotStarted        before `async with runner`
     │   ├── RunnerAlreadyStarted    entered twice, or changed while it runs
     │   ├── RunnerClosed            after it
     │   └── WrongEventLoop          from another loop, thread or process
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
-    │   ├── JobNotAllowed           its status does not allow what was asked
-    │   ├── JobDead                 awaited, and it died
+    │   ├── JobNotAllowed           its status does not allow the operation
+    │   ├── AttemptNotHeld          its attempt was no longer held, so nothing was written
+    │   ├── JobDead                 awaited, and it is dead
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
     │   └── ResultNotKept           completed, but its result was not stored
     └── StoreError                  about the database
         ├── StoreUnavailable        locked, full, read-only or failing: repeat later
         ├── StoreRefused            not opened, and left untouched
-        └── StoreRejected           it refused one write as it stands: a defect, please report it
+        └── StoreRejected           the database refused one write: a defect, please report it
 
-Every message says what to do next; what it names is also an attribute.
+Each message says what to do next; what it names is also an attribute. `pickle` and `copy` keep the attributes, but not
+`__cause__` and the traceback.
 """
 
 from __future__ import annotations
@@ -39,21 +41,26 @@ from typing import Any
 
 
 class Portable(Exception):
-    """An exception that `pickle` and `copy` make anew as it is, whatever its `__init__` takes: it may be raised in
-    another process (`process=True`).
+    """An exception that `pickle` and `copy` can make anew, whatever its `__init__` takes.
+
+    - It may be raised in another process (`process=True`).
+    - Each caller can get a copy of its own, with the arguments and attributes. `__cause__` is left to the copier.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made_anew, (type(self), self.args), self.__dict__
+        return _remade, (type(self), self.args), self.__dict__
 
 
-def _made_anew(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
+def _remade(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
     error = kind.__new__(kind, *args)
     error.args = args
     return error
 
 
-_MOST_SHOWN = 10  # problems of one payload
+_MOST_PROBLEMS_SHOWN = 10  # of one payload
+_MOST_TYPES_SHOWN = 10
+_LONGEST_VALUE_SHOWN = 200  # characters
+_LONGEST_EXPRESSION_SHOWN = 80  # characters
 
 
 class AiojobsError(Portable):
@@ -61,7 +68,7 @@ class AiojobsError(Portable):
 
 
 class ConfigurationError(AiojobsError):
-    """The program is written wrong; raised where the mistake stands."""
+    """The program is written wrong; raised at the line with the mistake."""
 
 
 class InvalidOption(ConfigurationError, ValueError):
@@ -132,16 +139,16 @@ class InvalidSchedule(ConfigurationError, ValueError):
     def __init__(self, expression: str, field: str, problem: str) -> None:
         self.expression = expression
         self.field = field
-        super().__init__(f"schedule {expression[:80]!r}, {field}: {problem}")
+        super().__init__(f"schedule {expression[:_LONGEST_EXPRESSION_SHOWN]!r}, {field}: {problem}")
 
 
 def _shown(value: object) -> str:
-    """What `repr` says, in few words: a value that cannot work need not be short, or have a working `repr`."""
+    """The `repr` of any value, shortened; its own may be long, or raise."""
     try:
         text = repr(value)
-    except Exception as error:  # noqa: BLE001  # it is the user's code
+    except Exception as error:  # noqa: BLE001  # the user's code
         return f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[:_LONGEST_VALUE_SHOWN]}..."
 
 
 class EnqueueError(AiojobsError):
@@ -152,15 +159,15 @@ class UnknownJobType(EnqueueError, LookupError):
     """No job type of this name is registered in this runner.
 
     Attributes:
-        job_type: The name asked for.
-        known: The registered names, sorted.
+        job_type: The name that was given.
+        known: The known names, sorted.
     """
 
     def __init__(self, job_type: str, known: Iterable[str]) -> None:
         self.job_type = job_type
         self.known = tuple(sorted(known))
         close = difflib.get_close_matches(job_type, self.known, n=1)
-        shown = ", ".join(self.known[:10]) + (", ..." if len(self.known) > 10 else "")
+        shown = ", ".join(self.known[:_MOST_TYPES_SHOWN]) + (", ..." if len(self.known) > _MOST_TYPES_SHOWN else "")
         advice = (
             f"Did you mean {close[0]!r}?" if close else "Register it: JobRunner(jobs=[...]) or runner.register(...)."
         )
@@ -172,18 +179,18 @@ class UnknownJobType(EnqueueError, LookupError):
 class InvalidPayload(EnqueueError, ValueError):
     """The arguments do not fit the handler's signature.
 
-    Values are left out on purpose: they may be secret.
+    The values are left out: they may be secret.
 
     Attributes:
         job_type: The job type called.
-        problems: One `(path, message)` pair a fault; the path is dotted, such as `order.lines.0.price`.
+        problems: A pair `(path, message)` for each fault; the path is dotted, such as `order.lines.0.price`.
     """
 
     def __init__(
         self,
         job_type: str,
         problems: Sequence[tuple[str, str]],
-        advice: str = "Nothing was enqueued: mend the call.",
+        advice: str = "Nothing was enqueued: fix the call.",
     ) -> None:
         self.job_type = job_type
         self.problems = tuple(problems)
@@ -192,8 +199,8 @@ class InvalidPayload(EnqueueError, ValueError):
     @property
     def summary(self) -> str:
         """The first ten problems on one line, and how many more there are."""
-        more = len(self.problems) - _MOST_SHOWN
-        listed = "; ".join(f"{path}: {message}" for path, message in self.problems[:_MOST_SHOWN])
+        more = len(self.problems) - _MOST_PROBLEMS_SHOWN
+        listed = "; ".join(f"{path}: {message}" for path, message in self.problems[:_MOST_PROBLEMS_SHOWN])
         return f"{listed}; and {more:,} more" if more > 0 else listed
 
 
@@ -203,7 +210,7 @@ class PayloadTooLarge(EnqueueError, ValueError):
     Attributes:
         job_type: The job type called.
         size: Size of the payload, in bytes.
-        limit: The most that is allowed, in bytes.
+        limit: The largest size allowed, in bytes.
     """
 
     def __init__(self, job_type: str, size: int, limit: int) -> None:
@@ -217,35 +224,32 @@ class PayloadTooLarge(EnqueueError, ValueError):
 
 
 class RunnerError(AiojobsError, RuntimeError):
-    """The runner cannot be used here and now."""
+    """The runner cannot be used now, or from this event loop, thread or process."""
 
 
 class RunnerNotStarted(RunnerError):
-    """The runner was used before it was entered."""
+    """The runner was used before it was started."""
 
     def __init__(self) -> None:
         super().__init__("the runner is not started. Use it inside `async with runner:` (the application's lifespan).")
 
 
 class RunnerAlreadyStarted(RunnerError):
-    """The runner was entered twice, or changed while it runs."""
+    """The runner was started twice, or changed while it runs."""
 
     def __init__(self, action: str) -> None:
         super().__init__(f"the runner is started and cannot be {action} now. Do it before `async with runner:`.")
 
 
 class RunnerClosed(RunnerError):
-    """The runner was used after it was left."""
+    """The runner was used after it was closed."""
 
     def __init__(self) -> None:
         super().__init__("the runner is closed and does nothing more. Enter it again: `async with runner:`.")
 
 
 class WrongEventLoop(RunnerError):
-    """The runner was used from another event loop, thread or process than the one it was started in."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
+    """The runner was used from another event loop, thread or process than the one that started it."""
 
 
 class JobError(AiojobsError):
@@ -264,21 +268,35 @@ class JobNotFound(JobError, LookupError):
     """No job has this id: it never existed, was deleted, or was pruned."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(
-            job_id, f"there is no job {job_id}: never enqueued here, deleted, or pruned (see keep_completed)."
-        )
+        super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned (see keep_completed).")
 
 
 class JobNotAllowed(JobError):
-    """The status of the job does not allow what was asked.
+    """The status of the job does not allow the operation.
 
     Attributes:
-        status: The status it has.
+        status: The job's status.
     """
 
     def __init__(self, job_id: int, status: str, action: str, allowed: str) -> None:
         self.status = status
         super().__init__(job_id, f"job {job_id} is {status} and cannot be {action}: that takes {allowed}.")
+
+
+class AttemptNotHeld(JobError):
+    """A write was bound to the end of an attempt that was no longer held. Neither was applied.
+
+    Attributes:
+        attempt: The number of the attempt.
+    """
+
+    def __init__(self, job_id: int, attempt: int) -> None:
+        self.attempt = attempt
+        super().__init__(
+            job_id,
+            f"attempt {attempt} of job {job_id} is no longer held by this runner: nothing was written. "
+            "The job was ended, or rescued by another runner: let this attempt end.",
+        )
 
 
 class JobDead(JobError):
@@ -295,7 +313,7 @@ class JobDead(JobError):
         super().__init__(
             job_id,
             f"job {job_id} is dead ({reason}; last error: {error}). "
-            f"Read `await runner.jobs.get({job_id})`, mend the cause, then `await runner.jobs.redrive({job_id})`.",
+            f"Read `await runner.jobs.get({job_id})`, fix the cause, then `await runner.jobs.redrive({job_id})`.",
         )
 
 
@@ -319,7 +337,7 @@ class ResultTimeout(JobError, TimeoutError):
     """The awaited job did not finish in time. It goes on; await it again.
 
     Attributes:
-        timeout: The seconds that were allowed.
+        timeout: The time that was allowed, in seconds.
     """
 
     def __init__(self, job_id: int, timeout: float) -> None:
@@ -334,7 +352,7 @@ class ResultNotKept(JobError):
         super().__init__(
             job_id,
             f"job {job_id} completed, but its result was not kept: {problem.rstrip('.')}. "
-            "Mend its return annotation, or let the handler store what it makes.",
+            "Fix its return annotation, or let the handler store what it makes.",
         )
 
 
@@ -362,8 +380,9 @@ class StoreRefused(StoreError):
 
     Attributes:
         database: Where it was looked for.
-        why: One of `missing directory`, `not a file`, `corrupt`, `foreign`, `newer`, `unreadable`,
-            `several names`, `old library`, `unknown url`.
+        why: One of `missing directory`, `not a file`, `several names` (hard links), `unreadable`, `corrupt`, `foreign`
+            (it has tables of the library's names that are not the library's), `newer` (a newer release wrote it),
+            `old library` (SQLite's own release is too old), `unknown url`.
     """
 
     def __init__(self, database: str, why: str, advice: str) -> None:
@@ -373,7 +392,7 @@ class StoreRefused(StoreError):
 
 
 class StoreRejected(StoreError):
-    """The database refused one write as it stands."""
+    """The database refused one write, and would refuse it again."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"the database rejected a write: {detail}. This is a defect of the library: please report it.")

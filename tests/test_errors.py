@@ -69,7 +69,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.InvalidPayload("email", [("user.id", "Field required"), ("to", "Extra inputs")]),
         "'email' cannot take these arguments: user.id: Field required; to: Extra inputs. "
-        "Nothing was enqueued: mend the call.",
+        "Nothing was enqueued: fix the call.",
         {"job_type": "email", "problems": (("user.id", "Field required"), ("to", "Extra inputs"))},
     ),
     (
@@ -101,7 +101,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (lambda: errors.WrongEventLoop("another loop. Use a runner each."), "another loop. Use a runner each.", {}),
     (
         lambda: errors.JobNotFound(7),
-        "there is no job 7: never enqueued here, deleted, or pruned (see keep_completed).",
+        "there is no job 7: never enqueued, deleted, or pruned (see keep_completed).",
         {"job_id": 7},
     ),
     (
@@ -110,9 +110,15 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "status": "completed"},
     ),
     (
+        lambda: errors.AttemptNotHeld(7, 2),
+        "attempt 2 of job 7 is no longer held by this runner: nothing was written. "
+        "The job was ended, or rescued by another runner: let this attempt end.",
+        {"job_id": 7, "attempt": 2},
+    ),
+    (
         lambda: errors.JobDead(7, "crashed", "ValueError: bad"),
         "job 7 is dead (crashed; last error: ValueError: bad). "
-        "Read `await runner.jobs.get(7)`, mend the cause, then `await runner.jobs.redrive(7)`.",
+        "Read `await runner.jobs.get(7)`, fix the cause, then `await runner.jobs.redrive(7)`.",
         {"job_id": 7, "reason": "crashed", "error": "ValueError: bad"},
     ),
     (
@@ -133,7 +139,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.ResultNotKept(7, "it is too odd."),
         "job 7 completed, but its result was not kept: it is too odd. "
-        "Mend its return annotation, or let the handler store what it makes.",
+        "Fix its return annotation, or let the handler store what it makes.",
         {"job_id": 7},
     ),
     (
@@ -222,7 +228,7 @@ def test_an_error_survives_the_way_from_another_process(
     make: Callable[[], AiojobsError], again: Callable[[AiojobsError], AiojobsError]
 ) -> None:
     error = make()
-    error.add_note("seen in a test")
+    error.add_note("noted in a test")
     found = again(error)
     assert type(found) is type(error)
     assert str(found) == str(error)

@@ -1,4 +1,4 @@
-"""What a handler raises to say what becomes of its job."""
+"""What a handler raises to decide what becomes of its job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from aiojobs_lite.errors import Portable
 
 
 class Signal(Portable):
-    """What a handler raises to say what becomes of its job."""
+    """The base class of what a handler raises to decide what becomes of its job."""
 
 
 class Retry(Signal):
@@ -16,6 +16,9 @@ class Retry(Signal):
     Args:
         reason: Kept in the record of the attempt.
         after: The delay; None leaves it to the backoff.
+
+    Raises:
+        InvalidOption: If the delay is no duration.
     """
 
     after: float | None = None  # also of a subclass whose __init__ does not call this one
@@ -31,6 +34,9 @@ class Snooze(Signal):
     Args:
         delay: The delay.
         reason: Kept in the record of the attempt.
+
+    Raises:
+        InvalidOption: If the delay is no duration.
     """
 
     delay: float = 0.0  # as above
@@ -45,4 +51,4 @@ class Abandon(Signal):
 
 
 class Cancel(Signal):
-    """Raised by a handler: the job is cancelled; nobody has to look at it."""
+    """Raised by a handler: the job is cancelled now, with no more attempts, and needs no attention."""

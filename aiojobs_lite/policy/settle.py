@@ -1,4 +1,4 @@
-"""What follows an attempt: the backoff, what a handler may raise, and `settle`, which alone decides."""
+"""`settle`: what is written after an attempt. Nothing else decides."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from aiojobs_lite.clock import after
-from aiojobs_lite.model.job import Claimed, Failure, Outcome, Status
-from aiojobs_lite.model.writes import Finish
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
+from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
-MOST_CRASHES = 3  # a job that kills its process so often is dead
-FREE_INTERRUPTIONS = 20  # a job that is interrupted more often is paying for it
-_DEEPEST_GROUP = 100  # groups of exceptions, each alone in the one before
-_LARGEST = 2**63 - 1
+MOST_CRASHES = 3  # a job whose owners died so often is dead
+FREE_INTERRUPTIONS = 20  # each further interruption of a job costs an attempt
+_DEEPEST_GROUP = 100  # nested exception groups that are looked into
 
 
 class Stop(StrEnum):
@@ -51,8 +50,8 @@ class Policy:
         return self.retry_on is None or isinstance(error, self.retry_on)
 
 
-class Ended(NamedTuple):
-    """How an attempt ended, as it was seen from outside.
+class Ending(NamedTuple):
+    """How an attempt ended, as the runner observed it from outside.
 
     Attributes:
         result: What the handler returned, as JSON; None for nothing.
@@ -62,6 +61,7 @@ class Ended(NamedTuple):
         may_retry: Whether its policy tries it again, where `error` is not the original; None: the policy is asked.
         stopped: Why the runner stopped it; None if it did not, or if stopping it had no effect on it.
         lost: Its owner died; `interrupted` says whether a drain had left it running.
+        interrupted: A drain had left it running when its owner died.
         unreadable: Why the payload does not fit the handler, which was not called.
     """
 
@@ -83,38 +83,30 @@ class Ended(NamedTuple):
 
 def settle(
     job: Claimed,
-    ended: Ended,
+    ending: Ending,
     policy: Policy,
     now: int,
     *,
     cancel_requested: bool = False,
     chance: Callable[[], float] = random.random,
-) -> Finish:
-    """Decides what is written after an attempt. Pure and total: nothing else decides.
+) -> Complete | Again | Close:
+    """Decides what is written after an attempt. Pure and total.
 
     Args:
         job: The attempt that ended.
-        ended: How.
+        ending: How it ended.
         policy: What its type says about failures.
         now: The instant, in microseconds.
-        cancel_requested: Somebody asked to cancel it; then it does not run again.
+        cancel_requested: Whether a cancel of the job was requested; then it does not run again.
         chance: The backoff's randomness, 0 to 1.
 
     Returns:
         The write that ends the attempt.
     """
-    if ended.succeeded:  # nearly always; not even a cancel that was asked for matters then
-        return _spent(job, ended.result, ended.note)
-    end = _Settlement(job, policy, now, chance).of(ended)
-    return end.cancelled() if cancel_requested else end
-
-
-def _spent(job: Claimed, result: str | None = None, reason: str | None = None) -> Finish:
-    """The end of an attempt that succeeded, from which all others differ in some fields."""
-    return Finish(
-        job.id, job.type, job.attempt, job.owner, Outcome.SUCCEEDED, Status.COMPLETED, job.attempt,
-        job.scheduled_at, job.started_at, job.interruptions, job.snoozes, job.crashes, result, reason,
-    )  # fmt: skip
+    if ending.succeeded:  # nearly always; even a cancel that was requested does not matter then
+        return Complete(job.id, job.attempt, job.owner, job.type, ending.result, ending.note)
+    end = _Settlement(job, policy, now, chance).of(ending)
+    return end.cancelled() if cancel_requested and isinstance(end, Again) else end
 
 
 class _Settlement:
@@ -125,91 +117,89 @@ class _Settlement:
         self._policy = policy
         self._now = now
         self._chance = chance
-        self._spent = _spent(job)
 
-    def of(self, ended: Ended) -> Finish:
-        if ended.unreadable is not None:
-            return self._parked(ended.unreadable)
-        if ended.lost:
-            return self._interrupted(ended.failure) if ended.interrupted else self._lost(ended.failure)
-        error = _said(ended.error)
+    def of(self, ending: Ending) -> Again | Close:
+        if ending.unreadable is not None:
+            return self._held(ending.unreadable)
+        if ending.lost:
+            return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
+        error = _decisive(ending.error)
         if isinstance(error, Snooze):
             return self._snoozed(error)
         if isinstance(error, Cancel):
-            return self._cancelled(_text(error) or "cancelled by its handler", ended.failure)
+            return self._cancelled(_text(error) or "cancelled by its handler", ending.failure)
         if isinstance(error, Abandon):
-            return self._dead(Outcome.FAILED, "abandoned by its handler", ended.failure)
-        if ended.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
-            return self._interrupted(ended.failure)
-        if ended.stopped is Stop.CANCEL:
-            return self._cancelled("cancel requested", ended.failure)
+            return self._dead(Outcome.FAILED, "abandoned by its handler", ending.failure)
+        if ending.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
+            return self._interrupted(ending.failure)
+        if ending.stopped is Stop.CANCEL:
+            return self._cancelled(CANCEL_REQUESTED, ending.failure)
         if isinstance(error, Retry):
-            return self._failed(Outcome.FAILED, ended.failure, error.after)
-        if ended.stopped is Stop.TIMEOUT:
-            return self._failed(Outcome.TIMED_OUT, ended.failure)
-        if ended.may_retry is None and not self._policy.allows_retry(error):
-            return self._dead(Outcome.FAILED, f"{type(error).__name__} is not to be tried again", ended.failure)
-        if ended.may_retry is False:
-            return self._dead(Outcome.FAILED, f"{error} is not to be tried again", ended.failure)
-        return self._failed(Outcome.FAILED, ended.failure)
+            return self._failed(Outcome.FAILED, ending.failure, error.after)
+        if ending.stopped is Stop.TIMEOUT:
+            return self._failed(Outcome.TIMED_OUT, ending.failure)
+        if ending.may_retry is None and not self._policy.allows_retry(error):
+            return self._dead(Outcome.FAILED, f"{type(error).__name__} is not to be tried again", ending.failure)
+        if ending.may_retry is False:
+            return self._dead(Outcome.FAILED, f"{error} is not to be tried again", ending.failure)
+        return self._failed(Outcome.FAILED, ending.failure)
 
-    def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Finish:
-        if self._job.attempt >= self._job.max_attempts:
-            return self._dead(outcome, f"all {self._job.max_attempts} attempts used up", failure)
+    def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Again | Close:
+        if self._is_last_attempt:
+            return self._dead(outcome, self._used_up, failure)
         if delay is None:
             delay = self._policy.backoff.delay(self._job.attempt, self._chance)
-        return self._again(outcome, failure, after(self._now, delay))
+        return self._again(outcome, after(self._now, delay), failure)
 
-    def _dead(self, outcome: Outcome, reason: str, failure: Failure | None) -> Finish:
-        return self._spent._replace(outcome=outcome, status=Status.DEAD, reason=reason, failure=failure)
+    def _snoozed(self, snooze: Snooze) -> Again:
+        end = self._again(Outcome.SNOOZED, after(self._now, snooze.delay))
+        return end._replace(refund=True, reason=_text(snooze) or None)
 
-    def _again(self, outcome: Outcome, failure: Failure | None, scheduled_at: int) -> Finish:
-        return self._spent._replace(outcome=outcome, status=Status.PENDING, failure=failure, scheduled_at=scheduled_at)
+    def _interrupted(self, failure: Failure | None) -> Again | Close:
+        if self._job.interruptions < FREE_INTERRUPTIONS:
+            return self._again(Outcome.INTERRUPTED, self._now)._replace(refund=True)
+        if self._is_last_attempt:
+            return self._dead(Outcome.INTERRUPTED, f"interrupted {self._job.interruptions + 1} times", failure)
+        return self._again(Outcome.INTERRUPTED, self._now, failure)
 
-    def _cancelled(self, reason: str, failure: Failure | None) -> Finish:
-        return self._spent._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason=reason, failure=failure)
+    def _lost(self, failure: Failure | None) -> Again | Close:
+        if self._job.crashes + 1 >= MOST_CRASHES:
+            return self._dead(Outcome.LOST, "crashed", failure)
+        if self._is_last_attempt:
+            return self._dead(Outcome.LOST, self._used_up, failure)
+        return self._again(Outcome.LOST, self._now, failure)
 
-    def _snoozed(self, snooze: Snooze) -> Finish:
-        end = self._again(Outcome.SNOOZED, None, after(self._now, snooze.delay))
-        return end._replace(
-            attempts=self._job.attempt - 1, snoozes=_one_more(self._job.snoozes), reason=_text(snooze) or None
-        )
+    def _held(self, problem: str) -> Again:
+        end = self._again(Outcome.SNOOZED, self._job.scheduled_at)
+        return end._replace(refund=True, held=Held.PAYLOAD, reason=problem)
 
-    def _interrupted(self, failure: Failure | None) -> Finish:
-        interruptions = _one_more(self._job.interruptions)
-        if interruptions <= FREE_INTERRUPTIONS:
-            refunded = max(0, self._job.attempt - 1)
-            end = self._again(Outcome.INTERRUPTED, None, self._now)._replace(attempts=refunded)
-        elif self._job.attempt >= self._job.max_attempts:
-            end = self._dead(Outcome.INTERRUPTED, f"interrupted {interruptions} times", failure)
-        else:
-            end = self._again(Outcome.INTERRUPTED, failure, self._now)
-        return end._replace(interruptions=interruptions)
+    def _cancelled(self, reason: str, failure: Failure | None) -> Close:
+        return self._close(Outcome.CANCELLED, Status.CANCELLED, reason, failure)
 
-    def _lost(self, failure: Failure | None) -> Finish:
-        crashes = _one_more(self._job.crashes)
-        if crashes >= MOST_CRASHES:
-            end = self._dead(Outcome.LOST, "crashed", failure)
-        elif self._job.attempt >= self._job.max_attempts:
-            end = self._dead(Outcome.LOST, f"all {self._job.max_attempts} attempts used up", failure)
-        else:
-            end = self._again(Outcome.LOST, failure, self._now)
-        return end._replace(crashes=crashes)
+    def _dead(self, outcome: Outcome, reason: str, failure: Failure | None) -> Close:
+        return self._close(outcome, Status.DEAD, reason, failure)
 
-    def _parked(self, why: str) -> Finish:
-        end = self._again(Outcome.SNOOZED, None, self._job.scheduled_at)
-        return end._replace(attempts=self._job.attempt - 1, parked=why)
+    def _close(self, outcome: Outcome, status: Status, reason: str, failure: Failure | None) -> Close:
+        job = self._job
+        return Close(job.id, job.attempt, job.owner, job.type, outcome, status, reason, failure)
 
+    def _again(self, outcome: Outcome, scheduled_at: int, failure: Failure | None = None) -> Again:
+        job = self._job
+        return Again(job.id, job.attempt, job.owner, job.type, outcome, scheduled_at, failure=failure)
 
-def _one_more(count: int) -> int:
-    """The next whole number, as far as a store can hold it: a row may have been written by anybody."""
-    return min(count + 1, _LARGEST)
+    @property
+    def _is_last_attempt(self) -> bool:
+        return self._job.attempt >= self._job.max_attempts
+
+    @property
+    def _used_up(self) -> str:
+        return f"all {self._job.max_attempts} attempts used up"
 
 
-def _said(error: BaseException | None) -> BaseException | None:
-    """What was raised; of a group of one, as task groups make it of all that is raised in them, a signal counts."""
+def _decisive(error: BaseException | None) -> BaseException | None:
+    """What was raised; of nested groups of one exception, as task groups make them, the signal that they hold."""
     alone = error
-    for _ in range(_DEEPEST_GROUP):  # one of the user's making may hold itself
+    for _ in range(_DEEPEST_GROUP):  # a group of the user's making may hold itself
         if not isinstance(alone, BaseExceptionGroup) or len(alone.exceptions) != 1:
             break
         alone = alone.exceptions[0]
