@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.stores.sqlite.owners import _HERE
+from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
 from tests.helpers import rings
 from tests.helpers.databases import sound
 
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Threads, descriptors, processes and owners are the same after a test as before it."""
-    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(_HERE)
+    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(OWNERS_OF_THIS_PROCESS)
     had_children, ended = _has_children(), _ended_children()
     yield
     for thread in set(threading.enumerate()) - threads:
@@ -43,7 +43,7 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     left = [thread.name for thread in set(threading.enumerate()) - threads]
     assert not left, f"threads left behind: {left}"
     assert had_children or not _has_children(), "processes left behind"
-    assert not set(_HERE) - owners, "owners that live in this process left behind"
+    assert not set(OWNERS_OF_THIS_PROCESS) - owners, "owners that live in this process left behind"
     if _ended_children() == ended and (folder := request.node.funcargs.get("tmp_path")):
         left = [entry.name for entry in folder.glob(f"*-owner-{16 * '[0-9a-f]'}")]
         assert not left, f"files of owners left behind, and no process was there to be killed: {left}"
