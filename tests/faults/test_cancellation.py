@@ -69,8 +69,8 @@ def stored(other: sqlite3.Connection, n: int) -> int:
     """How many jobs of a number there are; counted by somebody else, who is given the write lock at once."""
     other.execute("BEGIN IMMEDIATE")
     try:
-        ((broken,),) = other.execute("SELECT count(*) FROM jobs WHERE status <> 'completed'").fetchall()
-        counted = "SELECT count(*) FROM jobs WHERE json_extract(payload, '$.n') = ?"
+        ((broken,),) = other.execute("SELECT count(*) FROM aiojobs_jobs WHERE status <> 'completed'").fetchall()
+        counted = "SELECT count(*) FROM aiojobs_jobs WHERE json_extract(payload, '$.n') = ?"
         ((found,),) = other.execute(counted, (n,)).fetchall()
     finally:
         other.execute("ROLLBACK")
@@ -402,7 +402,7 @@ async def test_a_cancelled_pause_or_resume_holds_back_or_lets_go_as_it_is_stored
 
     def is_paused() -> bool:
         with closing(sqlite3.connect(database)) as other:
-            return other.execute("SELECT type FROM pauses").fetchall() == [("counted",)]
+            return other.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("counted",)]
 
     async with JobRunner(database, jobs=[counted]) as runner:
         tasks = asyncio.all_tasks()

@@ -247,7 +247,7 @@ async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_not
         if database.exists() and database.stat().st_size:
             assert sound(database)
             with closing(sqlite3.connect(database)) as connection:
-                found = dict(connection.execute("SELECT id, status FROM jobs").fetchall())
+                found = dict(connection.execute("SELECT id, status FROM aiojobs_jobs").fetchall())
             assert ids <= found.keys()
             # Those whose event loop was closed over them are left to the rescue.
             assert set(found.values()) <= {"completed", "pending", *(["processing"] if seed % 5 == 4 else [])}
