@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
-from aiojobs_lite.handlers.job_type import JobType, described
+from aiojobs_lite.handlers.job_type import JobType, qualified_name
 
 
 class Registry:
@@ -33,7 +33,7 @@ class Registry:
             raise InvalidOption("jobs", job_type, "job types, made by @job")
         known = self._types.setdefault(job_type.name, job_type)
         if known is not job_type:
-            raise DuplicateJobType(job_type.name, described(known.handler), described(job_type.handler))
+            raise DuplicateJobType(job_type.name, qualified_name(known.handler), qualified_name(job_type.handler))
         self._limits[job_type.name] = job_type.concurrency
 
     def get(self, name: str) -> JobType[..., Any]:

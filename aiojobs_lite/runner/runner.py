@@ -27,7 +27,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.handlers.decorators import Declares, decorator
+from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.handlers.registry import Registry
@@ -111,7 +111,7 @@ class JobRunner:
         self._pid = 0
         self.jobs = Jobs(self._engine_here)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())
-        self.job = decorator(self._add)
+        self.job = make_decorator(self._add)
         self.register(*jobs)
 
     # Declaring.
@@ -163,7 +163,7 @@ class JobRunner:
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             self._schedules[job_type.name] = Schedule(job_type.name, job_type, cron, catch_up, overlap)
 
-        return decorator(made)(**options)
+        return make_decorator(made)(**options)
 
     # Living.
 
