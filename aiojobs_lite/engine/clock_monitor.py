@@ -31,7 +31,9 @@ class ClockMonitor:
         """Compares, until it is cancelled. Sleeps by the event loop's own clock: a test's does not jump by itself."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            offset = self._measure_offset()  # since the last jump, not since the last look: it may move little by little
+            offset = (
+                self._measure_offset()
+            )  # since the last jump, not since the last look: it may move little by little
             if abs(offset - self._offset) > _SMALLEST_JUMP_S:
                 self._offset = offset
                 for listener in self._listeners:
