@@ -12,13 +12,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-from aiojobs_lite.stores.sqlite.owners import _HERE
+from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
+from tests.helpers import rings
 from tests.helpers.databases import sound
-
-settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
-settings.load_profile("house")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,10 +23,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to
 ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event loop, which then ends its processes
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    rings.begin(config.getoption("markexpr"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rings.sort(items)
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Threads, descriptors, processes and owners are the same after a test as before it."""
-    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(_HERE)
+    threads, descriptors, owners = set(threading.enumerate()), _descriptors(), set(OWNERS_OF_THIS_PROCESS)
     had_children, ended = _has_children(), _ended_children()
     yield
     for thread in set(threading.enumerate()) - threads:
@@ -37,7 +43,7 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     left = [thread.name for thread in set(threading.enumerate()) - threads]
     assert not left, f"threads left behind: {left}"
     assert had_children or not _has_children(), "processes left behind"
-    assert not set(_HERE) - owners, "owners that live in this process left behind"
+    assert not set(OWNERS_OF_THIS_PROCESS) - owners, "owners that live in this process left behind"
     if _ended_children() == ended and (folder := request.node.funcargs.get("tmp_path")):
         left = [entry.name for entry in folder.glob(f"*-owner-{16 * '[0-9a-f]'}")]
         assert not left, f"files of owners left behind, and no process was there to be killed: {left}"

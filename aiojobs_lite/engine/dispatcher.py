@@ -82,10 +82,9 @@ class Dispatcher:
         free = self._max_running - self._total
         if not self._is_claiming or free <= 0:
             return None
-        now = self._clock.now()
-        if not inserting and (self._next is None or self._next > now):
+        if not inserting and not self._is_due():
             return None
-        self._claimed_at = now
+        self._claimed_at = self._clock.now()
         self._is_claim_in_flight = True
         self._has_changed = False
         if self._offered is None:
@@ -103,9 +102,9 @@ class Dispatcher:
             self._next = self._after_claim(due, answer)
             if answer.jobs:
                 self._take(answer)
-        if self._next is not None and (self._armed is None or self._next < self._armed):
-            if self._next > self._clock.now():  # else the committer asks for a claim by itself
-                self._alarm.ring()
+        is_sooner = self._next is not None and (self._armed is None or self._next < self._armed)
+        if is_sooner and not self._is_due():  # what is due the committer claims without an alarm
+            self._alarm.ring()
 
     def released(self, job_type: str) -> None:
         """An attempt ended: its slot is free. The write of its end, which comes now, wakes the committer."""
@@ -144,14 +143,17 @@ class Dispatcher:
             return False
         if self._is_draining or self._max_running <= 0:
             return True
-        return not self._wait_us and (self._next is None or self._next > self._clock.now())
+        return not self._wait_us and not self._is_due()
 
     async def run(self) -> None:
         """Wakes the committer when the next job becomes due, until it is cancelled."""
         while True:
-            self._armed = self._next if self._next is not None and self._next > self._clock.now() else None
+            self._armed = None if self._is_due() else self._next
             await self._alarm.wait(self._armed)
             self._commits.wake()
+
+    def _is_due(self) -> bool:
+        return self._next is not None and self._next <= self._clock.now()
 
     def _after_claim(self, due: int | None, answer: ClaimAnswer) -> int | None:
         """When to claim again."""

@@ -168,7 +168,7 @@ class Engine:
         """See `JobRunner.stats`."""
         return runner_stats(
             self._store.counts(),
-            registry=self._registry,
+            limits=self._registry.limits,
             metrics=self._metrics,
             running=self._attempts.running,
             stuck=self._attempts.stuck,

@@ -87,9 +87,7 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Ends the attempts of every dead owner as lost, and those of this owner that it does not know of."""
-        held = (
-            self._attempts.watch_held()
-        )  # before the look: what is run again meanwhile, by the same attempt, is known
+        held = self._attempts.watch_held()  # before the look: what runs again meanwhile, by the same attempt, is in it
         owners = await self._store.ask(ListOwners())
         dead = await self._store.owners.dead(owners)
         if self._owner in owners:

@@ -35,6 +35,7 @@ from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, TypesUnclaimed
+from aiojobs_lite.telemetry.stats import unclaimed
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _RESTART_PAUSE_S: Final = 1.0
@@ -272,17 +273,17 @@ class Lifecycle:
         units += [(write,) for write in self._parts.ticker.first(now)]
         applied = await self._store.apply(units, now)
         self._parts.ticker.begin(applied.answers[1:])
-        by_type = self._store.counts().by_type
-        unclaimed = [f"{name} ({by_type[name].pending})" for name in by_type if self._is_unclaimed(name)]
-        if unclaimed and self._bus.is_watched(TypesUnclaimed):
-            self._bus.publish(TypesUnclaimed(", ".join(unclaimed)))
+        strange = unclaimed(self._store.counts(), self._registry.limits)
+        if strange and self._bus.is_watched(TypesUnclaimed):
+            self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
 
     async def _begin(self, group: TaskGroup) -> None:
         """Starts the parts. No job starts before the start is complete: a start that is cancelled, by a signal say, has
         nothing to stop then.
         """
         parts = self._parts
-        for part in (parts.committer, parts.dispatcher, parts.ticker, *parts.others):
+        at_once: list[Part] = [parts.committer, parts.dispatcher, parts.ticker, *parts.others]
+        for part in at_once:
             group.start_soon(self._guard, part)
         try:
             async with asyncio.timeout(_FIRST_RESCUE_S):
@@ -351,9 +352,6 @@ class Lifecycle:
     def _has_nothing_to_do(self) -> bool:
         parts = self._parts
         return parts.ticker.is_idle and parts.dispatcher.is_idle and parts.committer.is_idle
-
-    def _is_unclaimed(self, job_type: str) -> bool:
-        return bool(self._store.counts().by_type[job_type].pending) and self._registry.find(job_type) is None
 
     def _lose(self) -> None:
         """Others may soon take this owner for dead: nothing of it may run then."""

@@ -48,7 +48,7 @@ class LoopMonitor:
 
     async def run(self) -> None:
         """Measures, until it is cancelled."""
-        with self._thread():
+        with self._monitored():
             while True:
                 self._found = None
                 self._expected = time.monotonic() + TURN_EVERY_S
@@ -62,7 +62,7 @@ class LoopMonitor:
             self._bus.publish(LoopBlocked(lag, job_type, "".join(traceback.format_list(places))))
 
     @contextmanager
-    def _thread(self) -> Iterator[None]:
+    def _monitored(self) -> Iterator[None]:
         is_over = threading.Event()
         self._expected = time.monotonic()
         given = (asyncio.get_running_loop(), threading.get_ident(), is_over)

@@ -59,7 +59,8 @@ class Recorder:
         Returns:
             Whether it was still held. One that cannot be saved at all is logged, and was not.
         """
-        answer = self._lost[end.id, end.attempt, end.owner] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._lost[end.id, end.attempt, end.owner] = answer
         self._commits.keep((end,), self._when_saved)
         return await answer
 

@@ -20,6 +20,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.cancelling import MOST, at_turn, cut, nothing_left
 from tests.helpers.databases import sound
 from tests.helpers.programs import program
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
 
 SEEDS = 20
@@ -224,6 +225,7 @@ async def test_a_handler_that_cancels_stops_nobody_else(handler: Callable[..., A
 # Programs.
 
 
+@slow
 async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_nothing(tmp_path: Path) -> None:
     async with program("-m", "tests.helpers.apps.interrupted", tmp_path, str(SEEDS)) as parent:
         for _ in range(SEEDS):
@@ -245,7 +247,7 @@ async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_not
         if database.exists() and database.stat().st_size:
             assert sound(database)
             with closing(sqlite3.connect(database)) as connection:
-                found = dict(connection.execute("SELECT id, status FROM jobs").fetchall())
+                found = dict(connection.execute("SELECT id, status FROM aiojobs_jobs").fetchall())
             assert ids <= found.keys()
             # Those whose event loop was closed over them are left to the rescue.
             assert set(found.values()) <= {"completed", "pending", *(["processing"] if seed % 5 == 4 else [])}

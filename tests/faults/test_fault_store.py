@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from aiojobs_lite.stores.open import store_for
 from tests.helpers.databases import sound
 from tests.helpers.day import User, World, aftermath, check
 from tests.helpers.fault_store import Fault, FaultStore, Kind
+from tests.helpers.rings import deep, depth, first_of
 
 # The most calls of a day that go wrong in turn: those of a method that is called again and again are all alike.
 MOST = {"open": 9, "apply": 99, "ask": 10, "changes": 3, "maintain": 2, "acquire": 2, "dead": 3, "close": 9}
@@ -35,7 +37,8 @@ class Days:
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""
-        for number in range(1, most + 1):
+        first, step = depth((random.randrange(1, 9), 8), (1, 1))  # in the first ring each eighth call
+        for number in range(first, most + 1, step):
             fault = Fault(kind, method, number)
             try:
                 if not await self.day(fault, has_inline=has_inline):
@@ -76,13 +79,15 @@ async def test_a_day_without_a_fault(days: Days, has_inline: bool) -> None:
     await days.day(None, has_inline=has_inline)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@deep
+@pytest.mark.parametrize("kind", first_of(2, Kind))
 async def test_whatever_call_goes_wrong(days: Days, kind: Kind) -> None:
     methods = ["apply"] if kind is Kind.REJECTED else list(MOST)
     met = {method: await days.each(kind, method, MOST[method]) for method in methods}
     assert met["apply"] > 15
 
 
-@pytest.mark.parametrize("kind", INLINE)
+@deep
+@pytest.mark.parametrize("kind", first_of(1, INLINE))
 async def test_whatever_transaction_inline_goes_wrong(days: Days, kind: Kind) -> None:
     assert await days.each(kind, "inline", 99, has_inline=True) > 2

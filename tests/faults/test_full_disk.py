@@ -18,6 +18,7 @@ from aiojobs_lite.model.writes import Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from tests.helpers.databases import sound
+from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 SIZE = 4 * 2**20  # bytes of the small disk
@@ -90,7 +91,7 @@ def mounted(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.fixture(params=[SmallDisk, LimitedFiles], ids=["small disk", "limited files"])
+@pytest.fixture(params=[pytest.param(SmallDisk, marks=slow), LimitedFiles], ids=["small disk", "limited files"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
     """A disk that can be filled. Where none may be mounted the other way, which every system has, stands for it."""
     folder = tmp_path / "disk"
@@ -150,7 +151,7 @@ class Application:
         assert (self.runner.stats().degraded or "").startswith(FAULTS)
 
 
-@pytest.mark.parametrize("durability", ["full", "normal"])
+@pytest.mark.parametrize("durability", first_of(1, ["full", "normal"]))
 async def test_what_ends_on_a_full_disk_is_saved_when_there_is_room_and_all_goes_on(
     disk: Disk, durability: Literal["full", "normal"]
 ) -> None:

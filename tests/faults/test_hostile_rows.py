@@ -15,6 +15,7 @@ import pytest
 from aiojobs_lite import Job, JobRunner, Status, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, until
 
@@ -55,7 +56,7 @@ def insert(connection: sqlite3.Connection, **columns: Any) -> bool:
     }  # fmt: skip
     names, marks = ", ".join(row), ", ".join("?" * len(row))
     try:
-        connection.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
+        connection.execute(f"INSERT INTO aiojobs_jobs ({names}) VALUES ({marks})", tuple(row.values()))
     except sqlite3.IntegrityError:
         return False
     return True
@@ -72,7 +73,7 @@ def hostile(connection: sqlite3.Connection) -> int:
                 taken += insert(connection, **{**standing, column: value})
     for column in ("type", "payload", "error", "reason", "result", "idempotency_key", "schedule"):
         taken += insert(connection)
-        connection.execute(f"UPDATE jobs SET {column} = CAST(x'ff41' AS TEXT) WHERE id = last_insert_rowid()")
+        connection.execute(f"UPDATE aiojobs_jobs SET {column} = CAST(x'ff41' AS TEXT) WHERE id = last_insert_rowid()")
     return taken + sum(insert(connection, id=key, type="unknown") for key in (-1, 0, -(2**63) + 1, 2**40))
 
 
@@ -94,8 +95,8 @@ def counted(database: Path) -> dict[str, tuple[int, ...]]:
     """The rows by type: pending, processing, completed, dead, cancelled, parked."""
     sql = """
         SELECT type, sum(status = 'pending'), sum(status = 'processing'), sum(status = 'completed'),
-            sum(status = 'dead'), sum(status = 'cancelled'), count(parked)
-        FROM jobs GROUP BY type
+            sum(status = 'dead'), sum(status = 'cancelled'), count(held)
+        FROM aiojobs_jobs GROUP BY type
     """
     with closing(readable(database)) as connection:
         return {row[0]: row[1:] for row in connection.execute(sql).fetchall()}
@@ -147,6 +148,7 @@ async def sleeps(runner: JobRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tries <= 1  # one may have been on its way
 
 
+@slow
 async def test_a_thousand_hostile_rows_hold_up_no_good_job_and_each_of_them_can_be_seen(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,13 +209,16 @@ async def test_hostile_rows_that_come_while_it_runs_are_dealt_with_too(written: 
 
 @pytest.mark.parametrize(
     "change",
-    [
-        "UPDATE counts SET pending = 0, scheduled = 0",
-        "UPDATE counts SET pending = -7",
-        "DELETE FROM counts",
-        "DELETE FROM jobs WHERE id = 1",
-        "UPDATE jobs SET type = 'renamed' WHERE id = 1",
-    ],
+    first_of(
+        2,
+        [
+            "UPDATE aiojobs_counts SET pending = 0, scheduled = 0",
+            "UPDATE aiojobs_counts SET pending = -7",
+            "DELETE FROM aiojobs_counts",
+            "DELETE FROM aiojobs_jobs WHERE id = 1",
+            "UPDATE aiojobs_jobs SET type = 'renamed' WHERE id = 1",
+        ],
+    ),
 )
 async def test_counts_that_somebody_has_left_wrong_are_put_right_and_keep_no_job_waiting(
     written: Path, change: str

@@ -16,10 +16,10 @@ def sound(path: Path) -> bool:
             SELECT type, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'processing'),
                 count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'dead'),
                 count(*) FILTER (WHERE status = 'cancelled'),
-                count(*) FILTER (WHERE status = 'pending' AND attempts > 0), count(parked)
-            FROM jobs GROUP BY type
+                count(*) FILTER (WHERE status = 'pending' AND attempts > 0), count(held)
+            FROM aiojobs_jobs GROUP BY type
         """
-        kept = "SELECT type, pending, processing, completed, dead, cancelled, retrying, parked FROM counts"
+        kept = "SELECT type, pending, processing, completed, dead, cancelled, retrying, held FROM aiojobs_counts"
         tallies = {row[0]: row[1:] for row in connection.execute(kept) if any(row[1:])}
         assert {row[0]: row[1:] for row in connection.execute(counted)} == tallies
     return True

@@ -291,7 +291,7 @@ async def aftermath(world: World, database: Path) -> list[Job]:
         while True:
             await world.patiently(runner.run_until_idle())
             jobs = await runner.jobs.list(limit=1000)
-            if all(job.finished for job in jobs):
+            if all(job.is_finished for job in jobs):
                 break
             world.clock.advance(30)
         stats = runner.stats()

@@ -1,4 +1,4 @@
-"""What the tests of the stores share: short ways to say writes, and counting the rows the slow way."""
+"""What the tests of the stores share: short ways to say writes, and counting the jobs the slow way."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.model.job import Claimed, Failure, Job, Outcome, Status
-from aiojobs_lite.model.writes import Claim, ClaimAnswer, Finish, Insert, Inserted, NewJob, Write
-from aiojobs_lite.stores.base import JobFilter, Store, TypeCounts
+from aiojobs_lite.model.counts import TypeCounts
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import Claimed, Failure, Held, Job, NewJob, Outcome, Status
+from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Unit, Write
+from aiojobs_lite.stores.base import Applied, Store
 from tests.helpers.waiting import unmeasured
 
+A = TypeVar("A")
 NOW = 1_800_000_000_000_000
 GUARD = 60  # seconds that no test takes
 FAILURE = Failure("ValueError", "no", "a traceback")
@@ -34,6 +38,9 @@ def micros(instant: datetime | None) -> int:
     return to_micros(instant)
 
 
+# Writes.
+
+
 def new(job_type: str = "a", *, priority: int = 1, due: float = 0, **fields: Any) -> NewJob:
     """A job of a type, due so many seconds after `NOW`."""
     return NewJob(job_type, '{"x": 1}', priority, at(due), fields.pop("max_attempts", 5), NOW, **fields)
@@ -43,118 +50,167 @@ def claim(
     owner: str = "one",
     *,
     limit: int = 1000,
+    types: Collection[str] | None = None,
     slots: Mapping[str, int] | None = None,
     concurrency: Mapping[str, int] | None = None,
-    look_at: Collection[str] | None = None,
 ) -> Claim:
-    """A claim that by default takes all of type `a`."""
-    slots = {"a": 1000} if slots is None else slots
-    return Claim(owner, limit, slots, concurrency or {}, list(slots) if look_at is None else look_at)
+    """A claim that by default takes all of type `a`, or of the types that have slots."""
+    slots = slots or {}
+    return Claim(owner, limit, frozenset(slots or "a" if types is None else types), slots, concurrency or {})
 
 
-def end(held: Claimed, outcome: Outcome = Outcome.SUCCEEDED, **fields: Any) -> Finish:
-    """The end of an attempt: completed, or pending again with the failure noted."""
-    succeeded = outcome is Outcome.SUCCEEDED
-    values: dict[str, Any] = {
-        "outcome": outcome,
-        "status": Status.COMPLETED if succeeded else Status.PENDING,
-        "attempts": held.attempt,
-        "scheduled_at": held.scheduled_at,
-        "started_at": held.started_at,
-        "interruptions": held.interruptions,
-        "snoozes": held.snoozes,
-        "crashes": held.crashes,
-        "failure": FAILURE if outcome is Outcome.FAILED else None,
-    }
-    return Finish(held.id, held.type, held.attempt, held.owner, **(values | fields))
+def complete(job: Claimed, result: str | None = None, note: str | None = None) -> Complete:
+    """The attempt succeeds."""
+    return Complete(job.id, job.attempt, job.owner, job.type, result, note)
 
 
-async def one(store: Store, write: Write, now: float = 0) -> Any:
+def again(job: Claimed, outcome: Outcome = Outcome.FAILED, **fields: Any) -> Again:
+    """The job is pending again, by default due as before, and after a failure."""
+    fields = {"scheduled_at": job.scheduled_at, "failure": _failure(outcome)} | fields
+    return Again(job.id, job.attempt, job.owner, job.type, outcome, **fields)
+
+
+def hold(job: Claimed, why: str = "it does not fit") -> Again:
+    """The job is held, as one whose payload does not fit."""
+    return again(job, Outcome.SNOOZED, refund=True, held=Held.PAYLOAD, reason=why)
+
+
+def close(
+    job: Claimed, status: Status = Status.DEAD, outcome: Outcome | None = None, reason: str | None = None
+) -> Close:
+    """The job is dead or cancelled."""
+    outcome = outcome or {Status.DEAD: Outcome.FAILED, Status.CANCELLED: Outcome.CANCELLED}[status]
+    return Close(job.id, job.attempt, job.owner, job.type, outcome, status, reason, _failure(outcome))
+
+
+def _failure(outcome: Outcome) -> Failure | None:
+    return FAILURE if outcome is Outcome.FAILED else None
+
+
+def end(job: Claimed, outcome: Outcome) -> End:
+    """An end with this outcome: completed, or pending again."""
+    return complete(job) if outcome is Outcome.SUCCEEDED else again(job, outcome)
+
+
+# Transactions.
+
+
+def alone(writes: Sequence[Write[Any]]) -> list[Unit]:
+    """A unit for each write."""
+    return [(write,) for write in writes]
+
+
+async def applied(store: Store, *writes: Write[Any], now: float = 0) -> Applied:
+    """Applies writes in one transaction, each a unit of its own."""
+    return await store.apply(alone(writes), at(now))
+
+
+async def answers(store: Store, *writes: Write[Any], now: float = 0) -> list[Any]:
+    """Applies writes in one transaction, each a unit of its own; returns their answers."""
+    return (await applied(store, *writes, now=now)).answers
+
+
+async def one(store: Store, write: Write[A], now: float = 0) -> A:
     """Applies one write; returns its answer."""
-    return (await store.apply([write], at(now))).answers[0]
+    answer: A
+    (answer,) = await answers(store, write, now=now)
+    return answer
 
 
 async def inserted(store: Store, *rows: NewJob, now: float = 0) -> list[int]:
     """Inserts jobs; returns their ids."""
-    answer: list[Inserted] = await one(store, Insert(rows), now)
-    return [job.id for job in answer]
+    return [job.id for job in await one(store, Insert(rows), now)]
 
 
 async def claimed(store: Store, write: Claim | None = None, now: float = 0) -> list[Claimed]:
     """Claims; returns the jobs."""
-    answer: ClaimAnswer = await one(store, write or claim(), now)
+    return (await one(store, write or claim(), now)).jobs
+
+
+async def running(store: Store, *rows: NewJob, owner: str = "one", now: float = 0) -> list[Claimed]:
+    """Inserts jobs and claims them for an owner."""
+    answer: ClaimAnswer
+    _, answer = await answers(store, Insert(rows), claim(owner, types={row.type for row in rows}), now=now)
+    assert len(answer.jobs) == len(rows)
     return answer.jobs
 
 
-async def running(store: Store, *rows: NewJob, owner: str = "one") -> list[Claimed]:
-    """Inserts jobs and claims them for an owner."""
-    slots = {row.type: 1000 for row in rows}
-    answers = (await store.apply([Insert(rows), claim(owner, slots=slots)], NOW)).answers
-    jobs: list[Claimed] = answers[1].jobs
-    assert len(jobs) == len(rows)
-    return jobs
+async def held(store: Store, *rows: NewJob) -> list[int]:
+    """Inserts jobs and has them held; returns their ids."""
+    jobs = await running(store, *rows)
+    assert all(await answers(store, *map(hold, jobs)))
+    return [job.id for job in jobs]
 
 
 async def finished(store: Store, row: NewJob, status: Status, now: float = 0) -> int:
     """Inserts a job and brings it to a finished status at an instant; returns its id."""
-    (held,) = await running(store, row)
-    outcome = {Status.COMPLETED: Outcome.SUCCEEDED, Status.CANCELLED: Outcome.CANCELLED}.get(status, Outcome.FAILED)
-    assert await one(store, end(held, outcome, status=status), now)
-    return held.id
+    (job,) = await running(store, row)
+    assert await one(store, complete(job) if status is Status.COMPLETED else close(job, status), now)
+    return job.id
+
+
+# Questions.
 
 
 async def stored(store: Store, job_id: int) -> Job:
     """A job that must be there."""
-    job = await store.get(job_id)
+    job = await store.ask(GetJob(job_id))
     assert job is not None
     return job
+
+
+async def found(store: Store, query: FindJobs) -> list[int]:
+    """The ids of the jobs that a query finds."""
+    return [job.id for job in await store.ask(query)]
 
 
 async def everything(store: Store) -> list[Job]:
     """All jobs, oldest first, read by pages."""
     jobs: list[Job] = []
-    while page := await store.find(JobFilter(before=jobs[-1].id if jobs else None, limit=97)):
+    while page := await store.ask(FindJobs(before=jobs[-1].id if jobs else None, limit=97)):
         jobs += page
     return jobs[::-1]
 
 
 async def counted(store: Store, now: float = 0) -> dict[str, TypeCounts]:
     """The counts by looking at every job; what is due later than an instant counts as scheduled."""
-    jobs = await everything(store)
-    return {job_type: _count([job for job in jobs if job.type == job_type], at(now)) for job_type in _types(jobs)}
+    return counts_of(await everything(store), at(now))
+
+
+def counts_of(jobs: Sequence[Job], now: int) -> dict[str, TypeCounts]:
+    """The counts of jobs by type; what is due later than an instant counts as scheduled."""
+    types = {job.type for job in jobs}
+    return {job_type: _count([job for job in jobs if job.type == job_type], now) for job_type in types}
 
 
 def shown(store: Store) -> dict[str, TypeCounts]:
     """The counts that the store shows, without the types that have no job."""
-    return {job_type: counts for job_type, counts in store.counts().items() if counts != TypeCounts()}
-
-
-def _types(jobs: Sequence[Job]) -> set[str]:
-    return {job.type for job in jobs}
+    return {job_type: counts for job_type, counts in store.counts().by_type.items() if counts != TypeCounts()}
 
 
 def _count(jobs: Sequence[Job], now: int) -> TypeCounts:
-    by_status = {status: sum(job.status is status for job in jobs) for status in Status}
     pending = [job for job in jobs if job.status is Status.PENDING]
     return TypeCounts(
-        pending=by_status[Status.PENDING],
+        pending=len(pending),
         scheduled=sum(micros(job.scheduled_at) > now and not job.attempts for job in pending),
         retrying=sum(job.attempts > 0 for job in pending),
-        parked=sum(job.parked is not None for job in pending),
-        processing=by_status[Status.PROCESSING],
-        completed=by_status[Status.COMPLETED],
-        dead=by_status[Status.DEAD],
-        cancelled=by_status[Status.CANCELLED],
+        held=sum(job.held is not None for job in pending),
+        **{
+            status.value: sum(job.status is status for job in jobs) for status in Status if status is not Status.PENDING
+        },
     )
 
 
+# Files and processes.
+
+
 def connected(path: Path) -> closing[sqlite3.Connection]:
-    """A connection of somebody else; every statement is its own transaction."""
+    """A connection of another program; every statement is its own transaction."""
     return closing(sqlite3.connect(path, isolation_level=None, timeout=GUARD))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder with its bytes; for databases that nobody has open."""
+    """Every file of a folder with its bytes; for databases that no connection is open to."""
     return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
 
 

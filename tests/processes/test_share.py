@@ -13,12 +13,14 @@ from aiojobs_lite import JobCancelled, Status
 from tests.helpers.apps.shared import LIMIT, limited, runner_on
 from tests.helpers.apps.worker import quick
 from tests.helpers.programs import Child, looking, program, worker
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, until
 
 PROCESSES = 4
 SECONDS = int(os.environ.get("SHARE_SECONDS", "4"))  # ticks of the shared schedule that are waited for
 
 
+@slow
 async def test_four_processes_fire_each_tick_once_and_keep_the_limit(database: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with AsyncExitStack() as stack:
@@ -45,6 +47,7 @@ async def test_four_processes_fire_each_tick_once_and_keep_the_limit(database: P
     assert len({pid for _, pid in noted(log, "begin")}) > 1  # more than one process took part
 
 
+@slow
 async def test_one_key_makes_one_job_over_racing_processes(database: Path) -> None:
     async with AsyncExitStack() as stack:
         children = [await stack.enter_async_context(worker(database, max_running=0)) for _ in range(PROCESSES)]
@@ -74,6 +77,7 @@ async def test_a_result_and_a_cancel_reach_across_processes(database: Path) -> N
         await left([child])
 
 
+@slow
 async def test_a_pause_holds_in_every_process(database: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
         await child.line("ready")
@@ -88,6 +92,7 @@ async def test_a_pause_holds_in_every_process(database: Path) -> None:
         await left([child])
 
 
+@slow
 async def test_a_second_database_in_one_process_leaves_the_first_owner_alive(database: Path, tmp_path: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
         handle = await runner.enqueue("held")

@@ -47,11 +47,11 @@ ONE, TWO = "1" * 16, "2" * 16
 TRIES = 8
 LOG = 10 * sqlite_place._LOG_EACH  # pages between two checkpoints: ten transactions
 SECOND_MIGRATION = """
-ALTER TABLE jobs ADD COLUMN colour TEXT;
-CREATE INDEX jobs_colour ON jobs (colour) WHERE colour IS NOT NULL;
-UPDATE jobs SET colour = 'red' WHERE id % 2 = 0;
+ALTER TABLE aiojobs_jobs ADD COLUMN colour TEXT;
+CREATE INDEX jobs_colour ON aiojobs_jobs (colour) WHERE colour IS NOT NULL;
+UPDATE aiojobs_jobs SET colour = 'red' WHERE id % 2 = 0;
 CREATE TABLE colours (name TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO colours SELECT colour, count(*) FROM jobs WHERE colour IS NOT NULL GROUP BY colour;
+INSERT INTO colours SELECT colour, count(*) FROM aiojobs_jobs WHERE colour IS NOT NULL GROUP BY colour;
 """
 
 

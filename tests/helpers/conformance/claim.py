@@ -1,0 +1,219 @@
+"""Claims: which jobs, in what order, within which limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.writes import Insert, PauseType, RedriveJob
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import (
+    NOW,
+    again,
+    answers,
+    at,
+    claim,
+    claimed,
+    complete,
+    finished,
+    inserted,
+    micros,
+    new,
+    one,
+    running,
+    stored,
+)
+
+
+class ClaimOrder:
+    async def test_claims_go_by_priority_then_time_then_id(self, store: Store) -> None:
+        rows = [new("ab"[n % 2], priority=(n * 7) % 3, due=-((n * 5) % 4)) for n in range(60)]
+        ids = await inserted(store, *rows)
+        places = {job_id: (*row[2:4], job_id) for job_id, row in zip(ids, rows, strict=True)}
+        got = [job.id for _ in range(4) for job in await claimed(store, claim(limit=17, types="ab"))]
+        assert got == sorted(ids, key=places.__getitem__)
+
+    async def test_many_types_are_claimed_in_one_order(self, store: Store) -> None:
+        names = [f"type {n}" for n in range(300)]
+        rows = [new(names[(n * 7) % 300], priority=n % 3, due=-((n * 11) % 50)) for n in range(600)]
+        ids = await inserted(store, *rows)
+        places = {job_id: (*row[2:4], job_id) for job_id, row in zip(ids, rows, strict=True)}
+        got = [job.id for _ in range(7) for job in await claimed(store, claim(limit=90, types=names))]
+        assert got == sorted(ids, key=places.__getitem__)
+
+    async def test_a_new_urgent_job_goes_before_an_old_one_that_can_wait(self, store: Store) -> None:
+        (low,) = await inserted(store, new(priority=2, due=-9))
+        (high,), answer = await answers(store, Insert((new(priority=0),)), claim(limit=1))
+        assert [job.id for job in answer.jobs] == [high.id]
+        assert [job.id for job in await claimed(store)] == [low]
+
+    async def test_a_new_job_does_not_overtake_an_older_one_of_its_type(self, store: Store) -> None:
+        (old,) = await inserted(store, new(due=-5))
+        _, answer = await answers(store, Insert((new(due=-4),)), claim(limit=1))
+        assert [job.id for job in answer.jobs] == [old]
+
+    async def test_new_and_stored_jobs_are_claimed_in_one_order(self, store: Store) -> None:
+        first, third = await inserted(store, new("a", due=-9), new("b", due=-7))
+        rows = (new("a", due=-8), new("b", due=-6), new("b", due=-8.5))
+        made, answer = await answers(store, Insert(rows), claim(limit=4, types="ab", slots={"b": 2}))
+        assert [job.id for job in answer.jobs] == [first, made[2].id, made[0].id, third]
+
+    async def test_new_jobs_with_and_without_keys_are_claimed_in_one_order(self, store: Store) -> None:
+        rows = tuple(new(due=-((n * 3) % 7), idempotency_key=f"k{n}" if n % 2 else None) for n in range(7))
+        made, answer = await answers(store, Insert(rows), claim(limit=5))
+        in_order = sorted(range(7), key=lambda n: (rows[n].scheduled_at, n))
+        assert [job.id for job in answer.jobs] == [made[n].id for n in in_order[:5]]
+
+    async def test_whatever_a_transaction_makes_claimable_it_claims_in_one_order(self, store: Store) -> None:
+        dead = await finished(store, new(), Status.DEAD)
+        await one(store, SetSchedule("s", "* * * * *", "UTC", at(0)))
+        (failed,) = await running(store, new())
+        (old,) = await inserted(store, new(due=-1))
+        ended, redriven, tick, made, answer = await answers(
+            store,
+            again(failed, scheduled_at=at(-2)),
+            RedriveJob(dead),
+            FireTick("s", at(0), at(60), new(due=-4), skip_overlap=True),
+            Insert((new(due=-3), new(due=-0.5))),
+            claim(),
+        )
+        assert (ended, redriven, tick.what) == (True, True, "fired")
+        in_order = [tick.job_id, made[0].id, failed.id, old, made[1].id, dead]
+        assert [job.id for job in answer.jobs] == in_order
+
+
+class Claiming:
+    async def test_a_claimed_job_brings_what_its_owner_needs(self, store: Store) -> None:
+        (job_id,) = await inserted(store, new(priority=2, max_attempts=3, tick=at(-5)))
+        (job,) = await claimed(store, now=1)
+        assert job[:9] == (job_id, "a", '{"x": 1}', 2, NOW, 1, 3, NOW, at(1))
+        assert job[9:] == (0, 0, 0, at(-5), "one")
+        found = await stored(store, job_id)
+        assert (found.status, found.owner, found.attempts) == (Status.PROCESSING, "one", 1)
+        assert micros(found.started_at) == at(1)
+
+    async def test_a_job_of_the_same_transaction_is_claimed_at_once_and_stands_so(self, store: Store) -> None:
+        (job,) = await running(store, new(priority=2, max_attempts=3, tick=at(-5)))
+        assert job[1:] == ("a", '{"x": 1}', 2, NOW, 1, 3, NOW, NOW, 0, 0, 0, at(-5), "one")
+        found = await stored(store, job.id)
+        assert (found.status, found.owner, found.attempts) == (Status.PROCESSING, "one", 1)
+        assert micros(found.started_at) == NOW
+
+    async def test_a_later_claim_brings_the_counters(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        for outcome in (Outcome.SNOOZED, Outcome.INTERRUPTED, Outcome.INTERRUPTED, Outcome.LOST, Outcome.FAILED):
+            await one(store, again(job, outcome))
+            (job,) = await claimed(store)
+        assert (job.attempt, job.snoozes, job.interruptions, job.crashes) == (6, 1, 2, 1)
+
+    async def test_a_job_is_not_claimed_before_its_time(self, store: Store) -> None:
+        (job_id,) = await inserted(store, new(due=1))
+        assert await claimed(store, now=0.999999) == []
+        assert [job.id for job in await claimed(store, now=1)] == [job_id]
+
+    async def test_a_new_job_is_not_claimed_before_its_time(self, store: Store) -> None:
+        _, answer = await answers(store, Insert((new(due=0.000001),)), claim())
+        assert answer.jobs == []
+
+    async def test_a_clock_that_goes_back_claims_what_was_due_by_it(self, store: Store) -> None:
+        early, late = await inserted(store, new(due=-90), new(due=-10), now=0)
+        assert [job.id for job in await claimed(store, now=-60)] == [early]
+        assert [job.id for job in await claimed(store, now=0)] == [late]
+
+    async def test_no_job_is_claimed_twice(self, store: Store) -> None:
+        ids = await inserted(store, *(new() for _ in range(5)))
+        first = await claimed(store, claim("one", limit=3))
+        second = await claimed(store, claim("two"))
+        assert sorted(job.id for job in first + second) == ids
+        assert await claimed(store, claim("three")) == []
+
+    async def test_only_the_types_that_the_owner_can_run_are_claimed(self, store: Store) -> None:
+        await inserted(store, new("a"), new("b"))
+        write = claim(types=["b", "unknown"], slots={"a": 5, "b": 5, "c": 5})
+        _, answer = await answers(store, Insert((new("a"), new("b"))), write)
+        assert [job.type for job in answer.jobs] == ["b", "b"]
+        assert answer.held_back == frozenset()
+
+    async def test_what_ends_due_is_claimed_by_the_same_transaction_again(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        answer, ended = await answers(store, claim("two"), again(job), now=1)
+        assert ended is True
+        assert [(one.id, one.attempt, one.owner) for one in answer.jobs] == [(job.id, 2, "two")]
+
+
+class ClaimLimits:
+    async def test_limit_bounds_all_types_together(self, store: Store) -> None:
+        rows = tuple(new("ab"[n % 2]) for n in range(10))
+        await inserted(store, *rows)
+        _, answer = await answers(store, Insert(rows), claim(limit=7, types="ab"))
+        assert len(answer.jobs) == 7
+        assert answer.held_back == frozenset()
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    async def test_slots_bound_single_types(self, store: Store, is_new: bool) -> None:
+        rows = tuple(new("abcd"[n % 4]) for n in range(12))
+        write = claim(types="abc", slots={"a": 2, "b": 0})
+        if is_new:
+            _, answer = await answers(store, Insert(rows), write)
+        else:
+            await inserted(store, *rows)
+            answer = await one(store, write)
+        assert sorted(job.type for job in answer.jobs) == ["a", "a", "c", "c", "c"]
+        assert answer.held_back == frozenset()
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    async def test_concurrency_holds_over_all_owners(self, store: Store, is_new: bool) -> None:
+        await running(store, new(), new(), owner="other")
+        rows = tuple(new() for _ in range(5))
+        write = claim(slots={"a": 4}, concurrency={"a": 3})
+        if is_new:
+            _, answer = await answers(store, Insert(rows), write)
+        else:
+            await inserted(store, *rows)
+            answer = await one(store, write)
+        assert len(answer.jobs) == 1
+        assert answer.held_back == {"a"}
+
+    async def test_concurrency_below_what_is_processing_claims_nothing(self, store: Store) -> None:
+        await running(store, new(), new(), new(), owner="other")
+        await inserted(store, new(), new("b"))
+        answer = await one(store, claim(types="ab", concurrency={"a": 1, "c": 0}))
+        assert ([job.type for job in answer.jobs], answer.held_back) == (["b"], {"a"})
+
+    async def test_a_full_type_does_not_stand_in_the_way_of_others(self, store: Store) -> None:
+        await inserted(store, *(new(priority=0, due=-9) for _ in range(5)), new("b", priority=2))
+        answer = await one(store, claim(limit=3, types="ab", slots={"a": 1}))
+        assert [job.type for job in answer.jobs] == ["a", "b"]
+
+    async def test_what_an_end_frees_the_claim_of_its_transaction_takes(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        (waiting,) = await inserted(store, new())
+        answer, ended = await answers(store, claim(concurrency={"a": 1}), complete(job))
+        assert ended is True
+        assert [one.id for one in answer.jobs] == [waiting]
+
+    async def test_a_paused_type_is_held_back_for_every_owner_until_it_is_resumed(self, store: Store) -> None:
+        (job_id,) = await inserted(store, new())
+        assert await one(store, PauseType("a", paused=True)) is None
+        assert await one(store, PauseType("a", paused=True)) is None
+        for owner in ("one", "two"):
+            _, answer = await answers(store, Insert((new(),)), claim(owner))
+            assert (answer.jobs, answer.held_back) == ([], {"a"})
+        assert await one(store, PauseType("a", paused=False)) is None
+        assert await one(store, PauseType("b", paused=False)) is None
+        assert (await claimed(store))[0].id == job_id
+
+    async def test_a_pause_counts_for_the_claim_of_its_own_transaction(self, store: Store) -> None:
+        await inserted(store, new())
+        answer, _ = await answers(store, claim(), PauseType("a", paused=True))
+        assert answer.jobs == []
+
+    async def test_a_type_without_due_jobs_need_not_be_held_back(self, store: Store) -> None:
+        """It may be named only if it is paused or at its limit."""
+        await running(store, new(), owner="other")
+        await one(store, PauseType("b", paused=True))
+        await inserted(store, new(due=9), new("b", due=9), new("c", due=9))
+        answer = await one(store, claim(types="abcd", concurrency={"a": 1, "c": 1}))
+        assert answer.jobs == []
+        assert answer.held_back <= {"a", "b"}

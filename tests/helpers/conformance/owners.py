@@ -1,0 +1,107 @@
+"""Owners: which live and which are dead for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+import pytest
+
+from aiojobs_lite.stores.base import Store
+from tests.helpers.waiting import PATIENCE
+
+PAUSE_S = 0.01  # between two looks
+
+
+def new_owner() -> str:
+    """A random id, as a runner has it."""
+    return secrets.token_hex(8)
+
+
+def never() -> None:
+    """A live owner is not told that it may be taken for dead."""
+    raise AssertionError("nothing was lost")
+
+
+@asynccontextmanager
+async def acquired(*stores: Store) -> AsyncIterator[list[str]]:
+    """An owner that lives for each store."""
+    owners = [new_owner() for _ in stores]
+    try:
+        for store, owner in zip(stores, owners, strict=True):
+            await store.owners.acquire(owner, lost=never, regained=never)
+        yield owners
+    finally:
+        for store in stores:
+            store.owners.release()
+
+
+async def until_dead(store: Store, wanted: Collection[str], beside: Collection[str] = ()) -> None:
+    """Waits until these owners are dead: a store may have a grace. Those beside them live all the time."""
+    async with asyncio.timeout(PATIENCE):
+        while (found := await store.owners.dead([*wanted, *beside])) != set(wanted):
+            assert found.isdisjoint(beside)
+            await asyncio.sleep(PAUSE_S)
+
+
+class Owning:
+    async def test_an_owner_lives_from_its_start_to_its_release(self, two: tuple[Store, Store]) -> None:
+        mine, other = two
+        async with acquired(mine, other) as owners:
+            for store in two:
+                assert await store.owners.dead(owners) == set()
+            other.owners.release()
+            await until_dead(mine, owners[1:], owners[:1])
+        await until_dead(mine, owners)
+
+    async def test_an_owner_that_never_was_is_dead(self, two: tuple[Store, Store]) -> None:
+        async with acquired(two[0]) as owners:
+            await until_dead(two[1], [new_owner()], owners)
+
+    async def test_only_those_that_are_asked_for_are_named(self, two: tuple[Store, Store]) -> None:
+        async with acquired(*two):
+            assert await two[0].owners.dead([]) == set()
+
+    async def test_a_look_removes_nothing_of_the_living(self, two: tuple[Store, Store]) -> None:
+        mine, other = two
+        async with acquired(mine, other) as owners:
+            for asked_for in ([], [new_owner()], owners[1:], owners):
+                await mine.owners.dead(asked_for)
+                await other.owners.dead(asked_for)
+            assert await mine.owners.dead(owners) == await other.owners.dead(owners) == set()
+
+    async def test_a_released_owner_does_not_take_another_along(self, two: tuple[Store, Store]) -> None:
+        mine, other = two
+        async with acquired(mine) as first:
+            async with acquired(other) as second:
+                pass
+            await until_dead(mine, second, first)
+
+    async def test_releasing_twice_is_releasing_once(self, store: Store) -> None:
+        async with acquired(store):
+            store.owners.release()
+        store.owners.release()
+
+    async def test_an_owner_may_be_released_long_after_the_close(self, two: tuple[Store, Store]) -> None:
+        mine, other = two
+        async with acquired(mine) as owners:
+            await mine.close()
+            assert await other.owners.dead(owners) == set()
+        await until_dead(other, owners)
+
+    async def test_a_reopened_store_has_another_owner(self, two: tuple[Store, Store]) -> None:
+        mine, other = two
+        async with acquired(mine) as first:
+            pass
+        await mine.close()
+        await mine.open()
+        async with acquired(mine) as second:
+            await until_dead(other, first, second)
+
+    @pytest.mark.parametrize("count", [1, 2])
+    async def test_an_owner_of_its_own_lives(self, store: Store, count: int) -> None:
+        for _ in range(count):
+            async with acquired(store) as owners:
+                assert await store.owners.dead(owners) == set()

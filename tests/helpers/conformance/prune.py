@@ -1,0 +1,41 @@
+"""Pruning: what was finished for long enough is deleted, within a limit."""
+
+from __future__ import annotations
+
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.writes import Prune
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import at, finished, found, inserted, new, one, running, shown
+
+
+class Pruning:
+    async def test_pruning_deletes_what_ended_before_the_instants(self, store: Store) -> None:
+        kept, gone = [], []
+        for status, border in ((Status.COMPLETED, 10), (Status.DEAD, 20), (Status.CANCELLED, 20)):
+            gone.append(await finished(store, new(), status, border - 0.000001))
+            kept.append(await finished(store, new(), status, border))
+        kept += [job.id for job in await running(store, new(due=-99))]
+        kept += await inserted(store, new(due=-99))
+        assert await one(store, Prune(at(10), at(20), at(0), 100), 30) == 3
+        assert await found(store, FindJobs()) == sorted(kept, reverse=True)
+        counts = shown(store)["a"]
+        assert (counts.pending, counts.processing) == (1, 1)
+        assert (counts.completed, counts.dead, counts.cancelled) == (1, 1, 1)
+
+    async def test_pruning_keeps_to_its_limit_the_oldest_first(self, store: Store) -> None:
+        done = [await finished(store, new(), Status.COMPLETED, n) for n in (3, 1, 2)]
+        dead = [await finished(store, new(), Status.DEAD, n) for n in (2, 1)]
+        write = Prune(at(99), at(99), at(0), 2)
+        assert await one(store, write, 100) == 2
+        assert set(await found(store, FindJobs())) == {done[0], *dead}
+        assert await one(store, write, 100) == 2
+        assert await found(store, FindJobs()) == [dead[0]]
+        assert [await one(store, write, 100) for _ in range(2)] == [1, 0]
+        assert shown(store) == {}
+
+    async def test_pruning_many_types_at_once_counts_each(self, store: Store) -> None:
+        for n in range(6):
+            await finished(store, new(f"type {n % 3}"), Status.COMPLETED, n)
+        assert await one(store, Prune(at(4), at(0), at(0), 100), 100) == 4
+        assert {name: counts.completed for name, counts in shown(store).items()} == {"type 1": 1, "type 2": 1}

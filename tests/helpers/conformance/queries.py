@@ -1,0 +1,96 @@
+"""What a store can be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
+from aiojobs_lite.model.writes import CancelJob, Insert
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import (
+    again,
+    answers,
+    claim,
+    complete,
+    finished,
+    found,
+    inserted,
+    new,
+    one,
+    running,
+    stored,
+)
+
+
+class Asking:
+    async def test_a_query_takes_the_jobs_for_which_every_field_holds(self, store: Store) -> None:
+        done = await finished(store, new(), Status.COMPLETED)
+        dead = await finished(store, new(), Status.DEAD)
+        gone = await finished(store, new("b"), Status.CANCELLED)
+        (mine,) = await running(store, new(), owner="me")
+        (other,) = await running(store, new(), owner="you")
+        (wait,) = await inserted(store, new("b"))
+        await one(store, CancelJob(other.id, None))
+        for query, ids in (
+            (FindJobs(), [wait, other.id, mine.id, gone, dead, done]),
+            (FindJobs(status=Status.DEAD), [dead]),
+            (FindJobs(status=Status.CANCELLED), [gone]),
+            (FindJobs(status=Status.COMPLETED), [done]),
+            (FindJobs(status=Status.PENDING), [wait]),
+            (FindJobs(status=Status.PROCESSING), [other.id, mine.id]),
+            (FindJobs(type="b"), [wait, gone]),
+            (FindJobs(type="b", status=Status.PENDING), [wait]),
+            (FindJobs(type="a' OR '1'='1"), []),
+            (FindJobs(owner="me"), [mine.id]),
+            (FindJobs(owner="none"), []),
+            (FindJobs(owner="me", status=Status.PROCESSING), [mine.id]),
+            (FindJobs(owner="me", status=Status.DEAD), []),
+            (FindJobs(cancel_requested=True), [other.id]),
+            (FindJobs(cancel_requested=False), [wait, mine.id, gone, dead, done]),
+            (FindJobs(owner="me", cancel_requested=True), []),
+            (FindJobs(owner="me", cancel_requested=False), [mine.id]),
+            (FindJobs(ids=[]), []),
+            (FindJobs(ids=[done, 999, wait]), [wait, done]),
+            (FindJobs(ids=(done, dead), status=Status.DEAD), [dead]),
+            (FindJobs(before=mine.id, limit=2), [gone, dead]),
+            (FindJobs(limit=0), []),
+        ):
+            assert await found(store, query) == ids, query
+
+    async def test_pages_show_every_job_once_although_new_ones_come(self, store: Store) -> None:
+        ids = await inserted(store, *(new() for _ in range(25)))
+        shown: list[int] = []
+        while page := await found(store, FindJobs(before=shown[-1] if shown else None, limit=10)):
+            shown += page
+            await inserted(store, new())
+        assert shown == ids[::-1]
+
+    async def test_history_comes_with_one_job_alone(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        await one(store, again(job))
+        assert len((await stored(store, job.id)).history) == 1
+        assert [job.history for job in await store.ask(FindJobs())] == [()]
+
+    @pytest.mark.parametrize("job_id", [0, -1, 5, 2**63, -(2**70)])
+    async def test_a_job_that_is_not_there_is_none(self, store: Store, job_id: int) -> None:
+        assert await store.ask(GetJob(job_id)) is None
+
+    async def test_owners_are_those_of_processing_jobs(self, store: Store) -> None:
+        assert await store.ask(ListOwners()) == set()
+        first, second = await running(store, new(), new("b"), owner="me")
+        await running(store, new(), owner="you")
+        await inserted(store, new())
+        assert await store.ask(ListOwners()) == {"me", "you"}
+        await answers(store, complete(first))
+        assert await store.ask(ListOwners()) == {"me", "you"}
+        await answers(store, again(second))
+        assert await store.ask(ListOwners()) == {"you"}
+
+    async def test_an_answer_knows_every_transaction_that_was_answered(self, store: Store) -> None:
+        for n in range(20):
+            _, answer = await answers(store, Insert((new(),)), claim())
+            (job,) = answer.jobs
+            assert (await stored(store, job.id)).status is Status.PROCESSING
+            assert await one(store, complete(job))
+            assert len(await found(store, FindJobs(status=Status.COMPLETED))) == n + 1

@@ -1,0 +1,82 @@
+"""Cron schedules: the next tick of each, and that each tick is dealt with once."""
+
+from __future__ import annotations
+
+from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.writes import DeleteJob, Prune
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import answers, at, claim, claimed, complete, counted, micros, new, one, shown, stored
+
+SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(0))
+
+
+class Scheduling:
+    async def test_an_unchanged_expression_keeps_the_stored_next_tick(self, store: Store) -> None:
+        schedule = SetSchedule("s", "0 9 * * *", "UTC", at(60))
+        assert await one(store, schedule) == at(60)
+        assert await one(store, schedule._replace(next_tick=at(99))) == at(60)
+        assert await one(store, schedule._replace(expression="0 8 * * *", next_tick=at(30))) == at(30)
+        assert await one(store, schedule._replace(expression="0 8 * * *", tz="Asia/Tokyo", next_tick=at(20))) == at(20)
+        assert await one(store, schedule._replace(name="other", next_tick=at(7))) == at(7)
+
+    async def test_a_tick_fires_once_and_moves_the_schedule(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        write = FireTick("s", at(0), at(60), new(schedule="s", tick=at(0)), skip_overlap=True)
+        first, second, answer = await answers(store, write, write, claim())
+        assert first.what == "fired"
+        assert second == TickAnswer("duplicate")
+        assert [(job.id, job.tick) for job in answer.jobs] == [(first.job_id, at(0))]
+        job = await stored(store, answer.jobs[0].id)
+        assert (job.schedule, micros(job.tick)) == ("s", at(0))
+        assert await one(store, write) == TickAnswer("duplicate")
+        assert (await one(store, SCHEDULE), (await counted(store))["a"].processing) == (at(60), 1)
+        assert shown(store) == await counted(store)
+
+    async def test_a_late_duplicate_does_not_move_the_schedule_back(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        ticks = [FireTick("s", at(60 * n), at(60 * (n + 1)), None, skip_overlap=False) for n in range(3)]
+        await answers(store, *ticks, ticks[0])
+        assert await one(store, SCHEDULE) == at(180)
+
+    async def test_a_skipped_tick_is_dealt_with(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        assert await one(store, FireTick("s", at(0), at(60), None, skip_overlap=True)) == TickAnswer("skipped")
+        assert await one(store, FireTick("s", at(0), at(60), new(), skip_overlap=True)) == TickAnswer("duplicate")
+        assert await counted(store) == {}
+
+    async def test_a_tick_does_not_fire_over_the_job_before_it(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        ticks = [FireTick("s", at(n), at(n + 1), new(), skip_overlap=True) for n in range(5)]
+        assert (await one(store, ticks[0])).what == "fired"
+        assert await one(store, ticks[1]) == TickAnswer("overlap")
+        (job,) = await claimed(store)
+        assert await one(store, ticks[2]) == TickAnswer("overlap")
+        assert await one(store, ticks[2]) == TickAnswer("duplicate")
+        fired, ended = await answers(store, ticks[3], complete(job))
+        assert (fired.what, ended) == ("fired", True)
+        assert (await one(store, ticks[4]._replace(skip_overlap=False))).what == "fired"
+
+    async def test_two_ticks_of_one_transaction_do_not_overlap(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        ticks = [FireTick("s", at(n), at(n + 1), new(), skip_overlap=True) for n in range(2)]
+        assert [answer.what for answer in await answers(store, *ticks)] == ["fired", "overlap"]
+
+    async def test_a_job_that_was_deleted_is_not_in_the_way(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        ticks = [FireTick("s", at(n), at(n + 1), new(), skip_overlap=True) for n in range(2)]
+        fired = await one(store, ticks[0])
+        assert fired.job_id is not None
+        await one(store, DeleteJob(fired.job_id))
+        assert (await one(store, ticks[1])).what == "fired"
+
+    async def test_schedules_do_not_touch_each_other(self, store: Store) -> None:
+        for name in ("s", "t"):
+            await one(store, SCHEDULE._replace(name=name))
+        ticks = [FireTick(name, at(0), at(60), new(), skip_overlap=True) for name in ("s", "t")]
+        assert [answer.what for answer in await answers(store, *ticks)] == ["fired", "fired"]
+
+    async def test_a_pruned_tick_is_forgotten(self, store: Store) -> None:
+        await one(store, SCHEDULE)
+        ticks = [FireTick("s", at(n), at(9), None, skip_overlap=False) for n in range(2)]
+        await answers(store, *ticks, Prune(at(0), at(0), at(1), 10))
+        assert [answer.what for answer in await answers(store, *ticks)] == ["skipped", "duplicate"]

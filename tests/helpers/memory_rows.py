@@ -1,0 +1,462 @@
+"""What a store must do to its rows, in plain Python: a dictionary of jobs, one write after the other, nothing clever.
+
+Written from the docstrings of `model/` and `stores/base.py` alone; `memory_store.py` makes a store of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import (
+    FINISHED,
+    PRIORITIES,
+    PRIORITY_NAMES,
+    TRANSITIONS,
+    Attempt,
+    Claimed,
+    Job,
+    NewJob,
+    Outcome,
+    Status,
+)
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
+from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    Claim,
+    ClaimAnswer,
+    DeleteJob,
+    Inserted,
+    MarkInterrupted,
+    PauseType,
+    Prune,
+    RedriveDead,
+    RedriveJob,
+    Release,
+    Write,
+)
+
+_COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
+_LARGEST: Final = 2**63 - 1
+
+
+class Schedule(NamedTuple):
+    """A stored schedule."""
+
+    expression: str
+    tz: str
+    next_tick: int
+    latest_job: int | None = None
+
+
+@dataclass
+class Rows:
+    """All that a database holds.
+
+    Attributes:
+        jobs: By id, with their history.
+        paused: The types that no owner may claim.
+        schedules: By name.
+        ticks: The (schedule, tick) that were dealt with.
+        last_id: The highest id that was given.
+        marks: By type, the latest instant of a transaction that moved one of its jobs.
+    """
+
+    jobs: dict[int, Job] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    ticks: set[tuple[str, int]] = field(default_factory=set)
+    last_id: int = 0
+    marks: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> Rows:
+        """The same rows, to be changed by one transaction."""
+        return Rows(
+            dict(self.jobs), set(self.paused), dict(self.schedules), set(self.ticks), self.last_id, dict(self.marks)
+        )
+
+    def find(self, query: FindJobs) -> list[Job]:
+        """See `FindJobs`."""
+        found = [
+            job
+            for job in self.jobs.values()
+            if (query.ids is None or job.id in query.ids)
+            and (query.status is None or job.status is query.status)
+            and (query.type is None or job.type == query.type)
+            and (query.owner is None or job.owner == query.owner)
+            and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
+            and (query.before is None or job.id < query.before)
+        ]
+        return [replace(job, history=()) for job in sorted(found, key=lambda job: -job.id)[: query.limit]]
+
+    def owners(self, _query: ListOwners) -> set[str]:
+        """See `ListOwners`."""
+        return {job.owner for job in self.jobs.values() if job.owner is not None}
+
+    def processing(self, job_type: str) -> int:
+        """How many jobs of a type are processing."""
+        return sum(job.type == job_type and job.status is Status.PROCESSING for job in self.jobs.values())
+
+    def claimable(self) -> list[Job]:
+        """The jobs that may be claimed when they are due, in the order of the claim."""
+        return sorted((job for job in self.jobs.values() if is_claimable(job)), key=_order)
+
+
+READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
+    GetJob: lambda rows, query: rows.jobs.get(query.id),
+    FindJobs: Rows.find,
+    ListOwners: Rows.owners,
+}
+"""Every query."""
+
+
+class MemoryPhases:
+    """The phases of one transaction, for `stores.grouping`.
+
+    Args:
+        rows: What is changed.
+        now: The instant of the transaction.
+
+    Attributes:
+        made: The `scheduled_at` of each job that became claimable.
+        claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
+        claim: The claim, or None.
+        types: The types of the jobs that were changed.
+        may_be_held_back: The types that the answer to the claim may name at most.
+    """
+
+    def __init__(self, rows: Rows, now: int) -> None:
+        self._rows = rows
+        self._now = now
+        self.made: list[int] = []
+        self.claim: Claim | None = None
+        self.claim_due: int | None = None
+        self.types: set[str] = set()
+        self.may_be_held_back: frozenset[str] = frozenset()
+
+    def due(self) -> int | None:
+        """See `Applied.due`; exact."""
+        return min(self.made, default=None) if self.claim is None else self.claim_due
+
+    # See `Phases`.
+
+    def end(self, ends: Sequence[End]) -> list[bool]:
+        """See `Phases`."""
+        in_turn = sorted(range(len(ends)), key=lambda index: not isinstance(ends[index], Complete))
+        answers = {index: self._end(ends[index]) for index in in_turn}
+        return [answers[index] for index in range(len(ends))]
+
+    def write(self, write: Write[Any]) -> Any:
+        """See `Phases`."""
+        return WRITES[type(write)](self, write)
+
+    def insert(self, rows: Sequence[NewJob], claim: Claim | None) -> tuple[list[Inserted], ClaimAnswer | None]:
+        """See `Phases`."""
+        return [self._insert(row) for row in rows], None if claim is None else self._claim(claim)
+
+    # Ends.
+
+    def _end(self, end: End) -> bool:
+        job = self._held(end)
+        if job is None:
+            return False
+        if isinstance(end, Complete):
+            self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
+            return True
+        if isinstance(end, Again) and job.cancel_requested:
+            end = end.cancelled()
+        changes: dict[str, Any] = {"status": Status.PENDING, "reason": end.reason}
+        if end.failure is not None:
+            changes["error"] = end.failure.summary
+        if isinstance(end, Close):
+            changes["status"] = end.status
+        else:
+            changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
+            changes["attempts"] = job.attempts - end.refund
+        if changes.get("held") is None:
+            changes["history"] = (*job.history, self._attempt(job, end))
+            if (counter := _COUNTER_OF.get(end.outcome)) is not None:
+                changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
+        self._put(job, **changes)
+        return True
+
+    def _attempt(self, job: Job, end: Again | Close) -> Attempt:
+        failure = end.failure or (None, end.reason, None)
+        return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self._now), end.owner, *failure)
+
+    def _held(self, token: End | MarkInterrupted) -> Job | None:
+        """The job of an attempt, if that is still its owner's."""
+        job = self._rows.jobs.get(token.id)
+        if job is None or (job.status, job.attempts, job.owner) != (Status.PROCESSING, token.attempt, token.owner):
+            return None
+        return job
+
+    # Other writes.
+
+    def mark_interrupted(self, write: MarkInterrupted) -> bool:
+        """See `MarkInterrupted`."""
+        job = self._held(write)
+        if job is not None:
+            self._put(job, interrupted=True)
+        return job is not None
+
+    def cancel_job(self, write: CancelJob) -> Status | None:
+        """See `CancelJob`."""
+        job = self._rows.jobs.get(write.id)
+        if job is None:
+            return None
+        if job.status is Status.PENDING:
+            return self._put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
+        if job.status is Status.PROCESSING:
+            self._put(job, cancel_requested=True)
+        return job.status
+
+    def redrive_job(self, write: RedriveJob) -> bool:
+        """See `RedriveJob`."""
+        job = self._rows.jobs.get(write.id)
+        if job is None or job.status not in {Status.DEAD, Status.CANCELLED}:
+            return False
+        self._redrive(job)
+        return True
+
+    def redrive_dead(self, write: RedriveDead) -> int:
+        """See `RedriveDead`."""
+        dead = [job for job in self._rows.jobs.values() if job.status is Status.DEAD and write.type in {None, job.type}]
+        for job in dead:
+            self._redrive(job)
+        return len(dead)
+
+    def _redrive(self, job: Job) -> None:
+        self._put(
+            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self._now), reason=None,
+            interruptions=0, snoozes=0, crashes=0,
+        )  # fmt: skip
+
+    def delete_job(self, write: DeleteJob) -> Status | None:
+        """See `DeleteJob`."""
+        job = self._rows.jobs.get(write.id)
+        if job is None:
+            return None
+        if job.status is not Status.PROCESSING:
+            self._delete(job)
+        return job.status
+
+    def pause_type(self, write: PauseType) -> None:
+        """See `PauseType`."""
+        self.types.add(write.type)
+        if write.paused:
+            self._rows.paused.add(write.type)
+        elif write.type in self._rows.paused:
+            self._rows.paused.remove(write.type)
+            self.made += [to_micros(job.scheduled_at) for job in self._rows.claimable() if job.type == write.type]
+
+    def release(self, write: Release) -> int:
+        """See `Release`."""
+        held = [job for job in self._rows.jobs.values() if job.held is write.held and job.type in write.types]
+        for job in held:
+            self._put(job, held=None, reason=None)
+        return len(held)
+
+    def prune(self, write: Prune) -> int:
+        """See `Prune`."""
+        pruned: list[Job] = []
+        for status, before in (
+            (Status.COMPLETED, write.completed_before),
+            (Status.DEAD, write.dead_before),
+            (Status.CANCELLED, write.dead_before),
+        ):
+            old = [(_ended(job), job.id, job) for job in self._rows.jobs.values() if job.status is status]
+            old = sorted(entry for entry in old if entry[0] < before)
+            pruned += [job for *_, job in old[: write.limit - len(pruned)]]
+        for job in pruned:
+            self._delete(job)
+        self._rows.ticks = {(name, tick) for name, tick in self._rows.ticks if tick >= write.ticks_before}
+        return len(pruned)
+
+    def set_schedule(self, write: SetSchedule) -> int:
+        """See `SetSchedule`."""
+        stored = self._rows.schedules.get(write.name)
+        if stored is None:
+            stored = Schedule(write.expression, write.tz, write.next_tick)
+        elif (stored.expression, stored.tz) != (write.expression, write.tz):
+            stored = stored._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
+        self._rows.schedules[write.name] = stored
+        return stored.next_tick
+
+    def fire_tick(self, write: FireTick) -> TickAnswer:
+        """See `FireTick`."""
+        schedule = self._rows.schedules[write.schedule]
+        schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
+        self._rows.schedules[write.schedule] = schedule
+        if (write.schedule, write.tick) in self._rows.ticks:
+            return TickAnswer("duplicate")
+        self._rows.ticks.add((write.schedule, write.tick))
+        if write.row is None:
+            return TickAnswer("skipped")
+        latest = self._rows.jobs.get(schedule.latest_job or 0)
+        if write.skip_overlap and latest is not None and not latest.is_finished:
+            return TickAnswer("overlap")
+        job_id = self._new(write.row)
+        self._rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
+        return TickAnswer("fired", job_id)
+
+    # Inserts and the claim.
+
+    def _insert(self, row: NewJob) -> Inserted:
+        if row.idempotency_key is not None:
+            for job in self._rows.jobs.values():
+                if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
+                    return Inserted(job.id, is_new=False)
+        return Inserted(self._new(row), is_new=True)
+
+    def _claim(self, claim: Claim) -> ClaimAnswer:
+        taken: Counter[str] = Counter()
+        claimed: list[Claimed] = []
+        for job in self._rows.claimable():
+            if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
+                taken[job.type] += 1
+                claimed.append(_as_claimed(self._start(job, claim.owner)))
+        waiting = [job for job in self._rows.claimable() if _is_offered(claim, taken, job.type)]
+        is_full = len(claimed) >= claim.limit  # then it had no need to look any further
+        refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
+        offered = {name for name in claim.types if _is_offered(claim, taken, name)}
+        self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
+        due = [to_micros(job.scheduled_at) for job in waiting if self._has_capacity(claim, job.type)]
+        self.claim, self.claim_due = claim, min(due, default=None)
+        return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
+
+    def _is_due(self, job: Job) -> bool:
+        return to_micros(job.scheduled_at) <= self._now
+
+    def _could_take(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
+        return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
+
+    def _has_capacity(self, claim: Claim, job_type: str) -> bool:
+        """Whether a pause and the limit over all owners allow one more."""
+        limit = claim.concurrency.get(job_type)
+        return job_type not in self._rows.paused and (limit is None or self._rows.processing(job_type) < limit)
+
+    # Rows.
+
+    def _new(self, row: NewJob) -> int:
+        self._rows.last_id += 1
+        job = Job(
+            id=self._rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
+            priority=PRIORITY_NAMES[row.priority], attempts=0, max_attempts=row.max_attempts,
+            scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
+            completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
+            result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
+            held=None, schedule=row.schedule, tick=None if row.tick is None else to_datetime(row.tick),
+        )  # fmt: skip
+        self._keep(job)
+        self.made.append(row.scheduled_at)
+        return job.id
+
+    def _start(self, job: Job, owner: str) -> Job:
+        started_at = to_datetime(self._now)
+        return self._put(
+            job, status=Status.PROCESSING, owner=owner, attempts=min(job.attempts + 1, _LARGEST), started_at=started_at
+        )
+
+    def _put(self, job: Job, **changes: Any) -> Job:
+        """Changes a job; what only a processing or a finished one has follows its status."""
+        changed = replace(job, **changes)
+        assert changed.status is job.status or (job.status, changed.status) in TRANSITIONS
+        if changed.status is not Status.PROCESSING:
+            changed = replace(changed, owner=None, cancel_requested=False, interrupted=False)
+        changed = replace(changed, completed_at=to_datetime(self._now) if changed.status in FINISHED else None)
+        if is_claimable(changed) and not is_claimable(job):
+            self.made.append(to_micros(changed.scheduled_at))
+        self._keep(changed)
+        return changed
+
+    def _keep(self, job: Job) -> None:
+        self._rows.jobs[job.id] = job
+        self._touch(job.type)
+
+    def _delete(self, job: Job) -> None:
+        del self._rows.jobs[job.id]
+        self._touch(job.type)
+
+    def _touch(self, job_type: str) -> None:
+        self.types.add(job_type)
+        self._rows.marks[job_type] = max(self._rows.marks.get(job_type, self._now), self._now)
+
+
+WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    CancelJob: MemoryPhases.cancel_job,
+    DeleteJob: MemoryPhases.delete_job,
+    FireTick: MemoryPhases.fire_tick,
+    MarkInterrupted: MemoryPhases.mark_interrupted,
+    PauseType: MemoryPhases.pause_type,
+    Prune: MemoryPhases.prune,
+    RedriveDead: MemoryPhases.redrive_dead,
+    RedriveJob: MemoryPhases.redrive_job,
+    Release: MemoryPhases.release,
+    SetSchedule: MemoryPhases.set_schedule,
+}
+"""Every write that is neither an end, an insert nor a claim."""
+
+
+def check(value: object) -> None:
+    """Checks what a write brings: all parts of it.
+
+    Raises:
+        StoreRejected: If it cannot be stored as it stands.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise StoreRejected(str(error)) from error
+    elif isinstance(value, int) and abs(value) > _LARGEST:
+        raise StoreRejected(f"{value} has more than 64 bits")
+    elif isinstance(value, tuple):
+        for part in value:
+            check(part)
+    if isinstance(value, NewJob):
+        _check_new(value)
+
+
+def _check_new(row: NewJob) -> None:
+    if row.priority not in PRIORITIES.values() or row.max_attempts < 1:
+        raise StoreRejected(f"{row} contradicts itself")
+    try:
+        for instant in (row.scheduled_at, row.created_at, row.tick or 0):
+            to_datetime(instant)
+    except OverflowError as error:
+        raise StoreRejected(str(error)) from error
+
+
+def is_claimable(job: Job) -> bool:
+    """Whether a job may be claimed when it is due."""
+    return job.status is Status.PENDING and job.held is None
+
+
+def _is_offered(claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
+    """Whether the claim's own limit of a type allows one more."""
+    return job_type in claim.types and (job_type not in claim.slots or taken[job_type] < claim.slots[job_type])
+
+
+def _order(job: Job) -> tuple[Any, ...]:
+    return PRIORITIES[job.priority], job.scheduled_at, job.id
+
+
+def _ended(job: Job) -> int:
+    assert job.completed_at is not None
+    return to_micros(job.completed_at)
+
+
+def _as_claimed(job: Job) -> Claimed:
+    assert job.started_at is not None
+    return Claimed(
+        job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,
+        job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions, job.snoozes,
+        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "",
+    )  # fmt: skip
