@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.model.writes import Delete, Insert, Unit
+from aiojobs_lite.model.writes import DeleteJob, Insert, Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
@@ -27,24 +27,24 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock:
     store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
-        first = desk.call(Delete(1))
+        first = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
-        others = [desk.call(Delete(number)) for number in (2, 3, 4)]
+        others = [desk.call(DeleteJob(number)) for number in (2, 3, 4)]
         await turns()
-        assert store.tried == [[Delete(1)]]  # one at a time
+        assert store.tried == [[DeleteJob(1)]]  # one at a time
         assert not desk.committer.is_idle
         store.gate.set()
-        assert [await task for task in (first, *others)] == [f"saved {Delete(number)}" for number in (1, 2, 3, 4)]
-        assert store.saved == [[Delete(1)], [Delete(2), Delete(3), Delete(4)]]
+        assert [await task for task in (first, *others)] == [f"saved {DeleteJob(number)}" for number in (1, 2, 3, 4)]
+        assert store.saved == [[DeleteJob(1)], [DeleteJob(2), DeleteJob(3), DeleteJob(4)]]
         await until(lambda: desk.committer.is_idle)
 
 
 async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: FakeClock) -> None:
     store = scripted()
     async with committing(store, clock) as desk:
-        tasks = [desk.call(Delete(number)) for number in range(1234)]
+        tasks = [desk.call(DeleteJob(number)) for number in range(1234)]
         await asyncio.gather(*tasks)
-        assert [write for group in store.saved for write in group] == [Delete(number) for number in range(1234)]
+        assert [write for group in store.saved for write in group] == [DeleteJob(number) for number in range(1234)]
         assert max(map(len, store.saved)) == 250
 
 
@@ -58,7 +58,7 @@ async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) 
 
     order: list[str] = []
     async with committing(Here(EchoStore()), clock) as desk:
-        calls = [desk.call(Delete(number)) for number in range(600)]
+        calls = [desk.call(DeleteJob(number)) for number in range(600)]
         await asyncio.sleep(0)  # now they wait
 
         def host() -> None:
@@ -81,9 +81,9 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
         desk.claims.append(CLAIM)
         assert await inserting == f"saved {Insert(())}"
         assert store.saved == [[Insert(()), CLAIM]]
-        assert [str(answer) for _, answer in desk.committed] == [f"saved {CLAIM}"]
-        await desk.call(Delete(1))
-        assert desk.committed[1][1] is None
+        assert [str(answer) for _, answer in desk.taken] == [f"saved {CLAIM}"]
+        await desk.call(DeleteJob(1))
+        assert desk.taken[1][1] is None
         assert True in desk.asked_for_claim  # told that jobs are about to be inserted
         before = len(store.saved)
         desk.claims.append(CLAIM)
@@ -95,11 +95,11 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
 async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: FakeClock) -> None:
     store = scripted()
     async with committing(store, clock) as desk:
-        await desk.call(Delete(1))
+        await desk.call(DeleteJob(1))
         await until(lambda: desk.idle == 2)
         await turns()
         assert desk.idle == 2  # it sleeps
-        assert store.tried == [[Delete(1)]]
+        assert store.tried == [[DeleteJob(1)]]
 
 
 # A store that cannot be written.
@@ -108,28 +108,28 @@ async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: F
 async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_saved(clock: FakeClock) -> None:
     store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
-        caller = desk.call(Delete(1))
+        caller = desk.call(DeleteJob(1))
         await turns(1)
-        desk.keep(Delete(2), Delete(3))
+        desk.keep(DeleteJob(2), DeleteJob(3))
         with pytest.raises(StoreUnavailable, match="SQLITE_FULL") as caught:
             await caller
         assert caught.value.code == "SQLITE_FULL"
-        assert desk.committer.degraded == "SQLITE_FULL"
+        assert desk.health.fault == "SQLITE_FULL"
         assert desk.kept.answers == {}
         clock.advance(0.05)
         await until(lambda: len(store.tried) == 2)
-        await until(lambda: desk.committer.degraded == "SQLITE_IOERR_WRITE")
-        desk.keep(Delete(4))  # those that come meanwhile wait behind the others
+        await until(lambda: desk.health.fault == "SQLITE_IOERR_WRITE")
+        desk.keep(DeleteJob(4))  # those that come meanwhile wait behind the others
         await recovered(desk, clock)
-        assert desk.kept.answers == {Delete(number): (f"saved {Delete(number)}", None) for number in (2, 3, 4)}
-        assert store.saved == [[Delete(2), Delete(3), Delete(4)]]
-        assert await desk.call(Delete(5)) == f"saved {Delete(5)}"
+        assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (2, 3, 4)}
+        assert store.saved == [[DeleteJob(2), DeleteJob(3), DeleteJob(4)]]
+        assert await desk.call(DeleteJob(5)) == f"saved {DeleteJob(5)}"
 
 
 async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeClock) -> None:
     store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         await recovered(desk, clock)
         first, last = desk.told()
@@ -138,8 +138,8 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
         assert isinstance(last, StoreRecovered)
         assert last.duration >= 0
         store.fail_next(IOERR)
-        desk.keep(Delete(2))
-        await until(lambda: desk.committer.degraded is not None)
+        desk.keep(DeleteJob(2))
+        await until(lambda: desk.health.is_degraded)
         await recovered(desk, clock)
         assert [type(event) for event in desk.told()] == [StoreDegraded, StoreRecovered]
 
@@ -147,39 +147,39 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
 async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed(clock: FakeClock) -> None:
     store = scripted(FULL)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         asked = len(desk.asked_for_claim)
         desk.claims.append(CLAIM)
         for _ in range(3):
             with pytest.raises(StoreUnavailable, match="it was found so before"):
-                await desk.call(Delete(2))
+                await desk.call(DeleteJob(2))
         assert (len(store.tried), len(desk.asked_for_claim)) == (1, asked)
         await recovered(desk, clock)
-        assert store.saved[0] == [Delete(1)]
+        assert store.saved[0] == [DeleteJob(1)]
         await until(lambda: [CLAIM] in store.saved)
-        assert all(Delete(2) not in group for group in store.tried)
+        assert all(DeleteJob(2) not in group for group in store.tried)
 
 
 async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeClock) -> None:
     store = scripted(*[FULL] * 6)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         for tries, pause in enumerate((0.05, 0.1, 0.2, 0.4, 0.5, 0.5), 1):
             assert len(store.tried) == tries
             clock.advance(pause - 0.001)
-            desk.keep(Delete(tries + 1))  # rings, and does not make it sooner
+            desk.keep(DeleteJob(tries + 1))  # rings, and does not make it sooner
             desk.committer.wake()
             await turns()
             assert len(store.tried) == tries
             clock.advance(0.001)
             await until(lambda: len(store.tried) == tries + 1)  # noqa: B023  # called before the next turn
             await turns()
-        assert desk.committer.degraded is None
+        assert not desk.health.is_degraded
         store.fail_next(FULL)
-        desk.keep(Delete(99))
-        await until(lambda: desk.committer.degraded is not None)
+        desk.keep(DeleteJob(99))
+        await until(lambda: desk.health.is_degraded)
         tries = len(store.tried)
         clock.advance(0.05)
         await until(lambda: len(store.tried) == tries + 1)
@@ -189,10 +189,10 @@ async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_t
     store = scripted(FULL)
     async with committing(store, clock) as desk:
         with pytest.raises(StoreUnavailable):
-            await desk.call(Delete(1))
+            await desk.call(DeleteJob(1))
         assert desk.committer.is_idle  # nothing is kept for it
         clock.advance(0.05)
-        await until(lambda: desk.committer.degraded is None)
+        await until(lambda: not desk.health.is_degraded)
         assert store.saved == [[]]
 
 
@@ -200,9 +200,9 @@ async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_ser
     store = scripted(FULL, FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
-        first = desk.call(Delete(1))
+        first = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
-        second = desk.call(Delete(2))
+        second = desk.call(DeleteJob(2))
         await turns()
         store.gate.set()
         with pytest.raises(StoreUnavailable):
@@ -218,13 +218,13 @@ async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: Fake
     store = scripted(FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1), Delete(2))
+        desk.keep(DeleteJob(1), DeleteJob(2))
         await until(lambda: len(store.tried) == 1)
-        desk.keep(Delete(3))  # while the others are in flight
+        desk.keep(DeleteJob(3))  # while the others are in flight
         store.gate.set()
-        await until(lambda: desk.committer.degraded is not None)
+        await until(lambda: desk.health.is_degraded)
         await recovered(desk, clock)
-        assert store.saved == [[Delete(1), Delete(2), Delete(3)]]
+        assert store.saved == [[DeleteJob(1), DeleteJob(2), DeleteJob(3)]]
 
 
 # A caller who goes away.
@@ -235,17 +235,17 @@ async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: Fa
     store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
-        first = desk.call(Delete(1))
+        first = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
-        caller = first if begun else desk.call(Delete(2))
+        caller = first if begun else desk.call(DeleteJob(2))
         await turns()
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
         store.gate.set()
-        assert await desk.call(Delete(3)) == f"saved {Delete(3)}"
+        assert await desk.call(DeleteJob(3)) == f"saved {DeleteJob(3)}"
         saved = [write for group in store.saved for write in group]
-        assert saved == [Delete(number) for number in ((1, 3) if begun else (1, 2, 3))]
+        assert saved == [DeleteJob(number) for number in ((1, 3) if begun else (1, 2, 3))]
 
 
 @pytest.mark.parametrize("error", [FULL, REJECTED])
@@ -253,15 +253,15 @@ async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock
     store = scripted(error)
     async with committing(store, clock) as desk:
         store.gate.clear()
-        gone = desk.call(Delete(1))
+        gone = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
         gone.cancel()
         store.gate.set()
         await turns()
-        assert (desk.committer.degraded is not None) is (error is FULL)
+        assert (desk.health.is_degraded) is (error is FULL)
         await recovered(desk, clock)
-        assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
-        assert all(Delete(1) not in group for group in store.saved)
+        assert await desk.call(DeleteJob(2)) == f"saved {DeleteJob(2)}"
+        assert all(DeleteJob(1) not in group for group in store.saved)
 
 
 # A write that the store rejects.
@@ -271,26 +271,26 @@ async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock
     store = scripted(ZeroDivisionError("oops"))
     async with committing(store, clock) as desk:
         with pytest.raises(StoreRejected, match="ZeroDivisionError: oops") as caught:
-            await desk.call(Delete(1))
+            await desk.call(DeleteJob(1))
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
-        assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
+        assert await desk.call(DeleteJob(2)) == f"saved {DeleteJob(2)}"
 
 
 async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> None:
     store = scripted()
-    store.faults.append(Fault(error=REJECTED, when=holding(Delete(3))))
+    store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(3))))
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
-            tasks = [desk.call(Delete(number)) for number in range(1, 6)]
+            tasks = [desk.call(DeleteJob(number)) for number in range(1, 6)]
             await turns()
-            desk.keep(Delete(6))
+            desk.keep(DeleteJob(6))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert answers == [REJECTED if number == 3 else f"saved {Delete(number)}" for number in range(1, 6)]
-        await until(lambda: Delete(6) in desk.kept.answers)
-        assert desk.kept.answers[Delete(6)] == (f"saved {Delete(6)}", None)
-        assert desk.committer.degraded is None
+        assert answers == [REJECTED if number == 3 else f"saved {DeleteJob(number)}" for number in range(1, 6)]
+        await until(lambda: DeleteJob(6) in desk.kept.answers)
+        assert desk.kept.answers[DeleteJob(6)] == (True, None)
+        assert not desk.health.is_degraded
         assert [len(group) for group in store.tried] == [1, 6, *[1] * 6]  # together once, then one by one
-        assert len(desk.committed) == 6
+        assert len(desk.taken) == 6
         assert desk.told() == []
 
 
@@ -298,11 +298,11 @@ async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClo
     store = scripted()
     store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     async with committing(store, clock) as desk:
-        caller = desk.call(Delete(1))
+        caller = desk.call(DeleteJob(1))
         await turns(1)
         desk.claims.append(CLAIM)
-        assert await caller == f"saved {Delete(1)}"
-        assert store.tried == [[Delete(1), CLAIM], [Delete(1)]]
+        assert await caller == f"saved {DeleteJob(1)}"
+        assert store.tried == [[DeleteJob(1), CLAIM], [DeleteJob(1)]]
 
 
 async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(clock: FakeClock) -> None:
@@ -316,35 +316,35 @@ async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(c
             await desk.committer.run()
         assert desk.committer.is_idle
         async with going(desk.committer.run):
-            assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
+            assert await desk.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
 
 
 async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
     store = scripted()
-    store.faults.append(Fault(error=REJECTED, when=holding(Delete(1))))
+    store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(1))))
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await until(lambda: bool(desk.kept.answers))
-        assert desk.kept.answers == {Delete(1): (None, REJECTED)}
+        assert desk.kept.answers == {DeleteJob(1): (False, REJECTED)}
         await turns()
-        assert store.tried == [[Delete(1)]]
-        store.faults.append(Fault(error=REJECTED, when=holding(Delete(2))))
+        assert store.tried == [[DeleteJob(1)]]
+        store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
         with pytest.raises(StoreRejected, match="no such thing"):
-            await desk.call(Delete(2))
+            await desk.call(DeleteJob(2))
 
 
 async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clock: FakeClock) -> None:
     store = scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
-            tasks = [desk.call(Delete(number)) for number in (1, 2, 3)]
+            tasks = [desk.call(DeleteJob(number)) for number in (1, 2, 3)]
             await turns()
-            desk.keep(Delete(4), Delete(5))
+            desk.keep(DeleteJob(4), DeleteJob(5))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert answers == [f"saved {Delete(1)}", FULL, FULL]  # the second was tried when it failed
-        assert desk.committer.degraded == "SQLITE_FULL"
+        assert answers == [f"saved {DeleteJob(1)}", FULL, FULL]  # the second was tried when it failed
+        assert desk.health.fault == "SQLITE_FULL"
         await recovered(desk, clock)
-        assert desk.kept.answers == {Delete(number): (f"saved {Delete(number)}", None) for number in (4, 5)}
+        assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (4, 5)}
 
 
 # The end.
@@ -352,16 +352,16 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
 
 async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> None:
     desk = Desk(scripted(), clock)
-    waiting = [desk.call(Delete(number)) for number in (1, 2)]
+    waiting = [desk.call(DeleteJob(number)) for number in (1, 2)]
     await turns()
     waiting[1].cancel()
     await turns()
-    desk.keep(Delete(3))
+    desk.keep(DeleteJob(3))
     desk.committer.close()
     with pytest.raises(RunnerClosed, match="does nothing more"):
         await waiting[0]
     with pytest.raises(RunnerClosed):
-        await desk.committer.write(Delete(4))
+        await desk.committer.write(DeleteJob(4))
     assert desk.kept.answers == {}
 
 
@@ -371,7 +371,7 @@ async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_
     store = scripted()
     async with committing(store, clock) as desk:
         store.gate.clear()
-        task, tried = desk.call(Delete(1)), len(store.tried)
+        task, tried = desk.call(DeleteJob(1)), len(store.tried)
         await until(lambda: len(store.tried) > tried)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(StoreUnavailable, match="it may be there or not") as caught:
