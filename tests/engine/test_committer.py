@@ -1,4 +1,4 @@
-"""The group commit: who shares a transaction, who hears of a fault, and that nothing of the engine is lost."""
+"""The group commit: what shares a transaction, which callers get a fault, and that nothing of the engine is lost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.model.writes import DeleteJob, Insert, Unit
+from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.model.ends import Complete
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
@@ -285,7 +286,9 @@ async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> N
             await turns()
             desk.keep(DeleteJob(6))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert answers == [REJECTED if number == 3 else f"saved {DeleteJob(number)}" for number in range(1, 6)]
+        assert [str(answer) for answer in answers] == [
+            str(REJECTED) if number == 3 else f"saved {DeleteJob(number)}" for number in range(1, 6)
+        ]
         await until(lambda: DeleteJob(6) in desk.kept.answers)
         assert desk.kept.answers[DeleteJob(6)] == (True, None)
         assert not desk.health.is_degraded
@@ -325,7 +328,8 @@ async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clo
     async with committing(store, clock) as desk:
         desk.keep(DeleteJob(1))
         await until(lambda: bool(desk.kept.answers))
-        assert desk.kept.answers == {DeleteJob(1): (False, REJECTED)}
+        is_held, error = desk.kept.answers[DeleteJob(1)]
+        assert (is_held, str(error)) == (False, str(REJECTED))
         await turns()
         assert store.tried == [[DeleteJob(1)]]
         store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
@@ -341,10 +345,116 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
             await turns()
             desk.keep(DeleteJob(4), DeleteJob(5))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert answers == [f"saved {DeleteJob(1)}", FULL, FULL]  # the second was tried when it failed
+        assert [str(answer) for answer in answers] == [f"saved {DeleteJob(1)}", *[str(FULL)] * 2]
+        assert answers[1] is not answers[2]  # the first was tried when it failed, and both have an error of their own
         assert desk.health.fault == "SQLITE_FULL"
         await recovered(desk, clock)
         assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (4, 5)}
+
+
+# Units.
+
+
+async def test_a_unit_is_one_and_each_of_its_writes_is_answered(clock: FakeClock) -> None:
+    store = scripted()
+    async with committing(store, clock) as desk:
+        two, three = DeleteJob(1), CancelJob(1, None)
+        assert [*await desk.committer.write_all(two, three)] == [f"saved {two}", f"saved {three}"]
+        async with one_group(desk, store):
+            units = [
+                asyncio.ensure_future(desk.committer.write_all(DeleteJob(number), CancelJob(number, None)))
+                for number in (2, 3)
+            ]
+            single = desk.call(DeleteJob(4))
+            await turns()
+        assert [[*await unit] for unit in units] == [
+            [f"saved {DeleteJob(number)}", f"saved {CancelJob(number, None)}"] for number in (2, 3)
+        ]
+        assert await single == f"saved {DeleteJob(4)}"
+        assert len(store.saved[-1]) == 5
+
+
+async def test_a_unit_that_is_rejected_poisons_only_itself(clock: FakeClock) -> None:
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
+    async with committing(store, clock) as desk:
+        async with one_group(desk, store):
+            bad = asyncio.ensure_future(desk.committer.write_all(CancelJob(1, None), DeleteJob(2)))
+            good = asyncio.ensure_future(desk.committer.write_all(CancelJob(3, None), DeleteJob(3)))
+            await turns()
+        with pytest.raises(StoreRejected):
+            await bad
+        assert [*await good] == [f"saved {CancelJob(3, None)}", f"saved {DeleteJob(3)}"]
+        assert all(CancelJob(1, None) not in group for group in store.saved)
+
+
+@pytest.mark.parametrize("has_inline", [False, True])
+async def test_a_unit_whose_attempt_is_not_held_any_more_says_so(clock: FakeClock, has_inline: bool) -> None:
+    store = FaultStore(NotHeld(), has_inline=has_inline)
+    async with committing(store, clock) as desk:
+        with pytest.raises(AttemptNotHeld, match="attempt 2 of job 7") as caught:
+            await desk.committer.write_all(DeleteJob(1), Complete(7, 2, "me", "a"))
+        assert (caught.value.job_id, caught.value.attempt) == (7, 2)
+        assert await desk.committer.write(Complete(7, 2, "me", "a")) is False
+        desk.keep(Complete(8, 1, "me", "a"))
+        await until(lambda: bool(desk.kept.answers))
+        assert [*desk.kept.answers.values()] == [(False, None)]
+
+
+class NotHeld(EchoStore):
+    """No attempt is held any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline = NotHeldInline()
+
+    async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        return NotHeldInline().apply(units, now)
+
+
+class NotHeldInline:
+    def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        return Applied([False if isinstance(write, Complete) else None for unit in units for write in unit], None)
+
+
+async def test_callers_of_one_failed_transaction_get_an_error_each_with_its_cause(clock: FakeClock) -> None:
+    fault = StoreUnavailable("SQLITE_FULL", "database or disk is full")
+    fault.__cause__ = OSError("no space")
+    store = EchoStore()
+
+    async def fails(_units: Sequence[Unit], _now: int) -> Applied:
+        await asyncio.sleep(0)
+        raise fault
+
+    store.apply = fails  # type: ignore[method-assign]  # the same object each time
+    async with committing(FaultStore(store), clock) as desk:
+        errors = await asyncio.gather(*[desk.call(DeleteJob(n)) for n in range(3)], return_exceptions=True)
+        assert len({id(error) for error in errors} | {id(fault)}) == 4
+        for error in errors:
+            assert isinstance(error, StoreUnavailable)
+            assert (error.code, error.__cause__) == (fault.code, fault.__cause__)
+
+
+async def test_what_is_in_flight_is_settled_before_it_says_so(clock: FakeClock) -> None:
+    store = scripted()
+    async with committing(store, clock) as desk:
+        store.gate.clear()
+        desk.keep(DeleteJob(1))
+        await until(lambda: len(store.tried) == 1)
+        settled = asyncio.ensure_future(desk.committer.settle())
+        await turns()
+        assert not settled.done()
+        store.gate.set()
+        await settled
+        assert DeleteJob(1) in desk.kept.answers
+        store.faults.append(Fault(error=FULL, at=1))
+        desk.keep(DeleteJob(2))
+        await degraded(desk, store)
+        with pytest.raises(StoreUnavailable):
+            await desk.committer.settle()
+    desk.committer.close()
+    with pytest.raises(RunnerClosed):
+        await desk.committer.settle()
 
 
 # The end.
