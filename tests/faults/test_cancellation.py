@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobCancelled, JobHandle, JobNotFound, JobRunner, Outcome, Status, job
-from aiojobs_lite.engine import engine
+from aiojobs_lite.engine import lifecycle
 from aiojobs_lite.errors import JobNotAllowed
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers import stores as rows
 from tests.helpers.cancelling import WAYS, Call, at_every_moment, nothing_left
 from tests.helpers.engine import faulty, turns
@@ -189,7 +191,7 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
     entered = asyncio.Event()
     runners: dict[int, JobRunner] = {}
     stores: dict[int, FaultStore] = {}
-    monkeypatch.setattr(engine, "_FLUSH", 0.02)  # it is in vain where the store cannot be written
+    monkeypatch.setattr(lifecycle, "_FLUSH_S", 0.02)  # it is in vain where the store cannot be written
 
     @job
     async def endless() -> None:
@@ -217,7 +219,7 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
 
     check = nothing_left()
     async for moment, ending in at_every_moment(way, prepare, step=STEP):
-        if runners[moment]._started:  # cancelled before its first line
+        if Probe(runners[moment]).is_started:  # cancelled before its first line
             assert (moment, ending.is_cancelled) == (0, True)
             await runners[moment].__aexit__(None, None, None)
         check()
@@ -242,8 +244,7 @@ async def test_a_cancelled_run_leaves_nothing_and_costs_no_attempt(tmp_path: Pat
             await asyncio.sleep(0)
             done.append(moment)
             if name == "run_forever":
-                assert runner._engine is not None
-                runner._engine.drain("the test")
+                Probe(runner).drain()
 
         path = tmp_path / f"{moment}.db"
         runner = runners[moment] = JobRunner(path, jobs=[works], durability="normal")
@@ -278,8 +279,7 @@ async def test_a_cancelled_wait_for_a_result_is_forgotten_and_the_job_goes_on(wa
             return handles[moment].result
 
         async for moment, _ending in at_every_moment(way, prepare):
-            assert runner._engine is not None
-            assert runner._engine.waiters._futures == {}
+            assert Probe(runner).callers == 0
             assert await handles[moment].result() == moment
             check()
 
@@ -329,8 +329,7 @@ async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_whoever_
 
         async for moment, ending in at_every_moment(way, prepare):
             await until(lambda: asyncio.all_tasks() <= known)  # an order that was begun goes on
-            assert runner._engine is not None
-            found = await runner._engine.store.get(handles[moment].id)
+            found = await Probe(runner).ask(GetJob(handles[moment].id))
             if not is_carried_out(found):
                 assert ending.is_cancelled
                 assert not waiting[moment].done()
@@ -409,10 +408,10 @@ async def test_a_cancelled_pause_or_resume_holds_back_or_lets_go_as_it_is_stored
         handles: list[JobHandle[Any]] = []
 
         async def prepare(moment: int) -> Call:
-            await (runner.resume if verb == "pause" else runner.pause)(counted)
+            await (runner.types.resume if verb == "pause" else runner.types.pause)(counted)
             if verb == "resume":
                 handles.append(await runner.enqueue(counted, moment))
-            return lambda: getattr(runner, verb)(counted)
+            return lambda: getattr(runner.types, verb)(counted)
 
         async for moment, _ending in at_every_moment(way, prepare):
             await until(lambda: asyncio.all_tasks() <= tasks)
