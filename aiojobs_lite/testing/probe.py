@@ -14,6 +14,7 @@ from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Write
+from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.base import Store
@@ -84,6 +85,10 @@ class Probe:
     def attempt(self, job_id: int) -> Running | None:
         """The attempt of a job that runs in this runner, or None."""
         return self._parts.attempts.find(job_id)
+
+    def stop(self, job_id: int, why: Stop) -> bool:
+        """Stops the attempt of a job; returns whether one ran."""
+        return self._parts.executor.stop(job_id, why)
 
     def drain(self, why: str = "test") -> None:
         """Begins the drain, as a signal does."""
