@@ -17,6 +17,7 @@ from aiojobs_lite import JobContext, JobHandle, JobRunner, Outcome, Status, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.cancelling import MOST, at_turn, cut, nothing_left
 from tests.helpers.databases import sound
 from tests.helpers.programs import program
@@ -109,13 +110,12 @@ async def test_a_handler_stopped_at_any_turn_ends_as_it_was_stopped_and_what_it_
     stopped: list[bool] = []
 
     def stop() -> None:
-        assert runner._engine is not None
-        executor = runner._engine._executor
-        run = executor._running.get(handle.id)
-        if run is not None and run.entered and run.task:
-            stopped.append(run.task.cancel() if why is NATIVE else executor.stop(handle.id, why))
+        run = probe.attempt(handle.id)
+        if run is not None and run.is_entered and run.task:
+            stopped.append(run.task.cancel() if why is NATIVE else probe.stop(handle.id, why))
 
     async with asyncio.timeout(3 * PATIENCE), desk.runner as runner:
+        probe = Probe(runner)
         await runner.run_until_idle()
         check, stops, never = nothing_left(), 0, 0
         for number in range(MOST):

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import change_watcher as watcher
-from aiojobs_lite.engine import engine, janitor
-from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.engine import clock_monitor, janitor, lifecycle
+from aiojobs_lite.stores.open import open_store
+from aiojobs_lite.stores.sqlite import store as sqlite_store
 from tests.helpers.databases import sound
 from tests.helpers.day import User, World, aftermath, check
 from tests.helpers.fault_store import Fault, FaultStore, Kind
@@ -31,8 +31,9 @@ class Days:
         self._patch = monkeypatch
         self._log = caplog
         self._numbers = count()
-        monkeypatch.setattr(engine, "_RESTART_PAUSE", 0.001)
-        monkeypatch.setattr(watcher, "LOOK_EVERY", 0.005)
+        monkeypatch.setattr(lifecycle, "_RESTART_PAUSE_S", 0.001)
+        monkeypatch.setattr(sqlite_store, "LOOK_EVERY_S", 0.005)
+        monkeypatch.setattr(clock_monitor, "LOOK_EVERY_S", 0.005)
         monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
@@ -53,11 +54,11 @@ class Days:
         database = self._folder / f"{next(self._numbers)}.db"
         world = World()
         faults = [] if fault is None else [fault]
-        store = FaultStore(store_for(database, "normal"), *faults, clock=world.clock, has_inline=has_inline)
+        store = FaultStore(open_store(database, "normal"), *faults, clock=world.clock, has_inline=has_inline)
         before = asyncio.all_tasks()
         with self._patch.context() as patch:
             steady = SimpleNamespace(monotonic=lambda: world.clock.now() / 1e6)
-            patch.setattr(watcher, "time", steady)  # the clock goes fast, and is not taken for one that jumps
+            patch.setattr(clock_monitor, "time", steady)  # the clock goes fast, and is not taken for one that jumps
             await User(world, store).day()
         assert [task for task in asyncio.all_tasks() - before if not task.done()] == []
         jobs = await aftermath(world, database)

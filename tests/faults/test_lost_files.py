@@ -14,6 +14,7 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.programs import worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
@@ -125,9 +126,8 @@ async def is_told(app: Application) -> None:
 
 async def rescue(app: Application) -> None:
     """What the runner does each two seconds; now."""
-    assert app.runner._engine is not None
     with suppress(StoreUnavailable):
-        await app.runner._engine._janitor.rescue()
+        await Probe(app.runner).rescue()
 
 
 @pytest.mark.parametrize(

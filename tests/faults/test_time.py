@@ -18,8 +18,9 @@ import pytest
 import aiojobs_lite
 from aiojobs_lite import Job, JobContext, JobRunner, Outcome, Status, job
 from aiojobs_lite.clock import MICROSECONDS
-from aiojobs_lite.engine.ticker import CatchUp
+from aiojobs_lite.policy.catch_up import CatchUp
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.ticking import JOBS
 from tests.helpers.calendar import HOUR, MINUTE, changes, ticks
 from tests.helpers.programs import Child, program
@@ -147,8 +148,7 @@ async def two_ticks(child: Child) -> None:
 
 async def rescue(runner: JobRunner) -> None:
     """Has a runner look after the dead now, not at its next round."""
-    assert runner._engine is not None
-    await runner._engine._janitor.rescue()
+    await Probe(runner).rescue()
 
 
 async def finished(runner: JobRunner) -> dict[str, Job]:
@@ -237,8 +237,7 @@ async def test_whatever_the_clock_does_each_tick_runs_once_or_is_missed_as_its_r
 
 def next_of(runner: JobRunner) -> int:
     """The minute for which the schedule waits now."""
-    assert runner._engine is not None
-    (tick,) = runner._engine._ticker._next.values()
+    (tick,) = Probe(runner).next_ticks.values()
     return (datetime.fromtimestamp(tick / MICROSECONDS, UTC) - START) // MINUTE
 
 

@@ -246,19 +246,18 @@ class _FaultInline:
 class _FaultOwners:
     """The owners of a store, of whose calls some go wrong."""
 
-    def __init__(self, store: FaultStore, wrapped: Store) -> None:
-        self._store, self._wrapped = store, wrapped
+    def __init__(self, faulty: FaultStore, store: Store) -> None:
+        self._faulty, self._store = faulty, store
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
-        await self._store.called(
-            "acquire", None, lambda: self._wrapped.owners.acquire(owner, lost=lost, regained=regained)
-        )
+        owners = self._store.owners
+        await self._faulty.called("acquire", None, lambda: owners.acquire(owner, lost=lost, regained=regained))
 
     async def dead(self, owners: Collection[str]) -> set[str]:
-        return await self._store.called("dead", None, lambda: self._wrapped.owners.dead(owners))
+        return await self._faulty.called("dead", None, lambda: self._store.owners.dead(owners))
 
     def release(self) -> None:
-        self._wrapped.owners.release()
+        self._store.owners.release()
 
 
 class EchoStore:

@@ -11,6 +11,7 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Status, job
 from aiojobs_lite.telemetry.facts import JobCompleted, OwnerRescued
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import held
 from tests.helpers.programs import looking, rescue, worker
 from tests.helpers.rings import slow
@@ -46,9 +47,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
     async with worker(database) as child:
         await child.line("started")
         async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[alone_here]) as living:
-            assert living._engine is not None
-            dispatcher = living._engine._dispatcher
-            await until(lambda: "alone" in dispatcher._held_back)
+            await until(lambda: "alone" in Probe(living).held_back)
             await child.kill()
             events, others = living.watch(), living.watch()  # the rescue may be told of before or after the jobs
             await rescue(living)

@@ -12,7 +12,7 @@ import pytest
 from aiojobs_lite import JobCancelled, Status
 from tests.helpers.apps.shared import LIMIT, limited, runner_on
 from tests.helpers.apps.worker import quick
-from tests.helpers.programs import Child, looking, program, worker
+from tests.helpers.programs import Child, looking, program, rescue, worker
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, until
 
@@ -81,12 +81,12 @@ async def test_a_result_and_a_cancel_reach_across_processes(database: Path) -> N
 async def test_a_pause_holds_in_every_process(database: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
         await child.line("ready")
-        await runner.pause(quick)
+        await runner.types.pause(quick)
         held_back = await runner.enqueue(quick)
         endless = await runner.enqueue("endless")  # enqueued later, and started all the same
         await child.line("started")
         assert (await held_back.job()).attempts == 0
-        await runner.resume(quick)
+        await runner.types.resume(quick)
         assert await held_back.result(PATIENCE) == child.pid
         await endless.cancel()
         await left([child])
@@ -101,8 +101,7 @@ async def test_a_second_database_in_one_process_leaves_the_first_owner_alive(dat
         assert await child.line("opened") == ["opened", str(child.pid)]
         child.order(f"open {database}")  # a second runner on the same file, in the same process
         await child.line("opened")
-        assert runner._engine is not None
-        await runner._engine._janitor.rescue()
+        await rescue(runner)
         job = await handle.job()
         assert (job.status, job.attempts, job.crashes) == (Status.PROCESSING, 1, 0)
         child.order("go")
