@@ -29,7 +29,7 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.model.writes import DeleteJob
 from aiojobs_lite.telemetry.facts import DrainStarted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import faulty
+from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import FULL, Fault
 from tests.helpers.waiting import PATIENCE, next_fact, unmeasured, until
 
@@ -93,15 +93,15 @@ async def test_only_the_own_limit_is_a_result_timeout(runner: JobRunner, monkeyp
 async def test_who_stops_awaiting_a_result_leaves_nothing_behind(runner: JobRunner) -> None:
     handle = await runner.enqueue(quick.using(delay="1h"))
     waiting = [asyncio.ensure_future(handle.result()) for _ in range(3)]
-    waiters = runner._engine_here().waiters
-    await until(lambda: len(waiters._futures.get(handle.id, [])) == 3)
+    waiters = engine_of(runner).waiters
+    await until(lambda: len(waiters) == 3)
     for task in waiting[:2]:
         task.cancel()
     await asyncio.gather(*waiting[:2], return_exceptions=True)
-    assert len(waiters._futures[handle.id]) == 1
+    assert len(waiters) == 1
     await runner.jobs.cancel(handle.id)
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert waiters._futures == {}
+    assert len(waiters) == 0
 
 
 # runner.jobs and runner.schedules.
@@ -153,13 +153,12 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_told_has_no_type(
 ) -> None:
     handle = await runner.enqueue(quick.using(delay="1h"))
     await handle.cancel()
-    store = runner._engine_here().store
     listener = runner.watch()
 
-    async def gone(_job_id: int) -> None:
+    async def gone(_query: object) -> None:
         return None
 
-    monkeypatch.setattr(store, "get", gone)
+    monkeypatch.setattr(engine_of(runner), "ask", gone)
     await runner.jobs.redrive(handle.id)
     assert "redriven: ? job 1" in [str(event) for event in listener._unread]
 
@@ -243,7 +242,7 @@ def test_a_thread_does_not_wait_for_a_loop_that_is_closed(database: Path) -> Non
 
 
 def test_a_thread_that_waits_is_told_when_the_loop_ends_first(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiojobs_lite.runner._LOOP_GONE_EVERY", 0.01)
+    monkeypatch.setattr("aiojobs_lite.runner.runner._LOOP_GONE_EVERY", 0.01)
     runner = JobRunner(database, jobs=[quick])
     loop, told, waiting = asyncio.new_event_loop(), list[BaseException](), threading.Event()
 
@@ -327,7 +326,7 @@ async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> No
         for inside in (False, True):
             running = asyncio.ensure_future(_entered(runner) if inside else runner.run_forever())
             await until(lambda: runner._started and runner._engine is not None and not runner.stats().draining)
-            await until(lambda: runner._engine_here()._committer.is_idle)
+            await until(lambda: engine_of(runner).commits.is_idle)
             assert not running.done()
             runner._engine_here().drain("a signal")
             await running
