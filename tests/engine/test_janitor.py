@@ -57,8 +57,11 @@ class World:
 
     def janitor(self) -> Janitor:
         return Janitor(
-            store=self, clock=self.clock, bus=self.bus, registry=registry_of(known), owner="me", attempts=self,
-            commits=self, recorder=self, retention=Retention(3600.0, 7200.0),  # type: ignore[arg-type]  # no more is needed
+            store=self,  # type: ignore[arg-type]  # it needs no more of a store
+            clock=self.clock, bus=self.bus, registry=registry_of(known), owner="me", attempts=self,
+            commits=self,  # type: ignore[arg-type]  # the same
+            recorder=self,  # type: ignore[arg-type]  # the same
+            retention=Retention(3600.0, 7200.0),
         )  # fmt: skip
 
     # As the store.

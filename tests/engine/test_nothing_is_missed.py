@@ -12,7 +12,6 @@ from aiojobs_lite import JobRunner, Status, job
 from aiojobs_lite.engine import lifecycle
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.schedules import TickAnswer
 from aiojobs_lite.model.writes import DeleteJob
 from aiojobs_lite.telemetry.facts import JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
@@ -159,12 +158,12 @@ async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> Non
     async with ticking(clock, schedule("bad"), schedule("good")) as desk:
         write = desk.write
 
-        async def picky(tick: Any) -> TickAnswer:
+        async def picky(tick: Any) -> Any:
             if tick.schedule == "bad":
                 raise REJECTED
             return await write(tick)
 
-        desk.write = picky  # type: ignore[method-assign]  # as a store that rejects some
+        desk.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
         for _ in range(10):
             clock.advance("1m")
             await turns()
@@ -180,7 +179,7 @@ async def test_a_callback_that_fails_loses_no_other_answer() -> None:
             raise KeyError("a defect")
 
         async with one_group(desk, store):
-            desk.committer.keep(DeleteJob(1), bad)
+            desk.committer.keep((DeleteJob(1),), bad)
             call = desk.call(DeleteJob(2))
             await turns()
         async with asyncio.timeout(PATIENCE):

@@ -17,7 +17,7 @@ from aiojobs_lite.policy.catch_up import CatchUp, Overlap
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import faulty, going, turns
-from tests.helpers.fault_store import FULL, Fault, holding
+from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
 from tests.helpers.ticker import MINUTE, START, Desk, schedule, ticking, written
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -197,7 +197,7 @@ async def test_a_clock_that_goes_back_while_a_tick_is_written_fires_again_at_the
             desk.ticker.clock_jumped()
             return await write(tick)
 
-        desk.write = goes_back  # type: ignore[method-assign]  # as above
+        desk.write = goes_back  # type: ignore[method-assign, assignment]  # as above
         clock.advance("1m")
         await written(desk, 1)
         clock.advance("1m")
@@ -232,7 +232,7 @@ async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> Non
 # Through runners.
 
 
-def cron_runner(database: Path | str, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
+def cron_runner(database: Path | str | FaultStore, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
     runner = JobRunner(database, clock=clock)
 
     @runner.cron("* * * * *", **options)

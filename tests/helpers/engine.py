@@ -18,6 +18,7 @@ from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.fault_store import Fault, FaultStore
 
 
@@ -28,9 +29,7 @@ def faulty(path: Path, *faults: Fault) -> FaultStore:
 
 def engine_of(runner: JobRunner) -> Engine:
     """The engine that a runner has, or had last."""
-    engine = runner._engine
-    assert engine is not None
-    return engine
+    return Probe(runner).engine
 
 
 @asynccontextmanager
