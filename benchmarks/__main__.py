@@ -23,6 +23,7 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "end_to_end": throughput.end_to_end,
     "payloads": throughput.payloads,
     "variety": throughput.variety,
+    "many_types": throughput.many_types,
     "preloaded": growth.preloaded,
     "jobs_done": growth.jobs_done,
     "waiting": growth.waiting,

@@ -21,20 +21,20 @@ import aiosqlite
 GROUP = 100  # jobs a transaction, as many as there are producers
 
 _INSERT = """
-    INSERT INTO jobs (type, payload, status, priority, scheduled_at, max_attempts, created_at)
+    INSERT INTO aiojobs_jobs (type, payload, status, priority, scheduled_at, max_attempts, created_at)
     VALUES ('noop', ?, 'pending', 1, ?, 5, ?)
 """
 _CLAIM = """
-    UPDATE jobs SET status = 'processing', owner = 'bare', started_at = ?, attempts = attempts + 1
+    UPDATE aiojobs_jobs SET status = 'processing', owner = 'bare', started_at = ?, attempts = attempts + 1
     WHERE id IN (
-        SELECT id FROM jobs
-        WHERE status = 'pending' AND parked IS NULL AND type = 'noop' AND priority = 1 AND scheduled_at <= ?
+        SELECT id FROM aiojobs_jobs
+        WHERE status = 'pending' AND held IS NULL AND type = 'noop' AND priority = 1 AND scheduled_at <= ?
         ORDER BY scheduled_at, id LIMIT ?
     )
     RETURNING id, payload
 """
 _FINISH = """
-    UPDATE jobs SET status = 'completed', owner = NULL, completed_at = ?
+    UPDATE aiojobs_jobs SET status = 'completed', owner = NULL, completed_at = ?
     WHERE id = ? AND attempts = 1 AND owner = 'bare' AND status = 'processing'
 """
 
@@ -99,9 +99,9 @@ def _prepare(connection: sqlite3.Connection, durability: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {durability}")
     connection.executescript(_schema())
-    connection.execute("DROP TRIGGER jobs_transition")  # a guard of the library: the limit goes without
+    connection.execute("DROP TRIGGER aiojobs_jobs_transition")  # a guard of the library: the limit goes without
 
 
 def _schema() -> str:
     """The first schema of the library: the same table, the same indexes."""
-    return (files("aiojobs_lite") / "stores" / "migrations" / "0001_initial.sql").read_text()
+    return (files("aiojobs_lite.stores.sqlite") / "migrations" / "0001_initial.sql").read_text()

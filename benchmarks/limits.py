@@ -78,6 +78,7 @@ def limits(found: Results) -> list[Limit]:
         Limit("idle latency p50, full, ms", found.median("idle latency p50", "full"), most=1.2),
         Limit("idle CPU, % of one core", found.median("idle CPU"), most=0.5),
         *_beside_a_backlog(found),
+        *_many_types(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
         *_web(found),
         *_run_beside_peers(found),
@@ -99,6 +100,15 @@ def _beside_a_backlog(found: Results) -> list[Limit]:
         Limit("1 M pending cost, MB", found.median(memory, at=MILLION) - found.median(memory, at=0), most=60),
         Limit("stats() at 1 M pending, ms", found.median("stats() beside a backlog", at=MILLION), most=1),
     ]  # fmt: skip
+
+
+def _many_types(found: Results) -> list[Limit]:
+    lines = []
+    for workload in ("end to end of many types", "preloaded backlog of many types"):
+        rate = found.median(workload, at=1000) / found.median(workload, at=10)
+        lines.append(Limit(f"{workload}: 1,000, of the rate of 10", rate, 0.8))
+    lines.append(Limit("stats() with 1,000 types, ms", found.median("stats() of many types", at=1000), most=1))
+    return lines
 
 
 def _busy_host(found: Results, durability: str) -> list[Limit]:

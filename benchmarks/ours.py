@@ -12,8 +12,9 @@ from typing import Any
 from aiojobs_lite import Backoff, JobContext, JobRunner
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.model.writes import Insert, NewJob, Pause
-from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.writes import Insert, PauseType
+from aiojobs_lite.stores.open import open_store
 from benchmarks.harness import Durability
 
 DAY = 86_400 * MICROSECONDS
@@ -39,7 +40,7 @@ class Noop:
         self, path: Path, durability: Durability, types: int = 1, concurrency: int | None = None, **options: Any
     ) -> None:
         self.runner = JobRunner(path, durability=durability, **options)
-        self.jobs: Sequence[JobType[..., None]] = [self._job(f"noop{n or ''}", concurrency) for n in range(types)]
+        self.jobs: Sequence[JobType[..., None]] = [self._job(name_of(n), concurrency) for n in range(types)]
         self.started_at = 0.0
         self._expected = 0
         self._count = 0
@@ -60,6 +61,11 @@ class Noop:
                 self._enough.set()
 
         return noop
+
+
+def name_of(number: int) -> str:
+    """The name of a job type, by its number."""
+    return f"noop{number or ''}"
 
 
 async def sequential_enqueue(path: Path, durability: Durability, jobs: int) -> float:
@@ -141,17 +147,19 @@ async def idle_latencies(path: Path, durability: Durability, jobs: int) -> list[
     return sorted(latencies)
 
 
-async def fill(path: Path, due: int, later: int) -> None:
-    """Writes pending rows, some due, some tomorrow, of a type that is paused until the clock starts."""
-    store = store_for(path, "normal")
+async def fill(path: Path, due: int, later: int, types: int = 1) -> None:
+    """Writes pending rows, some due, some tomorrow, of types that are paused until the clock starts."""
+    names = [name_of(n) for n in range(types)]
+    store = open_store(path, "normal")
     await store.open()
     now = time.time_ns() // 1000
     try:
         for scheduled_at, count in ((now, due), (now + DAY, later)):
-            row = NewJob("noop", '{"n":1}', 1, scheduled_at, 5, now)
+            rows = [NewJob(name, '{"n":1}', 1, scheduled_at, 5, now) for name in names]
             for first in range(0, count, 10_000):
-                await store.apply([Insert((row,) * min(10_000, count - first))], now)
-        await store.apply([Pause("noop", paused=True)], now)
+                some = tuple(rows[n % types] for n in range(first, min(first + 10_000, count)))
+                await store.apply([(Insert(some),)], now)
+        await store.apply([tuple(PauseType(name, paused=True) for name in names)], now)
     finally:
         await store.close()
 
@@ -165,16 +173,17 @@ class Backlog:
     look: float
 
 
-async def backlog(path: Path, durability: Durability, jobs: int, slots: int = 100) -> Backlog:
+async def backlog(path: Path, durability: Durability, jobs: int, slots: int = 100, types: int = 1) -> Backlog:
     """Starts a runner on a filled database and runs `jobs` of what waits there; the rest waits again after it."""
-    noop = Noop(path, durability, max_running=slots)
+    noop = Noop(path, durability, types, max_running=slots)
+    names = [name_of(n) for n in range(types)]
     entering = time.perf_counter()
     async with noop.runner as runner:
         entered = time.perf_counter()
-        await runner.resume("noop")
+        await asyncio.gather(*map(runner.types.resume, names))
         await noop.wait_for(jobs)
         done = time.perf_counter()
-        await runner.pause("noop")
+        await asyncio.gather(*map(runner.types.pause, names))
         looked = time.perf_counter()
         for _ in range(100):
             runner.stats()

@@ -12,6 +12,7 @@ from benchmarks.harness import BARE, DURABILITIES, OURS, Durability, Figure, Pla
 
 PAYLOADS = (100, 10_000, 100_000)  # bytes
 PRODUCERS = (1, 10, 100, 1000)
+TYPES = (10, 1000)
 
 
 def enqueue(plan: Plan) -> Iterator[Figure]:
@@ -70,6 +71,29 @@ def variety(plan: Plan) -> Iterator[Figure]:
             lambda path: asyncio.run(measure(path, "normal", jobs, 100)),  # noqa: B023
             lambda path: bare.end_to_end(path, "normal", jobs),
         )  # fmt: skip
+
+
+def many_types(plan: Plan) -> Iterator[Figure]:
+    """Jobs of 10 and of 1,000 types, turn by turn: enqueued and run, a backlog of them, and `stats()`."""
+    jobs = plan.jobs(10_000)
+    enqueued: dict[int, list[float]] = {types: [] for types in TYPES}
+    found: dict[int, list[ours.Backlog]] = {types: [] for types in TYPES}
+
+    def run(path: Path) -> ours.Backlog:
+        asyncio.run(ours.fill(path, jobs, 0, types))
+        return asyncio.run(ours.backlog(path, "normal", jobs, types=types))
+
+    for _ in range(plan.rounds):
+        for types in TYPES:
+            rate = on_new_path(lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100, types=types)))  # noqa: B023
+            enqueued[types].append(rate)
+            found[types].append(on_new_path(run))
+    for types in TYPES:
+        looks = tuple(one.look * 1000 for one in found[types])
+        yield Figure("end to end of many types", OURS, "normal", "jobs/s", tuple(enqueued[types]), types)
+        rates = tuple(one.rate for one in found[types])
+        yield Figure("preloaded backlog of many types", OURS, "normal", "jobs/s", rates, types)
+        yield Figure("stats() of many types", OURS, "normal", "ms", looks, types)
 
 
 def side_by_side(
