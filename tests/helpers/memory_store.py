@@ -117,11 +117,14 @@ class MemoryStore:
         self._has_changes.set()
 
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
-        """See `Store.apply`."""
-        return self._apply(units, now)
+        """See `Store.apply`. A caller that is cancelled meanwhile does not know that it was done."""
+        applied = self._apply(units, now)
+        await asyncio.sleep(0)
+        return applied
 
     async def ask(self, query: Query[A]) -> A:
         """See `Store.ask`."""
+        await asyncio.sleep(0)
         self._check_open()
         answer: A = READS[type(query)](self.database.rows, query)
         return answer
