@@ -12,18 +12,24 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
+from tests.helpers import rings
 from tests.helpers.databases import sound
-
-settings.register_profile("house", deadline=None)  # a timed test fails on a busy machine
-settings.load_profile("house")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event loop, which then ends its processes
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    rings.begin(config.getoption("markexpr"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rings.sort(items)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 import aiojobs_lite
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -121,6 +122,7 @@ def test_an_example_uses_public_names_only_and_says_how_to_run_it(path: Path) ->
 # quickstart.py
 
 
+@slow
 async def test_the_quickstart_tells_a_story_in_which_nothing_is_lost(
     tmp_path: Path, zones: list[dict[str, str]]
 ) -> None:
@@ -163,6 +165,7 @@ async def test_the_quickstart_tells_a_story_in_which_nothing_is_lost(
     assert "INFO" not in said  # uvicorn is silent
 
 
+@slow
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT, SIGKILL])
 async def test_the_quickstart_takes_its_server_with_it(tmp_path: Path, number: signal.Signals) -> None:
     async with running(tmp_path, EXAMPLES / "quickstart.py") as program:
@@ -174,6 +177,7 @@ async def test_the_quickstart_takes_its_server_with_it(tmp_path: Path, number: s
     assert number is SIGKILL or list(tmp_path.iterdir()) == []
 
 
+@slow
 async def test_the_quickstart_fails_if_a_claim_is_not_true(tmp_path: Path) -> None:
     text = (EXAMPLES / "quickstart.py").read_text(encoding="utf-8")
     assert "ctx.attempt < 3" in text
@@ -189,6 +193,7 @@ async def test_the_quickstart_fails_if_a_claim_is_not_true(tmp_path: Path) -> No
 # The small ones
 
 
+@slow
 async def test_retries(tmp_path: Path) -> None:
     in_order(
         await told(tmp_path, EXAMPLES / "retries.py"),
@@ -209,6 +214,7 @@ async def test_retries(tmp_path: Path) -> None:
     )
 
 
+@slow
 async def test_cron(tmp_path: Path) -> None:
     said = await told(tmp_path, EXAMPLES / "cron.py")
     in_order(
@@ -235,6 +241,7 @@ async def test_script(tmp_path: Path) -> None:
     )
 
 
+@slow
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT])
 async def test_the_script_runs_until_it_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
     async with running(tmp_path, EXAMPLES / "script.py", "forever") as program:
@@ -289,6 +296,7 @@ async def result_of(client: httpx.AsyncClient, job_id: int) -> str:
                 return str(job["result_json"])
 
 
+@slow
 async def test_the_application_answers_as_its_docstring_says(tmp_path: Path, zones: list[dict[str, str]]) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)  # the commands are written for the root of the repository
     docstring = ast.get_docstring(ast.parse((EXAMPLES / "fastapi_app.py").read_text(encoding="utf-8"))) or ""

@@ -15,7 +15,11 @@ from pathlib import Path
 import pytest
 
 import aiojobs_lite
-from tests.helpers import source
+from aiojobs_lite.model.ends import ENDS
+from aiojobs_lite.model.writes import Claim, Insert
+from aiojobs_lite.stores.sqlite import phases, reads
+from tests.helpers import conformance, memory_rows, source
+from tests.helpers.rings import slow
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT, SQL, TESTS, Function, module_of, name_of, tree, words
 from tests.helpers.waiting import unmeasured
 
@@ -63,14 +67,14 @@ def sizes(path: Path) -> Iterator[tuple[str, int, int]]:
     """What is measured in a file: name, size, and how large it may be."""
     whole = len(path.read_text(encoding="utf-8").splitlines())
     yield name_of(path), whole, TEST_FILE_LINES if path in TESTS else FILE_LINES
-    for node in ast.walk(tree(path)) if path.suffix == ".py" else ():
+    for node in source.definitions(tree(path)) if path.suffix == ".py" else ():
         if isinstance(node, ast.ClassDef):
             name = f"{name_of(path)}:{node.name}"
             yield name, source.without_docstring(node), CLASS_LINES
             for part in node.body:
                 if isinstance(part, Function) and part.name == "__init__" and name not in OPTIONS:
                     yield f"{name}()", source.parameters(part), CONSTRUCTOR_PARAMETERS
-        elif isinstance(node, Function):
+        else:
             yield f"{name_of(path)}:{node.name}", source.without_docstring(node), FUNCTION_LINES
 
 
@@ -207,6 +211,7 @@ def test_wait_for_is_not_used() -> None:
     found = [
         name_of(path)
         for path in (*PACKAGE, *TESTS)
+        if "wait_for" in path.read_text(encoding="utf-8")
         for node in ast.walk(tree(path))
         if (isinstance(node, ast.Attribute) and node.attr == "wait_for")
         or (isinstance(node, ast.alias) and node.name == "wait_for")
@@ -263,6 +268,7 @@ def test_importing_loads_no_extra_and_starts_and_writes_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+@slow
 def test_every_module_can_be_imported_first(tmp_path: Path) -> None:
     names = [module_of(path) for path in PACKAGE]
     code = f"""if True:
@@ -278,3 +284,48 @@ def test_every_module_can_be_imported_first(tmp_path: Path) -> None:
         print(json.dumps(failed))
     """
     assert printed(code, tmp_path) == []
+
+
+# A feature is one stem on every floor, and adds types of writes and queries, never methods of stores.
+
+
+def messages() -> set[type]:
+    """Every write and every query that there is: what a store answers."""
+    found = set()
+    for path in (PACKAGE_FOLDER / "model").glob("*.py"):
+        module = importlib.import_module(module_of(path))
+        found |= {kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, tuple)}
+    return {kind for kind in found if hasattr(kind, "answer")}
+
+
+def test_every_write_and_query_has_a_handler_in_each_store() -> None:
+    by_phase = {*ENDS, Insert, Claim}
+    assert len(messages()) > 15
+    assert {*phases.WRITES, *by_phase, *reads.READS} == messages()
+    assert {*memory_rows.WRITES, *by_phase, *memory_rows.READS} == messages()
+
+
+def test_every_write_and_query_has_a_case_in_the_conformance_suite() -> None:
+    suite = [path for path in TESTS if path.parent == Path(conformance.__file__).parent]
+    helpers = ROOT / "tests/helpers/stores.py"  # makes the usual ones
+    used = {node.id for path in (*suite, helpers) for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
+    assert {kind.__name__ for kind in messages()} - used == set()
+
+
+def test_the_queries_of_a_feature_lie_in_a_file_of_its_name_and_only_it_uses_them() -> None:
+    folder = PACKAGE_FOLDER / "stores" / "sqlite"
+    features = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    queries = {path.stem: re.findall(r"^-- name: (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+               for path in folder.glob("*.sql")}  # fmt: skip
+    assert set(queries) <= set(features)
+    handlers = {function.__module__.rpartition(".")[2] for function in phases.WRITES.values()}
+    assert handlers <= set(queries)
+    shared = {"counts", "schema"}  # on which the others stand
+    strangers = [
+        f"{stem}.sql: {name}"
+        for stem, names in queries.items()
+        if stem not in shared
+        for name in names
+        if f'"{name}"' not in features[stem]
+    ]
+    assert strangers == []

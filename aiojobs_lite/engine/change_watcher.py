@@ -1,64 +1,74 @@
-"""Notices the commits of other processes, and jumps of the wall clock."""
+"""Reacts to what other owners change."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 
-from aiojobs_lite.clock import MICROSECONDS, Clock
+from aiojobs_lite.engine.ports import AttemptStopper, ChangeListener, Rechecks
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 
-LOOK_EVERY = 0.1  # seconds in which the commits of other processes are noticed
-_JUMP = 0.5  # seconds that the wall clock may drift from the monotonic one, at once or little by little
 
-
-class Watcher:
-    """Looks at what nobody tells the runner.
+class ChangeWatcher:
+    """Waits for changes of other owners. After each, jobs may be claimable, awaited jobs finished, and attempts of this
+    owner asked to stop.
 
     Args:
-        store: Asked whether somebody else has committed.
-        clock: Its wall clock is watched.
-        changed: Called after somebody else's commit.
-        jumped: Called after the wall clock jumped.
+        store: Tells of changes, and is read after them.
+        owner: The id of this runner.
+        dispatcher: Claims what became claimable.
+        waiters: Notifies the callers of jobs that are finished.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        *,
-        changed: Callable[[], Awaitable[None]],
-        jumped: Callable[[], None],
-    ) -> None:
+    def __init__(self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks) -> None:
         self._store = store
-        self._clock = clock
-        self._changed = changed
-        self._jumped = jumped
-        self._asked = False
-        self._offset = self._offset_now()
+        self._owner = owner
+        self._dispatcher = dispatcher
+        self._waiters = waiters
+        self._attempts: AttemptStopper
+        self._wake = asyncio.Event()
+        self._is_changed = False
+
+    def connect(self, *, attempts: AttemptStopper) -> None:
+        """Sets what stops an attempt that was asked to cancel."""
+        self._attempts = attempts
 
     def look_again(self) -> None:
-        """Has the next look find a change, whatever the store says."""
-        self._asked = True
+        """Reacts as to a change, whatever the store says."""
+        self._is_changed = True
+        self._wake.set()
 
     async def run(self) -> None:
-        """Looks, for ever. Sleeps by the event loop's own clock: other processes do not know a test's."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            # Since it was told last, not since the last look: it may jump while the store is asked, or after a fault.
-            offset = self._offset_now()
-            if abs(offset - self._offset) > _JUMP:
-                self._offset = offset
-                self._jumped()
-            asked, self._asked = self._asked, False
-            try:
-                if await self._store.changed() or asked:
-                    await self._changed()
-            except BaseException:
-                self._asked = True  # what was told once is not told again
-                raise
+        """Reacts, until it is cancelled. After a fault it is to be started again, and misses nothing."""
+        listening = asyncio.create_task(self._listen(), name="aiojobs_lite changes")
+        listening.add_done_callback(lambda _: self._wake.set())
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                if listening.done():
+                    self.look_again()  # what the store told once it need not tell again
+                    listening.result()
+                    raise RuntimeError("the store does not tell of changes any more")
+                if self._is_changed:
+                    await self._react()
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
-    def _offset_now(self) -> float:
-        """By how much the wall clock is ahead of the monotonic one, in seconds."""
-        return self._clock.now() / MICROSECONDS - time.monotonic()
+    async def _listen(self) -> None:
+        async for _ in self._store.changes():
+            self.look_again()
+
+    async def _react(self) -> None:
+        self._is_changed = False
+        try:
+            self._dispatcher.look_again()
+            await self._waiters.recheck(self._store)
+            if self._attempts.running:
+                for job in await self._store.ask(FindJobs(owner=self._owner, cancel_requested=True)):
+                    self._attempts.stop(job.id, Stop.CANCEL)
+        except BaseException:
+            self.look_again()  # in the next run
+            raise

@@ -1,276 +1,323 @@
-"""The group commit: all writes that arrived while the last transaction was in flight become the next one.
+"""The group commit: all units that arrived while the last transaction was in flight become the next one.
 
-That is the secret of speed (one fsync, one hop to the connection's thread for many jobs) and of safety (a cancelled
-await can never leave half a transaction). Claims ride in the same transaction.
+That is the reason for the speed (one fsync, one way to the connection's thread for many jobs) and for the safety (a
+cancelled await can never leave half a transaction). Claims go with the same transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
-from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Write
+from aiojobs_lite.engine.health import Health
+from aiojobs_lite.engine.ports import Claims, Done, IdleListener
+from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.model.ends import ENDS
+from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied, Store
-from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 
 _log = logging.getLogger("aiojobs_lite.engine")
-_MOST_WRITES = 250  # a transaction; more would hold the event loop too long
-_MOST_AT_ONCE = 16  # writes of one caller in one turn of the event loop
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between the tries of a store that cannot be written
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+P = ParamSpec("P")
+E = TypeVar("E", bound=Exception)
+_MOST_UNITS: Final = 250  # a transaction; more would hold the event loop for too long
+_MOST_INLINE: Final = 16  # units of one caller in one turn of the event loop
 
-_IN_DOUBT = StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
-Done = Callable[[Any, Any, StoreError | None], None]  # the write, its answer, or why it cannot be saved
 
-
-# One write that waits: for a caller (the future), or for the engine, which keeps it until it is saved (the callback).
+# One unit that waits: for a caller (the future), or for the engine, which keeps it until it is saved (the callback).
 # A plain tuple: two of them are made for each job.
-_Entry = tuple[Write, "asyncio.Future[Any] | None", Done | None]
+_Entry = tuple[Unit, "asyncio.Future[Any] | None", Done | None]
 
 
 class Committer:
-    """Applies writes in groups, one transaction at a time.
+    """Applies units in groups, one transaction at a time.
+
+    A caller that is cancelled leaves its unit to be carried out whole, or not at all. Each caller gets an error object
+    of its own.
 
     Args:
-        store: Where to.
+        store: Where the units are applied.
         clock: Gives each transaction its instant.
-        bus: Hears of faults.
-        next_claim: Asked before each transaction for a claim to go with it; told whether it will insert jobs.
-        committed: Told what each transaction did, and the answer to its claim.
-        idle: Called whenever nothing is left to do.
+        health: Knows whether the store can be written.
+        claims: Gives the claim that goes with a transaction, and takes what the transaction did.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        bus: Bus,
-        *,
-        next_claim: Callable[[bool], Claim | None],
-        committed: Callable[[Applied, ClaimAnswer | None], None],
-        idle: Callable[[], None],
-    ) -> None:
+    def __init__(self, *, store: Store, clock: Clock, health: Health, claims: Claims) -> None:
         self._store = store
+        self._inline = store.inline
         self._clock = clock
-        self._bus = bus
-        self._next_claim = next_claim
-        self._committed = committed
-        self._idle = idle
-        self._kept: list[_Entry] = []  # the engine's own go first: who waits for a slot waits for them
+        self._health = health
+        self._claims = claims
+        self._idle: IdleListener
+        self._kept: list[_Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
         self._waiting: list[_Entry] = []
         self._alarm = Alarm(clock)
         self._callers: set[asyncio.Task[Any] | None] = set()  # of this turn of the event loop
-        self._left_at_once = _MOST_AT_ONCE
-        self._busy = False
-        self._closed = False
-        self._degraded: StoreUnavailable | None = None
-        self._degraded_since = 0.0
-        self._claim_failed = False  # since it is degraded; a damaged page, say, may fail the claim alone
-        self._claims_again = False
-        self._pause_length = _FIRST_PAUSE
+        self._inline_left = _MOST_INLINE
+        self._is_busy = False
+        self._is_closed = False
 
-    @property
-    def degraded(self) -> str | None:
-        """Why the store cannot be written, or None."""
-        return None if self._degraded is None else self._degraded.code
+    def connect(self, *, idle: IdleListener) -> None:
+        """Sets what is notified whenever nothing is left to write."""
+        self._idle = idle
 
     @property
     def is_idle(self) -> bool:
-        """Whether no write waits or is in flight."""
-        return not self._kept and not self._waiting and not self._busy
+        """Whether no unit waits or is in flight."""
+        return not self._kept and not self._waiting and not self._is_busy
 
     def wake(self) -> None:
-        """Something may be to be claimed."""
+        """Asks for a claim in the next turn of the event loop."""
         self._alarm.ring()
 
-    async def write(self, write: Write) -> Any:
-        """Makes a caller's write durable; returns the store's answer.
+    async def write(self, write: Write[A]) -> A:
+        """Makes a caller's write durable.
 
-        A caller that is cancelled leaves the write to be carried out whole, or not at all.
+        Returns:
+            The store's answer to it.
 
         Raises:
             StoreUnavailable: If the store cannot be written now.
             StoreRejected: If the write cannot be stored.
-            RunnerClosed: If the runner ended before.
+            RunnerClosed: If the runner was closed before.
         """
-        if self._closed:
-            raise RunnerClosed
-        if self._degraded is not None:
-            raise StoreUnavailable(self._degraded.code, "it was found so before")
-        if len(self._callers) < 2:  # else many want something in this turn, and are served together
-            applied = self._at_once(write)
-            if applied is not None:
-                return applied.answers[0]
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append((write, future, None))
+        unit = (write,)
+        answers = self._apply_inline(unit)
+        answer: A = await self._queue(unit) if answers is None else answers[0]
+        return answer
+
+    @overload
+    async def write_all(self, first: Write[A], second: Write[B], /) -> tuple[A, B]: ...
+    @overload
+    async def write_all(self, first: Write[A], second: Write[B], third: Write[C], /) -> tuple[A, B, C]: ...
+    @overload
+    async def write_all(
+        self, first: Write[A], second: Write[B], third: Write[C], fourth: Write[D], /
+    ) -> tuple[A, B, C, D]: ...
+    async def write_all(self, *writes: Write[Any]) -> tuple[Any, ...]:
+        """Makes several writes of a caller durable together: all of them, or none.
+
+        Returns:
+            The store's answer to each.
+
+        Raises:
+            AttemptNotHeld: If one of them ends an attempt that is not held any more; then nothing was written.
+            StoreUnavailable: If the store cannot be written now.
+            StoreRejected: If one of them cannot be stored.
+            RunnerClosed: If the runner was closed before.
+        """
+        answers = self._apply_inline(writes)
+        if answers is None:
+            answers = await self._queue(writes)
+        for write, answer in zip(writes, answers, strict=False):  # a claim's answer may be one more
+            if answer is False and isinstance(write, ENDS):
+                raise AttemptNotHeld(write.id, write.attempt)
+        return tuple(answers[: len(writes)])
+
+    def keep(self, unit: Unit, done: Done) -> None:
+        """Takes a unit of the engine's own, which is repeated until it is saved; then calls `done`.
+
+        Only a unit that the store rejects as it stands is given up: then `done` gets the error.
+        """
+        self._kept.append((unit, None, done))
         self._alarm.ring()
-        return await future
 
-    def _at_once(self, write: Write) -> Applied | None:
-        """Does a caller's write without a turn of the event loop, if nobody else wants anything.
+    async def settle(self) -> None:
+        """Returns when every transaction that is in flight now has been answered.
 
-        Many callers are better served together, in this turn and in the next; and the host must have its turn.
+        Raises:
+            StoreUnavailable: If the store cannot be written now.
+            RunnerClosed: If the runner was closed before.
         """
-        if not self._callers:
-            asyncio.get_running_loop().call_soon(self._turned)
-        self._callers.add(asyncio.current_task())
-        if self._left_at_once == 0 or len(self._callers) > 1 or not self.is_idle:
-            return None
-        self._left_at_once -= 1
-        claim = self._next_claim(type(write) is Insert)
-        writes = [write] if claim is None else [write, claim]
-        try:
-            applied = self._store.apply_at_once(writes, self._clock.now())
-        except StoreUnavailable as error:
-            self._claim_failed |= claim is not None
-            self._found_unavailable(error)
-            self._alarm.ring()
-            raise  # not tried again: it may be there
-        except StoreError:
-            return None  # it will fail again, where it is dealt with
-        if applied is not None:
-            _told(self._committed, applied, applied.answers[1] if claim else None)
-            if claim is None and type(write) is not Insert:  # what is inserted without one waits for a slot
-                self._alarm.ring()
-        return applied
-
-    def _turned(self) -> None:
-        self._left_at_once = 0 if len(self._callers) > 1 else _MOST_AT_ONCE
-        self._callers.clear()
-
-    def keep(self, write: Write, done: Done) -> None:
-        """Takes a write of the engine, which is repeated until it is saved; then calls `done(write, answer, None)`.
-
-        Only a write that the store rejects as it stands ends with `done(write, None, error)`.
-        """
-        self._kept.append((write, None, done))
-        self._alarm.ring()
+        self._check_usable()
+        await self._queue(())
 
     async def run(self) -> None:
-        """Commits, for ever."""
+        """Commits, until it is cancelled."""
         while True:
-            claim = None
-            if self._degraded is None or self._claims_again:
-                claim = self._next_claim(self._inserts_wait())
-                if claim is None:
-                    self._recovered()
-            if self._kept or self._waiting or claim or self._degraded:
-                await self._commit(claim)
+            claim = self._next_claim()
+            if claim or self._kept or self._waiting or self._health.is_degraded:
+                await self._commit(self._next_group(), claim)
                 await asyncio.sleep(0)  # the host's turn, and that of the jobs: what they write goes together
             else:
-                self._idle()
+                self._idle.went_idle()
                 await self._alarm.wait()
 
     def close(self) -> None:
         """Refuses all that still waits and all that comes; what is in flight is answered when it has ended."""
-        self._closed = True
+        self._is_closed = True
         waiting, self._waiting = self._waiting, []
-        for _, future, _ in waiting:
-            if future is not None and not future.done():
-                future.set_exception(RunnerClosed())
+        for entry in waiting:
+            _fail(entry, RunnerClosed())
 
-    def _inserts_wait(self) -> bool:
-        return any(type(write) is Insert for write, _, _ in self._waiting[:_MOST_WRITES])
+    # Before a transaction.
+
+    def _check_usable(self) -> None:
+        if self._is_closed:
+            raise RunnerClosed
+        if self._health.is_degraded:
+            raise self._health.refusal()
+
+    def _queue(self, unit: Unit) -> asyncio.Future[Any]:
+        """The answer to come: of a unit of one write that of the write, else a list."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((unit, future, None))
+        self._alarm.ring()
+        return future
+
+    def _next_claim(self) -> Claim | None:
+        if not self._health.is_claimable:
+            return None
+        claim = self._claims.next_claim(inserting=any(_inserts(unit) for unit, _, _ in self._waiting[:_MOST_UNITS]))
+        if claim is None and self._health.is_degraded:
+            self._health.recover()
+        return claim
 
     def _next_group(self) -> list[_Entry]:
-        entries = self._kept[:_MOST_WRITES]
-        del self._kept[:_MOST_WRITES]
-        room = _MOST_WRITES - len(entries)
-        entries += self._waiting[:room]
-        del self._waiting[:room]
+        entries = self._kept[:_MOST_UNITS]
+        del self._kept[:_MOST_UNITS]
+        left = _MOST_UNITS - len(entries)
+        entries += self._waiting[:left]
+        del self._waiting[:left]
         return entries
 
-    async def _commit(self, claim: Claim | None) -> None:
-        entries = self._next_group()
-        writes: list[Write] = [write for write, _, _ in entries]
-        if claim:
-            writes.append(claim)
-        self._busy = True
+    # The transaction.
+
+    def _apply_inline(self, unit: Unit) -> list[Any] | None:
+        """Applies a caller's unit without a turn of the event loop, if nothing else is to be written.
+
+        Many callers are better served together, in this turn and in the next; and the host must have its turn.
+
+        Returns:
+            The answers; or None: the unit has to wait.
+        """
+        self._check_usable()
+        if self._inline is None or not self._admit_inline():
+            return None
+        is_inserting = _inserts(unit)
+        claim = self._claims.next_claim(inserting=is_inserting)
         try:
-            applied = await self._store.apply(writes, self._clock.now())
-        except asyncio.CancelledError:
-            for entry in entries:
-                _fail(entry, _IN_DOUBT)
-            raise
+            applied = self._inline.apply([unit] if claim is None else [unit, (claim,)], self._clock.now())
         except StoreUnavailable as error:
-            self._claim_failed |= claim is not None
-            await self._pause(error, entries)
+            self._found_unavailable(error, (), claim)
+            self._alarm.ring()
+            raise  # not tried again: it may be there
+        except StoreError:
+            return None  # it will fail again, and is dealt with then
+        if applied is None:
+            return None
+        self._deliver((), applied, claim)
+        if claim is None and not is_inserting:  # what is inserted without one waits for a slot
+            self._alarm.ring()
+        return applied.answers
+
+    def _admit_inline(self) -> bool:
+        """Counts a caller; returns whether it may be served inline."""
+        if len(self._callers) > 1:
+            return False
+        if not self._callers:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._callers.add(asyncio.current_task())
+        if self._inline_left == 0 or len(self._callers) > 1 or not self.is_idle:
+            return False
+        self._inline_left -= 1
+        return True
+
+    def _end_turn(self) -> None:
+        self._inline_left = 0 if len(self._callers) > 1 else _MOST_INLINE
+        self._callers.clear()
+
+    async def _commit(self, entries: Sequence[_Entry], claim: Claim | None) -> None:
+        """One transaction; if it is rejected, one for each of its units, and the claim is left for the next."""
+        try:
+            applied = await self._apply(entries, claim)
+        except StoreUnavailable as error:
+            await self._pause(error, entries, claim)
         except Exception as error:
-            if not entries:  # the claim alone: nobody waits for it, and the part is started again after a pause
+            if not entries:  # the claim alone: no caller waits for it, and the part is started again after a pause
                 raise
-            if len(writes) == 1:
+            if len(entries) == 1 and claim is None:
                 _fail(entries[0], _rejected(error))
             else:
-                await self._one_by_one(entries)
+                await self._commit_each(entries)
         else:
-            if self._degraded is not None:
-                applied = self._after_fault(applied, claim)
             self._deliver(entries, applied, claim)
-        finally:
-            self._busy = False
 
-    def _deliver(self, entries: list[_Entry], applied: Applied, claim: Claim | None) -> None:
-        answers = applied.answers
-        for (_, future, _), answer in zip(entries, answers, strict=False):  # the claim's answer is one more
-            if future is not None and not future.done():
-                future.set_result(answer)  # first of all: responses wait for it
-        _told(self._committed, applied, answers[-1] if claim else None)
-        for (write, _, done), answer in zip(entries, answers, strict=False):
-            if done is not None:
-                _told(done, write, answer, None)
-
-    async def _one_by_one(self, entries: list[_Entry]) -> None:
-        """One write poisons its transaction: each is tried alone, so that only its own caller hears of it."""
+    async def _commit_each(self, entries: Sequence[_Entry]) -> None:
+        """One unit poisons its transaction: each is tried alone, so that only its own caller gets the error."""
         for index, entry in enumerate(entries):
             try:
-                applied = await self._store.apply([entry[0]], self._clock.now())
-            except StoreUnavailable as unavailable:
-                await self._pause(unavailable, entries[index:])
+                applied = await self._apply([entry], None)
+            except StoreUnavailable as error:
+                await self._pause(error, entries[index:], None)
                 return
-            except Exception as rejected:  # noqa: BLE001  # whatever it is: its caller hears of it
-                _fail(entry, _rejected(rejected))
+            except Exception as error:  # noqa: BLE001  # whatever it is: the unit's own caller gets it
+                _fail(entry, _rejected(error))
             else:
                 self._deliver([entry], applied, None)
 
-    async def _pause(self, error: StoreUnavailable, entries: list[_Entry]) -> None:
-        """The store cannot be written: callers are told, the engine's writes are kept, and it is tried again."""
-        self._found_unavailable(error)
+    async def _apply(self, entries: Sequence[_Entry], claim: Claim | None) -> Applied:
+        units: list[Unit] = [unit for unit, _, _ in entries]
+        if claim:
+            units.append((claim,))
+        self._is_busy = True
+        try:
+            return await self._store.apply(units, self._clock.now())
+        except asyncio.CancelledError:
+            for _, future, _ in entries:
+                if future is not None and not future.done():
+                    future.set_exception(_in_doubt())
+            raise
+        finally:
+            self._is_busy = False
+
+    # After a transaction.
+
+    def _deliver(self, entries: Sequence[_Entry], applied: Applied, claim: Claim | None) -> None:
+        """Hands the answers out."""
+        if self._health.is_degraded:
+            self._health.succeeded(with_claim=claim is not None)
+        answers = applied.answers
+        first = 0
+        for unit, future, _ in entries:
+            last = first + len(unit)
+            if future is not None and not future.done():
+                future.set_result(answers[first] if last == first + 1 else answers[first:last])
+            first = last
+        _notify(self._claims.committed, applied, answers[-1] if claim else None)
+        first = 0
+        for unit, _, done in entries:
+            if done is not None:
+                _notify(done, unit, answers[first] is not False, None)
+            first += len(unit)
+
+    async def _pause(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
+        self._found_unavailable(error, entries, claim)
+        await sleep(self._clock, self._health.lengthen_pause())
+
+    def _found_unavailable(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
+        """The store cannot be written: callers get the error, and the engine's units are kept."""
+        self._health.failed(error, with_claim=claim is not None)
         kept = []
         for entry in entries:
             _, future, _ = entry
             kept.append(entry) if future is None else _fail(entry, error)
         self._kept[:0] = kept
-        self._busy = False
-        length, self._pause_length = self._pause_length, min(_LONGEST_PAUSE, self._pause_length * 2)
-        await sleep(self._clock, length)
 
-    def _found_unavailable(self, error: StoreUnavailable) -> None:
-        if self._degraded is None:
-            self._degraded_since = time.monotonic()
-            self._pause_length = _FIRST_PAUSE
-            if self._bus.is_watched(StoreDegraded):
-                self._bus.publish(StoreDegraded(str(error)))
-        self._degraded = error
-        self._claims_again = False
 
-    def _after_fault(self, applied: Applied, claim: Claim | None) -> Applied:
-        """The store was written again. A fault of a claim may be of the claim alone: then only another one can tell."""
-        self._claims_again = True
-        if claim is not None or not self._claim_failed:
-            self._recovered()
-        return applied._replace(changed=True)  # what was said to have failed may be there all the same
+def _inserts(unit: Unit) -> bool:
+    return Insert in map(type, unit)
 
-    def _recovered(self) -> None:
-        if self._degraded is not None:
-            self._degraded = None
-            self._claim_failed = False
-            if self._bus.is_watched(StoreRecovered):
-                self._bus.publish(StoreRecovered(time.monotonic() - self._degraded_since))
+
+def _in_doubt() -> StoreUnavailable:
+    return StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
 
 
 def _rejected(error: Exception) -> StoreError:
@@ -282,17 +329,24 @@ def _rejected(error: Exception) -> StoreError:
     return rejected
 
 
-def _told(whom: Callable[..., None], *what: object) -> None:
-    """One who fails must not keep the others' answers from them."""
-    try:
-        whom(*what)
-    except Exception:  # noqa: BLE001  # logged
-        _log.exception("%r failed when it was told of a commit; please report it", whom)
-
-
-def _fail(entry: _Entry, error: StoreError) -> None:
-    write, future, done = entry
-    if done is not None:
-        _told(done, write, None, error)
+def _fail(entry: _Entry, error: StoreError | RunnerClosed) -> None:
+    unit, future, done = entry
+    if done is not None and isinstance(error, StoreError):
+        _notify(done, unit, False, error)  # noqa: FBT003  # it was not applied
     elif future is not None and not future.done():
-        future.set_exception(error)
+        future.set_exception(_own(error))
+
+
+def _own(error: E) -> E:
+    """The same error as an object of its own: each caller raises it with another traceback."""
+    made = copy(error)
+    made.__cause__ = error.__cause__
+    return made
+
+
+def _notify(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Calls a listener; one that fails must not keep the others' answers from them."""
+    try:
+        listener(*args, **kwargs)
+    except Exception:  # noqa: BLE001  # logged
+        _log.exception("%r failed when it was notified of a commit; please report it", listener)

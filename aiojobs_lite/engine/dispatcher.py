@@ -1,152 +1,200 @@
-"""What to claim and when: free slots by type, and what is known of due jobs.
-
-The store is asked only about types that may have due jobs. What it answers is remembered until a write of this
-process, somebody else's commit or the clock changes it.
-"""
+"""What to claim and when: the free slots of this runner, and the instant at which it is worth while to claim."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from typing import Final
 
 from aiojobs_lite.clock import Alarm, Clock
+from aiojobs_lite.engine.ports import AttemptStarter, Commits
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
 
-_LONG_AGO = 0  # due at once: not known, so to be looked at
+_AT_ONCE: Final = 0  # an instant that has passed: what is due is not known
+_FIRST_WAIT_US: Final = 2_000  # before the next claim after one that took nothing of what was said to be due
+_LONGEST_WAIT_US: Final = 20_000
 
 
 class Dispatcher:
-    """The local gate: a semaphore per job type and one for all, and the memory of what is due.
+    """The local gate: a number of slots for the runner, one for each job type with `concurrency`, and one instant.
+
+    The store says with each transaction when it is worth while to claim again. That instant is remembered until a write
+    of this process, a commit of another owner, a slot that gets free or the clock changes it. A claim costs what it
+    takes, however many types are registered.
 
     Args:
         owner: Claims are made in this name.
         clock: Says what is due.
         registry: Whose types are claimed.
         max_running: Most attempts at once in this runner.
-        start: Called with the jobs that were claimed.
-        wake: Called when something may be to be claimed.
     """
 
-    def __init__(
-        self,
-        owner: str,
-        clock: Clock,
-        registry: Registry,
-        max_running: int,
-        *,
-        start: Callable[[list[Claimed]], None],
-        wake: Callable[[], None],
-    ) -> None:
+    def __init__(self, *, owner: str, clock: Clock, registry: Registry, max_running: int) -> None:
         self._owner = owner
         self._clock = clock
         self._max_running = max_running
-        self._start = start
-        self._wake = wake
-        self._closed = False
+        self._types = frozenset(registry.names())
         self._limits = {job_type.name: job_type.concurrency for job_type in registry if job_type.concurrency}
-        self._due: dict[str, int | None] = {job_type.name: _LONG_AGO for job_type in registry}
-        self._seen: dict[str, int | None] = {}  # the same as it was known last
-        self._held_back: set[str] = set()
-        self._running: Counter[str] = Counter()
+        self._commits: Commits
+        self._attempts: AttemptStarter
+        self._is_claiming = False
+        self._is_draining = False
+        self._running: Counter[str] = Counter()  # of the types with a limit
         self._total = 0
+        self._held_back: set[str] = set()
+        self._slots = dict(self._limits)  # what is left to each type that may not take what the runner has left
+        self._offered: dict[str, int] | None = None  # the copy of it that claims are given
+        self._next: int | None = _AT_ONCE  # when to claim; None: not before something else happens
+        self._claimed_at = 0
+        self._is_claim_in_flight = False
+        self._has_changed = False  # since that claim was made
+        self._wait_us = 0  # how long the claim after a wrong hint is put off
         self._alarm = Alarm(clock)
         self._armed: int | None = None
 
-    def next_claim(self, inserting: bool) -> Claim | None:  # noqa: FBT001  # a callback with one obvious argument
-        """The claim to go with the next transaction, or None. `inserting`: it will add jobs, which may be claimed."""
+    def connect(self, *, commits: Commits, attempts: AttemptStarter) -> None:
+        """Sets what is woken when a claim is due, and what starts the claimed jobs."""
+        self._commits = commits
+        self._attempts = attempts
+
+    def start_claiming(self) -> None:
+        """Claims from now on, unless the drain has begun."""
+        self._is_claiming = not self._is_draining
+        self.look_again()
+
+    def stop_claiming(self) -> None:
+        """Claims nothing until `start_claiming`; what a claim in flight brings is given back."""
+        self._is_claiming = False
+
+    def drain(self) -> None:
+        """Claims nothing more."""
+        self._is_draining = True
+        self._is_claiming = False
+
+    def next_claim(self, *, inserting: bool) -> Claim | None:
+        """The claim to go with the next transaction, or None.
+
+        Args:
+            inserting: Whether the transaction adds jobs, which may be claimed at once.
+        """
         free = self._max_running - self._total
-        if self._closed or free <= 0:
+        if not self._is_claiming or free <= 0:
             return None
-        now = self._clock.now()
-        look_at = [job_type for job_type in self._due_types(now) if self._room(job_type, free) > 0]
-        if not look_at and not inserting:
+        if not inserting and not self._is_due():
             return None
-        slots = {job_type: self._room(job_type, free) for job_type in self._due}
-        return Claim(self._owner, free, slots, self._limits, look_at)
+        self._claimed_at = self._clock.now()
+        self._is_claim_in_flight = True
+        self._has_changed = False
+        if self._offered is None:
+            self._offered = self._slots.copy()
+        return Claim(self._owner, free, self._types, self._offered, self._limits)
 
     def committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
-        """Takes in what a transaction did; claimed jobs are registered and started in the same step."""
-        if applied.changed:
-            self.look_again()
-        moved = applied.changed
-        for job_type, due in applied.due.items():
-            if job_type in self._due:
-                moved = moved or due != self._due[job_type]
-                self._due[job_type] = self._seen[job_type] = due
-        if answer:
-            self._held_back |= answer.held_back
-            self._running.update([job.type for job in answer.jobs])
-            self._total += len(answer.jobs)
-            self._start(answer.jobs)
-        if moved and self._earliest() != self._armed:
+        """Takes what a transaction did; claimed jobs are registered and started in the same step."""
+        due = applied.due
+        if answer is None:
+            if due is not None and (self._next is None or due < self._next):
+                self._next = due
+        else:
+            self._is_claim_in_flight = False
+            self._next = self._after_claim(due, answer)
+            if answer.jobs:
+                self._take(answer)
+        is_sooner = self._next is not None and (self._armed is None or self._next < self._armed)
+        if is_sooner and not self._is_due():  # what is due the committer claims without an alarm
             self._alarm.ring()
 
     def released(self, job_type: str) -> None:
         """An attempt ended: its slot is free. The write of its end, which comes now, wakes the committer."""
-        self._running[job_type] -= 1
         self._total -= 1
-        self._held_back.discard(job_type)
-
-    def finished(self, job_type: str) -> None:
-        """The end of an attempt is committed, of whatever owner: it counts against its type's limit no more."""
+        limit = self._limits.get(job_type)
+        if limit is not None:
+            if self._running[job_type] >= limit or self._is_claim_in_flight:  # it may take the last slot
+                self._claim_at_once()
+            self._running[job_type] -= 1
+            self._offer(job_type)
         if job_type in self._held_back:
-            self._held_back.discard(job_type)
-            self._wake()
+            self._allow(job_type)
+
+    def attempt_ended(self, end: End) -> None:
+        """The end of an attempt is durable, of whatever owner: it counts against its type's limit no more."""
+        if end.type in self._held_back:
+            self._allow(end.type)
+            self._commits.wake()
 
     def look_again(self, job_type: str | None = None) -> None:
-        """Forgets what was known of a type's due jobs (None: of every type's)."""
-        for name in self._due if job_type is None else {job_type} & self._due.keys():
-            self._due[name] = _LONG_AGO
-            self._held_back.discard(name)
-        self._wake()
+        """Claims at once: jobs of a type (None: of any type) may be claimable that were not."""
+        for name in tuple(self._held_back) if job_type is None else {job_type} & self._held_back:
+            self._allow(name)
+        self._claim_at_once()
+        self._commits.wake()
 
     def clock_jumped(self) -> None:
-        """The wall clock was moved: what is due is looked at again, and the wait for what comes is a new one."""
+        """Looks at what is due by the new time, and waits anew for what is not."""
         self.look_again()
         self._alarm.ring()
 
-    def close(self) -> None:
-        """Claims nothing more."""
-        self._closed = True
-
     @property
     def is_idle(self) -> bool:
-        """Whether nothing runs and nothing known to be due could run."""
+        """Whether nothing runs, and nothing that is known to be due could run."""
         if self._total:
             return False
-        free = self._max_running
-        return self._closed or not any(
-            self._room(job_type, free) > 0 for job_type in self._due_types(self._clock.now())
-        )
-
-    def oldest_due_age(self) -> float:
-        """For how many seconds the longest waiting due job has been due; 0 if none waits."""
-        now = self._clock.now()
-        known = [due for due in self._seen.values() if due is not None and due <= now]
-        return (now - min(known)) / 1e6 if known else 0.0
+        if self._is_draining or self._max_running <= 0:
+            return True
+        return not self._wait_us and not self._is_due()
 
     async def run(self) -> None:
-        """Wakes the committer when the next job becomes due, for ever."""
+        """Wakes the committer when the next job becomes due, until it is cancelled."""
         while True:
-            self._armed = self._earliest()
+            self._armed = None if self._is_due() else self._next
             await self._alarm.wait(self._armed)
-            self._wake()
+            self._commits.wake()
 
-    def _due_types(self, now: int) -> list[str]:
-        return [
-            job_type
-            for job_type, due in self._due.items()
-            if due is not None and due <= now and job_type not in self._held_back
-        ]
+    def _is_due(self) -> bool:
+        return self._next is not None and self._next <= self._clock.now()
 
-    def _room(self, job_type: str, free: int) -> int:
+    def _after_claim(self, due: int | None, answer: ClaimAnswer) -> int | None:
+        """When to claim again."""
+        for job_type in answer.held_back - self._held_back:
+            self._held_back.add(job_type)
+            self._offer(job_type)
+        if answer.jobs or due is None or due > self._claimed_at:
+            self._wait_us = 0
+        elif not self._has_changed:  # a store may be wrong for a moment: it is asked again, but not without a pause
+            self._wait_us = min(_LONGEST_WAIT_US, self._wait_us * 2 or _FIRST_WAIT_US)
+            return self._clock.now() + self._wait_us
+        return _AT_ONCE if self._has_changed else due
+
+    def _take(self, answer: ClaimAnswer) -> None:
+        jobs = answer.jobs
+        self._total += len(jobs)
+        if self._limits:
+            for job_type, count in Counter([job.type for job in jobs if job.type in self._limits]).items():
+                self._running[job_type] += count
+                self._offer(job_type)
+        if self._is_claiming:
+            self._attempts.start(jobs)
+        else:
+            self._attempts.give_back(jobs)
+
+    def _claim_at_once(self) -> None:
+        self._next = _AT_ONCE
+        self._has_changed = True
+
+    def _allow(self, job_type: str) -> None:
+        self._held_back.discard(job_type)
+        self._offer(job_type)
+        self._claim_at_once()
+
+    def _offer(self, job_type: str) -> None:
+        """Works out again how many slots are left to a type."""
         limit = self._limits.get(job_type)
-        return free if limit is None else min(free, limit - self._running[job_type])
-
-    def _earliest(self) -> int | None:
-        """The next instant at which something becomes due."""
-        now = self._clock.now()
-        return min((due for due in self._due.values() if due is not None and due > now), default=None)
+        if job_type in self._held_back:
+            self._slots[job_type] = 0
+        elif limit is not None:
+            self._slots[job_type] = max(0, limit - self._running[job_type])
+        else:
+            self._slots.pop(job_type, None)
+        self._offered = None

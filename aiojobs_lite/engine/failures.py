@@ -1,30 +1,17 @@
-"""What is recorded and told of an attempt's end."""
+"""What is recorded of an exception, and where a coroutine stands."""
 
 from __future__ import annotations
 
 import traceback
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.model.job import Failure, Outcome, Status
-from aiojobs_lite.model.writes import Finish
-from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import (
-    AttemptFailed,
-    Fact,
-    JobBecameCancelled,
-    JobBecameDead,
-    JobCompleted,
-    JobHeld,
-    JobInterrupted,
-    JobSnoozed,
-)
+from aiojobs_lite.model.job import Failure
 
-_LONGEST_MESSAGE = 2_000
-_LONGEST_TRACEBACK = 20_000
-_OURS = "aiojobs_lite/engine/"
-_FRAMES_OF = BaseException.__dict__["__traceback__"].__get__  # past whatever the class makes of it
+_LONGEST_MESSAGE: Final = 2_000  # characters
+_LONGEST_TRACEBACK: Final = 20_000  # characters
+_OWN_FRAMES: Final = "aiojobs_lite/engine/"
+_frames_of = BaseException.__dict__["__traceback__"].__get__  # whatever the class makes of it
 
 
 def describe(error: BaseException) -> Failure:
@@ -43,8 +30,8 @@ def _name(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    frames = _FRAMES_OF(error)
-    while frames is not None and _is_ours(frames.tb_frame):
+    frames = _frames_of(error)
+    while frames is not None and _is_own(frames.tb_frame):
         frames = frames.tb_next
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
@@ -64,48 +51,11 @@ def stack_of(awaited: Any) -> str:
     lines: list[str] = []
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is not None and not _is_ours(frame):
+        if frame is not None and not _is_own(frame):
             lines += traceback.format_stack(frame, limit=1)
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
     return "".join(lines)
 
 
-def _is_ours(frame: FrameType) -> bool:
-    return _OURS in frame.f_code.co_filename.replace("\\", "/")
-
-
-def publish_end(bus: Bus, end: Finish, duration: float) -> None:
-    """Tells the bus how an attempt ended, if anybody listens."""
-    kind = _kind(end)
-    if bus.is_watched(kind):
-        bus.publish(_event(kind, end, duration))
-
-
-def _kind(end: Finish) -> type[Fact]:
-    if end.parked is not None:
-        return JobHeld
-    if end.status is Status.COMPLETED:
-        return JobCompleted
-    if end.status is Status.DEAD:
-        return JobBecameDead
-    if end.status is Status.CANCELLED:
-        return JobBecameCancelled
-    return {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}.get(end.outcome, AttemptFailed)
-
-
-def _event(kind: type[Fact], end: Finish, duration: float) -> Fact:
-    nothing = "its process ended" if end.outcome is Outcome.LOST else "no error"
-    error = end.failure.summary if end.failure else nothing
-    if kind is JobHeld:
-        return JobHeld(end.id, end.type, end.parked or "")
-    if kind is JobCompleted:
-        return JobCompleted(end.id, end.type, end.attempt, duration, end.reason or "")
-    if kind is JobBecameDead:
-        return JobBecameDead(end.id, end.type, end.attempt, end.reason or "", error)
-    if kind is JobBecameCancelled:
-        return JobBecameCancelled(end.id, end.type, end.reason or "")
-    if kind is JobSnoozed:
-        return JobSnoozed(end.id, end.type, to_datetime(end.scheduled_at))
-    if kind is JobInterrupted:
-        return JobInterrupted(end.id, end.type, end.attempt)
-    return AttemptFailed(end.id, end.type, end.attempt, end.outcome.value, error, to_datetime(end.scheduled_at))
+def _is_own(frame: FrameType) -> bool:
+    return _OWN_FRAMES in frame.f_code.co_filename.replace("\\", "/")

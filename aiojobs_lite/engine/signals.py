@@ -6,28 +6,28 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_PATIENT = 2  # signals; the third is not put off any more
+from aiojobs_lite.engine.ports import SignalListener
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_MOST_PUT_OFF: Final = 2  # signals; the third is not put off any more
 
 
 class Signals:
-    """Tells the runner of a signal before the host acts on it. Only in the main thread; elsewhere it does nothing.
+    """Notifies the runner of a signal before the host acts on it. Only in the main thread; elsewhere it does nothing.
 
     What would end the process or its event loop in the midst of the drain is put off until after it: the default
     action, and an exception (KeyboardInterrupt, SystemExit) that the handler found raises.
 
-    Args:
-        notice: Called on the event loop with the signal's name, and whether somebody is impatient: a SIGINT that is not
-            the first signal. A SIGTERM says nothing new: supervisors of workers send theirs after the one that the
-            whole process group was sent.
+    A SIGINT that is not the first signal is impatient. A SIGTERM says nothing new: supervisors of workers send theirs
+    after the one that the whole process group was sent.
     """
 
-    def __init__(self, notice: Callable[[str, bool], None]) -> None:
-        self._notice = notice
+    def __init__(self) -> None:
+        self._listener: SignalListener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._found: dict[int, Any] = {}
@@ -37,14 +37,18 @@ class Signals:
         self._came = 0
         self._put_off: tuple[int, BaseException | None] | None = None
 
+    def connect(self, *, listener: SignalListener) -> None:
+        """Sets what is notified, on the event loop."""
+        self._listener = listener
+
     @property
     def is_active(self) -> bool:
-        """Whether its runner hears of signals; not in a forked process, which has no runner."""
+        """Whether its runner is notified of signals; not in a forked process, which has no runner."""
         return self._loop is not None and not self._loop.is_closed() and os.getpid() == self._pid
 
     @property
     def is_due(self) -> bool:
-        """Whether something was put off: then nobody but the runner ends the process."""
+        """Whether something was put off: then only the runner ends the process."""
         return self._put_off is not None
 
     def install(self) -> None:
@@ -54,8 +58,8 @@ class Signals:
         self._loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             found = signal.getsignal(number)
-            # None: set from C. A handler of the event loop (granian) shows as a placeholder: asyncio is told of the
-            # signal by the wakeup descriptor, whoever handles it here.
+            # None: set from C. A handler of the event loop (granian) shows as a placeholder: asyncio learns of the
+            # signal by the wakeup descriptor, whatever handles it here.
             if found is None or found is signal.SIG_IGN:
                 continue
             self._found[number] = found
@@ -63,7 +67,7 @@ class Signals:
             signal.signal(number, self._ours[number])
 
     def restore(self) -> None:
-        """Puts back what was found, where nobody has chained ours since."""
+        """Puts back what was found, where no other handler has chained ours since."""
         loop, self._loop = self._loop, None
         if loop is None or threading.current_thread() is not threading.main_thread():
             return
@@ -87,7 +91,7 @@ class Signals:
     def inherit(self, number: int, error: BaseException | None) -> None:
         """Takes over what another runner of this process, which has ended, put off."""
         self._put_off = number, error
-        self._tell(number, impatient=False)
+        self._notify(number, is_impatient=False)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         """Takes them in turn: to uvicorn, a SIGINT that a SIGTERM has overtaken would be the second signal, at which it
@@ -109,22 +113,22 @@ class Signals:
             _pass_on(found, number, frame)
             return
         self._came += 1
-        self._tell(
-            number, impatient=self._came > 1 and number == signal.SIGINT
-        )  # before the host, which may leave the runner at once
+        # Before the host, which may leave the runner at once.
+        self._notify(number, is_impatient=self._came > 1 and number == signal.SIGINT)
         if found is signal.SIG_DFL:
             self._put_off = number, None
             return
         try:
             found(number, frame)
         except (KeyboardInterrupt, SystemExit) as error:
-            if self._came > _PATIENT:
+            if self._came > _MOST_PUT_OFF:
                 raise
             self._put_off = number, error
 
-    def _tell(self, number: int, *, impatient: bool) -> None:
+    def _notify(self, number: int, *, is_impatient: bool) -> None:
         assert self._loop is not None  # noqa: S101  # since it is active
-        self._loop.call_soon_threadsafe(self._notice, signal.Signals(number).name, impatient)
+        signalled = partial(self._listener.signalled, signal.Signals(number).name, is_impatient=is_impatient)
+        self._loop.call_soon_threadsafe(signalled)
 
 
 def _pass_on(found: Any, number: int, frame: FrameType | None) -> None:

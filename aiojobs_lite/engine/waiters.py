@@ -1,17 +1,26 @@
-"""Those who await a job's end: woken by the commit, never polling."""
+"""The callers that await a job's end: woken by the commit, never polling."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from aiojobs_lite.model.job import FINISHED, Job, Status
-from aiojobs_lite.model.writes import Finish
+from aiojobs_lite.engine.ports import Reads
+from aiojobs_lite.errors import RunnerClosed
+from aiojobs_lite.model.ends import Again, Complete, End
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.queries import FindJobs
 
 
-class End(NamedTuple):
-    """How a job ended, for those who await it. `status` None: the job is gone."""
+class Finished(NamedTuple):
+    """How a job finished, for the callers that await it.
+
+    Attributes:
+        status: `completed`, `dead` or `cancelled`; None: the job is gone.
+        result: What the handler returned, as JSON, or None.
+        reason: Why it is dead or cancelled, or why its result was not kept, or None.
+        error: Type and message of the latest failure, or None.
+    """
 
     status: Status | None
     result: str | None = None
@@ -20,58 +29,66 @@ class End(NamedTuple):
 
 
 class Waiters:
-    """The futures of those who await a job's end, by job id."""
+    """The futures of the callers that await a job, by job id."""
 
     def __init__(self) -> None:
-        self._futures: dict[int, list[asyncio.Future[End]]] = {}
+        self._futures: dict[int, list[asyncio.Future[Finished]]] = {}
 
-    def add(self, job_id: int) -> asyncio.Future[End]:
+    def __len__(self) -> int:
+        """How many callers wait."""
+        return sum(map(len, self._futures.values()))
+
+    def add(self, job_id: int) -> asyncio.Future[Finished]:
         """A future of the job's end. To miss nothing, read the job after this."""
-        future: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
         self._futures.setdefault(job_id, []).append(future)
         return future
 
-    def discard(self, job_id: int, future: asyncio.Future[End]) -> None:
-        """Forgets a future that nobody awaits any more."""
+    def discard(self, job_id: int, future: asyncio.Future[Finished]) -> None:
+        """Forgets a future that is not awaited any more."""
         futures = self._futures.get(job_id, [])
         if future in futures:
             futures.remove(future)
             if not futures:
                 del self._futures[job_id]
 
-    def finished(self, end: Finish) -> None:
-        """An attempt's end was committed."""
-        if self._futures and end.status in FINISHED:
+    def attempt_ended(self, end: End) -> None:
+        """Notifies, if the attempt was the job's last."""
+        if not self._futures or isinstance(end, Again):
+            return
+        if isinstance(end, Complete):
+            self.notify(end.id, Finished(Status.COMPLETED, end.result, end.note))
+        else:
             error = end.failure.summary if end.failure else end.reason
-            self.ended(end.id, End(end.status, end.result, end.reason, error))
+            self.notify(end.id, Finished(end.status, None, end.reason, error))
 
-    def ended(self, job_id: int, end: End) -> None:
-        """A job came to its end."""
+    def check(self, job: Job) -> None:
+        """Notifies, if a job that was read is finished."""
+        if job.is_finished:
+            self.notify(job.id, Finished(job.status, job.result_json, job.reason, job.error))
+
+    def notify(self, job_id: int, finished: Finished) -> None:
+        """Wakes the callers that await a job."""
         for future in self._futures.pop(job_id, ()):
             if not future.done():
-                future.set_result(end)
+                future.set_result(finished)
 
-    def seen(self, job: Job) -> None:
-        """A job was read from the store."""
-        if job.finished:
-            self.ended(job.id, End(job.status, job.result_json, job.reason, job.error))
-
-    async def recheck(self, read: Callable[[Collection[int]], Coroutine[Any, Any, list[Job]]]) -> None:
-        """Somebody else has committed: looks at the awaited jobs, all with one read."""
+    async def recheck(self, store: Reads) -> None:
+        """Reads the awaited jobs, all with one query, and notifies the callers of those that are finished or gone."""
         if not self._futures:
             return
         ids = list(self._futures)
-        found = {job.id: job for job in await read(ids)}
+        found = {job.id: job for job in await store.ask(FindJobs(ids=ids, limit=len(ids)))}
         for job_id in ids:
             if job_id in found:
-                self.seen(found[job_id])
+                self.check(found[job_id])
             else:
-                self.ended(job_id, End(None))
+                self.notify(job_id, Finished(None))
 
-    def close(self, error: Exception) -> None:
-        """The runner ends: everybody who still waits gets the error."""
+    def close(self) -> None:
+        """Raises `RunnerClosed` in every caller that still waits."""
         for futures in self._futures.values():
             for future in futures:
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(RunnerClosed())
         self._futures.clear()

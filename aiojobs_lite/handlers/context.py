@@ -1,4 +1,4 @@
-"""What a handler is given besides its arguments."""
+"""What a handler is given besides its arguments: the context, and what is injected."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 class _Injected:
-    """Default of a handler's parameter that the runner fills from `deps=`, by its annotation."""
+    """The class of `injected`."""
 
     def __repr__(self) -> str:
         return "injected"
 
     def __reduce__(self) -> str:
-        return "injected"  # there is one; copies and pickles are it
+        return "injected"  # copies and pickles are the same object
 
 
 injected: Final[Any] = _Injected()
@@ -29,7 +29,7 @@ injected: Final[Any] = _Injected()
 
 
 class JobContext:
-    """The attempt that is running, as its handler sees it.
+    """The running attempt, for its handler.
 
     Attributes:
         id: The job's id.
@@ -75,8 +75,8 @@ class JobContext:
     def stopping(self) -> bool:
         """Whether the runner wants this attempt to end (timeout, cancel, shutdown).
 
-        Of use in a plain `def` handler, which cannot be cancelled: it should look here from time to time, and raise
-        (anything) to say that it is not done. What it returns counts as done.
+        For a plain `def` handler, which cannot be cancelled: it should read this from time to time, and raise any
+        exception to end unfinished. What it returns counts as done.
         """
         return self._stopping is not None and self._stopping.is_set()
 

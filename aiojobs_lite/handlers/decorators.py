@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import (
-    Any,
-    Concatenate,
-    Protocol,
-    Unpack,
-    overload,
-)
+from typing import Any, Concatenate, Protocol, Unpack, overload
 
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import DeclaredJob, JobType, P, R
@@ -17,7 +11,7 @@ from aiojobs_lite.handlers.options import JobOptions
 
 
 class Declares(Protocol):
-    """What `@job(...)` returns: a decorator that takes the handler."""
+    """A decorator that makes a handler a job type: what `@job(...)` returns."""
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # a coroutine function is a function, too: the first match counts
@@ -56,8 +50,12 @@ class JobDecorator(Protocol):
     def __call__(self, **options: Unpack[JobOptions]) -> Declares: ...
 
 
-def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorator:
-    """A `@job` decorator that hands every job type it makes to `made`."""
+def make_decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorator:
+    """Makes a `@job` decorator.
+
+    Args:
+        made: Is given every job type that the decorator makes.
+    """
 
     def decorate(handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Declares a function as a job type. With or without parentheses; takes `JobOptions`."""
@@ -72,9 +70,9 @@ def decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDecorato
     return decorate
 
 
-def _belongs_to_nobody(job_type: JobType[..., Any]) -> None:
-    """A bare `@job` waits for `JobRunner(jobs=[...])`."""
+def _keep_apart(job_type: JobType[..., Any]) -> None:
+    """Does nothing: a bare `@job` waits for `JobRunner(jobs=[...])`."""
 
 
-job = decorator(_belongs_to_nobody)
+job = make_decorator(_keep_apart)
 """Declares a handler as a job type that belongs to no runner yet: give it to `JobRunner(jobs=[...])`."""

@@ -1,35 +1,20 @@
-"""Job types: handlers with a stable name and defaults, and the registry of one runner."""
+"""Job types: handlers with a stable name and defaults, and what is enqueued of them."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import (
-    Any,
-    Generic,
-    Literal,
-    ParamSpec,
-    TypeVar,
-)
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, Unpack
 
-from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption
-from aiojobs_lite.handlers.options import (
-    _AS_DECLARED,
-    Enqueueing,
-    _aware,
-    _exceptions,
-    _flag,
-    _priority,
-    _whole,
-)
-from aiojobs_lite.handlers.signature import Result, Signature
-from aiojobs_lite.model.job import Priority
-from aiojobs_lite.model.writes import NewJob
+from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
+from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions
+from aiojobs_lite.handlers.result import Result
+from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.settle import Policy
 
@@ -37,18 +22,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
-_LONGEST_NAME = 200
-_MOST_ATTEMPTS = 1_000_000
+_LONGEST_NAME: Final = 200  # characters
+_MOST_ATTEMPTS: Final = 1_000_000
+_MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
 
-@dataclass(slots=True, unsafe_hash=True)  # not frozen, which would double the time to make one; nobody changes it
+@dataclass(slots=True, unsafe_hash=True)  # frozen would double the time to make it
 class BoundJob(Generic[R_co]):
     """A job type with validated arguments, ready to be enqueued any number of times.
 
     Attributes:
         job_type: The job type.
         payload: The arguments as a JSON object.
-        how: How it is enqueued.
+        how: The options of its enqueue.
     """
 
     job_type: JobType[..., R_co]
@@ -57,23 +43,16 @@ class BoundJob(Generic[R_co]):
 
     def row(self, now: int) -> NewJob:
         """The row to insert, enqueued at `now` (microseconds)."""
-        return _row(self.job_type, self.payload, self.how, now)
-
-
-def _row(job_type: JobType[..., Any], payload: str, how: Enqueueing, now: int) -> NewJob:
-    if how is _AS_DECLARED:
-        return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
-    scheduled_at = now
-    if how.at is not None:
-        scheduled_at = to_micros(how.at)
-    elif how.delay is not None:
-        scheduled_at = after(now, how.delay)
-    priority = job_type.priority if how.priority is None else how.priority
-    return NewJob(job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, how.idempotency_key)
+        return self.how.row(self.job_type, self.payload, now)
 
 
 class Enqueueable(Generic[P, R_co]):
-    """A job type, with or without options for one call: what `enqueue` takes."""
+    """What `enqueue` takes: a job type, with or without options.
+
+    Attributes:
+        job_type: The job type.
+        how: The options.
+    """
 
     job_type: JobType[P, R_co]
     how: Enqueueing
@@ -93,47 +72,18 @@ class Enqueueable(Generic[P, R_co]):
 
     def row(self, now: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
         """The row of `bind(*args, **kwargs)`, to be inserted, enqueued at `now` (microseconds)."""
-        return _row(self.job_type, self.job_type.signature.dump(args, kwargs), self.how, now)
+        return self.how.row(self.job_type, self.job_type.signature.dump(args, kwargs), now)
 
-    def using(
-        self,
-        *,
-        delay: Duration | None = None,
-        at: datetime | None = None,
-        priority: Priority | None = None,
-        idempotency_key: str | None = None,
-    ) -> ConfiguredJob[P, R_co]:
+    def using(self, **options: Unpack[EnqueueOptions]) -> ConfiguredJob[P, R_co]:
         """The same job type with options for one enqueue. Used on options, it adds to them; the latest counts.
 
         Args:
-            delay: How long from the enqueue until it may run, from 0.
-            at: The earliest time that it may run, an aware datetime; not together with `delay`.
-            priority: `high`, `medium` or `low`, instead of the type's.
-            idempotency_key: 1 to 500 characters. Unique per type for as long as the job is kept: enqueuing it again
-                returns the first job, which makes an enqueue of unknown outcome safe to repeat.
+            **options: See `EnqueueOptions`.
 
         Raises:
             InvalidOption: If one of them cannot work.
         """
-        if delay is not None and at is not None:
-            raise InvalidOption("at", at, "either delay= or at=, not both")
-        if at is not None:
-            _aware("at", at)
-        if idempotency_key is not None and not (
-            isinstance(idempotency_key, str) and 1 <= len(idempotency_key) <= 500 and idempotency_key.isprintable()
-        ):
-            raise InvalidOption("idempotency_key", idempotency_key, "1 to 500 printable characters")
-        when = self.how.delay, self.how.at
-        if delay is not None or at is not None:
-            when = None if delay is None else seconds(delay, "delay"), at
-        how = replace(
-            self.how,
-            delay=when[0],
-            at=when[1],
-            priority=self.how.priority if priority is None else _priority(priority),
-            idempotency_key=self.how.idempotency_key if idempotency_key is None else idempotency_key,
-        )
-        return ConfiguredJob(self.job_type, how)
+        return ConfiguredJob(self.job_type, self.how.extended(options))
 
 
 class ConfiguredJob(Enqueueable[P, R_co]):
@@ -181,28 +131,28 @@ class JobType(Enqueueable[P, R_co]):
             raise InvalidJobType(str(name), f"expected a function, got {handler!r}")
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
         self.handler = handler
-        self.mode = _mode(self.name, handler, process=_flag("process", process))
-        self.max_attempts = _whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
+        self.mode = _mode(self.name, handler, process=check_flag("process", process))
+        self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
         if backoff is not None and not isinstance(backoff, Backoff):
             raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
         self.policy = Policy(
             backoff or Backoff(),
-            None if retry_on is None else _exceptions("retry_on", retry_on),
-            _exceptions("abandon_on", abandon_on),
+            None if retry_on is None else check_exceptions("retry_on", retry_on),
+            check_exceptions("abandon_on", abandon_on),
         )
         self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
-        self.concurrency = None if concurrency is None else _whole("concurrency", concurrency, 1_000_000)
-        self.priority = _priority(priority)
+        self.concurrency = None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
+        self.priority = check_priority("priority", priority)
         self.signature = Signature(self.name, handler)
         if self.mode == "process" and self.signature.injected:
             problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
             raise InvalidJobType(self.name, problem)
-        self.result = Result(self.name, self.signature.returns) if _flag("keep_result", keep_result) else None
+        self.result = Result(self.name, self.signature.returns) if check_flag("keep_result", keep_result) else None
         self.job_type = self
-        self.how = _AS_DECLARED
+        self.how = AS_DECLARED
 
     def __repr__(self) -> str:
-        return f"<JobType {self.name!r} of {described(self.handler)}>"
+        return f"<JobType {self.name!r} of {qualified_name(self.handler)}>"
 
 
 class DeclaredJob(JobType[P, R_co], Generic[P, R_co, F]):
@@ -216,18 +166,17 @@ class DeclaredJob(JobType[P, R_co], Generic[P, R_co, F]):
         return self.handler
 
 
-def described(handler: Callable[..., Any]) -> str:
+def qualified_name(handler: Callable[..., Any]) -> str:
     """Module and name of a function, for people."""
     name = getattr(handler, "__qualname__", repr(handler))
     return f"{getattr(handler, '__module__', '?')}.{name}"
 
 
 def _name(name: object) -> str:
-    if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
-        raise InvalidOption("name", name, f"1 to {_LONGEST_NAME} printable characters")
-    if name == "<lambda>":
+    checked = check_text("name", name, _LONGEST_NAME)
+    if checked == "<lambda>":
         raise InvalidOption("name", name, 'a stable name; a lambda has none: job(name="...")')
-    return name
+    return checked
 
 
 def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:

@@ -1,37 +1,19 @@
-"""Options of a job type and of one enqueue."""
+"""Options of a job type and of one enqueue, and the row that a job becomes by them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import (
-    TypedDict,
-)
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, Protocol, TypedDict
 
-from aiojobs_lite.durations import Duration
+from aiojobs_lite.clock import after, to_micros
+from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.model.job import PRIORITIES, Priority
+from aiojobs_lite.handlers.checks import check_aware, check_priority, check_text
+from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueueing:
-    """How one job is enqueued, where it differs from its type.
-
-    Attributes:
-        delay: Seconds from now until it may run.
-        at: The earliest time that it may run, aware.
-        priority: Instead of its type's.
-        idempotency_key: Unique per type: a second job of the same key is not made.
-    """
-
-    delay: float | None = None
-    at: datetime | None = None
-    priority: int | None = None
-    idempotency_key: str | None = None
-
-
-_AS_DECLARED = Enqueueing()
 
 
 class JobOptions(TypedDict, total=False):
@@ -62,36 +44,99 @@ class JobOptions(TypedDict, total=False):
     process: bool
 
 
-def _whole(option: str, value: object, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise InvalidOption(option, value, f"a whole number from 1 to {most:,}")
-    return value
+class EnqueueOptions(TypedDict, total=False):
+    """What `using` takes for one enqueue, all of it optional; None is the same as to leave it out.
+
+    Attributes:
+        delay: How long from the enqueue until it may run, from 0.
+        at: The earliest time that it may run, an aware datetime; not together with `delay`.
+        priority: `high`, `medium` or `low`, instead of the type's.
+        idempotency_key: 1 to 500 printable characters. Unique per type for as long as the job is kept: enqueuing it
+            again returns the first job, which makes an enqueue of unknown outcome safe to repeat.
+    """
+
+    delay: Duration | None
+    at: datetime | None
+    priority: Priority | None
+    idempotency_key: str | None
 
 
-def _flag(option: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidOption(option, value, "True or False")
-    return value
+_COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
+    "idempotency_key": partial(check_text, longest=500),
+}
+"""The options that are stored as they are, in the field of `NewJob` with the same name, and their checks."""
 
 
-def _priority(priority: object) -> int:
-    if not isinstance(priority, str) or priority not in PRIORITIES:
-        raise InvalidOption("priority", priority, " or ".join(map(repr, PRIORITIES)))
-    return PRIORITIES[priority]
+class Defaults(Protocol):
+    """What a row takes from its job type."""
+
+    name: str
+    priority: int
+    max_attempts: int
 
 
-def _aware(option: str, instant: object) -> None:
-    try:
-        if isinstance(instant, datetime) and instant.utcoffset() is not None:
-            instant.astimezone(UTC)
-            return
-    except OverflowError:  # in UTC it would lie outside of the calendar
-        pass
-    raise InvalidOption(option, instant, "an aware datetime, such as datetime.now(UTC)")
+@dataclass(frozen=True, slots=True)
+class Enqueueing:
+    """The checked options of one enqueue.
+
+    Attributes:
+        delay: Seconds from the enqueue until it may run.
+        at: The earliest time that it may run, aware.
+        priority: Instead of its type's.
+        columns: Name and value of what is stored as it is.
+    """
+
+    delay: float | None = None
+    at: datetime | None = None
+    priority: int | None = None
+    columns: tuple[tuple[str, Any], ...] = ()
+
+    def extended(self, options: EnqueueOptions) -> Enqueueing:
+        """These options and more; where both have a value, the latest counts.
+
+        Raises:
+            InvalidOption: If one of them cannot work.
+            TypeError: If there is no such option.
+        """
+        unknown = options.keys() - EnqueueOptions.__optional_keys__
+        if unknown:
+            known = ", ".join(sorted(EnqueueOptions.__optional_keys__))
+            raise TypeError(f"using() has no option {min(unknown)!r}; it takes {known}")
+        delay, at, priority = options.get("delay"), options.get("at"), options.get("priority")
+        if delay is not None and at is not None:
+            raise InvalidOption("at", at, "either delay= or at=, not both")
+        extended = self
+        if delay is not None:
+            extended = replace(extended, delay=seconds(delay, "delay"), at=None)
+        if at is not None:
+            extended = replace(extended, delay=None, at=check_aware("at", at))
+        if priority is not None:
+            extended = replace(extended, priority=check_priority("priority", priority))
+        columns = {
+            name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
+        }
+        return replace(extended, columns=tuple({**dict(self.columns), **columns}.items())) if columns else extended
+
+    def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
+        """The row to insert.
+
+        Args:
+            job_type: The job's type.
+            payload: Its arguments as JSON.
+            now: The instant of the enqueue, in microseconds.
+        """
+        if self is AS_DECLARED:  # nearly always
+            return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
+        scheduled_at = now
+        if self.at is not None:
+            scheduled_at = to_micros(self.at)
+        elif self.delay is not None:
+            scheduled_at = after(now, self.delay)
+        priority = job_type.priority if self.priority is None else self.priority
+        return NewJob(
+            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns)
+        )  # fmt: skip
 
 
-def _exceptions(option: str, given: object) -> tuple[type[BaseException], ...]:
-    found = given if isinstance(given, tuple) else (given,)
-    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in found):
-        raise InvalidOption(option, given, "an exception class, or a tuple of them")
-    return found
+AS_DECLARED: Final = Enqueueing()
+"""No options: all is as the job type says."""

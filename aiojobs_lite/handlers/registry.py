@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import (
-    Any,
-)
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
-from aiojobs_lite.handlers.job_type import JobType, described
+from aiojobs_lite.handlers.job_type import JobType, qualified_name
 
 
 class Registry:
-    """The job types of one runner, by name."""
+    """The job types of one runner, by name.
+
+    Attributes:
+        limits: The concurrency of every job type, or None, by name.
+    """
 
     def __init__(self) -> None:
         self._types: dict[str, JobType[..., Any]] = {}
+        self._limits: dict[str, int | None] = {}
+        self.limits: Mapping[str, int | None] = MappingProxyType(self._limits)
 
     def add(self, job_type: JobType[..., Any]) -> None:
         """Adds a job type; the same one twice is fine.
 
         Raises:
+            InvalidOption: If it is no job type.
             DuplicateJobType: If another one has its name.
         """
         if not isinstance(job_type, JobType):
             raise InvalidOption("jobs", job_type, "job types, made by @job")
         known = self._types.setdefault(job_type.name, job_type)
         if known is not job_type:
-            raise DuplicateJobType(job_type.name, described(known.handler), described(job_type.handler))
+            raise DuplicateJobType(job_type.name, qualified_name(known.handler), qualified_name(job_type.handler))
+        self._limits[job_type.name] = job_type.concurrency
 
     def get(self, name: str) -> JobType[..., Any]:
         """The job type of a name.
@@ -45,7 +52,7 @@ class Registry:
         return self._types.get(name)
 
     def check(self, job_type: JobType[..., Any]) -> None:
-        """Makes sure that this very job type is registered.
+        """Checks that this very job type is registered.
 
         Raises:
             UnknownJobType: If it is not.

@@ -62,3 +62,11 @@ class ListOwners(NamedTuple):
     def answer(self) -> set[str]:
         """See `Query`."""
         unanswered()
+
+
+class ListPaused(NamedTuple):
+    """The types that are paused. Answer: their names."""
+
+    def answer(self) -> set[str]:
+        """See `Query`."""
+        unanswered()

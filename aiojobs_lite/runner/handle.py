@@ -9,7 +9,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, ResultNotKept, ResultTimeout
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.runner.jobs import Jobs
+from aiojobs_lite.runner.jobs import StoredJobs
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -19,47 +19,47 @@ class JobHandle(Generic[R_co]):
 
     Attributes:
         id: The job's id.
-        is_new: False if its idempotency key was seen before: then this is the first job of that key.
+        is_new: Whether this enqueue made the job; False if an earlier one with its idempotency key did.
     """
 
     __slots__ = ("_job_type", "_jobs", "id", "is_new")
 
-    def __init__(self, job_type: JobType[..., R_co], jobs: Jobs, job_id: int, *, is_new: bool) -> None:
+    def __init__(self, job_type: JobType[..., R_co], jobs: StoredJobs, job_id: int, *, is_new: bool) -> None:
         self._job_type = job_type
         self._jobs = jobs
         self.id = job_id
         self.is_new = is_new
 
     async def result(self, timeout: Duration | None = None) -> R_co:
-        """Waits for the job's end, in whatever process it runs, and returns what its handler returned.
+        """Waits until the job is finished, in whatever process it runs, and returns what its handler returned.
 
         Args:
             timeout: The longest wait; None: any time. The job goes on after it.
 
         Raises:
-            JobDead: If it died.
+            JobDead: If it is dead.
             JobCancelled: If it was cancelled.
             JobNotFound: If it was deleted or pruned.
             ResultNotKept: If it completed, but what it returned was not stored.
             ResultTimeout: If it took too long.
-            RunnerClosed: If the runner was left before the end.
+            RunnerClosed: If the runner was closed before.
         """
         limit = None if timeout is None else seconds(timeout, "timeout")
         waiting = asyncio.timeout(limit)
         try:
             async with waiting:
-                end = await self._jobs.end_of(self.id)
+                finished = await self._jobs.wait(self.id)
         except TimeoutError:
             if limit is None or not waiting.expired():
                 raise
             raise ResultTimeout(self.id, limit) from None
-        if end.status is None:
+        if finished.status is None:
             raise JobNotFound(self.id)
-        if end.status is Status.DEAD:
-            raise JobDead(self.id, end.reason, end.error)
-        if end.status is Status.CANCELLED:
-            raise JobCancelled(self.id, end.reason)
-        return self._decoded(end.result, end.reason)
+        if finished.status is Status.DEAD:
+            raise JobDead(self.id, finished.reason, finished.error)
+        if finished.status is Status.CANCELLED:
+            raise JobCancelled(self.id, finished.reason)
+        return self._decoded(finished.result, finished.reason)
 
     async def job(self) -> Job:
         """Reads the job with its history; raises `JobNotFound` if it is gone."""

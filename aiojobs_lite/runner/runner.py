@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, TypeVar, Unpack, get_args, overload
+from typing import Any, Final, Literal, ParamSpec, TypeVar, Unpack, get_args, overload
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
-from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule
 from aiojobs_lite.errors import (
     InvalidJobType,
     InvalidOption,
     InvalidPayload,
     MissingDependency,
     RunnerAlreadyStarted,
-    RunnerClosed,
-    RunnerNotStarted,
-    StoreUnavailable,
-    UnknownJobType,
-    WrongEventLoop,
 )
-from aiojobs_lite.handlers.decorators import Declares, decorator
+from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.writes import Insert, Inserted, Pause
+from aiojobs_lite.model.writes import Insert, Inserted
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
+from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.handle import JobHandle
-from aiojobs_lite.runner.jobs import Jobs
+from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.schedules import Schedules
-from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.runner.types import JobTypes
+from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Bus, Watch
-from aiojobs_lite.telemetry.facts import JobEnqueued, TypePaused, TypeResumed
+from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.telemetry.stats import RunnerStats
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Durability = Literal["full", "normal"]
-_DATABASE_VARIABLE = "AIOJOBS_LITE_DATABASE"
-_LOOP_GONE_EVERY = 0.5  # seconds between the looks of a waiting thread at whether the loop still lives
+_DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
+_DEFAULT_DATABASE: Final = "jobs.db"
+_MOST_RUNNING: Final = 100_000  # handlers
 
 
 class JobRunner:
@@ -53,20 +50,22 @@ class JobRunner:
     Nothing is opened or started before `async with runner:`. After leaving it, it may be entered again.
 
     Args:
-        database: A path, `sqlite:///path`, or `:memory:`. None: the variable AIOJOBS_LITE_DATABASE, else `jobs.db`
-            in the working directory.
+        database: A path, `sqlite:///path`, `:memory:`, or a store. None: the variable AIOJOBS_LITE_DATABASE, else
+            `jobs.db` in the working directory.
         jobs: Job types declared elsewhere with `@job`.
         deps: Resources for injected parameters, by type.
-        max_running: Most handlers that run at once in this runner; 0: it enqueues and looks, and runs nothing.
+        max_running: Most handlers that run at once in this runner; 0: it enqueues and reads, and runs nothing.
         drain_timeout: How long leaving waits for running jobs before it interrupts them.
-        cancel_grace: How long a job that was told to stop may take to end.
+        cancel_grace: How long a job that was stopped may take to end.
         durability: `full` survives a power cut, `normal` a crash of the process.
         keep_completed: How long completed jobs are kept.
         keep_dead: How long dead and cancelled jobs are kept.
         clock: The time; tests give a fake one.
 
     Attributes:
-        jobs: Reads and moves single jobs.
+        job: Declares a handler as a job type of this runner; see `JobOptions`.
+        jobs: Reads and moves stored jobs.
+        types: Pauses and resumes job types.
         schedules: The cron schedules.
 
     Raises:
@@ -76,7 +75,7 @@ class JobRunner:
 
     def __init__(
         self,
-        database: str | os.PathLike[str] | None = None,
+        database: Database | None = None,
         *,
         jobs: Iterable[JobType[..., Any]] = (),
         deps: Mapping[Any, Any] | None = None,
@@ -88,11 +87,13 @@ class JobRunner:
         keep_dead: Duration = "30d",
         clock: Clock | None = None,
     ) -> None:
-        if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= 100_000:
-            raise InvalidOption("max_running", max_running, "a whole number from 0 to 100,000")
-        self._database = os.environ.get(_DATABASE_VARIABLE) or "jobs.db" if database is None else database
-        self._durability: Durability = _one_of("durability", durability, Durability)
-        store_for(self._database, self._durability)  # refuses what cannot work; opens nothing
+        if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
+            raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
+        if database is None:
+            database = os.environ.get(_DATABASE_VARIABLE) or _DEFAULT_DATABASE
+        check_choice("durability", durability, get_args(Durability))
+        open_store(database, durability)  # refuses what cannot work; opens no file
+        self._database, self._durability = database, durability
         self._settings = Settings(
             max_running,
             seconds(drain_timeout, "drain_timeout"),
@@ -105,13 +106,11 @@ class JobRunner:
         self._registry = Registry()
         self._schedules: dict[str, Schedule] = {}
         self._bus = Bus()
-        self._engine: Engine | None = None
-        self._started = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
-        self.jobs = Jobs(self._engine_here)
+        self._access = EngineAccess()
+        self.jobs = StoredJobs(self._access)
+        self.types = JobTypes(self._access)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())
-        self.job = decorator(self._add)
+        self.job = make_decorator(self._add)
         self.register(*jobs)
 
     # Declaring.
@@ -149,9 +148,9 @@ class JobRunner:
             InvalidSchedule: If the expression or the zone cannot work.
             InvalidJobType: If the handler needs arguments.
         """
-        _one_of("catch_up", catch_up, CatchUp)
-        _one_of("overlap", overlap, Overlap)
-        CronSchedule(expression, tz, hash_id="")  # refuses what cannot work here, where it stands
+        check_choice("catch_up", catch_up, get_args(CatchUp))
+        check_choice("overlap", overlap, get_args(Overlap))
+        CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
             try:
@@ -161,35 +160,41 @@ class JobRunner:
                 raise InvalidJobType(job_type.name, problem) from error
             self._add(job_type)
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
-            self._schedules[job_type.name] = Schedule(job_type.name, job_type, cron, catch_up, overlap)
+            self._schedules[job_type.name] = Schedule(job_type.name, cron, catch_up, overlap)
 
-        return decorator(made)(**options)
+        return make_decorator(made)(**options)
 
-    # Living.
+    # Starting and closing.
 
     async def __aenter__(self) -> JobRunner:
-        """Opens the database and starts; see `StoreRefused`, `MissingDependency`."""
-        if self._started:
+        """Opens the database and starts every part.
+
+        Raises:
+            MissingDependency: If `deps` lacks what an injected parameter needs.
+            StoreRefused: If the database cannot be used.
+            StoreUnavailable: If it cannot be used now.
+            RunnerAlreadyStarted: If the runner is started.
+        """
+        if self._access.is_started:
             raise RunnerAlreadyStarted("entered")
         for job_type in self._registry:
             for wanted in job_type.signature.injected.values():
                 if wanted not in self._deps:
                     raise MissingDependency(job_type.name, wanted)
-        self._engine = Engine(
-            store_for(self._database, self._durability),
-            self._clock,
-            self._bus,
-            self._registry,
-            list(self._schedules.values()),
-            self._deps,
-            self._settings,
+        engine = Engine(
+            store=open_store(self._database, self._durability),
+            clock=self._clock,
+            bus=self._bus,
+            registry=self._registry,
+            schedules=list(self._schedules.values()),
+            deps=self._deps,
+            settings=self._settings,
         )
-        self._started = True
-        self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+        self._access.open(engine)
         try:
-            await self._engine.start()
+            await engine.start()
         except BaseException:
-            self._started = False
+            self._access.close()
             raise
         return self
 
@@ -197,35 +202,35 @@ class JobRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Drains: waits for running jobs, interrupts those that take too long, closes everything."""
-        engine = self._engine_here()
+        engine = self._access.engine
         try:
             await engine.stop()
         finally:
-            self._started = False
+            self._access.close()
 
     async def run_forever(self) -> None:
-        """Runs until SIGTERM or SIGINT, then drains. Enters the runner if it is not started.
+        """Runs until SIGTERM or SIGINT, then drains. Starts and closes the runner if it is not started.
 
-        A signal that nobody else handles is raised again after the drain, so that the process ends by it.
+        A signal that nothing else handles is raised again after the drain, so that the process ends by it.
         """
-        if self._started:
-            await self._engine_here().until_draining()
+        if self._access.is_started:
+            await self._access.engine.until_draining()
             return
         async with self:
-            await self._engine_here().until_draining()
+            await self._access.engine.until_draining()
 
     async def run_until_idle(self) -> None:
-        """Works until nothing runs and nothing is due. Enters and leaves the runner if it is not started."""
-        if self._started:
-            await self._engine_here().until_idle()
+        """Works until nothing runs and nothing is due. Starts and closes the runner if it is not started."""
+        if self._access.is_started:
+            await self._access.engine.until_idle()
             return
         async with self:
-            await self._engine_here().until_idle()
+            await self._access.engine.until_idle()
 
     @contextmanager
-    def replaced(self, *, database: str | os.PathLike[str], clock: Clock, deps: Mapping[Any, Any]) -> Iterator[None]:
-        """For tests: another database, another clock and other resources for the runs started in the block."""
-        if self._started:
+    def replaced(self, *, database: Database, clock: Clock, deps: Mapping[Any, Any]) -> Iterator[None]:
+        """For tests: another database, another clock and other resources, for each start in the block."""
+        if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
         found = self._database, self._clock, self._deps
         self._database, self._clock, self._deps = database, clock, {**self._deps, **deps}
@@ -251,17 +256,16 @@ class JobRunner:
             **kwargs: The same by name; injected parameters are left out.
 
         Returns:
-            A handle, with which the result can be awaited.
+            A handle, by which the result can be awaited.
 
         Raises:
-            UnknownJobType: If it is not registered here.
+            UnknownJobType: If it is not registered in this runner.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more than 256 KiB as JSON.
-            StoreUnavailable: If the database cannot be written now. Where the commit itself failed, it may be there all
-                the same.
-            RunnerError: If the runner cannot be used here and now.
+            StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
+            RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        engine = self._engine_here()
+        engine = self._access.engine
         wanted = self._resolved(job)
         row = wanted.row(self._clock.now(), args, kwargs)
         ((job_id, is_new),) = await engine.write(Insert((row,)))
@@ -279,32 +283,17 @@ class JobRunner:
             One handle a job, in their order.
 
         Raises:
-            UnknownJobType: If one is not registered here.
-            StoreUnavailable: If the database cannot be written now. Where the commit itself failed, it may be there all
-                the same.
-            RunnerError: If the runner cannot be used here and now.
+            UnknownJobType: If one is not registered in this runner.
+            StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
+            RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        engine = self._engine_here()
-        bound = list(jobs)
-        checked = None
-        for one in bound:
-            if not isinstance(one, BoundJob):
-                raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
-            if one.job_type is not checked:
-                checked = one.job_type
-                self._registry.check(checked)
+        engine = self._access.engine
+        bound = self._checked(jobs)
         if not bound:
             return []
         now = self._clock.now()
-        inserted: list[Inserted] = await engine.write(Insert(tuple([one.row(now) for one in bound])))
-        if self._bus.is_watched(JobEnqueued):
-            for one, (job_id, is_new) in zip(bound, inserted, strict=True):
-                if is_new:
-                    self._bus.publish(JobEnqueued(job_id, one.job_type.name))
-        return [
-            JobHandle(one.job_type, self.jobs, job_id, is_new=is_new)
-            for one, (job_id, is_new) in zip(bound, inserted, strict=True)
-        ]
+        inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
+        return self._handles(bound, inserted)
 
     @overload
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
@@ -315,65 +304,35 @@ class JobRunner:
 
         Raises:
             StoreUnavailable: If the database cannot be written now, or the event loop ended meanwhile.
-            WrongEventLoop: If it is called from the event loop, which it would block for ever.
+            WrongEventLoop: If it is called on the event loop, which it would block for ever.
         """
-        loop = self._usable_loop()
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            problem = "from its own event loop, which it would block" if here is loop else "inside an event loop"
-            raise WrongEventLoop(f"enqueue_threadsafe was called {problem}. Use `await runner.enqueue(...)`.")
+        self._access.check_thread()
         bound = self._resolved(job).bind(*args, **kwargs)
-        handles: list[JobHandle[Any]] = _result_of(self.enqueue_many([bound]), loop)
-        return handles[0]
+        (handle,) = self._access.wait_for(self.enqueue_many([bound]))
+        return handle
 
-    # Looking and steering.
+    # Reading.
 
     def stats(self) -> RunnerStats:
         """Counts and measures at this moment: no I/O, correct to the last commit that this process made.
 
-        Also after the runner was left: then as of the end.
+        Also after the runner was closed: then as of its end.
 
         Raises:
-            RunnerNotStarted: If it was never entered.
+            RunnerNotStarted: If it was never started.
         """
-        if self._engine is None:
-            raise RunnerNotStarted
-        return self._engine.stats()
+        return self._access.latest_engine.stats()
 
     def watch(self) -> Watch:
-        """An async iterator over what happens from now on, until the runner is left.
+        """An async iterator over what happens from now on, until the runner is closed.
 
-        At most 1,000 events wait unread; the oldest give way, so that nobody slows the engine.
-        See `aiojobs_lite.telemetry` for all there are.
+        At most 1,000 facts wait unread; the oldest give way, so that no listener slows the engine.
+        `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()
 
-    async def pause(self, job: JobType[..., Any] | str) -> None:
-        """Stops all claims of a type, in every runner of the database, until `resume`; what runs goes on."""
-        await self._set_paused(job, paused=True)
-
-    async def resume(self, job: JobType[..., Any] | str) -> None:
-        """Lets the jobs of a paused type run again."""
-        await self._set_paused(job, paused=False)
-
-    async def _set_paused(self, job: JobType[..., Any] | str, *, paused: bool) -> None:
-        engine = self._engine_here()
-        name = job.name if isinstance(job, JobType) else job
-        known = {*self._registry.names(), *engine.stats().by_type}
-        if name not in known:
-            raise UnknownJobType(str(name), known)
-        await engine.order(self._paused(engine, name, paused=paused))
-
-    async def _paused(self, engine: Engine, name: str, *, paused: bool) -> None:
-        await engine.write(Pause(name, paused))
-        engine.look_again(name)
-        self._bus.publish(TypePaused(name) if paused else TypeResumed(name))
-
     def _add(self, job_type: JobType[..., Any]) -> None:
-        if self._started:
+        if self._access.is_started:
             raise RunnerAlreadyStarted("given more job types")
         self._registry.add(job_type)
 
@@ -385,48 +344,22 @@ class JobRunner:
         self._registry.check(job.job_type)
         return job
 
-    def _engine_here(self) -> Engine:
-        """The engine, if it can be used from here and now."""
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if self._started and here is self._loop and self._engine is not None:
-            return self._engine  # nor is this a forked process: it would have another loop, or none
-        self._usable_loop()
-        raise WrongEventLoop(
-            "the runner belongs to the event loop in which it was started, and this is another one or none. "
-            "Use enqueue_threadsafe from a thread, or a runner for each loop."
-        )
+    def _checked(self, jobs: Iterable[BoundJob[R]]) -> list[BoundJob[R]]:
+        bound = list(jobs)
+        checked = None
+        for one in bound:
+            if not isinstance(one, BoundJob):
+                raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
+            if one.job_type is not checked:
+                checked = one.job_type
+                self._registry.check(checked)
+        return bound
 
-    def _usable_loop(self) -> asyncio.AbstractEventLoop:
-        if not self._started or self._loop is None:
-            raise RunnerNotStarted if self._engine is None else RunnerClosed
-        if os.getpid() != self._pid:
-            raise WrongEventLoop("this process was forked from the one that started the runner. Start one here.")
-        return self._loop
-
-
-def _one_of(option: str, value: Any, choices: Any) -> Any:
-    if value not in get_args(choices):
-        raise InvalidOption(option, value, " or ".join(map(repr, get_args(choices))))
-    return value
-
-
-def _result_of(work: Any, loop: asyncio.AbstractEventLoop) -> Any:
-    """What a coroutine returns that runs on another thread's loop; does not hang if that loop ends first."""
-    try:
-        future = asyncio.run_coroutine_threadsafe(work, loop)
-    except RuntimeError:  # it is closed
-        work.close()
-        raise RunnerClosed from None
-    while True:
-        try:
-            return future.result(_LOOP_GONE_EVERY)
-        except concurrent.futures.CancelledError:
-            raise StoreUnavailable("CLOSED", "its event loop ended meanwhile: it may be there or not") from None
-        except concurrent.futures.TimeoutError:
-            if future.done():
-                raise
-            if loop.is_closed():
-                raise RunnerClosed from None
+    def _handles(self, bound: Sequence[BoundJob[R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
+        is_watched = self._bus.is_watched(JobEnqueued)
+        handles = []
+        for one, (job_id, is_new) in zip(bound, inserted, strict=True):
+            if is_new and is_watched:
+                self._bus.publish(JobEnqueued(job_id, one.job_type.name))
+            handles.append(JobHandle(one.job_type, self.jobs, job_id, is_new=is_new))
+        return handles

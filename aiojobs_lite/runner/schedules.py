@@ -1,17 +1,16 @@
-"""What a runner shows of its cron schedules."""
+"""`runner.schedules`: what a runner shows of its cron schedules."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.engine.ticker import Schedule
-from aiojobs_lite.errors import (
-    InvalidOption,
-    UnknownJobType,
-)
-from aiojobs_lite.runner.jobs import _LARGEST_PAGE
+from aiojobs_lite.errors import InvalidOption, UnknownJobType
+from aiojobs_lite.policy.catch_up import Schedule
+
+_MOST_PREVIEWED: Final = 1000  # instants
 
 
 class Schedules:
@@ -19,7 +18,7 @@ class Schedules:
 
     Args:
         schedules: By name; the runner adds to it.
-        now: The clock from which a preview starts, in microseconds.
+        now: Reads the clock from which a preview starts, in microseconds.
     """
 
     def __init__(self, schedules: Mapping[str, Schedule], now: Callable[[], int]) -> None:
@@ -39,6 +38,6 @@ class Schedules:
         """
         if name not in self._schedules:
             raise UnknownJobType(name, self._schedules)
-        if not isinstance(count, int) or not 1 <= count <= _LARGEST_PAGE:
-            raise InvalidOption("count", count, f"1 to {_LARGEST_PAGE:,}")
+        if not isinstance(count, int) or not 1 <= count <= _MOST_PREVIEWED:
+            raise InvalidOption("count", count, f"1 to {_MOST_PREVIEWED:,}")
         return self._schedules[name].cron.upcoming(to_datetime(self._now()), count)

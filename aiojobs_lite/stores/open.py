@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.errors import InvalidOption, StoreRefused
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 
@@ -18,9 +18,12 @@ def open_store(database: Database, durability: Literal["full", "normal"]) -> Sto
     """The store of a path, `sqlite:///path`, or `:memory:`; a store itself. Nothing is opened yet.
 
     Raises:
+        InvalidOption: If it is none of these.
         StoreRefused: If the URL names a database that no store knows.
     """
     if not isinstance(database, str | os.PathLike):
+        if not callable(getattr(database, "apply", None)):
+            raise InvalidOption("database", database, "a path, a URL, or a store")
         return database
     text = os.fspath(database)
     scheme, is_url, rest = text.partition("://")

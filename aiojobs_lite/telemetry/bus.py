@@ -1,4 +1,4 @@
-"""Hands facts to the log and to those that watch the runner."""
+"""From the parts of a runner to its log and its listeners."""
 
 from __future__ import annotations
 
@@ -8,45 +8,37 @@ import logging
 import weakref
 from collections import deque
 
-from aiojobs_lite.telemetry.facts import Fact
+from aiojobs_lite.telemetry.facts import PARTS, Fact
 
-_BUFFER = 1000
-
-
-class _Loggers(dict[str, logging.Logger]):
-    """The logger of each part."""
-
-    def __missing__(self, part: str) -> logging.Logger:
-        logger = self[part] = logging.getLogger(f"aiojobs_lite.{part}")
-        return logger
+_MOST_UNREAD = 1000  # facts that wait for one listener
 
 
 class Bus:
-    """Hands events to the logs and to the listeners of one runner. Never waits, never raises into the engine."""
+    """Publishes the facts of one runner: to the log and to its listeners. Never waits, never raises."""
 
     def __init__(self) -> None:
-        self._listeners: set[weakref.ref[Watch]] = set()  # one that nobody iterates any more goes by itself
-        self._loggers = _Loggers()
+        self._listeners: set[weakref.ref[Watch]] = set()  # one that is not iterated any more goes by itself
+        self._loggers = {part: logging.getLogger(f"aiojobs_lite.{part}") for part in PARTS}
 
     def is_watched(self, kind: type[Fact]) -> bool:
-        """Whether anybody would notice an event of this kind: else it need not be made."""
+        """Whether a fact of this kind would be logged or reach a listener: else it need not be made."""
         return bool(self._listeners) or self._loggers[kind.part].isEnabledFor(kind.level)
 
-    def publish(self, event: Fact) -> None:
-        """Logs the event and hands it to every listener; one that is too slow loses its oldest."""
+    def publish(self, fact: Fact) -> None:
+        """Logs the fact and hands it to every listener; one that is too slow loses its oldest."""
         with contextlib.suppress(Exception):  # a filter or handler of the application that raises is no fault of a job
-            self._log(event)
+            self._log(fact)
         for listener in self._listening():
-            listener.put(event)
+            listener.put(fact)
 
     def watch(self) -> Watch:
-        """Everything published from now on."""
+        """Adds a listener: it gets every fact published from now on."""
         listener = Watch()
         self._listeners.add(weakref.ref(listener, self._listeners.discard))
         return listener
 
     def close(self) -> None:
-        """Ends every listener's iteration; what a runner does after its next start is not told to them."""
+        """Ends the iteration of every listener; they get nothing of what is published later."""
         for listener in self._listening():
             listener.close()
         self._listeners.clear()
@@ -54,25 +46,34 @@ class Bus:
     def _listening(self) -> list[Watch]:
         return [listener for reference in tuple(self._listeners) if (listener := reference()) is not None]
 
-    def _log(self, event: Fact) -> None:
-        logger = self._loggers[event.part]
-        if logger.isEnabledFor(event.level):
-            shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in event.items()}
-            logger.log(event.level, "%s", event, extra={"event": type(event).__name__, **shown})
+    def _log(self, fact: Fact) -> None:
+        logger = self._loggers[fact.part]
+        if logger.isEnabledFor(fact.level):
+            shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in fact.items()}
+            logger.log(fact.level, "%s", fact, extra={"fact": type(fact).__name__, **shown})
 
 
 class Watch:
-    """The events of one `async for`: at most 1,000 unread, the oldest give way. Ends when the runner is closed."""
+    """The facts of one listener, for `async for`. Ends when the runner is closed.
+
+    At most 1,000 facts wait unread; the oldest give way to new ones.
+    """
 
     def __init__(self) -> None:
-        self._unread: deque[Fact] = deque(maxlen=_BUFFER)
+        self._unread: deque[Fact] = deque(maxlen=_MOST_UNREAD)
         self._arrived = asyncio.Event()
         self._closed = False
 
-    def put(self, event: Fact) -> None:
-        """Hands an event over; never waits."""
-        self._unread.append(event)
+    def put(self, fact: Fact) -> None:
+        """Hands a fact over; never waits."""
+        self._unread.append(fact)
         self._arrived.set()
+
+    def take(self) -> list[Fact]:
+        """Takes all unread facts at once, without waiting."""
+        taken = list(self._unread)
+        self._unread.clear()
+        return taken
 
     def close(self) -> None:
         """Ends the iteration after what is unread."""

@@ -1,6 +1,6 @@
-"""What happens, as facts: one frozen class each, for log lines and for whoever listens to the runner.
+"""What a runner reports of itself, one frozen class a kind of fact: for its log lines and for `runner.watch()`.
 
-| event | level | when |
+| fact | level | when |
 |---|---|---|
 | `JobEnqueued` | debug | a job was made durable by this runner |
 | `AttemptStarted` | debug | a handler is about to be called |
@@ -8,22 +8,22 @@
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
 | `JobBecameDead` | error | no attempt is left |
 | `JobBecameCancelled` | info | a job was cancelled |
-| `JobSnoozed` | info | a handler asked to be run later |
-| `JobInterrupted` | warning | a drain stopped an attempt; it will be run again |
+| `JobSnoozed` | info | a handler postponed its job |
+| `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
 | `JobHeld` | error | a stored payload no longer fits its handler |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
-| `TypePaused` | warning | a type is held back until it is resumed |
-| `TypeResumed` | info | it goes on |
-| `AttemptStuck` | error | a handler goes on although it was told to stop |
-| `LoopBlocked` | warning | the event loop stood still for over a second; in whose handler |
+| `TypePaused` | warning | no runner claims jobs of a type until it is resumed |
+| `TypeResumed` | info | a paused type is claimed again |
+| `AttemptStuck` | error | a handler runs on after it was stopped |
+| `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
 | `EndRefused` | error | an attempt ended that this runner no longer holds |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
 | `OwnerRescued` | warning | jobs of a dead runner were given back |
-| `DrainStarted`, `DrainFinished` | info | the runner stops; what it interrupted |
+| `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
 | `StoreDegraded` | error | the database cannot be written |
-| `StoreRecovered` | warning | it can again |
-| `TypesUnclaimed` | warning | jobs wait whose type nobody registered here |
+| `StoreRecovered` | warning | the database can be written again |
+| `TypesUnclaimed` | warning | jobs wait whose type is not registered in this runner |
 """
 
 from __future__ import annotations
@@ -31,12 +31,20 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
+
+PARTS: Final = ("jobs", "engine", "cron")  # the loggers: `aiojobs_lite.jobs` ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact. `level` is that of its log line, `part` names its logger: `aiojobs_lite.<part>`."""
+    """One fact.
+
+    Attributes:
+        level: The level of its log line.
+        part: Names its logger, one of `PARTS`.
+        text: Its log line, with the fields in braces.
+    """
 
     level: ClassVar[int] = logging.INFO
     part: ClassVar[str] = "jobs"
@@ -122,7 +130,7 @@ class JobBecameCancelled(Fact):
 
 @dataclass(frozen=True, slots=True)
 class JobSnoozed(Fact):
-    """A handler asked to be run later; no attempt was used."""
+    """A handler postponed its job; no attempt was used."""
 
     text = "snoozed: {type} job {job_id} until {next_at:%H:%M:%S}"
     job_id: int
@@ -143,10 +151,10 @@ class JobInterrupted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class JobHeld(Fact):
-    """A stored payload no longer fits its handler; the job waits for the next start."""
+    """A stored payload no longer fits its handler; the job waits until it is looked at again."""
 
     level = logging.ERROR
-    text = "parked: {type} job {job_id}: {reason}"
+    text = "held: {type} job {job_id}: {reason}"
     job_id: int
     type: str
     reason: str
@@ -154,7 +162,7 @@ class JobHeld(Fact):
 
 @dataclass(frozen=True, slots=True)
 class JobRedriven(Fact):
-    """Somebody sent a dead or cancelled job back to pending."""
+    """A dead or cancelled job was sent back to pending."""
 
     text = "redriven: {type} job {job_id}"
     job_id: int
@@ -163,7 +171,7 @@ class JobRedriven(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DeadRedriven(Fact):
-    """Somebody sent all dead jobs of a type, or of every type, back to pending."""
+    """All dead jobs of a type, or of every type, were sent back to pending."""
 
     text = "redriven: {jobs} dead jobs of {types}"
     jobs: int
@@ -172,7 +180,7 @@ class DeadRedriven(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TypePaused(Fact):
-    """Somebody stopped the claims of a type, in every runner of the database."""
+    """The claims of a type were stopped, in every runner of the database."""
 
     level = logging.WARNING
     part = "engine"
@@ -182,7 +190,7 @@ class TypePaused(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TypeResumed(Fact):
-    """Somebody let a paused type go on."""
+    """A paused type is claimed again."""
 
     part = "engine"
     text = "resumed: {type}"
@@ -191,10 +199,13 @@ class TypeResumed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptStuck(Fact):
-    """A handler goes on although it was told to stop; it keeps its slot until it ends. `stack`: where it is."""
+    """A handler runs on after it was stopped; it keeps its slot until it ends.
+
+    `why`: `timeout`, `cancel` or `shutdown`. `stack`: where it is.
+    """
 
     level = logging.ERROR
-    text = "stuck: {type} job {job_id} attempt {attempt} was told to stop ({why}) and goes on\n{stack}"
+    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on\n{stack}"
     job_id: int
     type: str
     attempt: int
@@ -204,10 +215,10 @@ class AttemptStuck(Fact):
 
 @dataclass(frozen=True, slots=True)
 class LoopBlocked(Fact):
-    """The event loop stood still: told when it goes on again. `type`: in a step of which job type's handler.
+    """The event loop stood still for over a second; reported when it goes on.
 
-    That is `?` if it was in no handler's own task, but in the application, say, or in a task that a handler started.
-    `stack`: where it was when it was half a second late.
+    `seconds`: how long. `type`: the job type whose handler held it up; `?` if it was no handler's own task, such as the
+    application or a task that a handler started. `stack`: where it was when it was half a second late.
     """
 
     level = logging.WARNING
@@ -220,10 +231,10 @@ class LoopBlocked(Fact):
 
 @dataclass(frozen=True, slots=True)
 class EndRefused(Fact):
-    """An attempt ended that this runner no longer holds; nothing was written."""
+    """An attempt ended that this runner no longer held; nothing was written."""
 
     level = logging.ERROR
-    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late, somebody else has it"
+    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late: this runner no longer holds it"
     job_id: int
     type: str
     attempt: int
@@ -269,7 +280,7 @@ class OwnerRescued(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DrainStarted(Fact):
-    """The runner claims nothing more. `why`: `close` or the name of a signal."""
+    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`."""
 
     part = "engine"
     text = "drain started ({why}): {running} attempts running"
@@ -279,7 +290,7 @@ class DrainStarted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DrainFinished(Fact):
-    """The drain is over. `interrupted` jobs will run again; `left` are still running, and stuck."""
+    """The drain is finished. `interrupted` jobs will run again; `left` attempts still run, and are stuck."""
 
     part = "engine"
     text = "drain finished in {duration:.1f} s: {interrupted} interrupted, {left} left running"
@@ -310,9 +321,9 @@ class StoreRecovered(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TypesUnclaimed(Fact):
-    """Jobs wait whose type is not registered in this runner. `types`: names, with how many wait."""
+    """Jobs wait whose type is not registered in this runner. `types`: their names, each with how many jobs wait."""
 
     level = logging.WARNING
     part = "engine"
-    text = "waiting for somebody who registers them: {types}"
+    text = "unclaimed: this runner has not registered {types}"
     types: str

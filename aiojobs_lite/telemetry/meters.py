@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from typing import Final
 
 _WINDOW: Final = 512  # attempts of a type that the percentiles and the success rate look back on
-_THROUGHPUT_SECONDS: Final = 60
+_THROUGHPUT_WINDOW_S: Final = 60
 
 
 class Meter:
@@ -22,21 +22,28 @@ class Meter:
         self._attempts.append((duration, succeeded))
 
     def percentile(self, share: float) -> float | None:
-        """The duration that `share` (0 to 1) of the attempts did not exceed; None without attempts."""
+        """The duration that `share` (0 to 1) of the attempts did not exceed, in seconds; None without attempts."""
         if not self._attempts:
             return None
         durations = sorted(duration for duration, _ in self._attempts)
         return durations[max(0, math.ceil(share * len(durations)) - 1)]
 
     def success_rate(self) -> float | None:
-        """Share of the attempts that succeeded; None without attempts."""
+        """Share of the attempts that succeeded, 0 to 1; None without attempts."""
         if not self._attempts:
             return None
         return sum(succeeded for _, succeeded in self._attempts) / len(self._attempts)
 
 
 class Metrics:
-    """What one runner measures of its own work."""
+    """What one runner measures of its own work.
+
+    Attributes:
+        meters: Of each job type that had an attempt.
+        refused_ends: Ends of attempts that came too late and changed nothing.
+        skipped_ticks: Cron ticks that made no job.
+        loop_lag: How late the event loop was lately, in seconds.
+    """
 
     def __init__(self) -> None:
         self.meters: defaultdict[str, Meter] = defaultdict(Meter)
@@ -44,10 +51,10 @@ class Metrics:
         self.skipped_ticks = 0
         self.loop_lag = 0.0
         self._started = time.monotonic()
-        self._per_second: deque[list[int]] = deque(maxlen=_THROUGHPUT_SECONDS + 1)
+        self._per_second: deque[list[int]] = deque(maxlen=_THROUGHPUT_WINDOW_S + 1)  # [second, attempts that ended]
 
     def ended(self, job_type: str, duration: float, *, succeeded: bool) -> None:
-        """Counts an attempt that ended; `duration` in seconds."""
+        """Counts an attempt that ended; `duration` in seconds. Takes the same time however much was counted."""
         self.meters[job_type].record(duration, succeeded=succeeded)
         second = int(time.monotonic())
         if self._per_second and self._per_second[-1][0] == second:
@@ -58,5 +65,5 @@ class Metrics:
     def throughput(self) -> float:
         """Attempts that ended, per second, over the last minute (or since the start, at least a second)."""
         now = time.monotonic()
-        ended = sum(count for second, count in self._per_second if second > now - _THROUGHPUT_SECONDS)
-        return ended / max(1.0, min(_THROUGHPUT_SECONDS, now - self._started))
+        ended = sum(count for second, count in self._per_second if second > now - _THROUGHPUT_WINDOW_S)
+        return ended / max(1.0, min(_THROUGHPUT_WINDOW_S, now - self._started))

@@ -1,9 +1,16 @@
-"""What `runner.stats()` returns, and the meters that it is read from."""
+"""What `runner.stats()` returns, and how it is made of counts and meters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer
+
+from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.model.counts import Counts, TypeCounts
+from aiojobs_lite.telemetry.meters import Meter, Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +21,7 @@ class TypeStats:
         pending: Jobs that wait, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
-        parked: Pending, and not to run before the next start: their stored payload no longer fits their handler.
+        held: Pending, and not claimed although due; `job.held` says why.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.
@@ -28,7 +35,7 @@ class TypeStats:
     pending: int = 0
     scheduled: int = 0
     retrying: int = 0
-    parked: int = 0
+    held: int = 0
     processing: int = 0
     completed: int = 0
     dead: int = 0
@@ -47,28 +54,30 @@ class RunnerStats:
         pending: Jobs that wait, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
-        parked: Pending, and not to run before the next start: their stored payload no longer fits their handler.
+        held: Pending, and not claimed although due; `job.held` says why.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.
         cancelled: Cancelled jobs not yet pruned.
         running: Handlers running in this runner.
-        stuck: Those of them that were told to stop and go on.
-        oldest_due_age: How long the longest waiting due job of this runner's types has been due, in seconds.
+        stuck: Those of them that run on after they were stopped.
+        oldest_due_age: How long the longest waiting due job of this runner's types has been due, in seconds; at most,
+            where jobs are held back or have just been claimed.
         throughput: Attempts that ended in this runner, per second, over the last minute.
         loop_lag: How late the event loop was lately, in seconds.
-        draining: The runner stops: it claims nothing more.
+        draining: Whether the runner stops: it claims nothing more.
         degraded: Why the database cannot be written, or None.
         refused_ends: Ends of attempts that came too late and changed nothing.
         skipped_ticks: Cron ticks that made no job.
-        unclaimed: Pending jobs of types that this runner does not know, by type.
-        by_type: Every type registered here or present in the database.
+        unclaimed: Pending jobs of types that this runner has not registered, by type.
+        by_type: Every type registered in this runner or present in the database, by name, in order. Counts are those of
+            the moment, times and rates those of when a type is first looked at.
     """
 
     pending: int
     scheduled: int
     retrying: int
-    parked: int
+    held: int
     processing: int
     completed: int
     dead: int
@@ -83,4 +92,101 @@ class RunnerStats:
     refused_ends: int
     skipped_ticks: int
     unclaimed: Mapping[str, int]
-    by_type: Mapping[str, TypeStats]
+    by_type: Annotated[Mapping[str, TypeStats], PlainSerializer(dict, return_type=dict[str, TypeStats])]
+
+
+def runner_stats(
+    counts: Counts,
+    *,
+    limits: Mapping[str, int | None],
+    metrics: Metrics,
+    running: int,
+    stuck: int,
+    draining: bool,
+    degraded: str | None,
+    now: int,
+) -> RunnerStats:
+    """The stats of a runner. Takes well below a millisecond with 1,000 job types.
+
+    Args:
+        counts: The counts of its store, which do not change any more.
+        limits: The names of its registered job types, each with its concurrency or None: `Registry.limits`.
+        metrics: What it measured.
+        running: How many handlers run in it.
+        stuck: How many of them run on after they were stopped.
+        draining: Whether it drains.
+        degraded: Why its database cannot be written, or None.
+        now: The instant, in microseconds.
+    """
+    return RunnerStats(
+        **counts.total._asdict(),
+        running=running,
+        stuck=stuck,
+        oldest_due_age=_oldest_due_age(counts.due, limits, now),
+        throughput=metrics.throughput(),
+        loop_lag=metrics.loop_lag,
+        draining=draining,
+        degraded=degraded,
+        refused_ends=metrics.refused_ends,
+        skipped_ticks=metrics.skipped_ticks,
+        unclaimed=unclaimed(counts, limits),
+        by_type=_StatsByType(counts.by_type, limits, metrics.meters),
+    )
+
+
+def unclaimed(counts: Counts, limits: Mapping[str, int | None]) -> dict[str, int]:
+    """How many jobs are pending of each type that is not among the registered ones."""
+    if not counts.total.pending:
+        return {}
+    strange = [job_type for job_type in counts.by_type if job_type not in limits]
+    return {job_type: pending for job_type in strange if (pending := counts.by_type[job_type].pending)}
+
+
+def _oldest_due_age(due: Mapping[str, int], limits: Mapping[str, int | None], now: int) -> float:
+    earliest = min((instant for job_type, instant in due.items() if job_type in limits), default=now)
+    return max(0, now - earliest) / MICROSECONDS
+
+
+class _StatsByType(Mapping[str, TypeStats]):
+    """The stats of each type, made when they are first looked at. A copy or pickle of it is a plain dict."""
+
+    def __init__(
+        self, counts: Mapping[str, TypeCounts], limits: Mapping[str, int | None], meters: Mapping[str, Meter]
+    ) -> None:
+        self._counts = counts
+        self._limits = limits
+        self._meters = meters
+        self._made: dict[str, TypeStats] = {}
+
+    def __getitem__(self, job_type: str) -> TypeStats:
+        made = self._made.get(job_type)
+        if made is None:
+            if job_type not in self:
+                raise KeyError(job_type)
+            made = self._made[job_type] = self._stats_of(job_type)
+        return made
+
+    def __contains__(self, job_type: object) -> bool:
+        return job_type in self._limits or job_type in self._counts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._limits, *self._counts}))
+
+    def __len__(self) -> int:
+        return len({*self._limits, *self._counts})
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+    def _stats_of(self, job_type: str) -> TypeStats:
+        meter = self._meters.get(job_type)
+        return TypeStats(
+            **self._counts.get(job_type, TypeCounts())._asdict(),
+            concurrency=self._limits.get(job_type),
+            p50=meter.percentile(0.5) if meter else None,
+            p95=meter.percentile(0.95) if meter else None,
+            success_rate=meter.success_rate() if meter else None,
+        )

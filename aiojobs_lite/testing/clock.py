@@ -14,7 +14,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeTimer:
-    """A call that waits for the fake clock."""
+    """A call that a fake clock will make."""
 
     def __init__(self, due: int, callback: Callable[[], object]) -> None:
         self.due = due
@@ -26,10 +26,10 @@ class FakeTimer:
 
 
 class FakeClock:
-    """A clock that moves only when it is told to: due times, backoff, timeouts of handlers and cron follow it.
+    """A clock that the test moves: due times, backoff, timeouts of handlers and cron follow it.
 
     Args:
-        start: What it reads first, aware.
+        start: What it reads at first, an aware datetime.
     """
 
     def __init__(self, start: datetime = _START) -> None:
@@ -43,7 +43,7 @@ class FakeClock:
 
     @property
     def time(self) -> datetime:
-        """What it reads, UTC."""
+        """What the clock reads, UTC."""
         return to_datetime(self._now)
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> FakeTimer:
@@ -55,7 +55,7 @@ class FakeClock:
     def advance(self, by: Duration) -> None:
         """Moves the clock on, and makes each call that comes due, in order, at its own time.
 
-        What these calls set off has not happened when this returns: follow with `await runner.run_until_idle()`.
+        What these calls start has not happened when this returns: follow with `await runner.run_until_idle()`.
         """
         self.jump_to(to_datetime(after(self._now, seconds(by, "by"))))
 

@@ -1,7 +1,4 @@
-"""What tests need: a clock that stands still, and a pytest fixture that runs a runner in memory.
-
-With the package installed the fixture is there: nothing starts, and nothing is opened, before a test asks for it.
-"""
+"""The pytest fixture `jobs`, which runs a runner in memory. It starts and opens nothing before a test uses it."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from aiojobs_lite.testing.clock import FakeClock
 
 
 class JobsFixture:
-    """The fixture `jobs`: starts runners in memory, on a clock of the test's own.
+    """The fixture `jobs`: starts runners in memory, on a clock that the test moves.
 
     Attributes:
         clock: The clock of every runner that it starts.

@@ -71,13 +71,13 @@ def gathered(database: Path, journal: Path) -> Evidence:
                 result and json.loads(result),
             )
             for job_id, kind, status, attempts, payload, key, tick, result in connection.execute(
-                "SELECT id, type, status, attempts, payload, idempotency_key, tick, result FROM jobs"
+                "SELECT id, type, status, attempts, payload, idempotency_key, tick, result FROM aiojobs_jobs"
             )
         ]
         attempts = [
             AttemptRow(job_id, attempt, outcome, owner, ended_at / 1e6 - ahead)
             for job_id, attempt, outcome, owner, ended_at in connection.execute(
-                "SELECT job_id, attempt, outcome, owner, ended_at FROM attempts ORDER BY id"
+                "SELECT job_id, attempt, outcome, owner, ended_at FROM aiojobs_attempts ORDER BY id"
             )
         ]
     left = tuple(sorted(path.name for path in database.parent.glob(f"{database.name}-owner-*")))

@@ -15,7 +15,10 @@ import pytest
 
 from tests.chaos.auditor import CHECKS
 from tests.helpers.programs import ROOT
+from tests.helpers.rings import slow
 from tests.helpers.waiting import unmeasured
+
+pytestmark = slow
 
 SECONDS = 16
 

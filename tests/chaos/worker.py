@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from aiojobs_lite import AiojobsError, Backoff, JobContext, JobRunner, Snooze, StoreUnavailable, injected, job
+from aiojobs_lite.testing.probe import Probe
 from tests.chaos.journal import Journal
 
 LIMIT = 3
@@ -303,8 +304,7 @@ async def _live(work: Work) -> int:
 async def _enter(work: Work) -> None:
     entering = asyncio.create_task(work.runner.__aenter__())
     await asyncio.sleep(0)  # the engine is made, and has not opened the database
-    assert work.runner._engine is not None
-    work.journal.note("owner", owner=work.runner._engine._ownership.owner)
+    work.journal.note("owner", owner=Probe(work.runner).owner)
     await entering
     work.journal.note("up")
 

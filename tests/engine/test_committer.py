@@ -1,4 +1,4 @@
-"""The group commit: who shares a transaction, who hears of a fault, and that nothing of the engine is lost."""
+"""The group commit: what shares a transaction, which callers get a fault, and that nothing of the engine is lost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from aiojobs_lite.errors import RunnerClosed, StoreError, StoreRejected, StoreUnavailable
-from aiojobs_lite.model.writes import Delete, Insert, Unit
+from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.model.ends import Complete
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
@@ -27,24 +28,24 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock:
     store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
-        first = desk.call(Delete(1))
+        first = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
-        others = [desk.call(Delete(number)) for number in (2, 3, 4)]
+        others = [desk.call(DeleteJob(number)) for number in (2, 3, 4)]
         await turns()
-        assert store.tried == [[Delete(1)]]  # one at a time
+        assert store.tried == [[DeleteJob(1)]]  # one at a time
         assert not desk.committer.is_idle
         store.gate.set()
-        assert [await task for task in (first, *others)] == [f"saved {Delete(number)}" for number in (1, 2, 3, 4)]
-        assert store.saved == [[Delete(1)], [Delete(2), Delete(3), Delete(4)]]
+        assert [await task for task in (first, *others)] == [f"saved {DeleteJob(number)}" for number in (1, 2, 3, 4)]
+        assert store.saved == [[DeleteJob(1)], [DeleteJob(2), DeleteJob(3), DeleteJob(4)]]
         await until(lambda: desk.committer.is_idle)
 
 
 async def test_a_crowd_is_saved_in_its_order_some_hundreds_a_transaction(clock: FakeClock) -> None:
     store = scripted()
     async with committing(store, clock) as desk:
-        tasks = [desk.call(Delete(number)) for number in range(1234)]
+        tasks = [desk.call(DeleteJob(number)) for number in range(1234)]
         await asyncio.gather(*tasks)
-        assert [write for group in store.saved for write in group] == [Delete(number) for number in range(1234)]
+        assert [write for group in store.saved for write in group] == [DeleteJob(number) for number in range(1234)]
         assert max(map(len, store.saved)) == 250
 
 
@@ -58,7 +59,7 @@ async def test_between_two_transactions_the_host_has_its_turn(clock: FakeClock) 
 
     order: list[str] = []
     async with committing(Here(EchoStore()), clock) as desk:
-        calls = [desk.call(Delete(number)) for number in range(600)]
+        calls = [desk.call(DeleteJob(number)) for number in range(600)]
         await asyncio.sleep(0)  # now they wait
 
         def host() -> None:
@@ -81,9 +82,9 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
         desk.claims.append(CLAIM)
         assert await inserting == f"saved {Insert(())}"
         assert store.saved == [[Insert(()), CLAIM]]
-        assert [str(answer) for _, answer in desk.committed] == [f"saved {CLAIM}"]
-        await desk.call(Delete(1))
-        assert desk.committed[1][1] is None
+        assert [str(answer) for _, answer in desk.taken] == [f"saved {CLAIM}"]
+        await desk.call(DeleteJob(1))
+        assert desk.taken[1][1] is None
         assert True in desk.asked_for_claim  # told that jobs are about to be inserted
         before = len(store.saved)
         desk.claims.append(CLAIM)
@@ -95,11 +96,11 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
 async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: FakeClock) -> None:
     store = scripted()
     async with committing(store, clock) as desk:
-        await desk.call(Delete(1))
+        await desk.call(DeleteJob(1))
         await until(lambda: desk.idle == 2)
         await turns()
         assert desk.idle == 2  # it sleeps
-        assert store.tried == [[Delete(1)]]
+        assert store.tried == [[DeleteJob(1)]]
 
 
 # A store that cannot be written.
@@ -108,28 +109,28 @@ async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: F
 async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_saved(clock: FakeClock) -> None:
     store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
-        caller = desk.call(Delete(1))
+        caller = desk.call(DeleteJob(1))
         await turns(1)
-        desk.keep(Delete(2), Delete(3))
+        desk.keep(DeleteJob(2), DeleteJob(3))
         with pytest.raises(StoreUnavailable, match="SQLITE_FULL") as caught:
             await caller
         assert caught.value.code == "SQLITE_FULL"
-        assert desk.committer.degraded == "SQLITE_FULL"
+        assert desk.health.fault == "SQLITE_FULL"
         assert desk.kept.answers == {}
         clock.advance(0.05)
         await until(lambda: len(store.tried) == 2)
-        await until(lambda: desk.committer.degraded == "SQLITE_IOERR_WRITE")
-        desk.keep(Delete(4))  # those that come meanwhile wait behind the others
+        await until(lambda: desk.health.fault == "SQLITE_IOERR_WRITE")
+        desk.keep(DeleteJob(4))  # those that come meanwhile wait behind the others
         await recovered(desk, clock)
-        assert desk.kept.answers == {Delete(number): (f"saved {Delete(number)}", None) for number in (2, 3, 4)}
-        assert store.saved == [[Delete(2), Delete(3), Delete(4)]]
-        assert await desk.call(Delete(5)) == f"saved {Delete(5)}"
+        assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (2, 3, 4)}
+        assert store.saved == [[DeleteJob(2), DeleteJob(3), DeleteJob(4)]]
+        assert await desk.call(DeleteJob(5)) == f"saved {DeleteJob(5)}"
 
 
 async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeClock) -> None:
     store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         await recovered(desk, clock)
         first, last = desk.told()
@@ -138,8 +139,8 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
         assert isinstance(last, StoreRecovered)
         assert last.duration >= 0
         store.fail_next(IOERR)
-        desk.keep(Delete(2))
-        await until(lambda: desk.committer.degraded is not None)
+        desk.keep(DeleteJob(2))
+        await until(lambda: desk.health.is_degraded)
         await recovered(desk, clock)
         assert [type(event) for event in desk.told()] == [StoreDegraded, StoreRecovered]
 
@@ -147,39 +148,39 @@ async def test_the_bus_hears_once_of_the_fault_and_once_of_its_end(clock: FakeCl
 async def test_while_degraded_callers_are_refused_at_once_and_nothing_is_claimed(clock: FakeClock) -> None:
     store = scripted(FULL)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         asked = len(desk.asked_for_claim)
         desk.claims.append(CLAIM)
         for _ in range(3):
             with pytest.raises(StoreUnavailable, match="it was found so before"):
-                await desk.call(Delete(2))
+                await desk.call(DeleteJob(2))
         assert (len(store.tried), len(desk.asked_for_claim)) == (1, asked)
         await recovered(desk, clock)
-        assert store.saved[0] == [Delete(1)]
+        assert store.saved[0] == [DeleteJob(1)]
         await until(lambda: [CLAIM] in store.saved)
-        assert all(Delete(2) not in group for group in store.tried)
+        assert all(DeleteJob(2) not in group for group in store.tried)
 
 
 async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeClock) -> None:
     store = scripted(*[FULL] * 6)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         for tries, pause in enumerate((0.05, 0.1, 0.2, 0.4, 0.5, 0.5), 1):
             assert len(store.tried) == tries
             clock.advance(pause - 0.001)
-            desk.keep(Delete(tries + 1))  # rings, and does not make it sooner
+            desk.keep(DeleteJob(tries + 1))  # rings, and does not make it sooner
             desk.committer.wake()
             await turns()
             assert len(store.tried) == tries
             clock.advance(0.001)
             await until(lambda: len(store.tried) == tries + 1)  # noqa: B023  # called before the next turn
             await turns()
-        assert desk.committer.degraded is None
+        assert not desk.health.is_degraded
         store.fail_next(FULL)
-        desk.keep(Delete(99))
-        await until(lambda: desk.committer.degraded is not None)
+        desk.keep(DeleteJob(99))
+        await until(lambda: desk.health.is_degraded)
         tries = len(store.tried)
         clock.advance(0.05)
         await until(lambda: len(store.tried) == tries + 1)
@@ -189,10 +190,10 @@ async def test_a_store_that_fails_with_nothing_to_write_is_tried_with_an_empty_t
     store = scripted(FULL)
     async with committing(store, clock) as desk:
         with pytest.raises(StoreUnavailable):
-            await desk.call(Delete(1))
+            await desk.call(DeleteJob(1))
         assert desk.committer.is_idle  # nothing is kept for it
         clock.advance(0.05)
-        await until(lambda: desk.committer.degraded is None)
+        await until(lambda: not desk.health.is_degraded)
         assert store.saved == [[]]
 
 
@@ -200,9 +201,9 @@ async def test_a_caller_who_waited_behind_the_failing_transaction_is_told_or_ser
     store = scripted(FULL, FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
-        first = desk.call(Delete(1))
+        first = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
-        second = desk.call(Delete(2))
+        second = desk.call(DeleteJob(2))
         await turns()
         store.gate.set()
         with pytest.raises(StoreUnavailable):
@@ -218,13 +219,13 @@ async def test_writes_of_the_engine_keep_their_order_through_a_fault(clock: Fake
     store = scripted(FULL)
     store.gate.clear()
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1), Delete(2))
+        desk.keep(DeleteJob(1), DeleteJob(2))
         await until(lambda: len(store.tried) == 1)
-        desk.keep(Delete(3))  # while the others are in flight
+        desk.keep(DeleteJob(3))  # while the others are in flight
         store.gate.set()
-        await until(lambda: desk.committer.degraded is not None)
+        await until(lambda: desk.health.is_degraded)
         await recovered(desk, clock)
-        assert store.saved == [[Delete(1), Delete(2), Delete(3)]]
+        assert store.saved == [[DeleteJob(1), DeleteJob(2), DeleteJob(3)]]
 
 
 # A caller who goes away.
@@ -235,17 +236,17 @@ async def test_a_cancelled_caller_blocks_nobody_and_its_write_is_whole(clock: Fa
     store = scripted()
     store.gate.clear()
     async with committing(store, clock) as desk:
-        first = desk.call(Delete(1))
+        first = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
-        caller = first if begun else desk.call(Delete(2))
+        caller = first if begun else desk.call(DeleteJob(2))
         await turns()
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
         store.gate.set()
-        assert await desk.call(Delete(3)) == f"saved {Delete(3)}"
+        assert await desk.call(DeleteJob(3)) == f"saved {DeleteJob(3)}"
         saved = [write for group in store.saved for write in group]
-        assert saved == [Delete(number) for number in ((1, 3) if begun else (1, 2, 3))]
+        assert saved == [DeleteJob(number) for number in ((1, 3) if begun else (1, 2, 3))]
 
 
 @pytest.mark.parametrize("error", [FULL, REJECTED])
@@ -253,15 +254,15 @@ async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nobody(clock
     store = scripted(error)
     async with committing(store, clock) as desk:
         store.gate.clear()
-        gone = desk.call(Delete(1))
+        gone = desk.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
         gone.cancel()
         store.gate.set()
         await turns()
-        assert (desk.committer.degraded is not None) is (error is FULL)
+        assert (desk.health.is_degraded) is (error is FULL)
         await recovered(desk, clock)
-        assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
-        assert all(Delete(1) not in group for group in store.saved)
+        assert await desk.call(DeleteJob(2)) == f"saved {DeleteJob(2)}"
+        assert all(DeleteJob(1) not in group for group in store.saved)
 
 
 # A write that the store rejects.
@@ -271,26 +272,28 @@ async def test_a_fault_that_no_store_should_have_fails_its_own_caller_only(clock
     store = scripted(ZeroDivisionError("oops"))
     async with committing(store, clock) as desk:
         with pytest.raises(StoreRejected, match="ZeroDivisionError: oops") as caught:
-            await desk.call(Delete(1))
+            await desk.call(DeleteJob(1))
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
-        assert await desk.call(Delete(2)) == f"saved {Delete(2)}"
+        assert await desk.call(DeleteJob(2)) == f"saved {DeleteJob(2)}"
 
 
 async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> None:
     store = scripted()
-    store.faults.append(Fault(error=REJECTED, when=holding(Delete(3))))
+    store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(3))))
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
-            tasks = [desk.call(Delete(number)) for number in range(1, 6)]
+            tasks = [desk.call(DeleteJob(number)) for number in range(1, 6)]
             await turns()
-            desk.keep(Delete(6))
+            desk.keep(DeleteJob(6))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert answers == [REJECTED if number == 3 else f"saved {Delete(number)}" for number in range(1, 6)]
-        await until(lambda: Delete(6) in desk.kept.answers)
-        assert desk.kept.answers[Delete(6)] == (f"saved {Delete(6)}", None)
-        assert desk.committer.degraded is None
+        assert [str(answer) for answer in answers] == [
+            str(REJECTED) if number == 3 else f"saved {DeleteJob(number)}" for number in range(1, 6)
+        ]
+        await until(lambda: DeleteJob(6) in desk.kept.answers)
+        assert desk.kept.answers[DeleteJob(6)] == (True, None)
+        assert not desk.health.is_degraded
         assert [len(group) for group in store.tried] == [1, 6, *[1] * 6]  # together once, then one by one
-        assert len(desk.committed) == 6
+        assert len(desk.taken) == 6
         assert desk.told() == []
 
 
@@ -298,11 +301,11 @@ async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClo
     store = scripted()
     store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     async with committing(store, clock) as desk:
-        caller = desk.call(Delete(1))
+        caller = desk.call(DeleteJob(1))
         await turns(1)
         desk.claims.append(CLAIM)
-        assert await caller == f"saved {Delete(1)}"
-        assert store.tried == [[Delete(1), CLAIM], [Delete(1)]]
+        assert await caller == f"saved {DeleteJob(1)}"
+        assert store.tried == [[DeleteJob(1), CLAIM], [DeleteJob(1)]]
 
 
 async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(clock: FakeClock) -> None:
@@ -316,35 +319,142 @@ async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(c
             await desk.committer.run()
         assert desk.committer.is_idle
         async with going(desk.committer.run):
-            assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
+            assert await desk.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
 
 
 async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
     store = scripted()
-    store.faults.append(Fault(error=REJECTED, when=holding(Delete(1))))
+    store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(1))))
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await until(lambda: bool(desk.kept.answers))
-        assert desk.kept.answers == {Delete(1): (None, REJECTED)}
+        is_held, error = desk.kept.answers[DeleteJob(1)]
+        assert (is_held, str(error)) == (False, str(REJECTED))
         await turns()
-        assert store.tried == [[Delete(1)]]
-        store.faults.append(Fault(error=REJECTED, when=holding(Delete(2))))
+        assert store.tried == [[DeleteJob(1)]]
+        store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
         with pytest.raises(StoreRejected, match="no such thing"):
-            await desk.call(Delete(2))
+            await desk.call(DeleteJob(2))
 
 
 async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clock: FakeClock) -> None:
     store = scripted(None, REJECTED, None, None, None, FULL)  # the engine's own go first
     async with committing(store, clock) as desk:
         async with one_group(desk, store):
-            tasks = [desk.call(Delete(number)) for number in (1, 2, 3)]
+            tasks = [desk.call(DeleteJob(number)) for number in (1, 2, 3)]
             await turns()
-            desk.keep(Delete(4), Delete(5))
+            desk.keep(DeleteJob(4), DeleteJob(5))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert answers == [f"saved {Delete(1)}", FULL, FULL]  # the second was tried when it failed
-        assert desk.committer.degraded == "SQLITE_FULL"
+        assert [str(answer) for answer in answers] == [f"saved {DeleteJob(1)}", *[str(FULL)] * 2]
+        assert answers[1] is not answers[2]  # the first was tried when it failed, and both have an error of their own
+        assert desk.health.fault == "SQLITE_FULL"
         await recovered(desk, clock)
-        assert desk.kept.answers == {Delete(number): (f"saved {Delete(number)}", None) for number in (4, 5)}
+        assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (4, 5)}
+
+
+# Units.
+
+
+async def test_a_unit_is_one_and_each_of_its_writes_is_answered(clock: FakeClock) -> None:
+    store = scripted()
+    async with committing(store, clock) as desk:
+        two, three = DeleteJob(1), CancelJob(1, None)
+        assert [*await desk.committer.write_all(two, three)] == [f"saved {two}", f"saved {three}"]
+        async with one_group(desk, store):
+            units = [
+                asyncio.ensure_future(desk.committer.write_all(DeleteJob(number), CancelJob(number, None)))
+                for number in (2, 3)
+            ]
+            single = desk.call(DeleteJob(4))
+            await turns()
+        assert [[*await unit] for unit in units] == [
+            [f"saved {DeleteJob(number)}", f"saved {CancelJob(number, None)}"] for number in (2, 3)
+        ]
+        assert await single == f"saved {DeleteJob(4)}"
+        assert len(store.saved[-1]) == 5
+
+
+async def test_a_unit_that_is_rejected_poisons_only_itself(clock: FakeClock) -> None:
+    store = scripted()
+    store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
+    async with committing(store, clock) as desk:
+        async with one_group(desk, store):
+            bad = asyncio.ensure_future(desk.committer.write_all(CancelJob(1, None), DeleteJob(2)))
+            good = asyncio.ensure_future(desk.committer.write_all(CancelJob(3, None), DeleteJob(3)))
+            await turns()
+        with pytest.raises(StoreRejected):
+            await bad
+        assert [*await good] == [f"saved {CancelJob(3, None)}", f"saved {DeleteJob(3)}"]
+        assert all(CancelJob(1, None) not in group for group in store.saved)
+
+
+@pytest.mark.parametrize("has_inline", [False, True])
+async def test_a_unit_whose_attempt_is_not_held_any_more_says_so(clock: FakeClock, has_inline: bool) -> None:
+    store = FaultStore(NotHeld(), has_inline=has_inline)
+    async with committing(store, clock) as desk:
+        with pytest.raises(AttemptNotHeld, match="attempt 2 of job 7") as caught:
+            await desk.committer.write_all(DeleteJob(1), Complete(7, 2, "me", "a"))
+        assert (caught.value.job_id, caught.value.attempt) == (7, 2)
+        assert await desk.committer.write(Complete(7, 2, "me", "a")) is False
+        desk.keep(Complete(8, 1, "me", "a"))
+        await until(lambda: bool(desk.kept.answers))
+        assert [*desk.kept.answers.values()] == [(False, None)]
+
+
+class NotHeld(EchoStore):
+    """No attempt is held any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline = NotHeldInline()
+
+    async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        return NotHeldInline().apply(units, now)
+
+
+class NotHeldInline:
+    def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        return Applied([False if isinstance(write, Complete) else None for unit in units for write in unit], None)
+
+
+async def test_callers_of_one_failed_transaction_get_an_error_each_with_its_cause(clock: FakeClock) -> None:
+    fault = StoreUnavailable("SQLITE_FULL", "database or disk is full")
+    fault.__cause__ = OSError("no space")
+    store = EchoStore()
+
+    async def fails(_units: Sequence[Unit], _now: int) -> Applied:
+        await asyncio.sleep(0)
+        raise fault
+
+    store.apply = fails  # type: ignore[method-assign]  # the same object each time
+    async with committing(FaultStore(store), clock) as desk:
+        errors = await asyncio.gather(*[desk.call(DeleteJob(n)) for n in range(3)], return_exceptions=True)
+        assert len({id(error) for error in errors} | {id(fault)}) == 4
+        for error in errors:
+            assert isinstance(error, StoreUnavailable)
+            assert (error.code, error.__cause__) == (fault.code, fault.__cause__)
+
+
+async def test_what_is_in_flight_is_settled_before_it_says_so(clock: FakeClock) -> None:
+    store = scripted()
+    async with committing(store, clock) as desk:
+        store.gate.clear()
+        desk.keep(DeleteJob(1))
+        await until(lambda: len(store.tried) == 1)
+        settled = asyncio.ensure_future(desk.committer.settle())
+        await turns()
+        assert not settled.done()
+        store.gate.set()
+        await settled
+        assert DeleteJob(1) in desk.kept.answers
+        store.faults.append(Fault(error=FULL, at=1))
+        desk.keep(DeleteJob(2))
+        await degraded(desk, store)
+        with pytest.raises(StoreUnavailable):
+            await desk.committer.settle()
+    desk.committer.close()
+    with pytest.raises(RunnerClosed):
+        await desk.committer.settle()
 
 
 # The end.
@@ -352,16 +462,16 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
 
 async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> None:
     desk = Desk(scripted(), clock)
-    waiting = [desk.call(Delete(number)) for number in (1, 2)]
+    waiting = [desk.call(DeleteJob(number)) for number in (1, 2)]
     await turns()
     waiting[1].cancel()
     await turns()
-    desk.keep(Delete(3))
+    desk.keep(DeleteJob(3))
     desk.committer.close()
     with pytest.raises(RunnerClosed, match="does nothing more"):
         await waiting[0]
     with pytest.raises(RunnerClosed):
-        await desk.committer.write(Delete(4))
+        await desk.committer.write(DeleteJob(4))
     assert desk.kept.answers == {}
 
 
@@ -371,7 +481,7 @@ async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_
     store = scripted()
     async with committing(store, clock) as desk:
         store.gate.clear()
-        task, tried = desk.call(Delete(1)), len(store.tried)
+        task, tried = desk.call(DeleteJob(1)), len(store.tried)
         await until(lambda: len(store.tried) > tried)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(StoreUnavailable, match="it may be there or not") as caught:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.dispatcher import Dispatcher
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
@@ -32,34 +34,45 @@ async def unlimited() -> None: ...
 async def limited() -> None: ...
 
 
+TYPES = frozenset({"free", "two"})
+
+
 class Desk:
+    """A dispatcher, what it starts and gives back, and how often it wakes the committer."""
+
     def __init__(self, clock: FakeClock, *job_types: Any, max_running: int = 10) -> None:
         self.started: list[Claimed] = []
+        self.given_back: list[Claimed] = []
         self.wakes = 0
-        self.dispatcher = Dispatcher(
-            "me", clock, registry_of(*job_types), max_running, start=self.started.extend, wake=self._wake
-        )
+        self.dispatcher = Dispatcher(owner="me", clock=clock, registry=registry_of(*job_types), max_running=max_running)
+        self.dispatcher.connect(commits=self, attempts=self)  # type: ignore[arg-type]  # it needs no more of commits
+        self.dispatcher.start_claiming()
 
-    def _wake(self) -> None:
+    def start(self, jobs: Sequence[Claimed]) -> None:
+        self.started += jobs
+
+    def give_back(self, jobs: Sequence[Claimed]) -> None:
+        self.given_back += jobs
+
+    def wake(self) -> None:
         self.wakes += 1
 
-    def committed(
-        self,
-        due: Mapping[str, int | None] | None = None,
-        *,
-        jobs: list[Claimed] | None = None,
-        held_back: str | None = None,
-        changed: bool = False,
-    ) -> None:
-        """A transaction; with `jobs` or `held_back` there was a claim in it."""
-        answer = None
-        if jobs is not None or held_back is not None:
-            answer = ClaimAnswer(jobs or [], frozenset({held_back} if held_back else ()))
-        self.dispatcher.committed(Applied([], due or {}, changed), answer)
+    def committed(self, due: int | None = None) -> None:
+        """A transaction without a claim."""
+        self.dispatcher.committed(Applied([], due), None)
 
-    def looks_at(self) -> list[str] | None:
-        claim = self.dispatcher.next_claim(inserting=False)
-        return None if claim is None else sorted(claim.look_at)
+    def claimed(self, *jobs: Claimed, due: int | None = None, held_back: str | None = None) -> None:
+        """The answer to a claim."""
+        answer = ClaimAnswer(list(jobs), frozenset({held_back} if held_back else ()))
+        self.dispatcher.committed(Applied([], due), answer)
+
+    def claims(self) -> Claim | None:
+        return self.dispatcher.next_claim(inserting=False)
+
+    def slots(self) -> dict[str, int]:
+        claim = self.claims()
+        assert claim is not None
+        return dict(claim.slots)
 
 
 @pytest.fixture
@@ -67,94 +80,197 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def test_at_first_every_type_is_looked_at_then_what_is_known_counts(clock: FakeClock) -> None:
+def test_at_first_it_claims_and_then_at_the_instant_that_the_store_says(clock: FakeClock) -> None:
     desk = Desk(clock, unlimited, limited)
-    assert desk.dispatcher.next_claim(inserting=False) == Claim(
-        "me", 10, {"free": 10, "two": 2}, {"two": 2}, ["free", "two"]
-    )
-    desk.committed({"free": None, "two": NOW + 5 * SECOND, "of nobody here": NOW})
-    assert desk.looks_at() is None
+    assert desk.claims() == Claim("me", 10, TYPES, {"two": 2}, {"two": 2})
+    desk.claimed(due=NOW + 5 * SECOND)
+    assert desk.claims() is None
     assert desk.dispatcher.is_idle
-    inserting = desk.dispatcher.next_claim(inserting=True)  # new jobs may be claimed as they are inserted
-    assert inserting == Claim("me", 10, {"free": 10, "two": 2}, {"two": 2}, [])
+    assert desk.dispatcher.next_claim(inserting=True) is not None  # new jobs may be claimed as they are inserted
+    desk.claimed(due=NOW + 5 * SECOND)
     clock.advance(5)
-    assert desk.looks_at() == ["two"]
     assert not desk.dispatcher.is_idle
-    desk.committed({"free": NOW})
-    assert desk.looks_at() == ["free", "two"]
+    assert desk.claims() is not None
+    desk.claimed()
+    assert desk.claims() is None
+    clock.advance("1d")
+    assert desk.claims() is None  # not before something else happens
+
+
+def test_a_write_makes_it_sooner_and_never_later(clock: FakeClock) -> None:
+    desk = Desk(clock, unlimited)
+    desk.claims()
+    desk.claimed()
+    desk.committed(NOW + 5 * SECOND)
+    desk.committed(NOW + 9 * SECOND)
+    desk.committed(None)
+    assert desk.claims() is None
+    clock.advance(5)
+    assert desk.claims() is not None
+    desk.claimed(due=NOW + 9 * SECOND)
+    desk.committed(NOW)
+    assert desk.claims() is not None
 
 
 def test_slots_are_taken_by_the_claim_and_freed_by_the_end(clock: FakeClock) -> None:
     desk = Desk(clock, unlimited, limited, max_running=3)
     jobs = [claimed(1, "two"), claimed(2, "two")]
-    desk.committed({"free": NOW, "two": NOW}, jobs=jobs)
+    desk.claims()
+    desk.claimed(*jobs, due=NOW)
     assert desk.started == jobs
-    claim = desk.dispatcher.next_claim(inserting=False)
+    claim = desk.claims()
     assert claim is not None
-    assert (claim.limit, claim.slots, claim.look_at) == (1, {"free": 1, "two": 0}, ["free"])
-    desk.committed(jobs=[claimed(3, "free")])
+    assert (claim.limit, claim.slots) == (1, {"two": 0})
+    desk.claimed(claimed(3, "free"))
     assert desk.dispatcher.next_claim(inserting=True) is None  # all of the runner's slots are taken
     assert not desk.dispatcher.is_idle
     desk.dispatcher.released("two")
-    claim = desk.dispatcher.next_claim(inserting=False)
+    claim = desk.claims()  # the type was full: jobs of it may wait
     assert claim is not None
-    assert (claim.limit, claim.slots) == (1, {"free": 1, "two": 1})
+    assert (claim.limit, claim.slots) == (1, {"two": 1})
+
+
+def test_what_a_claim_was_given_does_not_change_while_it_is_in_flight(clock: FakeClock) -> None:
+    desk = Desk(clock, limited)
+    desk.claims()
+    desk.claimed(claimed(1, "two"), due=NOW)
+    claim = desk.claims()
+    assert claim is not None
+    desk.dispatcher.released("two")
+    assert claim.slots == {"two": 1}
+    desk.claimed(claimed(2, "two"))  # it took all that it was offered, but a slot got free meanwhile
+    assert desk.slots() == {"two": 1}
+
+
+def test_the_end_of_a_type_without_a_limit_asks_for_nothing(clock: FakeClock) -> None:
+    desk = Desk(clock, unlimited)
+    desk.claims()
+    desk.claimed(claimed(1, "free"))
+    desk.dispatcher.released("free")
+    assert desk.claims() is None
+    assert desk.dispatcher.is_idle
 
 
 def test_without_slots_nothing_is_claimed_ever(clock: FakeClock) -> None:
     desk = Desk(clock, unlimited, max_running=0)
-    desk.committed({"free": NOW})
+    desk.committed(NOW)
     assert desk.dispatcher.next_claim(inserting=True) is None
     assert desk.dispatcher.is_idle
 
 
-def test_a_type_that_is_held_back_is_asked_for_again_when_something_changed(clock: FakeClock) -> None:
+@pytest.mark.parametrize("name", ["two", "free"])  # a type without a limit may be paused
+def test_a_type_that_is_held_back_is_offered_again_when_something_changed(clock: FakeClock, name: str) -> None:
     desk = Desk(clock, unlimited, limited)
-    desk.committed({"free": None, "two": NOW}, held_back="two")
-    assert desk.looks_at() is None
-    assert desk.dispatcher.is_idle  # what waits cannot run
-    desk.committed({"two": NOW})
-    assert desk.looks_at() is None
-    desk.committed(changed=True)  # somebody else has committed: perhaps an end
-    assert desk.looks_at() == ["free", "two"]
-    desk.committed({"free": None, "two": NOW}, held_back="two")
-    desk.dispatcher.look_again("two")  # resumed
-    assert desk.looks_at() == ["two"]
-    desk.committed({"two": NOW}, jobs=[claimed(1, "two")], held_back="two")
-    assert desk.looks_at() is None
-    desk.dispatcher.released("two")
-    assert desk.looks_at() == ["two"]
-    desk.committed({"two": NOW}, held_back="two")
-    desk.dispatcher.look_again("nobody")
-    assert desk.looks_at() is None
+    offered = desk.slots()
+
+    def held_back() -> None:
+        desk.claims()
+        desk.claimed(held_back=name)
+        assert desk.claims() is None
+        assert desk.dispatcher.is_idle  # what waits cannot run
+        desk.committed(NOW)
+        assert desk.slots() == {**offered, name: 0}
+        desk.claimed()
+
+    held_back()
+    wakes = desk.wakes
+    desk.dispatcher.attempt_ended(Complete(1, 1, "another", name))
+    assert desk.wakes > wakes
+    assert desk.slots() == offered
+    held_back()
+    desk.dispatcher.look_again(name)  # resumed
+    assert desk.slots() == offered
+    held_back()
+    desk.dispatcher.look_again("of another runner")
+    assert desk.slots() == {**offered, name: 0}
     desk.dispatcher.look_again()
-    assert desk.looks_at() == ["free", "two"]
+    assert desk.slots() == offered
 
 
-def test_a_closed_one_claims_nothing(clock: FakeClock) -> None:
+def test_the_end_of_an_own_attempt_offers_a_type_that_is_held_back_again(clock: FakeClock) -> None:
+    desk = Desk(clock, limited)
+    desk.claims()
+    desk.claimed(claimed(1, "two"), held_back="two")
+    assert desk.claims() is None
+    desk.dispatcher.released("two")  # its end goes with the same transaction as the claim
+    assert desk.slots() == {"two": 2}
+
+
+def test_what_changes_while_a_claim_is_in_flight_is_looked_at_by_another(clock: FakeClock) -> None:
     desk = Desk(clock, unlimited)
-    desk.dispatcher.close()
+    desk.claims()
+    desk.dispatcher.look_again()
+    desk.claimed(due=NOW + 5 * SECOND)
+    assert desk.claims() is not None
+    desk.claimed(due=NOW + 5 * SECOND)
+    assert desk.claims() is None
+
+
+async def test_a_store_that_is_wrong_about_what_is_due_is_asked_again_after_a_pause(clock: FakeClock) -> None:
+    desk = Desk(clock, unlimited)
+    async with going(desk.dispatcher.run):
+        for pause in (0.002, 0.004, 0.008, 0.016, 0.02, 0.02):
+            assert desk.claims() is not None
+            desk.claimed(due=NOW - SECOND)
+            await turns(3)
+            assert desk.claims() is None
+            assert not desk.dispatcher.is_idle
+            wakes = desk.wakes
+            clock.advance(pause)
+            await turns(3)
+            assert desk.wakes > wakes
+        desk.claims()
+        desk.claimed(claimed(1, "free"), due=NOW - SECOND)  # right again
+        assert desk.claims() is not None
+        desk.claimed()
+        assert desk.claims() is None
+
+
+def test_a_job_that_becomes_due_while_its_claim_is_in_flight_is_no_wrong_hint(clock: FakeClock) -> None:
+    desk = Desk(clock, unlimited)
+    desk.claims()
+    clock.advance(5)
+    desk.claimed(due=NOW + 5 * SECOND)
+    assert desk.claims() is not None
+
+
+def test_before_the_start_it_claims_nothing_and_after_the_drain_began_it_gives_back(clock: FakeClock) -> None:
+    desk = Desk(clock, unlimited)
+    desk.dispatcher.stop_claiming()
     assert desk.dispatcher.next_claim(inserting=True) is None
+    desk.dispatcher.start_claiming()
+    assert desk.claims() is not None
+    desk.dispatcher.drain()
+    desk.claimed(claimed(1, "free"))
+    assert (desk.started, [job.id for job in desk.given_back]) == ([], [1])
+    assert not desk.dispatcher.is_idle
+    desk.dispatcher.released("free")
     assert desk.dispatcher.is_idle
+    desk.dispatcher.start_claiming()
+    assert desk.dispatcher.next_claim(inserting=True) is None
 
 
-def test_the_age_of_the_oldest_due_job_grows_with_the_clock(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited, limited)
-    assert desk.dispatcher.oldest_due_age() == 0.0
-    desk.committed({"free": NOW - 30 * SECOND, "two": NOW + 60 * SECOND})
-    assert desk.dispatcher.oldest_due_age() == 30.0
-    clock.advance(120)
-    assert desk.dispatcher.oldest_due_age() == 150.0
-    desk.committed({"free": None})
-    assert desk.dispatcher.oldest_due_age() == 60.0
-    desk.committed({"two": None})
-    assert desk.dispatcher.oldest_due_age() == 0.0
+def test_what_a_claim_is_given_does_not_grow_with_the_types_that_are_registered(clock: FakeClock) -> None:
+    types = [JobType(noop, name=f"type {number}") for number in range(1000)]
+    desk = Desk(clock, *types)
+    claim = desk.claims()
+    assert claim is not None
+    assert (len(claim.types), claim.slots, claim.concurrency) == (1000, {}, {})
+    desk.claimed(claimed(1, "type 5"), due=NOW)
+    again = desk.claims()
+    assert again is not None
+    assert again.types is claim.types
+    assert again.slots is claim.slots
+
+
+async def noop() -> None: ...
 
 
 async def test_the_committer_is_woken_when_the_next_job_becomes_due(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited, limited)
+    desk = Desk(clock, unlimited)
     async with going(desk.dispatcher.run):
-        desk.committed({"free": NOW + 10 * SECOND, "two": None})
+        desk.claims()
+        desk.claimed(due=NOW + 10 * SECOND)
         await turns()
         wakes = desk.wakes
         clock.advance(9.999)
@@ -163,16 +279,28 @@ async def test_the_committer_is_woken_when_the_next_job_becomes_due(clock: FakeC
         clock.advance(0.001)
         await turns()
         assert desk.wakes > wakes
-        assert desk.looks_at() == ["free"]
-        desk.committed({"free": NOW + 30 * SECOND})
+        assert desk.claims() is not None
+        desk.claimed(due=NOW + 30 * SECOND)
         await turns()
-        desk.committed({"two": NOW + 20 * SECOND})  # sooner than what it waits for
+        desk.committed(NOW + 20 * SECOND)  # sooner than what it waits for
         await turns()
         wakes = desk.wakes
         clock.advance(10)
         await turns()
         assert desk.wakes > wakes
-        assert desk.looks_at() == ["two"]
+        assert desk.claims() is not None
+
+
+async def test_after_a_jump_of_the_clock_it_looks_again_and_waits_anew(clock: FakeClock) -> None:
+    desk = Desk(clock, unlimited)
+    async with going(desk.dispatcher.run):
+        desk.claims()
+        desk.claimed(due=NOW + 3600 * SECOND)
+        await turns()
+        wakes = desk.wakes
+        desk.dispatcher.clock_jumped()
+        assert desk.wakes > wakes
+        assert desk.claims() is not None
 
 
 # Through runners.

@@ -26,7 +26,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.model.writes import Delete
+from aiojobs_lite.model.writes import DeleteJob
 from aiojobs_lite.telemetry.facts import DrainStarted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import faulty
@@ -381,5 +381,5 @@ async def test_a_write_after_the_end_is_refused_though_somebody_kept_the_engine(
     async with JobRunner(database, jobs=[quick]) as runner:
         engine = runner._engine_here()
     with pytest.raises(RunnerClosed, match="does nothing more"):
-        await engine.write(Delete(1))
+        await engine.write(DeleteJob(1))
     assert engine.is_draining

@@ -14,7 +14,7 @@ from aiojobs_lite.engine import engine as engine_module
 from aiojobs_lite.engine.change_watcher import Watcher
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.writes import Delete, TickAnswer
+from aiojobs_lite.model.writes import DeleteJob, TickAnswer
 from aiojobs_lite.stores.sqlite.owners import Ownership
 from aiojobs_lite.telemetry.facts import JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
@@ -229,8 +229,8 @@ async def test_a_callback_that_fails_loses_no_other_answer() -> None:
             raise KeyError("a defect")
 
         async with one_group(desk, store):
-            desk.committer.keep(Delete(1), bad)
-            call = desk.call(Delete(2))
+            desk.committer.keep(DeleteJob(1), bad)
+            call = desk.call(DeleteJob(2))
             await turns()
         async with asyncio.timeout(PATIENCE):
-            assert await call == f"saved {Delete(2)}"
+            assert await call == f"saved {DeleteJob(2)}"

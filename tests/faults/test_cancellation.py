@@ -15,21 +15,24 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobCancelled, JobHandle, JobNotFound, JobRunner, Outcome, Status, job
-from aiojobs_lite.engine import engine
+from aiojobs_lite.engine import lifecycle
 from aiojobs_lite.errors import JobNotAllowed
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers import stores as rows
 from tests.helpers.cancelling import WAYS, Call, at_every_moment, nothing_left
 from tests.helpers.engine import faulty, turns
 from tests.helpers.fault_store import FULL, Fault, FaultStore
+from tests.helpers.rings import depth, first_of
 from tests.helpers.waiting import PATIENCE, until
 
-EVERY_WAY = pytest.mark.parametrize("way", WAYS)
-SOME_WAYS = pytest.mark.parametrize("way", ["as_it_waits", "at_two_turns", "by_a_task_group"])
-STEP = 6  # turns, where a call has very many and what it opens takes its time
+EVERY_WAY = pytest.mark.parametrize("way", first_of(2, WAYS))
+SOME_WAYS = pytest.mark.parametrize("way", first_of(1, ["at_two_turns", "as_it_waits", "by_a_task_group"]))
+STEP = depth(18, 6)  # turns, where a call has very many and what it opens takes its time
 Enqueues = Callable[[JobRunner, JobType[..., Any], int], Coroutine[Any, Any, Any]]
 
 
@@ -68,8 +71,8 @@ def stored(other: sqlite3.Connection, n: int) -> int:
     """How many jobs of a number there are; counted by somebody else, who is given the write lock at once."""
     other.execute("BEGIN IMMEDIATE")
     try:
-        ((broken,),) = other.execute("SELECT count(*) FROM jobs WHERE status <> 'completed'").fetchall()
-        counted = "SELECT count(*) FROM jobs WHERE json_extract(payload, '$.n') = ?"
+        ((broken,),) = other.execute("SELECT count(*) FROM aiojobs_jobs WHERE status <> 'completed'").fetchall()
+        counted = "SELECT count(*) FROM aiojobs_jobs WHERE json_extract(payload, '$.n') = ?"
         ((found,),) = other.execute(counted, (n,)).fetchall()
     finally:
         other.execute("ROLLBACK")
@@ -78,7 +81,7 @@ def stored(other: sqlite3.Connection, n: int) -> int:
 
 
 @EVERY_WAY
-@pytest.mark.parametrize(("durability", "company"), [("full", 0), ("full", 6), ("normal", 6)])
+@pytest.mark.parametrize(("durability", "company"), first_of(2, [("full", 0), ("full", 6), ("normal", 6)]))
 @pytest.mark.parametrize("enqueues", [plain, keyed, many])
 async def test_a_cancelled_enqueue_left_whole_rows_or_none_and_can_be_repeated(
     database: Path, way: str, durability: Any, company: int, enqueues: Enqueues
@@ -188,7 +191,7 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
     entered = asyncio.Event()
     runners: dict[int, JobRunner] = {}
     stores: dict[int, FaultStore] = {}
-    monkeypatch.setattr(engine, "_FLUSH", 0.02)  # it is in vain where the store cannot be written
+    monkeypatch.setattr(lifecycle, "_FLUSH_S", 0.02)  # it is in vain where the store cannot be written
 
     @job
     async def endless() -> None:
@@ -216,7 +219,7 @@ async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
 
     check = nothing_left()
     async for moment, ending in at_every_moment(way, prepare, step=STEP):
-        if runners[moment]._started:  # cancelled before its first line
+        if Probe(runners[moment]).is_started:  # cancelled before its first line
             assert (moment, ending.is_cancelled) == (0, True)
             await runners[moment].__aexit__(None, None, None)
         check()
@@ -241,8 +244,7 @@ async def test_a_cancelled_run_leaves_nothing_and_costs_no_attempt(tmp_path: Pat
             await asyncio.sleep(0)
             done.append(moment)
             if name == "run_forever":
-                assert runner._engine is not None
-                runner._engine.drain("the test")
+                Probe(runner).drain()
 
         path = tmp_path / f"{moment}.db"
         runner = runners[moment] = JobRunner(path, jobs=[works], durability="normal")
@@ -277,8 +279,7 @@ async def test_a_cancelled_wait_for_a_result_is_forgotten_and_the_job_goes_on(wa
             return handles[moment].result
 
         async for moment, _ending in at_every_moment(way, prepare):
-            assert runner._engine is not None
-            assert runner._engine.waiters._futures == {}
+            assert Probe(runner).callers == 0
             assert await handles[moment].result() == moment
             check()
 
@@ -328,8 +329,7 @@ async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_whoever_
 
         async for moment, ending in at_every_moment(way, prepare):
             await until(lambda: asyncio.all_tasks() <= known)  # an order that was begun goes on
-            assert runner._engine is not None
-            found = await runner._engine.store.get(handles[moment].id)
+            found = await Probe(runner).ask(GetJob(handles[moment].id))
             if not is_carried_out(found):
                 assert ending.is_cancelled
                 assert not waiting[moment].done()
@@ -401,17 +401,17 @@ async def test_a_cancelled_pause_or_resume_holds_back_or_lets_go_as_it_is_stored
 
     def is_paused() -> bool:
         with closing(sqlite3.connect(database)) as other:
-            return other.execute("SELECT type FROM pauses").fetchall() == [("counted",)]
+            return other.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("counted",)]
 
     async with JobRunner(database, jobs=[counted]) as runner:
         tasks = asyncio.all_tasks()
         handles: list[JobHandle[Any]] = []
 
         async def prepare(moment: int) -> Call:
-            await (runner.resume if verb == "pause" else runner.pause)(counted)
+            await (runner.types.resume if verb == "pause" else runner.types.pause)(counted)
             if verb == "resume":
                 handles.append(await runner.enqueue(counted, moment))
-            return lambda: getattr(runner, verb)(counted)
+            return lambda: getattr(runner.types, verb)(counted)
 
         async for moment, _ending in at_every_moment(way, prepare):
             await until(lambda: asyncio.all_tasks() <= tasks)

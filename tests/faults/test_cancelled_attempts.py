@@ -17,9 +17,11 @@ from aiojobs_lite import JobContext, JobHandle, JobRunner, Outcome, Status, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.cancelling import MOST, at_turn, cut, nothing_left
 from tests.helpers.databases import sound
 from tests.helpers.programs import program
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
 
 SEEDS = 20
@@ -108,13 +110,12 @@ async def test_a_handler_stopped_at_any_turn_ends_as_it_was_stopped_and_what_it_
     stopped: list[bool] = []
 
     def stop() -> None:
-        assert runner._engine is not None
-        executor = runner._engine._executor
-        run = executor._running.get(handle.id)
-        if run is not None and run.entered and run.task:
-            stopped.append(run.task.cancel() if why is NATIVE else executor.stop(handle.id, why))
+        run = probe.attempt(handle.id)
+        if run is not None and run.is_entered and run.task:
+            stopped.append(run.task.cancel() if why is NATIVE else probe.stop(handle.id, why))
 
     async with asyncio.timeout(3 * PATIENCE), desk.runner as runner:
+        probe = Probe(runner)
         await runner.run_until_idle()
         check, stops, never = nothing_left(), 0, 0
         for number in range(MOST):
@@ -224,6 +225,7 @@ async def test_a_handler_that_cancels_stops_nobody_else(handler: Callable[..., A
 # Programs.
 
 
+@slow
 async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_nothing(tmp_path: Path) -> None:
     async with program("-m", "tests.helpers.apps.interrupted", tmp_path, str(SEEDS)) as parent:
         for _ in range(SEEDS):
@@ -245,7 +247,7 @@ async def test_a_program_that_is_interrupted_at_any_moment_ends_and_has_lost_not
         if database.exists() and database.stat().st_size:
             assert sound(database)
             with closing(sqlite3.connect(database)) as connection:
-                found = dict(connection.execute("SELECT id, status FROM jobs").fetchall())
+                found = dict(connection.execute("SELECT id, status FROM aiojobs_jobs").fetchall())
             assert ids <= found.keys()
             # Those whose event loop was closed over them are left to the rescue.
             assert set(found.values()) <= {"completed", "pending", *(["processing"] if seed % 5 == 4 else [])}

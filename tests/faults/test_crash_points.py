@@ -24,6 +24,9 @@ import pytest
 from aiojobs_lite.runner.runner import Durability
 from tests.helpers.apps.points import CALLS, Point, Verdict
 from tests.helpers.programs import ROOT
+from tests.helpers.rings import slow
+
+pytestmark = slow
 
 AT_ONCE = 2
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed; .ci/run installs it")

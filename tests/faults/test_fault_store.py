@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import change_watcher as watcher
-from aiojobs_lite.engine import engine, janitor
-from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.engine import clock_monitor, janitor, lifecycle
+from aiojobs_lite.stores.open import open_store
+from aiojobs_lite.stores.sqlite import store as sqlite_store
 from tests.helpers.databases import sound
 from tests.helpers.day import User, World, aftermath, check
 from tests.helpers.fault_store import Fault, FaultStore, Kind
+from tests.helpers.rings import deep, depth, first_of
 
 # The most calls of a day that go wrong in turn: those of a method that is called again and again are all alike.
 MOST = {"open": 9, "apply": 99, "ask": 10, "changes": 3, "maintain": 2, "acquire": 2, "dead": 3, "close": 9}
@@ -29,13 +31,15 @@ class Days:
         self._patch = monkeypatch
         self._log = caplog
         self._numbers = count()
-        monkeypatch.setattr(engine, "_RESTART_PAUSE", 0.001)
-        monkeypatch.setattr(watcher, "LOOK_EVERY", 0.005)
+        monkeypatch.setattr(lifecycle, "_RESTART_PAUSE_S", 0.001)
+        monkeypatch.setattr(sqlite_store, "LOOK_EVERY_S", 0.005)
+        monkeypatch.setattr(clock_monitor, "LOOK_EVERY_S", 0.005)
         monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""
-        for number in range(1, most + 1):
+        first, step = depth((random.randrange(1, 9), 8), (1, 1))  # in the first ring each eighth call
+        for number in range(first, most + 1, step):
             fault = Fault(kind, method, number)
             try:
                 if not await self.day(fault, has_inline=has_inline):
@@ -50,11 +54,11 @@ class Days:
         database = self._folder / f"{next(self._numbers)}.db"
         world = World()
         faults = [] if fault is None else [fault]
-        store = FaultStore(store_for(database, "normal"), *faults, clock=world.clock, has_inline=has_inline)
+        store = FaultStore(open_store(database, "normal"), *faults, clock=world.clock, has_inline=has_inline)
         before = asyncio.all_tasks()
         with self._patch.context() as patch:
             steady = SimpleNamespace(monotonic=lambda: world.clock.now() / 1e6)
-            patch.setattr(watcher, "time", steady)  # the clock goes fast, and is not taken for one that jumps
+            patch.setattr(clock_monitor, "time", steady)  # the clock goes fast, and is not taken for one that jumps
             await User(world, store).day()
         assert [task for task in asyncio.all_tasks() - before if not task.done()] == []
         jobs = await aftermath(world, database)
@@ -76,13 +80,15 @@ async def test_a_day_without_a_fault(days: Days, has_inline: bool) -> None:
     await days.day(None, has_inline=has_inline)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@deep
+@pytest.mark.parametrize("kind", first_of(2, Kind))
 async def test_whatever_call_goes_wrong(days: Days, kind: Kind) -> None:
     methods = ["apply"] if kind is Kind.REJECTED else list(MOST)
     met = {method: await days.each(kind, method, MOST[method]) for method in methods}
     assert met["apply"] > 15
 
 
-@pytest.mark.parametrize("kind", INLINE)
+@deep
+@pytest.mark.parametrize("kind", first_of(1, INLINE))
 async def test_whatever_transaction_inline_goes_wrong(days: Days, kind: Kind) -> None:
     assert await days.each(kind, "inline", 99, has_inline=True) > 2

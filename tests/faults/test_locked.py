@@ -13,7 +13,10 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from tests.helpers.programs import program
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
+
+pytestmark = slow
 
 HELD = 10.0  # seconds; real ones, as the promise says
 GOES_ON_WITHIN = 1.0  # second, the promise itself

@@ -14,7 +14,9 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.programs import worker
+from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -124,14 +126,13 @@ async def is_told(app: Application) -> None:
 
 async def rescue(app: Application) -> None:
     """What the runner does each two seconds; now."""
-    assert app.runner._engine is not None
     with suppress(StoreUnavailable):
-        await app.runner._engine._janitor.rescue()
+        await Probe(app.runner).rescue()
 
 
 @pytest.mark.parametrize(
     "harm",
-    [deleted, log_deleted, replaced, emptied, moved, folder_removed, folder_moved],
+    first_of(2, [deleted, log_deleted, replaced, emptied, moved, folder_removed, folder_moved]),
     ids=lambda harm: harm.__name__,
 )
 async def test_the_host_is_told_and_goes_on_whatever_befalls_the_file(
@@ -174,7 +175,7 @@ async def test_a_file_that_comes_back_is_gone_on_with_and_nothing_is_lost(
         await app.leave()
 
 
-@pytest.mark.parametrize("harm", [log_deleted, emptied, cut_off], ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize("harm", first_of(2, [log_deleted, emptied, cut_off]), ids=lambda harm: harm.__name__)
 async def test_what_was_acknowledged_is_there_after_a_restart(lost: Path, harm: Callable[[Path], None]) -> None:
     """Leaving moves into the file what it lacks."""
     app, again = Application(lost), Application(lost)
@@ -194,6 +195,7 @@ async def test_what_was_acknowledged_is_there_after_a_restart(lost: Path, harm: 
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@slow
 @pytest.mark.parametrize("harm", [deleted, folder_removed], ids=lambda harm: harm.__name__)
 async def test_after_a_restart_a_deleted_database_begins_anew(lost: Path, harm: Callable[[Path], None]) -> None:
     app, again = Application(lost), Application(lost)
@@ -207,6 +209,7 @@ async def test_after_a_restart_a_deleted_database_begins_anew(lost: Path, harm: 
             assert await (await runner.enqueue(again.quick, 5)).result() == 5
 
 
+@slow
 async def test_one_who_leaves_a_deleted_database_does_no_harm_to_its_successor(lost: Path) -> None:
     """Another program has begun anew at the same place. SQLite deletes a log by its name."""
     app = Application(lost)

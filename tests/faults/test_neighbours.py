@@ -24,12 +24,13 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.dying import WAYS, dies
 from tests.helpers.apps.worker import held, quick
 from tests.helpers.programs import looking, program, worker
+from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
 # Seconds that a handler blocks its event loop in another process. 30 were tried; longer than every pause between two
 # looks at who is alive is enough.
 BLOCKED = float(os.environ.get("AIOJOBS_LITE_BLOCKED_SECONDS", "4.5"))
-MODES = pytest.mark.parametrize("mode", ["async", "thread", "process"])
+MODES = pytest.mark.parametrize("mode", first_of(2, ["async", "process", "thread"]))
 
 # What they raise.
 
@@ -245,11 +246,14 @@ async def stands_still_in_a_task_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("handler", "named", "seen"),
-    [
-        (awaits_and_then_stands_still, "heavy", "stands_still"),
-        (keeps_the_interpreter_on_the_loop, "heavy", "keeps_the_interpreter"),
-        (stands_still_in_a_task_of_its_own, "?", "awaits_and_then_stands_still"),
-    ],
+    first_of(
+        1,
+        [
+            (awaits_and_then_stands_still, "heavy", "stands_still"),
+            (keeps_the_interpreter_on_the_loop, "heavy", "keeps_the_interpreter"),
+            (stands_still_in_a_task_of_its_own, "?", "awaits_and_then_stands_still"),
+        ],
+    ),
 )
 async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
     handler: Callable[..., Any], named: str, seen: str
@@ -261,6 +265,7 @@ async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
         assert (told.type, seen in told.stack) == (named, True), told
 
 
+@slow
 async def test_no_job_is_blamed_for_what_the_host_does() -> None:
     async with blocked_by(waits) as (runner, events):
         await runner.enqueue("heavy")
@@ -270,12 +275,14 @@ async def test_no_job_is_blamed_for_what_the_host_does() -> None:
         assert (told.type, "test_no_job_is_blamed" in told.stack) == ("?", True), told
 
 
+@slow
 async def test_a_thread_that_stands_still_blocks_nobody() -> None:
     async with blocked_by(stands_still) as (runner, events):
         await (await runner.enqueue("heavy")).result()
         assert [event for event in events._unread if isinstance(event, LoopBlocked) and event.type != "?"] == []
 
 
+@slow
 async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_the_job_type_is_named(
     database: Path,
 ) -> None:
@@ -302,6 +309,7 @@ async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_t
 # Who ends its process.
 
 
+@slow
 async def test_a_job_that_ends_its_process_in_whatever_way_is_dead_at_the_third_time_and_no_other_is_touched(
     database: Path,
 ) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from tests.helpers.databases import sound
 from tests.helpers.programs import program
+from tests.helpers.rings import slow
+
+pytestmark = slow
 
 MEGABYTE = 2**20
 JOBS = 100_000

@@ -9,8 +9,9 @@ from typing import Any
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.health import Health
 from aiojobs_lite.errors import StoreError
-from aiojobs_lite.model.writes import Claim, ClaimAnswer, Delete, Write
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Unit, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.testing.clock import FakeClock
@@ -18,7 +19,7 @@ from tests.helpers.engine import going, heard, turns
 from tests.helpers.fault_store import EchoStore, Fault, FaultStore
 from tests.helpers.waiting import PATIENCE, until
 
-CLAIM = Claim("one", 1, {"a": 1}, {}, ["a"])
+CLAIM = Claim("one", 1, frozenset({"a"}), {}, {})
 
 
 def scripted(*errors: Exception | None, has_inline: bool = False) -> FaultStore:
@@ -28,14 +29,15 @@ def scripted(*errors: Exception | None, has_inline: bool = False) -> FaultStore:
 
 
 class Kept:
-    """What the engine was told of the writes it wants saved."""
+    """What the engine learned of the writes it wants saved."""
 
     def __init__(self) -> None:
-        self.answers: dict[Write, tuple[Any, StoreError | None]] = {}
+        self.answers: dict[Write[Any], tuple[bool, StoreError | None]] = {}
 
-    def done(self, write: Write, answer: object, error: StoreError | None) -> None:
+    def done(self, unit: Unit, is_held: bool, error: StoreError | None) -> None:
+        (write,) = unit
         assert write not in self.answers  # once
-        self.answers[write] = answer, error
+        self.answers[write] = is_held, error
 
 
 class Desk:
@@ -44,31 +46,37 @@ class Desk:
     def __init__(self, store: FaultStore, clock: Clock) -> None:
         self.bus = Bus()
         self.told = heard(self.bus)
+        self.health = Health(bus=self.bus)
+        self.health.connect(self)
         self.kept = Kept()
         self.claims: list[Claim] = []
         self.asked_for_claim: list[bool] = []
-        self.committed: list[tuple[Applied, ClaimAnswer | None]] = []
+        self.taken: list[tuple[Applied, ClaimAnswer | None]] = []
+        self.looks = 0
         self.idle = 0
-        self.committer = Committer(
-            store,  # type: ignore[arg-type]  # it needs no more of a store
-            clock, self.bus,
-            next_claim=self._next_claim, committed=lambda *what: self.committed.append(what), idle=self._idle,
-        )  # fmt: skip
+        self.committer = Committer(store=store, clock=clock, health=self.health, claims=self)
+        self.committer.connect(idle=self)
 
-    def _next_claim(self, inserting: bool) -> Claim | None:
+    def next_claim(self, *, inserting: bool) -> Claim | None:
         self.asked_for_claim.append(inserting)
         return self.claims.pop() if self.claims else None
 
-    def _idle(self) -> None:
+    def committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
+        self.taken.append((applied, answer))
+
+    def went_idle(self) -> None:
         self.idle += 1
 
-    def call(self, write: Write) -> asyncio.Task[Any]:
-        """A caller who awaits a write."""
+    def look_again(self) -> None:
+        self.looks += 1
+
+    def call(self, write: Write[Any]) -> asyncio.Task[Any]:
+        """A caller that awaits a write."""
         return asyncio.get_running_loop().create_task(self.committer.write(write))
 
-    def keep(self, *writes: Write) -> None:
+    def keep(self, *writes: Write[Any]) -> None:
         for write in writes:
-            self.committer.keep(write, self.kept.done)
+            self.committer.keep((write,), self.kept.done)
 
 
 @asynccontextmanager
@@ -83,7 +91,7 @@ async def committing(store: FaultStore, clock: Clock) -> AsyncIterator[Desk]:
 async def one_group(desk: Desk, store: FaultStore) -> AsyncIterator[None]:
     """What is written in the block meets in one transaction: the one before it is held up."""
     store.gate.clear()
-    before, tried = desk.call(Delete(0)), len(store.tried)
+    before, tried = desk.call(DeleteJob(0)), len(store.tried)
     await until(lambda: len(store.tried) > tried)
     yield
     await turns()
@@ -93,10 +101,10 @@ async def one_group(desk: Desk, store: FaultStore) -> AsyncIterator[None]:
 
 async def degraded(desk: Desk, store: FaultStore) -> None:
     """Returns when the committer has met its first fault."""
-    await until(lambda: bool(store.tried) and desk.committer.degraded is not None)
+    await until(lambda: bool(store.tried) and desk.health.is_degraded)
 
 
 async def recovered(desk: Desk, clock: FakeClock) -> None:
-    while desk.committer.degraded:
+    while desk.health.is_degraded:
         clock.advance(0.5)
         await turns(3)

@@ -264,12 +264,12 @@ class User:
         await self._hears(handle)
 
     async def _pauses(self) -> None:
-        await self._insists(lambda: self._runner.pause("plain"))
+        await self._insists(lambda: self._runner.types.pause("plain"))
         handle = await self._enqueues("plain", "paused")
         await turns(50)
         if self._world.entered["paused"].is_set():
             self._world.wrong.append("what is paused was run")
-        await self._insists(lambda: self._runner.resume("plain"))
+        await self._insists(lambda: self._runner.types.resume("plain"))
         await self._hears(handle)
 
     async def _stops(self, name: str, label: str, **options: Any) -> None:
@@ -291,7 +291,7 @@ async def aftermath(world: World, database: Path) -> list[Job]:
         while True:
             await world.patiently(runner.run_until_idle())
             jobs = await runner.jobs.list(limit=1000)
-            if all(job.finished for job in jobs):
+            if all(job.is_finished for job in jobs):
                 break
             world.clock.advance(30)
         stats = runner.stats()

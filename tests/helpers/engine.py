@@ -12,7 +12,7 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import Claimed
-from aiojobs_lite.stores.open import store_for
+from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.testing.clock import FakeClock
@@ -21,7 +21,7 @@ from tests.helpers.fault_store import Fault, FaultStore
 
 def faulty(path: Path, *faults: Fault) -> FaultStore:
     """A real store for a runner, in which transactions go wrong as the test says."""
-    return FaultStore(store_for(path, "normal"), *faults)
+    return FaultStore(open_store(path, "normal"), *faults)
 
 
 @asynccontextmanager

@@ -115,7 +115,7 @@ class FaultStore:
         self.gate.set()
         self.lose_caller: Callable[[], object] = lambda: None
         self.inline: Inline | None = _FaultInline(self, store.inline) if has_inline and store.inline else None
-        self.owners: Owners = _FaultOwners(self, store.owners)
+        self.owners: Owners = _FaultOwners(self, store)
 
     def fail_next(self, *errors: Exception) -> None:
         """Fails the transactions that come next with these errors, one each."""
@@ -246,17 +246,18 @@ class _FaultInline:
 class _FaultOwners:
     """The owners of a store, of whose calls some go wrong."""
 
-    def __init__(self, store: FaultStore, owners: Owners) -> None:
-        self._store, self._owners = store, owners
+    def __init__(self, faulty: FaultStore, store: Store) -> None:
+        self._faulty, self._store = faulty, store
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
-        await self._store.called("acquire", None, lambda: self._owners.acquire(owner, lost=lost, regained=regained))
+        owners = self._store.owners
+        await self._faulty.called("acquire", None, lambda: owners.acquire(owner, lost=lost, regained=regained))
 
     async def dead(self, owners: Collection[str]) -> set[str]:
-        return await self._store.called("dead", None, lambda: self._owners.dead(owners))
+        return await self._faulty.called("dead", None, lambda: self._store.owners.dead(owners))
 
     def release(self) -> None:
-        self._owners.release()
+        self._store.owners.release()
 
 
 class EchoStore:

@@ -69,14 +69,14 @@ def _shown(found: State, states: Sequence[State]) -> str:
 
 def _jobs(state: State) -> dict[int, dict[str, Any]]:
     """The jobs of a state by id, each with the outcomes of its recorded attempts."""
-    sql = next(sql for name, _, sql in state.schema if name == "jobs")
+    sql = next(sql for name, _, sql in state.schema if name == "aiojobs_jobs")
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(sql)
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(jobs)")]
-    jobs = {row[0]: dict(zip(columns, row, strict=True)) for row in state.rows["jobs"]}
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(aiojobs_jobs)")]
+    jobs = {row[0]: dict(zip(columns, row, strict=True)) for row in state.rows["aiojobs_jobs"]}
     for job in jobs.values():
         job["history"] = []
-    for _, job_id, _, outcome, *_ in state.rows["attempts"]:
+    for _, job_id, _, outcome, *_ in state.rows["aiojobs_attempts"]:
         jobs[job_id]["history"].append(outcome)
     return jobs
 
@@ -155,6 +155,6 @@ def _check_ends(left: State, ended: State, effects: list[list[str]]) -> None:
         assert job["crashes"] <= 1
         if before.get(job_id, {}).get("status") == "completed":
             assert job == before[job_id]
-    assert len(ended.rows["ticks"]) == len([job for job in after.values() if job["type"] == "tick"])
-    was_scheduled = bool(left.rows.get("schedules"))
-    assert len(ended.rows["ticks"]) == was_scheduled
+    assert len(ended.rows["aiojobs_ticks"]) == len([job for job in after.values() if job["type"] == "tick"])
+    was_scheduled = bool(left.rows.get("aiojobs_schedules"))
+    assert len(ended.rows["aiojobs_ticks"]) == was_scheduled

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import JOBS
 from tests.helpers.waiting import PATIENCE
 
@@ -130,5 +131,4 @@ def alive(pid: int) -> bool:
 
 async def rescue(runner: JobRunner) -> None:
     """Has a runner look after the dead now, not at its next round."""
-    assert runner._engine is not None
-    await runner._engine._janitor.rescue()
+    await Probe(runner).rescue()

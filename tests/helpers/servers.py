@@ -97,7 +97,7 @@ async def outcome_in(database: Path) -> str:
 def status_in(database: Path) -> str:
     """The status of the only job."""
     with closing(sqlite3.connect(database)) as connection:
-        return str(connection.execute("SELECT status FROM jobs").fetchall()[0][0])
+        return str(connection.execute("SELECT status FROM aiojobs_jobs").fetchall()[0][0])
 
 
 async def ended_in(database: Path) -> Job:

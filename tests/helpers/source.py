@@ -14,7 +14,7 @@ PACKAGE = sorted(PACKAGE_FOLDER.rglob("*.py"))
 SQL = sorted(PACKAGE_FOLDER.rglob("*.sql"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 CHANGING_METHODS = {
     "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "remove",
     "setdefault", "update",
@@ -41,11 +41,20 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def without_docstring(node: ast.ClassDef | Function) -> int:
+def definitions(node: ast.AST) -> Iterator[Definition]:
+    """The classes and functions in a node, at any depth; expressions are not looked into, which would take long."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for part in getattr(node, name, ()):
+            if isinstance(part, Definition):
+                yield part
+            yield from definitions(part)
+
+
+def without_docstring(node: Definition) -> int:
     """Lines of a class or function; docstrings in it are not counted, decorators are no part of it."""
     lines = (node.end_lineno or 0) - node.lineno + 1
-    for part in ast.walk(node):
-        if isinstance(part, Documented) and ast.get_docstring(part, clean=False) is not None:
+    for part in (node, *definitions(node)):
+        if ast.get_docstring(part, clean=False) is not None:
             said = part.body[0]
             lines -= (said.end_lineno or 0) - said.lineno + 1
     return lines

@@ -10,9 +10,11 @@ from typing import Any
 
 from aiojobs_lite import CronSchedule, JobContext, job
 from aiojobs_lite.clock import to_datetime, to_micros
-from aiojobs_lite.engine.ticker import CatchUp, Overlap, Schedule, Ticker
+from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import StoreError
-from aiojobs_lite.model.writes import Tick, TickAnswer
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.schedules import FireTick, TickAnswer
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.telemetry.meters import Metrics
@@ -27,10 +29,19 @@ MINUTE = timedelta(minutes=1)
 def schedule(
     name: str = "report", expression: str = "* * * * *", catch_up: CatchUp = "latest", overlap: Overlap = "skip"
 ) -> Schedule:
-    @job(name=name)
-    async def handler(ctx: JobContext) -> None: ...
+    return Schedule(name, CronSchedule(expression), catch_up, overlap)
 
-    return Schedule(name, handler, CronSchedule(expression), catch_up, overlap)
+
+def registered(*schedules: Schedule) -> Registry:
+    """A registry with a job type for each schedule."""
+    registry = Registry()
+    for one in schedules:
+
+        @job(name=one.name)
+        async def handler(ctx: JobContext) -> None: ...
+
+        registry.add(handler)
+    return registry
 
 
 class Desk:
@@ -40,17 +51,29 @@ class Desk:
         self.bus = Bus()
         self.told: Callable[[], list[Fact]] = heard(self.bus)
         self.metrics = Metrics()
-        self.ticks: list[Tick] = []
+        self.ticks: list[FireTick] = []
         self.answers: list[TickAnswer | StoreError] = []
-        self.ticker = Ticker(list(schedules), clock, self.bus, self.metrics, self._write)
+        self.ticker = Ticker(
+            schedules=schedules, registry=registered(*schedules), clock=clock, commits=self, bus=self.bus,
+            metrics=self.metrics,
+        )  # fmt: skip
 
-    async def _write(self, write: Any) -> TickAnswer:
+    async def write(self, write: Any) -> Any:
         answer = self.answers.pop(0) if self.answers else TickAnswer("fired", len(self.ticks) + 1)
         await asyncio.sleep(0)
         if isinstance(answer, StoreError):
             raise answer
         self.ticks.append(write)
         return answer
+
+    def keep(self, *_: object) -> None:
+        raise NotImplementedError
+
+    async def settle(self) -> None:
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        raise NotImplementedError
 
     def minutes(self) -> list[float]:
         """The instants of the ticks that were written, in minutes after the start."""

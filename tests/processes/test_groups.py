@@ -22,9 +22,10 @@ from aiojobs_lite.telemetry.facts import AttemptFailed
 from tests.helpers.apps.grouped import waits
 from tests.helpers.calls import pid_in
 from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
-BOTH = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+BOTH = pytest.mark.parametrize("number", first_of(1, [SIGTERM, SIGINT]))
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
@@ -50,7 +51,7 @@ async def found_in(database: Path) -> Job:
 
 
 @BOTH
-@pytest.mark.parametrize("ends_in_time", [True, False])
+@pytest.mark.parametrize("ends_in_time", first_of(1, [False, True]))
 async def test_a_group_signalled_in_mid_handler_completes_or_gives_back_its_job(
     database: Path, tmp_path: Path, number: Signals, ends_in_time: bool
 ) -> None:
@@ -81,6 +82,7 @@ asyncio.run(grouped.main(sys.argv[1], sys.argv[2], {"drain_timeout": 20, "cancel
 """  # as under a server: the library comes into the other process with its first order, not with the main module
 
 
+@slow
 @pytest.mark.parametrize(
     ("number", "start", "moment"),
     [

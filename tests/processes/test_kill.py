@@ -11,6 +11,7 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.telemetry.facts import AttemptStarted, OwnerRescued
 from tests.helpers.apps.worker import JOBS, held, quick
 from tests.helpers.programs import looking, rescue, worker
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
 
@@ -38,6 +39,7 @@ async def test_a_job_whose_process_was_killed_runs_again_within_a_second_and_no_
         assert await second.jobs.get(later.id) == before[later.id]
 
 
+@slow
 async def test_a_living_runner_rescues_within_three_seconds(database: Path) -> None:
     async with worker(database) as child:
         await child.line("ready")
@@ -55,6 +57,7 @@ async def test_a_living_runner_rescues_within_three_seconds(database: Path) -> N
             assert (await living.jobs.get(handle.id)).status is Status.COMPLETED
 
 
+@slow
 async def test_a_job_that_kills_its_process_three_times_is_dead(database: Path) -> None:
     async with looking(database) as runner:
         job_id = (await runner.enqueue("kills_its_process")).id
@@ -71,6 +74,7 @@ async def test_a_job_that_kills_its_process_three_times_is_dead(database: Path) 
         assert not child.said("started")
 
 
+@slow
 async def test_a_stopped_process_keeps_its_job_and_finishes_it(database: Path) -> None:
     async with looking(database) as other, worker(database) as child:
         handle = await other.enqueue(held)
@@ -98,6 +102,7 @@ async def test_a_blocked_event_loop_is_not_a_dead_one(database: Path) -> None:
     assert len(child.said("started")) == 1
 
 
+@slow
 async def test_what_was_acknowledged_before_a_kill_is_there_once(database: Path) -> None:
     async with worker(database, max_running=0) as child:
         child.order("race k 100000")

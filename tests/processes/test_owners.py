@@ -11,8 +11,10 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Status, job
 from aiojobs_lite.telemetry.facts import JobCompleted, OwnerRescued
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import held
 from tests.helpers.programs import looking, rescue, worker
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
@@ -22,6 +24,7 @@ async def alone_here(ctx: JobContext) -> int:
     return ctx.attempt
 
 
+@slow
 async def test_a_killed_process_holds_up_no_job_behind_its_own_after_a_restart(database: Path) -> None:
     async with looking(database) as before:
         for _ in range(4):
@@ -36,6 +39,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_after_a_restart(d
         assert sorted(found.attempts for found in await runner.jobs.list()) == [1, 1, 1, 2]
 
 
+@slow
 async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_lives(database: Path) -> None:
     async with looking(database) as before:
         for _ in range(4):
@@ -43,9 +47,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
     async with worker(database) as child:
         await child.line("started")
         async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[alone_here]) as living:
-            assert living._engine is not None
-            dispatcher = living._engine._dispatcher
-            await until(lambda: "alone" in dispatcher._held_back)
+            await until(lambda: "alone" in Probe(living).held_back)
             await child.kill()
             events, others = living.watch(), living.watch()  # the rescue may be told of before or after the jobs
             await rescue(living)
@@ -55,6 +57,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
             assert living.stats().completed == 4
 
 
+@slow
 @pytest.mark.parametrize("which", ["owner", "other"])
 async def test_a_job_whose_owner_came_by_another_name_of_the_file_is_not_taken_for_lost(
     database: Path, tmp_path: Path, owner_files: Callable[[], list[str]], which: str
@@ -78,6 +81,7 @@ async def test_a_job_whose_owner_came_by_another_name_of_the_file_is_not_taken_f
     assert [path.name for path in link.parent.iterdir()] == ["link.db"]
 
 
+@slow
 async def test_a_runner_whose_owner_file_was_removed_keeps_its_jobs(
     database: Path, owner_files: Callable[[], list[str]]
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, Status
 from tests.helpers.apps.served import KINDS
+from tests.helpers.rings import slow
 from tests.helpers.servers import (
     CODES,
     DRAIN,
@@ -33,7 +34,7 @@ from tests.helpers.servers import (
 from tests.helpers.serving import SERVERS, Server, running
 from tests.helpers.waiting import until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 UVICORN, _, RELOAD, HYPERCORN, GRANIAN, GUNICORN = SERVERS
 PROMISED = 1.0  # seconds beyond both timeouts
 OWN = 8.0  # seconds that a server may take for itself, on a busy machine

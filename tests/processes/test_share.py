@@ -12,13 +12,15 @@ import pytest
 from aiojobs_lite import JobCancelled, Status
 from tests.helpers.apps.shared import LIMIT, limited, runner_on
 from tests.helpers.apps.worker import quick
-from tests.helpers.programs import Child, looking, program, worker
+from tests.helpers.programs import Child, looking, program, rescue, worker
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, until
 
 PROCESSES = 4
 SECONDS = int(os.environ.get("SHARE_SECONDS", "4"))  # ticks of the shared schedule that are waited for
 
 
+@slow
 async def test_four_processes_fire_each_tick_once_and_keep_the_limit(database: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with AsyncExitStack() as stack:
@@ -45,6 +47,7 @@ async def test_four_processes_fire_each_tick_once_and_keep_the_limit(database: P
     assert len({pid for _, pid in noted(log, "begin")}) > 1  # more than one process took part
 
 
+@slow
 async def test_one_key_makes_one_job_over_racing_processes(database: Path) -> None:
     async with AsyncExitStack() as stack:
         children = [await stack.enter_async_context(worker(database, max_running=0)) for _ in range(PROCESSES)]
@@ -74,20 +77,22 @@ async def test_a_result_and_a_cancel_reach_across_processes(database: Path) -> N
         await left([child])
 
 
+@slow
 async def test_a_pause_holds_in_every_process(database: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
         await child.line("ready")
-        await runner.pause(quick)
+        await runner.types.pause(quick)
         held_back = await runner.enqueue(quick)
         endless = await runner.enqueue("endless")  # enqueued later, and started all the same
         await child.line("started")
         assert (await held_back.job()).attempts == 0
-        await runner.resume(quick)
+        await runner.types.resume(quick)
         assert await held_back.result(PATIENCE) == child.pid
         await endless.cancel()
         await left([child])
 
 
+@slow
 async def test_a_second_database_in_one_process_leaves_the_first_owner_alive(database: Path, tmp_path: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
         handle = await runner.enqueue("held")
@@ -96,8 +101,7 @@ async def test_a_second_database_in_one_process_leaves_the_first_owner_alive(dat
         assert await child.line("opened") == ["opened", str(child.pid)]
         child.order(f"open {database}")  # a second runner on the same file, in the same process
         await child.line("opened")
-        assert runner._engine is not None
-        await runner._engine._janitor.rescue()
+        await rescue(runner)
         job = await handle.job()
         assert (job.status, job.attempts, job.crashes) == (Status.PROCESSING, 1, 0)
         child.order("go")

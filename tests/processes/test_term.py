@@ -21,10 +21,11 @@ from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.telemetry.facts import DrainStarted
 from tests.helpers.apps.worker import two_seconds
 from tests.helpers.programs import Child, looking, program, worker
+from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
-BOTH = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
+BOTH = pytest.mark.parametrize("number", first_of(1, [SIGTERM, SIGINT]))
 SHORT = {"drain_timeout": 0.1, "cancel_grace": 0.1}
 LONG = {"drain_timeout": "1h", "cancel_grace": 0.1}
 
@@ -50,6 +51,7 @@ async def test_a_signal_has_a_script_finish_what_runs_and_then_ends_it(database:
     assert child.said("restored") == ([["restored"]] if number is SIGINT else [])  # SIGTERM ends it before that
 
 
+@slow
 @BOTH
 async def test_a_job_that_outlasts_the_drain_runs_again_at_no_cost(database: Path, number: signal.Signals) -> None:
     (job_id,) = await enqueued(database, "held")
@@ -67,6 +69,7 @@ async def test_a_job_that_outlasts_the_drain_runs_again_at_no_cost(database: Pat
         assert (job.status, job.attempts, job.interruptions, job.crashes) == (Status.COMPLETED, 1, 1, 0)
 
 
+@slow
 @BOTH
 async def test_a_later_sigint_hurries_and_still_costs_no_attempt(database: Path, number: signal.Signals) -> None:
     (job_id,) = await enqueued(database, "endless")
@@ -83,6 +86,7 @@ async def test_a_later_sigint_hurries_and_still_costs_no_attempt(database: Path,
         assert [attempt.outcome for attempt in job.history] == [Outcome.INTERRUPTED]
 
 
+@slow
 async def test_a_third_sigint_does_not_wait_for_a_job_that_is_slow_to_stop(database: Path) -> None:
     (job_id,) = await enqueued(database, "slow_to_stop")
     async with worker(database, "forever", drain_timeout="1h", cancel_grace="1h") as child:
@@ -97,6 +101,7 @@ async def test_a_third_sigint_does_not_wait_for_a_job_that_is_slow_to_stop(datab
         assert (await runner.jobs.get(job_id)).status is Status.PENDING
 
 
+@slow
 async def test_an_exit_raised_by_the_handler_found_waits_for_the_drain(database: Path) -> None:
     (job_id,) = await enqueued(database, "held")
     async with worker(database, "exits") as child:
@@ -110,6 +115,7 @@ async def test_an_exit_raised_by_the_handler_found_waits_for_the_drain(database:
         assert (await runner.jobs.get(job_id)).status is Status.COMPLETED
 
 
+@slow
 @pytest.mark.parametrize("name", ["swallowing", "threaded"])
 @BOTH
 async def test_a_job_that_cannot_be_stopped_does_not_keep_the_process(
@@ -127,6 +133,7 @@ async def test_a_job_that_cannot_be_stopped_does_not_keep_the_process(
         assert (job.status, job.attempts, job.interruptions, job.crashes) == (Status.PENDING, 0, 1, 0)
 
 
+@slow
 async def test_leaving_without_a_signal_restores_the_handlers_and_the_process_ends(database: Path) -> None:
     await enqueued(database, "swallowing")
     async with worker(database, "orders", **SHORT) as child:
@@ -136,6 +143,7 @@ async def test_leaving_without_a_signal_restores_the_handlers_and_the_process_en
     assert child.said("restored") == [["restored"]]
 
 
+@slow
 async def test_a_handler_found_is_called_and_the_host_goes_on(database: Path) -> None:
     (job_id,) = await enqueued(database, "held")
     async with worker(database, "chained") as child:
@@ -155,6 +163,7 @@ async def test_a_handler_found_is_called_and_the_host_goes_on(database: Path) ->
         assert (await runner.jobs.get(int(late))).attempts == 0
 
 
+@slow
 @BOTH
 async def test_two_runners_of_one_script_both_finish_before_it_ends(database: Path, number: signal.Signals) -> None:
     second = database.with_name(f"{database.name}-2")
@@ -220,6 +229,7 @@ async def test_uvicorn_serves_open_requests_while_the_runner_already_drains(data
         assert second.said("started") == [["started", str(interrupted), "1"]]
 
 
+@slow
 async def test_uvicorn_finishes_ten_jobs_in_time_and_starts_none_of_a_hundred(database: Path) -> None:
     async with served(database) as (child, _client):
         async with looking(database) as runner:
@@ -243,6 +253,7 @@ async def two_seconds_at_once() -> None:
     """The job of `apps/worker.py` after a deploy that made it quicker."""
 
 
+@slow
 @BOTH
 async def test_uvicorn_ends_although_a_job_cannot_be_stopped(database: Path, number: signal.Signals) -> None:
     async with served(database, **SHORT) as (child, client):

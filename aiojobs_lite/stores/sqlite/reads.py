@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiojobs_lite.model.columns import attempt_of, job_of
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
 
 _LARGEST_ID: Final = 2**63 - 1
 _NOT_COLUMNS: Final = frozenset({"ids", "before", "limit"})
@@ -39,6 +39,11 @@ def find_jobs(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list
 def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) -> set[str]:
     """See `ListOwners`."""
     return {row[0] for row in connection.execute(sql["owners"]).fetchall()}
+
+
+def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) -> set[str]:
+    """See `ListPaused`."""
+    return {row[0] for row in connection.execute(sql["paused_types"]).fetchall()}
 
 
 def _conditions(query: FindJobs) -> tuple[str, str, dict[str, Any]]:
@@ -73,4 +78,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetJob: get_job,
     FindJobs: find_jobs,
     ListOwners: list_owners,
+    ListPaused: list_paused,
 }

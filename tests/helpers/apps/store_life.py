@@ -12,58 +12,55 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 from signal import SIGTERM
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.model.job import Claimed, Outcome
+from aiojobs_lite.model.counts import TypeCounts
+from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.job import Claimed, Held, Outcome
+from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import (
-    Cancel,
-    Delete,
-    Finish,
+    CancelJob,
+    DeleteJob,
     Insert,
     MarkInterrupted,
-    Pause,
+    PauseType,
     Prune,
-    Redrive,
-    SetSchedule,
-    Tick,
-    Unpark,
+    RedriveDead,
+    RedriveJob,
+    Release,
     Write,
 )
-from aiojobs_lite.policy.settle import Ended, Policy, settle
+from aiojobs_lite.policy.settle import Ending, Policy, settle
 from aiojobs_lite.stores import named_sql
-from aiojobs_lite.stores.base import TypeCounts
-from aiojobs_lite.stores.sqlite import file as sqlite_file
-from aiojobs_lite.stores.sqlite import inline as sqlite_place
+from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
 from tests.helpers.apps.common import note
-from tests.helpers.stores import at, claim, counted, end, new, shown
+from tests.helpers.stores import again, alone, at, claim, complete, counted, hold, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
 TRIES = 8
-LOG = 10 * sqlite_place._LOG_EACH  # pages between two checkpoints: ten transactions
+LOG = 10 * inline.LOG_PAGES_EACH  # pages between two checkpoints: ten transactions
 SECOND_MIGRATION = """
-ALTER TABLE jobs ADD COLUMN colour TEXT;
-CREATE INDEX jobs_colour ON jobs (colour) WHERE colour IS NOT NULL;
-UPDATE jobs SET colour = 'red' WHERE id % 2 = 0;
-CREATE TABLE colours (name TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO colours SELECT colour, count(*) FROM jobs WHERE colour IS NOT NULL GROUP BY colour;
+ALTER TABLE aiojobs_jobs ADD COLUMN colour TEXT;
+CREATE INDEX aiojobs_jobs_colour ON aiojobs_jobs (colour) WHERE colour IS NOT NULL;
+UPDATE aiojobs_jobs SET colour = 'red' WHERE id % 2 = 0;
+CREATE TABLE aiojobs_colours (name TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO aiojobs_colours SELECT colour, count(*) FROM aiojobs_jobs WHERE colour IS NOT NULL GROUP BY colour;
 """
 
 
 class State(NamedTuple):
     """All that a database says, in one form."""
 
-    version: tuple[int, int]
     schema: list[Any]
     rows: dict[str, list[Any]]
 
 
-NOTHING = State((0, 0), [], {})
+NOTHING = State([], {})
 
 
 class Step(NamedTuple):
@@ -88,12 +85,12 @@ def state_of(path: Path) -> State:
         return NOTHING
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
-        ((application,),) = connection.execute("PRAGMA application_id").fetchall()
-        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-        schema = connection.execute("SELECT name, type, sql FROM sqlite_master ORDER BY name").fetchall()
-        tables = [name for name, kind, _ in schema if kind == "table"]
+        tables_and_indexes = connection.execute("SELECT name, type, sql FROM sqlite_master ORDER BY name").fetchall()
+        tables = [name for name, kind, _ in tables_and_indexes if kind == "table"]
         rows = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in tables}
-    return State((application, version), schema, rows)
+    if "aiojobs_meta" in rows:
+        rows["aiojobs_meta"] = [row for row in rows["aiojobs_meta"] if row[0] != "database"]  # each has a random id
+    return State(tables_and_indexes, rows)
 
 
 async def opened(open_it: Callable[[], Awaitable[object]]) -> None:
@@ -124,7 +121,7 @@ def known_migrations(version: int) -> Any:
     """Has the program know so many migrations: what it ships, and one more."""
     scripts = [*named_sql.migrations("aiojobs_lite.stores.sqlite"), SECOND_MIGRATION]
     known = scripts[: len(scripts) - 2 + version]
-    return patch.object(sqlite_file, "migrations", lambda _folder: known)
+    return patch.object(schema, "migrations", lambda _package: known)
 
 
 class Book:
@@ -163,7 +160,7 @@ class Book:
         await self.store.close()
         self._acknowledge("close", None)
 
-    async def step(self, name: str, seconds: float, *writes: Write) -> list[Any]:
+    async def step(self, name: str, seconds: float, *writes: Write[Any]) -> list[Any]:
         """One transaction; repeated if it could not be written, and was not."""
         answers = await self._written(writes, at(seconds))
         if self._reference:
@@ -178,10 +175,10 @@ class Book:
         """What the store shows of its last transaction is what somebody else finds in the database."""
         assert _settled(shown(self.store)) == _settled(await counted(self.store))
 
-    async def _written(self, writes: Sequence[Write], now: int) -> list[Any]:
+    async def _written(self, writes: Sequence[Write[Any]], now: int) -> list[Any]:
         for _ in range(3 * TRIES):  # a fault that lasts does so on each thread that the store writes on
             try:
-                return (await self.store.apply(writes, now)).answers
+                return (await self.store.apply(alone(writes), now)).answers
             except StoreUnavailable:
                 if not self._reference:
                     raise
@@ -205,17 +202,17 @@ class Book:
 
 def _settled(counts: Mapping[str, TypeCounts]) -> dict[str, TypeCounts]:
     """Counts without what depends on the instant of the last look."""
-    return {job_type: replace(count, scheduled=0) for job_type, count in counts.items()}
+    return {job_type: count._replace(scheduled=0) for job_type, count in counts.items()}
 
 
-def ended(held: Claimed, how: Ended, seconds: float) -> Finish:
+def ended(held: Claimed, how: Ending, seconds: float) -> End:
     """What is written after an attempt, without chance."""
     return settle(held, how, Policy(), at(seconds), chance=lambda: 1.0)
 
 
-def crashed(held: Claimed, seconds: float) -> Finish:
+def crashed(held: Claimed, seconds: float) -> End:
     """What a rescue writes."""
-    return ended(held, Ended(lost=True), seconds)
+    return ended(held, Ending(lost=True), seconds)
 
 
 async def live(
@@ -223,7 +220,7 @@ async def live(
 ) -> list[Step]:
     """A whole life; returns its steps."""
     book = Book(folder, durability, reference, gate)
-    with patch.object(sqlite_place, "_LOG", LOG), book._patches:
+    with patch.object(inline, "LOG_PAGES", LOG), book._patches:
         gate("begin")
         await book.open(1)
         gate("opened")
@@ -242,34 +239,34 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
     await step("enqueue by several", 0, Insert(rows[:2]), Insert(rows[2:]))
     await step("enqueue again", 0, Insert((new(idempotency_key="k"),)), Insert((new("b", idempotency_key="k"),)))
     (held,) = (await step("claim one", 1, claim(ONE, limit=1)))[0].jobs
-    await step("fail", 2, ended(held, Ended(error=ValueError("no")), 2))
+    await step("fail", 2, ended(held, Ending(error=ValueError("no")), 2))
     both = {"a": 10, "b": 10}
     claimed = (await step("enqueue and claim", 3, Insert((new(), new(), new("b"))), claim(ONE, slots=both)))[1].jobs
     by_type = {name: [job for job in claimed if job.type == name] for name in both}
     first, second, third = by_type["a"]
-    await step("finish and claim the retry", 10, end(first), end(second, result='"done"'), claim(ONE, limit=1))
-    await step("finish a stale one among others", 11, end(first), end(third), Insert((new(),)))
+    await step("finish and claim the retry", 10, complete(first), complete(second, '"done"'), claim(ONE, limit=1))
+    await step("finish a stale one among others", 11, complete(first), complete(third), Insert((new(),)))
     last, other, more, most = by_type["b"]
-    await step("die of the last attempt", 12, ended(last, Ended(error=ValueError("no")), 12))
-    snoozed = end(other, Outcome.SNOOZED, attempts=0, snoozes=1, scheduled_at=at(100))
-    interrupted = end(more, Outcome.INTERRUPTED, attempts=0, interruptions=1)
+    await step("die of the last attempt", 12, ended(last, Ending(error=ValueError("no")), 12))
+    snoozed = again(other, Outcome.SNOOZED, refund=True, scheduled_at=at(100))
+    interrupted = again(more, Outcome.INTERRUPTED, refund=True)
     await step("snooze and interrupt", 13, snoozed, interrupted)
-    await step("ask to cancel", 14, Cancel(most.id, None), Cancel(other.id, "no more"))
-    await step("end what was to be cancelled", 15, end(most, Outcome.FAILED))
-    (parked,) = (await step("claim to park", 16, claim(TWO, limit=1, slots={"b": 1})))[0].jobs
-    await step("park", 17, end(parked, Outcome.SNOOZED, attempts=0, parked="does not fit"))
-    await step("pause and unpark", 18, Pause("b", paused=True), Unpark(("a", "b")))
-    await step("resume", 19, Pause("b", paused=False), Delete(parked.id))
+    await step("ask to cancel", 14, CancelJob(most.id, None), CancelJob(other.id, "no more"))
+    await step("end what was to be cancelled", 15, again(most))
+    (unfit,) = (await step("claim to hold", 16, claim(TWO, limit=1, slots={"b": 1})))[0].jobs
+    await step("hold", 17, hold(unfit))
+    await step("pause and release", 18, PauseType("b", paused=True), Release(("a", "b"), Held.PAYLOAD))
+    await step("resume", 19, PauseType("b", paused=False), DeleteJob(unfit.id))
     await step("enqueue many", 20, Insert(tuple(new("c", due=20) for _ in range(135))))
     held = (await step("claim of many", 21, claim(TWO, limit=11, slots={"c": 11})))[0].jobs
-    await step("finish many", 22, *map(end, held[:5]), *(crashed(one, 22) for one in held[5:7]))
+    await step("finish many", 22, *map(complete, held[:5]), *(crashed(one, 22) for one in held[5:7]))
     await step("leave running", 23, *(MarkInterrupted(one.id, one.attempt, one.owner) for one in held[7:9]))
 
 
 async def _cron(book: Book) -> None:
-    def tick(instant: int, *, skip: bool = True, runs: bool = True) -> Tick:
+    def tick(instant: int, *, skip: bool = True, runs: bool = True) -> FireTick:
         row = new("cron", due=instant, schedule="cron", tick=at(instant)) if runs else None
-        return Tick("cron", at(instant), at(instant + 60), row, skip)
+        return FireTick("cron", at(instant), at(instant + 60), row, skip)
 
     await book.step("set a schedule", 30, SetSchedule("cron", "* * * * *", "UTC", at(60)))
     await book.step("fire a tick", 60, tick(60), Insert((new("b"),)))
@@ -277,7 +274,7 @@ async def _cron(book: Book) -> None:
     await book.step("a tick beside its predecessor", 120, tick(120))
     await book.step("a tick too late", 180, tick(180, runs=False))
     (held,) = (await book.step("claim a tick's job", 181, claim(TWO, slots={"cron": 1})))[0].jobs
-    await book.step("finish it and fire", 240, end(held), tick(240))
+    await book.step("finish it and fire", 240, complete(held), tick(240))
 
 
 async def _rescue_redrive_and_prune(book: Book) -> None:
@@ -285,7 +282,7 @@ async def _rescue_redrive_and_prune(book: Book) -> None:
     # The rest of what TWO holds of type c stays behind: the reopened database has a dead owner.
     await step("prove that it can be written", 300)
     (one, *_) = (await step("claim after the migration", 301, claim(ONE, slots={"a": 1, "b": 3}, limit=3)))[0].jobs
-    await step("rescue", 302, crashed(one, 302), Redrive(None, None))
-    await step("cancel and redrive one", 303, Cancel(one.id, "x"), Redrive(one.id, None))
+    await step("rescue", 302, crashed(one, 302), RedriveDead(None))
+    await step("cancel and redrive one", 303, CancelJob(one.id, "x"), RedriveJob(one.id))
     await step("prune some", 400, Prune(at(100), at(100), at(100), 5))
     await step("prune the rest", 500, Prune(at(500), at(500), at(200), 1000))

@@ -12,7 +12,7 @@ import sys
 from typing import cast
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, job
-from aiojobs_lite.engine.ticker import CatchUp
+from aiojobs_lite.policy.catch_up import CatchUp
 from tests.helpers.apps.common import Orders, say, show_log
 from tests.helpers.waiting import MovedClock
 

@@ -10,7 +10,20 @@ from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType, RedriveDead, RedriveJob, Release
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
-from tests.helpers.stores import NOW, again, applied, at, claim, claimed, complete, finished, inserted, new, one, running
+from tests.helpers.stores import (
+    NOW,
+    again,
+    applied,
+    at,
+    claim,
+    claimed,
+    complete,
+    finished,
+    inserted,
+    new,
+    one,
+    running,
+)
 
 FEW = 4  # claims, after which a store knows that nothing is due
 

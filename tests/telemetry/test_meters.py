@@ -1,9 +1,7 @@
-"""The meters behind `runner.stats()`."""
+"""What one runner measures of its own work."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import math
 from types import SimpleNamespace
 
@@ -11,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiojobs_lite.telemetry import meters as stats
+from aiojobs_lite.telemetry import meters
 from aiojobs_lite.telemetry.meters import Meter, Metrics
-from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 
 
 class StandingClock:
@@ -27,7 +24,7 @@ class StandingClock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
     clock = StandingClock(1000.0)
-    monkeypatch.setattr(stats, "time", SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(meters, "time", SimpleNamespace(monotonic=clock.monotonic))
     return clock
 
 
@@ -38,7 +35,7 @@ def meter_of(*durations: float) -> Meter:
     return meter
 
 
-def test_without_attempts_there_is_nothing_to_tell() -> None:
+def test_without_attempts_there_are_no_figures() -> None:
     assert Meter().percentile(0.5) is None
     assert Meter().success_rate() is None
 
@@ -155,13 +152,3 @@ def test_what_the_throughput_remembers_is_bounded(clock: StandingClock) -> None:
         metrics.ended("a", 0.1, succeeded=True)
         clock.now += 1
     assert len(metrics._per_second) == 61
-
-
-@pytest.mark.parametrize("kind", [TypeStats, RunnerStats])
-def test_stats_cannot_be_changed_and_document_every_field(kind: type[TypeStats] | type[RunnerStats]) -> None:
-    document = inspect.getdoc(kind)
-    assert document is not None
-    for field in dataclasses.fields(kind):
-        assert f"\n    {field.name}: " in document
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        TypeStats().pending = 1  # type: ignore[misc]  # that it is frozen is what is tested

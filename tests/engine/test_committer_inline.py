@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite.model.writes import Delete, Insert
+from aiojobs_lite.model.writes import DeleteJob, Insert
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.committer import CLAIM, committing, degraded, scripted
@@ -26,7 +26,7 @@ async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clo
         assert await desk.committer.write(insert) == f"inline {insert}"
         assert store.inlined == [[insert, CLAIM]]
         assert desk.asked_for_claim[-1]
-        ((applied, answer),) = desk.committed
+        ((applied, answer),) = desk.taken
         assert answer is applied.answers[1]
         assert store.tried == []
 
@@ -35,7 +35,7 @@ async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: F
     """The tick of a schedule, say: nobody asks for a claim before it is written, and nobody wakes the committer."""
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
-        await desk.committer.write(Delete(1))
+        await desk.committer.write(DeleteJob(1))
         desk.claims.append(CLAIM)
         await until(lambda: store.saved == [[CLAIM]])
         await turns()
@@ -49,34 +49,34 @@ async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: F
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         for _ in range(2):
-            answers = [await desk.committer.write(Delete(number)) for number in range(17)]
+            answers = [await desk.committer.write(DeleteJob(number)) for number in range(17)]
             assert [answer.startswith("inline") for answer in answers] == [True] * 16 + [False]
             await turns()
-        assert store.saved == [[Delete(16)]] * 2
+        assert store.saved == [[DeleteJob(16)]] * 2
 
 
 async def test_callers_who_come_together_are_served_together_and_so_is_who_comes_next(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
-        calls = [desk.call(Delete(number)) for number in range(10)]
+        calls = [desk.call(DeleteJob(number)) for number in range(10)]
         assert [(await call).startswith("inline") for call in calls] == [True] + [False] * 9
-        calls = [desk.call(Delete(number)) for number in range(10)]
+        calls = [desk.call(DeleteJob(number)) for number in range(10)]
         assert [(await call).startswith("inline") for call in calls] == [False] * 10
         assert [len(group) for group in store.saved] == [9, 10]
         await turns()
-        answers = [await desk.call(Delete(number)) for number in range(2)]
+        answers = [await desk.call(DeleteJob(number)) for number in range(2)]
         assert [answer.startswith("inline") for answer in answers] == [False, True]
 
 
 async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
-        assert (await desk.committer.write(Delete(2))).startswith("saved")
+        desk.keep(DeleteJob(1))
+        assert (await desk.committer.write(DeleteJob(2))).startswith("saved")
         store.gate.clear()
-        desk.keep(Delete(3))
-        await until(lambda: store.tried[-1] == [Delete(3)])
-        late = desk.call(Delete(4))
+        desk.keep(DeleteJob(3))
+        await until(lambda: store.tried[-1] == [DeleteJob(3)])
+        late = desk.call(DeleteJob(4))
         await turns()
         store.gate.set()
         assert (await late).startswith("saved")
@@ -88,8 +88,8 @@ async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, faul
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         store.faults = [fault]
-        assert await desk.call(Delete(1)) == f"saved {Delete(1)}"
-        assert desk.committer.degraded is None
+        assert await desk.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
+        assert not desk.health.is_degraded
         assert desk.told() == []
 
 
@@ -99,19 +99,19 @@ async def test_what_failed_at_once_is_not_done_again_for_its_caller(clock: FakeC
     async with committing(store, clock) as desk:
         store.faults = [Fault(method="inline", error=FULL)]
         with pytest.raises(type(FULL)):
-            await desk.committer.write(Delete(1))
-        assert desk.committer.degraded == FULL.code
-        await until(lambda: desk.committer.degraded is None)
+            await desk.committer.write(DeleteJob(1))
+        assert desk.health.fault == FULL.code
+        await until(lambda: not desk.health.is_degraded)
         assert store.saved == [[]]
-        assert desk.committed[-1][0].changed  # so that all is looked at again
+        assert desk.looks == 1  # at everything: it may be there
         assert [type(event) for event in desk.told()] == [StoreDegraded, StoreRecovered]
 
 
 async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
     store = scripted(FULL, has_inline=True)
     async with committing(store, clock) as desk:
-        desk.keep(Delete(1))
+        desk.keep(DeleteJob(1))
         await degraded(desk, store)
         with pytest.raises(type(FULL)):
-            await desk.committer.write(Delete(2))
+            await desk.committer.write(DeleteJob(2))
         assert store.inlined == []

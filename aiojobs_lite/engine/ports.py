@@ -1,0 +1,159 @@
+"""The protocols by which the parts of the engine know each other: a part imports these, never another part."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol, TypeVar
+
+from aiojobs_lite.errors import StoreError
+from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, Unit, Write
+from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.stores.base import Applied
+
+A = TypeVar("A")
+
+Done = Callable[[Unit, bool, StoreError | None], None]
+"""Called once for a unit of the engine's own that was kept: the unit; whether it was applied, that is whether the
+attempt that its first write is about was still held; why it cannot be saved at all, else None."""
+
+
+class Part(Protocol):
+    """A part with work of its own."""
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+
+
+class Reads(Protocol):
+    """Answers queries: the store."""
+
+    async def ask(self, query: Query[A]) -> A:
+        """See `Store.ask`."""
+
+
+class Commits(Protocol):
+    """Makes writes durable: the committer."""
+
+    async def write(self, write: Write[A]) -> A:
+        """Makes one write of a caller durable; returns its answer."""
+
+    def keep(self, unit: Unit, done: Done) -> None:
+        """Takes a unit of the engine's own, which is repeated until it is saved."""
+
+    def wake(self) -> None:
+        """Has the committer ask for a claim."""
+
+    async def settle(self) -> None:
+        """Returns when every transaction that is in flight now has been answered."""
+
+
+class Claims(Protocol):
+    """Says what to claim: the dispatcher."""
+
+    def next_claim(self, *, inserting: bool) -> Claim | None:
+        """The claim to go with the next transaction, or None."""
+
+    def committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
+        """Takes what a transaction did, and the answer to the claim that went with it."""
+
+
+class Slots(Protocol):
+    """Counts what runs: the dispatcher."""
+
+    def released(self, job_type: str) -> None:
+        """An attempt ended; its end is still to be saved."""
+
+
+class AttemptStarter(Protocol):
+    """Runs what was claimed: the executor."""
+
+    def start(self, jobs: Sequence[Claimed]) -> None:
+        """Starts attempts; they are registered when this returns."""
+
+    def give_back(self, jobs: Sequence[Claimed]) -> None:
+        """Ends attempts as interrupted that nothing was done for."""
+
+
+class AttemptStopper(Protocol):
+    """Stops what runs: the executor."""
+
+    @property
+    def running(self) -> int:
+        """How many attempts run."""
+
+    def stop(self, job_id: int, why: Stop) -> bool:
+        """Asks one attempt to end; returns whether it runs in this runner."""
+
+
+class EndRecorder(Protocol):
+    """Saves how attempts ended: the recorder."""
+
+    def record(self, end: End) -> None:
+        """Saves the end of an attempt of this runner."""
+
+    async def record_lost(self, end: End) -> bool:
+        """Saves the end of an attempt that no runner runs any more; returns whether it was still held."""
+
+
+class RunningAttempts(Protocol):
+    """Knows the attempts of this runner."""
+
+    def watch_held(self) -> Collection[int]:
+        """The jobs that run or whose end is still to be saved; those that start from now on are added to it."""
+
+    def saved(self, job_id: int) -> float:
+        """Forgets an end that was to be saved; returns how many seconds its attempt took."""
+
+    def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
+        """The job type whose attempt a task is, if it is one. May be called on any thread."""
+
+
+class Rechecks(Protocol):
+    """Notifies callers that await jobs: the waiters."""
+
+    async def recheck(self, store: Reads) -> None:
+        """Reads the awaited jobs, and notifies the callers of those that are finished."""
+
+
+class EndListener(Protocol):
+    """Is notified of each end that was committed."""
+
+    def attempt_ended(self, end: End) -> None:
+        """The end of an attempt is durable."""
+
+
+class ChangeListener(Protocol):
+    """Knows something of the store that may be out of date."""
+
+    def look_again(self) -> None:
+        """Anything may have changed."""
+
+
+class ClockListener(Protocol):
+    """Waits for instants of the wall clock."""
+
+    def clock_jumped(self) -> None:
+        """The wall clock was moved."""
+
+
+class IdleListener(Protocol):
+    """Waits until nothing is left to do."""
+
+    def went_idle(self) -> None:
+        """The committer has nothing to write."""
+
+
+class SignalListener(Protocol):
+    """Is notified of signals to the process, on the event loop."""
+
+    def signalled(self, name: str, *, is_impatient: bool) -> None:
+        """A signal came.
+
+        Args:
+            name: Such as `SIGTERM`.
+            is_impatient: Whether it is a SIGINT that was not the first signal.
+        """

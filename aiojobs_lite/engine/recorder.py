@@ -1,0 +1,104 @@
+"""Saves how attempts ended, and then notifies: the attempts of this runner and lost ones go the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from aiojobs_lite.engine.end_facts import publish_end
+from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, RunningAttempts
+from aiojobs_lite.errors import StoreError
+from aiojobs_lite.model.ends import Complete, End
+from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import EndRefused
+from aiojobs_lite.telemetry.meters import Metrics
+
+_log = logging.getLogger("aiojobs_lite.engine")
+
+
+class Recorder:
+    """Saves ends. Listeners, telemetry and metrics learn of an end when it is durable, never before.
+
+    Args:
+        commits: Makes the ends durable.
+        attempts: Knows the attempts of this runner whose end is still to be saved.
+        bus: Gets a fact for each end.
+        metrics: Counts ends.
+        listeners: Notified of each end.
+        refusals: Looks again when an end was refused: another owner has changed something.
+    """
+
+    def __init__(
+        self,
+        *,
+        commits: Commits,
+        attempts: RunningAttempts,
+        bus: Bus,
+        metrics: Metrics,
+        listeners: Sequence[EndListener],
+        refusals: ChangeListener,
+    ) -> None:
+        self._commits = commits
+        self._attempts = attempts
+        self._bus = bus
+        self._metrics = metrics
+        self._listeners = tuple(listeners)
+        self._refusals = refusals
+        self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
+        self._when_saved = self._saved  # one object for all
+
+    def record(self, end: End) -> None:
+        """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
+        self._commits.keep((end,), self._when_saved)
+
+    async def record_lost(self, end: End) -> bool:
+        """Saves the end of an attempt that no runner runs any more.
+
+        Returns:
+            Whether it was still held. One that cannot be saved at all is logged, and was not.
+        """
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._lost[end.id, end.attempt, end.owner] = answer
+        self._commits.keep((end,), self._when_saved)
+        return await answer
+
+    def _saved(self, unit: Unit, is_held: bool, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
+        end: End = unit[0]  # type: ignore[assignment]  # as it was kept
+        if error is not None:
+            bare = _without_details(end, error)
+            if bare != end:
+                self._commits.keep((bare,), self._when_saved)
+                return
+            _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
+        lost = self._lost.pop((end.id, end.attempt, end.owner), None) if self._lost else None
+        if lost is None:
+            self._saved_own(end, is_held=is_held, is_refused=not is_held and error is None)
+        elif is_held:
+            self._notify(end, 0.0)
+        if lost is not None and not lost.done():
+            lost.set_result(is_held)
+
+    def _saved_own(self, end: End, *, is_held: bool, is_refused: bool) -> None:
+        duration = self._attempts.saved(end.id)
+        if is_held:
+            self._metrics.ended(end.type, duration, succeeded=type(end) is Complete)
+            self._notify(end, duration)
+        elif is_refused:
+            self._metrics.refused_ends += 1
+            self._refusals.look_again()
+            self._bus.publish(EndRefused(end.id, end.type, end.attempt))
+
+    def _notify(self, end: End, duration: float) -> None:
+        for listener in self._listeners:
+            listener.attempt_ended(end)
+        publish_end(self._bus, end, duration)
+
+
+def _without_details(end: End, error: StoreError) -> End:
+    """The same end without what the store may be unable to take (text that is no Unicode, say)."""
+    why = f"its end could not be stored: {type(error).__name__}"
+    if isinstance(end, Complete):
+        return end._replace(result=None, note=why)
+    return end._replace(failure=None, reason=why)

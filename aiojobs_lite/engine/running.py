@@ -1,0 +1,177 @@
+"""The attempts that run in this runner, and those whose end is still to be saved."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aiojobs_lite.clock import Timer
+from aiojobs_lite.engine.failures import stack_of
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.policy.settle import Stop
+
+
+class Running:
+    """One attempt that runs.
+
+    Attributes:
+        claimed: What was claimed.
+        job_type: Its type.
+        started: When its handler's time began, by `time.perf_counter`.
+        stopped: Why it was asked to stop, or None.
+        stopping: The same for a handler that is no coroutine; None for one that is.
+        is_stuck: Whether it goes on although it was asked to stop a while ago.
+        is_cancel_requested: Whether a cancel was asked for.
+        timers: Its timers that may still ring, or None.
+        thread_id: The thread in which it runs, while it does.
+        task: Its task, when it has one.
+        is_entered: Whether its task has come to its first step.
+    """
+
+    __slots__ = (
+        "claimed",
+        "is_cancel_requested",
+        "is_entered",
+        "is_stuck",
+        "job_type",
+        "started",
+        "stopped",
+        "stopping",
+        "task",
+        "thread_id",
+        "timers",
+    )
+
+    def __init__(self, claimed: Claimed, job_type: JobType[..., Any]) -> None:
+        self.claimed = claimed
+        self.job_type = job_type
+        self.started = time.perf_counter()
+        self.stopped: Stop | None = None
+        self.stopping: threading.Event | None = None if job_type.mode == "async" else threading.Event()
+        self.is_stuck = False
+        self.is_cancel_requested = False
+        self.timers: list[Timer] | None = None
+        self.thread_id: int | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.is_entered = False
+
+    def add_timer(self, timer: Timer) -> None:
+        """Takes a timer that is called off when the attempt ends."""
+        if self.timers is None:
+            self.timers = []
+        self.timers.append(timer)
+
+    def call_off_timers(self) -> None:
+        """Calls all timers off."""
+        for timer in self.timers or ():
+            timer.cancel()
+        self.timers = None
+
+    def stack(self) -> str:
+        """Where the handler is, for a person."""
+        if self.job_type.mode == "thread":
+            frame = sys._current_frames().get(self.thread_id or 0)  # noqa: SLF001  # the documented way
+            return "".join(traceback.format_stack(frame)) if frame else "(its thread has not started)"
+        return stack_of(self.task.get_coro() if self.task else None)
+
+
+class AttemptRegister:
+    """All attempts of this runner, by job: those that run, and those whose end is still to be saved.
+
+    Attributes:
+        is_left: Whether the runner was left: what still runs is not recorded any more.
+    """
+
+    def __init__(self) -> None:
+        self.is_left = False
+        self._running: dict[int, Running] = {}
+        self._saving: dict[int, float] = {}  # how many seconds the attempt took
+        self._held: set[int] = set()
+        self._ended = asyncio.Event()
+        self._when_empty: Callable[[], None] | None = None
+
+    @property
+    def running(self) -> int:
+        """How many attempts run."""
+        return len(self._running)
+
+    @property
+    def stuck(self) -> int:
+        """How many of them were asked to stop and go on."""
+        return sum(run.is_stuck for run in self._running.values())
+
+    def __iter__(self) -> Iterator[Running]:
+        """The attempts that run now."""
+        return iter(tuple(self._running.values()))
+
+    def find(self, job_id: int) -> Running | None:
+        """The running attempt of a job, or None."""
+        return self._running.get(job_id)
+
+    def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
+        """The job type whose attempt a task is, if it is one. May be called on any thread."""
+        running = list(self._running.values()) if task else []
+        return next((run.job_type.name for run in running if run.task is task), None)
+
+    def watch_held(self) -> set[int]:
+        """The jobs that run or whose end is still to be saved; those that start from now on are added to it, until the
+        next call.
+        """
+        self._held = {*self._running, *self._saving}
+        return self._held
+
+    def add(self, run: Running) -> None:
+        """An attempt is about to run."""
+        self._running[run.claimed.id] = run
+        self._held.add(run.claimed.id)
+
+    def ended(self, run: Running) -> None:
+        """An attempt runs no more; its end is to be saved."""
+        self._remove(run)
+        self._saving[run.claimed.id] = time.perf_counter() - run.started
+        if not self._running:
+            self._ended.set()
+
+    def saved(self, job_id: int) -> float:
+        """Forgets an end that was to be saved; returns how many seconds its attempt took."""
+        return self._saving.pop(job_id, 0.0)
+
+    async def wait_until_done(self) -> None:
+        """Returns when nothing runs any more."""
+        while self._running:
+            self._ended.clear()
+            await self._ended.wait()
+
+    def leave(self) -> None:
+        """Gives up on what still runs: its end is not recorded. May be called twice."""
+        self.is_left = True
+        for run in self._running.values():
+            run.call_off_timers()
+            if run.job_type.mode == "async" and run.task:  # asyncio.run waits for every task that it knows
+                asyncio._unregister_task(run.task)  # noqa: SLF001  # documented, for tasks that end in their own way
+
+    def forget(self, run: Running) -> None:
+        """An attempt that was left has ended."""
+        self._remove(run)
+        if not self._running and self._when_empty is not None:
+            self._when_empty()
+
+    def when_empty(self, call: Callable[[], None]) -> None:
+        """Calls back when nothing runs any more: at once, or when the last of the attempts that were left has ended."""
+        if self._running:
+            self._when_empty = call
+        else:
+            call()
+
+    def _remove(self, run: Running) -> None:
+        """Takes an attempt off the list, unless another one of its job stands there: this one was taken from the runner
+        while it ran, and the next one came to the same runner.
+        """
+        if self._running.get(run.claimed.id) is run:
+            del self._running[run.claimed.id]

@@ -1,0 +1,61 @@
+"""Checks of what users give as options: each returns the value to work with, or raises `InvalidOption`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.model.job import PRIORITIES
+
+
+def check_whole(option: str, value: object, most: int) -> int:
+    """A whole number from 1 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidOption(option, value, f"a whole number from 1 to {most:,}")
+    return value
+
+
+def check_flag(option: str, value: object) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise InvalidOption(option, value, "True or False")
+    return value
+
+
+def check_text(option: str, value: object, longest: int) -> str:
+    """Text of 1 to `longest` printable characters."""
+    if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
+        raise InvalidOption(option, value, f"1 to {longest:,} printable characters")
+    return value
+
+
+def check_choice(option: str, value: object, choices: Collection[str]) -> str:
+    """One of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidOption(option, value, " or ".join(map(repr, choices)))
+    return value
+
+
+def check_priority(option: str, value: object) -> int:
+    """A priority by its name; returns what is stored of it."""
+    return PRIORITIES[check_choice(option, value, PRIORITIES)]
+
+
+def check_aware(option: str, value: object) -> datetime:
+    """An aware datetime, within the calendar of UTC."""
+    try:
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            value.astimezone(UTC)
+            return value
+    except OverflowError:  # in UTC it would lie outside of the calendar
+        pass
+    raise InvalidOption(option, value, "an aware datetime, such as datetime.now(UTC)")
+
+
+def check_exceptions(option: str, value: object) -> tuple[type[BaseException], ...]:
+    """An exception class, or a tuple of them; returns a tuple."""
+    kinds = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise InvalidOption(option, value, "an exception class, or a tuple of them")
+    return kinds

@@ -1,0 +1,151 @@
+"""Types as pydantic stores them as JSON, and what JSON cannot hold: secrets, infinity, types of no schema."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+from pydantic import (
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema
+
+from aiojobs_lite.errors import InvalidJobType
+
+_ASTERISKS: Final = '"**********"'  # how pydantic writes a secret
+_ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
+
+
+def make_adapter(
+    job_type: str,
+    what: str,
+    make: Callable[[], TypeAdapter[Any]],
+    advice: str = "",
+    *,
+    mode: Literal["validation", "serialization"],
+) -> TypeAdapter[Any]:
+    """Makes an adapter, if JSON can hold all that it takes.
+
+    Args:
+        job_type: The name of the job type, for errors.
+        what: What the adapter is for, for errors.
+        make: Makes it.
+        advice: What else the user may do.
+        mode: Whether it is for what comes in or for what goes out.
+
+    Raises:
+        InvalidJobType: If JSON cannot hold it.
+    """
+    try:
+        adapter = make()
+        adapter.json_schema(mode=mode, schema_generator=_Quiet)
+    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
+        first = str(error).splitlines()[0].partition(". Set ")[0].rstrip(".")
+        problem = f"{what} has a type that cannot be stored as JSON: {first}. Use a type that pydantic knows{advice}"
+        raise InvalidJobType(job_type, problem) from error
+    secret = _find_secret(adapter.core_schema, "")
+    if secret is not None:
+        what += f" ({secret})" if secret else ""
+        problem = f"{what} has a secret type, which would be stored as asterisks. Use a key to look it up{advice}"
+        raise InvalidJobType(job_type, problem)
+    return adapter
+
+
+def list_problems(error: ValidationError, whole: str = "arguments") -> list[tuple[str, str]]:
+    """Lists path (`whole`: of all of it) and message of each fault; never the values, which may be secret."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        (
+            ".".join(map(str, fault["loc"])) or whole,
+            "Input has none of the expected tags" if fault["type"] == "union_tag_invalid" else fault["msg"],
+        )
+        for fault in found
+    ]
+
+
+def explain(error: Exception) -> str:
+    """Says why pydantic cannot write a value, without the value."""
+    first, *more = str(error).splitlines() or [""]
+    if more and first.startswith("Pydantic serializer warnings"):
+        return "another type was expected"
+    return _ERROR_OF_USERS_CODE.sub(r"\1", first)
+
+
+def find_number_without_json(adapter: TypeAdapter[Any], value: object, stored: str) -> str | None:
+    """Finds a number that JSON does not have, for which pydantic wrote something else; returns its dotted path."""
+    if "null" not in stored and "NaN" not in stored and "Infinity" not in stored:
+        return None
+    return _first(_is_not_finite, _plain(adapter, value))
+
+
+def find_asterisks(adapter: TypeAdapter[Any], value: object, stored: str) -> str | None:
+    """Finds a secret that no annotation shows, for which pydantic wrote asterisks; returns its dotted path."""
+    return _first(_is_secret, _plain(adapter, value)) if _ASTERISKS in stored else None
+
+
+class _Quiet(GenerateJsonSchema):
+    """Says nothing of defaults that JSON cannot hold: they are left to the handler."""
+
+    ignored_warning_kinds = GenerateJsonSchema.ignored_warning_kinds | {"non-serializable-default"}
+
+
+def _find_secret(schema: Any, path: str) -> str | None:
+    """The dotted path of a field that pydantic would write as asterisks, or None."""
+    if isinstance(schema, dict):
+        kind = schema.get("cls")
+        if isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes):
+            return path
+        if getattr(schema.get("function"), "__name__", "") == "_serialize_secret":  # Secret[T] has no class of its own
+            return path
+        if schema.get("type") == "dataclass-field":
+            path = f"{path}.{schema['name']}".lstrip(".")
+        fields = schema.get("fields")
+        named = fields.items() if isinstance(fields, dict) else ()
+        parts = [(path, part) for key, part in schema.items() if key != "fields" or not named]
+        parts += [(f"{path}.{name}".lstrip("."), field) for name, field in named]
+    elif isinstance(schema, list | tuple):
+        parts = [(path, part) for part in schema]
+    else:
+        return None
+    found = (_find_secret(part, where) for where, part in parts)
+    return next((one for one in found if one is not None), None)
+
+
+def _is_not_finite(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, Secret | SecretStr | SecretBytes)
+
+
+def _first(is_bad: Callable[[object], bool], value: Any, path: str = "") -> str | None:
+    """The dotted path of the first bad value, or None."""
+    if is_bad(value):
+        return path or "value"
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list | tuple | set | frozenset | deque):
+        parts = enumerate(value)  # type: ignore[assignment]  # pairs, both
+    else:
+        return None
+    found = (_first(is_bad, part, f"{path}.{key}".lstrip(".")) for key, part in parts)
+    return next((one for one in found if one is not None), None)
+
+
+def _plain(adapter: TypeAdapter[Any], value: object) -> Any:
+    """A value in plain containers, its floats as they are."""
+    try:
+        return adapter.serializer.to_python(value, warnings=False)
+    except TypeError:  # a set of models, which would be a set of dicts
+        return adapter.serializer.to_python(value, mode="json", warnings=False)

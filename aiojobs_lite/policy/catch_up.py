@@ -1,0 +1,68 @@
+"""Which ticks of a schedule run: those on time, and those that were missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from aiojobs_lite.clock import MICROSECONDS, to_datetime, to_micros
+from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.model.schedules import SetSchedule
+
+CatchUp = Literal["latest", "skip", "all"]
+Overlap = Literal["skip", "queue"]
+
+_LATEST_MAY_BE_S: Final = 86400.0  # late that a missed tick is still run by catch_up="latest"
+_ON_TIME_S: Final = 60.0  # late that a tick does not count as missed
+_MOST_CAUGHT_UP: Final = 100  # ticks of catch_up="all"; the oldest beyond them are dropped
+_MOST_COUNTED: Final = 1000  # ticks that were missed; those beyond them are not counted
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a job type runs by the clock, and what becomes of ticks that cannot run on time.
+
+    Attributes:
+        name: Its stable name, that of the job type, which takes no arguments.
+        cron: When.
+        catch_up: What becomes of ticks that were missed: `latest`, `skip` or `all`.
+        overlap: What becomes of a tick whose predecessor's job is not finished: `skip` or `queue`.
+    """
+
+    name: str
+    cron: CronSchedule
+    catch_up: CatchUp = "latest"
+    overlap: Overlap = "skip"
+
+    def first(self, now: int) -> SetSchedule:
+        """The write that stores it; a new one never fires for the past."""
+        return SetSchedule(self.name, self.cron.expression, self.cron.tz, self.next_after(now))
+
+    def next_after(self, now: int) -> int:
+        """The next tick after an instant, both in microseconds."""
+        return to_micros(self.cron.next_after(to_datetime(now)))
+
+    def due(self, stored: int, now: int) -> list[int]:
+        """The ticks to run now, oldest first, given the stored next tick; it is due.
+
+        The latest is always among them, so that the store learns of it; `runs` says whether it makes a job.
+        """
+        most = _MOST_CAUGHT_UP if self.catch_up == "all" else 1
+        start = to_datetime(stored - 1)
+        return [to_micros(tick) for tick in self.cron.latest_between(start, to_datetime(now), most)]
+
+    def missed(self, stored: int, first: int) -> int:
+        """How many ticks there are from the stored one to the first that is dealt with, counted up to 1,000."""
+        if stored >= first:
+            return 0
+        return len(self.cron.latest_between(to_datetime(stored - 1), to_datetime(first - 1), _MOST_COUNTED))
+
+    def runs(self, tick: int, now: int) -> bool:
+        """Whether a tick that is so late still makes a job."""
+        late = (now - tick) / MICROSECONDS
+        return self.catch_up == "all" or late <= (_LATEST_MAY_BE_S if self.catch_up == "latest" else _ON_TIME_S)
+
+    def skips_overlap(self, ticks: Sequence[int]) -> bool:
+        """Whether each of these ticks, which are due together, waits for the job of the one before to be finished."""
+        return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)

@@ -1,0 +1,122 @@
+"""Whether the engine of a runner can be used: when, and from which event loop, thread and process."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.errors import RunnerClosed, RunnerNotStarted, StoreUnavailable, WrongEventLoop
+
+T = TypeVar("T")
+_LOOP_CHECK_S: Final = 0.5  # between the checks of a waiting thread whether the loop is still there
+
+
+class EngineAccess:
+    """The way to the engine of one runner.
+
+    The engine belongs to the event loop on which it was started; other threads of the process may hand work to it.
+    """
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._is_started = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the runner is started and not yet closed."""
+        return self._is_started
+
+    def open(self, engine: Engine) -> None:
+        """Lets callers use this engine, from the running event loop on."""
+        self._engine, self._is_started = engine, True
+        self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+
+    def close(self) -> None:
+        """Lets no caller use the engine any more; its stats stay."""
+        self._is_started = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for a caller on its event loop.
+
+        Raises:
+            RunnerNotStarted: If the runner was never started.
+            RunnerClosed: If it is closed.
+            WrongEventLoop: If the caller is on another loop, thread or process.
+        """
+        if self._is_started and _running_loop() is self._loop and self._engine is not None:
+            return self._engine  # a forked process has another loop, or none
+        self._check_usable()
+        raise WrongEventLoop(
+            "the runner belongs to the event loop in which it was started, and this is another one or none. "
+            "Use enqueue_threadsafe from a thread, or a runner for each loop."
+        )
+
+    @property
+    def latest_engine(self) -> Engine:
+        """The engine, also when it is closed, for a caller that only reads what it keeps in memory.
+
+        Raises:
+            RunnerNotStarted: If the runner was never started.
+        """
+        if self._engine is None:
+            raise RunnerNotStarted
+        return self._engine
+
+    def check_thread(self) -> None:
+        """Checks that the caller is on a thread that may hand work to the engine, and wait for it.
+
+        Raises:
+            RunnerNotStarted: If the runner was never started.
+            RunnerClosed: If it is closed.
+            WrongEventLoop: If the caller is on an event loop, which it would block, or in a forked process.
+        """
+        loop = self._check_usable()
+        running = _running_loop()
+        if running is not None:
+            problem = "from its own event loop, which it would block" if running is loop else "inside an event loop"
+            raise WrongEventLoop(f"enqueue_threadsafe was called {problem}. Use `await runner.enqueue(...)`.")
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the engine's event loop and waits for it on this thread, as long as that loop exists.
+
+        Raises:
+            RunnerClosed: If the loop ended before.
+            StoreUnavailable: If it ended meanwhile.
+        """
+        loop = self._check_usable()
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, loop)
+        except RuntimeError:  # it is closed
+            work.close()
+            raise RunnerClosed from None
+        while True:
+            try:
+                return future.result(_LOOP_CHECK_S)
+            except concurrent.futures.CancelledError:
+                raise StoreUnavailable("CLOSED", "its event loop ended meanwhile: it may be there or not") from None
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    raise
+                if loop.is_closed():
+                    raise RunnerClosed from None
+
+    def _check_usable(self) -> asyncio.AbstractEventLoop:
+        if not self._is_started or self._loop is None:
+            raise RunnerNotStarted if self._engine is None else RunnerClosed
+        if os.getpid() != self._pid:
+            raise WrongEventLoop("this process was forked from the one that started the runner. Start one of its own.")
+        return self._loop
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

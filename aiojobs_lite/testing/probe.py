@@ -1,0 +1,135 @@
+"""A look into a running runner, for the tests of the library itself."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import TypeVar
+
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.engine.lifecycle import Parts
+from aiojobs_lite.engine.running import Running
+from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.writes import Write
+from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.stores.base import Store
+
+A = TypeVar("A")
+
+
+class Probe:
+    """Reads and steers the inside of a runner, from the event loop on which it was started.
+
+    It is the only thing that reaches into private parts, so that these may change without the tests. Applications have
+    no use for it, and no promise holds for it.
+
+    Args:
+        runner: The runner; it may be started later, and again.
+    """
+
+    def __init__(self, runner: JobRunner) -> None:
+        self._runner = runner
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the runner is started and not yet closed."""
+        return self._access.is_started
+
+    @property
+    def owner(self) -> str:
+        """The id under which it claims."""
+        return self.engine._lifecycle._owner
+
+    @property
+    def store(self) -> Store:
+        """Its store."""
+        return self.engine._store
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it drains, or is closed."""
+        return self.engine.is_draining
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether nothing is left to be written: no write waits, and no transaction is in flight."""
+        return self._parts.committer.is_idle
+
+    @property
+    def held_back(self) -> frozenset[str]:
+        """The types that a limit over all owners, or a pause, keeps it from claiming."""
+        return frozenset(self._parts.dispatcher._held_back)
+
+    @property
+    def callers(self) -> int:
+        """How many callers await jobs."""
+        return len(self.engine.waiters)
+
+    @property
+    def next_ticks(self) -> Mapping[str, int]:
+        """The next instant of each schedule, in microseconds."""
+        return dict(self._parts.ticker._next)
+
+    @property
+    def main_task(self) -> asyncio.Task[None]:
+        """The task that the runner lives in."""
+        task = self.engine._lifecycle._task
+        assert task is not None, "the runner was never started"  # noqa: S101  # for tests only
+        return task
+
+    def attempt(self, job_id: int) -> Running | None:
+        """The attempt of a job that runs in this runner, or None."""
+        return self._parts.attempts.find(job_id)
+
+    def stop(self, job_id: int, why: Stop) -> bool:
+        """Stops the attempt of a job; returns whether one ran."""
+        return self._parts.executor.stop(job_id, why)
+
+    def drain(self, why: str = "test") -> None:
+        """Begins the drain, as a signal does."""
+        self.engine.drain(why)
+
+    async def rescue(self) -> None:
+        """Gives back the jobs of dead owners now, as is done every two seconds."""
+        await self._parts.janitor.rescue()
+
+    async def prune(self) -> None:
+        """Deletes old finished jobs now, as is done once a minute."""
+        await self._parts.janitor.prune()
+
+    async def write(self, write: Write[A]) -> A:
+        """Makes a write durable, past the runner's own methods."""
+        return await self.engine.write(write)
+
+    async def ask(self, query: Query[A]) -> A:
+        """Asks the store."""
+        return await self.engine.ask(query)
+
+    @property
+    def engine(self) -> Engine:
+        """Its engine, also when the runner is closed."""
+        return self._access.latest_engine
+
+    @property
+    def _access(self) -> EngineAccess:
+        return self._runner._access
+
+    @property
+    def _parts(self) -> Parts:
+        return self.engine._lifecycle._parts
+
+
+def claimed_of(ctx: JobContext) -> Claimed:
+    """What was claimed for the attempt of a context, with its owner and counters."""
+    return ctx._claimed
+
+
+def stopping_of(ctx: JobContext) -> threading.Event:
+    """The event that is set when an attempt in a thread is to stop, to wait for instead of reading `ctx.stopping`."""
+    assert ctx._stopping is not None, "only the attempt of a plain `def` handler has one"  # noqa: S101  # for tests only
+    return ctx._stopping

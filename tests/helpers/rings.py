@@ -1,0 +1,67 @@
+"""Two rings of tests. `python -m pytest` runs the first, which takes about a minute; `-m slow` runs the second.
+
+- `@slow`: the test belongs to the second ring alone.
+- `@deep`: it runs in both: a part of its cases in the first, all of them in the second. `depth` says how many. Every
+  test by hypothesis is one of these.
+- `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+
+T = TypeVar("T")
+EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
+
+slow = pytest.mark.slow
+deep = pytest.mark.deep
+
+
+class _Run:
+    """What this run of pytest is to do.
+
+    Attributes:
+        is_deep: Whether the second ring takes part.
+    """
+
+    is_deep = False
+
+
+_RUN = _Run()
+
+
+def begin(mark_expression: str) -> None:
+    """Notes which rings are run, by pytest's `-m`; to be called before tests are imported."""
+    _RUN.is_deep = "not slow" not in mark_expression
+    settings.register_profile("first", deadline=None, max_examples=EXAMPLES)  # a timed test fails on a busy machine
+    settings.register_profile("second", deadline=None)
+    settings.load_profile(depth("first", "second"))
+
+
+def sort(items: Iterable[pytest.Item]) -> None:
+    """Puts what runs in both rings into the one that is run."""
+    for item in items if _RUN.is_deep else ():
+        by_hypothesis = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if by_hypothesis or item.get_closest_marker("deep"):
+            item.add_marker(slow)
+
+
+def depth(first: T, second: T) -> T:
+    """One value for the first ring, another for the second."""
+    return second if _RUN.is_deep else first
+
+
+def first_of(count: int, values: Iterable[T]) -> list[Any]:
+    """Values for `pytest.mark.parametrize`; all but `count` of them, evenly spread, belong to the second ring."""
+    listed = list(values)
+    chosen = {round(number * len(listed) / count) for number in range(count)}
+    return [value if at in chosen else _slow(value) for at, value in enumerate(listed)]
+
+
+def _slow(value: Any) -> Any:
+    arguments = value if isinstance(value, tuple) else (value,)
+    return pytest.param(*arguments, marks=slow)

@@ -1,0 +1,108 @@
+"""The facts: their table and their log lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+import string
+from datetime import UTC, datetime
+
+import pytest
+
+from aiojobs_lite.telemetry import facts
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import (
+    AttemptFailed,
+    AttemptStuck,
+    Fact,
+    JobBecameCancelled,
+    JobCompleted,
+    JobEnqueued,
+    TickFired,
+)
+
+KINDS: list[type[Fact]] = [
+    kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind is not Fact
+]
+NOON = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
+EXAMPLES = {"int": 7, "str": "text", "float": 1.23456, "datetime": NOON}
+
+
+def example(kind: type[Fact]) -> Fact:
+    """A fact of a kind, with a value of the right type in each field."""
+    return kind(*(EXAMPLES[str(field.type)] for field in dataclasses.fields(kind)))
+
+
+def test_the_table_names_exactly_the_facts_with_their_levels() -> None:
+    assert facts.__doc__ is not None
+    rows = re.findall(r"^\| (`.*?) \| (\w+) \| (.+) \|$", facts.__doc__, re.MULTILINE)
+    named = {name: level for names, level, _ in rows for name in re.findall(r"`(\w+)`", names)}
+    assert named == {kind.__name__: logging.getLevelName(kind.level).lower() for kind in KINDS}
+    assert len(KINDS) == len(set(named)) >= 20
+    assert all(when for _, _, when in rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_fact_says_something_of_its_own_with_all_it_needs(kind: type[Fact]) -> None:
+    named = {name for _, name, _, _ in string.Formatter().parse(kind.text) if name}
+    assert named
+    assert named == {field.name for field in dataclasses.fields(kind)}
+    assert kind.part in facts.PARTS
+    assert [other for other in KINDS if other.text == kind.text] == [kind]
+    assert kind.__doc__
+    assert "(" not in kind.__doc__.splitlines()[0]  # not the one that dataclass makes up
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fact_cannot_be_changed_and_is_equal_by_its_fields(kind: type[Fact]) -> None:
+    fact = example(kind)
+    assert fact == example(kind)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(fact, dataclasses.fields(kind)[0].name, None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fact_makes_one_record_with_its_text_and_its_fields(
+    kind: type[Fact], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "aiojobs_lite")
+    fact = example(kind)
+    Bus().publish(fact)
+    (record,) = caplog.records
+    assert record.name == f"aiojobs_lite.{kind.part}"
+    assert record.levelno == kind.level
+    assert record.getMessage() == str(fact)
+    assert record.getMessage().strip() == record.getMessage() != ""
+    assert not re.search(r"[{}]", record.getMessage())
+    extra = vars(record)
+    assert extra["fact"] == kind.__name__
+    for field in dataclasses.fields(kind):
+        name = f"job_{field.name}" if field.name in {"type", "reason"} else field.name
+        assert extra[name] == getattr(fact, field.name)
+    ours = {
+        f"job_{field.name}" if field.name in {"type", "reason"} else field.name for field in dataclasses.fields(kind)
+    }
+    assert not ours & set(vars(logging.makeLogRecord({})))  # logging keeps these names to itself
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        (JobEnqueued(7, "email"), "enqueued: email job 7"),
+        (JobCompleted(7, "email", 2, 0.12345, ""), "completed: email job 7 attempt 2 in 0.123 s"),
+        (JobCompleted(7, "email", 2, 0.1, "not kept"), "completed: email job 7 attempt 2 in 0.100 s not kept"),
+        (
+            AttemptFailed(7, "email", 2, "timed_out", "ValueError: {x}", NOON),
+            "failed: email job 7 attempt 2 (timed_out): ValueError: {x}; again at 12:30:15",
+        ),
+        (JobBecameCancelled(7, "a{b}c", "100%s"), "cancelled: a{b}c job 7 (100%s)"),
+        (TickFired("daily", NOON, 7), "tick: daily at 2026-03-01 12:30:15+00:00 made job 7"),
+        (
+            AttemptStuck(7, "email", 1, "timeout", "  File x\n"),
+            "stuck: email job 7 attempt 1 was stopped (timeout) and runs on\n  File x",
+        ),
+    ],
+)
+def test_the_text_of_a_fact_is_for_people(fact: Fact, text: str) -> None:
+    assert str(fact) == text
