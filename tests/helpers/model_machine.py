@@ -321,8 +321,4 @@ def _is_claim_of(owner: str, write: Write[Any]) -> bool:
 def depth(examples: int, steps_each: int) -> settings:
     """How long the machine runs."""
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    from hypothesis import Phase
-
-    return settings(
-        phases=[Phase.generate], max_examples=examples, stateful_step_count=steps_each, suppress_health_check=slow
-    )
+    return settings(max_examples=examples, stateful_step_count=steps_each, suppress_health_check=slow)
