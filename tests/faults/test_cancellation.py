@@ -20,12 +20,13 @@ from aiojobs_lite.errors import JobNotAllowed
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers import stores as rows
 from tests.helpers.cancelling import WAYS, Call, at_every_moment, nothing_left
-from tests.helpers.engine import faulty, turns
+from tests.helpers.engine import turns
 from tests.helpers.fault_store import FULL, Fault, FaultStore
 from tests.helpers.rings import depth, first_of
 from tests.helpers.waiting import PATIENCE, until
@@ -183,48 +184,55 @@ async def test_a_cancelled_start_leaves_nothing_and_the_next_one_finds_all(tmp_p
     check()
 
 
-@SOME_WAYS
-@pytest.mark.parametrize("state", ["idle", "running", "degraded"])
-async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, state: str
-) -> None:
-    entered = asyncio.Event()
-    runners: dict[int, JobRunner] = {}
-    stores: dict[int, FaultStore] = {}
-    monkeypatch.setattr(lifecycle, "_FLUSH_S", 0.02)  # it is in vain where the store cannot be written
+class Leaving:
+    """Runners to be left, one a moment, each on a database of its own: idle, running a job, or degraded beside one."""
 
-    @job
-    async def endless() -> None:
-        entered.set()
-        await asyncio.Event().wait()
+    def __init__(self, folder: Path, state: str) -> None:
+        self._folder, self._state = folder, state
+        self._entered = asyncio.Event()
+        self.runners: dict[int, JobRunner] = {}
 
-    def runner_on(moment: int, **options: Any) -> JobRunner:
-        store = stores[moment] = faulty(tmp_path / f"{moment}.db")
-        return JobRunner(store, jobs=[endless], drain_timeout=0.01, cancel_grace=1, **options)
+    def runner_on(self, moment: int, *faults: Fault, **options: Any) -> JobRunner:
+        @job
+        async def endless() -> None:
+            self._entered.set()
+            await asyncio.Event().wait()
 
-    async def prepare(moment: int) -> Call:
-        entered.clear()
-        runner = runners[moment] = runner_on(moment)
+        store = open_store(self._folder / f"{moment}.db", "normal")
+        faulty = FaultStore(store, *faults, has_inline=self._state != "degraded")
+        return JobRunner(faulty, jobs=[endless], drain_timeout=0.01, cancel_grace=1, **options)
+
+    async def prepare(self, moment: int) -> Call:
+        self._entered.clear()
+        is_degraded = False
+        full = Fault(error=FULL, when=lambda _units: is_degraded)
+        runner = self.runners[moment] = self.runner_on(moment, full)
         await runner.__aenter__()
-        if state != "idle":
-            await runner.enqueue(endless)
-            await entered.wait()
-        if state == "degraded":
-            stores[moment].faults = [Fault(error=FULL)]
+        if self._state != "idle":
+            await runner.enqueue("endless")
+            await self._entered.wait()
+        is_degraded = self._state == "degraded"
 
         async def leaves() -> None:
             await runner.__aexit__(None, None, None)
 
         return leaves
 
-    check = nothing_left()
-    async for moment, ending in at_every_moment(way, prepare, step=STEP):
-        if Probe(runners[moment]).is_started:  # cancelled before its first line
+
+@SOME_WAYS
+@pytest.mark.parametrize("state", ["idle", "running", "degraded"])
+async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, state: str
+) -> None:
+    monkeypatch.setattr(lifecycle, "_FLUSH_S", 0.02)  # it is in vain where the store cannot be written
+    leaving, check = Leaving(tmp_path, state), nothing_left()
+    async for moment, ending in at_every_moment(way, leaving.prepare, step=STEP):
+        if Probe(leaving.runners[moment]).is_started:  # cancelled before its first line
             assert (moment, ending.is_cancelled) == (0, True)
-            await runners[moment].__aexit__(None, None, None)
+            await leaving.runners[moment].__aexit__(None, None, None)
         check()
         assert owners(tmp_path / f"{moment}.db") == []
-        async with runner_on(moment, max_running=0) as looking:
+        async with leaving.runner_on(moment, max_running=0) as looking:
             found = [(one.status, one.attempts) for one in await looking.jobs.list()]
         spent = {0, 1} if state == "degraded" else {0}  # an end that could not be saved is taken for a lost one
         assert [status for status, _ in found] == [Status.PENDING] * (state != "idle")
