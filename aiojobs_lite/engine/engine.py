@@ -61,30 +61,24 @@ class Engine:
 
     Attributes:
         bus: As given.
+        attempts: What runs.
+        commits: What is to be written.
         waiters: The callers that await jobs.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
         write_all: See `Committer.write_all`.
     """
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        bus: Bus,
-        registry: Registry,
-        schedules: Sequence[Schedule],
-        deps: Mapping[Any, Any],
-        settings: Settings,
-    ) -> None:
-        owner, attempts = secrets.token_hex(8), AttemptRegister()
-        self.bus = bus
-        self.waiters = Waiters()
-        self._store, self._clock, self._registry, self._attempts = store, clock, registry, attempts
-        self._metrics = Metrics()
+        self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
+        deps: Mapping[Any, Any], settings: Settings,
+    ) -> None:  # fmt: skip
+        owner, self.bus = secrets.token_hex(8), bus
+        self._store, self._clock, self._registry = store, clock, registry
+        self.waiters, self._metrics = Waiters(), Metrics()
+        self.attempts = attempts = AttemptRegister()
         self._health = Health(bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
         recorder = Recorder(
             commits=committer, attempts=attempts, bus=bus, metrics=self._metrics,
@@ -95,19 +89,17 @@ class Engine:
             recorder=recorder, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         ticker = Ticker(
-            schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics
-        )
+            schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics,
+        )  # fmt: skip
         janitor = Janitor(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=attempts, commits=committer,
             recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
         )  # fmt: skip
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
         loop_monitor = LoopMonitor(bus=bus, metrics=self._metrics, attempts=attempts)
-        signals = Signals()
         parts = Parts(
-            committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=attempts,
-            ticker=ticker, janitor=janitor, waiters=self.waiters, signals=signals,
-            others=[watcher, clock_monitor, loop_monitor],
+            committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=attempts, ticker=ticker,
+            janitor=janitor, waiters=self.waiters, signals=Signals(), others=[watcher, clock_monitor, loop_monitor],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -115,11 +107,8 @@ class Engine:
         )  # fmt: skip
         self._dispatcher.connect(commits=committer, attempts=self._executor)
         self._health.connect(self._dispatcher, watcher)
-        committer.connect(idle=self._lifecycle)
         watcher.connect(attempts=self._executor)
-        signals.connect(listener=self._lifecycle)
-        self.write = committer.write
-        self.write_all = committer.write_all
+        self.write, self.write_all = committer.write, committer.write_all
 
     @property
     def is_draining(self) -> bool:
@@ -170,8 +159,8 @@ class Engine:
             self._store.counts(),
             limits=self._registry.limits,
             metrics=self._metrics,
-            running=self._attempts.running,
-            stuck=self._attempts.stuck,
+            running=self.attempts.running,
+            stuck=self.attempts.stuck,
             draining=self.is_draining,
             degraded=self._health.fault,
             now=self._clock.now(),

@@ -122,6 +122,8 @@ class Lifecycle:
         self._is_hurried = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        parts.committer.connect(idle=self)
+        parts.signals.connect(listener=self)
 
     @property
     def is_draining(self) -> bool:
