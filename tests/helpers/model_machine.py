@@ -318,7 +318,7 @@ def _is_claim_of(owner: str, write: Write[Any]) -> bool:
     return isinstance(write, Claim) and write.owner == owner
 
 
-def depth(examples: int, steps_each: int) -> settings:
+def length(examples: int, steps_each: int) -> settings:
     """How long the machine runs."""
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     return settings(max_examples=examples, stateful_step_count=steps_each, suppress_health_check=slow)

@@ -14,14 +14,15 @@ from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import conformance
+from tests.helpers.rings import slow
 
 globals().update(conformance.test_classes())
 
 
-@pytest.fixture(params=["memory", "inline", "thread", "full"])
+@pytest.fixture(params=["full", *(pytest.param(name, marks=slow) for name in ("memory", "inline", "thread"))])
 def make(request: pytest.FixtureRequest, database: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Store]:
-    """New stores, not open; those on the file share it. Small transactions are done inline, on the connection's
-    thread, or half and half.
+    """New stores, not open; those on the file share it. Small transactions are done half inline and half on the
+    connection's thread, wholly inline, or wholly on the thread.
     """
     if request.param == "thread":
         monkeypatch.setattr(InlinePolicy, "admit", lambda self, units, pending: False)

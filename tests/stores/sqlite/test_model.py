@@ -12,11 +12,13 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from aiojobs_lite.model.writes import CancelJob, Insert, Unit
+from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
-from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.databases import sound
-from tests.helpers.model_machine import StoreBesideModel, depth
+from tests.helpers.model_machine import StoreBesideModel, length
 from tests.helpers.model_twins import Twins, View
+from tests.helpers.rings import deep, depth
 from tests.helpers.stores import claim, new
 
 
@@ -66,13 +68,9 @@ class SqliteBesideModel(StoreBesideModel):
         self.folder.cleanup()
 
 
+@deep
 def test_the_store_does_what_the_model_does() -> None:
-    run_state_machine_as_test(SqliteBesideModel, settings=depth(20, 30))
-
-
-@pytest.mark.slow
-def test_the_store_does_what_the_model_does_at_depth() -> None:
-    run_state_machine_as_test(SqliteBesideModel, settings=depth(200, 50))
+    run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((20, 30), (200, 50))))
 
 
 @contextmanager
