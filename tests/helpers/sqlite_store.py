@@ -1,4 +1,4 @@
-"""Looks into an open SQLite store: its connections, and what these are asked to do. Alone reaches into its private parts."""
+"""A look into an open SQLite store: its connections, and what these are asked to do."""
 
 from __future__ import annotations
 
@@ -128,9 +128,11 @@ async def watched(path: Path, durability: Durability) -> AsyncIterator[tuple[Sql
     asked: list[Asked] = []
     async with opened(path, durability) as store:
         connection = raw(writer_of(store).connection)
-        connection.set_trace_callback(
-            lambda sql: asked.append(Asked(sql.split()[0], threading.current_thread() is own))
-        )
+
+        def note(sql: str) -> None:
+            asked.append(Asked(sql.split()[0], threading.current_thread() is own))
+
+        connection.set_trace_callback(note)
         try:
             yield store, asked
         finally:

@@ -208,9 +208,7 @@ def _columns_of(status: Status) -> tuple[str | None, int | None]:
 
 
 @pytest.mark.parametrize(("first", "later"), list(permutations(Status, 2)))
-def test_sql_allows_a_transition_just_when_the_table_of_transitions_does(
-    bare: sqlite3.Connection, first: Status, later: Status
-) -> None:
+def test_sql_allows_the_transitions_of_the_model_alone(bare: sqlite3.Connection, first: Status, later: Status) -> None:
     _job_in(bare, first)
     update = "UPDATE aiojobs_jobs SET status = ?, owner = ?, completed_at = ?"
     if (first, later) in TRANSITIONS:
