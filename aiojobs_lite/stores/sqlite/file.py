@@ -61,6 +61,14 @@ def create(path: Path) -> None:
         raise StoreRefused(str(path), "unreadable", f"It cannot be created: {error.strerror}.") from error
 
 
+def prove_writable(connection: sqlite3.Connection) -> None:
+    """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk. Only the
+    numbers in the header are written by SQLite although they stay the same; a row would not be.
+    """
+    ((number,),) = connection.execute("PRAGMA user_version").fetchall()  # the application's, if the file is shared
+    connection.execute(f"PRAGMA user_version = {number}")
+
+
 def size_of(path: str) -> int:
     """The size of a file, in bytes; 0 if there is none."""
     try:

@@ -15,7 +15,7 @@ from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.named_sql import migration, migrations
-from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, size_of, translated
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, prove_writable, size_of, translated
 from aiojobs_lite.stores.sqlite.inline import BUSY_STEP_MS
 
 _APPLICATION: Final = "aiojobs_lite"
@@ -44,7 +44,7 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
             if number > version:
                 _migrate(connection, sql, number, script)
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(sql["prove_writable"])  # a file that may only be read fails at last by this
+        prove_writable(connection)  # a file that may only be read fails at last by this
         connection.execute("ROLLBACK")
         _check_tables(connection, database, sql)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
