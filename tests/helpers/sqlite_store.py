@@ -130,7 +130,7 @@ async def watched(path: Path, durability: Durability) -> AsyncIterator[tuple[Sql
         connection = raw(writer_of(store).connection)
 
         def note(sql: str) -> None:
-            asked.append(Asked(sql.split()[0], threading.current_thread() is own))
+            asked.append(Asked(sql.split(maxsplit=1)[0], threading.current_thread() is own))
 
         connection.set_trace_callback(note)
         try:
