@@ -1,4 +1,4 @@
-"""Time, behind one small wall, so that tests can hold it in their hand.
+"""Time, behind one small interface, so that a test can set it.
 
 Instants are integer microseconds since 1970 UTC below the API, aware UTC datetimes at the API.
 """
@@ -71,9 +71,9 @@ async def sleep(clock: Clock, delay: float) -> None:
 
 
 class Alarm:
-    """One waiter's wake-up: it rings when somebody rings it, or at a given instant.
+    """One waiter's wake-up: it rings when a part rings it, or at a given instant.
 
-    A ring while nobody waits is kept: the next wait returns at once.
+    A ring without a waiter is kept: the next wait returns at once.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Cron schedules: croniter behind one wall, time zones and the two odd days of the year.
+"""Cron schedules: croniter behind one interface, time zones and the two odd days of the year.
 
 croniter is only asked which wall clock times match: its own zone handling loses ticks in Lord Howe. The zone's part:
 
@@ -52,7 +52,7 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _VALUES: tuple[tuple[int, int, tuple[str, ...]], ...] = (  # first, last, and the names that they go by
     (0, 59, ()), (0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 6, _WEEKDAYS),
 )  # fmt: skip
-_RUNS_OVER = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
+_WRAPPING_RANGE = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
 _START = datetime(2000, 1, 1)  # noqa: DTZ001 - any wall clock time will do: what fires once, fires within 40 years
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -151,35 +151,35 @@ class CronSchedule:
             instant = self.next_after(instant)
             yield instant
 
-    def _next_wall(self, wall: datetime) -> datetime:
-        """The first wall clock time after `wall` that matches, both naive."""
-        return min(_next(cron, wall) for cron in self._crons)
+    def _next_local(self, local: datetime) -> datetime:
+        """The first wall clock time after `local` that matches, both naive."""
+        return min(_next(cron, local) for cron in self._crons)
 
     def _next_fixed(self, instant: datetime) -> datetime:
         """The next tick of an expression for which each wall clock time counts once."""
-        local, wall = instant.astimezone(self._zone), self._wall(instant)
-        if local.fold:  # these minutes were lived through before: go on where the repetition ends
-            change = self._change(local.replace(fold=0).astimezone(UTC), instant)
-            wall = self._wall(change - _MICROSECOND)
-        found = self._next_wall(wall)
+        aware, local = instant.astimezone(self._zone), self._local(instant)
+        if aware.fold:  # these minutes were lived through before: go on where the repetition ends
+            change = self._change(aware.replace(fold=0).astimezone(UTC), instant)
+            local = self._local(change - _MICROSECOND)
+        found = self._next_local(local)
         aware = found.replace(tzinfo=self._zone)
         tick = aware.astimezone(UTC)
-        if self._wall(tick) == found:
+        if self._local(tick) == found:
             return tick
         # In a gap. Read with the offset from before the change it lies after it, with the later one before it.
         return self._change(aware.replace(fold=1).astimezone(UTC), tick)
 
     def _next_real(self, instant: datetime) -> datetime:
         """The next tick of an expression that fires whenever the wall clock matches."""
-        since = wall = self._wall(instant)
+        since = local = self._local(instant)
         while True:
-            tick = instant + (self._next_wall(since) - wall)
+            tick = instant + (self._next_local(since) - local)
             change = self._first_change(instant, tick)
             if change is None:
                 return tick
             # The clock shows something else from here on: begin anew at this instant, which may itself be a tick.
-            instant, wall = change, self._wall(change)
-            since = wall - timedelta(seconds=1)
+            instant, local = change, self._local(change)
+            since = local - timedelta(seconds=1)
 
     def _first_change(self, start: datetime, end: datetime) -> datetime | None:
         """The first instant in (start, end] at which the clock is changed; no zone does it twice within a day."""
@@ -201,7 +201,7 @@ class CronSchedule:
     def _offset(self, instant: datetime) -> timedelta | None:
         return instant.astimezone(self._zone).utcoffset()
 
-    def _wall(self, instant: datetime) -> datetime:
+    def _local(self, instant: datetime) -> datetime:
         return instant.astimezone(self._zone).replace(tzinfo=None, fold=0)
 
     def _utc(self, instant: datetime) -> datetime:
@@ -247,7 +247,7 @@ def _parse(expression: str, fields: list[str], hash_id: str | None) -> tuple[Any
 
 def _croniter(fields: list[str], hash_id: str | None) -> Any:
     values = _VALUES[-len(fields) :]
-    plain = [_RUNS_OVER.sub(partial(_listed, *of), text) for of, text in zip(values, fields, strict=True)]
+    plain = [_WRAPPING_RANGE.sub(partial(_listed, *of), text) for of, text in zip(values, fields, strict=True)]
     return croniter(" ".join(plain), _START, hash_id=hash_id, second_at_beginning=True)
 
 
@@ -260,9 +260,9 @@ def _listed(low: int, high: int, names: tuple[str, ...], found: re.Match[str]) -
     return ",".join(str(low + (value - low) % size) for value in range(begin, end + size + 1, step))
 
 
-def _next(cron: Any, wall: datetime) -> datetime:
+def _next(cron: Any, local: datetime) -> datetime:
     # croniter keeps its place inside itself: working on a copy leaves this object immutable.
-    found: datetime = copy.copy(cron).get_next(datetime, start_time=wall.replace(microsecond=0))
+    found: datetime = copy.copy(cron).get_next(datetime, start_time=local.replace(microsecond=0))
     return found
 
 

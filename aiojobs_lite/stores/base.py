@@ -24,8 +24,8 @@ class Applied(NamedTuple):
         answers: One answer a write, in the order of the units and of the writes in them.
         due: When it is worth while to claim (again), in microseconds; None: not before something else happens.
 
-            - With a claim: never after the instant at which the same claim, given room, could take a job; types that
-              had no room in it, are paused or are at their limit over all owners do not count.
+            - With a claim: never after the instant at which the same claim, with free slots, could take a job; types that
+              had no slot in it, are paused or are at their limit over all owners do not count.
             - Without: the earliest `scheduled_at` of what the transaction made claimable.
 
             It is a hint: it may be too early, also by jobs that another claim is about to take.
@@ -163,11 +163,11 @@ class Store(Protocol):
 
     def counts(self) -> Counts:
         """The counts: no I/O, correct to the last transaction that `apply` has returned from. What other owners did is
-        in them when `changes` has told of it, if not before.
+        in them when `changes` has reported it, if not before.
         """
 
     def changes(self) -> AsyncIterator[Change]:
-        """Tells of what other owners change, for as long as it is iterated. One iteration at a time.
+        """Reports what other owners change, for as long as it is iterated. One iteration at a time.
 
         At least once for each transaction of theirs, within a second, several in one if need be; perhaps also for
         nothing. The first may be for what happened before.
