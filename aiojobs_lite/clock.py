@@ -1,4 +1,4 @@
-"""Time, behind one small interface, so that a test can set it.
+"""Time, behind a protocol, so that tests can replace it.
 
 Instants are integer microseconds since 1970 UTC below the API, aware UTC datetimes at the API.
 """
@@ -39,7 +39,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """What the library asks of time. `SystemClock` is the real one, `testing.FakeClock` stands still."""
+    """The time as the library needs it. `SystemClock` is the real one, `testing.FakeClock` stands still."""
 
     def now(self) -> int:
         """The wall clock: microseconds since 1970 UTC. It may jump."""
@@ -61,7 +61,7 @@ class SystemClock:
 
 
 async def sleep(clock: Clock, delay: float) -> None:
-    """Returns when `delay` seconds have passed on a clock, however often its hands were moved meanwhile."""
+    """Returns when `delay` seconds have passed on a clock, however often it was set meanwhile."""
     passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     timer = clock.call_later(delay, lambda: None if passed.done() else passed.set_result(None))
     try:
@@ -71,27 +71,27 @@ async def sleep(clock: Clock, delay: float) -> None:
 
 
 class Alarm:
-    """One waiter's wake-up: it rings when a part rings it, or at a given instant.
+    """Wakes one waiter: when it is rung, or at a given instant.
 
     A ring without a waiter is kept: the next wait returns at once.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._rung = False
+        self._is_rung = False
         self._waiter: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
         """Wakes the waiter, or the next one."""
         if self._waiter is None:
-            self._rung = True
+            self._is_rung = True
         elif not self._waiter.done():
             self._waiter.set_result(None)
 
     async def wait(self, until: int | None = None) -> None:
         """Returns when rung, or when the clock reads `until` (microseconds; None: only when rung)."""
-        if self._rung:
-            self._rung = False
+        if self._is_rung:
+            self._is_rung = False
             return
         if until is not None and until <= self._clock.now():  # a clock that stands still would never ring for it
             await asyncio.sleep(0)

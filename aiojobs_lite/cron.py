@@ -1,13 +1,13 @@
-"""Cron schedules: croniter behind one interface, time zones and the two odd days of the year.
+"""Cron schedules: croniter for the expression, and this module for the time zone with its two odd days of the year.
 
-croniter is only asked which wall clock times match: its own zone handling loses ticks in Lord Howe. The zone's part:
+croniter is only asked which local times match: its own zone handling loses ticks in Lord Howe. The zone's part:
 
-- Fixed time (neither minute nor hour starts with `*`): each wall clock time counts once. Of a repeated hour the first
-  pass fires; whatever falls into a skipped hour fires once, at its end.
+- Fixed time (neither minute nor hour starts with `*`): each local time counts once. Of a repeated hour the first pass
+  fires; what falls into a skipped hour fires once, at its end.
 - Otherwise: real time. Both passes of a repeated hour fire, a skipped hour does not exist.
 
 Nor is it asked about two days at once (to it `1-31` beside `*/2` is `*`, and beside `15W` the other day counts for
-nothing), or about a range that runs over the end by steps (to it 23-4/3 is 23 and 3).
+nothing), or about a range with steps that wraps around the end of its field (to it 23-4/3 is 23 and 3).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from croniter import croniter
 
 from aiojobs_lite.errors import InvalidSchedule
 
-LONGEST_EXPRESSION = 256  # croniter's time grows faster than the text: refused before it looks
+LONGEST_EXPRESSION = 256  # characters; croniter's time grows faster than the text
 _FIELDS = {
     "second": "0-59",
     "minute": "0-59",
@@ -37,7 +37,7 @@ _FIELDS = {
     "day of week": "0-7 or sun-sat (0 and 7 are Sunday), fri#2 or L5",
 }
 _FORM = "write five fields (minute, hour, day of month, month, day of week), or six with the second first"
-# Spelled out here: given a hash_id, croniter makes @daily a hashed time, and puts the seconds in the wrong place.
+# Spelled out: given a hash_id, croniter makes @daily a hashed time, and puts the seconds in the wrong place.
 _ALIASES = {"@hourly": "0 * * * *", "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *"}
 _ALIASES |= dict.fromkeys(("@daily", "@midnight"), "0 0 * * *") | dict.fromkeys(("@yearly", "@annually"), "0 0 1 1 *")
 _ADVICE = {"@every": "write a step such as */5 * * * *", "@reboot": "enqueue a job when the application starts"}
@@ -49,11 +49,11 @@ _TRAPS = (
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_VALUES: tuple[tuple[int, int, tuple[str, ...]], ...] = (  # first, last, and the names that they go by
+_VALUES: tuple[tuple[int, int, tuple[str, ...]], ...] = (  # first, last, and their names
     (0, 59, ()), (0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 6, _WEEKDAYS),
 )  # fmt: skip
-_WRAPPING_RANGE = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
-_START = datetime(2000, 1, 1)  # noqa: DTZ001 - any wall clock time will do: what fires once, fires within 40 years
+_RANGE_WITH_STEPS = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
+_START = datetime(2000, 1, 1)  # noqa: DTZ001 - any local time will do: what fires once, fires within 40 years
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 _WINDOWS = (400 * _DAY, 31 * _DAY, _DAY, timedelta(hours=1), timedelta(minutes=1))
@@ -71,7 +71,7 @@ class CronSchedule:
         hash_id: What `H` is derived from: the name of the schedule. Without it, `H` is refused.
 
     Raises:
-        InvalidSchedule: If the expression is malformed or never fires, or the zone is unknown; `field` says where.
+        InvalidSchedule: If the expression is malformed or never fires, or the zone is unknown; `field` names the part.
     """
 
     expression: str
@@ -103,7 +103,7 @@ class CronSchedule:
         start = self._utc(instant)
         try:
             return self._next_fixed(start) if self._fixed else self._next_real(start)
-        except (ValueError, OverflowError) as error:  # croniter's and datetime's words for "past the year 9999"
+        except (ValueError, OverflowError) as error:  # how croniter and datetime say "after the year 9999"
             raise InvalidSchedule(self.expression, "instant", f"no tick follows {start.isoformat()}") from error
 
     def upcoming(self, instant: datetime, count: int) -> list[datetime]:
@@ -152,14 +152,14 @@ class CronSchedule:
             yield instant
 
     def _next_local(self, local: datetime) -> datetime:
-        """The first wall clock time after `local` that matches, both naive."""
+        """The first local time after `local` that matches, both naive."""
         return min(_next(cron, local) for cron in self._crons)
 
     def _next_fixed(self, instant: datetime) -> datetime:
-        """The next tick of an expression for which each wall clock time counts once."""
-        aware, local = instant.astimezone(self._zone), self._local(instant)
-        if aware.fold:  # these minutes were lived through before: go on where the repetition ends
-            change = self._change(aware.replace(fold=0).astimezone(UTC), instant)
+        """The next tick of an expression for which each local time counts once."""
+        zoned, local = instant.astimezone(self._zone), self._local(instant)
+        if zoned.fold:  # these minutes have passed once: go on where the repetition ends
+            change = self._change(zoned.replace(fold=0).astimezone(UTC), instant)
             local = self._local(change - _MICROSECOND)
         found = self._next_local(local)
         aware = found.replace(tzinfo=self._zone)
@@ -170,19 +170,19 @@ class CronSchedule:
         return self._change(aware.replace(fold=1).astimezone(UTC), tick)
 
     def _next_real(self, instant: datetime) -> datetime:
-        """The next tick of an expression that fires whenever the wall clock matches."""
+        """The next tick of an expression that fires whenever the local time matches."""
         since = local = self._local(instant)
         while True:
             tick = instant + (self._next_local(since) - local)
             change = self._first_change(instant, tick)
             if change is None:
                 return tick
-            # The clock shows something else from here on: begin anew at this instant, which may itself be a tick.
+            # The offset changes at this instant: begin anew at it, for it may itself be a tick.
             instant, local = change, self._local(change)
             since = local - timedelta(seconds=1)
 
     def _first_change(self, start: datetime, end: datetime) -> datetime | None:
-        """The first instant in (start, end] at which the clock is changed; no zone does it twice within a day."""
+        """The first instant in (start, end] at which the offset changes; no zone does it twice within a day."""
         while start < end:
             after = min(start + _DAY, end)
             if self._offset(after) != self._offset(start):
@@ -191,7 +191,7 @@ class CronSchedule:
         return None
 
     def _change(self, before: datetime, after: datetime) -> datetime:
-        """The instant of the one change of the clock in (before, after]."""
+        """The instant of the one change of the offset in (before, after]."""
         old = self._offset(before)
         while after - before > _MICROSECOND:
             middle = before + (after - before) // 2
@@ -247,12 +247,12 @@ def _parse(expression: str, fields: list[str], hash_id: str | None) -> tuple[Any
 
 def _croniter(fields: list[str], hash_id: str | None) -> Any:
     values = _VALUES[-len(fields) :]
-    plain = [_WRAPPING_RANGE.sub(partial(_listed, *of), text) for of, text in zip(values, fields, strict=True)]
+    plain = [_RANGE_WITH_STEPS.sub(partial(_listed, *of), text) for of, text in zip(values, fields, strict=True)]
     return croniter(" ".join(plain), _START, hash_id=hash_id, second_at_beginning=True)
 
 
 def _listed(low: int, high: int, names: tuple[str, ...], found: re.Match[str]) -> str:
-    """The values of a range with a step, if it runs over the end of its field; else the range as it was."""
+    """The values of a range with a step, if it wraps around the end of its field; else the range as it was."""
     begin, end = (low + names.index(text) if text in names else int(text) for text in found.group(1, 2))
     step, size = int(found[3]), high - low + 1
     if not (low <= end < begin <= high and step):
@@ -261,7 +261,7 @@ def _listed(low: int, high: int, names: tuple[str, ...], found: re.Match[str]) -
 
 
 def _next(cron: Any, local: datetime) -> datetime:
-    # croniter keeps its place inside itself: working on a copy leaves this object immutable.
+    # croniter changes itself when it is asked: a copy keeps this object immutable.
     found: datetime = copy.copy(cron).get_next(datetime, start_time=local.replace(microsecond=0))
     return found
 

@@ -15,7 +15,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 _EXPECTED = 'seconds, a timedelta, or text such as "30s", "5m", "1h30m", "7d"'
-LONGEST = 100 * 366 * 86400.0  # a century: what is longer is a mistake, and would overflow a datetime
+LONGEST_S = 100 * 366 * 86400.0  # a century: what is longer is a mistake, and would overflow a datetime
 
 
 def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) -> float:
@@ -42,9 +42,9 @@ def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) ->
     elif isinstance(value, timedelta):
         total = value.total_seconds()
     elif isinstance(value, int | float):
-        total = float(value) if abs(value) <= LONGEST else math.inf  # an integer may be too big for a float
+        total = float(value) if abs(value) <= LONGEST_S else math.inf  # an integer may be too big for a float
     else:
         raise InvalidOption(option, value, _EXPECTED)
-    if not math.isfinite(total) or total < least or total > LONGEST:
+    if not math.isfinite(total) or total < least or total > LONGEST_S:
         raise InvalidOption(option, value, f"{_EXPECTED}, from {least:g} s to a century")
     return total

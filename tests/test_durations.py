@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiojobs_lite.durations import LONGEST, seconds
+from aiojobs_lite.durations import LONGEST_S, seconds
 from aiojobs_lite.errors import InvalidOption
 
 EXPECTED = 'expected seconds, a timedelta, or text such as "30s", "5m", "1h30m", "7d"'
@@ -33,7 +33,7 @@ EXPECTED = 'expected seconds, a timedelta, or text such as "30s", "5m", "1h30m",
         ("1d2h3m4s5ms", 93_784.005),
         ("  5m  ", 300.0),
         ("30s30s", 60.0),
-        (LONGEST, LONGEST),
+        (LONGEST_S, LONGEST_S),
     ],
 )
 def test_each_way_to_write_a_duration_gives_its_seconds(written: Any, expected: float) -> None:
@@ -78,7 +78,7 @@ def test_what_is_no_duration_is_refused(written: Any) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    [-1, -0.001, timedelta(seconds=-1), float("nan"), float("inf"), "1" * 400 + "s", LONGEST + 1, "5300w", 10**400],
+    [-1, -0.001, timedelta(seconds=-1), float("nan"), float("inf"), "1" * 400 + "s", LONGEST_S + 1, "5300w", 10**400],
 )
 def test_a_duration_out_of_range_is_refused(written: Any) -> None:
     with pytest.raises(InvalidOption, match="from 0 s to a century"):
@@ -115,4 +115,4 @@ def test_anything_is_either_a_usable_number_or_refused(written: Any) -> None:
         found = seconds(written)
     except InvalidOption:
         return
-    assert 0.0 <= found <= LONGEST
+    assert 0.0 <= found <= LONGEST_S

@@ -19,7 +19,10 @@ from datetime import datetime
 from typing import Any
 
 from aiojobs_lite import Abandon, Backoff, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, injected, job
+from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.handlers.job_type import BoundJob
+from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.model.writes import CancelJob, Insert, RedriveDead
 
 
 class Smtp: ...
@@ -192,6 +195,19 @@ def handing_over() -> None:
     runner.register(elsewhere, in_process)
     runner.register(len)  # E: arg-type
     JobRunner(durability="half")  # E: arg-type
+
+
+async def reading(engine: Engine) -> None:
+    reveal_type(await runner.jobs.get(1))  # R: Job
+    reveal_type(await runner.types.paused())  # R: tuple[str, ...]
+    await runner.types.pause(welcome)
+    await runner.types.pause(3)  # E: arg-type
+    reveal_type(runner.stats().by_type["x"].p50)  # R: float | None
+    reveal_type(await engine.write(Insert(())))  # R: list[tuple[int, bool, fallback=Inserted]]
+    reveal_type(await engine.write(CancelJob(1, None)))  # R: Status | None
+    reveal_type(await engine.write_all(RedriveDead(None), Insert(())))  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
+    reveal_type(await engine.ask(GetJob(1)))  # R: Job | None
+    await engine.write(GetJob(1).id)  # E: arg-type
 
 
 def raising(what: int) -> None:

@@ -16,7 +16,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.janitor import Janitor, Retention
-from aiojobs_lite.engine.lifecycle import Lifecycle, Parts
+from aiojobs_lite.engine.lifecycle import Lifecycle, Parts, Phase
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.running import AttemptRegister
@@ -61,53 +61,44 @@ class Engine:
 
     Attributes:
         bus: As given.
+        attempts: What runs.
+        commits: What is to be written.
         waiters: The callers that await jobs.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
         write_all: See `Committer.write_all`.
     """
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        bus: Bus,
-        registry: Registry,
-        schedules: Sequence[Schedule],
-        deps: Mapping[Any, Any],
-        settings: Settings,
-    ) -> None:
-        owner, attempts = secrets.token_hex(8), AttemptRegister()
-        self.bus = bus
-        self.waiters = Waiters()
-        self._store, self._clock, self._registry, self._attempts = store, clock, registry, attempts
-        self._metrics = Metrics()
+        self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
+        deps: Mapping[Any, Any], settings: Settings,
+    ) -> None:  # fmt: skip
+        owner = secrets.token_hex(8)
+        self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
+        self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
         self._health = Health(bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
         recorder = Recorder(
-            commits=committer, attempts=attempts, bus=bus, metrics=self._metrics,
+            commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
         )  # fmt: skip
         self._executor = Executor(
-            clock=clock, bus=bus, registry=registry, deps=deps, attempts=attempts, slots=self._dispatcher,
+            clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
             recorder=recorder, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         ticker = Ticker(
-            schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics
-        )
+            schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics,
+        )  # fmt: skip
         janitor = Janitor(
-            store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=attempts, commits=committer,
-            recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
+            store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
+            commits=committer, recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
         )  # fmt: skip
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
-        loop_monitor = LoopMonitor(bus=bus, metrics=self._metrics, attempts=attempts)
-        signals = Signals()
         parts = Parts(
-            committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=attempts,
-            ticker=ticker, janitor=janitor, waiters=self.waiters, signals=signals,
-            others=[watcher, clock_monitor, loop_monitor],
+            committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
+            ticker=ticker, janitor=janitor, waiters=self.waiters, signals=Signals(),
+            others=[watcher, clock_monitor, LoopMonitor(bus=bus, metrics=self._metrics, attempts=self.attempts)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -115,11 +106,13 @@ class Engine:
         )  # fmt: skip
         self._dispatcher.connect(commits=committer, attempts=self._executor)
         self._health.connect(self._dispatcher, watcher)
-        committer.connect(idle=self._lifecycle)
         watcher.connect(attempts=self._executor)
-        signals.connect(listener=self._lifecycle)
-        self.write = committer.write
-        self.write_all = committer.write_all
+        self.write, self.write_all = committer.write, committer.write_all
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands in its life."""
+        return self._lifecycle.phase
 
     @property
     def is_draining(self) -> bool:
@@ -170,8 +163,8 @@ class Engine:
             self._store.counts(),
             limits=self._registry.limits,
             metrics=self._metrics,
-            running=self._attempts.running,
-            stuck=self._attempts.stuck,
+            running=self.attempts.running,
+            stuck=self.attempts.stuck,
             draining=self.is_draining,
             degraded=self._health.fault,
             now=self._clock.now(),

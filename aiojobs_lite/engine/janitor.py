@@ -10,7 +10,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import Clock, after, sleep, to_micros
-from aiojobs_lite.engine.ports import Commits, EndRecorder, RunningAttempts
+from aiojobs_lite.engine.ports import Commits, EndRecorder, HeldJobs
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import End
@@ -45,7 +45,7 @@ class Janitor:
         bus: Gets a fact for each owner that was rescued.
         registry: Has the policies of the types.
         owner: The id of this runner.
-        attempts: Knows the attempts of this runner.
+        attempts: Knows the jobs that this runner holds.
         commits: Makes the prunes durable.
         recorder: Saves the ends of lost attempts.
         retention: How long finished jobs are kept.
@@ -59,7 +59,7 @@ class Janitor:
         bus: Bus,
         registry: Registry,
         owner: str,
-        attempts: RunningAttempts,
+        attempts: HeldJobs,
         commits: Commits,
         recorder: EndRecorder,
         retention: Retention,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
-from aiojobs_lite.engine.ports import RunningAttempts
+from aiojobs_lite.engine.ports import AttemptTasks
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked
 from aiojobs_lite.telemetry.meters import Metrics
@@ -39,7 +39,7 @@ class LoopMonitor:
         attempts: Knows the tasks of attempts; asked on the other thread.
     """
 
-    def __init__(self, *, bus: Bus, metrics: Metrics, attempts: RunningAttempts) -> None:
+    def __init__(self, *, bus: Bus, metrics: Metrics, attempts: AttemptTasks) -> None:
         self._bus = bus
         self._metrics = metrics
         self._attempts = attempts

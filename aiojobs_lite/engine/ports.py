@@ -51,7 +51,7 @@ class Commits(Protocol):
         """Returns when every transaction that is in flight now has been answered."""
 
 
-class Claims(Protocol):
+class ClaimSource(Protocol):
     """Says what to claim: the dispatcher."""
 
     def next_claim(self, *, inserting: bool) -> Claim | None:
@@ -99,14 +99,22 @@ class EndRecorder(Protocol):
         """Saves the end of an attempt that no runner runs any more; returns whether it was still held."""
 
 
-class RunningAttempts(Protocol):
-    """Knows the attempts of this runner."""
+class HeldJobs(Protocol):
+    """Knows the jobs that this runner holds: the register of attempts."""
 
     def watch_held(self) -> Collection[int]:
         """The jobs that run or whose end is still to be saved; those that start from now on are added to it."""
 
+
+class UnsavedEnds(Protocol):
+    """Knows the ends that are still to be saved: the register of attempts."""
+
     def saved(self, job_id: int) -> float:
         """Forgets an end that was to be saved; returns how many seconds its attempt took."""
+
+
+class AttemptTasks(Protocol):
+    """Knows the tasks of attempts: the register of attempts."""
 
     def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
         """The job type whose attempt a task is, if it is one. May be called on any thread."""

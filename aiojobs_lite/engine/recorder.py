@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from aiojobs_lite.engine.end_facts import publish_end
-from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, RunningAttempts
+from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.ends import Complete, End
 from aiojobs_lite.model.writes import Unit
@@ -23,7 +23,7 @@ class Recorder:
 
     Args:
         commits: Makes the ends durable.
-        attempts: Knows the attempts of this runner whose end is still to be saved.
+        attempts: Knows the ends that are still to be saved.
         bus: Gets a fact for each end.
         metrics: Counts ends.
         listeners: Notified of each end.
@@ -34,7 +34,7 @@ class Recorder:
         self,
         *,
         commits: Commits,
-        attempts: RunningAttempts,
+        attempts: UnsavedEnds,
         bus: Bus,
         metrics: Metrics,
         listeners: Sequence[EndListener],

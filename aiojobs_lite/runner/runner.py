@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Literal, ParamSpec, TypeVar, Unpack, get_args, overload
+from typing import Any, Final, ParamSpec, TypeVar, Unpack, get_args, overload
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
@@ -31,6 +31,7 @@ from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
+from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Bus, Watch
 from aiojobs_lite.telemetry.facts import JobEnqueued
@@ -38,7 +39,6 @@ from aiojobs_lite.telemetry.stats import RunnerStats
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Durability = Literal["full", "normal"]
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DEFAULT_DATABASE: Final = "jobs.db"
 _MOST_RUNNING: Final = 100_000  # handlers

@@ -8,13 +8,15 @@ A store makes writes durable and answers questions about them. It decides nothin
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 
 A = TypeVar("A")
+Durability = Literal["full", "normal"]
+"""What an acknowledged write survives: a power cut too, or only a crash of the process."""
 
 
 class Applied(NamedTuple):

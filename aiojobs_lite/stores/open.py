@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
 
 from aiojobs_lite.errors import InvalidOption, StoreRefused
-from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.base import Durability, Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 
 Database = str | os.PathLike[str] | Store
 """A path, `sqlite:///path`, `:memory:`, or a store."""
 
 
-def open_store(database: Database, durability: Literal["full", "normal"]) -> Store:
+def open_store(database: Database, durability: Durability) -> Store:
     """The store of a path, `sqlite:///path`, or `:memory:`; a store itself. Nothing is opened yet.
 
     Raises:

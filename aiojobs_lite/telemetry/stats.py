@@ -135,16 +135,17 @@ def runner_stats(
 
 
 def unclaimed(counts: Counts, limits: Mapping[str, int | None]) -> dict[str, int]:
-    """How many jobs are pending of each type that is not among the registered ones."""
+    """How many jobs are pending of each type that is not among the registered ones, by name, in order."""
     if not counts.total.pending:
         return {}
-    strange = [job_type for job_type in counts.by_type if job_type not in limits]
+    strange = sorted({*counts.by_type}.difference(limits))
     return {job_type: pending for job_type in strange if (pending := counts.by_type[job_type].pending)}
 
 
 def _oldest_due_age(due: Mapping[str, int], limits: Mapping[str, int | None], now: int) -> float:
-    earliest = min((instant for job_type, instant in due.items() if job_type in limits), default=now)
-    return max(0, now - earliest) / MICROSECONDS
+    strange = {*due}.difference(limits)
+    known = [due[job_type] for job_type in due if job_type not in strange] if strange else due.values()
+    return max(0, now - min(known, default=now)) / MICROSECONDS
 
 
 class _StatsByType(Mapping[str, TypeStats]):

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
-from aiojobs_lite.engine import calls
+from aiojobs_lite.engine import child
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Status
@@ -210,12 +210,12 @@ async def test_the_drain_kills_the_other_process_and_gives_the_attempt_back(data
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of the test takes the part of the other one, and does not watch its parent."""
-    monkeypatch.setattr(calls, "_become_worker", lambda: None)
+    monkeypatch.setattr(child, "_become_worker", lambda: None)
 
 
 def called(handler: Callable[..., Any] | str, payload: str, job_type: str = "any") -> str | None:
     name = handler if isinstance(handler, str) else handler.__qualname__
-    told = calls._in_process((__name__, name), claimed(7, job_type, payload), Policy())
+    told = child.call_handler((__name__, name), claimed(7, job_type, payload), Policy())
     assert told.failure is None
     return told.result
 
@@ -226,15 +226,15 @@ def test_the_handler_is_found_by_name_and_fed_from_the_stored_json(here: None) -
     assert called(nothing, "{}") is None
     assert called("declared_where_it_stands", '{"text": "a"}') == '"A"'  # there the name leads to the job type
     assert called(Box.Inner.deep, '{"n": 3}') == "4"
-    told = calls._in_process((__name__, "forgets_to_await"), claimed(7, "any", "{}"), Policy())
+    told = child.call_handler((__name__, "forgets_to_await"), claimed(7, "any", "{}"), Policy())
     assert told.failure is not None
-    assert told.failure.message.startswith("the handler returned a coroutine that nobody awaits")
+    assert told.failure.message.startswith("the handler returned a coroutine that nothing awaits")
 
 
 @pytest.mark.parametrize("what", SIGNALS)
 def test_what_a_handler_asks_for_comes_back_as_it_was_raised(here: None, what: str) -> None:
-    told = calls._in_process((__name__, "raises"), claimed(7, "any", f'{{"what": "{what}"}}'), Policy())
-    ended = told.ended()
+    told = child.call_handler((__name__, "raises"), claimed(7, "any", f'{{"what": "{what}"}}'), Policy())
+    ended = told.ending()
     asked = SIGNALS[what]
     assert type(ended.error) is type(asked)
     assert str(ended.error) == str(asked)
@@ -246,11 +246,11 @@ def test_what_a_handler_asks_for_comes_back_as_it_was_raised(here: None, what: s
 
 def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     parents, ended = [1, 1, 1, 99], list[int]()
-    monkeypatch.setattr(calls, "_LOOK_FOR_PARENT", 0)
+    monkeypatch.setattr(child, "_LOOK_FOR_PARENT_EVERY_S", 0)
     monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
     monkeypatch.setattr(os, "_exit", ended.append)
     before = set(threading.enumerate())
-    calls._die_with_parent()
+    child._die_with_parent()
     watchers = set(threading.enumerate()) - before
     for thread in watchers:
         thread.join(PATIENCE)

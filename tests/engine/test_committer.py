@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ends import Complete
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Unit
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
@@ -81,7 +82,8 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
         await turns(1)
         desk.claims.append(CLAIM)
         assert await inserting == f"saved {Insert(())}"
-        assert store.saved == [[Insert(()), CLAIM]]
+        written: list[Write[Any]] = [Insert(()), CLAIM]
+        assert store.saved == [written]
         assert [str(answer) for _, answer in desk.taken] == [f"saved {CLAIM}"]
         await desk.call(DeleteJob(1))
         assert desk.taken[1][1] is None
@@ -426,7 +428,7 @@ async def test_callers_of_one_failed_transaction_get_an_error_each_with_its_caus
         await asyncio.sleep(0)
         raise fault
 
-    store.apply = fails  # type: ignore[method-assign]  # the same object each time
+    store.apply = fails  # type: ignore[method-assign, assignment]  # the same object each time
     async with committing(FaultStore(store), clock) as desk:
         errors = await asyncio.gather(*[desk.call(DeleteJob(n)) for n in range(3)], return_exceptions=True)
         assert len({id(error) for error in errors} | {id(fault)}) == 4

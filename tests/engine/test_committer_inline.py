@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from aiojobs_lite.model.writes import DeleteJob, Insert
+from aiojobs_lite.model.writes import DeleteJob, Insert, Write
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.committer import CLAIM, committing, degraded, scripted
@@ -23,8 +25,9 @@ async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clo
     async with committing(store, clock) as desk:
         desk.claims.append(CLAIM)
         insert = Insert(())
-        assert await desk.committer.write(insert) == f"inline {insert}"
-        assert store.inlined == [[insert, CLAIM]]
+        assert await desk.write(insert) == f"inline {insert}"
+        written: list[Write[Any]] = [insert, CLAIM]
+        assert store.inlined == [written]
         assert desk.asked_for_claim[-1]
         ((applied, answer),) = desk.taken
         assert answer is applied.answers[1]
@@ -35,12 +38,12 @@ async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: F
     """The tick of a schedule, say: nobody asks for a claim before it is written, and nobody wakes the committer."""
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
-        await desk.committer.write(DeleteJob(1))
+        await desk.write(DeleteJob(1))
         desk.claims.append(CLAIM)
         await until(lambda: store.saved == [[CLAIM]])
         await turns()
         asked = len(desk.asked_for_claim)
-        await desk.committer.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
+        await desk.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
         await turns()
         assert len(desk.asked_for_claim) == asked + 1
 
@@ -49,7 +52,7 @@ async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: F
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         for _ in range(2):
-            answers = [await desk.committer.write(DeleteJob(number)) for number in range(17)]
+            answers = [await desk.write(DeleteJob(number)) for number in range(17)]
             assert [answer.startswith("inline") for answer in answers] == [True] * 16 + [False]
             await turns()
         assert store.saved == [[DeleteJob(16)]] * 2
@@ -72,7 +75,7 @@ async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) ->
     store = scripted(has_inline=True)
     async with committing(store, clock) as desk:
         desk.keep(DeleteJob(1))
-        assert (await desk.committer.write(DeleteJob(2))).startswith("saved")
+        assert (await desk.write(DeleteJob(2))).startswith("saved")
         store.gate.clear()
         desk.keep(DeleteJob(3))
         await until(lambda: store.tried[-1] == [DeleteJob(3)])
@@ -99,7 +102,7 @@ async def test_what_failed_at_once_is_not_done_again_for_its_caller(clock: FakeC
     async with committing(store, clock) as desk:
         store.faults = [Fault(method="inline", error=FULL)]
         with pytest.raises(type(FULL)):
-            await desk.committer.write(DeleteJob(1))
+            await desk.write(DeleteJob(1))
         assert desk.health.fault == FULL.code
         await until(lambda: not desk.health.is_degraded)
         assert store.saved == [[]]
@@ -113,5 +116,5 @@ async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
         desk.keep(DeleteJob(1))
         await degraded(desk, store)
         with pytest.raises(type(FULL)):
-            await desk.committer.write(DeleteJob(2))
+            await desk.write(DeleteJob(2))
         assert store.inlined == []

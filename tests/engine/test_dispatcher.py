@@ -19,6 +19,7 @@ from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import AttemptStarted, JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import claimed, going, registry_of, turns
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -251,7 +252,7 @@ def test_before_the_start_it_claims_nothing_and_after_the_drain_began_it_gives_b
 
 
 def test_what_a_claim_is_given_does_not_grow_with_the_types_that_are_registered(clock: FakeClock) -> None:
-    types = [JobType(noop, name=f"type {number}") for number in range(1000)]
+    types: list[JobType[..., Any]] = [JobType(noop, name=f"type {number}") for number in range(1000)]
     desk = Desk(clock, *types)
     claim = desk.claims()
     assert claim is not None
@@ -329,7 +330,7 @@ async def test_jobs_held_back_by_the_limit_run_when_another_owner_finishes(datab
             await two.run_until_idle()
             assert ran == ["one"]
             assert two.stats().by_type["shared"].processing == 1
-            one._engine_here().drain("test")  # so that only the other can go on
+            Probe(one).drain()  # so that only the other can go on
             gates["one"].set()
             await first.result()
             assert (await next_fact(events, AttemptStarted)).job_id == second.id

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, job
-from aiojobs_lite.engine import engine as module
+from aiojobs_lite.engine import lifecycle as module
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.model.writes import Claim, Unit, Unpark
+from aiojobs_lite.model.job import Held
+from aiojobs_lite.model.writes import Claim, Release, Unit
 from aiojobs_lite.telemetry.facts import JobEnqueued
-from tests.helpers.engine import faulty
+from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import Fault, holding
 from tests.helpers.programs import program
 from tests.helpers.waiting import PATIENCE, next_fact, until
@@ -62,11 +63,11 @@ async def test_leaving_beside_a_lock_takes_no_longer_than_it_may_and_answers_wha
         await runner.__aenter__()
         running = await runner.enqueue(endless)
         await entered.wait()
-        assert runner._engine is not None
-        await until(lambda: runner._engine is not None and runner._engine._committer.is_idle)
+        commits = engine_of(runner).commits
+        await until(lambda: commits.is_idle)
         with locked(database):
             in_flight = asyncio.ensure_future(runner.enqueue(quick))
-            await until(lambda: runner._engine is not None and runner._engine._committer._busy)
+            await until(lambda: not commits.is_idle)
             behind_it = [asyncio.ensure_future(runner.enqueue(quick)) for _ in range(3)]
             assert await left(runner) < 0.5 + 0.5 + 1  # the promise itself
             ends = await asyncio.gather(in_flight, *behind_it, return_exceptions=True)
@@ -170,12 +171,13 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
         async with asyncio.timeout(PATIENCE):
             entering = asyncio.ensure_future(runner.__aenter__())
             await rescuing.wait()
-            assert runner._engine is not None
             for _ in range(3):
-                await runner._engine.write(Unpark(()))  # transactions that could take a claim with them
+                await engine_of(runner).write(
+                    Release((), Held.PAYLOAD)
+                )  # transactions that could take a claim with them
             assert started == []
             entering.cancel()
-            await until(lambda: runner._engine is not None and runner._engine.is_draining)
+            await until(lambda: engine_of(runner).is_draining)
             go_on.set()
             with pytest.raises(asyncio.CancelledError):
                 await entering
@@ -195,7 +197,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
 async def test_a_claim_that_is_rejected_alone_is_told_and_tried_again_after_a_pause(
     monkeypatch: pytest.MonkeyPatch, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_RESTART_PAUSE", 0.1)
+    monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0.1)
     store, tries = faulty(database), list[float]()
 
     def claims(units: Sequence[Unit]) -> bool:

@@ -1,4 +1,4 @@
-"""One attempt from the claim to its end, with a committer that the test plays."""
+"""One attempt from the claim to its end, with a recorder that the test plays."""
 
 from __future__ import annotations
 
@@ -6,59 +6,52 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
 
 from aiojobs_lite import JobContext, job
 from aiojobs_lite.engine.executor import Executor
-from aiojobs_lite.errors import StoreError, StoreRejected
+from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.model.job import Failure, Outcome, Status
-from aiojobs_lite.model.writes import Finish, MarkInterrupted, Write
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import Failure, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import AttemptStuck, EndRefused, Fact, JobCompleted
-from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.telemetry.facts import AttemptStuck, Fact
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed, heard, names, registry_of, turns
 from tests.helpers.waiting import PATIENCE, until
 
-REJECTED = StoreRejected("it has a surrogate in it")
-Done = Callable[[Any, StoreError | None], None]
-
 
 class Desk:
-    """An executor and all that it tells others."""
+    """An executor with the list of its attempts, and all that it tells others."""
 
     def __init__(self, clock: FakeClock, *job_types: JobType[..., Any], deps: dict[Any, Any] | None = None) -> None:
-        self.bus, self.metrics = Bus(), Metrics()
+        self.bus = Bus()
         self.told: Callable[[], list[Fact]] = heard(self.bus)
-        self.kept: list[tuple[Finish, Done]] = []
-        self.released: list[str] = []
-        self.finished: list[Finish] = []
-        self.refused = 0
-        self.is_draining = False
+        self.attempts = AttemptRegister()
+        self.ends: list[End] = []
+        self.slots: list[str] = []
         self.executor = Executor(
-            clock, self.bus, self.metrics, registry_of(*job_types), deps or {},
-            keep=self._keep, released=self.released.append, finished=self.finished.append, refused=self._refused,
-            draining=lambda: self.is_draining,
-            cancel_grace=5,
+            clock=clock, bus=self.bus, registry=registry_of(*job_types), deps=deps or {}, attempts=self.attempts,
+            slots=self, recorder=self, cancel_grace=5,
         )  # fmt: skip
 
-    def _keep(self, write: Write, done: Callable[[Any, Any, StoreError | None], None]) -> None:
-        assert isinstance(write, Finish)
-        self.kept.append((write, partial(done, write)))
+    def released(self, job_type: str) -> None:
+        self.slots.append(job_type)
 
-    def _refused(self) -> None:
-        self.refused += 1
+    def record(self, end: End) -> None:
+        self.ends.append(end)
 
-    async def end(self) -> tuple[Finish, Done]:
+    async def record_lost(self, end: End) -> bool:
+        raise NotImplementedError
+
+    async def end(self) -> End:
         """The next end of an attempt that is to be saved."""
         async with asyncio.timeout(PATIENCE):
-            await until(lambda: bool(self.kept))
-            return self.kept.pop(0)
+            await until(lambda: bool(self.ends))
+            return self.ends.pop(0)
 
 
 @pytest.fixture
@@ -78,30 +71,14 @@ async def fails() -> None:
 
 async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_end_is_saved(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
-    desk.executor.start([claimed(1, "quick")])
-    assert (desk.executor.running, 1 in desk.executor.holding(), 2 in desk.executor.holding()) == (1, True, False)
-    end, done = await desk.end()
-    assert (end.outcome, end.status, end.result) == (Outcome.SUCCEEDED, Status.COMPLETED, '"done"')
-    assert (desk.executor.running, 1 in desk.executor.holding()) == (0, True)
-    assert (desk.released, desk.finished) == (["quick"], [])  # the slot is free; nobody is told before the commit
+    desk.executor.start([claimed(1, "quick", owner="me")])
+    assert (desk.executor.running, desk.attempts.watch_held()) == (1, {1})
+    assert await desk.end() == Complete(1, 1, "me", "quick", '"done"')
+    assert (desk.executor.running, desk.attempts.watch_held()) == (0, {1})
+    assert desk.slots == ["quick"]  # the slot is free before the end is saved
     assert names(desk.told()) == ["AttemptStarted"]
-    done(True, None)
-    assert 1 not in desk.executor.holding()
-    assert desk.finished == [end]
-    (event,) = desk.told()
-    assert isinstance(event, JobCompleted)
-    assert desk.metrics.meters["quick"].success_rate() == 1.0
-
-
-async def test_an_end_that_somebody_else_has_written_is_counted_and_told(clock: FakeClock) -> None:
-    desk = Desk(clock, quick)
-    desk.executor.start([claimed(1, "quick", attempt=3)])
-    _, done = await desk.end()
-    desk.told()
-    done(False, None)
-    assert (desk.finished, desk.refused, desk.metrics.refused_ends) == ([], 1, 1)
-    assert desk.told() == [EndRefused(1, "quick", 3)]
-    assert 1 not in desk.executor.holding()
+    assert desk.attempts.saved(1) > 0
+    assert desk.attempts.watch_held() == set()
 
 
 async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_job(clock: FakeClock) -> None:
@@ -116,57 +93,26 @@ async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_jo
         desk.executor.start([claimed(1, "held", attempt=attempt)])
     for attempt in (1, 2):
         go[attempt - 1].set()
-        end, done = await desk.end()
-        assert (end.attempt, end.status) == (attempt, Status.COMPLETED)
-        assert desk.executor.running == (1 if attempt == 1 else 0)
-        done(attempt == 2, None)
-    assert desk.released == ["held", "held"]
-    assert [end.attempt for end in desk.finished] == [2]
-
-
-@pytest.mark.parametrize("handler", [quick, fails])
-async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_take(
-    clock: FakeClock, handler: JobType[..., Any]
-) -> None:
-    desk = Desk(clock, handler)
-    desk.executor.start([claimed(1, handler.name)])
-    end, done = await desk.end()
-    assert (end.result is not None) is (handler is quick)
-    assert (end.failure is not None) is (handler is fails)
-    done(None, REJECTED)
-    assert 1 in desk.executor.holding()
-    bare, done = await desk.end()
-    assert bare == end._replace(result=None, failure=None, reason="its end could not be stored: StoreRejected")
-    done(True, None)
-    assert 1 not in desk.executor.holding()
-    assert desk.finished == [bare]
-    assert names(desk.told()) == ["AttemptStarted", "JobCompleted" if handler is quick else "AttemptFailed"]
+        end = await desk.end()
+        assert isinstance(end, Complete)
+        assert end.attempt == attempt
+        assert desk.attempts.running == (1 if attempt == 1 else 0)
+        desk.attempts.saved(1)
+    assert desk.slots == ["held", "held"]
 
 
 async def test_what_runs_or_starts_after_the_question_stays_among_what_is_held(clock: FakeClock) -> None:
     """A job that ends and is run again by the same attempt, after a snooze say, must not look like a stray."""
     desk = Desk(clock, quick)
     desk.executor.start([claimed(1, "quick")])
-    held = desk.executor.holding()
-    _, done = await desk.end()
-    done(True, None)
-    desk.executor.start([claimed(2, "quick")])
-    _, done = await desk.end()
-    done(True, None)
+    held = desk.attempts.watch_held()
+    for number in (1, 2):
+        await desk.end()
+        desk.attempts.saved(number)
+        if number == 1:
+            desk.executor.start([claimed(2, "quick")])
     assert held == {1, 2}
-    assert desk.executor.holding() == set()
-
-
-async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(clock: FakeClock) -> None:
-    desk = Desk(clock, quick)
-    desk.executor.start([claimed(1, "quick")])
-    for _ in range(2):
-        _, done = await desk.end()
-        done(None, REJECTED)
-    await turns()
-    assert (desk.kept, desk.finished, desk.refused) == ([], [], 0)
-    assert 1 not in desk.executor.holding()  # so that the janitor takes it back
-    assert names(desk.told()) == ["AttemptStarted"]
+    assert desk.attempts.watch_held() == set()
 
 
 async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock: FakeClock) -> None:
@@ -180,21 +126,22 @@ async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock
     desk.executor.start([claimed(1, "never")])
     assert desk.executor.stop(1, Stop.CANCEL)
     assert not desk.executor.stop(2, Stop.CANCEL)  # not here
-    end, _ = await desk.end()
+    end = await desk.end()
+    assert isinstance(end, Close)
     assert (end.outcome, end.status, ran) == (Outcome.CANCELLED, Status.CANCELLED, [])
     assert desk.told() == []
 
 
-async def test_what_was_claimed_when_the_drain_began_is_given_back_at_once_and_never_runs(clock: FakeClock) -> None:
+async def test_what_is_given_back_never_runs_and_costs_no_attempt(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
-    desk.is_draining = True
-    desk.executor.leave()  # even then
-    desk.executor.start([claimed(1, "quick")])
-    ((end, done),) = desk.kept
-    assert (end.outcome, end.status, end.attempts) == (Outcome.INTERRUPTED, Status.PENDING, 0)
-    assert (desk.executor.running, desk.released) == (0, ["quick"])
-    done(True, None)
-    assert names(desk.told()) == ["JobInterrupted"]
+    desk.attempts.leave()  # even then
+    desk.executor.give_back([claimed(1, "quick")])
+    (end,) = desk.ends
+    assert isinstance(end, Again)
+    assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)
+    assert (desk.attempts.running, desk.slots, desk.attempts.watch_held()) == (0, ["quick"], {1})
+    await turns()
+    assert desk.told() == []
 
 
 async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
@@ -216,9 +163,10 @@ async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
     await turns(2)
     assert desk.executor.stop_all(Stop.SHUTDOWN) == 0
     assert desk.executor.stop(1, Stop.TIMEOUT)
-    end, _ = await desk.end()
+    end = await desk.end()
     assert cancelled == [1, 2]
-    assert (end.outcome, end.attempts) == (Outcome.INTERRUPTED, 0)  # the first reason stands
+    assert isinstance(end, Again)
+    assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)  # the first reason stands
 
 
 async def test_a_cancel_counts_although_the_attempt_was_stopped_for_another_reason(clock: FakeClock) -> None:
@@ -231,7 +179,8 @@ async def test_a_cancel_counts_although_the_attempt_was_stopped_for_another_reas
     await turns(3)
     desk.executor.stop_all(Stop.SHUTDOWN)
     desk.executor.stop(1, Stop.CANCEL)
-    end, _ = await desk.end()
+    end = await desk.end()
+    assert isinstance(end, Close)
     assert end.status is Status.CANCELLED
 
 
@@ -245,13 +194,13 @@ async def test_waiting_until_done_returns_when_the_last_one_has_ended(clock: Fak
     desk = Desk(clock, gated)
     for number in gates:
         desk.executor.start([claimed(number, "gated", f'{{"n": {number}}}')])
-    waiting = asyncio.get_running_loop().create_task(desk.executor.wait_until_done())
+    waiting = asyncio.get_running_loop().create_task(desk.attempts.wait_until_done())
     for number, gate in gates.items():
         await turns()
         assert not waiting.done()
         gate.set()
         await desk.end()
-        assert desk.executor.running == 2 - number
+        assert desk.attempts.running == 2 - number
     async with asyncio.timeout(PATIENCE):
         await waiting
 
@@ -272,17 +221,18 @@ async def test_what_is_left_running_is_not_recorded_and_the_last_one_calls_back(
     for number in (1, 2):
         desk.executor.start([claimed(number, "stubborn", attempt=number, owner="me")])
     await turns()
-    tasks = [run.task for run in desk.executor._running.values() if run.task]
+    tasks = [run.task for run in desk.attempts if run.task]
     assert len(tasks) == 2
-    assert desk.executor.leave() == [MarkInterrupted(1, 1, "me"), MarkInterrupted(2, 2, "me")]
+    desk.attempts.leave()
+    assert [(run.claimed.id, run.claimed.attempt) for run in desk.attempts] == [(1, 1), (2, 2)]
     assert not {*tasks} & asyncio.all_tasks()  # asyncio.run does not wait for them
-    desk.executor.when_empty(lambda: empty.append("empty"))
+    desk.attempts.when_empty(lambda: empty.append("empty"))
     clock.advance("1m")  # their timers are off
-    assert (empty, desk.executor.stuck) == ([], 0)
+    assert (empty, desk.attempts.stuck) == ([], 0)
     release.set()
     await asyncio.gather(*tasks)
-    assert (empty, desk.kept, desk.released) == (["empty"], [], [])
-    desk.executor.when_empty(lambda: empty.append("at once"))
+    assert (empty, desk.ends, desk.slots) == (["empty"], [], [])
+    desk.attempts.when_empty(lambda: empty.append("at once"))
     assert empty == ["empty", "at once"]
 
 
@@ -302,14 +252,14 @@ async def test_a_thread_that_is_stuck_shows_where_it_is(clock: FakeClock) -> Non
     await until(entered.is_set)
     clock.advance("1s")
     clock.advance("5s")
-    assert desk.executor.stuck == 1
+    assert desk.attempts.stuck == 1
     (stuck,) = [event for event in desk.told() if isinstance(event, AttemptStuck)]
     assert stuck.why == "timeout"
     assert "sits_here" in stuck.stack
     release.set()
-    end, _ = await desk.end()
-    assert end.outcome is Outcome.SUCCEEDED
-    assert desk.executor.stuck == 0
+    end = await desk.end()
+    assert isinstance(end, Complete)
+    assert desk.attempts.stuck == 0
 
 
 async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,11 +289,11 @@ async def test_the_timers_of_an_attempt_that_has_ended_do_nothing(clock: FakeClo
 
     desk = Desk(clock, timed)
     desk.executor.start([claimed(1, "timed")])
-    end, _ = await desk.end()
+    end = await desk.end()
     clock.advance("1h")
     await turns()
-    assert end.outcome is Outcome.SUCCEEDED
-    assert (desk.kept, desk.executor.stuck, names(desk.told())) == ([], 0, ["AttemptStarted"])
+    assert isinstance(end, Complete)
+    assert (desk.ends, desk.attempts.stuck, names(desk.told())) == ([], 0, ["AttemptStarted"])
 
 
 async def test_a_payload_that_no_longer_fits_does_not_start_its_handler(clock: FakeClock) -> None:
@@ -352,13 +302,14 @@ async def test_a_payload_that_no_longer_fits_does_not_start_its_handler(clock: F
 
     desk = Desk(clock, typed)
     desk.executor.start([claimed(1, "typed", '{"m": 1}')])
-    end, _ = await desk.end()
-    assert (end.status, end.attempts, desk.told()) == (Status.PENDING, 0, [])
-    assert "n: Field required" in (end.parked or "")
+    end = await desk.end()
+    assert isinstance(end, Again)
+    assert (end.held, end.refund, desk.told()) == (Held.PAYLOAD, True, [])
+    assert "n: Field required" in (end.reason or "")
 
 
 async def test_nobody_listens_and_no_event_is_made(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Bus, "hears", lambda _bus, _kind: False)
+    monkeypatch.setattr(Bus, "is_watched", lambda _bus, _kind: False)
 
     @job(name="swallows", timeout="1s", max_attempts=1)
     async def swallows() -> None:
@@ -374,10 +325,10 @@ async def test_nobody_listens_and_no_event_is_made(clock: FakeClock, monkeypatch
     clock.advance("1s")
     await turns()
     clock.advance("5s")
-    assert desk.executor.stuck == 1
+    assert desk.attempts.stuck == 1
     release.set()
-    end, done = await desk.end()
-    done(True, None)
+    end = await desk.end()
+    assert isinstance(end, Again)
     assert (end.outcome, desk.told()) == (Outcome.TIMED_OUT, [])
 
 
@@ -393,7 +344,8 @@ async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(c
     desk.executor.start([claimed(1, "clumsy")])
     await turns()
     clock.advance("1s")
-    end, _ = await desk.end()
+    end = await desk.end()
+    assert isinstance(end, Again)
     assert end.outcome is Outcome.TIMED_OUT
     assert isinstance(end.failure, Failure)
     assert (end.failure.error_type, end.failure.message) == ("LookupError", "in the cleanup")
@@ -440,8 +392,8 @@ async def test_each_attempt_is_a_task_of_its_own_from_its_first_line_on(clock: F
     desk = Desk(clock, looks)
     desk.executor.start([claimed(1, "looks"), claimed(2, "looks")])
     for _ in range(2):
-        end, _ = await desk.end()
-        assert end.outcome is Outcome.SUCCEEDED
+        end = await desk.end()
+        assert isinstance(end, Complete)
     assert len({task for task, _ in seen}) == 2
     assert [name for _, name in seen] == ["looks", "looks"]
 
@@ -458,7 +410,8 @@ async def test_an_attempt_that_is_stopped_in_its_first_step_ends_at_its_next_awa
 
     desk = Desk(clock, stops_itself)
     desk.executor.start([claimed(1, "stops_itself", '{"n": 1}')])
-    end, _ = await desk.end()
+    end = await desk.end()
+    assert isinstance(end, Close)
     assert (end.outcome, end.status, reached) == (Outcome.CANCELLED, Status.CANCELLED, ["first"])
 
 
@@ -471,11 +424,11 @@ async def test_what_was_not_begun_when_the_runner_was_left_never_begins(clock: F
 
     desk = Desk(clock, counts)
     desk.executor.start([claimed(1, "counts", owner="me")])
-    assert desk.executor.leave() == [MarkInterrupted(1, 1, "me")]  # its rescue gives the attempt back
+    desk.attempts.leave()  # its rescue gives the attempt back
     empty: list[str] = []
-    desk.executor.when_empty(lambda: empty.append("empty"))
+    desk.attempts.when_empty(lambda: empty.append("empty"))
     await until(lambda: bool(empty))
-    assert (desk.kept, ran) == ([], [])
+    assert (desk.ends, ran) == ([], [])
 
 
 async def test_a_task_factory_of_the_application_makes_the_tasks_of_attempts_too(clock: FakeClock) -> None:
@@ -513,7 +466,7 @@ async def test_a_fault_while_one_attempt_begins_leaves_the_others_to_begin(
     loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
     desk.executor.start([claimed(number, "quick") for number in range(3)])
     monkeypatch.setattr(asyncio, "Task", Fails)
-    assert {(await desk.end())[0].id for _ in range(2)} == {1, 2}
+    assert {(await desk.end()).id for _ in range(2)} == {1, 2}
     loop.set_exception_handler(None)
     assert [type(fault) for fault in faults] == [MemoryError]
-    assert desk.executor.running == 1  # the drain gives it back
+    assert desk.attempts.running == 1  # the drain gives it back

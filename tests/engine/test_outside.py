@@ -29,7 +29,8 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.model.writes import DeleteJob
 from aiojobs_lite.telemetry.facts import DrainStarted
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import faulty
+from aiojobs_lite.testing.probe import Probe
+from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import FULL, Fault
 from tests.helpers.waiting import PATIENCE, next_fact, unmeasured, until
 
@@ -84,7 +85,7 @@ async def test_only_the_own_limit_is_a_result_timeout(runner: JobRunner, monkeyp
     async def slow_disk(_job_id: int) -> object:
         raise TimeoutError("of something else")
 
-    monkeypatch.setattr(runner.jobs, "end_of", slow_disk)
+    monkeypatch.setattr(engine_of(runner), "ask", slow_disk)
     for timeout in (None, "1h"):
         with pytest.raises(TimeoutError, match="of something else"):
             await handle.result(timeout)
@@ -93,15 +94,15 @@ async def test_only_the_own_limit_is_a_result_timeout(runner: JobRunner, monkeyp
 async def test_who_stops_awaiting_a_result_leaves_nothing_behind(runner: JobRunner) -> None:
     handle = await runner.enqueue(quick.using(delay="1h"))
     waiting = [asyncio.ensure_future(handle.result()) for _ in range(3)]
-    waiters = runner._engine_here().waiters
-    await until(lambda: len(waiters._futures.get(handle.id, [])) == 3)
+    waiters = engine_of(runner).waiters
+    await until(lambda: len(waiters) == 3)
     for task in waiting[:2]:
         task.cancel()
     await asyncio.gather(*waiting[:2], return_exceptions=True)
-    assert len(waiters._futures[handle.id]) == 1
+    assert len(waiters) == 1
     await runner.jobs.cancel(handle.id)
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert waiters._futures == {}
+    assert len(waiters) == 0
 
 
 # runner.jobs and runner.schedules.
@@ -153,13 +154,12 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_told_has_no_type(
 ) -> None:
     handle = await runner.enqueue(quick.using(delay="1h"))
     await handle.cancel()
-    store = runner._engine_here().store
     listener = runner.watch()
 
-    async def gone(_job_id: int) -> None:
+    async def gone(_query: object) -> None:
         return None
 
-    monkeypatch.setattr(store, "get", gone)
+    monkeypatch.setattr(engine_of(runner), "ask", gone)
     await runner.jobs.redrive(handle.id)
     assert "redriven: ? job 1" in [str(event) for event in listener._unread]
 
@@ -210,7 +210,7 @@ async def test_without_a_running_loop_the_runner_says_what_to_use(runner: JobRun
 
     def plain_thread() -> None:
         try:
-            runner._engine_here()
+            runner.jobs.list().send(None)
         except WrongEventLoop as error:
             told.append(error)
 
@@ -235,15 +235,14 @@ def test_a_thread_does_not_wait_for_a_loop_that_is_closed(database: Path) -> Non
     loop = asyncio.new_event_loop()
     loop.run_until_complete(runner.__aenter__())
     loop.run_until_complete(runner.__aexit__(None, None, None))
-    runner._started = True  # as a loop that was closed over a started runner leaves it
+    runner._access._is_started = True  # as a loop that was closed over a started runner leaves it
     loop.close()
     with pytest.raises(RunnerClosed):
         runner.enqueue_threadsafe(quick)
-    runner._started = False
 
 
 def test_a_thread_that_waits_is_told_when_the_loop_ends_first(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiojobs_lite.runner._LOOP_GONE_EVERY", 0.01)
+    monkeypatch.setattr("aiojobs_lite.runner.access._LOOP_CHECK_S", 0.01)
     runner = JobRunner(database, jobs=[quick])
     loop, told, waiting = asyncio.new_event_loop(), list[BaseException](), threading.Event()
 
@@ -326,12 +325,13 @@ async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> No
     async with asyncio.timeout(PATIENCE):
         for inside in (False, True):
             running = asyncio.ensure_future(_entered(runner) if inside else runner.run_forever())
-            await until(lambda: runner._started and runner._engine is not None and not runner.stats().draining)
-            await until(lambda: runner._engine_here()._committer.is_idle)
+            probe = Probe(runner)
+            await until(lambda: probe.is_started and not probe.is_draining)  # noqa: B023  # called before the next turn
+            await until(lambda: probe.is_saved)  # noqa: B023  # the same
             assert not running.done()
-            runner._engine_here().drain("a signal")
+            probe.drain("a signal")
             await running
-            assert not runner._started
+            assert not probe.is_started
             with pytest.raises(RunnerClosed):
                 await runner.enqueue(quick)
     assert (await next_fact(events, DrainStarted)).why == "a signal"
@@ -340,7 +340,7 @@ async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> No
 async def _entered(runner: JobRunner) -> None:
     async with runner:
         await runner.run_forever()
-        assert runner._started  # whoever entered it leaves it
+        assert Probe(runner).is_started  # the caller that entered it leaves it
 
 
 async def test_running_until_idle_enters_and_leaves_by_itself(database: Path) -> None:
@@ -379,7 +379,7 @@ def test_before_its_start_a_runner_has_nothing_to_show() -> None:
 
 async def test_a_write_after_the_end_is_refused_though_somebody_kept_the_engine(database: Path) -> None:
     async with JobRunner(database, jobs=[quick]) as runner:
-        engine = runner._engine_here()
+        engine = engine_of(runner)
     with pytest.raises(RunnerClosed, match="does nothing more"):
         await engine.write(DeleteJob(1))
     assert engine.is_draining

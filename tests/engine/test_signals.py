@@ -38,7 +38,11 @@ class Desk:
         self.told: list[tuple[str, bool]] = []
         self.host: list[int] = []
         self.error = error
-        self.signals = Signals(lambda name, impatient: self.told.append((name, impatient)))
+        self.signals = Signals()
+        self.signals.connect(listener=self)
+
+    def signalled(self, name: str, *, is_impatient: bool) -> None:
+        self.told.append((name, is_impatient))
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         self.host.append(number)

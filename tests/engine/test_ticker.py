@@ -11,13 +11,13 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.engine.ticker import CatchUp, Overlap
 from aiojobs_lite.errors import InvalidJobType
-from aiojobs_lite.model.writes import SetSchedule, Tick, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import faulty, going, turns
-from tests.helpers.fault_store import FULL, Fault, holding
+from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
 from tests.helpers.ticker import MINUTE, START, Desk, schedule, ticking, written
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -179,7 +179,7 @@ async def test_a_clock_that_goes_back_while_it_runs_fires_again_at_the_next_inst
         clock.advance("1m")
         await written(desk, 1)
         clock.jump_to(START - timedelta(hours=1))
-        desk.ticker.look_again()
+        desk.ticker.clock_jumped()
         await turns()
         assert len(desk.ticks) == 1
         clock.advance("1m")
@@ -189,15 +189,15 @@ async def test_a_clock_that_goes_back_while_it_runs_fires_again_at_the_next_inst
 
 async def test_a_clock_that_goes_back_while_a_tick_is_written_fires_again_at_the_next_instant(clock: FakeClock) -> None:
     async with ticking(clock, schedule()) as desk:
-        write = desk.ticker._write
+        write = desk.write
 
         async def goes_back(tick: Any) -> Any:
-            desk.ticker._write = write
+            desk.write = write  # type: ignore[method-assign]  # put back
             clock.jump_to(START - timedelta(hours=1))
-            desk.ticker.look_again()
+            desk.ticker.clock_jumped()
             return await write(tick)
 
-        desk.ticker._write = goes_back
+        desk.write = goes_back  # type: ignore[method-assign, assignment]  # as above
         clock.advance("1m")
         await written(desk, 1)
         clock.advance("1m")
@@ -208,14 +208,14 @@ async def test_a_clock_that_goes_back_while_a_tick_is_written_fires_again_at_the
 async def test_a_clock_that_goes_forward_fires_what_is_due_now(clock: FakeClock) -> None:
     async with ticking(clock, schedule()) as desk:
         clock.advance("3h")
-        desk.ticker.look_again()
+        desk.ticker.clock_jumped()
         await written(desk, 1)
         assert desk.minutes() == [180]
 
 
 async def test_a_closed_ticker_fires_nothing_more(clock: FakeClock) -> None:
     async with ticking(clock, schedule()) as desk:
-        desk.ticker.close()
+        desk.ticker.drain()
         clock.advance("1h")
         await turns()
         assert desk.ticks == []
@@ -232,7 +232,7 @@ async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> Non
 # Through runners.
 
 
-def cron_runner(database: Path | str, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
+def cron_runner(database: Path | str | FaultStore, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
     runner = JobRunner(database, clock=clock)
 
     @runner.cron("* * * * *", **options)
@@ -287,7 +287,7 @@ async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_star
     third = to_micros(START + 3 * MINUTE)
     async with asyncio.timeout(PATIENCE):
         async with runner:
-            store.faults = [Fault(error=FULL, when=holding(Tick, tick=third))]
+            store.faults = [Fault(error=FULL, when=holding(FireTick, tick=third))]
             events = runner.watch()
             clock.jump_to(START + 5 * MINUTE)
             await next_fact(events, StoreDegraded)  # and it never recovers: as if the process were killed now

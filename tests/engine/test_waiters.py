@@ -3,69 +3,76 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.engine.waiters import End, Waiters
+from aiojobs_lite.engine.waiters import Finished, Waiters
 from aiojobs_lite.errors import RunnerClosed
-from aiojobs_lite.model.job import Failure, Job, Outcome, Status
-from aiojobs_lite.model.writes import Finish
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import FINISHED, Failure, Job, Outcome, Status
+from aiojobs_lite.model.queries import FindJobs
 
-COMPLETED = End(Status.COMPLETED, "1", None, None)
+COMPLETED = Finished(Status.COMPLETED, "1", None, None)
 EPOCH = to_datetime(0)
 STORED = Job(
     id=1, type="a", payload_json="{}", status=Status.PENDING, priority="medium", attempts=1, max_attempts=5,
     scheduled_at=EPOCH, created_at=EPOCH, started_at=EPOCH, completed_at=None, owner=None, idempotency_key=None,
     error="ValueError: no", reason="why", result_json='"r"', interruptions=0, snoozes=0, crashes=0,
-    cancel_requested=False, interrupted=False, parked=None, schedule=None, tick=None,
+    cancel_requested=False, interrupted=False, held=None, schedule=None, tick=None,
 )  # fmt: skip
-
-
-def finish(job_id: int, status: Status, failure: Failure | None = None) -> Finish:
-    return Finish(job_id, "a", 1, "me", Outcome.FAILED, status, 1, 0, 0, 0, 0, 0, "1", "why", failure)
 
 
 async def test_all_who_await_a_job_are_told_of_its_end_and_no_others() -> None:
     waiters = Waiters()
     one, two, other = waiters.add(1), waiters.add(1), waiters.add(2)
-    waiters.ended(1, COMPLETED)
+    waiters.notify(1, COMPLETED)
     assert (one.result(), two.result(), other.done()) == (COMPLETED, COMPLETED, False)
-    waiters.ended(1, End(None))  # once
+    waiters.notify(1, Finished(None))  # once
     assert one.result() == COMPLETED
     other.cancel()
-    waiters.ended(2, COMPLETED)  # one that went away is no trouble
-    assert waiters._futures == {}
+    waiters.notify(2, COMPLETED)  # one that went away is no trouble
+    assert len(waiters) == 0
+
+
+@pytest.mark.parametrize(
+    ("end", "finished"),
+    [
+        (Complete(1, 1, "me", "a", "1", "why"), Finished(Status.COMPLETED, "1", "why")),
+        (
+            Close(1, 1, "me", "a", Outcome.FAILED, Status.DEAD, "why", Failure("ValueError", "no\nway", None)),
+            Finished(Status.DEAD, None, "why", "ValueError: no way"),
+        ),
+        (
+            Close(1, 1, "me", "a", Outcome.CANCELLED, Status.CANCELLED, "why"),
+            Finished(Status.CANCELLED, None, "why", "why"),
+        ),
+        (Again(1, 1, "me", "a", Outcome.FAILED, 0, failure=Failure("ValueError", "no", None)), None),
+    ],
+)
+async def test_an_attempt_that_leaves_the_job_pending_is_not_its_end(end: End, finished: Finished | None) -> None:
+    waiters = Waiters()
+    future = waiters.add(1)
+    waiters.attempt_ended(end._replace(id=2))
+    assert not future.done()
+    waiters.attempt_ended(end)
+    assert (future.result() if future.done() else None) == finished
+    waiters.attempt_ended(end)  # no caller waits any more
+    waiters.close()
 
 
 @pytest.mark.parametrize("status", Status)
-async def test_an_attempt_that_leaves_the_job_pending_is_not_its_end(status: Status) -> None:
+async def test_a_job_that_was_read_is_finished_or_not(status: Status) -> None:
     waiters = Waiters()
     future = waiters.add(1)
-    waiters.finished(finish(2, status))
-    assert not future.done()
-    waiters.finished(finish(1, status, Failure("ValueError", "no\nway", None)))
-    seen = Waiters()
-    read = seen.add(1)
-    seen.seen(replace(STORED, status=status))
-    if status in (Status.PENDING, Status.PROCESSING):
-        assert not future.done()
-        assert not read.done()
+    waiters.check(replace(STORED, status=status))
+    if status in FINISHED:
+        assert future.result() == Finished(status, '"r"', "why", "ValueError: no")
     else:
-        assert future.result() == End(status, "1", "why", "ValueError: no way")
-        assert read.result() == End(status, '"r"', "why", "ValueError: no")
-    waiters.close(RunnerClosed())
-    seen.close(RunnerClosed())
-
-
-async def test_an_end_without_an_exception_gives_its_reason() -> None:
-    waiters = Waiters()
-    future = waiters.add(1)
-    waiters.finished(finish(1, Status.DEAD))
-    assert future.result().error == "why"
-    waiters.finished(finish(1, Status.DEAD))  # nobody waits
+        assert not future.done()
+    waiters.close()
 
 
 async def test_who_goes_away_is_forgotten() -> None:
@@ -74,46 +81,55 @@ async def test_who_goes_away_is_forgotten() -> None:
     waiters.discard(1, one)
     waiters.discard(1, one)
     waiters.discard(2, one)
-    waiters.ended(1, COMPLETED)
+    waiters.notify(1, COMPLETED)
     assert (one.done(), two.result()) == (False, COMPLETED)
     waiters.discard(1, two)
     three = waiters.add(3)
     waiters.discard(3, three)
-    assert waiters._futures == {}
+    assert len(waiters) == 0
 
 
-async def test_a_recheck_reads_the_awaited_jobs_at_once_and_tells_of_those_that_ended_or_went() -> None:
-    waiters = Waiters()
-    asked: list[list[int]] = []
-    stored = {1: replace(STORED, status=Status.COMPLETED), 2: replace(STORED, id=2)}
+class Stored:
+    """In place of a store: answers with its jobs, and lets a caller come while it reads."""
 
-    async def read(ids: Collection[int]) -> list[Job]:
-        asked.append(sorted(ids))
+    def __init__(self, waiters: Waiters, *jobs: Job) -> None:
+        self.waiters = waiters
+        self.jobs = {job.id: job for job in jobs}
+        self.asked: list[FindJobs] = []
+        self.late: list[asyncio.Future[Finished]] = []
+
+    async def ask(self, query: Any) -> Any:
+        self.asked.append(query)
         await asyncio.sleep(0)
-        late.append(waiters.add(4))  # somebody who comes while it reads
-        return [stored[job_id] for job_id in ids if job_id in stored]
+        self.late.append(self.waiters.add(4))
+        return [self.jobs[job_id] for job_id in query.ids if job_id in self.jobs]
 
-    late: list[asyncio.Future[End]] = []
-    await waiters.recheck(read)
-    assert asked == []  # nobody waits: nothing is read
+
+async def test_a_recheck_reads_the_awaited_jobs_at_once_and_notifies_of_those_that_finished_or_went() -> None:
+    waiters = Waiters()
+    store = Stored(waiters, replace(STORED, status=Status.COMPLETED), replace(STORED, id=2))
+    await waiters.recheck(store)
+    assert store.asked == []  # no caller waits: nothing is read
     done, pending, gone = waiters.add(1), waiters.add(2), waiters.add(3)
-    await waiters.recheck(read)
-    assert asked == [[1, 2, 3]]
-    assert (done.result().status, pending.done(), gone.result(), late[0].done()) == (
-        Status.COMPLETED, False, End(None), False,
+    await waiters.recheck(store)
+    assert store.asked == [FindJobs(ids=[1, 2, 3], limit=3)]
+    assert (done.result().status, pending.done(), gone.result(), store.late[0].done()) == (
+        Status.COMPLETED, False, Finished(None), False,
     )  # fmt: skip
-    waiters.close(RunnerClosed())
-    for future in (pending, *late):
+    waiters.close()
+    for future in (pending, *store.late):
         with pytest.raises(RunnerClosed):
             await future
 
 
-async def test_closing_tells_all_who_still_wait() -> None:
+async def test_closing_raises_an_error_of_its_own_in_each_caller_that_still_waits() -> None:
     waiters = Waiters()
-    one, two = waiters.add(1), waiters.add(2)
+    one, two, three = waiters.add(1), waiters.add(2), waiters.add(1)
     two.cancel()
-    waiters.close(RunnerClosed())
-    waiters.close(RunnerClosed())
-    with pytest.raises(RunnerClosed):
-        await one
+    waiters.close()
+    waiters.close()
+    for future in (one, three):
+        with pytest.raises(RunnerClosed):
+            await future
+    assert one.exception() is not three.exception()
     assert two.cancelled()

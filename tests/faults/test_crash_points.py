@@ -21,7 +21,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from aiojobs_lite.runner.runner import Durability
+from aiojobs_lite.stores.base import Durability
 from tests.helpers.apps.points import CALLS, Point, Verdict
 from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow

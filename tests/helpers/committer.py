@@ -70,6 +70,10 @@ class Desk:
     def look_again(self) -> None:
         self.looks += 1
 
+    async def write(self, write: Write[Any]) -> Any:
+        """What the store answers to a write: of a store that follows a script, a text."""
+        return await self.committer.write(write)
+
     def call(self, write: Write[Any]) -> asyncio.Task[Any]:
         """A caller that awaits a write."""
         return asyncio.get_running_loop().create_task(self.committer.write(write))

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_micros
+from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import Claimed
@@ -16,12 +18,18 @@ from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.fault_store import Fault, FaultStore
 
 
 def faulty(path: Path, *faults: Fault) -> FaultStore:
     """A real store for a runner, in which transactions go wrong as the test says."""
     return FaultStore(open_store(path, "normal"), *faults)
+
+
+def engine_of(runner: JobRunner) -> Engine:
+    """The engine that a runner has, or had last."""
+    return Probe(runner).engine
 
 
 @asynccontextmanager

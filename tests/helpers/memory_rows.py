@@ -25,7 +25,7 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
 from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -112,6 +112,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
     ListOwners: Rows.owners,
+    ListPaused: lambda rows, _query: set(rows.paused),
 }
 """Every query."""
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
-from aiojobs_lite.stores.base import Applied, Change
+from aiojobs_lite.stores.base import Applied, Change, Durability
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
@@ -28,7 +28,6 @@ from aiojobs_lite.stores.sqlite.writer import Writer
 _log = logging.getLogger("aiojobs_lite.store")
 
 A = TypeVar("A")
-Durability = Literal["full", "normal"]
 _RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts
 LOOK_EVERY_S: Final = 0.1  # in which the commits of other processes are noticed
 _NO_COUNTS: Final = Counts(TypeCounts(), {}, {})

@@ -29,7 +29,7 @@ from signal import SIGKILL
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from aiojobs_lite.runner.runner import Durability
+from aiojobs_lite.stores.base import Durability
 from tests.helpers import judge
 from tests.helpers.apps import runner_life, store_life
 from tests.helpers.apps.store_life import Step

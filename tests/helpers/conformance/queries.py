@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
-from aiojobs_lite.model.writes import CancelJob, Insert
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
+from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
     again,
@@ -24,6 +24,14 @@ from tests.helpers.stores import (
 
 
 class Asking:
+    async def test_the_paused_types_are_listed_also_those_without_jobs(self, store: Store) -> None:
+        assert await store.ask(ListPaused()) == set()
+        for job_type in ("a", "b"):
+            await one(store, PauseType(job_type, paused=True))
+        assert await store.ask(ListPaused()) == {"a", "b"}
+        await one(store, PauseType("a", paused=False))
+        assert await store.ask(ListPaused()) == {"b"}
+
     async def test_a_query_takes_the_jobs_for_which_every_field_holds(self, store: Store) -> None:
         done = await finished(store, new(), Status.COMPLETED)
         dead = await finished(store, new(), Status.DEAD)

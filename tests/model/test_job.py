@@ -22,9 +22,8 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.writes import Finish
 
-SCHEMA = Path(aiojobs_lite.__file__).parent / "stores/migrations/sqlite/0001_initial.sql"
+SCHEMA = Path(aiojobs_lite.__file__).parent / "stores/sqlite/migrations/0001_initial.sql"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -33,14 +32,7 @@ def a_job(status: Status = Status.PENDING, payload: str = "{}") -> Job:
         id=7, type="email", payload_json=payload, status=status, priority="medium", attempts=0, max_attempts=5,
         scheduled_at=NOON, created_at=NOON, started_at=None, completed_at=None, owner=None, idempotency_key=None,
         error=None, reason=None, result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False,
-        interrupted=False, parked=None, schedule=None, tick=None,
-    )  # fmt: skip
-
-
-def a_finish(status: Status, outcome: Outcome = Outcome.FAILED, parked: str | None = None) -> Finish:
-    failure = Failure("ValueError", "bad", None)
-    return Finish(
-        1, "email", 3, "me", outcome, status, 2, 1_000, 500, 1, 2, 0, "1", "because", failure, parked
+        interrupted=False, held=None, schedule=None, tick=None,
     )  # fmt: skip
 
 
@@ -49,7 +41,9 @@ def names_in(text: str) -> list[str]:
 
 
 def test_the_trigger_of_the_database_allows_exactly_the_transitions() -> None:
-    trigger = SCHEMA.read_text(encoding="utf-8").partition("CREATE TRIGGER jobs_transition")[2].partition("END;")[0]
+    trigger = (
+        SCHEMA.read_text(encoding="utf-8").partition("CREATE TRIGGER aiojobs_jobs_transition")[2].partition("END;")[0]
+    )
     allowed = re.findall(r"OLD\.status = '(\w+)' AND NEW\.status = '(\w+)'", trigger)
     assert allowed == [(before.value, then.value) for before, then in TRANSITIONS]
     assert "RAISE(ABORT" in trigger
@@ -87,7 +81,7 @@ def test_every_status_is_reached_and_only_completed_is_for_ever() -> None:
 
 @pytest.mark.parametrize("status", Status)
 def test_a_job_is_finished_when_it_is_completed_dead_or_cancelled(status: Status) -> None:
-    assert a_job(status).finished is (status in {"completed", "dead", "cancelled"})
+    assert a_job(status).is_finished is (status in {"completed", "dead", "cancelled"})
 
 
 def test_priorities_are_numbered_in_the_order_in_which_they_run() -> None:
@@ -126,14 +120,3 @@ def test_a_claimed_job_shows_its_tick_as_an_instant() -> None:
 )
 def test_a_failure_is_summed_up_on_one_line(message: str, summary: str) -> None:
     assert Failure("ValueError", message, "trace").summary == summary
-
-
-def test_an_end_that_would_run_again_does_not_after_a_cancel() -> None:
-    end = a_finish(Status.PENDING, Outcome.SNOOZED, parked="it does not fit")
-    assert end.cancelled() == end._replace(status=Status.CANCELLED, reason="cancel requested", parked=None)
-
-
-@pytest.mark.parametrize("status", [Status.COMPLETED, Status.DEAD, Status.CANCELLED])
-def test_an_end_for_good_stands_in_spite_of_a_cancel(status: Status) -> None:
-    end = a_finish(status)
-    assert end.cancelled() == end

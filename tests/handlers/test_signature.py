@@ -1,14 +1,15 @@
-"""Arguments and results as JSON, both ways."""
+"""Handlers' arguments as JSON, both ways."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -48,6 +49,9 @@ from tests.helpers.payloads import (
     refused,
     refused_type,
 )
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def there_and_back(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -377,3 +381,63 @@ def test_a_context_without_its_annotation_is_refused() -> None:
 
     assert refused_type(bare) == "job type 't': ctx: the context comes first, as `ctx: JobContext`"
     assert refused_type(optional) == "job type 't': context: the context comes first, as `ctx: JobContext`"
+
+
+# Annotations that cannot be resolved.
+
+
+def for_type_checkers_only(value: Fraction) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "why"),
+    [
+        (for_type_checkers_only, "name 'Fraction' is not defined"),
+        (handler_of("1 +"), "Forward reference must be an expression -- got '1 +'"),
+        (handler_of("Opaque.Nothing"), "type object 'Opaque' has no attribute 'Nothing'"),
+    ],
+)
+def test_an_annotation_that_cannot_be_resolved_is_refused(handler: Callable[..., Any], why: str) -> None:
+    assert refused_type(handler) == (
+        f"job type 't': an annotation cannot be resolved: {why}. Import its names where the handler is defined"
+    )
+
+
+def test_a_handler_whose_parameters_cannot_be_read_is_refused() -> None:
+    handler = handler_of(int)
+    handler.__dict__["__signature__"] = "nonsense"
+    assert refused_type(handler) == "job type 't': its parameters cannot be read; wrap it in a function of your own"
+
+
+# Other callables.
+
+
+class Sender:
+    def __call__(self, ctx: JobContext, value: int) -> str:
+        return ""
+
+    def method(self, ctx: JobContext, value: int) -> str:
+        return ""
+
+
+def wide(ctx: JobContext, prefix: str, value: int) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [Sender(), Sender().method, functools.partial(Sender()), functools.partial(Sender().method)],
+    ids=["object", "method", "partial of an object", "partial of a method"],
+)
+def test_other_callables_have_a_signature_too(handler: Callable[..., Any]) -> None:
+    signature = Signature("t", handler)
+    assert signature.takes_context
+    assert signature.returns is str
+    assert signature.dump((3,), {}) == '{"value":3}'
+    assert refused(handler, value="x")[0][0] == "value"
+
+
+def test_what_a_partial_binds_by_name_becomes_a_default() -> None:
+    signature = Signature("t", functools.partial(wide, prefix="a"))
+    assert signature.dump((), {"value": 3}) == '{"value":3}'
+    assert signature.dump((), {"value": 3, "prefix": "b"}) == '{"prefix":"b","value":3}'

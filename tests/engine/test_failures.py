@@ -1,4 +1,4 @@
-"""What is recorded of an exception, and what the bus is told of an attempt's end."""
+"""What is recorded of an exception, and where a coroutine stands."""
 
 from __future__ import annotations
 
@@ -8,26 +8,9 @@ from typing import NoReturn
 
 import pytest
 
-from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.engine.failures import describe, publish_end, stack_of
-from aiojobs_lite.model.job import Failure, Outcome, Status
-from aiojobs_lite.model.writes import Finish
-from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import (
-    AttemptFailed,
-    Fact,
-    JobBecameCancelled,
-    JobBecameDead,
-    JobCompleted,
-    JobHeld,
-    JobInterrupted,
-    JobSnoozed,
-)
-from tests.helpers.engine import heard, turns
-
-END = Finish(7, "a", 2, "me", Outcome.SUCCEEDED, Status.COMPLETED, 2, 60_000_000, 0, 0, 0, 0)
-FAILURE = Failure("ValueError", "no", None)
-DUE = to_datetime(60_000_000)
+from aiojobs_lite.engine.failures import describe, stack_of
+from aiojobs_lite.model.job import Failure
+from tests.helpers.engine import turns
 
 
 def caught(error: BaseException) -> BaseException:
@@ -131,53 +114,3 @@ async def test_the_stack_of_a_coroutine_goes_down_to_what_it_waits_for() -> None
     gate.set()
     await task
     assert stack_of(task.get_coro()) == ""
-
-
-@pytest.mark.parametrize(
-    ("end", "event"),
-    [
-        (END, JobCompleted(7, "a", 2, 1.5, "")),
-        (END._replace(reason="not kept"), JobCompleted(7, "a", 2, 1.5, "not kept")),
-        (
-            END._replace(outcome=Outcome.FAILED, status=Status.PENDING, failure=FAILURE),
-            AttemptFailed(7, "a", 2, "failed", "ValueError: no", DUE),
-        ),
-        (
-            END._replace(outcome=Outcome.TIMED_OUT, status=Status.PENDING),
-            AttemptFailed(7, "a", 2, "timed_out", "no error", DUE),
-        ),
-        (
-            END._replace(outcome=Outcome.LOST, status=Status.PENDING),
-            AttemptFailed(7, "a", 2, "lost", "its process ended", DUE),
-        ),
-        (
-            END._replace(outcome=Outcome.FAILED, status=Status.DEAD, failure=FAILURE, reason="all used up"),
-            JobBecameDead(7, "a", 2, "all used up", "ValueError: no"),
-        ),
-        (END._replace(outcome=Outcome.LOST, status=Status.DEAD), JobBecameDead(7, "a", 2, "", "its process ended")),
-        (
-            END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED, reason="gone"),
-            JobBecameCancelled(7, "a", "gone"),
-        ),
-        (END._replace(outcome=Outcome.CANCELLED, status=Status.CANCELLED), JobBecameCancelled(7, "a", "")),
-        (END._replace(outcome=Outcome.SNOOZED, status=Status.PENDING), JobSnoozed(7, "a", DUE)),
-        (END._replace(outcome=Outcome.INTERRUPTED, status=Status.PENDING), JobInterrupted(7, "a", 2)),
-        (
-            END._replace(outcome=Outcome.SNOOZED, status=Status.PENDING, parked="why"),
-            JobHeld(7, "a", "why"),
-        ),
-    ],
-)
-def test_each_end_is_told_as_what_it_is(end: Finish, event: Fact) -> None:
-    bus = Bus()
-    told = heard(bus)
-    publish_end(bus, end, 1.5)
-    assert told() == [event]
-
-
-def test_an_end_that_nobody_hears_makes_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    bus = Bus()
-    monkeypatch.setattr(bus, "hears", lambda _kind: False)
-    told = heard(bus)
-    publish_end(bus, END, 1.5)
-    assert told() == []

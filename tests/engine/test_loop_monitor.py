@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from aiojobs_lite.engine import loop_monitor as module
-from aiojobs_lite.engine.loop_monitor import Lookout
+from aiojobs_lite.engine.loop_monitor import LoopMonitor
+from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked
 from aiojobs_lite.telemetry.meters import Metrics
@@ -19,7 +20,7 @@ from tests.helpers.waiting import PATIENCE, until
 
 
 class Desk:
-    """A lookout each of whose turns takes the next step of the script.
+    """A monitor each of whose turns takes the next step of the script.
 
     Attributes:
         script: For each turn, by how many seconds the event loop was late.
@@ -36,7 +37,7 @@ class Desk:
         )
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self._now))
         monkeypatch.setattr(module, "asyncio", world)
-        self.lookout = Lookout(self.bus, self.metrics, whose=lambda _: None)
+        self.monitor = LoopMonitor(bus=self.bus, metrics=self.metrics, attempts=AttemptRegister())
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
@@ -46,7 +47,7 @@ class Desk:
 
     async def watch(self, *script: float) -> None:
         self.script += script
-        async with asyncio.timeout(PATIENCE), going(self.lookout.run):
+        async with asyncio.timeout(PATIENCE), going(self.monitor.run):
             await until(lambda: not self.script)
 
 
@@ -69,10 +70,10 @@ async def test_of_over_a_second_it_tells(monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_its_thread_ends_with_it() -> None:
     def threads() -> list[str]:
-        return [thread.name for thread in threading.enumerate() if "lookout" in thread.name]
+        return [thread.name for thread in threading.enumerate() if "loop monitor" in thread.name]
 
-    lookout = Lookout(Bus(), Metrics(), whose=lambda _: None)
-    async with asyncio.timeout(PATIENCE), going(lookout.run):
+    monitor = LoopMonitor(bus=Bus(), metrics=Metrics(), attempts=AttemptRegister())
+    async with asyncio.timeout(PATIENCE), going(monitor.run):
         await until(lambda: threads() != [])
     assert threads() == []
 
@@ -80,7 +81,7 @@ async def test_its_thread_ends_with_it() -> None:
 def test_its_thread_sleeps_until_the_loop_would_be_overdue_and_looks_once_at_each_time_that_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lookout = Lookout(Bus(), Metrics(), whose=lambda _: None)
+    monitor = LoopMonitor(bus=Bus(), metrics=Metrics(), attempts=AttemptRegister())
     now, slept, looked = 1000.0, [], []
     turns = [0.1, 0.0, -0.25, -0.5, None, None, -0.5, 0.2]  # when each sleep is over: in how long the loop is expected
 
@@ -93,7 +94,7 @@ def test_its_thread_sleeps_until_the_loop_would_be_overdue_and_looks_once_at_eac
                 return True
             expected = turns.pop(0)
             if expected is not None:  # it has been back since
-                lookout._expected, lookout._found = now + expected, None
+                monitor._expected, monitor._found = now + expected, None
             return False
 
     def look(*_: object) -> tuple[str, list[object]]:
@@ -101,8 +102,8 @@ def test_its_thread_sleeps_until_the_loop_would_be_overdue_and_looks_once_at_eac
         return "heavy", []
 
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(lookout, "_look", look)
-    lookout._look_out(None, 0, Over())  # type: ignore[arg-type]  # nothing more is asked of them
+    monkeypatch.setattr(monitor, "_look", look)
+    monitor._watch(None, 0, Over())  # type: ignore[arg-type]  # nothing more is asked of them
     assert slept == [0.5, 0.6, 0.5, 0.25, 0.5, 0.5, 0.5, 0.5, 0.7]
     assert looked == [4, 7]
 
@@ -117,8 +118,10 @@ async def test_a_look_reads_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(linecache, "checkcache", noted)
     monkeypatch.setattr(linecache, "updatecache", noted)
-    lookout = Lookout(Bus(), Metrics(), whose=lambda _: "heavy")
-    job_type, places = lookout._look(asyncio.get_running_loop(), threading.get_ident())
+    attempts = AttemptRegister()
+    monkeypatch.setattr(attempts, "type_of", lambda _: "heavy")
+    monitor = LoopMonitor(bus=Bus(), metrics=Metrics(), attempts=attempts)
+    job_type, places = monitor._look(asyncio.get_running_loop(), threading.get_ident())
     assert read == []
     assert (job_type, len(places)) == ("heavy", 10)
     assert places[-1].name == "_look"

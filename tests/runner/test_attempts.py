@@ -29,8 +29,10 @@ from aiojobs_lite import (
     job,
 )
 from aiojobs_lite.errors import JobNotAllowed, MissingDependency, ResultNotKept
+from aiojobs_lite.model.job import Held
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import stopping_of
 from tests.helpers.waiting import PATIENCE, next_fact
 
 BACKOFF = Backoff(base="10s", cap="1h")
@@ -314,8 +316,7 @@ async def test_a_thread_hears_that_it_should_stop(clock: FakeClock) -> None:
     def patient(ctx: JobContext) -> None:
         entered.set()
         host.call_soon_threadsafe(seen.set)
-        assert ctx._stopping is not None
-        ctx._stopping.wait(PATIENCE)
+        stopping_of(ctx).wait(PATIENCE)
         assert ctx.stopping
         raise RuntimeError("stopped in the middle")
 
@@ -430,7 +431,7 @@ async def test_a_result_that_is_no_json_completes_the_job_and_is_not_kept(clock:
             await (await runner.enqueue(silent)).result()
 
 
-async def test_a_payload_that_no_longer_fits_is_parked_until_the_handler_is_mended(database: Any) -> None:
+async def test_a_payload_that_no_longer_fits_is_held_until_the_handler_is_fixed(database: Any) -> None:
     @job(name="greet")
     async def old(name: str) -> str:
         return name
@@ -440,7 +441,7 @@ async def test_a_payload_that_no_longer_fits_is_parked_until_the_handler_is_mend
         return f"{name} {age}"
 
     @job(name="greet")
-    async def mended(name: str, age: int = 3) -> str:
+    async def fixed(name: str, age: int = 3) -> str:
         return f"{name} {age}"
 
     async with JobRunner(database, jobs=[old], max_running=0) as runner:
@@ -448,12 +449,12 @@ async def test_a_payload_that_no_longer_fits_is_parked_until_the_handler_is_mend
     async with JobRunner(database, jobs=[new]) as runner:
         events = runner.watch()
         await runner.run_until_idle()
-        parked = await runner.jobs.get(1)
-        assert (parked.status, parked.attempts) == (Status.PENDING, 0)
-        assert "age: Field required" in (parked.parked or "")
-        assert "zoe" not in (parked.parked or "")
+        held = await runner.jobs.get(1)
+        assert (held.status, held.held, held.attempts) == (Status.PENDING, Held.PAYLOAD, 0)
+        assert "age: Field required" in (held.reason or "")
+        assert "zoe" not in (held.reason or "")
     assert (await next_fact(events, JobHeld)).job_id == 1
-    async with JobRunner(database, jobs=[mended]) as runner:
+    async with JobRunner(database, jobs=[fixed]) as runner:
         await runner.run_until_idle()
         assert (await runner.jobs.get(1)).result_json == '"zoe 3"'
 
@@ -508,7 +509,7 @@ async def test_priorities_then_time_then_id_decide_the_order(clock: FakeClock) -
         order.append(name)
 
     async with started(clock, note, max_running=1) as runner:
-        await runner.pause(note)
+        await runner.types.pause(note)
         await runner.enqueue_many(
             [
                 note.using(priority="low").bind("low"),
@@ -519,6 +520,6 @@ async def test_priorities_then_time_then_id_decide_the_order(clock: FakeClock) -
             ]
         )
         clock.advance("3s")
-        await runner.resume(note)
+        await runner.types.resume(note)
         await runner.run_until_idle()
         assert order == ["high", "first", "second", "later", "low"]

@@ -1,4 +1,4 @@
-"""What a part is told once must reach everybody whom it concerns, whatever fails or is busy meanwhile."""
+"""What a part learns once reaches all whom it concerns, whatever fails or is busy meanwhile."""
 
 from __future__ import annotations
 
@@ -9,39 +9,19 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
-from aiojobs_lite.engine import change_watcher as watcher_module
-from aiojobs_lite.engine import engine as engine_module
-from aiojobs_lite.engine.change_watcher import Watcher
-from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.engine import lifecycle
+from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.writes import DeleteJob, TickAnswer
-from aiojobs_lite.stores.sqlite.owners import Ownership
+from aiojobs_lite.model.writes import DeleteJob
 from aiojobs_lite.telemetry.facts import JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.committer import committing, one_group, scripted
-from tests.helpers.engine import faulty, going, turns
+from tests.helpers.engine import faulty, turns
 from tests.helpers.fault_store import FULL, Fault
 from tests.helpers.ticker import schedule, ticking
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 REJECTED = StoreRejected("x")
-
-
-async def looked(runner: JobRunner) -> None:
-    """Waits until a runner's watcher has seen all that was committed so far."""
-    assert runner._engine is not None
-    store: Any = runner._engine.store
-    looks, look = 0, store.changed
-
-    async def counted() -> bool:
-        nonlocal looks
-        looks += 1
-        found: bool = await look()
-        return found
-
-    store.changed = counted
-    await until(lambda: looks >= 2, pause=0.01)
-    del store.changed
 
 
 async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(database: Path) -> None:
@@ -65,7 +45,7 @@ async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(data
         result = asyncio.ensure_future(handle.result())
         await entered.wait()
         events = works.watch()
-        await looked(waits)
+        await until(lambda: waits.stats().processing == 1, pause=0.01)  # it has noticed the claim
         release.set()
         await next_fact(events, JobCompleted)
         await waits.enqueue(late)  # before its watcher looks
@@ -88,7 +68,6 @@ async def test_an_own_commit_that_notices_a_cancel_stops_the_job(database: Path)
     ):
         handle = await works.enqueue(waits)
         await entered.wait()
-        await looked(works)
         assert await looks.jobs.cancel(handle.id) is Status.PROCESSING
         await works.enqueue(waits.using(delay="1h"))
         async with asyncio.timeout(PATIENCE):
@@ -123,29 +102,8 @@ async def test_a_limited_type_goes_on_after_a_crowd_of_writes(database: Path) ->
         assert ran == [0, 1]
 
 
-async def test_a_change_whose_consequences_failed_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher_module, "LOOK_EVERY", 0)
-    answers, told = [True], []
-
-    class Store:
-        async def changed(self) -> bool:
-            return answers.pop(0) if answers else False
-
-    async def changed() -> None:
-        told.append(1)
-        if len(told) == 1:
-            raise StoreUnavailable("SQLITE_IOERR", "a read")
-
-    watcher = Watcher(Store(), FakeClock(), changed=changed, jumped=lambda: None)  # type: ignore[arg-type]
-    with pytest.raises(StoreUnavailable):
-        await watcher.run()
-    async with going(watcher.run):  # started again
-        await turns()
-    assert len(told) == 2
-
-
 async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "_RESTART_PAUSE", 0)
+    monkeypatch.setattr(lifecycle, "_RESTART_PAUSE_S", 0)
     release, entered = asyncio.Event(), asyncio.Event()
 
     @job(name="held")
@@ -160,7 +118,7 @@ async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytes
             handle = await waits.enqueue(held)
             result = asyncio.ensure_future(handle.result())
             await entered.wait()
-            await looked(waits)
+            await until(lambda: waits.stats().processing == 1, pause=0.01)
             store.faults = [Fault(method="ask", error=FULL, at=1, when=asks_for_ids)]
             release.set()
             async with asyncio.timeout(PATIENCE):
@@ -188,32 +146,24 @@ async def test_the_age_of_what_waits_is_known_while_all_slots_are_taken(database
         assert runner.stats().oldest_due_age == 300
         async with JobRunner(database, jobs=[held], max_running=0, clock=clock) as other:
             await other.enqueue(held.using(delay="1h"))
-            await looked(runner)
+            await until(lambda: runner.stats().pending == 2, pause=0.01)
         try:
             assert runner.stats().oldest_due_age == 300
         finally:
             release.set()
 
 
-def test_dead_owners_are_found_whatever_the_file_is_called(tmp_path: Path) -> None:
-    prefix = str(tmp_path / "jobs[1].db")
-    file = Path(f"{prefix}-owner-0123456789abcdef")
-    file.touch()
-    assert Ownership(prefix).others() == ["0123456789abcdef"]
-    file.unlink()
-
-
 async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> None:
     clock = FakeClock()
     async with ticking(clock, schedule("bad"), schedule("good")) as desk:
-        write = desk._write
+        write = desk.write
 
-        async def picky(tick: Any) -> TickAnswer:
+        async def picky(tick: Any) -> Any:
             if tick.schedule == "bad":
                 raise REJECTED
             return await write(tick)
 
-        desk.ticker._write = picky
+        desk.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
         for _ in range(10):
             clock.advance("1m")
             await turns()
@@ -229,7 +179,7 @@ async def test_a_callback_that_fails_loses_no_other_answer() -> None:
             raise KeyError("a defect")
 
         async with one_group(desk, store):
-            desk.committer.keep(DeleteJob(1), bad)
+            desk.committer.keep((DeleteJob(1),), bad)
             call = desk.call(DeleteJob(2))
             await turns()
         async with asyncio.timeout(PATIENCE):

@@ -1,37 +1,22 @@
-"""Job types: how they are declared, what they refuse, and the registry of a runner."""
+"""Job types: which handlers can be one, and what they refuse."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from aiojobs_lite.clock import to_micros
-from aiojobs_lite.errors import (
-    ConfigurationError,
-    DuplicateJobType,
-    InvalidJobType,
-    InvalidOption,
-    InvalidPayload,
-    JobDead,
-    UnknownJobType,
-)
+from aiojobs_lite.errors import ConfigurationError, InvalidJobType, InvalidOption, InvalidPayload, JobDead
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.decorators import job
-from aiojobs_lite.handlers.job_type import BoundJob, JobType, described
-from aiojobs_lite.handlers.options import Enqueueing
-from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.job import Claimed
-from aiojobs_lite.model.writes import NewJob
+from aiojobs_lite.handlers.job_type import BoundJob, JobType, qualified_name
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.settle import Policy
 from aiojobs_lite.runner.runner import JobRunner
 
 NOW = 1_700_000_000_000_000
-LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def plain(number: int, text: str = "a") -> str:
@@ -84,10 +69,6 @@ class GeneratorCallable:
         yield 1
 
 
-def a_context() -> JobContext:
-    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"))
-
-
 def declared(**options: Any) -> JobType[..., Any]:
     return job(**options)(plain)
 
@@ -122,35 +103,6 @@ def test_every_option_is_kept() -> None:
     assert job_type.concurrency == 3
     assert job_type.priority == 0
     assert job_type.result is None
-
-
-def test_the_decorator_works_with_and_without_parentheses() -> None:
-    @job
-    async def bare(number: int) -> int:
-        return number
-
-    @job()
-    async def empty(number: int) -> int:
-        return number
-
-    @job(name="named", max_attempts=2)
-    async def configured(number: int) -> int:
-        return number
-
-    assert [(made.name, made.max_attempts) for made in (bare, empty, configured)] == [
-        ("bare", 5),
-        ("empty", 5),
-        ("named", 2),
-    ]
-
-
-async def test_calling_a_declared_job_stays_a_plain_call() -> None:
-    assert job(plain)(3) == "a3"
-    assert job(name="x")(plain)(3, text="b") == "b3"
-    assert await job(coroutine)(a_context(), number=3) == "7:3"
-    assert await Sender.declared(1) == 2
-    with pytest.raises(TypeError, match="missing 1 required positional argument"):
-        job(plain)()  # type: ignore[call-arg]  # what is tested
 
 
 @pytest.mark.parametrize(
@@ -316,28 +268,7 @@ def test_a_function_of_a_module_may_run_in_another_process(handler: Callable[...
     assert JobType(handler, process=True).mode == "process"
 
 
-# One enqueue.
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, None)),
-        ({"delay": "5m"}, NewJob("plain", '{"number":1}', 1, NOW + 300_000_000, 5, NOW, None)),
-        ({"delay": 0}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, None)),
-        ({"at": LATER}, NewJob("plain", '{"number":1}', 1, to_micros(LATER), 5, NOW, None)),
-        ({"priority": "high"}, NewJob("plain", '{"number":1}', 0, NOW, 5, NOW, None)),
-        ({"priority": "low"}, NewJob("plain", '{"number":1}', 2, NOW, 5, NOW, None)),
-        ({"idempotency_key": "k" * 500}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, "k" * 500)),
-    ],
-)
-def test_the_row_of_a_job_has_the_options_of_its_enqueue(options: dict[str, Any], expected: NewJob) -> None:
-    assert job(plain).using(**options).bind(1).row(NOW) == expected
-
-
-def test_the_row_of_a_job_has_the_defaults_of_its_type() -> None:
-    row = job(max_attempts=2, priority="low", name="t")(plain).bind(number=1, text="b").row(NOW)
-    assert row == NewJob("t", '{"number":1,"text":"b"}', 2, NOW, 2, NOW, None, None, None)
+# What is enqueued of them.
 
 
 def test_a_bound_job_has_its_arguments_checked_and_may_be_enqueued_again() -> None:
@@ -359,126 +290,7 @@ def test_a_parameter_may_be_called_self() -> None:
     assert job(odd).bind(self=1).payload == '{"self":1}'
 
 
-@pytest.mark.parametrize(
-    ("first", "then", "expected"),
-    [
-        ({"delay": 5}, {"priority": "high"}, Enqueueing(5.0, None, 0, None)),
-        ({"priority": "high"}, {}, Enqueueing(None, None, 0, None)),
-        ({"priority": "high"}, {"priority": "low"}, Enqueueing(None, None, 2, None)),
-        ({"priority": "low"}, {"priority": "high"}, Enqueueing(None, None, 0, None)),
-        ({"delay": 5}, {"delay": 0}, Enqueueing(0.0, None, None, None)),
-        ({"at": LATER}, {"idempotency_key": "k"}, Enqueueing(None, LATER, None, "k")),
-        ({"idempotency_key": "a"}, {"idempotency_key": "b"}, Enqueueing(None, None, None, "b")),
-        ({"at": LATER}, {"delay": 5}, Enqueueing(5.0, None, None, None)),
-        ({"delay": 5}, {"at": LATER}, Enqueueing(None, LATER, None, None)),
-    ],
-)
-def test_options_add_up_and_the_latest_counts(first: Any, then: Any, expected: Enqueueing) -> None:
-    job_type = job(plain)
-    configured = job_type.using(**first)
-    assert configured.using(**then).how == expected
-    assert configured.using(**then).job_type is job_type
-    assert configured.how == job_type.using(**first).how  # unchanged by what was made of it
-    assert job_type.how == Enqueueing()
-
-
-NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
-BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
-
-
-@pytest.mark.parametrize(
-    ("options", "option", "expected"),
-    [
-        ({"delay": -1}, "delay", "from 0 s to a century"),
-        ({"delay": "soon"}, "delay", "seconds, a timedelta"),
-        ({"delay": 1, "at": LATER}, "at", "either delay= or at=, not both"),
-        ({"at": NAIVE}, "at", "an aware datetime, such as datetime.now(UTC)"),
-        ({"at": "2030-01-01"}, "at", "an aware datetime, such as datetime.now(UTC)"),
-        ({"at": BEYOND}, "at", "an aware datetime, such as datetime.now(UTC)"),
-        ({"at": datetime.min.replace(tzinfo=timezone.max)}, "at", "an aware datetime, such as datetime.now(UTC)"),
-        ({"priority": "urgent"}, "priority", "'high' or 'medium' or 'low'"),
-        ({"idempotency_key": ""}, "idempotency_key", "1 to 500 printable characters"),
-        ({"idempotency_key": "k" * 501}, "idempotency_key", "1 to 500 printable characters"),
-        ({"idempotency_key": "a\x00"}, "idempotency_key", "1 to 500 printable characters"),
-        ({"idempotency_key": 3}, "idempotency_key", "1 to 500 printable characters"),
-    ],
-)
-def test_an_enqueue_option_that_cannot_work_is_refused_by_name(options: Any, option: str, expected: str) -> None:
-    with pytest.raises(InvalidOption) as caught:
-        job(plain).using(**options)
-    assert caught.value.option == option
-    assert expected in str(caught.value)
-
-
-def test_what_was_refused_is_shown_in_few_words() -> None:
-    with pytest.raises(InvalidOption) as caught:
-        job(plain).using(idempotency_key="k" * 100_000)
-    assert len(str(caught.value)) < 300
-
-
-# The registry.
-
-
-def test_a_registry_knows_its_types_by_name_in_the_order_they_came() -> None:
-    registry = Registry()
-    types = [job(name=name)(plain) for name in ("b", "a", "c")]
-    for job_type in types:
-        registry.add(job_type)
-    registry.add(types[0])  # the same one twice is fine
-    assert registry.names() == ("b", "a", "c")
-    assert list(registry) == types
-    assert len(registry) == 3
-    assert registry.get("a") is types[1]
-    assert registry.find("a") is types[1]
-    assert registry.find("d") is None
-
-
-def test_two_handlers_under_one_name_are_refused_and_the_first_stays() -> None:
-    registry = Registry()
-    first = job(name="t")(plain)
-    registry.add(first)
-    with pytest.raises(DuplicateJobType) as caught:
-        registry.add(job(name="t")(coroutine))
-    assert str(caught.value) == (
-        f"job type 't' is declared twice, by {__name__}.plain and by {__name__}.coroutine. "
-        'Give one of them another name: @job(name="...").'
-    )
-    assert list(registry) == [first]
-
-
-@pytest.mark.parametrize("wrong", [plain, "plain", None, job(plain).using(delay=1)])
-def test_only_job_types_can_be_registered(wrong: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"expected job types, made by @job\.$"):
-        Registry().add(wrong)
-
-
-def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
-    registry = Registry()
-    registry.add(job(name="email.send")(plain))
-    with pytest.raises(UnknownJobType) as caught:
-        registry.get("emial.send")
-    assert str(caught.value) == "'emial.send' is not registered (known: email.send). Did you mean 'email.send'?"
-    assert caught.value.__suppress_context__
-
-
-@pytest.mark.parametrize("name", [None, 3, [], {}])
-def test_what_is_no_name_is_unknown(name: Any) -> None:
-    with pytest.raises(UnknownJobType, match="is not registered"):
-        Registry().get(name)
-
-
-def test_only_the_very_job_type_that_is_registered_passes_the_check() -> None:
-    registry = Registry()
-    mine, other = job(name="t")(plain), job(name="t")(plain)
-    with pytest.raises(UnknownJobType, match=r"Register it: JobRunner\(jobs=\[\.\.\.\]\)"):
-        registry.check(mine)
-    registry.add(mine)
-    registry.check(mine)
-    with pytest.raises(UnknownJobType, match=r"Another handler is registered under this name: enqueue that one\.$"):
-        registry.check(other)
-
-
-def test_handlers_are_described_for_people() -> None:
-    assert described(Sender.static) == f"{__name__}.Sender.static"
+def test_a_handler_is_named_with_its_module() -> None:
+    assert qualified_name(Sender.static) == f"{__name__}.Sender.static"
     partial: Callable[[], Coroutine[Any, Any, str]] = functools.partial(plain, 1)  # type: ignore[assignment]  # any
-    assert "functools.partial" in described(partial)
+    assert "functools.partial" in qualified_name(partial)

@@ -13,6 +13,7 @@ import pytest
 from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, job
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
@@ -252,8 +253,7 @@ async def test_the_drain_takes_no_new_job(database: Path) -> None:
         await runner.enqueue_many([one_at_a_time.bind(n) for n in range(5)])
         await entered.wait()
         events = runner.watch()
-        assert runner._engine is not None
-        runner._engine.drain("test")
+        Probe(runner).drain()
         release.set()
     assert ran == [0]
     assert [event async for event in events if isinstance(event, AttemptStarted)] == []

@@ -1,0 +1,149 @@
+"""The reaction to what other owners change: nothing is missed, whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.engine.change_watcher import ChangeWatcher
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.stores.base import Change
+from tests.helpers.engine import going, turns
+from tests.helpers.fault_store import FULL
+from tests.helpers.waiting import PATIENCE, until
+
+
+class Desk:
+    """A change watcher with a store that tells of changes as the test says.
+
+    Attributes:
+        faults: What the next reads of the store end with.
+        fault_of_changes: What the next iteration of changes ends with.
+    """
+
+    def __init__(self) -> None:
+        self.changed: asyncio.Queue[Exception | None] = asyncio.Queue()
+        self.iterations = 0
+        self.faults: list[Exception] = []
+        self.looks = self.rechecks = 0
+        self.running = 1
+        self.asked: list[FindJobs] = []
+        self.stopped: list[tuple[int, Stop]] = []
+        self.watcher = ChangeWatcher(store=self, owner="me", dispatcher=self, waiters=self)  # type: ignore[arg-type]  # no more of a store is needed
+        self.watcher.connect(attempts=self)
+
+    async def changes(self) -> AsyncIterator[Change]:
+        self.iterations += 1
+        while True:
+            fault = await self.changed.get()
+            if fault is not None:
+                raise fault
+            yield Change()
+
+    async def ask(self, query: Any) -> Any:
+        await asyncio.sleep(0)
+        self.asked.append(query)
+        if self.faults:
+            raise self.faults.pop()
+        return [SimpleNamespace(id=7), SimpleNamespace(id=8)]
+
+    def look_again(self) -> None:
+        self.looks += 1
+
+    async def recheck(self, store: object) -> None:
+        assert store is self
+        self.rechecks += 1
+
+    def stop(self, job_id: int, why: Stop) -> bool:
+        self.stopped.append((job_id, why))
+        return job_id == 7
+
+    async def react(self) -> None:
+        """Waits until a change has had its consequences."""
+        self.changed.put_nowait(None)
+        before = self.rechecks
+        await until(lambda: self.rechecks > before)
+        await turns()
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_each_change_is_looked_at_everywhere(desk: Desk) -> None:
+    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
+        await turns()
+        assert (desk.looks, desk.rechecks) == (0, 0)
+        await desk.react()
+        assert (desk.looks, desk.rechecks) == (1, 1)
+        assert desk.asked == [FindJobs(owner="me", cancel_requested=True)]
+        assert desk.stopped == [(7, Stop.CANCEL), (8, Stop.CANCEL)]
+        await desk.react()
+        assert (desk.looks, desk.rechecks) == (2, 2)
+
+
+async def test_while_nothing_runs_no_cancel_is_looked_for(desk: Desk) -> None:
+    desk.running = 0
+    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
+        await desk.react()
+        assert (desk.looks, desk.rechecks, desk.asked) == (1, 1, [])
+
+
+async def test_it_looks_when_it_is_asked_to_whatever_the_store_says(desk: Desk) -> None:
+    desk.watcher.look_again()  # before it runs, say
+    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
+        await until(lambda: desk.rechecks == 1)
+        await turns()
+        for _ in range(3):
+            desk.watcher.look_again()
+        await turns()
+        assert (desk.looks, desk.rechecks) == (2, 2)  # together
+
+
+async def test_a_change_while_it_reacts_is_looked_at_again(desk: Desk) -> None:
+    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
+        desk.changed.put_nowait(None)
+        await until(lambda: desk.rechecks == 1)  # it reads
+        desk.watcher.look_again()
+        await turns()
+        assert desk.rechecks == 2
+
+
+async def test_a_change_whose_consequences_failed_is_not_forgotten(desk: Desk) -> None:
+    desk.faults = [FULL]
+    desk.changed.put_nowait(None)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StoreUnavailable):
+            await desk.watcher.run()
+        async with going(desk.watcher.run):  # started again
+            await until(lambda: bool(desk.stopped))
+    assert (desk.looks, desk.rechecks, desk.iterations) == (2, 2, 2)
+
+
+async def test_a_store_that_could_not_tell_may_have_missed_a_change(desk: Desk) -> None:
+    desk.changed.put_nowait(FULL)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(StoreUnavailable):
+            await desk.watcher.run()
+        async with going(desk.watcher.run):
+            await until(lambda: desk.rechecks == 1)
+            await desk.react()
+    assert desk.iterations == 2
+
+
+async def test_a_store_that_stops_telling_is_a_fault(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ends() -> AsyncIterator[Change]:
+        return
+        yield
+
+    monkeypatch.setattr(desk, "changes", ends)
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(RuntimeError, match="does not tell of changes any more"):
+            await desk.watcher.run()

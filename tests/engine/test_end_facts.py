@@ -1,0 +1,64 @@
+"""What is published of an attempt's end."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine.end_facts import publish_end
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import Failure, Held, Outcome, Status
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import (
+    AttemptFailed,
+    Fact,
+    JobBecameCancelled,
+    JobBecameDead,
+    JobCompleted,
+    JobHeld,
+    JobInterrupted,
+    JobSnoozed,
+)
+from tests.helpers.engine import heard
+
+TOKEN = (7, 2, "me", "a")
+DUE = 60_000_000
+FAILURE = Failure("ValueError", "no", None)
+
+
+@pytest.mark.parametrize(
+    ("end", "fact"),
+    [
+        (Complete(*TOKEN), JobCompleted(7, "a", 2, 1.5, "")),
+        (Complete(*TOKEN, note="not kept"), JobCompleted(7, "a", 2, 1.5, "not kept")),
+        (
+            Again(*TOKEN, Outcome.FAILED, DUE, failure=FAILURE),
+            AttemptFailed(7, "a", 2, "failed", "ValueError: no", to_datetime(DUE)),
+        ),
+        (Again(*TOKEN, Outcome.TIMED_OUT, DUE), AttemptFailed(7, "a", 2, "timed_out", "no error", to_datetime(DUE))),
+        (Again(*TOKEN, Outcome.LOST, DUE), AttemptFailed(7, "a", 2, "lost", "its process ended", to_datetime(DUE))),
+        (Again(*TOKEN, Outcome.SNOOZED, DUE, refund=True), JobSnoozed(7, "a", to_datetime(DUE))),
+        (Again(*TOKEN, Outcome.INTERRUPTED, DUE, refund=True), JobInterrupted(7, "a", 2)),
+        (Again(*TOKEN, Outcome.SNOOZED, DUE, held=Held.PAYLOAD, reason="why"), JobHeld(7, "a", "why")),
+        (
+            Close(*TOKEN, Outcome.FAILED, Status.DEAD, "all used up", FAILURE),
+            JobBecameDead(7, "a", 2, "all used up", "ValueError: no"),
+        ),
+        (Close(*TOKEN, Outcome.LOST, Status.DEAD, None), JobBecameDead(7, "a", 2, "", "its process ended")),
+        (Close(*TOKEN, Outcome.CANCELLED, Status.CANCELLED, "gone"), JobBecameCancelled(7, "a", "gone")),
+        (Close(*TOKEN, Outcome.CANCELLED, Status.CANCELLED, None), JobBecameCancelled(7, "a", "")),
+    ],
+)
+def test_each_end_is_published_as_what_it_is(end: End, fact: Fact) -> None:
+    bus = Bus()
+    told = heard(bus)
+    publish_end(bus, end, 1.5)
+    assert told() == [fact]
+
+
+def test_an_end_that_is_not_watched_makes_no_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = Bus()
+    monkeypatch.setattr(bus, "is_watched", lambda _kind: False)
+    told = heard(bus)
+    publish_end(bus, Complete(*TOKEN), 1.5)
+    assert told() == []

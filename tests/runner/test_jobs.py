@@ -1,0 +1,71 @@
+"""`runner.jobs`."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_lite import JobDead, JobNotFound, JobRunner, Status
+from aiojobs_lite.errors import (
+    InvalidOption,
+    JobNotAllowed,
+)
+from aiojobs_lite.telemetry.facts import (
+    DeadRedriven,
+    JobBecameCancelled,
+    JobRedriven,
+)
+from tests.helpers.mail import dies, welcome
+from tests.helpers.waiting import next_fact
+
+
+async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
+    async with working:
+        await working.enqueue_many([welcome.using(delay="1h").bind(n) for n in range(25)])
+        dead = await working.enqueue(dies, 1)
+        await working.run_until_idle()
+        pages: list[list[int]] = []
+        after = None
+        while page := await working.jobs.list(type="email.welcome", limit=10, after=after):
+            pages.append([found.id for found in page])
+            after = page[-1].id
+        assert [len(page) for page in pages] == [10, 10, 5]
+        assert [job_id for page in pages for job_id in page] == list(range(25, 0, -1))
+        assert [found.id for found in await working.jobs.list(status="dead")] == [dead.id]
+        assert await working.jobs.list(status=Status.PROCESSING) == []
+        for wrong in ({"limit": 0}, {"status": "queued"}, {"after": "x"}, {"after": 2**70}, {"type": "\ud800"}):
+            with pytest.raises(InvalidOption):
+                await working.jobs.list(**wrong)  # what is refused
+        for wrong_id in ("1", True, 1.5):
+            with pytest.raises(InvalidOption, match="the id of a job"):
+                await working.jobs.get(wrong_id)  # type: ignore[arg-type]  # what is refused
+        for missing in (0, -1, 999, 2**63, 2**200):
+            with pytest.raises(JobNotFound):
+                await working.jobs.get(missing)
+
+
+async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notified(working: JobRunner) -> None:
+    async with working:
+        events = working.watch()
+        handles = await working.enqueue_many([dies.bind(n) for n in range(3)])
+        scheduled = await working.enqueue(welcome.using(delay="1h"), 1)
+        await working.run_until_idle()
+        with pytest.raises(JobNotAllowed, match="is pending and cannot be redriven: that takes a dead or cancelled"):
+            await working.jobs.redrive(scheduled.id)
+        with pytest.raises(JobNotFound):
+            await working.jobs.redrive(99)
+        await scheduled.cancel("later")
+        assert (await next_fact(events, JobBecameCancelled)).reason == "later"
+        await working.jobs.redrive(scheduled.id)
+        assert (await next_fact(events, JobRedriven)).job_id == scheduled.id
+        assert await scheduled.result() == "1 nobody@example.org"
+        assert await working.jobs.redrive_all(type="email.welcome") == 0
+        assert await working.jobs.redrive_all() == 3
+        assert (await next_fact(events, DeadRedriven)).types == "email.welcome"
+        assert (await next_fact(events, DeadRedriven)).jobs == 3
+        with pytest.raises(JobDead, match="number 2"):
+            await handles[2].result()
+        await working.jobs.delete(handles[0].id)
+        with pytest.raises(JobNotFound):
+            await handles[0].job()
+        with pytest.raises(JobNotFound):
+            await working.jobs.delete(handles[0].id)

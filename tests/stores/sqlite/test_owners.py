@@ -1,0 +1,212 @@
+"""Which owners live: locks of this process, of other processes, and files that dead owners left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite.stores.sqlite.owners import FileOwners
+from tests.helpers.waiting import unmeasured
+
+ROOT = Path(__file__).parents[3]
+ONE, TWO, DEAD, ELSEWHERE = "1" * 16, "2" * 16, "0123456789abcdef", "e" * 16
+HOLD = f"""if True:
+    import asyncio, sys
+    from aiojobs_lite.stores.sqlite.owners import FileOwners
+    owners = FileOwners(sys.argv[1])
+    asyncio.run(owners.acquire({ELSEWHERE!r}, lost=print, regained=print))
+    print("alive", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def owner_elsewhere(database: str) -> Iterator[subprocess.Popen[str]]:
+    """The owner ELSEWHERE in a process of its own, which lives for the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, database],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=unmeasured(),
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "alive"
+            yield process
+        finally:
+            process.kill()
+
+
+def dead_for_another_process(database: str, owner: str) -> bool:
+    """What another process takes an owner for."""
+    script = f"""if True:
+        import asyncio
+        from aiojobs_lite.stores.sqlite.owners import FileOwners
+        print(asyncio.run(FileOwners({database!r}).dead({{{owner!r}}})))
+    """
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=unmeasured())
+    return owner in done.stdout
+
+
+def never() -> None:
+    raise AssertionError("a kernel lock is not lost")
+
+
+async def acquired(database: str | None, owner: str) -> FileOwners:
+    owners = FileOwners(database)
+    await owners.acquire(owner, lost=never, regained=never)
+    return owners
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "jobs[1].db")  # a name that is no pattern
+
+
+def files(path: str) -> list[str]:
+    return sorted(entry.name.removeprefix("jobs[1].db-owner-") for entry in Path(path).parent.iterdir())
+
+
+async def test_an_owner_lives_from_its_acquire_to_its_release(path: str) -> None:
+    one = await acquired(path, ONE)
+    assert await one.dead({ONE, TWO}) == {TWO}
+    two = await acquired(path, TWO)
+    assert files(path) == [ONE, TWO]
+    for owners in (one, two):
+        assert await owners.dead({ONE, TWO, DEAD}) == {DEAD}
+        assert await owners.dead(()) == set()  # nor is the file of a living one removed
+    assert files(path) == [ONE, TWO]
+    one.release()
+    one.release()
+    assert await two.dead({ONE, TWO}) == {ONE}
+    assert files(path) == [TWO]
+    two.release()
+    assert files(path) == []
+
+
+async def test_an_owner_of_another_process_is_dead_the_moment_that_process_is(path: str) -> None:
+    owners = await acquired(path, ONE)
+    with owner_elsewhere(path) as process:
+        for _ in range(3):  # looking does not free its lock
+            assert await owners.dead({ELSEWHERE}) == set()
+            assert await owners.dead(()) == set()
+        assert ELSEWHERE in files(path)
+        process.kill()
+        process.wait()
+        assert await owners.dead({ELSEWHERE}) == {ELSEWHERE}
+        assert ELSEWHERE in files(path)  # while it has jobs
+        await owners.dead(())
+    assert files(path) == [ONE]
+    assert await owners.dead({ELSEWHERE}) == {ELSEWHERE}
+    owners.release()
+
+
+async def test_looking_at_others_does_not_free_the_own_lock(path: str) -> None:
+    one, two = await acquired(path, ONE), await acquired(path, TWO)
+    for owners in (one, two):
+        await owners.dead({ONE, TWO, DEAD})
+        await owners.dead(())
+    for owner in (ONE, TWO):
+        assert not dead_for_another_process(path, owner)
+    one.release()
+    two.release()
+
+
+@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0123456789abcdeF", DEAD + "0", "a b"])
+async def test_a_name_that_no_owner_has_is_dead_and_nothing_is_touched(
+    path: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came from the database, and must not become a path."""
+    odd = Path(f"{path}-owner-x")
+    odd.touch()
+    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a file was opened"))
+    assert await FileOwners(path).dead({name}) == {name}
+    assert odd.exists()
+
+
+async def test_the_file_of_a_dead_owner_without_jobs_is_removed_and_no_other(path: str) -> None:
+    Path(f"{path}-owner-{DEAD}").touch()
+    Path(f"{path}-wal").touch()
+    owners = FileOwners(path)
+    assert await owners.dead({DEAD}) == {DEAD}
+    assert DEAD in files(path)
+    assert await owners.dead({TWO}) == {TWO}
+    assert files(path) == ["jobs[1].db-wal"]
+
+
+async def test_in_memory_no_other_process_can_come() -> None:
+    one, two = await acquired(None, ONE), FileOwners(None)
+    assert await two.dead({ONE, DEAD}) == {DEAD}  # another runner of this process lives
+    one.release()
+    assert await two.dead({ONE}) == {ONE}
+
+
+async def test_a_new_file_that_was_taken_for_a_dead_owners_is_made_again(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between making and locking it, another process may find it unlocked and remove it."""
+    lock, removed = fcntl.lockf, list[str]()
+
+    def lose_the_race(descriptor: int, how: int) -> None:
+        if len(removed) < 2:
+            removed.append(files(path)[0])
+            Path(f"{path}-owner-{removed[-1]}").unlink()
+            if len(removed) == 2:
+                Path(f"{path}-owner-{removed[-1]}").touch()  # and there is another one already
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "lockf", lose_the_race)
+    owners = await acquired(path, ONE)
+    monkeypatch.undo()
+    assert removed == [ONE] * 2
+    assert files(path) == [ONE]
+    assert not dead_for_another_process(path, ONE)
+    owners.release()
+
+
+@pytest.mark.parametrize("instead", [None, "another file"])
+async def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
+    path: str, instead: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    owners = FileOwners(path)
+    await owners.dead(())  # before it lives there is nothing to show
+    await owners.acquire(ONE, lost=never, regained=never)
+    file = Path(f"{path}-owner-{ONE}")
+    found = file.stat().st_ino
+    await owners.dead(())
+    assert (file.stat().st_ino, caplog.text) == (found, "")
+    file.unlink()
+    if instead is not None:
+        file.write_text(instead)
+    for _ in range(2):
+        await owners.dead(())
+        assert caplog.text.count("was removed") == 1
+        assert not dead_for_another_process(path, ONE)
+    owners.release()
+    assert files(path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_does_not_take_its_parents_owners_for_its_own(path: str) -> None:
+    script = f"""if True:
+        import asyncio, os
+        from aiojobs_lite.stores.sqlite.owners import FileOwners
+        owners = FileOwners({path!r})
+        asyncio.run(owners.acquire({ONE!r}, lost=print, regained=print))
+        pid = os.fork()
+        if pid == 0:
+            alive = not asyncio.run(FileOwners({path!r}).dead({{{ONE!r}}}))  # looks at the lock, which is its parent's
+            owners.release()  # not its own: nothing happens
+            alive = alive and not asyncio.run(FileOwners({path!r}).dead({{{ONE!r}}}))
+            os._exit(7 if alive else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), os.path.exists({path!r} + "-owner-" + {ONE!r}))
+    """
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=unmeasured())
+    assert done.stdout.split() == ["7", "True"]
