@@ -37,7 +37,8 @@ class Counts(NamedTuple):
         total: Of all types together.
         by_type: Of each type that has or had jobs.
         due: For types that may have claimable jobs: an instant in microseconds, never after the earliest
-            `scheduled_at` of them, perhaps before it.
+            `scheduled_at` of them, perhaps before it. While a transaction is in flight, a type that it is about may be
+            missing.
     """
 
     total: TypeCounts

@@ -93,7 +93,7 @@ class MemoryStore:
 
     Attributes:
         loses_answer: Whether the next commit is in doubt: it is done, and said to have failed.
-        held_back_at_most: The types that the answer to the latest claim might have named.
+        latest: The latest transaction that was committed.
     """
 
     def __init__(self, database: MemoryDatabase | None = None, *, has_inline: bool = True) -> None:
@@ -101,7 +101,7 @@ class MemoryStore:
         self.owners = MemoryOwners(self.database)
         self.inline = MemoryInline(self._apply) if has_inline else None
         self.loses_answer = False
-        self.held_back_at_most: frozenset[str] = frozenset()
+        self.latest = MemoryPhases(self.database.rows, 0)
         self._changed: set[str] = set()
         self._has_changes = asyncio.Event()
 
@@ -117,11 +117,14 @@ class MemoryStore:
         self._has_changes.set()
 
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
-        """See `Store.apply`."""
-        return self._apply(units, now)
+        """See `Store.apply`. A caller that is cancelled meanwhile does not know that it was done."""
+        applied = self._apply(units, now)
+        await asyncio.sleep(0)
+        return applied
 
     async def ask(self, query: Query[A]) -> A:
         """See `Store.ask`."""
+        await asyncio.sleep(0)
         self._check_open()
         answer: A = READS[type(query)](self.database.rows, query)
         return answer
@@ -159,8 +162,7 @@ class MemoryStore:
         rows = self.database.rows.copy()
         phases = MemoryPhases(rows, now)
         answers = apply_units(units, phases)
-        self.held_back_at_most = phases.may_be_held_back
-        self.database.rows = rows
+        self.database.rows, self.latest = rows, phases
         for store in self.database.stores:
             if store is not self:
                 store._notice(phases.types)

@@ -117,8 +117,8 @@ class Ledger:
         self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
 
-    def begin(self) -> None:
-        """Forgets what a transaction that failed had changed."""
+    def discard(self) -> None:
+        """Forgets what a transaction that was not committed had changed."""
         if self._open:
             self.due.forget(self._open)
             self._open = {}

@@ -144,7 +144,7 @@ class Writer:
             return self._transact(connection, units, now, 1)
 
     def _transact(self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int) -> _Written:
-        self.ledger.begin()
+        self.ledger.discard()
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
             is_reloaded = self._look(connection)
@@ -158,6 +158,7 @@ class Writer:
                 transaction.run("prove_writable")
         except BaseException:
             roll_back(connection)
+            self.ledger.discard()
             raise
         return _Written(answers, None if due == NEVER else due)
 
@@ -167,6 +168,7 @@ class Writer:
             self._commit(connection)
         except BaseException:
             roll_back(connection)
+            self.ledger.discard()
             raise
         self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
         return Applied(written.answers, written.due)

@@ -48,7 +48,7 @@ async def watched(store: Store) -> AsyncIterator[list[Change]]:
 
     async def watch() -> None:
         async for change in store.changes():
-            reported.append(change)
+            reported.append(change)  # noqa: PERF401  # at once
 
     task = asyncio.create_task(watch())
     try:

@@ -1,0 +1,83 @@
+"""The SQLite store does what every store must, in memory and on a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.sqlite.inline import InlinePolicy
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers import conformance
+from tests.helpers.rings import slow
+
+globals().update(conformance.test_classes())
+
+
+@pytest.fixture(params=["full", *(pytest.param(name, marks=slow) for name in ("memory", "inline", "thread"))])
+def make(request: pytest.FixtureRequest, database: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Store]:
+    """New stores, not open; those on the file share it. Small transactions are done half inline and half on the
+    connection's thread, wholly inline, or wholly on the thread.
+    """
+    if request.param == "thread":
+        monkeypatch.setattr(InlinePolicy, "admit", lambda self, units, pending: False)
+    path = None if request.param == "memory" else database
+    return lambda: SqliteStore(path, "full" if request.param == "full" else "normal")
+
+
+@pytest.fixture
+async def store(make: Callable[[], Store]) -> AsyncIterator[Store]:
+    """An open store."""
+    made = make()
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def two(database: Path) -> AsyncIterator[tuple[Store, Store]]:
+    """Two open stores of one file."""
+    async with AsyncExitStack() as stack:
+        made = SqliteStore(database, "normal"), SqliteStore(database, "full")
+        for one in made:
+            stack.push_async_callback(one.close)
+            await one.open()
+        yield made
+
+
+class ForgetfulConnection:
+    """A connection whose next commit is carried out, and said to have failed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._is_answering = False
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        cursor = self._connection.execute(sql, parameters)
+        if sql == "COMMIT" and not self._is_answering:
+            self._is_answering = True
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+            raise error
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+@pytest.fixture
+def lose_answer() -> Callable[[Store], None]:
+    """Has the next commit of a store carried out, and its answer lost."""
+
+    def lose(store: Store) -> None:
+        assert isinstance(store, SqliteStore)
+        assert store._writer is not None
+        connection = store._writer.connection._connection
+        connection._connection = ForgetfulConnection(connection._conn)  # type: ignore[assignment]
+
+    return lose
