@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.rings import slow
+
 ROOT = Path(__file__).parent.parent
 
 # After `# E:` stands the code of the line's error, after `# R:` the type that it reveals; a line without is fine.
@@ -252,6 +254,7 @@ def short(revealed: str) -> str:
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", match[1])
 
 
+@slow
 def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) -> None:
     wrong = []
     for number, line in enumerate(LINES, 1):
