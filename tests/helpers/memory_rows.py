@@ -6,7 +6,7 @@ Written from the docstrings of `model/` and `stores/base.py` alone; `memory_stor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -123,6 +123,7 @@ class MemoryPhases:
     Args:
         rows: What is changed.
         now: The instant of the transaction.
+        living: The other owners that live: their attempts are theirs to end.
 
     Attributes:
         made: The `scheduled_at` of each job that became claimable.
@@ -133,9 +134,10 @@ class MemoryPhases:
         may_be_held_back: The types that the answer to the claim may name at most.
     """
 
-    def __init__(self, rows: Rows, now: int) -> None:
+    def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
         self._rows = rows
         self._now = now
+        self._living = living
         self.made: list[int] = []
         self.claim: Claim | None = None
         self.claim_due: int | None = None
@@ -167,7 +169,7 @@ class MemoryPhases:
 
     def _end(self, end: End) -> bool:
         job = self._held(end)
-        if job is None:
+        if job is None or end.owner in self._living:
             return False
         if isinstance(end, Complete):
             self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.queries import Query
-from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.model.writes import Claim, Unit
 from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_rows import READS, MemoryPhases, Rows, check, is_claimable
@@ -30,24 +30,29 @@ class MemoryDatabase:
     Attributes:
         rows: What was committed last.
         stores: The stores that are open.
-        living: The owners that live, each with what it is told when it may be taken for dead, and when no more.
+        living: The owners that live, each with what is called when it may be taken for dead, and when no more.
+        lost: Those of them that may soon be taken for dead.
     """
 
     def __init__(self) -> None:
         self.rows = Rows()
         self.stores: list[MemoryStore] = []
         self.living: dict[str, tuple[Notice, Notice]] = {}
+        self.lost: set[str] = set()
 
     def kill(self, owner: str) -> None:
         """Ends what shows that an owner lives, as the end of its process does."""
         del self.living[owner]
+        self.lost.discard(owner)
 
     def lose(self, owner: str) -> None:
-        """Tells an owner that others may soon take it for dead; `kill` may follow, or `regain`."""
+        """Others may soon take an owner for dead: it is told, and cannot claim. `kill` may follow, or `regain`."""
+        self.lost.add(owner)
         self.living[owner][0]()
 
     def regain(self, owner: str) -> None:
-        """Tells an owner that it is safe again."""
+        """An owner is safe again, and is told."""
+        self.lost.discard(owner)
         self.living[owner][1]()
 
 
@@ -69,8 +74,14 @@ class MemoryOwners:
 
     def release(self) -> None:
         """See `Owners.release`."""
-        if self._owner is not None:
-            self._database.living.pop(self._owner, None)
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            self._database.living.pop(owner, None)
+            self._database.lost.discard(owner)
+
+    def others(self) -> Collection[str]:
+        """All others that live."""
+        return self._database.living.keys() - {self._owner}
 
 
 class MemoryInline:
@@ -159,8 +170,10 @@ class MemoryStore:
     def _apply(self, units: Sequence[Unit], now: int) -> Applied:
         self._check_open()
         check(tuple(units))
+        if any(isinstance(write, Claim) and write.owner in self.database.lost for unit in units for write in unit):
+            raise StoreUnavailable("LOST", "this owner may be taken for dead")
         rows = self.database.rows.copy()
-        phases = MemoryPhases(rows, now)
+        phases = MemoryPhases(rows, now, self.owners.others())
         answers = apply_units(units, phases)
         self.database.rows, self.latest = rows, phases
         for store in self.database.stores:
@@ -168,7 +181,7 @@ class MemoryStore:
                 store._notice(phases.types)
         if self.loses_answer:
             self.loses_answer = False
-            raise StoreUnavailable("LOST", "the connection was lost before the answer came")
+            raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
         return Applied(answers, phases.due())
 
     def _notice(self, types: Collection[str]) -> None:

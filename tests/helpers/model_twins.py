@@ -26,15 +26,15 @@ ALL = FindJobs(limit=10_000)
 
 
 class View(Protocol):
-    """One owner's view of the database: a store, and how the test steers it.
+    """One owner's view of the database: a store, and how the test steers it."""
 
-    Attributes:
-        name: Which it is, for the story.
-        store: The store.
-    """
+    @property
+    def name(self) -> str:
+        """Which it is, for the story."""
 
-    name: str
-    store: Store
+    @property
+    def store(self) -> Store:
+        """Its store."""
 
     def set_inline(self, *, inline: bool) -> None:
         """Has the next transactions done inline, or not, where the store knows the difference."""
@@ -241,7 +241,7 @@ class Twins:
 
 
 def _counts_by_marks(rows: Rows) -> dict[str, TypeCounts]:
-    found = {}
+    found: dict[str, TypeCounts] = {}
     for name, mark in rows.marks.items():
         found |= counts_of([job for job in rows.jobs.values() if job.type == name], mark)
     return found

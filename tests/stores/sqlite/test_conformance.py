@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +13,7 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import conformance
 from tests.helpers.rings import slow
+from tests.helpers.sqlite_store import make_faulty
 
 globals().update(conformance.test_classes())
 
@@ -50,34 +49,12 @@ async def two(database: Path) -> AsyncIterator[tuple[Store, Store]]:
         yield made
 
 
-class ForgetfulConnection:
-    """A connection whose next commit is carried out, and said to have failed."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._is_answering = False
-
-    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        cursor = self._connection.execute(sql, parameters)
-        if sql == "COMMIT" and not self._is_answering:
-            self._is_answering = True
-            error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
-            raise error
-        return cursor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
 @pytest.fixture
 def lose_answer() -> Callable[[Store], None]:
     """Has the next commit of a store carried out, and its answer lost."""
 
     def lose(store: Store) -> None:
         assert isinstance(store, SqliteStore)
-        assert store._writer is not None
-        connection = store._writer.connection._connection
-        connection._connection = ForgetfulConnection(connection._conn)  # type: ignore[assignment]
+        make_faulty(store).fail_after_commit = True
 
     return lose
