@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.rings import slow
+
 ROOT = Path(__file__).parent.parent
 
 # After `# E:` stands the code of the line's error, after `# R:` the type that it reveals; a line without is fine.
@@ -19,7 +21,10 @@ from datetime import datetime
 from typing import Any
 
 from aiojobs_lite import Abandon, Backoff, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, injected, job
+from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.handlers.job_type import BoundJob
+from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.model.writes import CancelJob, Insert, RedriveDead
 
 
 class Smtp: ...
@@ -194,6 +199,19 @@ def handing_over() -> None:
     JobRunner(durability="half")  # E: arg-type
 
 
+async def reading(engine: Engine) -> None:
+    reveal_type(await runner.jobs.get(1))  # R: Job
+    reveal_type(await runner.types.paused())  # R: tuple[str, ...]
+    await runner.types.pause(welcome)
+    await runner.types.pause(3)  # E: arg-type
+    reveal_type(runner.stats().by_type["x"].p50)  # R: float | None
+    reveal_type(await engine.write(Insert(())))  # R: list[tuple[int, bool, fallback=Inserted]]
+    reveal_type(await engine.write(CancelJob(1, None)))  # R: Status | None
+    reveal_type(await engine.write_all(RedriveDead(None), Insert(())))  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
+    reveal_type(await engine.ask(GetJob(1)))  # R: Job | None
+    await engine.write(GetJob(1).id)  # E: arg-type
+
+
 def raising(what: int) -> None:
     if what == 1:
         raise Retry("busy", after="30s")
@@ -236,6 +254,7 @@ def short(revealed: str) -> str:
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", match[1])
 
 
+@slow
 def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) -> None:
     wrong = []
     for number, line in enumerate(LINES, 1):

@@ -1,1 +1,1 @@
-"""The parts that make jobs run. Each has one loop or none; the runner wires them."""
+"""The parts that make jobs run: built in `engine`, started and closed by `lifecycle`, connected by `ports`."""

@@ -48,7 +48,7 @@ class ChangeWatcher:
                 await self._wake.wait()
                 self._wake.clear()
                 if listening.done():
-                    self.look_again()  # what the store told once it need not tell again
+                    self.look_again()  # the store need not report a change twice
                     listening.result()
                     raise RuntimeError("the store does not tell of changes any more")
                 if self._is_changed:

@@ -1,7 +1,7 @@
 """The group commit: all units that arrived while the last transaction was in flight become the next one.
 
 That is the reason for the speed (one fsync, one way to the connection's thread for many jobs) and for the safety (a
-cancelled await can never leave half a transaction). Claims go with the same transaction.
+cancelled await can never leave half a transaction). ClaimSource go with the same transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
-from aiojobs_lite.engine.ports import Claims, Done, IdleListener
+from aiojobs_lite.engine.ports import ClaimSource, Done, IdleListener
 from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
@@ -49,7 +49,7 @@ class Committer:
         claims: Gives the claim that goes with a transaction, and takes what the transaction did.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, health: Health, claims: Claims) -> None:
+    def __init__(self, *, store: Store, clock: Clock, health: Health, claims: ClaimSource) -> None:
         self._store = store
         self._inline = store.inline
         self._clock = clock

@@ -16,7 +16,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.janitor import Janitor, Retention
-from aiojobs_lite.engine.lifecycle import Lifecycle, Parts
+from aiojobs_lite.engine.lifecycle import Lifecycle, Parts, Phase
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.running import AttemptRegister
@@ -72,34 +72,33 @@ class Engine:
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
         deps: Mapping[Any, Any], settings: Settings,
     ) -> None:  # fmt: skip
-        owner, self.bus = secrets.token_hex(8), bus
-        self._store, self._clock, self._registry = store, clock, registry
-        self.waiters, self._metrics = Waiters(), Metrics()
-        self.attempts = attempts = AttemptRegister()
+        owner = secrets.token_hex(8)
+        self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
+        self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
         self._health = Health(bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
         recorder = Recorder(
-            commits=committer, attempts=attempts, bus=bus, metrics=self._metrics,
+            commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
         )  # fmt: skip
         self._executor = Executor(
-            clock=clock, bus=bus, registry=registry, deps=deps, attempts=attempts, slots=self._dispatcher,
+            clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
             recorder=recorder, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         ticker = Ticker(
             schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics,
         )  # fmt: skip
         janitor = Janitor(
-            store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=attempts, commits=committer,
-            recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
+            store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
+            commits=committer, recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
         )  # fmt: skip
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
-        loop_monitor = LoopMonitor(bus=bus, metrics=self._metrics, attempts=attempts)
         parts = Parts(
-            committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=attempts, ticker=ticker,
-            janitor=janitor, waiters=self.waiters, signals=Signals(), others=[watcher, clock_monitor, loop_monitor],
+            committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
+            ticker=ticker, janitor=janitor, waiters=self.waiters, signals=Signals(),
+            others=[watcher, clock_monitor, LoopMonitor(bus=bus, metrics=self._metrics, attempts=self.attempts)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -109,6 +108,11 @@ class Engine:
         self._health.connect(self._dispatcher, watcher)
         watcher.connect(attempts=self._executor)
         self.write, self.write_all = committer.write, committer.write_all
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands in its life."""
+        return self._lifecycle.phase
 
     @property
     def is_draining(self) -> bool:

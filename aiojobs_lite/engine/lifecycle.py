@@ -126,6 +126,11 @@ class Lifecycle:
         parts.signals.connect(listener=self)
 
     @property
+    def phase(self) -> Phase:
+        """Where it stands."""
+        return self._phase
+
+    @property
     def is_draining(self) -> bool:
         """Whether nothing more is claimed, for good."""
         return self._phase >= Phase.DRAINING
@@ -237,7 +242,7 @@ class Lifecycle:
         closing.callback(parts.signals.restore)
         group = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(group.cancel_scope.cancel)
-        closing.push_async_callback(self._store.close)  # before the parts end: what they have in flight gets an answer
+        closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
         closing.callback(parts.attempts.leave)
         closing.callback(self._close)
@@ -343,6 +348,14 @@ class Lifecycle:
         deadline = time.monotonic() + _FLUSH_S
         while not committer.is_idle and time.monotonic() < deadline:  # noqa: ASYNC110  # bounded, at the very end
             await asyncio.sleep(_FLUSH_STEP_S)
+
+    async def _close_store(self) -> None:
+        """Closes every connection; a store that fails at it has a second try."""
+        try:
+            await self._store.close()
+        except Exception:  # noqa: BLE001  # logged; the second try is not caught
+            _log.exception("the store could not be closed and is closed again; please report it")
+            await self._store.close()
 
     def _close(self) -> None:
         self.drain("close")

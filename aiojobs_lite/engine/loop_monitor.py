@@ -63,23 +63,23 @@ class LoopMonitor:
 
     @contextmanager
     def _monitored(self) -> Iterator[None]:
-        is_over = threading.Event()
+        is_ended = threading.Event()
         self._expected = time.monotonic()
-        given = (asyncio.get_running_loop(), threading.get_ident(), is_over)
+        given = (asyncio.get_running_loop(), threading.get_ident(), is_ended)
         thread = threading.Thread(target=self._watch, args=given, name="aiojobs_lite loop monitor", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            is_over.set()
+            is_ended.set()
             thread.join(_JOIN_S)
 
     # On the other thread.
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, thread_id: int, is_over: threading.Event) -> None:
+    def _watch(self, loop: asyncio.AbstractEventLoop, thread_id: int, is_ended: threading.Event) -> None:
         """Sleeps for as long as the loop cannot be overdue, so that it wakes no more than twice a second."""
         left = _OVERDUE_S
-        while not is_over.wait(left):
+        while not is_ended.wait(left):
             left = self._expected + _OVERDUE_S - time.monotonic()
             if left <= 0:
                 left = _OVERDUE_S  # until the loop is back there is nothing more to find

@@ -51,7 +51,7 @@ class Commits(Protocol):
         """Returns when every transaction that is in flight now has been answered."""
 
 
-class Claims(Protocol):
+class ClaimSource(Protocol):
     """Says what to claim: the dispatcher."""
 
     def next_claim(self, *, inserting: bool) -> Claim | None:

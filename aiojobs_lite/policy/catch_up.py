@@ -64,5 +64,5 @@ class Schedule:
         return self.catch_up == "all" or late <= (_LATEST_MAY_BE_S if self.catch_up == "latest" else _ON_TIME_S)
 
     def skips_overlap(self, ticks: Sequence[int]) -> bool:
-        """Whether each of these ticks, which are due together, waits for the job of the one before to be finished."""
+        """Whether these ticks, due together, each make no job while the job of the tick before is not finished."""
         return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)

@@ -170,7 +170,7 @@ class Store(Protocol):
 
     def counts(self) -> Counts:
         """The counts: no I/O, correct to the last transaction that `apply` has returned from. What other owners did is
-        in them when `changes` has told of it, if not before; after `open`, all that was committed until then.
+        in them when `changes` has reported it, if not before; after `open`, all that was committed until then.
         """
 
     def changes(self) -> AsyncIterator[Change]:

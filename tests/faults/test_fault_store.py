@@ -33,7 +33,7 @@ class Days:
         self._numbers = count()
         monkeypatch.setattr(lifecycle, "_RESTART_PAUSE_S", 0.001)
         monkeypatch.setattr(sqlite_store, "LOOK_EVERY_S", 0.005)
-        monkeypatch.setattr(clock_monitor, "LOOK_EVERY_S", 0.005)
+        monkeypatch.setattr(clock_monitor, "_LOOK_EVERY_S", 0.005)
         monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:

@@ -70,7 +70,7 @@ class Tally:
 
     @property
     def frozen(self) -> TypeCounts:
-        """The counts, for whoever asks; made once, for the tally does not change any more."""
+        """The counts as a value; made once, for the tally does not change any more."""
         if self._frozen is None:
             self._frozen = TypeCounts._make(self.columns()[:-2])
         return self._frozen

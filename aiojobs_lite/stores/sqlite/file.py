@@ -87,11 +87,11 @@ class Guard:
     def __init__(self, path: Path) -> None:
         self._folder = str(path.parent)
         self._paths = (str(path), f"{path}-wal")
-        self._seen: list[tuple[int, int] | None] = [None, None]
+        self._found: list[tuple[int, int] | None] = [None, None]
         self._settled: tuple[int, int, int] | None = None
 
     def check(self) -> None:
-        """Compares the files with those seen first, after a commit.
+        """Compares the files with those found first, after a commit.
 
         Raises:
             StoreUnavailable: If one was deleted or replaced: what was committed since may be gone.
@@ -111,9 +111,9 @@ class Guard:
             else:
                 is_emptied = index == 0 and status.st_size == 0
                 found = None if is_emptied else (status.st_dev, status.st_ino)
-            if self._seen[index] is None:
-                self._seen[index] = found
-            elif self._seen[index] != found:
+            if self._found[index] is None:
+                self._found[index] = found
+            elif self._found[index] != found:
                 raise StoreUnavailable(
                     "REPLACED", f"{path} was deleted, emptied or replaced while it was open; restart the program"
                 )
