@@ -266,6 +266,7 @@ def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) ->
     assert wrong == []
 
 
+@slow
 def test_mypy_knows_the_type_of_each_result(said: dict[int, list[str]]) -> None:
     wrong, seen = [], 0
     for number, line in enumerate(LINES, 1):

@@ -176,6 +176,7 @@ async def test_an_exception_that_cannot_be_pickled_is_recorded_as_it_was(clock: 
     assert "in raises_what_cannot_be_pickled\n    raise Local\n" in (attempt.traceback or "")
 
 
+@slow
 async def test_what_was_raised_in_another_process_is_tried_again_or_not_as_its_type_says(clock: FakeClock) -> None:
     types = {
         "abandoned": in_process(raises_what_cannot_be_pickled, name="abandoned", abandon_on=Hopeless),

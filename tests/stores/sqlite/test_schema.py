@@ -18,6 +18,7 @@ from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import GUARD, connected, inserted, new, stored
 
@@ -112,6 +113,7 @@ async def test_a_database_whose_first_migration_failed_is_still_empty(
     assert _schema(database) == GOLDEN.read_text(encoding="utf-8")
 
 
+@slow
 def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
