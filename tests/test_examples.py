@@ -249,9 +249,7 @@ async def test_the_script_runs_until_it_is_stopped(tmp_path: Path, number: signa
         os.kill(program.pid, number)
         code, said = await program.ended()
     assert code == 0
-    assert (
-        said == f"   {number.name}\n   stopping: no new job is begun\n   the slow job is done: it was waited for\n"
-    )
+    assert said == f"   {number.name}\n   stopping: no new job is begun\n   the slow job is done: it was waited for\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -207,7 +207,8 @@ async def reading(engine: Engine) -> None:
     reveal_type(runner.stats().by_type["x"].p50)  # R: float | None
     reveal_type(await engine.write(Insert(())))  # R: list[tuple[int, bool, fallback=Inserted]]
     reveal_type(await engine.write(CancelJob(1, None)))  # R: Status | None
-    reveal_type(await engine.write_all(RedriveDead(None), Insert(())))  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
+    both = await engine.write_all(RedriveDead(None), Insert(()))
+    reveal_type(both)  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
     reveal_type(await engine.ask(GetJob(1)))  # R: Job | None
     await engine.write(GetJob(1).id)  # E: arg-type
 

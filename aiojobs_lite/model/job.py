@@ -64,6 +64,7 @@ class Held(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Held:
+        del value
         return cls.UNKNOWN
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,11 @@ async def test_a_call_of_a_cancelled_caller_goes_to_its_end_before_the_caller_do
 async def test_calls_come_one_after_the_other(path: str) -> None:
     connection = await Connection.connect(path)
     order: list[int] = []
-    await asyncio.gather(*[connection.call(lambda _connection, n=n: order.append(n)) for n in range(20)])
+
+    def note(number: int) -> Callable[[object], None]:
+        return lambda _connection: order.append(number)
+
+    await asyncio.gather(*[connection.call(note(n)) for n in range(20)])
     await connection.close()
     assert order == list(range(20))
 

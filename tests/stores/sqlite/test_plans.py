@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,11 +32,23 @@ ROWS = {  # what stands for one row, where it is not a new job
 }  # fmt: skip
 
 
-@pytest.fixture
-async def filled(database: Path) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with a few thousand jobs, most of them to come, and every status."""
-    async with opened(database) as store:
-        await _fill(store)
+    path = tmp_path_factory.mktemp("plans") / "jobs.db"
+
+    async def made() -> None:
+        async with opened(path) as store:
+            await _fill(store)
+
+    asyncio.run(made())
+    return path
+
+
+@pytest.fixture
+def filled(template: Path, database: Path) -> Path:
+    """A copy of it."""
+    shutil.copy(template, database)
     return database
 
 

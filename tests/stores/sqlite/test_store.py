@@ -187,7 +187,8 @@ async def test_a_query_that_sqlite_refuses_is_rejected(store: SqliteStore) -> No
 async def test_only_the_writer_checkpoints_and_writes(store: SqliteStore) -> None:
     for pragma, expected in (("wal_autocheckpoint", 0), ("query_only", 1)):
         reader = reader_of(store)
-        found = await reader.call(lambda connection, name=pragma: connection.execute(f"PRAGMA {name}").fetchall())
+        sql = f"PRAGMA {pragma}"
+        found = await reader.call(lambda connection: connection.execute(sql).fetchall())  # noqa: B023  # called now
         assert found == [(expected,)]
     await inserted(store, *(new() for _ in range(400)))  # on the thread: inline it does not either
     assert await run_sql(store, "PRAGMA wal_autocheckpoint") == [(1000,)]
