@@ -50,4 +50,4 @@ def test_an_unknown_url_is_refused(url: str) -> None:
 @pytest.mark.parametrize("database", [None, 7, object()])
 def test_what_is_no_store_is_refused(database: object) -> None:
     with pytest.raises(InvalidOption):
-        open_store(database, "full")  # type: ignore[call-overload]
+        open_store(database, "full")  # type: ignore[arg-type]
