@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,13 +66,13 @@ async def test_a_call_of_a_cancelled_caller_goes_to_its_end_before_the_caller_do
 async def test_calls_come_one_after_the_other(path: str) -> None:
     connection = await Connection.connect(path)
     order: list[int] = []
-
-    def note(number: int) -> Callable[[object], None]:
-        return lambda _connection: order.append(number)
-
-    await asyncio.gather(*[connection.call(note(n)) for n in range(20)])
+    await asyncio.gather(*[connection.call(partial(_append, order, n)) for n in range(20)])
     await connection.close()
     assert order == list(range(20))
+
+
+def _append(order: list[int], number: int, _connection: object) -> None:
+    order.append(number)
 
 
 async def test_text_that_is_no_text_is_read_all_the_same(path: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -33,26 +32,19 @@ ROWS = {  # what stands for one row, where it is not a new job
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with a few thousand jobs, most of them to come, and every status."""
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a few thousand jobs, most of them to come, and every status. No test changes it."""
     path = tmp_path_factory.mktemp("plans") / "jobs.db"
-
-    async def made() -> None:
-        async with opened(path) as store:
-            await _fill(store)
-
-    asyncio.run(made())
+    asyncio.run(_fill(path))
     return path
 
 
-@pytest.fixture
-def filled(template: Path, database: Path) -> Path:
-    """A copy of it."""
-    shutil.copy(template, database)
-    return database
+async def _fill(path: Path) -> None:
+    async with opened(path) as store:
+        await _insert(store)
 
 
-async def _fill(store: Store) -> None:
+async def _insert(store: Store) -> None:
     done = await running(store, *(new("ab"[n % 2]) for n in range(900)))
     await answers(store, *map(complete, done[:600]), now=1)
     await answers(store, *map(close, done[600:890]), now=1)
@@ -61,9 +53,13 @@ async def _fill(store: Store) -> None:
         await inserted(store, *(new("abc"[n % 3], priority=n % 3, due=due + n / 100) for n in range(700)))
 
 
-@pytest.fixture
-def connection(filled: Path) -> Iterator[sqlite3.Connection]:
+@pytest.fixture(params=["fresh", "analyzed"])
+def connection(request: pytest.FixtureRequest, filled: Path) -> Iterator[sqlite3.Connection]:
+    """A connection, whose database knows how its rows are spread, or does not."""
     with connected(filled) as made:
+        if request.param == "analyzed":
+            made.execute("BEGIN")
+            made.execute("ANALYZE")
         yield made
 
 
@@ -81,7 +77,6 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
     return plan(connection, sql, dict.fromkeys(names, 1) if names else (1,) * sql.count("?"))
 
 
-@pytest.mark.parametrize("is_analyzed", [False, True])
 @pytest.mark.parametrize(
     ("query", "index"),
     [
@@ -114,11 +109,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("prune_ticks", "PRIMARY KEY (schedule=? AND tick<?)"),
     ],
 )
-def test_a_named_query_searches_by_its_index(
-    connection: sqlite3.Connection, query: str, index: str, is_analyzed: bool
-) -> None:
-    if is_analyzed:
-        connection.execute("ANALYZE")
+def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, query: str, index: str) -> None:
     steps = plan_of(connection, query)
     assert index in steps
     assert not _WHOLE_TABLE.search(steps)
@@ -129,7 +120,6 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
     assert "TEMP B-TREE" not in plan_of(connection, query)
 
 
-@pytest.mark.parametrize("is_analyzed", [False, True])
 @pytest.mark.parametrize(
     ("query", "index"),
     [
@@ -144,10 +134,8 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
     ],
 )
 def test_jobs_that_are_few_among_many_are_found_by_an_index(
-    connection: sqlite3.Connection, query: FindJobs, index: str, is_analyzed: bool
+    connection: sqlite3.Connection, query: FindJobs, index: str
 ) -> None:
-    if is_analyzed:
-        connection.execute("ANALYZE")
     hint, where, parameters = _conditions(query)
     steps = plan(connection, SQL["jobs_where"].format(index=hint, where=where), parameters)
     assert index in steps
