@@ -43,7 +43,7 @@ async def ask_busy_service(ctx: JobContext) -> str:
 
 @runner.job
 async def open_shop(ctx: JobContext) -> str:
-    """Not yet time, and nobody's fault: no attempt is used."""
+    """Not yet time, which is no failure: no attempt is used."""
     if datetime.now(UTC) < ctx.created_at + timedelta(seconds=0.3):
         raise Snooze("0.3s", "still closed")
     return f"open in attempt {ctx.attempt}"
@@ -57,7 +57,7 @@ async def ship(order: str) -> None:
 
 @runner.job(max_attempts=2, backoff=Backoff(base="0.1s"))
 async def print_label(order: str, printer: Printer = injected) -> str:
-    """Fails until somebody mends what is wrong."""
+    """Fails until a person fills in paper."""
     if not printer.sheets:
         raise OSError("out of paper")
     return f"the label of order {order}"
@@ -68,7 +68,7 @@ async def main() -> None:
         print("\nIt fails twice; the waits grow:")
         print("  result:", await (await runner.enqueue(call_webhook)).result())
 
-        print("\nIt is told when to come again:")
+        print("\nThe service says when to come again:")
         print("  result:", await (await runner.enqueue(ask_busy_service)).result())
 
         print("\nIt is too early, which costs no attempt:")
@@ -89,7 +89,7 @@ async def main() -> None:
             for attempt in (await runner.jobs.get(job.id)).history:
                 print(f"    attempt {attempt.attempt} {attempt.outcome}: {attempt.error_type}: {attempt.message}")
 
-        print("\nSomebody fills in paper, and sends the label back:")
+        print("\nA person fills in paper, and sends the label back:")
         printer.sheets = 500
         await runner.jobs.redrive(label.id)
         print("  result:", await label.result())

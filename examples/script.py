@@ -46,10 +46,10 @@ async def work(database: Path) -> None:
 
 async def serve(database: Path) -> None:
     async with JobRunner(database, jobs=[count_words, slow], drain_timeout="10s") as runner:
-        print(f"   process {os.getpid()} runs until it is told to stop")
+        print(f"   process {os.getpid()} runs until a signal stops it")
         await runner.enqueue(slow)
         await runner.run_forever()  # returns at the signal; leaving the block waits for what runs
-        print("   told to stop: no new job is begun")
+        print("   stopping: no new job is begun")
 
 
 def stop(number: int, _frame: object) -> None:

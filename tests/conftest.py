@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import os
 import resource
 import signal
@@ -30,6 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rings.sort(items)
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+            item.fixturenames[:] = dict.fromkeys(["no_task_left", *item.fixturenames])  # others need no event loop
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +56,7 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not _descriptors() - descriptors, "descriptors left open"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 async def no_task_left(nothing_left_open: None) -> AsyncIterator[None]:
     """No task of a test outlives it."""
     before = asyncio.all_tasks()

@@ -237,7 +237,7 @@ async def test_script(tmp_path: Path) -> None:
         "fill:\n   2 jobs wait in jobs.db\n",
         "work:\n.* returned 4\n.* returned 6\n",
         "serve:\n",
-        "the slow job begins\n   SIGTERM\n   told to stop: no new job is begun\n   the slow job is done",
+        "the slow job begins\n   SIGTERM\n   stopping: no new job is begun\n   the slow job is done",
     )
 
 
@@ -249,9 +249,7 @@ async def test_the_script_runs_until_it_is_stopped(tmp_path: Path, number: signa
         os.kill(program.pid, number)
         code, said = await program.ended()
     assert code == 0
-    assert (
-        said == f"   {number.name}\n   told to stop: no new job is begun\n   the slow job is done: it was waited for\n"
-    )
+    assert said == f"   {number.name}\n   stopping: no new job is begun\n   the slow job is done: it was waited for\n"
     assert list(tmp_path.iterdir()) == []
 
 

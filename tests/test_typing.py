@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.rings import slow
+
 ROOT = Path(__file__).parent.parent
 
 # After `# E:` stands the code of the line's error, after `# R:` the type that it reveals; a line without is fine.
@@ -205,7 +207,8 @@ async def reading(engine: Engine) -> None:
     reveal_type(runner.stats().by_type["x"].p50)  # R: float | None
     reveal_type(await engine.write(Insert(())))  # R: list[tuple[int, bool, fallback=Inserted]]
     reveal_type(await engine.write(CancelJob(1, None)))  # R: Status | None
-    reveal_type(await engine.write_all(RedriveDead(None), Insert(())))  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
+    both = await engine.write_all(RedriveDead(None), Insert(()))
+    reveal_type(both)  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
     reveal_type(await engine.ask(GetJob(1)))  # R: Job | None
     await engine.write(GetJob(1).id)  # E: arg-type
 
@@ -252,6 +255,7 @@ def short(revealed: str) -> str:
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", match[1])
 
 
+@slow
 def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) -> None:
     wrong = []
     for number, line in enumerate(LINES, 1):
@@ -263,6 +267,7 @@ def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) ->
     assert wrong == []
 
 
+@slow
 def test_mypy_knows_the_type_of_each_result(said: dict[int, list[str]]) -> None:
     wrong, seen = [], 0
     for number, line in enumerate(LINES, 1):

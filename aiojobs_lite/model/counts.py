@@ -11,7 +11,8 @@ class TypeCounts(NamedTuple):
 
     Attributes:
         pending: All that wait, the three below included.
-        scheduled: Pending, due later than the last transaction that touched the type, no attempt spent.
+        scheduled: Pending, no attempt spent, due later than when the store last looked at the type. It looks when a
+            transaction moves a job of the type, or seldom enough to be cheap.
         retrying: Pending, after an attempt that was spent.
         held: Pending, and not to be claimed for now; `Job.held` says why.
         processing: Being run, by any owner.
@@ -37,7 +38,8 @@ class Counts(NamedTuple):
         total: Of all types together.
         by_type: Of each type that has or had jobs.
         due: For types that may have claimable jobs: an instant in microseconds, never after the earliest
-            `scheduled_at` of them, perhaps before it.
+            `scheduled_at` of them, perhaps before it. While a transaction is in flight, a type that it is about may be
+            missing.
     """
 
     total: TypeCounts

@@ -1,6 +1,7 @@
 """The ends of attempts: how one leaves `processing`. Each is fenced by `(id, attempt, owner)`.
 
-The answer to each is whether the attempt was still held. If it was not, nothing changed, in its whole unit.
+The answer to each is whether the attempt was still held. If it was not, nothing changed, in its whole unit. A store
+whose owners may come back after they were lost also answers False if the attempt is another owner's that lives.
 """
 
 from __future__ import annotations

@@ -54,9 +54,18 @@ class Outcome(StrEnum):
 
 
 class Held(StrEnum):
-    """Why a pending job is not claimed although it is due. A feature that holds jobs back adds its reason here."""
+    """Why a pending job is not claimed although it is due. A feature that holds jobs back adds its reason here.
+
+    A reason that this release does not know, as another program may have stored it, reads as `UNKNOWN`.
+    """
 
     PAYLOAD = "payload"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Held:
+        del value
+        return cls.UNKNOWN
 
 
 TRANSITIONS: Mapping[tuple[Status, Status], str] = {

@@ -70,7 +70,8 @@ class Claim(NamedTuple):
     - Of the types in `types` only, at most `limit` in all, and at most `slots[type]` of a type that is in `slots`.
     - `concurrency[type]` bounds the processing jobs of a type over all owners. A type that is paused gives none.
     - `held_back` names each type that has due jobs which only its limit over all owners or a pause keeps from being
-      claimed; a type that the claim had no need to look at may be missing.
+      claimed; a type that the claim had no need to look at may be missing. It may name other types of `types` that are
+      paused or at their limit, and that have a slot left.
 
     Attributes:
         owner: Who claims.
@@ -169,8 +170,10 @@ class Release(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Deletes at most `limit` jobs that completed, or died or were cancelled, before these instants, the oldest of a
-    status first, and all ticks before `ticks_before`. Answer: how many jobs.
+    """Deletes at most `limit` jobs that completed, or died or were cancelled, before these instants, and all ticks
+    before `ticks_before`. Answer: how many jobs.
+
+    The completed go first, then the dead, then the cancelled, of each the oldest first.
     """
 
     completed_before: int

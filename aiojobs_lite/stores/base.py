@@ -26,9 +26,12 @@ class Applied(NamedTuple):
         answers: One answer a write, in the order of the units and of the writes in them.
         due: When it is worth while to claim (again), in microseconds; None: not before something else happens.
 
-            - With a claim: never after the instant at which the same claim, given room, could take a job; types that
-              had no room in it, are paused or are at their limit over all owners do not count.
-            - Without: the earliest `scheduled_at` of what the transaction made claimable.
+            - With a claim: never after the instant at which the same claim, made again with its whole `limit`, could
+              take a job; types that have no slot left in it, are paused or are at their limit over all owners do not
+              count.
+            - Without: the earliest `scheduled_at` of what the transaction made claimable: jobs that are new, pending
+              again, redriven or released, or whose type is paused no more. What only a limit kept from being claimed
+              does not count.
 
             It is a hint: it may be too early, also by jobs that another claim is about to take.
     """
@@ -48,7 +51,7 @@ class Change(NamedTuple):
 
 
 class Owners(Protocol):
-    """Who is alive. An owner is one runner instance, named by a random id that is never used again.
+    """Who is alive. An owner is one runner instance, named by 16 random hexadecimal digits that are never used again.
 
     An owner is alive while it holds something that the end of its process or host sets free, at once or after a grace.
     A blocked event loop, a slow store or a clock that jumps do not end that.
@@ -151,31 +154,33 @@ class Store(Protocol):
             now: The instant of the transaction, in microseconds.
 
         Raises:
-            StoreUnavailable: If it cannot be written now.
+            StoreUnavailable: If it cannot be written now, or claims for an owner that was acquired, and is lost.
             StoreRejected: If a write cannot be stored as it stands; then none of them was. Apply each unit alone, to
                 find out which.
         """
 
     async def ask(self, query: Query[A]) -> A:
-        """Answers a query. Never delays `apply`; sees at least every transaction that `apply` has returned from.
+        """Answers a query. Never delays `apply`; sees at least every transaction that `apply` has returned from, of
+        this store and of others.
 
         Raises:
             StoreUnavailable: If it cannot be read now.
+            StoreRejected: If it cannot be asked as it stands: it has text that no job can have.
         """
 
     def counts(self) -> Counts:
         """The counts: no I/O, correct to the last transaction that `apply` has returned from. What other owners did is
-        in them when `changes` has told of it, if not before.
+        in them when `changes` has reported it, if not before; after `open`, all that was committed until then.
         """
 
     def changes(self) -> AsyncIterator[Change]:
         """Tells of what other owners change, for as long as it is iterated. One iteration at a time.
 
-        At least once for each transaction of theirs, within a second, several in one if need be; perhaps also for
-        nothing. The first may be for what happened before.
+        At least once for each transaction of theirs since `open`, within a second, several in one if need be; perhaps
+        also for nothing. What happens while it is not iterated, the next iteration tells of.
 
         Raises:
-            StoreUnavailable: If it cannot be looked now; then iterate anew.
+            StoreUnavailable: If it cannot be looked now, or the store is or was closed; then iterate anew.
         """
 
     async def maintain(self, now: int) -> None:

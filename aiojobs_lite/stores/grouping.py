@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
 
@@ -50,9 +50,10 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
         for index, is_held in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
             answers[index] = is_held
         if len(writes) > len(units):
-            skipped = _not_held(units, answers, ends)
+            skipped = _not_held(units, answers)
             others = [index for index in others if index not in skipped]
             inserts = [index for index in inserts if index not in skipped]
+            claim = None if claim in skipped else claim
     for index in others:
         answers[index] = phases.write(writes[index])
     if inserts or claim is not None:
@@ -60,13 +61,13 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     return answers
 
 
-def _not_held(units: Sequence[Unit], answers: Sequence[Any], ends: Collection[int]) -> set[int]:
-    """The writes of each unit whose end was refused."""
+def _not_held(units: Sequence[Unit], answers: Sequence[Any]) -> set[int]:
+    """The writes of each unit whose end was refused. So far nothing but ends has an answer."""
     found: set[int] = set()
     start = 0
     for unit in units:
         own = range(start, start + len(unit))
-        if any(index in ends and answers[index] is False for index in own):
+        if any(answers[index] is False for index in own):
             found.update(own)
         start += len(unit)
     return found

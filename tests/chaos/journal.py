@@ -16,7 +16,7 @@
 | `redriving` | before a redrive | `job` |
 | `deleting` | before a delete | `job`, `call` (which made it) |
 | `begun`, `going`, `ended` | a handler | `job`, `attempt`, `owner`, `type`, `run`, `how` |
-| `JobCompleted`, ... | the library's events of that name | theirs |
+| `JobCompleted`, ... | the library's facts of that name | theirs |
 | `defect` | the library's log | `text` |
 """
 

@@ -252,21 +252,21 @@ async def _call(work: Work) -> None:
 
 
 class _Log(logging.Handler):
-    """Notes the events that the audit judges by, and every line that says that the library has a defect."""
+    """Notes the facts that the audit judges by, and every line that says that the library has a defect."""
 
-    _EVENTS = frozenset({"JobCompleted", "EndRefused", "OwnerRescued", "DrainFinished", "StoreDegraded"})
+    _FACTS = frozenset({"JobCompleted", "EndRefused", "OwnerRescued", "DrainFinished", "StoreDegraded"})
 
     def __init__(self, journal: Journal) -> None:
         super().__init__()
         self._journal = journal
 
     def emit(self, record: logging.LogRecord) -> None:
-        facts = vars(record)
-        event = facts.get("event")
-        if event in self._EVENTS:
-            told = ("job_id", "attempt", "owner", "jobs", "left", "reason")
-            self._journal.note(event, **{name: facts[name] for name in told if name in facts})
-        elif event is None and record.levelno >= logging.ERROR:
+        fields = vars(record)
+        fact = fields.get("fact")
+        if fact in self._FACTS:
+            noted = ("job_id", "attempt", "owner", "jobs", "left", "reason")
+            self._journal.note(fact, **{name: fields[name] for name in noted if name in fields})
+        elif fact is None and record.levelno >= logging.ERROR:
             self._journal.note("defect", text=self.format(record))
 
 

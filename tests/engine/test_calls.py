@@ -26,6 +26,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import hangs, in_process, outside, pid_in, started
 from tests.helpers.engine import claimed, turns
 from tests.helpers.programs import alive
+from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 # Handlers for other processes, which find them here by name.
@@ -137,6 +138,7 @@ async def test_a_handler_in_another_process_says_what_becomes_of_its_job(clock: 
             await (await runner.enqueue(asks, "cancel")).result()
 
 
+@slow
 async def test_no_end_of_a_handler_in_another_process_spoils_the_next(clock: FakeClock) -> None:
     doubles = in_process(double)
     odd = [in_process(handler, max_attempts=1) for handler in (raises_what_does_not_travel, forgets_to_await)]
@@ -147,6 +149,7 @@ async def test_no_end_of_a_handler_in_another_process_spoils_the_next(clock: Fak
             assert await (await runner.enqueue(doubles, 4)).result() == 8
 
 
+@slow
 async def test_a_signal_to_the_whole_group_does_not_end_the_other_process(clock: FakeClock) -> None:
     """It means the parent, which drains."""
     signalled = in_process(is_signalled, max_attempts=1)
@@ -155,6 +158,7 @@ async def test_a_signal_to_the_whole_group_does_not_end_the_other_process(clock:
         assert len(pids) == 1
 
 
+@slow
 async def test_what_a_handler_writes_or_reads_is_not_taken_for_answers_and_orders(clock: FakeClock) -> None:
     speaks, doubles = in_process(speaks_on_every_descriptor, max_attempts=1), in_process(double)
     async with started(clock, speaks, doubles) as runner:
@@ -162,6 +166,7 @@ async def test_what_a_handler_writes_or_reads_is_not_taken_for_answers_and_order
         assert await (await runner.enqueue(doubles, 8)).result() == 16
 
 
+@slow
 async def test_an_exit_in_another_process_is_a_failure_like_any_other(clock: FakeClock) -> None:
     exiting = in_process(exits, max_attempts=1)
     async with started(clock, exiting) as runner:
@@ -169,7 +174,7 @@ async def test_an_exit_in_another_process_is_a_failure_like_any_other(clock: Fak
             await (await runner.enqueue(exiting)).result()
 
 
-@pytest.mark.parametrize("why", ["cancel", "timeout"])
+@pytest.mark.parametrize("why", first_of(1, ["cancel", "timeout"]))
 async def test_stopping_kills_the_other_process(clock: FakeClock, tmp_path: Path, why: str) -> None:
     hanging = in_process(hangs, timeout="30s" if why == "timeout" else None, max_attempts=1)
     doubles = in_process(double)
@@ -331,6 +336,7 @@ async def test_a_coroutine_that_nobody_awaits_is_no_success(clock: FakeClock) ->
             await (await runner.enqueue(hidden)).result()
 
 
+@slow
 async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     """Else the job that it runs would run twice at once after the rescue."""
     note = tmp_path / "pid"

@@ -23,6 +23,7 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import Fault, holding
 from tests.helpers.programs import program
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
@@ -50,6 +51,7 @@ async def left(runner: JobRunner) -> float:
 # Leaving.
 
 
+@slow
 async def test_leaving_beside_a_lock_takes_no_longer_than_it_may_and_answers_what_is_in_flight(database: Path) -> None:
     entered = asyncio.Event()
 
@@ -125,6 +127,7 @@ async def test_whoever_waits_for_idleness_is_let_go_when_the_runner_is_left(data
     await until(lambda: runner.stats().running == 0)
 
 
+@slow
 @pytest.mark.parametrize("body", ["", "loop.run_until_complete(runner.enqueue(waits))"])
 async def test_a_program_that_drops_its_event_loop_ends_by_itself(database: Path, body: str) -> None:
     script = f"""if True:

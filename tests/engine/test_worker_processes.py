@@ -21,6 +21,7 @@ from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import in_process, outside, pid_in, started
 from tests.helpers.programs import alive, program
+from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
 MUCH = 300_000  # bytes; a pipe holds 65,536
@@ -92,6 +93,7 @@ def clock() -> FakeClock:
 # Whose time counts.
 
 
+@slow
 async def test_a_job_that_waits_for_a_process_does_not_use_up_its_time(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +116,7 @@ async def test_a_job_that_waits_for_a_process_does_not_use_up_its_time(
         assert sorted(order) == [0, 1, 2]
 
 
+@slow
 async def test_the_start_of_a_process_is_not_its_handlers_time(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +144,9 @@ async def test_the_start_of_a_process_is_not_its_handlers_time(
 # What they write.
 
 
-@pytest.mark.parametrize("handler", [runs_a_program, writes_to_one, has_children_that_write_much, writes_much])
+@pytest.mark.parametrize(
+    "handler", first_of(1, [writes_much, runs_a_program, writes_to_one, has_children_that_write_much])
+)
 async def test_what_a_handler_or_its_children_write_goes_where_the_parent_writes_and_hinders_nobody(
     clock: FakeClock, capfd: pytest.CaptureFixture[str], handler: Callable[[], int]
 ) -> None:
@@ -157,6 +162,7 @@ async def test_what_a_handler_or_its_children_write_goes_where_the_parent_writes
 # What they raise.
 
 
+@slow
 async def test_an_exception_that_cannot_be_pickled_is_recorded_as_it_was(clock: FakeClock) -> None:
     raises = in_process(raises_what_cannot_be_pickled, max_attempts=1)
     async with started(clock, raises) as runner:
@@ -170,6 +176,7 @@ async def test_an_exception_that_cannot_be_pickled_is_recorded_as_it_was(clock: 
     assert "in raises_what_cannot_be_pickled\n    raise Local\n" in (attempt.traceback or "")
 
 
+@slow
 async def test_what_was_raised_in_another_process_is_tried_again_or_not_as_its_type_says(clock: FakeClock) -> None:
     types = {
         "abandoned": in_process(raises_what_cannot_be_pickled, name="abandoned", abandon_on=Hopeless),
@@ -197,6 +204,7 @@ async def test_what_was_raised_in_another_process_is_tried_again_or_not_as_its_t
 # When the parent is gone.
 
 
+@slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread looks for the parent, when it may")
 async def test_a_worker_process_that_holds_its_interpreter_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     note = tmp_path / "pid"

@@ -139,8 +139,12 @@ class FaultStore:
             raise
 
     async def close(self) -> None:
-        """Closes."""
-        await self.called("close", None, self._store.close)
+        """Closes; a close that fails leaves nothing open either, and is in no contract."""
+        try:
+            await self.called("close", None, self._store.close)
+        except (StoreRejected, StoreUnavailable):
+            await self._store.close()
+            raise
 
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
         """Applies."""

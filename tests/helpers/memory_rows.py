@@ -6,7 +6,7 @@ Written from the docstrings of `model/` and `stores/base.py` alone; `memory_stor
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -65,7 +65,7 @@ class Rows:
         schedules: By name.
         ticks: The (schedule, tick) that were dealt with.
         last_id: The highest id that was given.
-        marks: By type, the latest instant of a transaction that moved one of its jobs.
+        marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -123,22 +123,26 @@ class MemoryPhases:
     Args:
         rows: What is changed.
         now: The instant of the transaction.
+        living: The other owners that live: their attempts are theirs to end.
 
     Attributes:
         made: The `scheduled_at` of each job that became claimable.
         claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
+        redriven: The jobs that were sent back to pending by a redrive.
         may_be_held_back: The types that the answer to the claim may name at most.
     """
 
-    def __init__(self, rows: Rows, now: int) -> None:
+    def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
         self._rows = rows
         self._now = now
+        self._living = living
         self.made: list[int] = []
         self.claim: Claim | None = None
         self.claim_due: int | None = None
         self.types: set[str] = set()
+        self.redriven: list[int] = []
         self.may_be_held_back: frozenset[str] = frozenset()
 
     def due(self) -> int | None:
@@ -165,7 +169,7 @@ class MemoryPhases:
 
     def _end(self, end: End) -> bool:
         job = self._held(end)
-        if job is None:
+        if job is None or end.owner in self._living:
             return False
         if isinstance(end, Complete):
             self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
@@ -234,6 +238,7 @@ class MemoryPhases:
         return len(dead)
 
     def _redrive(self, job: Job) -> None:
+        self.redriven.append(job.id)
         self._put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self._now), reason=None,
             interruptions=0, snoozes=0, crashes=0,
@@ -322,7 +327,7 @@ class MemoryPhases:
         for job in self._rows.claimable():
             if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
                 taken[job.type] += 1
-                claimed.append(_as_claimed(self._start(job, claim.owner)))
+                claimed.append(as_claimed(self._start(job, claim.owner)))
         waiting = [job for job in self._rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
         refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
@@ -355,7 +360,8 @@ class MemoryPhases:
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
             held=None, schedule=row.schedule, tick=None if row.tick is None else to_datetime(row.tick),
         )  # fmt: skip
-        self._keep(job)
+        self._rows.jobs[job.id] = job
+        self._mark(job.type)
         self.made.append(row.scheduled_at)
         return job.id
 
@@ -374,18 +380,17 @@ class MemoryPhases:
         changed = replace(changed, completed_at=to_datetime(self._now) if changed.status in FINISHED else None)
         if is_claimable(changed) and not is_claimable(job):
             self.made.append(to_micros(changed.scheduled_at))
-        self._keep(changed)
+        self._rows.jobs[job.id] = changed
+        self.types.add(job.type)
+        if standing(job) != standing(changed):
+            self._mark(job.type)
         return changed
-
-    def _keep(self, job: Job) -> None:
-        self._rows.jobs[job.id] = job
-        self._touch(job.type)
 
     def _delete(self, job: Job) -> None:
         del self._rows.jobs[job.id]
-        self._touch(job.type)
+        self._mark(job.type)
 
-    def _touch(self, job_type: str) -> None:
+    def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
         self._rows.marks[job_type] = max(self._rows.marks.get(job_type, self._now), self._now)
 
@@ -440,6 +445,11 @@ def is_claimable(job: Job) -> bool:
     return job.status is Status.PENDING and job.held is None
 
 
+def standing(job: Job) -> tuple[object, ...]:
+    """What the counts and the next claim depend on."""
+    return job.status, job.attempts, job.scheduled_at, job.held
+
+
 def _is_offered(claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
     """Whether the claim's own limit of a type allows one more."""
     return job_type in claim.types and (job_type not in claim.slots or taken[job_type] < claim.slots[job_type])
@@ -454,7 +464,8 @@ def _ended(job: Job) -> int:
     return to_micros(job.completed_at)
 
 
-def _as_claimed(job: Job) -> Claimed:
+def as_claimed(job: Job) -> Claimed:
+    """What an owner is given of a job that is processing."""
     assert job.started_at is not None
     return Claimed(
         job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,

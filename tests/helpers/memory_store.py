@@ -14,7 +14,7 @@ from typing import TypeVar
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.queries import Query
-from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.model.writes import Claim, Unit
 from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_rows import READS, MemoryPhases, Rows, check, is_claimable
@@ -30,24 +30,29 @@ class MemoryDatabase:
     Attributes:
         rows: What was committed last.
         stores: The stores that are open.
-        living: The owners that live, each with what it is told when it may be taken for dead, and when no more.
+        living: The owners that live, each with what is called when it may be taken for dead, and when no more.
+        lost: Those of them that may soon be taken for dead.
     """
 
     def __init__(self) -> None:
         self.rows = Rows()
         self.stores: list[MemoryStore] = []
         self.living: dict[str, tuple[Notice, Notice]] = {}
+        self.lost: set[str] = set()
 
     def kill(self, owner: str) -> None:
         """Ends what shows that an owner lives, as the end of its process does."""
         del self.living[owner]
+        self.lost.discard(owner)
 
     def lose(self, owner: str) -> None:
-        """Tells an owner that others may soon take it for dead; `kill` may follow, or `regain`."""
+        """Others may soon take an owner for dead: it is told, and cannot claim. `kill` may follow, or `regain`."""
+        self.lost.add(owner)
         self.living[owner][0]()
 
     def regain(self, owner: str) -> None:
-        """Tells an owner that it is safe again."""
+        """An owner is safe again, and is told."""
+        self.lost.discard(owner)
         self.living[owner][1]()
 
 
@@ -69,8 +74,14 @@ class MemoryOwners:
 
     def release(self) -> None:
         """See `Owners.release`."""
-        if self._owner is not None:
-            self._database.living.pop(self._owner, None)
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            self._database.living.pop(owner, None)
+            self._database.lost.discard(owner)
+
+    def others(self) -> Collection[str]:
+        """All others that live."""
+        return self._database.living.keys() - {self._owner}
 
 
 class MemoryInline:
@@ -93,7 +104,7 @@ class MemoryStore:
 
     Attributes:
         loses_answer: Whether the next commit is in doubt: it is done, and said to have failed.
-        held_back_at_most: The types that the answer to the latest claim might have named.
+        latest: The latest transaction that was committed.
     """
 
     def __init__(self, database: MemoryDatabase | None = None, *, has_inline: bool = True) -> None:
@@ -101,7 +112,7 @@ class MemoryStore:
         self.owners = MemoryOwners(self.database)
         self.inline = MemoryInline(self._apply) if has_inline else None
         self.loses_answer = False
-        self.held_back_at_most: frozenset[str] = frozenset()
+        self.latest = MemoryPhases(self.database.rows, 0)
         self._changed: set[str] = set()
         self._has_changes = asyncio.Event()
 
@@ -117,11 +128,14 @@ class MemoryStore:
         self._has_changes.set()
 
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
-        """See `Store.apply`."""
-        return self._apply(units, now)
+        """See `Store.apply`. A caller that is cancelled meanwhile does not know that it was done."""
+        applied = self._apply(units, now)
+        await asyncio.sleep(0)
+        return applied
 
     async def ask(self, query: Query[A]) -> A:
         """See `Store.ask`."""
+        await asyncio.sleep(0)
         self._check_open()
         answer: A = READS[type(query)](self.database.rows, query)
         return answer
@@ -156,17 +170,18 @@ class MemoryStore:
     def _apply(self, units: Sequence[Unit], now: int) -> Applied:
         self._check_open()
         check(tuple(units))
+        if any(isinstance(write, Claim) and write.owner in self.database.lost for unit in units for write in unit):
+            raise StoreUnavailable("LOST", "this owner may be taken for dead")
         rows = self.database.rows.copy()
-        phases = MemoryPhases(rows, now)
+        phases = MemoryPhases(rows, now, self.owners.others())
         answers = apply_units(units, phases)
-        self.held_back_at_most = phases.may_be_held_back
-        self.database.rows = rows
+        self.database.rows, self.latest = rows, phases
         for store in self.database.stores:
             if store is not self:
                 store._notice(phases.types)
         if self.loses_answer:
             self.loses_answer = False
-            raise StoreUnavailable("LOST", "the connection was lost before the answer came")
+            raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
         return Applied(answers, phases.due())
 
     def _notice(self, types: Collection[str]) -> None:

@@ -108,17 +108,17 @@ def changeable(module: ast.Module) -> set[str]:
     """The names of a module's own that hold something which can be changed."""
     found = set()
     for node in module.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _has_value(node) else []
-        if targets and _is_changeable(node.value):  # type: ignore[attr-defined]  # both kinds of assignment have one
-            found |= {ast.unparse(target) for target in targets}
+        match node:
+            case ast.Assign(targets=targets, value=value) if _is_changeable(value):
+                found |= {ast.unparse(target) for target in targets}
+            case ast.AnnAssign(target=target, value=value) if _is_changeable(value):
+                found.add(ast.unparse(target))
+            case _:
+                pass
     return found - {"__all__"}
 
 
-def _has_value(node: ast.stmt) -> bool:
-    return isinstance(node, ast.AnnAssign) and node.value is not None
-
-
-def _is_changeable(value: ast.expr) -> bool:
+def _is_changeable(value: ast.expr | None) -> bool:
     if isinstance(value, ast.Call):
         return ast.unparse(value.func).split(".")[-1] in COLLECTIONS
     return isinstance(value, ast.Dict | ast.List | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)

@@ -33,6 +33,7 @@ from aiojobs_lite.model.job import Held
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import stopping_of
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
 BACKOFF = Backoff(base="10s", cap="1h")
@@ -360,6 +361,7 @@ def whose_process() -> int:
     return os.getpid()
 
 
+@slow
 async def test_a_process_returns_results_and_errors_and_may_die(clock: FakeClock) -> None:
     squares = job(process=True, max_attempts=1)(square)
     killed = job(process=True, max_attempts=1)(suicide)

@@ -10,11 +10,12 @@ import pytest
 from aiojobs_lite.stores.base import Store
 from tests.helpers import conformance
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
+from tests.helpers.rings import slow
 
 globals().update(conformance.test_classes())
 
 
-@pytest.fixture(params=["inline", "awaited"])
+@pytest.fixture(params=["inline", pytest.param("awaited", marks=slow)])
 def make(request: pytest.FixtureRequest) -> Callable[[], Store]:
     """New stores of one database, not open; with and without transactions inline."""
     database = MemoryDatabase()

@@ -115,7 +115,7 @@ class Connection:
             except sqlite3.OperationalError as error:
                 if "decode to UTF-8" not in str(error):
                     raise
-            connection.text_factory = _readable  # slower, and only once somebody has written what is no text
+            connection.text_factory = _readable  # slower, and only once another program has written what is no text
             return function(connection)
         except Exception as error:
             self._fault = error

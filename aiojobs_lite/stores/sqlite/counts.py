@@ -70,7 +70,7 @@ class Tally:
 
     @property
     def frozen(self) -> TypeCounts:
-        """The counts, for whoever asks; made once, for the tally does not change any more."""
+        """The counts as a value; made once, for the tally does not change any more."""
         if self._frozen is None:
             self._frozen = TypeCounts._make(self.columns()[:-2])
         return self._frozen
@@ -117,8 +117,8 @@ class Ledger:
         self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
 
-    def begin(self) -> None:
-        """Forgets what a transaction that failed had changed."""
+    def discard(self) -> None:
+        """Forgets what a transaction that was not committed had changed."""
         if self._open:
             self.due.forget(self._open)
             self._open = {}

@@ -71,6 +71,10 @@ class Due:
         for priority in _EVERY:
             self.add(job_type, priority, scheduled_at, ANY_ID)
 
+    def add_known(self, job_type: str) -> None:
+        """The jobs of a type that are known already became claimable: it is paused no more."""
+        self.made = min(self.made, *self.stored(job_type))
+
     def set(self, job_type: str, priority: int, bound: Bound) -> None:
         """Sets a bound after a look at the index."""
         self._bounds.setdefault(job_type, [NOT_DUE] * len(_EVERY))[priority] = bound

@@ -61,6 +61,14 @@ def create(path: Path) -> None:
         raise StoreRefused(str(path), "unreadable", f"It cannot be created: {error.strerror}.") from error
 
 
+def prove_writable(connection: sqlite3.Connection) -> None:
+    """Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk. Only the
+    numbers in the header are written by SQLite although they stay the same; a row would not be.
+    """
+    ((number,),) = connection.execute("PRAGMA user_version").fetchall()  # the application's, if the file is shared
+    connection.execute(f"PRAGMA user_version = {number}")
+
+
 def size_of(path: str) -> int:
     """The size of a file, in bytes; 0 if there is none."""
     try:
@@ -79,11 +87,11 @@ class Guard:
     def __init__(self, path: Path) -> None:
         self._folder = str(path.parent)
         self._paths = (str(path), f"{path}-wal")
-        self._seen: list[tuple[int, int] | None] = [None, None]
+        self._found: list[tuple[int, int] | None] = [None, None]
         self._settled: tuple[int, int, int] | None = None
 
     def check(self) -> None:
-        """Compares the files with those seen first, after a commit.
+        """Compares the files with those found first, after a commit.
 
         Raises:
             StoreUnavailable: If one was deleted or replaced: what was committed since may be gone.
@@ -103,9 +111,9 @@ class Guard:
             else:
                 is_emptied = index == 0 and status.st_size == 0
                 found = None if is_emptied else (status.st_dev, status.st_ino)
-            if self._seen[index] is None:
-                self._seen[index] = found
-            elif self._seen[index] != found:
+            if self._found[index] is None:
+                self._found[index] = found
+            elif self._found[index] != found:
                 raise StoreUnavailable(
                     "REPLACED", f"{path} was deleted, emptied or replaced while it was open; restart the program"
                 )

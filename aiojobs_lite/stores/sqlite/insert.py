@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Inserted
-from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, REQUIRED, is_plain
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, REQUIRED_COLUMNS, is_plain
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 
@@ -64,7 +64,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
             transaction.count_pending(row, job_id)
         if is_plain(row):
             values = claimed if is_chosen else pending
-            values.append((job_id, *row[:REQUIRED]))
+            values.append((job_id, *row[:REQUIRED_COLUMNS]))
         else:
             transaction.run("insert_job", (*(standing if is_chosen else PENDING), job_id, *row))
     for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):

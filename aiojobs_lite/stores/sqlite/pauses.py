@@ -9,3 +9,5 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 def pause_type(transaction: Transaction, write: PauseType) -> None:
     """See `PauseType`."""
     transaction.run("pause" if write.paused else "resume", (write.type,))
+    if not write.paused:
+        transaction.due.add_known(write.type)

@@ -9,10 +9,10 @@ from typing import Any, Final
 from aiojobs_lite.model.columns import attempt_of, job_of
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
+from aiojobs_lite.stores.sqlite.rows import Sql
 
 _LARGEST_ID: Final = 2**63 - 1
 _NOT_COLUMNS: Final = frozenset({"ids", "before", "limit"})
-Sql = Mapping[str, str]
 
 
 def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | None:

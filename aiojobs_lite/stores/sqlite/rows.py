@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -10,14 +10,17 @@ from aiojobs_lite.model import columns
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.stores import named_sql
 
+Sql = Mapping[str, str]
+"""Every query of the store, by name."""
+
 _AS_CLAIMED: Final = {
     "attempts": "min(attempts + 1, 9223372036854775807)",
     "started_at": "?",  # the instant of the claim, then
     "owner": "?",  # its owner
 }
-REQUIRED: Final = len(columns.REQUIRED)
+REQUIRED_COLUMNS: Final = len(columns.REQUIRED)
 NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)
-NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED))})"
+NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED_COLUMNS))})"
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
 _FILLED: Final = {
@@ -25,7 +28,7 @@ _FILLED: Final = {
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(_AS_CLAIMED.get(name, name) for name in columns.CLAIMED),
     "required": ", ".join(columns.REQUIRED),
-    "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED)),
+    "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED_COLUMNS)),
     "new": ", ".join(NewJob._fields),
     "new_marks": ", ".join("?" * len(NewJob._fields)),
 }
@@ -38,7 +41,7 @@ def load_sql() -> dict[str, str]:
 
 def is_plain(row: NewJob) -> bool:
     """Whether a new job brings the required columns only, as nearly all do."""
-    return row[REQUIRED:] == NOTHING_MORE
+    return row[REQUIRED_COLUMNS:] == NOTHING_MORE
 
 
 def chunks(count: int, largest: int) -> Iterable[tuple[int, int]]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.named_sql import migration, migrations
-from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, size_of, translated
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, prove_writable, size_of, translated
 from aiojobs_lite.stores.sqlite.inline import BUSY_STEP_MS
+from aiojobs_lite.stores.sqlite.rows import Sql
 
 _APPLICATION: Final = "aiojobs_lite"
 _OLD_APPLICATION_ID: Final = 0x616A6C31  # of release 0.1.0, which had a file of its own and tables without the prefix
@@ -24,7 +24,6 @@ _OLD_VERSION: Final = 1
 _WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
 _BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
-Sql = Mapping[str, str]
 
 
 def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durability: str) -> None:
@@ -44,7 +43,7 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
             if number > version:
                 _migrate(connection, sql, number, script)
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(sql["prove_writable"])  # a file that may only be read fails at last by this
+        prove_writable(connection)  # a file that may only be read fails at last by this
         connection.execute("ROLLBACK")
         _check_tables(connection, database, sql)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")

@@ -11,12 +11,6 @@ WHERE name LIKE 'aiojobs\_%' ESCAPE '\';
 SELECT key, value
 FROM aiojobs_meta;
 
--- name: prove_writable
--- Writes one page, to what it holds already: a transaction that writes nothing succeeds on a full disk.
-UPDATE aiojobs_meta
-SET value = value
-WHERE key = 'schema';
-
 -- name: look_at_tables
 -- Reads a row of each table, whatever is in it.
 SELECT

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
@@ -80,13 +81,20 @@ class Transaction:
         return job_id
 
     def count_pending(self, row: NewJob, job_id: int) -> None:
-        """Counts a new job that is pending."""
+        """Counts a new job that is pending.
+
+        Raises:
+            StoreRejected: If there is no such priority.
+        """
         tally = self.tally(row.type)
         tally.last_id = job_id
         tally.pending += 1
         if row.scheduled_at > tally.due_mark:
             tally.scheduled += 1
-        self.due.add(row.type, row.priority, row.scheduled_at, job_id)
+        try:
+            self.due.add(row.type, row.priority, row.scheduled_at, job_id)
+        except IndexError as error:
+            raise StoreRejected(f"there is no priority {row.priority}") from error
 
     def new_ids(self, count: int) -> range:
         """See `Ledger.new_ids`."""

@@ -17,7 +17,7 @@ from aiojobs_lite.stores.grouping import apply_units
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
-from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, Guard
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, Guard, prove_writable
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.phases import SqlitePhases
 from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transaction
@@ -144,7 +144,7 @@ class Writer:
             return self._transact(connection, units, now, 1)
 
     def _transact(self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int) -> _Written:
-        self.ledger.begin()
+        self.ledger.discard()
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
             is_reloaded = self._look(connection)
@@ -155,9 +155,10 @@ class Writer:
             due = phases.claiming.due() if phases.claiming else AT_ONCE if is_reloaded else transaction.due.made
             transaction.flush()
             if not units:
-                transaction.run("prove_writable")
+                prove_writable(connection)
         except BaseException:
             roll_back(connection)
+            self.ledger.discard()
             raise
         return _Written(answers, None if due == NEVER else due)
 
@@ -167,6 +168,7 @@ class Writer:
             self._commit(connection)
         except BaseException:
             roll_back(connection)
+            self.ledger.discard()
             raise
         self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
         return Applied(written.answers, written.due)
@@ -177,7 +179,7 @@ class Writer:
         ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
-            connection.execute(self._sql["prove_writable"])
+            prove_writable(connection)
             connection.execute("COMMIT")
         except BaseException:
             roll_back(connection)

@@ -18,7 +18,7 @@ from typing import TypeVar
 from aiojobs_lite import Clock, JobContext, JobHandle, JobRunner, StoreUnavailable, SystemClock, injected, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.policy.backoff import Backoff
-from aiojobs_lite.runner.runner import Durability
+from aiojobs_lite.stores.base import Durability
 from tests.helpers.apps.common import note
 from tests.helpers.apps.store_life import opened
 from tests.helpers.waiting import PATIENCE

@@ -36,8 +36,9 @@ from aiojobs_lite.model.writes import (
 )
 from aiojobs_lite.policy.settle import Ending, Policy, settle
 from aiojobs_lite.stores import named_sql
+from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline, schema
-from aiojobs_lite.stores.sqlite.store import Durability, SqliteStore
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.apps.common import note
 from tests.helpers.stores import again, alone, at, claim, complete, counted, hold, new, shown
 

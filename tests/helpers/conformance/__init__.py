@@ -1,4 +1,4 @@
-"""What every store must do, as tests against `stores.base.Store` alone: its docstrings, those of the writes and queries.
+"""What every store must do, as tests against `stores.base.Store` alone: its docstrings and those of `model/`.
 
 The test module of a store takes them all by `globals().update(conformance.test_classes())`, and provides the fixtures
 

@@ -26,7 +26,8 @@ class Cancellation:
         assert shown(store) == {"a": TypeCounts(pending=1)} == await counted(store)
 
     async def test_a_caller_cancelled_many_times_still_waits_for_the_end(self, store: Store) -> None:
-        task = asyncio.create_task(store.apply([(Insert(tuple(new() for _ in range(2000))),)], NOW))
+        units = alone([Insert(tuple(new() for _ in range(2000)))])
+        task: asyncio.Task[object] = asyncio.create_task(store.apply(units, NOW))
         while not task.done():
             await asyncio.sleep(0)
             task.cancel()

@@ -48,7 +48,7 @@ async def watched(store: Store) -> AsyncIterator[list[Change]]:
 
     async def watch() -> None:
         async for change in store.changes():
-            reported.append(change)
+            reported.append(change)  # noqa: PERF401  # at once
 
     task = asyncio.create_task(watch())
     try:
@@ -171,7 +171,7 @@ class Isolation:
         keys = [f"k{n}" for n in range(30)]
 
         async def insert(store: Store, in_order: list[str]) -> dict[str, tuple[int, bool]]:
-            made = {}
+            made: dict[str, tuple[int, bool]] = {}
             for start in range(0, 30, 5):
                 part = in_order[start : start + 5]
                 rows = tuple(new(idempotency_key=key) for key in part)

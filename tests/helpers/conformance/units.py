@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
@@ -20,6 +22,7 @@ from aiojobs_lite.model.writes import (
     RedriveJob,
     Release,
     Unit,
+    Write,
 )
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
@@ -68,7 +71,7 @@ class Phasing:
         jobs = await running(store, *(new() for _ in range(4)))
         (pending,) = await inserted(store, new("b"))
         dead = [await finished(store, new("c"), Status.DEAD) for _ in range(2)]
-        writes = [
+        writes: list[Write[Any]] = [
             claim("two", limit=1, types="c"),
             Prune(at(0), at(0), at(0), 0),
             Insert((new(),)),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,10 @@ def tables(path: Path) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
+async def _job(store: Any, job_id: int) -> Any:
+    return await store.ask(GetJob(job_id))
+
+
 async def migrated(path: Path, check: Callable[[Any], Any]) -> Any:
     """What a check says of the store that opens the file."""
     store = open_store(path, "full")
@@ -113,7 +118,8 @@ async def test_every_row_arrives_in_its_state(old: Path) -> None:
     assert (jobs[5].reason, jobs[6].reason) == ("all used up", "gone")
     assert (jobs[7].held, jobs[7].reason) == (Held.PAYLOAD, "x: too short")
     assert all(job.held is None for job in jobs.values() if job.id != 7)
-    histories = [(await migrated(old, lambda store, n=n: store.ask(GetJob(n)))).history for n in (1, 2, 5)]
+    asked = [await migrated(old, partial(_job, job_id=job_id)) for job_id in (1, 2, 5)]
+    histories = [job.history for job in asked]
     assert [[attempt.outcome.value for attempt in history] for history in histories] == [[], ["failed"], ["lost"]]
     assert histories[1][0].traceback == "a traceback"
 

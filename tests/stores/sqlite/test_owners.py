@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite.stores.sqlite.owners import FileOwners
+from tests.helpers.rings import slow
 from tests.helpers.waiting import unmeasured
 
 ROOT = Path(__file__).parents[3]
@@ -147,6 +148,7 @@ async def test_in_memory_no_other_process_can_come() -> None:
     assert await two.dead({ONE}) == {ONE}
 
 
+@slow
 async def test_a_new_file_that_was_taken_for_a_dead_owners_is_made_again(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +172,7 @@ async def test_a_new_file_that_was_taken_for_a_dead_owners_is_made_again(
     owners.release()
 
 
+@slow
 @pytest.mark.parametrize("instead", [None, "another file"])
 async def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
     path: str, instead: str | None, caplog: pytest.LogCaptureFixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ FOREIGN = [
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Iterator[Path]:
+def shared(tmp_path: Path) -> Path:
     """The path of an application's database, which uses the older kind of journal."""
     path = tmp_path / "app.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

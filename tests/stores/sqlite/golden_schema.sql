@@ -1,30 +1,30 @@
--- index attempts_job
-CREATE INDEX attempts_job ON attempts (job_id);
+-- index aiojobs_attempts_job
+CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 
--- index jobs_finished
-CREATE INDEX jobs_finished ON jobs (status, completed_at)
+-- index aiojobs_jobs_finished
+CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
 
--- index jobs_idempotency_key
-CREATE UNIQUE INDEX jobs_idempotency_key ON jobs (type, idempotency_key)
+-- index aiojobs_jobs_held
+CREATE INDEX aiojobs_jobs_held ON aiojobs_jobs (held, type)
+WHERE held IS NOT NULL;
+
+-- index aiojobs_jobs_idempotency_key
+CREATE UNIQUE INDEX aiojobs_jobs_idempotency_key ON aiojobs_jobs (type, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
 
--- index jobs_parked
-CREATE INDEX jobs_parked ON jobs (type)
-WHERE parked IS NOT NULL;
+-- index aiojobs_jobs_pending
+CREATE INDEX aiojobs_jobs_pending ON aiojobs_jobs (type, priority, scheduled_at)
+WHERE status = 'pending' AND held IS NULL;
 
--- index jobs_pending
-CREATE INDEX jobs_pending ON jobs (type, priority, scheduled_at)
-WHERE status = 'pending' AND parked IS NULL;
-
--- index jobs_processing
-CREATE INDEX jobs_processing ON jobs (type, owner)
+-- index aiojobs_jobs_processing
+CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner)
 WHERE status = 'processing';
 
--- table attempts
-CREATE TABLE attempts (
+-- table aiojobs_attempts
+CREATE TABLE aiojobs_attempts (
     id INTEGER PRIMARY KEY,
-    job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    job_id INTEGER NOT NULL REFERENCES aiojobs_jobs (id) ON DELETE CASCADE,
     attempt INTEGER NOT NULL CHECK (attempt BETWEEN 0 AND 9223372036854775807),
     outcome TEXT NOT NULL CHECK (outcome IN ('failed', 'timed_out', 'cancelled', 'interrupted', 'lost', 'snoozed')),
     started_at INTEGER CHECK (started_at BETWEEN -62135596800000000 AND 253402300799999999),
@@ -35,25 +35,28 @@ CREATE TABLE attempts (
     traceback TEXT CHECK (traceback < x'')
 );
 
--- table counts
-CREATE TABLE counts (
+-- table aiojobs_counts
+CREATE TABLE aiojobs_counts (
     type TEXT PRIMARY KEY,
     pending INTEGER NOT NULL,
     scheduled INTEGER NOT NULL,
     retrying INTEGER NOT NULL,
-    parked INTEGER NOT NULL,
+    held INTEGER NOT NULL,
     processing INTEGER NOT NULL,
     completed INTEGER NOT NULL,
     dead INTEGER NOT NULL,
     cancelled INTEGER NOT NULL,
     last_id INTEGER NOT NULL,
     due_mark INTEGER NOT NULL,
+    due_high INTEGER NOT NULL,
+    due_medium INTEGER NOT NULL,
+    due_low INTEGER NOT NULL,
     CHECK (typeof(type) = 'text'),
-    CHECK (max(pending, scheduled, retrying, parked, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
+    CHECK (max(pending, scheduled, retrying, held, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
 ) WITHOUT ROWID;
 
--- table jobs
-CREATE TABLE jobs (
+-- table aiojobs_jobs
+CREATE TABLE aiojobs_jobs (
     id INTEGER PRIMARY KEY,
     type TEXT NOT NULL CHECK (type < x''),
     payload TEXT NOT NULL CHECK (payload < x''),
@@ -75,25 +78,31 @@ CREATE TABLE jobs (
     crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes BETWEEN 0 AND 9223372036854775807),
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     interrupted INTEGER NOT NULL DEFAULT 0,
-    parked TEXT CHECK (parked < x''),
+    held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
     tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
-        OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND parked IS NULL
-        OR status = 'completed' AND owner IS NULL AND completed_at IS NOT NULL AND parked IS NULL
-        OR status = 'dead' AND owner IS NULL AND completed_at IS NOT NULL AND parked IS NULL
-        OR status = 'cancelled' AND owner IS NULL AND completed_at IS NOT NULL AND parked IS NULL
+        OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
+        OR status = 'completed' AND owner IS NULL AND completed_at IS NOT NULL AND held IS NULL
+        OR status = 'dead' AND owner IS NULL AND completed_at IS NOT NULL AND held IS NULL
+        OR status = 'cancelled' AND owner IS NULL AND completed_at IS NOT NULL AND held IS NULL
     )
 );
 
--- table pauses
-CREATE TABLE pauses (
+-- table aiojobs_meta
+CREATE TABLE aiojobs_meta (
+    key TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+
+-- table aiojobs_pauses
+CREATE TABLE aiojobs_pauses (
     type TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 
--- table schedules
-CREATE TABLE schedules (
+-- table aiojobs_schedules
+CREATE TABLE aiojobs_schedules (
     name TEXT PRIMARY KEY,
     expression TEXT NOT NULL,
     tz TEXT NOT NULL,
@@ -102,16 +111,16 @@ CREATE TABLE schedules (
     CHECK (next_tick BETWEEN -62135596800000000 AND 253402300799999999)
 ) WITHOUT ROWID;
 
--- table ticks
-CREATE TABLE ticks (
+-- table aiojobs_ticks
+CREATE TABLE aiojobs_ticks (
     schedule TEXT NOT NULL,
     tick INTEGER NOT NULL,
     job_id INTEGER,
     PRIMARY KEY (schedule, tick)
 ) WITHOUT ROWID;
 
--- trigger jobs_transition
-CREATE TRIGGER jobs_transition AFTER UPDATE OF status ON jobs
+-- trigger aiojobs_jobs_transition
+CREATE TRIGGER aiojobs_jobs_transition AFTER UPDATE OF status ON aiojobs_jobs
 WHEN OLD.status <> NEW.status AND NOT (
     OLD.status = 'pending' AND NEW.status = 'processing'
     OR OLD.status = 'pending' AND NEW.status = 'cancelled'

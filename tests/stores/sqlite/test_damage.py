@@ -10,13 +10,15 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, job
 from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.model.job import Held
 from aiojobs_lite.telemetry.facts import JobHeld
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FaultStore
 from tests.helpers.stores import connected, contents
 from tests.helpers.waiting import PATIENCE, next_fact
 
-TABLES = ("jobs", "attempts", "counts", "pauses", "schedules", "ticks")
+TABLES = tuple(f"aiojobs_{name}" for name in ("jobs", "attempts", "counts", "pauses", "schedules", "ticks"))
+META = "aiojobs_meta"
 
 
 @job(name="text")
@@ -71,15 +73,15 @@ async def test_a_file_with_two_names_is_refused_by_both_of_them(database: Path) 
 # Tables.
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [META, *TABLES])
 async def test_a_database_without_one_of_its_tables_is_refused(damaged: Path, table: str) -> None:
     await made(damaged)
     with connected(damaged) as connection:
         connection.execute(f"DROP TABLE {table}")
-    assert (await refused(damaged)).why == "corrupt"
+    assert (await refused(damaged)).why == ("foreign" if table == META else "corrupt")
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [META, *TABLES])
 async def test_a_database_with_a_trashed_page_in_place_of_a_table_is_refused(damaged: Path, table: str) -> None:
     await made(damaged)
     with connected(damaged) as connection:
@@ -97,27 +99,27 @@ async def test_a_database_with_a_trashed_page_in_place_of_a_table_is_refused(dam
 def spoil(database: Path, handle: JobHandle[str]) -> None:
     """Makes a payload something that is not UTF-8."""
     with connected(database) as connection:
-        connection.execute("UPDATE jobs SET payload = CAST(x'ff' AS TEXT) WHERE id = ?", (handle.id,))
+        connection.execute("UPDATE aiojobs_jobs SET payload = CAST(x'ff' AS TEXT) WHERE id = ?", (handle.id,))
 
 
-async def test_a_payload_spoiled_beside_us_parks_its_job_and_holds_up_no_other(database: Path) -> None:
+async def test_a_payload_spoiled_beside_us_has_its_job_held_and_no_other(database: Path) -> None:
     store = faulty(database)
     async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[text, other]) as runner:
         events = runner.watch()
-        await runner.pause(text)
+        await runner.types.pause(text)
         bad, good = await runner.enqueue(text, "bad"), await runner.enqueue(text, "good")
         spoil(database, bad)
         assert await (await runner.enqueue(other)).result() == "other"
-        await runner.resume(text)
+        await runner.types.resume(text)
         assert (await next_fact(events, JobHeld)).job_id == bad.id
         assert await good.result() == "good"
         assert await (await runner.enqueue(text, "new")).result() == "new"
-        await is_parked(runner, bad)
+        await is_held(runner, bad)
         await runner.run_until_idle()
         await looks_no_more(store)
 
 
-async def test_a_payload_spoiled_while_nothing_ran_parks_its_job_and_holds_up_no_other(database: Path) -> None:
+async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other(database: Path) -> None:
     async with JobRunner(database, jobs=[text, other], max_running=0) as runner:
         bad, good, third = [await runner.enqueue(*one) for one in ((text, "bad"), (text, "good"), (other,))]
     spoil(database, bad)
@@ -127,16 +129,16 @@ async def test_a_payload_spoiled_while_nothing_ran_parks_its_job_and_holds_up_no
         await runner.run_until_idle()
         done = [await runner.jobs.get(handle.id) for handle in (good, third)]
         assert [one.status for one in done] == [Status.COMPLETED] * 2
-        await is_parked(runner, bad)
+        await is_held(runner, bad)
         await looks_no_more(store)
 
 
-async def is_parked(runner: JobRunner, handle: JobHandle[str]) -> None:
+async def is_held(runner: JobRunner, handle: JobHandle[str]) -> None:
     """A job waits for a person: its reason can be read, it has cost nothing, and it is no secret that it is there."""
     found = await runner.jobs.get(handle.id)
     assert (found.status, found.attempts, found.payload_json) == (Status.PENDING, 0, "\\xff")
-    assert found.parked is not None
-    assert "the payload no longer fits the handler" in found.parked
+    assert (found.held, found.reason is None) == (Held.PAYLOAD, False)
+    assert "the payload no longer fits the handler" in str(found.reason)
     assert handle.id in [one.id for one in await runner.jobs.list(type="text")]
     assert runner.stats().degraded is None
 

@@ -1,0 +1,324 @@
+"""Any writes, of any owners, through two views of one database, whatever the clock does. Owners die, their jobs are
+rescued as the janitor does it, and the dead come back with what they had to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from aiojobs_lite.model.ends import Again, Close, Complete
+from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    Claim,
+    DeleteJob,
+    Insert,
+    MarkInterrupted,
+    PauseType,
+    Prune,
+    RedriveDead,
+    RedriveJob,
+    Release,
+    Unit,
+    Write,
+)
+from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
+from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
+from tests.helpers.memory_rows import as_claimed
+from tests.helpers.model_twins import Twins, View
+from tests.helpers.stores import FAILURE, alone, at, new
+
+SECOND = 1_000_000
+TYPES = ("a", "b", "c")
+CONCURRENCY = {"a": 2, "b": 3}  # all claims agree on it; `c` has none
+POLICY = Policy(Backoff(2.0, 60.0))
+SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(60))
+SUCCESS = Ending(result='"done"')
+ENDINGS = (
+    SUCCESS,
+    SUCCESS,
+    Ending(note="its result was not kept"),
+    Ending(error=ValueError("no"), failure=FAILURE),
+    Ending(error=Retry(after=0), failure=FAILURE),
+    Ending(error=Abandon("no"), failure=FAILURE),
+    Ending(error=Cancel("gone"), failure=FAILURE),
+    Ending(error=Snooze(3)),
+    Ending(failure=FAILURE, stopped=Stop.TIMEOUT),
+    Ending(failure=FAILURE, stopped=Stop.SHUTDOWN),
+    Ending(failure=FAILURE, stopped=Stop.CANCEL),
+    Ending(unreadable="it does not fit"),
+)
+END_TYPES = (Complete, Again, Close)
+
+
+class Step(NamedTuple):
+    """What becomes of a write: whether it joins the unit before it, and how the transaction is made, if it is."""
+
+    joins: bool
+    then: Mapping[str, Any] | None
+
+
+some = st.integers(0, 7)
+kinds = st.sampled_from(TYPES)
+which_view = st.sampled_from([0, 1])
+commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
+steps = st.builds(Step, st.booleans(), st.none() | commits)
+keys = st.sampled_from([None, None, None, "k", "l"])
+rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
+
+
+class StoreBesideModel(RuleBasedStateMachine):
+    """Two views of one database, the model, and three owners. A subclass opens the views and closes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.twins = Twins(self.open_views(), self.loop)
+        self.held = self.twins.promises.held
+        self.units: list[list[Write[Any]]] = []
+        self.numbers = count(4)
+        self.owners = ["owner 1", "owner 2", "owner 3"]
+        self.commit([(SCHEDULE,)], 0)
+
+    def open_views(self) -> tuple[View, View]:
+        """Two views of a new database, open."""
+        raise NotImplementedError
+
+    def close_views(self) -> None:
+        """Closes the views, and looks at what they leave."""
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        with self.twins.story.telling():
+            self.close_views()
+        self.loop.close()
+
+    # Transactions.
+
+    def put(self, write: Write[Any], step: Step) -> None:
+        """Adds a write to the transaction; carries it out if no more are to come."""
+        has_end = isinstance(write, END_TYPES) and any(isinstance(one, END_TYPES) for one in self.last_unit)
+        if step.joins and self.units and not has_end:
+            self.units[-1].append(write)
+        else:
+            self.units.append([write])
+        if step.then is not None:
+            units, self.units = self.units, []
+            self.commit([tuple(unit) for unit in units], **step.then)
+
+    @property
+    def last_unit(self) -> list[Write[Any]]:
+        return self.units[-1] if self.units else []
+
+    def commit(self, units: list[Unit], view: int, *, inline: bool = True, at_once: bool = False) -> list[Any]:
+        return self.twins.commit(units, self.twins.views[view], inline=inline, at_once=at_once)
+
+    @rule(view=which_view, inline=st.booleans())
+    def reject(self, view: int, inline: bool) -> None:
+        """A transaction that cannot be stored changes nothing, whatever else is in it."""
+        bad = Insert((new("b"), new("a", max_attempts=0)))
+        units = [*(tuple(unit) for unit in self.units), (bad,)]
+        self.twins.reject(units, self.twins.views[view], inline=inline)
+
+    # The writes.
+
+    @property
+    def now(self) -> int:
+        return self.twins.now
+
+    @property
+    def jobs(self) -> dict[int, Job]:
+        return self.twins.model.database.rows.jobs
+
+    def a_job(self, which: int) -> int:
+        """The id of a job, of a young one rather; or of one that is not there any more."""
+        return max(1, max(self.jobs, default=1) - which)
+
+    def one_held(self, which: int) -> Claimed:
+        return list(self.held.values())[which % len(self.held)]
+
+    @initialize(drawn=st.lists(rows, min_size=4, max_size=8), step=steps)
+    def begin(self, drawn: list[Any], step: Step) -> None:
+        self.insert(drawn, step)
+
+    @rule(drawn=st.lists(rows, min_size=1, max_size=4), step=steps)
+    def insert(self, drawn: list[Any], step: Step) -> None:
+        made = [
+            NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
+            for kind, priority, due, most, key in drawn
+        ]
+        self.put(Insert(tuple(made)), step)
+
+    @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
+    @rule(
+        owner=st.integers(0, 2),
+        limit=some,
+        slots=st.dictionaries(kinds, st.sampled_from([0, 1, 2, 5, 9])),
+        types=st.sets(kinds) | st.just(set(TYPES)),
+        step=steps,
+    )
+    def claim(self, owner: int, limit: int, slots: dict[str, int], types: set[str], step: Step) -> None:
+        self.put(Claim(self.owners[owner], limit, frozenset(types), slots, CONCURRENCY), step)
+
+    @precondition(lambda self: self.held)
+    @rule(which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(), step=steps)
+    def end(self, which: int, how: Ending, chance: float, asked: bool, step: Step) -> None:
+        held = self.one_held(which)
+        self.put(settle(held, how, POLICY, self.now, cancel_requested=asked, chance=lambda: chance), step)
+
+    @precondition(lambda self: self.twins.promises.past)
+    @rule(which=st.integers(1, 20), how=st.just(SUCCESS) | st.sampled_from(ENDINGS), step=steps)
+    def end_late(self, which: int, how: Ending, step: Step) -> None:
+        """An owner comes back with the end of an attempt that was ended since, or with the end that was saved."""
+        known = self.twins.promises.past
+        again = [past for past in known if past.id in self.held and past.owner != self.held[past.id].owner]
+        past = (again or known)[-min(which, len(again or known))]
+        late = settle(past, how, POLICY, self.now, chance=lambda: 0.5) if isinstance(past, Claimed) else past
+        held = self.held.get(late.id)
+        if held is None or (held.attempt, held.owner) != (late.attempt, late.owner):  # else it was given out again
+            self.put(late, step)
+
+    @rule(which=some, of_held=st.booleans(), step=steps)
+    def cancel(self, which: int, of_held: bool, step: Step) -> None:
+        job_id = self.one_held(which).id if of_held and self.held else self.a_job(which)
+        self.put(CancelJob(job_id, "not needed"), step)
+
+    @precondition(lambda self: self.held)
+    @rule(which=some, wrong=st.booleans(), step=steps)
+    def mark(self, which: int, wrong: bool, step: Step) -> None:
+        held = self.one_held(which)
+        self.put(MarkInterrupted(held.id, held.attempt + wrong, held.owner), step)
+
+    @rule(which=some | st.sampled_from([None, *TYPES]), step=steps)
+    def redrive(self, which: int | str | None, step: Step) -> None:
+        self.put(RedriveJob(self.a_job(which)) if isinstance(which, int) else RedriveDead(which), step)
+
+    @rule(which=some, step=steps)
+    def delete(self, which: int, step: Step) -> None:
+        self.put(DeleteJob(self.a_job(which)), step)
+
+    @rule(kind=kinds, paused=st.booleans(), step=steps)
+    def pause(self, kind: str, paused: bool, step: Step) -> None:
+        self.put(PauseType(kind, paused), step)
+
+    @rule(which=st.sets(kinds), step=steps)
+    def release(self, which: set[str], step: Step) -> None:
+        self.put(Release(tuple(which), Held.PAYLOAD), step)
+
+    @rule(completed=some, dead=some, ticks=some, limit=some, step=steps)
+    def prune(self, completed: int, dead: int, ticks: int, limit: int, step: Step) -> None:
+        completed_before, dead_before = (self.now - ago * SECOND for ago in (completed, dead))
+        self.put(Prune(completed_before, dead_before, at(ticks), limit), step)
+
+    @rule(expression=st.sampled_from(["* * * * *", "0 * * * *"]), later=some, step=steps)
+    def set_schedule(self, expression: str, later: int, step: Step) -> None:
+        self.put(SCHEDULE._replace(expression=expression, next_tick=self.now + later), step)
+
+    @rule(tick=some, skip_overlap=st.booleans(), runs=st.booleans(), step=steps)
+    def tick(self, tick: int, skip_overlap: bool, runs: bool, step: Step) -> None:
+        row = new("c", schedule="s", tick=at(tick))._replace(scheduled_at=self.now) if runs else None
+        self.put(FireTick("s", at(tick), at(tick + 1), row, skip_overlap), step)
+
+    # What happens around.
+
+    @rule(seconds=st.integers(-4, 8))
+    def clock(self, seconds: int) -> None:
+        self.twins.now += seconds * SECOND
+
+    @rule(
+        owner=st.integers(0, 2), view=which_view, inline=st.booleans(), times=st.integers(1, 4), drained=st.booleans()
+    )
+    def crash(self, owner: int, view: int, inline: bool, times: int, drained: bool) -> None:
+        """An owner dies, perhaps after a drain, and perhaps those that come after it, of what they claim; each time
+        the janitor of some process finds its jobs and gives them back.
+        """
+        for _ in range(times):
+            of_owner = [held for held in self.held.values() if held.owner == self.owners[owner] and drained]
+            marks = [MarkInterrupted(held.id, held.attempt, held.owner) for held in of_owner]
+            self.commit(alone(marks), view, inline=inline)
+            dead, self.owners[owner] = self.owners[owner], f"owner {next(self.numbers)}"
+            self.units = [unit for unit in self.units if not any(_is_claim_of(dead, write) for write in unit)]
+            query = FindJobs(status=Status.PROCESSING, limit=1000)
+            jobs = self.twins.run(self.twins.views[view].store.ask(query))
+            ends = [self.rescue(job) for job in jobs if job.owner == dead]
+            assert {end.id for end in ends} == {held.id for held in self.held.values() if held.owner == dead}
+            assert all(self.commit(alone(ends), view, inline=inline))
+            assert dead not in {held.owner for held in self.held.values()}
+            self.commit([(self.claim_of(owner),)], 1 - view, inline=inline)
+
+    def claim_of(self, owner: int) -> Claim:
+        """A claim that takes much."""
+        return Claim(self.owners[owner], 9, frozenset(TYPES), {"b": 4}, CONCURRENCY)
+
+    def rescue(self, job: Job) -> Complete | Again | Close:
+        """What the janitor writes for a job of an owner that is dead."""
+        lost = Ending(lost=True, interrupted=job.interrupted)
+        return settle(as_claimed(job), lost, POLICY, self.now, cancel_requested=job.cancel_requested)
+
+    @rule(view=which_view)
+    def look(self, view: int) -> None:
+        self.twins.look(self.twins.views[view])
+
+    @rule(view=which_view)
+    def open_again(self, view: int) -> None:
+        opened = self.twins.views[view]
+        self.twins.run(opened.store.close())
+        self.twins.run(opened.store.open())
+        self.twins.reopened(opened)
+
+    @rule(
+        view=which_view, ids=st.none() | st.lists(some), status=st.none() | st.sampled_from(Status),
+        kind=st.none() | kinds, owner=st.none() | some, asked=st.none() | st.booleans(), before=st.none() | some,
+        limit=some,
+    )  # fmt: skip
+    def find(
+        self, view: int, ids: list[int] | None, status: Status | None, kind: str | None, owner: int | None,
+        asked: bool | None, before: int | None, limit: int,
+    ) -> None:  # fmt: skip
+        query = FindJobs(
+            ids=None if ids is None else [self.a_job(job_id) for job_id in ids],
+            status=status,
+            type=kind,
+            owner=None if owner is None else f"owner {owner + 1}",
+            cancel_requested=asked,
+            before=None if before is None else self.a_job(before),
+            limit=limit,
+        )
+        self.twins.ask(query, self.twins.views[view])
+
+    @rule(view=which_view)
+    def everything_ends(self, view: int) -> None:
+        """However things stand: if attempts succeed from now on and nothing is paused, every job comes to its end."""
+        self.twins.now += 24 * 3600 * SECOND
+        resumed = [PauseType(kind, paused=False) for kind in TYPES]
+        self.commit(alone([*resumed, Release(TYPES, Held.PAYLOAD)]), view)
+        while not all(job.is_finished for job in self.jobs.values()):
+            ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]
+            *ended, claimed = self.commit(alone([*ends, self.claim_of(0)]), view)
+            assert all(ended)
+            assert ended or claimed.jobs
+            view = 1 - view
+
+    @invariant()
+    def all_agrees(self) -> None:
+        self.twins.check(CONCURRENCY)
+
+
+def _is_claim_of(owner: str, write: Write[Any]) -> bool:
+    return isinstance(write, Claim) and write.owner == owner
+
+
+def length(examples: int, steps_each: int) -> settings:
+    """How long the machine runs."""
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    return settings(max_examples=examples, stateful_step_count=steps_each, suppress_health_check=slow)

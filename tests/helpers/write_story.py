@@ -1,0 +1,132 @@
+"""Transactions in words: one line each, for a person who reads how a test came to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from aiojobs_lite.model.ends import Again, Close, Complete
+from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
+from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    Claim,
+    ClaimAnswer,
+    DeleteJob,
+    Insert,
+    Inserted,
+    MarkInterrupted,
+    PauseType,
+    Prune,
+    RedriveDead,
+    RedriveJob,
+    Release,
+    Unit,
+    Write,
+)
+from tests.helpers.stores import NOW
+
+
+class Story:
+    """What was done, one line a transaction; an error that comes up inside `telling` brings it along."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, now: int, where: str, units: Sequence[Unit]) -> None:
+        """Adds a transaction that is about to be made."""
+        said = " | ".join(" + ".join(map(in_words, unit)) for unit in units) or "nothing"
+        self._lines.append(f"{len(self._lines) + 1:3}. {_at(now)}, {where}: {said}")
+
+    def answered(self, answers: Sequence[Any]) -> None:
+        """Adds what the latest transaction was answered."""
+        self._lines[-1] += f"  ->  {', '.join(map(answer_in_words, answers))}"
+
+    def note(self, now: int, text: str) -> None:
+        """Adds what is no transaction."""
+        self._lines.append(f"{len(self._lines) + 1:3}. {_at(now)}, {text}")
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Adds the story to an error that comes up inside."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note("\n".join(["What was written:", *self._lines]))
+            raise
+
+
+def in_words(write: Write[Any]) -> str:
+    """A write in a few words."""
+    return WORDS[type(write)](write)
+
+
+def answer_in_words(answer: Any) -> str:
+    """An answer in a few words."""
+    if isinstance(answer, ClaimAnswer):
+        jobs = " ".join(f"{job.id}/{job.attempt}" for job in answer.jobs) or "none"
+        return jobs + (f" (held back: {' '.join(sorted(answer.held_back))})" if answer.held_back else "")
+    if isinstance(answer, list):
+        return " ".join(_inserted(one) for one in answer) or "none"
+    return str(answer)
+
+
+def _inserted(job: Inserted) -> str:
+    return f"{job.id}" if job.is_new else f"{job.id} (known)"
+
+
+def _at(instant: int) -> str:
+    """An instant, in seconds from the one at which all tests begin."""
+    return f"{(instant - NOW) / 1_000_000:+g} s"
+
+
+def _row(row: NewJob) -> str:
+    parts = [row.type, PRIORITY_NAMES[row.priority], _at(row.scheduled_at), f"{row.max_attempts} attempts"]
+    parts += [f"key {row.idempotency_key}"] if row.idempotency_key is not None else []
+    return f"({', '.join(parts)})"
+
+
+def _claim(claim: Claim) -> str:
+    text = f"claim {claim.limit} of {' '.join(sorted(claim.types))} by {claim.owner}"
+    for word, limits in (("slots", claim.slots), ("concurrency", claim.concurrency)):
+        text += f", {word} {' '.join(f'{name}={count}' for name, count in limits.items())}" if limits else ""
+    return text
+
+
+def _token(write: Any) -> str:
+    return f"{write.id}/{write.attempt} of {write.owner}"
+
+
+def _again(end: Again) -> str:
+    more = [*(["refunded"] if end.refund else []), *([f"held: {end.held}"] if end.held else [])]
+    return ", ".join([f"{end.outcome} {_token(end)}: again at {_at(end.scheduled_at)}", *more])
+
+
+def _tick(tick: FireTick) -> str:
+    made = "no job" if tick.row is None else _row(tick.row)
+    overlap = "not over the job before" if tick.skip_overlap else "whatever was before"
+    return f"tick {_at(tick.tick)} of {tick.schedule}: {made}, {overlap}, next {_at(tick.next_tick)}"
+
+
+WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
+    Insert: lambda write: f"insert {' '.join(map(_row, write.rows)) or 'nothing'}",
+    Claim: _claim,
+    Complete: lambda end: f"complete {_token(end)}" + (f" with {end.result}" if end.result else ""),
+    Again: _again,
+    Close: lambda end: f"{end.outcome} {_token(end)}: {end.status}, {end.reason}",
+    MarkInterrupted: lambda write: f"mark {_token(write)} as interrupted",
+    CancelJob: lambda write: f"cancel {write.id}",
+    RedriveJob: lambda write: f"redrive {write.id}",
+    RedriveDead: lambda write: f"redrive the dead of {write.type or 'every type'}",
+    DeleteJob: lambda write: f"delete {write.id}",
+    PauseType: lambda write: f"{'pause' if write.paused else 'resume'} {write.type}",
+    Release: lambda write: f"release {write.held} of {' '.join(sorted(write.types)) or 'no type'}",
+    Prune: lambda write: (
+        f"prune {write.limit}: completed before {_at(write.completed_before)}, dead before {_at(write.dead_before)}, "
+        f"ticks before {_at(write.ticks_before)}"
+    ),
+    SetSchedule: lambda write: f"schedule {write.name} as {write.expression!r}, next {_at(write.next_tick)}",
+    FireTick: _tick,
+}
+"""Every write."""

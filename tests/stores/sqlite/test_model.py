@@ -1,0 +1,100 @@
+"""The SQLite store beside the model, through two views of one file; a failure brings the story of what was written."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis.stateful import run_state_machine_as_test
+
+from aiojobs_lite.model.writes import CancelJob, Insert, Unit
+from aiojobs_lite.stores.base import Durability
+from aiojobs_lite.stores.sqlite.inline import InlinePolicy
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.databases import sound
+from tests.helpers.model_machine import StoreBesideModel, length
+from tests.helpers.model_twins import Twins, View
+from tests.helpers.rings import deep, depth
+from tests.helpers.sqlite_store import notices_change, writer_of
+from tests.helpers.stores import claim, new
+
+
+class ChosenPolicy(InlinePolicy):
+    """Transactions are done where the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_wanted = True
+
+    def admit(self, units: Sequence[Unit], pending: int) -> bool:
+        return super().admit(units, pending) and self.is_wanted
+
+
+class SqliteView:
+    """A store on the file."""
+
+    def __init__(self, name: str, path: Path, durability: Durability) -> None:
+        self.name = name
+        self.store = SqliteStore(path, durability)
+
+    def set_inline(self, *, inline: bool) -> None:
+        writer = writer_of(self.store)
+        if not isinstance(writer._policy, ChosenPolicy):  # each time that it is opened it has a new one
+            writer._policy = ChosenPolicy()
+        writer._policy.is_wanted = inline
+
+    async def take_change(self) -> bool:
+        return await notices_change(self.store)
+
+
+class SqliteBesideModel(StoreBesideModel):
+    """Two stores of one file, of which one waits for the disk."""
+
+    def open_views(self) -> tuple[View, View]:
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "jobs.db"
+        views = SqliteView("first", self.path, "normal"), SqliteView("second", self.path, "full")
+        for view in views:
+            self.loop.run_until_complete(view.store.open())
+        return views
+
+    def close_views(self) -> None:
+        for view in self.twins.views:
+            self.loop.run_until_complete(view.store.close())
+        assert sound(self.path)
+        self.folder.cleanup()
+
+
+@deep
+def test_the_store_does_what_the_model_does() -> None:
+    run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((20, 30), (200, 50))))
+
+
+@contextmanager
+def twins(path: Path) -> Iterator[Twins]:
+    """Two views of a file and the model."""
+    with closing(asyncio.new_event_loop()) as loop:
+        views = SqliteView("first", path, "normal"), SqliteView("second", path, "normal")
+        for view in views:
+            loop.run_until_complete(view.store.open())
+        yield Twins(views, loop)
+        for view in views:
+            loop.run_until_complete(view.store.close())
+
+
+def test_a_failure_tells_what_was_written(database: Path) -> None:
+    with twins(database) as both:
+        both.commit([(Insert((new(), new("b", priority=0, due=2, idempotency_key="k"))),)], both.views[0])
+        both.commit([(claim("owner 1"),), (CancelJob(2, "no"), CancelJob(9, "no"))], both.views[1], inline=False)
+        del both.model.database.rows.jobs[1]  # as if the store had kept a job that it was to delete
+        with pytest.raises(AssertionError) as caught:
+            both.check({})
+    assert caught.value.__notes__ == [
+        "What was written:\n"
+        "  1. +0 s, first inline: insert (a, medium, +0 s, 5 attempts) (b, high, +2 s, 5 attempts, key k)  ->  1 2\n"
+        "  2. +0 s, second: claim 1000 of a by owner 1 | cancel 2 + cancel 9  ->  1/1, cancelled, None"
+    ]

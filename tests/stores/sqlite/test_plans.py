@@ -1,0 +1,156 @@
+"""How SQLite carries out what must stay quick with a million rows: by which index, never by looking at every row."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
+from aiojobs_lite.stores.sqlite.ends import _RESULT_ROW
+from aiojobs_lite.stores.sqlite.reads import _conditions
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, load_sql
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW
+from tests.helpers.sqlite_store import opened
+from tests.helpers.stores import NOW, answers, close, complete, connected, inserted, new, running
+
+SQL = load_sql()
+_WHOLE_TABLE = re.compile(r"\bSCAN aiojobs_jobs\b(?! USING)")
+BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
+ROWS = {  # what stands for one row, where it is not a new job
+    "claim_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW, "delete_jobs": ID_ROW,
+    "set_counts": COUNTS_ROW,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a few thousand jobs, most of them to come, and every status. No test changes it."""
+    path = tmp_path_factory.mktemp("plans") / "jobs.db"
+    asyncio.run(_fill(path))
+    return path
+
+
+async def _fill(path: Path) -> None:
+    async with opened(path) as store:
+        await _insert(store)
+
+
+async def _insert(store: Store) -> None:
+    done = await running(store, *(new("ab"[n % 2]) for n in range(900)))
+    await answers(store, *map(complete, done[:600]), now=1)
+    await answers(store, *map(close, done[600:890]), now=1)
+    await answers(store, *(close(job, Status.CANCELLED) for job in done[890:895]), now=1)
+    for due in (-5, 5, 3600):
+        await inserted(store, *(new("abc"[n % 3], priority=n % 3, due=due + n / 100) for n in range(700)))
+
+
+@pytest.fixture(params=["fresh", "analyzed"])
+def connection(request: pytest.FixtureRequest, filled: Path) -> Iterator[sqlite3.Connection]:
+    """A connection, whose database knows how its rows are spread, or does not."""
+    with connected(filled) as made:
+        if request.param == "analyzed":
+            made.execute("BEGIN")
+            made.execute("ANALYZE")
+        yield made
+
+
+def plan(connection: sqlite3.Connection, sql: str, parameters: object = ()) -> str:
+    """The plan of a statement, a line a step."""
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()  # type: ignore[arg-type]
+    return "\n".join(row[3] for row in rows)
+
+
+def plan_of(connection: sqlite3.Connection, query: str) -> str:
+    """The plan of a named query, over so many rows."""
+    row = ROWS.get(query, NEW_ROW)
+    sql = SQL[query].replace("{rows}", ", ".join([row] * 16)).replace("{index}", "").replace("{where}", "1")
+    names = re.findall(r":(\w+)", sql)
+    return plan(connection, sql, dict.fromkeys(names, 1) if names else (1,) * sql.count("?"))
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("due_jobs", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at"),
+        ("claim_jobs", BY_ID),
+        ("complete", BY_ID),
+        ("complete_with_results", BY_ID),
+        ("held_attempt", BY_ID),
+        ("end_again", BY_ID),
+        ("end_for_good", BY_ID),
+        ("insert_attempt", BY_ID),
+        ("next_due", "INDEX aiojobs_jobs_pending (type=? AND priority=?)"),
+        ("became_due", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>? AND scheduled_at<?)"),
+        ("processing_of_type", "INDEX aiojobs_jobs_processing (type=?)"),
+        ("owners", "INDEX aiojobs_jobs_processing"),
+        ("prunable", "INDEX aiojobs_jobs_finished (status=? AND completed_at<?)"),
+        ("dead_of_type", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
+        ("redrive_dead", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
+        ("release", "INDEX aiojobs_jobs_held (held=? AND type=?)"),
+        ("held_types", "INDEX aiojobs_jobs_held (held=?)"),
+        ("job_of_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
+        ("standing", BY_ID),
+        ("delete_jobs", BY_ID),
+        ("redrive", BY_ID),
+        ("cancel_pending", BY_ID),
+        ("request_cancel", BY_ID),
+        ("mark_interrupted", BY_ID),
+        ("attempts_of_job", "INDEX aiojobs_attempts_job (job_id=?)"),
+        ("schedule_busy", BY_ID),
+        ("prune_ticks", "PRIMARY KEY (schedule=? AND tick<?)"),
+    ],
+)
+def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, query: str, index: str) -> None:
+    steps = plan_of(connection, query)
+    assert index in steps
+    assert not _WHOLE_TABLE.search(steps)
+
+
+@pytest.mark.parametrize("query", ["due_jobs", "next_due", "prunable"])
+def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
+    assert "TEMP B-TREE" not in plan_of(connection, query)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (FindJobs(owner="one", status=Status.PROCESSING), "aiojobs_jobs_processing"),
+        (FindJobs(owner="one", cancel_requested=True), "aiojobs_jobs_processing"),
+        (FindJobs(status=Status.PROCESSING), "aiojobs_jobs_processing"),
+        (FindJobs(type="a", status=Status.PROCESSING), "aiojobs_jobs_processing"),
+        (FindJobs(status=Status.DEAD), "aiojobs_jobs_finished"),
+        (FindJobs(status=Status.CANCELLED), "aiojobs_jobs_finished"),
+        (FindJobs(ids=[1, 2, 3]), "INTEGER PRIMARY KEY (rowid=?)"),
+        (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid<?)"),
+    ],
+)
+def test_jobs_that_are_few_among_many_are_found_by_an_index(
+    connection: sqlite3.Connection, query: FindJobs, index: str
+) -> None:
+    hint, where, parameters = _conditions(query)
+    steps = plan(connection, SQL["jobs_where"].format(index=hint, where=where), parameters)
+    assert index in steps
+    assert not _WHOLE_TABLE.search(steps)
+
+
+WALKS = {"jobs_where", "look_at_tables", "look_at_columns", "miscounted", "recount"}
+
+
+def test_every_query_that_touches_jobs_is_known_or_needs_no_search(connection: sqlite3.Connection) -> None:
+    """Only the page of all jobs and the counting may look at all rows; two queries take any row of it, or none."""
+    assert {name for name in SQL if _WHOLE_TABLE.search(plan_of(connection, name))} == WALKS
+
+
+def test_the_instant_of_these_tests_lies_between_the_jobs(filled: Path) -> None:
+    with closing(sqlite3.connect(filled)) as connection:
+        sql = "SELECT scheduled_at > ?, count(*) FROM aiojobs_jobs WHERE status = 'pending' GROUP BY 1"
+        assert dict(connection.execute(sql, (NOW,)).fetchall()) == {0: 501, 1: 1599}

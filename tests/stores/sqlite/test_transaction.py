@@ -1,0 +1,191 @@
+"""An I/O error at any statement of a transaction leaves nothing half written, nor does a value that SQLite refuses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    DeleteJob,
+    Insert,
+    MarkInterrupted,
+    PauseType,
+    Prune,
+    RedriveDead,
+    RedriveJob,
+    Release,
+    Unit,
+    Write,
+)
+from aiojobs_lite.stores.sqlite.phases import WRITES
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers import stores
+from tests.helpers.sqlite_store import faulty, notices_change, opened, run_sql
+from tests.helpers.stores import (
+    NOW,
+    again,
+    alone,
+    answers,
+    at,
+    claim,
+    close,
+    complete,
+    connected,
+    counted,
+    everything,
+    finished,
+    found,
+    inserted,
+    new,
+    one,
+    running,
+    shown,
+)
+
+
+@pytest.fixture
+async def store(database: Path) -> AsyncIterator[SqliteStore]:
+    async with opened(database) as made:
+        yield made
+
+
+def _everything_at_once(jobs: list[Claimed], dead: int, pending: int) -> list[Unit]:
+    """Writes of every kind that changes rows."""
+    return [
+        (complete(jobs[0]), Insert((new("a", idempotency_key="k"), new("b"), new("b", due=9)))),
+        (complete(jobs[1], "1"),),
+        (again(jobs[2], scheduled_at=at(5)),),
+        (close(jobs[3]),),
+        *alone(
+            [
+                MarkInterrupted(jobs[4].id, 1, "one"),
+                CancelJob(pending, "x"),
+                RedriveJob(dead),
+                DeleteJob(pending),
+                RedriveDead("c"),
+                Release(("d",), Held.PAYLOAD),
+                Prune(NOW, NOW, NOW, 9),
+                PauseType("z", paused=True),
+                SetSchedule("s", "* * * * *", "UTC", at(60)),
+                FireTick("s", at(0), at(60), new("b"), skip_overlap=True),
+                claim("two", slots={"a": 2, "b": 2}),
+            ]
+        ),
+    ]
+
+
+async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: SqliteStore, database: Path) -> None:
+    await finished(store, new("old"), Status.COMPLETED, -9)
+    jobs = await running(store, *(new() for _ in range(5)))
+    dead = await finished(store, new(), Status.DEAD)
+    await finished(store, new("c"), Status.DEAD)
+    await stores.held(store, new("d"))
+    (pending,) = await inserted(store, new("b"))
+    units = _everything_at_once(jobs, dead, pending)
+    assert {type(write) for unit in units for write in unit} > WRITES.keys()
+    before, counts = await everything(store), shown(store)
+    with faulty(store) as connection:
+        failed_at = 0
+        while True:
+            failed_at += 1
+            connection.arm(failed_at)
+            try:
+                applied = await store.apply(units, NOW)
+            except StoreUnavailable:
+                assert await everything(store) == before
+                assert shown(store) == counts
+            else:
+                break
+    assert failed_at > 40
+    assert connection.statements[-1] == "COMMIT"
+    assert applied.answers[0] is True
+    assert applied.answers[2:13] == [
+        True, True, True, True, Status.CANCELLED, True, Status.CANCELLED, 1, 1, 1, None
+    ]  # fmt: skip
+    assert len(applied.answers[-1].jobs) == 4
+    assert shown(store) == await counted(store)
+    with connected(database) as other:
+        assert other.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("z",)]
+        assert other.execute("SELECT count(*) FROM aiojobs_ticks").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("result", [None, "1"])
+async def test_an_io_error_while_a_stale_end_is_looked_for_leaves_nothing_half_written(
+    store: SqliteStore, result: str | None
+) -> None:
+    jobs = await running(store, *(new() for _ in range(4)))
+    ends = [complete(job, result) for job in jobs[:3]]
+    units = alone([*ends, complete(jobs[3], result)._replace(attempt=2), *ends[:1]])
+    for failed_at in range(1, 20):
+        with faulty(store) as connection:
+            connection.arm(failed_at)
+            try:
+                said = (await store.apply(units, NOW)).answers
+            except StoreUnavailable:
+                assert len(await found(store, FindJobs(status=Status.PROCESSING))) == 4
+                continue
+            break
+    assert failed_at > 5
+    assert said == [True, True, True, False, False]
+    assert shown(store) == await counted(store)
+
+
+async def test_after_a_commit_in_doubt_the_counts_are_those_of_the_rows(store: SqliteStore) -> None:
+    with faulty(store) as connection:
+        connection.fail_after_commit = True
+        with pytest.raises(StoreUnavailable):
+            await inserted(store, new())
+        assert await notices_change(store)
+    assert shown(store)["a"].pending == 1
+
+
+async def test_a_transaction_that_a_fault_left_open_does_not_block_the_next(store: SqliteStore) -> None:
+    await run_sql(store, "BEGIN IMMEDIATE")
+    await run_sql(store, "INSERT INTO aiojobs_pauses VALUES ('a')")
+    assert len(await running(store, new())) == 1
+
+
+HUGE = 2**63
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        CancelJob(HUGE, None),
+        CancelJob(2, "\ud800"),
+        RedriveJob(-(2**70)),
+        DeleteJob(HUGE),
+        MarkInterrupted(HUGE, 1, "one"),
+        RedriveDead("\ud800"),
+        PauseType("\ud800", paused=True),
+        SetSchedule("\ud800", "* * * * *", "UTC", NOW),
+        SetSchedule("s", "* * * * *", "UTC", HUGE),
+    ],
+)
+async def test_values_that_sqlite_refuses_are_rejected_and_nothing_is_written(
+    store: SqliteStore, write: Write[Any]
+) -> None:
+    (job,) = await running(store, new())
+    await inserted(store, new("w"))
+    before = await everything(store)
+    with pytest.raises(StoreRejected):
+        await answers(store, Insert((new("b"),)), complete(job), write, claim(types="aw"))
+    assert await everything(store) == before
+    assert shown(store) == await counted(store)
+    assert await one(store, complete(job)) is True
+
+
+@pytest.mark.parametrize("change", [{"scheduled_at": HUGE}, {"reason": "\ud800"}, {"scheduled_at": 10**18}])
+async def test_an_end_that_sqlite_refuses_ends_nothing(store: SqliteStore, change: dict[str, Any]) -> None:
+    (job,) = await running(store, new())
+    with pytest.raises(StoreRejected):
+        await one(store, again(job, **change))
+    assert await one(store, complete(job)) is True

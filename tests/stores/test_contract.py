@@ -1,0 +1,60 @@
+"""Every write and every query has a handler in each store, words for a story, and a case in the conformance suite."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import aiojobs_lite.model
+from aiojobs_lite.model.ends import ENDS
+from aiojobs_lite.model.writes import Claim, Insert
+from aiojobs_lite.stores.sqlite import phases, reads
+from tests.helpers import conformance, memory_rows, write_story
+
+PHASES = {*ENDS, Insert, Claim}  # each a phase of its own
+TAKEN_APART = {"Write", "Query"}
+
+
+def answered() -> set[type]:
+    """Every class of the model that has an answer."""
+    found: set[type] = set()
+    for module in pkgutil.iter_modules(aiojobs_lite.model.__path__, "aiojobs_lite.model."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if inspect.isclass(value) and hasattr(value, "answer") and value.__name__ not in TAKEN_APART:
+                found.add(value)
+    return found
+
+
+QUERIES = set(memory_rows.READS)
+WRITES = answered() - QUERIES
+
+
+def test_there_are_writes_and_queries() -> None:
+    assert len(WRITES) > 12
+    assert len(QUERIES) >= 3
+    assert WRITES.isdisjoint(QUERIES)
+
+
+@pytest.mark.parametrize("handled", [phases.WRITES, memory_rows.WRITES], ids=["sqlite", "memory"])
+def test_each_store_carries_out_every_write(handled: dict[type, object]) -> None:
+    assert set(handled) == WRITES - PHASES
+
+
+def test_each_store_answers_every_query() -> None:
+    assert set(reads.READS) == QUERIES
+
+
+def test_every_write_can_be_told() -> None:
+    assert set(write_story.WORDS) == WRITES
+
+
+def test_every_write_and_query_has_a_case_in_the_conformance_suite() -> None:
+    """Claims and ends by the short ways to say them."""
+    (folder,) = conformance.__path__
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(folder).glob("*.py"))
+    names = [kind.__name__.lower() if kind in {*ENDS, Claim} else kind.__name__ for kind in WRITES | QUERIES]
+    assert [name for name in names if f"{name}(" not in text] == []

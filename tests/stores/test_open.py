@@ -1,0 +1,53 @@
+"""From what a runner is given to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite.errors import InvalidOption, StoreRefused
+from aiojobs_lite.stores.open import open_store
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.memory_store import MemoryStore
+from tests.helpers.stores import inserted, new
+
+
+@pytest.mark.parametrize("name", ["{path}", "sqlite:///{path}", "sqlite:///jobs.db", "jobs.db", "link.db"])
+async def test_a_store_is_found_by_path_or_url(database: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(database.parent)
+    Path("link.db").symlink_to(database)
+    store = open_store(name.format(path=database), "full")
+    assert isinstance(store, SqliteStore)
+    await store.open()
+    await inserted(store, new())
+    await store.close()
+    assert database.stat().st_size
+    assert Path("link.db").is_symlink()
+
+
+async def test_a_store_in_memory_writes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store(":memory:", "full")
+    await store.open()
+    await inserted(store, new())
+    await store.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_is_taken_as_it_is() -> None:
+    store = MemoryStore()
+    assert open_store(store, "full") is store
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://jobs.db"])
+def test_an_unknown_url_is_refused(url: str) -> None:
+    with pytest.raises(StoreRefused) as caught:
+        open_store(url, "full")
+    assert caught.value.why == "unknown url"
+
+
+@pytest.mark.parametrize("database", [None, 7, object()])
+def test_what_is_no_store_is_refused(database: object) -> None:
+    with pytest.raises(InvalidOption):
+        open_store(database, "full")  # type: ignore[arg-type]
