@@ -111,8 +111,9 @@ class Store(Protocol):
     Isolation: transactions of all owners happen as if one after the other as far as claims, limits, pauses, idempotency
     keys, ticks, fences and counts of what is processing go. Queries and counts see whole transactions only.
 
-    Time: all instants are microseconds since 1970 UTC and come from the callers. A store reads no clock for what it
-    writes. One whose owners live on several machines compares their clocks with its server's, and warns of a second.
+    Time: all instants are microseconds since 1970 UTC, of the years 1 to 9999, and come from the callers. A store reads
+    no clock for what it writes. One whose owners live on several machines compares their clocks with its server's, and
+    warns of a second.
 
     Text: any that UTF-8 can encode. A store that cannot keep a character (PostgreSQL: NUL) rejects it in names and
     keys, and replaces it in errors and tracebacks.
@@ -137,7 +138,10 @@ class Store(Protocol):
         """
 
     async def close(self) -> None:
-        """Closes every connection. May be called twice, and after a failed open."""
+        """Closes every connection. What shows that its owner lives is kept until `owners.release`.
+
+        May be called twice, and after a failed open.
+        """
 
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
         """Applies the units in one transaction, all or none, durable on return.

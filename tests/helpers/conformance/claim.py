@@ -53,6 +53,12 @@ class ClaimOrder:
         _, answer = await answers(store, Insert((new(due=-4),)), claim(limit=1))
         assert [job.id for job in answer.jobs] == [old]
 
+    async def test_of_jobs_due_at_one_instant_the_stored_go_before_the_new(self, store: Store) -> None:
+        stored_ids = await inserted(store, new("b"), new("a"))
+        made, answer = await answers(store, Insert((new("a"), new("b"))), claim(limit=3, types="ab"))
+        assert [job.id for job in answer.jobs] == [*stored_ids, made[0].id]
+        assert [job.id for job in await claimed(store, claim(types="ab"))] == [made[1].id]
+
     async def test_new_and_stored_jobs_are_claimed_in_one_order(self, store: Store) -> None:
         first, third = await inserted(store, new("a", due=-9), new("b", due=-7))
         rows = (new("a", due=-8), new("b", due=-6), new("b", due=-8.5))

@@ -100,6 +100,13 @@ class Counting:
         for job_type, earliest in (("a", 2), ("b", -3), ("c", 1)):
             assert due[job_type] <= at(earliest)
 
+    async def test_a_claim_that_was_not_made_leaves_what_is_due(self, store: Store) -> None:
+        await inserted(store, new(due=-3), new("b", due=-2))
+        with pytest.raises(StoreRejected):
+            await answers(store, claim(types="ab"), Insert((new("c", max_attempts=0),)))
+        due = store.counts().due
+        assert (due["a"] <= at(-3), due["b"] <= at(-2)) == (True, True)
+
     async def test_a_reopened_store_counts_what_happened_meanwhile(self, two: tuple[Store, Store]) -> None:
         mine, other = two
         (job,) = await running(mine, new())
