@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Generator, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -20,6 +20,7 @@ _PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(
 _TYPE, _SCHEDULED_AT = map(Claimed._fields.index, ("type", "scheduled_at"))
 _bound_of = itemgetter(*map(Claimed._fields.index, ("scheduled_at", "id")))
 _LAST_ID = 2**63 - 1
+_PRIORITIES = tuple(PRIORITIES.values())
 _Opened = tuple[Bound, str, list[tuple[Any, ...]]]  # bound of the last row, type, rows from the last to the first
 _BEFORE_ALL: Final[Bound] = (AT_ONCE, ANY_ID)
 _MORE_ROWS: Final = 32  # of a type that has more due jobs than its share
@@ -51,18 +52,22 @@ class Claiming:
         Returns:
             The indexes of the chosen rows.
         """
-        now = self._transaction.now
-        new: defaultdict[int, list[tuple[int, int, str]]] = defaultdict(list)
+        now, due = self._transaction.now, self._transaction.due
+        new: dict[int, list[tuple[int, int, str]]] = {}
         for index, row in enumerate(rows):
             if row.scheduled_at <= now:
-                new[row.priority].append((row.scheduled_at, index, row.type))
+                new.setdefault(row.priority, []).append((row.scheduled_at, index, row.type))
         chosen: set[int] = set()
-        for priority in PRIORITIES.values():
+        for priority in _PRIORITIES:
             if self._left > 0:
-                self._claim_priority(priority, sorted(new[priority]) if priority in new else (), chosen)
+                if due.has(priority, now):
+                    self._claim_priority(priority, sorted(new.get(priority, ())), chosen)
+                elif priority in new:
+                    self._choose_new(sorted(new[priority]), chosen)
         if self._jobs:
             self._record()
-        self._correct_bounds()
+        if self._bounds:
+            self._correct_bounds()
         return chosen
 
     def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
@@ -87,6 +92,13 @@ class Claiming:
             return self._left_of[job_type] > 0
         slots = self._claim.slots.get(job_type)
         return slots is None or slots > self._taken[job_type]
+
+    def _choose_new(self, new: Sequence[tuple[int, int, str]], chosen: set[int]) -> None:
+        """Chooses among the new jobs of a priority of which the store has none that is due."""
+        for _, index, job_type in new:
+            if self._left > 0 and self._left_for(job_type) > 0:
+                chosen.add(index)
+                self._take(job_type)
 
     def _claim_priority(self, priority: int, new: Sequence[tuple[int, int, str]], chosen: set[int]) -> None:
         stored = self._stored(priority)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -97,21 +98,28 @@ class Ledger:
 
     Attributes:
         due: When the next jobs are due.
+        pending: How many jobs are pending, of all types.
+        scheduled: How many of them are scheduled.
     """
 
     def __init__(self, sql: Mapping[str, str]) -> None:
         self._sql = sql
         self._committed: dict[str, Tally] = {}
-        self._total = _NONE
+        self._total = _NONE  # without what `_moved` has
+        self._moved: dict[str, Tally | None] = {}  # of the types that moved since the total was made: the tally then
+        self.pending = self.scheduled = 0
         self._open: dict[str, Tally] = {}
         self._last_id = self._open_last_id = 0
         self.due = Due()
+        self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
 
     def reload(self, connection: sqlite3.Connection) -> None:
         """Reads all tallies: another owner has committed."""
         rows = connection.execute(self._sql["counts"]).fetchall()
         self._committed = {row[0]: Tally(row[1:11], row[11:]) for row in rows}
         self._total = TypeCounts(*map(sum, zip(*(row[1:9] for row in rows), strict=True))) if rows else _NONE
+        self._moved = {}
+        self.pending, self.scheduled = self._total.pending, self._total.scheduled
         self.due.reload({row[0]: row[11:] for row in rows})
         ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
         self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])
@@ -166,33 +174,39 @@ class Ledger:
 
     def commit(self) -> None:
         """Takes the changes over, after the commit."""
-        if self._open:
-            changes = [(self._committed.get(job_type), tally) for job_type, tally in self._open.items()]
-            total = list(self._total)
-            for before, after in changes:
-                for index, (new, old) in enumerate(
-                    zip(after.columns()[:8], before.columns() if before else (0,) * 10, strict=False)
-                ):
-                    total[index] += new - old
-            self._total = TypeCounts._make(total)
-            self._committed.update(self._open)  # in one step: another thread may be reading
-            self._open = {}
+        with self._lock:
+            for job_type, tally in self._open.items():
+                before = self._committed.get(job_type)
+                self._moved.setdefault(job_type, before)
+                self.pending += tally.pending - (before.pending if before else 0)
+                self.scheduled += tally.scheduled - (before.scheduled if before else 0)
+            self._committed.update(self._open)
+        self._open = {}
         self._last_id = self._open_last_id
 
     def counts(self) -> Counts:
         """The counts as of the last commit. May be called while a transaction is open on another thread."""
-        return Counts(self._total, _ByType(dict(self._committed)), self.due.earliest_by_type())
-
-    @property
-    def pending(self) -> int:
-        """How many jobs are pending, of all types."""
-        return self._total.pending
+        with self._lock:
+            tallies = dict(self._committed)
+            if self._moved:
+                self._total = _moved_on(self._total, self._moved, tallies)
+                self._moved = {}
+            return Counts(self._total, _ByType(tallies), self.due.earliest_by_type())
 
     def much_comes_due(self, now: int, many: int, unseen: int) -> bool:
         """Whether of some type more than `many` jobs are scheduled that were last looked at over `unseen` ago: to count
         what of them came due may take long.
         """
-        if self._total.scheduled <= many:
+        if self.scheduled <= many:
             return False
-        tallies = list(self._committed.values())
-        return any(tally.scheduled > many and now - tally.due_mark > unseen for tally in tallies)
+        return any(tally.scheduled > many and now - tally.due_mark > unseen for tally in self._committed.values())
+
+
+def _moved_on(total: TypeCounts, before: Mapping[str, Tally | None], after: Mapping[str, Tally]) -> TypeCounts:
+    """The total after some types have moved."""
+    sums = list(total)
+    for job_type, tally in before.items():
+        now, then = after[job_type].columns(), tally.columns() if tally else (0,) * 10
+        for index in range(len(sums)):
+            sums[index] += now[index] - then[index]
+    return TypeCounts._make(sums)

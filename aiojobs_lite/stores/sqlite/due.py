@@ -87,6 +87,11 @@ class Due:
             if job_type in self._bounds:
                 self.add_any(job_type)
 
+    def has(self, priority: int, until: int) -> bool:
+        """Whether a job of a priority may be due at an instant."""
+        heap = self._heaps[priority]
+        return bool(heap) and heap[0][0][0] <= until
+
     def take(self, priority: int, until: Bound) -> tuple[Bound, str] | None:
         """Takes out the type whose bound is the earliest, if that is not after `until`. It is to be `set` again.
 

@@ -67,6 +67,8 @@ class Transaction:
 
     def run_all(self, query: str, row: str, values: Sequence[Sequence[Any]], first: tuple[Any, ...] = ()) -> int:
         """The same as `many`; returns how many rows changed."""
+        if len(values) == 1:
+            return self._connection.execute(rows.filled(self._sql[query], row, 1), (*first, *values[0])).rowcount
         return sum(cursor.rowcount for _, _, cursor in self.many(query, row, values, first))
 
     def tally(self, job_type: str) -> Tally:
