@@ -85,7 +85,7 @@ async def test_only_the_own_limit_is_a_result_timeout(runner: JobRunner, monkeyp
     async def slow_disk(_job_id: int) -> object:
         raise TimeoutError("of something else")
 
-    monkeypatch.setattr(engine_of(runner), "ask", slow_disk)
+    monkeypatch.setattr(runner.jobs, "wait", slow_disk)
     for timeout in (None, "1h"):
         with pytest.raises(TimeoutError, match="of something else"):
             await handle.result(timeout)
