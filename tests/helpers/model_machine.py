@@ -191,7 +191,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.put(settle(self.one_held(which), how, POLICY, self.now), step)
 
     @precondition(lambda self: self.twins.promises.past)
-    @rule(which=st.integers(1, 20), how=st.just(SUCCESS) | st.sampled_from(ENDINGS), step=steps)
+    @rule(which=st.integers(1, 20), how=st.sampled_from([Ending(), SUCCESS]) | st.sampled_from(ENDINGS), step=steps)
     def end_late(self, which: int, how: Ending, step: Step) -> None:
         """An owner comes back with the end of an attempt that was ended since, or with the end that was saved."""
         known = self.twins.promises.past
