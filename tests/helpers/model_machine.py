@@ -44,8 +44,9 @@ CONCURRENCY = {"a": 2, "b": 3}  # all claims agree on it; `c` has none
 POLICY = Policy(Backoff(2.0, 60.0))
 SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(60))
 SUCCESS = Ending(result='"done"')
+HELD = Ending(unreadable="it does not fit")
 ENDINGS = (
-    SUCCESS,
+    Ending(),
     SUCCESS,
     Ending(note="its result was not kept"),
     Ending(error=ValueError("no"), failure=FAILURE),
@@ -56,7 +57,7 @@ ENDINGS = (
     Ending(failure=FAILURE, stopped=Stop.TIMEOUT),
     Ending(failure=FAILURE, stopped=Stop.SHUTDOWN),
     Ending(failure=FAILURE, stopped=Stop.CANCEL),
-    Ending(unreadable="it does not fit"),
+    HELD,
 )
 END_TYPES = (Complete, Again, Close)
 
@@ -72,7 +73,7 @@ some = st.integers(0, 7)
 kinds = st.sampled_from(TYPES)
 which_view = st.sampled_from([0, 1])
 commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
-steps = st.builds(Step, st.booleans(), st.none() | commits)
+steps = st.builds(Step, st.booleans(), commits | commits | st.none())
 keys = st.sampled_from([None, None, None, "k", "l"])
 rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
 
@@ -99,6 +100,8 @@ class StoreBesideModel(RuleBasedStateMachine):
         raise NotImplementedError
 
     def teardown(self) -> None:
+        if not self.twins.story.has_failed:
+            self.everything_ends()
         with self.twins.story.telling():
             self.close_views()
         self.loop.close()
@@ -149,7 +152,8 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     @initialize(drawn=st.lists(rows, min_size=4, max_size=8), step=steps)
     def begin(self, drawn: list[Any], step: Step) -> None:
-        self.insert(drawn, step)
+        self.insert(drawn, Step(joins=False, then=None))
+        self.put(self.claim_of(0), step)
 
     @rule(drawn=st.lists(rows, min_size=1, max_size=4), step=steps)
     def insert(self, drawn: list[Any], step: Step) -> None:
@@ -170,14 +174,24 @@ class StoreBesideModel(RuleBasedStateMachine):
     def claim(self, owner: int, limit: int, slots: dict[str, int], types: set[str], step: Step) -> None:
         self.put(Claim(self.owners[owner], limit, frozenset(types), slots, CONCURRENCY), step)
 
+    @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
+    @rule(owner=st.integers(0, 2), then=commits)
+    def claim_much(self, owner: int, then: Mapping[str, Any]) -> None:
+        self.put(self.claim_of(owner), Step(joins=False, then=then))
+
     @precondition(lambda self: self.held)
     @rule(which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(), step=steps)
     def end(self, which: int, how: Ending, chance: float, asked: bool, step: Step) -> None:
         held = self.one_held(which)
         self.put(settle(held, how, POLICY, self.now, cancel_requested=asked, chance=lambda: chance), step)
 
+    @precondition(lambda self: self.held)
+    @rule(which=some, how=st.sampled_from([Ending(), HELD]), step=steps)
+    def end_simply(self, which: int, how: Ending, step: Step) -> None:
+        self.put(settle(self.one_held(which), how, POLICY, self.now), step)
+
     @precondition(lambda self: self.twins.promises.past)
-    @rule(which=st.integers(1, 20), how=st.just(SUCCESS) | st.sampled_from(ENDINGS), step=steps)
+    @rule(which=st.integers(1, 20), how=st.sampled_from([Ending(), SUCCESS]) | st.sampled_from(ENDINGS), step=steps)
     def end_late(self, which: int, how: Ending, step: Step) -> None:
         """An owner comes back with the end of an attempt that was ended since, or with the end that was saved."""
         known = self.twins.promises.past
@@ -296,8 +310,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         )
         self.twins.ask(query, self.twins.views[view])
 
-    @rule(view=which_view)
-    def everything_ends(self, view: int) -> None:
+    def everything_ends(self, view: int = 0) -> None:
         """However things stand: if attempts succeed from now on and nothing is paused, every job comes to its end."""
         self.twins.now += 24 * 3600 * SECOND
         resumed = [PauseType(kind, paused=False) for kind in TYPES]

@@ -29,9 +29,14 @@ from tests.helpers.stores import NOW
 
 
 class Story:
-    """What was done, one line a transaction; an error that comes up inside `telling` brings it along."""
+    """What was done, one line a transaction; an error that comes up inside `telling` brings it along.
+
+    Attributes:
+        has_failed: Whether one did.
+    """
 
     def __init__(self) -> None:
+        self.has_failed = False
         self._lines: list[str] = []
 
     def add(self, now: int, where: str, units: Sequence[Unit]) -> None:
@@ -53,6 +58,7 @@ class Story:
         try:
             yield
         except Exception as error:
+            self.has_failed = True
             error.add_note("\n".join(["What was written:", *self._lines]))
             raise
 
