@@ -67,6 +67,11 @@ class JobContext:
         return self._claimed.tick_at
 
     @property
+    def label(self) -> str | None:
+        """What `using(label=...)` gave the job, or None."""
+        return self._claimed.label
+
+    @property
     def is_last_attempt(self) -> bool:
         """Whether a failure now makes the job dead."""
         return self.attempt >= self.max_attempts

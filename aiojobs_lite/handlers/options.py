@@ -53,16 +53,19 @@ class EnqueueOptions(TypedDict, total=False):
         priority: `high`, `medium` or `low`, instead of the type's.
         idempotency_key: 1 to 500 printable characters. Unique per type for as long as the job is kept: enqueuing it
             again returns the first job, which makes an enqueue of unknown outcome safe to repeat.
+        label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
     """
 
     delay: Duration | None
     at: datetime | None
     priority: Priority | None
     idempotency_key: str | None
+    label: str | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "idempotency_key": partial(check_text, longest=500),
+    "label": partial(check_text, longest=200),
 }
 """The options that are stored as they are, in the field of `NewJob` with the same name, and their checks."""
 

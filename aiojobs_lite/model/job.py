@@ -137,6 +137,7 @@ class Job:
         held: Why it is not claimed although it is pending, or None: `payload` if that no longer fits the handler.
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
+        label: What `using(label=...)` gave it, for people and for lists, or None.
         history: The attempts that did not succeed, oldest first; filled by `runner.jobs.get` only.
     """
 
@@ -164,6 +165,7 @@ class Job:
     held: Held | None
     schedule: str | None
     tick: datetime | None
+    label: str | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
 
     @property
@@ -197,6 +199,7 @@ class NewJob(NamedTuple):
     idempotency_key: str | None = None
     schedule: str | None = None
     tick: int | None = None
+    label: str | None = None
 
 
 class Claimed(NamedTuple):
@@ -216,6 +219,7 @@ class Claimed(NamedTuple):
     crashes: int
     tick: int | None
     owner: str
+    label: str | None = None
 
     @property
     def tick_at(self) -> datetime | None:

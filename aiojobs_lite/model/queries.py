@@ -38,6 +38,7 @@ class FindJobs(NamedTuple):
         status: Their status.
         type: Their type.
         owner: Their owner.
+        label: Their label.
         cancel_requested: True: only those that were asked to cancel; False: only the others.
         before: Only ids below this one (the last of the page before).
         limit: At most so many.
@@ -47,6 +48,7 @@ class FindJobs(NamedTuple):
     status: Status | None = None
     type: str | None = None
     owner: str | None = None
+    label: str | None = None
     cancel_requested: bool | None = None
     before: int | None = None
     limit: int = 100

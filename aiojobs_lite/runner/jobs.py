@@ -48,6 +48,7 @@ class StoredJobs:
         *,
         status: Status | str | None = None,
         type: str | None = None,  # noqa: A002  # the column's name
+        label: str | None = None,
         limit: int = 100,
         after: int | None = None,
     ) -> builtins.list[Job]:
@@ -56,6 +57,7 @@ class StoredJobs:
         Args:
             status: Only jobs of this status.
             type: Only jobs of this type.
+            label: Only jobs of this label.
             limit: Size of the page, 1 to 1,000.
             after: Id of the last job of the page before.
 
@@ -68,8 +70,9 @@ class StoredJobs:
         if after is not None and (not isinstance(after, int) or abs(after) > _LARGEST_ID):
             raise InvalidOption("after", after, "the id of a job")
         engine = self._access.engine
+        wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
         return await engine.ask(
-            FindJobs(status=wanted, type=_check_storable("type", type), before=after, limit=limit)
+            FindJobs(status=wanted, type=wanted_type, label=wanted_label, before=after, limit=limit)
         )  # fmt: skip
 
     async def cancel(self, job_id: int, reason: str | None = None) -> Status:

@@ -90,6 +90,7 @@ class Rows:
             and (query.status is None or job.status is query.status)
             and (query.type is None or job.type == query.type)
             and (query.owner is None or job.owner == query.owner)
+            and (query.label is None or job.label == query.label)
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
@@ -358,7 +359,7 @@ class MemoryPhases:
             scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
-            held=None, schedule=row.schedule, tick=None if row.tick is None else to_datetime(row.tick),
+            held=None, schedule=row.schedule, label=row.label, tick=None if row.tick is None else to_datetime(row.tick),
         )  # fmt: skip
         self._rows.jobs[job.id] = job
         self._mark(job.type)
@@ -470,5 +471,5 @@ def as_claimed(job: Job) -> Claimed:
     return Claimed(
         job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,
         job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions, job.snoozes,
-        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "",
+        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label,
     )  # fmt: skip

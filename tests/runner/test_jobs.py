@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite import JobDead, JobNotFound, JobRunner, Status
+from aiojobs_lite import JobContext, JobDead, JobNotFound, JobRunner, Status
 from aiojobs_lite.errors import (
     InvalidOption,
     JobNotAllowed,
@@ -41,6 +41,25 @@ async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
         for missing in (0, -1, 999, 2**63, 2**200):
             with pytest.raises(JobNotFound):
                 await working.jobs.get(missing)
+
+
+async def test_a_label_goes_with_its_job_to_the_handler_and_into_lists() -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def labelled(ctx: JobContext) -> str | None:
+        return ctx.label
+
+    async with runner:
+        plain, *of_eu = await runner.enqueue_many(
+            [labelled.bind(), labelled.using(label="eu").bind(), labelled.using(label="eu", delay="1h").bind()]
+        )
+        assert [await plain.result(), await of_eu[0].result()] == [None, "eu"]
+        assert [job.id for job in await runner.jobs.list(label="eu")] == [of_eu[1].id, of_eu[0].id]
+        assert [job.label for job in await runner.jobs.list()] == ["eu", "eu", None]
+        assert await runner.jobs.list(label="us") == []
+        with pytest.raises(InvalidOption, match="label"):
+            labelled.using(label="two\nlines")
 
 
 async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notified(working: JobRunner) -> None:

@@ -38,7 +38,7 @@ class Asking:
         gone = await finished(store, new("b"), Status.CANCELLED)
         (mine,) = await running(store, new(), owner="me")
         (other,) = await running(store, new(), owner="you")
-        (wait,) = await inserted(store, new("b"))
+        (wait,) = await inserted(store, new("b", label="eu"))
         await one(store, CancelJob(other.id, None))
         for query, ids in (
             (FindJobs(), [wait, other.id, mine.id, gone, dead, done]),
@@ -58,6 +58,9 @@ class Asking:
             (FindJobs(cancel_requested=False), [wait, mine.id, gone, dead, done]),
             (FindJobs(owner="me", cancel_requested=True), []),
             (FindJobs(owner="me", cancel_requested=False), [mine.id]),
+            (FindJobs(label="eu"), [wait]),
+            (FindJobs(label="eu", status=Status.DEAD), []),
+            (FindJobs(label="us"), []),
             (FindJobs(ids=[]), []),
             (FindJobs(ids=[done, 999, wait]), [wait, done]),
             (FindJobs(ids=(done, dead), status=Status.DEAD), [dead]),

@@ -13,6 +13,10 @@ WHERE held IS NOT NULL;
 CREATE UNIQUE INDEX aiojobs_jobs_idempotency_key ON aiojobs_jobs (type, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
 
+-- index aiojobs_jobs_label
+CREATE INDEX aiojobs_jobs_label ON aiojobs_jobs (label)
+WHERE label IS NOT NULL;
+
 -- index aiojobs_jobs_pending
 CREATE INDEX aiojobs_jobs_pending ON aiojobs_jobs (type, priority, scheduled_at)
 WHERE status = 'pending' AND held IS NULL;
@@ -80,7 +84,7 @@ CREATE TABLE aiojobs_jobs (
     interrupted INTEGER NOT NULL DEFAULT 0,
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
-    tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
+    tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999), label TEXT CHECK (label < x''),
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
