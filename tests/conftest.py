@@ -36,6 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.fixturenames[:] = dict.fromkeys(["no_task_left", *item.fixturenames])  # others need no event loop
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # thousands of tests: to walk through all that was collected, again and again, takes its time
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Threads, descriptors, processes and owners are the same after a test as before it."""

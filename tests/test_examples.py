@@ -231,6 +231,7 @@ async def test_cron(tmp_path: Path) -> None:
     assert "tick skipped: slow at " in said
 
 
+@slow
 async def test_script(tmp_path: Path) -> None:
     in_order(
         await told(tmp_path, EXAMPLES / "script.py"),

@@ -122,6 +122,7 @@ async def test_results_come_back_from_another_process(clock: FakeClock) -> None:
         assert await (await runner.enqueue(declared_where_it_stands, "loud")).result() == "LOUD"
 
 
+@slow
 async def test_a_handler_in_another_process_says_what_becomes_of_its_job(clock: FakeClock) -> None:
     asks = in_process(raises)
     async with started(clock, asks) as runner:

@@ -32,6 +32,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import FULL, Fault
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, unmeasured, until
 
 ROOT = Path(__file__).parents[2]
@@ -285,6 +286,7 @@ async def test_a_timeout_that_the_work_itself_raises_is_handed_on(
         await asyncio.to_thread(runner.enqueue_threadsafe, quick)
 
 
+@slow
 def test_a_forked_child_is_told_to_start_its_own(database: Path) -> None:
     script = f"""if True:
         import asyncio, json, os

@@ -144,6 +144,7 @@ async def test_the_start_of_a_process_is_not_its_handlers_time(
 # What they write.
 
 
+@slow
 @pytest.mark.parametrize(
     "handler", first_of(1, [writes_much, runs_a_program, writes_to_one, has_children_that_write_much])
 )

@@ -292,7 +292,7 @@ async def test_what_waits_for_a_slot_while_the_clock_is_set_back_runs_once(datab
         assert sorted(ran) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("by", first_of(2, JUMPS))
+@pytest.mark.parametrize("by", first_of(1, JUMPS))
 async def test_a_jump_neither_shortens_nor_prolongs_a_drain(database: Path, by: int) -> None:
     clock, started, stopped = MovedClock(), asyncio.Event(), asyncio.Event()
 

@@ -85,6 +85,12 @@ def _is_type_variable(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and ast.unparse(value.func) in {"TypeVar", "ParamSpec"}
 
 
+def bound(module: ast.Module) -> set[str]:
+    """Every name that a module binds at its top: what it defines and what it imports."""
+    imports = [alias for node in module.body if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
+    return {*public_definitions(module), *((alias.asname or alias.name).split(".")[0] for alias in imports)}
+
+
 def imported(module: ast.Module) -> Iterator[str]:
     """Each module, or name in a module, that a module imports, dotted."""
     for node in ast.walk(module):

@@ -50,6 +50,7 @@ async def found_in(database: Path) -> Job:
         return await runner.jobs.get(1)
 
 
+@slow
 @BOTH
 @pytest.mark.parametrize("ends_in_time", first_of(1, [False, True]))
 async def test_a_group_signalled_in_mid_handler_completes_or_gives_back_its_job(

@@ -88,6 +88,7 @@ async def test_a_stopped_process_keeps_its_job_and_finishes_it(database: Path) -
         assert (await handle.job()).attempts == 1
 
 
+@slow
 async def test_a_blocked_event_loop_is_not_a_dead_one(database: Path) -> None:
     async with looking(database) as other, worker(database) as child:
         handle = await other.enqueue("blocking")

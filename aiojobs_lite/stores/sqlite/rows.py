@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiojobs_lite.model import columns
@@ -34,9 +35,10 @@ _FILLED: Final = {
 }
 
 
-def load_sql() -> dict[str, str]:
-    """Every query of the SQLite store, by name, with the columns filled in."""
-    return named_sql.load(__package__, _FILLED)
+@cache
+def load_sql() -> Sql:
+    """Every query of the SQLite store, by name, with the columns filled in. Read once: a store is made in no time."""
+    return MappingProxyType(named_sql.load(__package__, _FILLED))
 
 
 def is_plain(row: NewJob) -> bool:

@@ -15,7 +15,7 @@ from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.named_sql import migrations
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers.rings import first_of
+from tests.helpers.rings import first_of, slow
 from tests.helpers.sqlite_store import opened, run_sql
 from tests.helpers.stores import GUARD, connected, contents, inserted, mode, new, one, run_child, running, stored
 
@@ -168,6 +168,7 @@ async def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     assert caught.value.why == "unreadable"
 
 
+@slow
 @pytest.mark.parametrize(
     ("locked", "answer"),
     first_of(
