@@ -100,7 +100,7 @@ def test_what_was_refused_is_shown_in_few_words() -> None:
 
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(
-        TypeError, match=r"using\(\) has no option 'prio'; it takes at, delay, idempotency_key, priority"
+        TypeError, match=r"using\(\) has no option 'prio'; it takes at, delay, idempotency_key, label, priority"
     ):
         job(plain).using(prio="high")  # type: ignore[call-arg]  # what is tested
 
