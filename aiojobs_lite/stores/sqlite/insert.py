@@ -53,15 +53,22 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
     ids = transaction.new_ids(len(rows))
     pending: list[tuple[Any, ...]] = []
     claimed: list[tuple[Any, ...]] = []
+    counted, tally, is_scheduled = None, None, False  # of the pending row before: many rows are alike
     for index, row in enumerate(rows):
         job_id = ids[index]
         is_chosen = index in chosen
+        counts_as = (row.type, row.priority, row.scheduled_at)
         if is_chosen:
-            tally = transaction.tally(row.type)
+            claimed_of = transaction.tally(row.type)
+            claimed_of.last_id = job_id
+            claimed_of.processing += 1
+        elif tally is not None and counts_as == counted:
             tally.last_id = job_id
-            tally.processing += 1
+            tally.pending += 1
+            tally.scheduled += is_scheduled
         else:
-            transaction.count_pending(row, job_id)
+            tally, counted = transaction.count_pending(row, job_id), counts_as
+            is_scheduled = row.scheduled_at > tally.due_mark
         if is_plain(row):
             values = claimed if is_chosen else pending
             values.append((job_id, *row[:REQUIRED_COLUMNS]))

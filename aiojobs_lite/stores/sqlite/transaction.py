@@ -82,7 +82,7 @@ class Transaction:
         self.run("insert_job", (*rows.PENDING, job_id, *row))
         return job_id
 
-    def count_pending(self, row: NewJob, job_id: int) -> None:
+    def count_pending(self, row: NewJob, job_id: int) -> Tally:
         """Counts a new job that is pending.
 
         Raises:
@@ -97,6 +97,7 @@ class Transaction:
             self.due.add(row.type, row.priority, row.scheduled_at, job_id)
         except IndexError as error:
             raise StoreRejected(f"there is no priority {row.priority}") from error
+        return tally
 
     def new_ids(self, count: int) -> range:
         """See `Ledger.new_ids`."""
