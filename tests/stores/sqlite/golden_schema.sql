@@ -84,7 +84,8 @@ CREATE TABLE aiojobs_jobs (
     interrupted INTEGER NOT NULL DEFAULT 0,
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
-    tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999), label TEXT CHECK (label < x''),
+    tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
+    label TEXT CHECK (label < x''),
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL

@@ -39,6 +39,7 @@ CREATE TABLE aiojobs_jobs (
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
     tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
+    label TEXT CHECK (label < x''),
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
@@ -66,6 +67,10 @@ WHERE held IS NOT NULL;
 
 CREATE UNIQUE INDEX aiojobs_jobs_idempotency_key ON aiojobs_jobs (type, idempotency_key)
 WHERE idempotency_key IS NOT NULL;
+
+-- Lists of one label; a job without one costs nothing here.
+CREATE INDEX aiojobs_jobs_label ON aiojobs_jobs (label)
+WHERE label IS NOT NULL;
 
 -- TRANSITIONS of model/job.py, once more, where no program can pass it by.
 CREATE TRIGGER aiojobs_jobs_transition AFTER UPDATE OF status ON aiojobs_jobs
