@@ -71,14 +71,24 @@ def ended(child: int) -> int | None:
     return None
 
 
+async def starts() -> None:
+    """Has everything imported that is imported when it is first needed: an interrupt then becomes another error."""
+    async with JobRunner(":memory:", jobs=[quick]) as runner:
+        await (await runner.enqueue(quick, 0)).result()
+
+
 def main(folder: Path, seeds: int) -> None:
+    asyncio.run(starts())
     for seed in range(seeds):
         chance = random.Random(seed)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # what Python does after a fork swallows it
         child = os.fork()
         if child == 0:
             os.dup2(os.open(folder / f"{seed}.err", os.O_WRONLY | os.O_CREAT, 0o600), 2)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             asyncio.run((drops if seed % 5 == 4 else works)(folder, seed))
             raise AssertionError("it came back")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         time.sleep(chance.uniform(0, LONGEST))
         for _ in range(1 + seed % 2):
             os.kill(child, signal.SIGINT)
