@@ -50,6 +50,7 @@ class Close(NamedTuple):
         status: `dead` or `cancelled`.
         reason: Why, or None.
         failure: What was raised, or None.
+        refund: Whether the attempt does not count, as that of a job that snoozed and was asked to cancel.
     """
 
     id: int
@@ -60,6 +61,7 @@ class Close(NamedTuple):
     status: Status
     reason: str | None
     failure: Failure | None = None
+    refund: bool = False
 
     def answer(self) -> bool:
         """See `Write`."""
@@ -104,8 +106,9 @@ class Again(NamedTuple):
     def cancelled(self) -> Close:
         """The end of a job that was asked to cancel: it does not run again."""
         return Close(
-            self.id, self.attempt, self.owner, self.type, self.outcome, Status.CANCELLED, CANCEL_REQUESTED, self.failure
-        )
+            self.id, self.attempt, self.owner, self.type, self.outcome, Status.CANCELLED, CANCEL_REQUESTED,
+            self.failure, self.refund,
+        )  # fmt: skip
 
 
 End = Complete | Again | Close

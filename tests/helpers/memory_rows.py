@@ -177,14 +177,17 @@ class MemoryPhases:
             return True
         if isinstance(end, Again) and job.cancel_requested:
             end = end.cancelled()
-        changes: dict[str, Any] = {"status": Status.PENDING, "reason": end.reason}
+        changes: dict[str, Any] = {
+            "status": Status.PENDING,
+            "reason": end.reason,
+            "attempts": job.attempts - end.refund,
+        }
         if end.failure is not None:
             changes["error"] = end.failure.summary
         if isinstance(end, Close):
             changes["status"] = end.status
         else:
             changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
-            changes["attempts"] = job.attempts - end.refund
         if changes.get("held") is None:
             changes["history"] = (*job.history, self._attempt(job, end))
             if (counter := _COUNTER_OF.get(end.outcome)) is not None:

@@ -77,7 +77,7 @@ class Promises:
         assert held is not None, "one attempt, ended twice"
         assert (held.attempt, held.owner) == (end.attempt, end.owner)
         self.past += [held, end]
-        if isinstance(end, Again) and end.refund:
+        if isinstance(end, Again | Close) and end.refund:
             self._spent.remove((end.id, end.attempt))  # given back
         if not isinstance(end, Complete) and end.outcome is Outcome.LOST:
             self._crashes[end.id] += 1

@@ -120,7 +120,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     Claim: _claim,
     Complete: lambda end: f"complete {_token(end)}" + (f" with {end.result}" if end.result else ""),
     Again: _again,
-    Close: lambda end: f"{end.outcome} {_token(end)}: {end.status}, {end.reason}",
+    Close: lambda end: f"{end.outcome} {_token(end)}: {end.status}, {end.reason}" + ", refunded" * end.refund,
     MarkInterrupted: lambda write: f"mark {_token(write)} as interrupted",
     CancelJob: lambda write: f"cancel {write.id}",
     RedriveJob: lambda write: f"redrive {write.id}",

@@ -19,7 +19,7 @@ FAILURE = Failure("ValueError", "bad", None)
 )
 def test_an_end_that_would_run_again_does_not_after_a_cancel(again: Again) -> None:
     expected = Close(
-        1, 3, "me", "email", again.outcome, Status.CANCELLED, "cancel requested", again.failure
+        1, 3, "me", "email", again.outcome, Status.CANCELLED, "cancel requested", again.failure, again.refund
     )  # fmt: skip
     assert again.cancelled() == expected
 

@@ -208,9 +208,8 @@ def test_settle_writes_what_its_table_says(row: Row) -> None:
 def test_a_job_that_was_to_be_cancelled_does_not_run_again(row: Row) -> None:
     expected = row.expected
     if isinstance(expected, Again):
-        expected = Close(
-            7, 0, "me", "email", expected.outcome, Status.CANCELLED, "cancel requested", expected.failure
-        )  # fmt: skip
+        outcome, failure, refund = expected.outcome, expected.failure, expected.refund
+        expected = Close(7, 0, "me", "email", outcome, Status.CANCELLED, "cancel requested", failure, refund)
     end = settle(row.job, row.ending, POLICY, NOW, cancel_requested=True, chance=longest)
     assert end == expected._replace(attempt=row.job.attempt)
 

@@ -87,7 +87,6 @@ def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     is_held = ended.held is not None
     values = {
         **_counters(ended, moves=not is_held),
-        "refund": int(ended.refund),
         "scheduled_at": ended.scheduled_at,
         "held": ended.held,
         "reason": ended.reason,
@@ -110,9 +109,10 @@ def _end_for_good(transaction: Transaction, ended: Close) -> None:
 
 
 def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
-    """What both statements bind: which counter moves, and the failure."""
+    """What both statements bind: whether the attempt counts, which counter moves, and the failure."""
     return {
         "id": ended.id,
+        "refund": int(ended.refund),
         "error": ended.failure.summary if ended.failure else None,
         "interrupted": int(moves and ended.outcome is Outcome.INTERRUPTED),
         "snoozed": int(moves and ended.outcome is Outcome.SNOOZED),

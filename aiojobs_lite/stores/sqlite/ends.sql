@@ -57,6 +57,7 @@ UPDATE aiojobs_jobs
 SET
     status = :status,
     owner = NULL,
+    attempts = max(attempts - :refund, 0),
     completed_at = :now,
     error = coalesce(:error, error),
     reason = :reason,

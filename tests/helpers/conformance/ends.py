@@ -6,7 +6,7 @@ import pytest
 
 from aiojobs_lite.model.job import Failure, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.writes import Insert, MarkInterrupted
+from aiojobs_lite.model.writes import CancelJob, Insert, MarkInterrupted
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
     FAILURE,
@@ -104,6 +104,14 @@ class Ending:
         ended = await stored(store, job.id)
         assert [attempt.attempt for attempt in ended.history] == [1, 1, 1]
         assert ended.snoozes == 3
+
+    async def test_nor_does_it_when_a_cancel_was_requested_meanwhile(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        await one(store, CancelJob(job.id, None))
+        assert await one(store, again(job, Outcome.SNOOZED, refund=True))
+        ended = await stored(store, job.id)
+        assert (ended.status, ended.attempts, ended.snoozes, len(ended.history)) == (Status.CANCELLED, 0, 1, 1)
+        assert shown(store) == await counted(store)
 
     async def test_the_last_error_is_kept_when_a_later_attempt_has_none(self, store: Store) -> None:
         (job,) = await running(store, new())

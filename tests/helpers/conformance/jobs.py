@@ -127,7 +127,7 @@ class Cancelling:
         assert await one(store, again(job, Outcome.INTERRUPTED, refund=True, scheduled_at=at(9)), 2)
         found = await stored(store, job.id)
         assert (found.status, found.reason, found.held) == (Status.CANCELLED, "cancel requested", None)
-        assert (found.attempts, found.interruptions, micros(found.completed_at)) == (1, 1, at(2))
+        assert (found.attempts, found.interruptions, micros(found.completed_at)) == (0, 1, at(2))
         assert [attempt.outcome for attempt in found.history] == [Outcome.INTERRUPTED]
         assert not found.cancel_requested
         assert shown(store) == await counted(store)
