@@ -41,6 +41,15 @@ class Counting:
         assert shown(store)["a"] == TypeCounts(3, 2, 1, 0, 1, 1, 1, 1)
         assert shown(store)["b"] == TypeCounts(processing=1)
 
+    async def test_jobs_that_are_alike_are_counted_one_by_one(self, store: Store) -> None:
+        later, now = new(due=9), new()
+        await inserted(store, later, later, later, now, now, later, new("b", due=9), new("b", due=9))
+        assert shown(store) == await counted(store)
+        assert shown(store)["a"] == TypeCounts(pending=6, scheduled=4)
+        rows = (later, now, later, now, later, later)
+        await answers(store, Insert(rows), claim(limit=1))
+        assert shown(store) == await counted(store)
+
     async def test_the_total_is_that_of_all_types(self, store: Store) -> None:
         await finished(store, new("c"), Status.DEAD)
         await running(store, new("a"), new("b"))

@@ -115,3 +115,13 @@ async def test_bounds_that_another_process_lowered_are_found(store: SqliteStore,
         assert (await one(other, claim("two"))).jobs == []
         (job_id,) = await inserted(store, new(due=-9))
         assert [job.id for job in await claimed(other, claim("two"))] == [job_id]
+
+
+async def test_a_claim_opens_no_more_types_than_it_takes_from(store: SqliteStore) -> None:
+    steps = []
+    for types in (30, 600):
+        names = [f"of {types}, {n}" for n in range(types)]
+        await inserted(store, *(new(name) for _ in range(2) for name in names))
+        await steps_of(store, claim(types=names, limit=10), 10)  # what is due of each is known after it
+        steps.append(await steps_of(store, claim(types=names, limit=10), 10))
+    assert steps[1] < steps[0] * 2
