@@ -1,7 +1,7 @@
 """The group commit: all units that arrived while the last transaction was in flight become the next one.
 
 That is the reason for the speed (one fsync, one way to the connection's thread for many jobs) and for the safety (a
-cancelled await can never leave half a transaction). ClaimSource go with the same transaction.
+cancelled await can never leave half a transaction). The claim goes with the same transaction.
 """
 
 from __future__ import annotations

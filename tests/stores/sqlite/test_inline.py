@@ -18,7 +18,7 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from tests.helpers.sqlite_store import watched, writer_of
-from tests.helpers.stores import NOW, alone, claim, connected, inserted, new
+from tests.helpers.stores import NOW, alone, applied, claim, connected, inserted, new
 from tests.helpers.waiting import PATIENCE, until
 
 SMALL = Insert((new(),))
@@ -216,3 +216,15 @@ async def test_where_many_jobs_may_have_come_due_nothing_is_counted_inline(
         asked.clear()
         await inserted(store, new(), now=10.000001)  # none of them is to come any more
         assert ("BEGIN", True) in asked
+
+
+async def test_a_claim_that_may_take_many_is_done_on_the_thread_and_one_that_may_not_inline(database: Path) -> None:
+    async with watched(database, "normal") as (store, asked):
+        await inserted(store, *(new() for _ in range(250)))
+        asked.clear()
+        assert len((await applied(store, claim(limit=1000))).answers[0].jobs) == 250  # no more are pending
+        assert {one.is_inline for one in asked} == {True}
+        await inserted(store, *(new() for _ in range(1000)))
+        asked.clear()
+        assert len((await applied(store, claim(limit=1000))).answers[0].jobs) == 1000
+        assert {one.is_inline for one in asked} == {False}
