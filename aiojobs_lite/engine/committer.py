@@ -175,7 +175,8 @@ class Committer:
     def _next_claim(self) -> Claim | None:
         if not self._health.is_claimable:
             return None
-        claim = self._claims.next_claim(inserting=any(_inserts(unit) for unit, _, _ in self._waiting[:_MOST_UNITS]))
+        inserting = any(Insert in map(type, unit) for unit, _, _ in self._waiting[:_MOST_UNITS])
+        claim = self._claims.next_claim(inserting=inserting)
         if claim is None and self._health.is_degraded:
             self._health.recover()
         return claim
@@ -201,7 +202,7 @@ class Committer:
         self._check_usable()
         if self._inline is None or not self._admit_inline():
             return None
-        is_inserting = _inserts(unit)
+        is_inserting = Insert in map(type, unit)
         claim = self._claims.next_claim(inserting=is_inserting)
         try:
             applied = self._inline.apply([unit] if claim is None else [unit, (claim,)], self._clock.now())
@@ -310,10 +311,6 @@ class Committer:
             _, future, _ = entry
             kept.append(entry) if future is None else _fail(entry, error)
         self._kept[:0] = kept
-
-
-def _inserts(unit: Unit) -> bool:
-    return Insert in map(type, unit)
 
 
 def _in_doubt() -> StoreUnavailable:

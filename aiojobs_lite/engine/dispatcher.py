@@ -95,8 +95,9 @@ class Dispatcher:
         """Takes what a transaction did; claimed jobs are registered and started in the same step."""
         due = applied.due
         if answer is None:
-            if due is not None and (self._next is None or due < self._next):
-                self._next = due
+            if due is None or (self._next is not None and due >= self._next):
+                return
+            self._next = due
         else:
             self._is_claim_in_flight = False
             self._next = self._after_claim(due, answer)

@@ -30,12 +30,17 @@ class Health:
 
     Args:
         bus: Gets `StoreDegraded` and `StoreRecovered`.
+
+    Attributes:
+        is_degraded: Whether the store cannot be written, as far as is known.
+        is_claimable: Whether a claim may go with the next transaction.
     """
 
     def __init__(self, *, bus: Bus) -> None:
         self._bus = bus
         self._listeners: tuple[ChangeListener, ...] = ()
-        self._state = _State.GOOD
+        self.is_degraded = False  # attributes: they are looked at for each job
+        self.is_claimable = True
         self._code: str | None = None
         self._since = 0.0  # by the monotonic clock
         self._has_claim_failed = False
@@ -44,16 +49,6 @@ class Health:
     def connect(self, *listeners: ChangeListener) -> None:
         """Sets who looks again when the store was written again."""
         self._listeners = listeners
-
-    @property
-    def is_degraded(self) -> bool:
-        """Whether the store cannot be written, as far as is known."""
-        return self._state is not _State.GOOD
-
-    @property
-    def is_claimable(self) -> bool:
-        """Whether a claim may go with the next transaction."""
-        return self._state is not _State.FAILING
 
     @property
     def fault(self) -> str | None:
@@ -66,12 +61,12 @@ class Health:
 
     def failed(self, error: StoreUnavailable, *, with_claim: bool) -> None:
         """A transaction failed."""
-        if self._state is _State.GOOD:
+        if not self.is_degraded:
             self._since = time.monotonic()
             self._pause_s = _FIRST_PAUSE_S
             if self._bus.is_watched(StoreDegraded):
                 self._bus.publish(StoreDegraded(str(error)))
-        self._state = _State.FAILING
+        self._enter(_State.FAILING)
         self._code = error.code
         self._has_claim_failed = self._has_claim_failed or with_claim
 
@@ -85,14 +80,18 @@ class Health:
         if with_claim or not self._has_claim_failed:
             self.recover()
         else:
-            self._state = _State.IN_DOUBT
+            self._enter(_State.IN_DOUBT)
         for listener in self._listeners:  # what was said to have failed may be there all the same
             listener.look_again()
 
     def recover(self) -> None:
         """The store works again: a transaction succeeded, and if a claim had failed, so did one, or none is due."""
-        self._state = _State.GOOD
+        self._enter(_State.GOOD)
         self._code = None
         self._has_claim_failed = False
         if self._bus.is_watched(StoreRecovered):
             self._bus.publish(StoreRecovered(time.monotonic() - self._since))
+
+    def _enter(self, state: _State) -> None:
+        self.is_degraded = state is not _State.GOOD
+        self.is_claimable = state is not _State.FAILING

@@ -81,16 +81,23 @@ def explain(error: Exception) -> str:
     return _ERROR_OF_USERS_CODE.sub(r"\1", first)
 
 
-def find_number_without_json(adapter: TypeAdapter[Any], value: object, stored: str) -> str | None:
-    """Finds a number that JSON does not have, for which pydantic wrote something else; returns its dotted path."""
-    if "null" not in stored and "NaN" not in stored and "Infinity" not in stored:
+def find_lost(adapter: TypeAdapter[Any], value: object, stored: str) -> tuple[str, str] | None:
+    """Finds a value for which pydantic wrote something else: a number that JSON does not have, or a secret that no
+    annotation shows.
+
+    Returns:
+        Its dotted path and what is wrong with it, or None.
+    """
+    may_hide_number = "null" in stored or "NaN" in stored or "Infinity" in stored
+    may_hide_secret = _ASTERISKS in stored
+    if not may_hide_number and not may_hide_secret:  # nearly always
         return None
-    return _first(_is_not_finite, _plain(adapter, value))
-
-
-def find_asterisks(adapter: TypeAdapter[Any], value: object, stored: str) -> str | None:
-    """Finds a secret that no annotation shows, for which pydantic wrote asterisks; returns its dotted path."""
-    return _first(_is_secret, _plain(adapter, value)) if _ASTERISKS in stored else None
+    plain = _plain(adapter, value)
+    path = _first(_is_not_finite, plain) if may_hide_number else None
+    if path is not None:
+        return path, "must be a finite number, JSON has no other"
+    path = _first(_is_secret, plain) if may_hide_secret else None
+    return None if path is None else (path, "is a secret, which would be stored as asterisks")
 
 
 class _Quiet(GenerateJsonSchema):

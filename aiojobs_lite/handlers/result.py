@@ -7,7 +7,7 @@ from typing import Any, Never, NoReturn
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from aiojobs_lite.handlers.json_types import explain, find_number_without_json, list_problems, make_adapter
+from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 
 
 class Result:
@@ -37,9 +37,9 @@ class Result:
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {explain(error)}") from None
-        path = find_number_without_json(self._adapter, value, stored)
-        if path is not None:
-            raise ValueError(f"{path}: must be a finite number, JSON has no other")
+        lost = find_lost(self._adapter, value, stored)
+        if lost is not None:
+            raise ValueError(": ".join(lost))
         return stored
 
     def load(self, stored: str) -> Any:

@@ -13,13 +13,7 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
-from aiojobs_lite.handlers.json_types import (
-    explain,
-    find_asterisks,
-    find_number_without_json,
-    list_problems,
-    make_adapter,
-)
+from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 
 LARGEST_PAYLOAD: Final = 256 * 1024  # bytes of JSON
 _WAITS: Final = "The job waits for a handler that takes them, and is looked at again at the next start."
@@ -82,12 +76,9 @@ class Signature:
                 self.job_type, [("arguments", f"cannot be stored as JSON: {explain(error)}")]
             ) from None
         stored: str = encoded.decode()
-        path = find_number_without_json(self._adapter, validated, stored)
-        if path is not None:
-            raise InvalidPayload(self.job_type, [(path, "must be a finite number, JSON has no other")])
-        path = find_asterisks(self._adapter, validated, stored)
-        if path is not None:
-            raise InvalidPayload(self.job_type, [(path, "is a secret, which would be stored as asterisks")])
+        lost = find_lost(self._adapter, validated, stored)
+        if lost is not None:
+            raise InvalidPayload(self.job_type, [lost])
         if len(encoded) > LARGEST_PAYLOAD:
             raise PayloadTooLarge(self.job_type, len(encoded), LARGEST_PAYLOAD)
         try:

@@ -356,10 +356,12 @@ class JobRunner:
         return bound
 
     def _handles(self, bound: Sequence[BoundJob[R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
-        is_watched = self._bus.is_watched(JobEnqueued)
-        handles = []
-        for one, (job_id, is_new) in zip(bound, inserted, strict=True):
-            if is_new and is_watched:
-                self._bus.publish(JobEnqueued(job_id, one.job_type.name))
-            handles.append(JobHandle(one.job_type, self.jobs, job_id, is_new=is_new))
-        return handles
+        if self._bus.is_watched(JobEnqueued):
+            for one, (job_id, is_new) in zip(bound, inserted, strict=True):
+                if is_new:
+                    self._bus.publish(JobEnqueued(job_id, one.job_type.name))
+        jobs = self.jobs
+        return [
+            JobHandle(one.job_type, jobs, job_id, is_new=is_new)
+            for one, (job_id, is_new) in zip(bound, inserted, strict=True)
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from aiojobs_lite.model.counts import Counts, TypeCounts
@@ -152,12 +152,8 @@ class Ledger:
         self._open_last_id += count
         return range(first, first + count)
 
-    def flush(self, write: Callable[[list[tuple[object, ...]]], object]) -> None:
-        """Writes the changed tallies, before the commit.
-
-        Args:
-            write: Stores rows of the table of counts.
-        """
+    def moved(self) -> list[tuple[object, ...]]:
+        """The rows of the table of counts that the open transaction changed, to be stored before its commit."""
         rows = []
         for job_type, tally in self._open.items():
             columns, bounds = tally.columns(), self.due.stored(job_type)
@@ -169,8 +165,7 @@ class Ledger:
             ):
                 rows.append((job_type, *columns, *bounds))
                 tally.stored_due = bounds
-        if rows:
-            write(rows)
+        return rows
 
     def commit(self) -> None:
         """Takes the changes over, after the commit."""
@@ -197,8 +192,6 @@ class Ledger:
         """Whether of some type more than `many` jobs are scheduled that were last looked at over `unseen` ago: to count
         what of them came due may take long.
         """
-        if self.scheduled <= many:
-            return False
         return any(tally.scheduled > many and now - tally.due_mark > unseen for tally in self._committed.values())
 
 

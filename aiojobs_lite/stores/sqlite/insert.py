@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Inserted
-from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, REQUIRED_COLUMNS, is_plain
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, PENDING, REQUIRED_COLUMNS
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 
@@ -69,7 +69,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
         else:
             tally, counted = transaction.count_pending(row, job_id), counts_as
             is_scheduled = row.scheduled_at > tally.due_mark
-        if is_plain(row):
+        if row[REQUIRED_COLUMNS:] == NOTHING_MORE:
             values = claimed if is_chosen else pending
             values.append((job_id, *row[:REQUIRED_COLUMNS]))
         else:

@@ -20,7 +20,7 @@ _AS_CLAIMED: Final = {
     "owner": "?",  # its owner
 }
 REQUIRED_COLUMNS: Final = len(columns.REQUIRED)
-NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)
+NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)  # what nearly all new jobs bring of them
 NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED_COLUMNS))})"
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
@@ -39,11 +39,6 @@ _FILLED: Final = {
 def load_sql() -> Sql:
     """Every query of the SQLite store, by name, with the columns filled in. Read once: a store is made in no time."""
     return MappingProxyType(named_sql.load(__package__, _FILLED))
-
-
-def is_plain(row: NewJob) -> bool:
-    """Whether a new job brings the required columns only, as nearly all do."""
-    return row[REQUIRED_COLUMNS:] == NOTHING_MORE
 
 
 def chunks(count: int, largest: int) -> Iterable[tuple[int, int]]:

@@ -105,4 +105,6 @@ class Transaction:
 
     def flush(self) -> None:
         """Writes the counts that moved."""
-        self._ledger.flush(lambda values: self.run_all("set_counts", COUNTS_ROW, values))
+        moved = self._ledger.moved()
+        if moved:
+            self.run_all("set_counts", COUNTS_ROW, moved)

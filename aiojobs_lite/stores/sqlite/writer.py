@@ -109,7 +109,7 @@ class Writer:
         ledger = self.ledger
         if not (self.connection.is_free and self._policy.admit(units, ledger.pending)):
             return None
-        if ledger.much_comes_due(now, _MANY_DUE, _LONG_UNSEEN):
+        if ledger.scheduled > _MANY_DUE and ledger.much_comes_due(now, _MANY_DUE, _LONG_UNSEEN):
             return None
         started = time.perf_counter()
         try:
