@@ -1,8 +1,8 @@
 -- The claim. {claimed} is what an owner is given of a job that it claims.
 
 -- name: due_jobs
--- The due jobs of one type and priority behind a job, in the order of the claim.
-SELECT {claimed}
+-- The due jobs of one type and priority behind a job, in the order of the claim. All of it stands in the index.
+SELECT scheduled_at, id
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
@@ -19,6 +19,12 @@ UPDATE aiojobs_jobs
 SET status = 'processing', owner = ?, started_at = ?, attempts = min(attempts + 1, 9223372036854775807)
 WHERE status = 'pending'
     AND id IN ({rows});
+
+-- name: claimed_jobs
+-- What the owner is given of them.
+SELECT {claimed}
+FROM aiojobs_jobs
+WHERE id IN ({rows});
 
 -- name: processing_of_type
 -- How many jobs of a type are processing, over all owners.

@@ -13,21 +13,23 @@ from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()
+_ZEROS: Final = (0,) * 9
 
 
 class Tally:
     """The counts of one type, to be changed by one transaction and never after its commit.
 
     `last_id`: the highest id that one of its jobs was given. `due_mark`: jobs scheduled after it count as scheduled.
-    `stored_due`: the instants of its bounds as they stand in the table.
+    `stored` and `stored_due`: the columns, and the instants of its bounds, as they stand in the table; `stored` is None
+    if it is not there yet.
     """
 
     __slots__ = (
         "_frozen", "cancelled", "completed", "dead", "due_mark", "held", "last_id", "pending", "processing", "retrying",
-        "scheduled", "stored_due",
+        "scheduled", "stored", "stored_due",
     )  # fmt: skip
 
-    def __init__(self, columns: tuple[int, ...] = (0,) * 10, stored_due: Stored = NOTHING) -> None:
+    def __init__(self, stored: tuple[int, ...] | None = None, due_mark: int = 0, stored_due: Stored = NOTHING) -> None:
         (
             self.pending,
             self.scheduled,
@@ -38,13 +40,14 @@ class Tally:
             self.dead,
             self.cancelled,
             self.last_id,
-            self.due_mark,
-        ) = columns
+        ) = stored or _ZEROS
+        self.due_mark = due_mark
+        self.stored = stored
         self.stored_due = stored_due
         self._frozen: TypeCounts | None = None
 
     def columns(self) -> tuple[int, ...]:
-        """All counts, then `last_id` and `due_mark`, in the order of the table."""
+        """All counts and `last_id`, in the order of the table."""
         return (
             self.pending,
             self.scheduled,
@@ -55,7 +58,6 @@ class Tally:
             self.dead,
             self.cancelled,
             self.last_id,
-            self.due_mark,
         )
 
     def move(self, status: Status, by: int, attempts: int = 0, scheduled_at: int = 0) -> None:
@@ -73,7 +75,7 @@ class Tally:
     def frozen(self) -> TypeCounts:
         """The counts as a value; made once, for the tally does not change any more."""
         if self._frozen is None:
-            self._frozen = TypeCounts._make(self.columns()[:-2])
+            self._frozen = TypeCounts._make(self.columns()[:-1])
         return self._frozen
 
 
@@ -116,7 +118,7 @@ class Ledger:
     def reload(self, connection: sqlite3.Connection) -> None:
         """Reads all tallies: another owner has committed."""
         rows = connection.execute(self._sql["counts"]).fetchall()
-        self._committed = {row[0]: Tally(row[1:11], row[11:]) for row in rows}
+        self._committed = {row[0]: Tally(row[1:10], row[10], row[11:]) for row in rows}
         self._total = TypeCounts(*map(sum, zip(*(row[1:9] for row in rows), strict=True))) if rows else _NONE
         self._moved = {}
         self.pending, self.scheduled = self._total.pending, self._total.scheduled
@@ -127,8 +129,8 @@ class Ledger:
 
     def discard(self) -> None:
         """Forgets what a transaction that was not committed had changed."""
-        if self._open:
-            self.due.forget(self._open)
+        if self._open or self.due.looked_at:
+            self.due.forget({*self._open, *self.due.looked_at})
             self._open = {}
         self._open_last_id = self._last_id
 
@@ -137,7 +139,7 @@ class Ledger:
         tally = self._open.get(job_type)
         if tally is None:
             committed = self._committed.get(job_type)
-            tally = Tally(committed.columns(), committed.stored_due) if committed else Tally()
+            tally = Tally(committed.stored, committed.due_mark, committed.stored_due) if committed else Tally()
             self._open[job_type] = tally
             if tally.scheduled:
                 for priority in PRIORITIES.values():
@@ -157,14 +159,11 @@ class Ledger:
         rows = []
         for job_type, tally in self._open.items():
             columns, bounds = tally.columns(), self.due.stored(job_type)
-            committed = self._committed.get(job_type)
-            if (
-                committed is None
-                or committed.columns()[:-1] != columns[:-1]
-                or any(new < stored for new, stored in zip(bounds, tally.stored_due, strict=True))
+            if columns != tally.stored or any(
+                new < stored for new, stored in zip(bounds, tally.stored_due, strict=True)
             ):
-                rows.append((job_type, *columns, *bounds))
-                tally.stored_due = bounds
+                rows.append((job_type, *columns, tally.due_mark, *bounds))
+                tally.stored, tally.stored_due = columns, bounds
         return rows
 
     def commit(self) -> None:
@@ -177,6 +176,7 @@ class Ledger:
                 self.scheduled += tally.scheduled - (before.scheduled if before else 0)
             self._committed.update(self._open)
         self._open = {}
+        self.due.looked_at = set()
         self._last_id = self._open_last_id
 
     def counts(self) -> Counts:
@@ -199,7 +199,7 @@ def _moved_on(total: TypeCounts, before: Mapping[str, Tally | None], after: Mapp
     """The total after some types have moved."""
     sums = list(total)
     for job_type, tally in before.items():
-        now, then = after[job_type].columns(), tally.columns() if tally else (0,) * 10
+        now, then = after[job_type].columns(), tally.columns() if tally else _ZEROS
         for index in range(len(sums)):
             sums[index] += now[index] - then[index]
     return TypeCounts._make(sums)

@@ -30,12 +30,14 @@ class Due:
 
     Attributes:
         made: The earliest instant at which the open transaction made a job claimable; `NEVER` if it made none.
+        looked_at: The types whose bounds the open transaction may have raised.
     """
 
     def __init__(self) -> None:
         self._bounds: dict[str, list[Bound]] = {}
         self._heaps: tuple[list[tuple[Bound, str]], ...] = ([], [], [])
         self.made = NEVER
+        self.looked_at: set[str] = set()
 
     def reload(self, stored: Mapping[str, Stored]) -> None:
         """Takes over the bounds of the database: another owner has committed."""
@@ -104,6 +106,7 @@ class Due:
             bounds = self._bounds[job_type]
             if bounds[priority] == bound:
                 bounds[priority] = NOT_DUE
+                self.looked_at.add(job_type)
                 return bound, job_type
         return None
 

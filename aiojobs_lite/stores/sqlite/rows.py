@@ -14,11 +14,6 @@ from aiojobs_lite.stores import named_sql
 Sql = Mapping[str, str]
 """Every query of the store, by name."""
 
-_AS_CLAIMED: Final = {
-    "attempts": "min(attempts + 1, 9223372036854775807)",
-    "started_at": "?",  # the instant of the claim, then
-    "owner": "?",  # its owner
-}
 REQUIRED_COLUMNS: Final = len(columns.REQUIRED)
 NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)  # what nearly all new jobs bring of them
 NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED_COLUMNS))})"
@@ -27,7 +22,7 @@ PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # statu
 _FILLED: Final = {
     "job": ", ".join(columns.JOB),
     "attempt": ", ".join(columns.ATTEMPT),
-    "claimed": ", ".join(_AS_CLAIMED.get(name, name) for name in columns.CLAIMED),
+    "claimed": ", ".join(columns.CLAIMED),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED_COLUMNS)),
     "new": ", ".join(NewJob._fields),

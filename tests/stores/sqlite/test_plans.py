@@ -26,8 +26,8 @@ SQL = load_sql()
 _WHOLE_TABLE = re.compile(r"\bSCAN aiojobs_jobs\b(?! USING)")
 BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
-    "claim_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW, "delete_jobs": ID_ROW,
-    "set_counts": COUNTS_ROW,
+    "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW,
+    "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW,
 }  # fmt: skip
 
 
@@ -82,6 +82,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
     [
         ("due_jobs", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at"),
         ("claim_jobs", BY_ID),
+        ("claimed_jobs", BY_ID),
         ("complete", BY_ID),
         ("complete_with_results", BY_ID),
         ("held_attempt", BY_ID),

@@ -1,0 +1,104 @@
+"""The due jobs of one priority in their order, over all types, of which a claim looks at no more than it takes from.
+
+Each type has a range of the index of its own, so the order over all types is a merge. A type is looked at when its
+bound says that it may have a job before those that are at hand, and few of its jobs are read at a time: there may be
+two types with a million jobs each, or a thousand types with one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Final
+
+from aiojobs_lite.stores.sqlite.due import Bound
+from aiojobs_lite.stores.sqlite.transaction import Transaction
+
+_LAST_ID: Final = 2**63 - 1
+_MORE: Final = 4  # times as many are read of a type each time
+_Head = tuple[Bound, str, list[Bound]]  # the first job that was read of a type, the type, the others, the last first
+
+
+class DueJobs:
+    """The jobs of the store that are due at the transaction's instant, of one priority. To be `closed`.
+
+    Args:
+        transaction: The open transaction.
+        priority: The priority.
+        wanted: How many jobs are wanted at most.
+        room: How many more jobs of a type may be taken; none of a type without room is given.
+
+    Attributes:
+        emptied: The types of which every due job was taken.
+    """
+
+    def __init__(self, transaction: Transaction, priority: int, wanted: int, room: Callable[[str], int]) -> None:
+        self._transaction = transaction
+        self._due = transaction.due
+        self._priority = priority
+        # By one more than its share of what is wanted it is known when a type is next.
+        self._share = wanted // transaction.due.size(priority) + 2
+        self._room = room
+        self._heads: list[_Head] = []  # a heap
+        self._next_read: dict[str, int] = {}  # how many are read of a type that is looked at again
+        self._aside: list[tuple[Bound, str]] = []
+        self._is_all: dict[str, bool] = {}  # whether no more of a type are due than were read
+        self.emptied: list[str] = []
+
+    def first(self) -> tuple[Bound, str] | None:
+        """When the next job is due, its id and its type; None if there is none."""
+        while True:
+            self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, _LAST_ID))
+            if not self._heads:
+                return None
+            bound, job_type, _ = self._heads[0]
+            if self._room(job_type) > 0:
+                return bound, job_type
+            heapq.heappop(self._heads)
+            self._aside.append((bound, job_type))
+
+    def take(self) -> None:
+        """Takes the first."""
+        (scheduled_at, job_id), job_type, behind = self._heads[0]
+        if behind:
+            heapq.heapreplace(self._heads, (behind.pop(), job_type, behind))
+            return
+        heapq.heappop(self._heads)
+        if self._is_all[job_type]:
+            self.emptied.append(job_type)
+        else:
+            self._due.set(job_type, self._priority, (scheduled_at, job_id + 1))
+
+    def close(self) -> None:
+        """Gives the bounds of what was looked at, and not taken, back."""
+        for bound, job_type in (*self._aside, *[head[:2] for head in self._heads]):
+            self._due.set(job_type, self._priority, bound)
+
+    def _read_before(self, until: Bound) -> None:
+        """Reads the first jobs of each type that may have one up to a bound."""
+        while found := self._due.take(self._priority, until):
+            bound, job_type = found
+            room = self._room(job_type)
+            if room > 0:
+                self._read(job_type, bound, room)
+                if self._heads:
+                    until = self._heads[0][0]
+            else:
+                self._aside.append(found)
+
+    def _read(self, job_type: str, bound: Bound, room: int) -> None:
+        """Reads due jobs of a type from a bound on. No cursor stays open: it would pin the write-ahead log, and a
+        second one of the same query is prepared anew.
+        """
+        scheduled_at, job_id = bound
+        most = self._next_read.get(job_type, self._share)
+        self._next_read[job_type] = most * _MORE
+        most = min(most, room + 1)
+        wanted = (job_type, self._priority, scheduled_at, job_id - 1, self._transaction.now, most)
+        found = self._transaction.run("due_jobs", wanted).fetchall()
+        self._is_all[job_type] = len(found) < most
+        if found:
+            found.reverse()
+            heapq.heappush(self._heads, (found.pop(), job_type, found))
+        else:
+            self.emptied.append(job_type)
