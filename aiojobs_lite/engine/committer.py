@@ -117,7 +117,7 @@ class Committer:
         if answers is None:
             answers = await self._queue(writes)
         for write, answer in zip(writes, answers, strict=False):  # a claim's answer may be one more
-            if answer is False and isinstance(write, ENDS):
+            if answer is None and isinstance(write, ENDS):
                 raise AttemptNotHeld(write.id, write.attempt)
         return tuple(answers[: len(writes)])
 
@@ -296,7 +296,7 @@ class Committer:
         first = 0
         for unit, _, done in entries:
             if done is not None:
-                _notify(done, unit, answers[first] is not False, None)
+                _notify(done, unit, answers[first], None)
             first += len(unit)
 
     async def _pause(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
@@ -329,7 +329,7 @@ def _rejected(error: Exception) -> StoreError:
 def _fail(entry: _Entry, error: StoreError | RunnerClosed) -> None:
     unit, future, done = entry
     if done is not None and isinstance(error, StoreError):
-        _notify(done, unit, False, error)  # noqa: FBT003  # it was not applied
+        _notify(done, unit, None, error)
     elif future is not None and not future.done():
         future.set_exception(_own(error))
 

@@ -391,5 +391,5 @@ def _retrieve_error(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-def _ignore(_unit: Unit, _is_held: bool, _error: StoreError | None) -> None:  # noqa: FBT001  # a callback
+def _ignore(_unit: Unit, _answer: object, _error: StoreError | None) -> None:
     """A note that could not be saved changes nothing: its job is rescued all the same."""

@@ -16,9 +16,9 @@ from aiojobs_lite.stores.base import Applied
 
 A = TypeVar("A")
 
-Done = Callable[[Unit, bool, StoreError | None], None]
-"""Called once for a unit of the engine's own that was kept: the unit; whether it was applied, that is whether the
-attempt that its first write is about was still held; why it cannot be saved at all, else None."""
+Done = Callable[[Unit, Any, StoreError | None], None]
+"""Called once for a unit of the engine's own that was kept: the unit; the answer to its first write, None if it cannot
+be saved at all; why not, else None."""
 
 
 class Part(Protocol):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
-from aiojobs_lite.model.ends import Complete, End
+from aiojobs_lite.model.ends import Again, Complete, End
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
@@ -64,14 +65,17 @@ class Recorder:
         self._commits.keep((end,), self._when_saved)
         return await answer
 
-    def _saved(self, unit: Unit, is_held: bool, error: StoreError | None) -> None:  # noqa: FBT001  # a callback
+    def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept
+        if status is Status.CANCELLED and isinstance(end, Again):  # a cancel was committed before it
+            end = end.cancelled()
         if error is not None:
             bare = _without_details(end, error)
             if bare != end:
                 self._commits.keep((bare,), self._when_saved)
                 return
             _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
+        is_held = status is not None
         lost = self._lost.pop((end.id, end.attempt, end.owner), None) if self._lost else None
         if lost is None:
             self._saved_own(end, is_held=is_held, is_refused=not is_held and error is None)

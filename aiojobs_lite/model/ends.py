@@ -1,7 +1,8 @@
 """The ends of attempts: how one leaves `processing`. Each is fenced by `(id, attempt, owner)`.
 
-The answer to each is whether the attempt was still held. If it was not, nothing changed, in its whole unit. A store
-whose owners may come back after they were lost also answers False if the attempt is another owner's that lives.
+The answer to each is the status that the job has after it; None if the attempt was not held any more. Then nothing
+changed, in its whole unit. A store whose owners may come back after they were lost also answers None if the attempt is
+another owner's that lives.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Complete(NamedTuple):
     result: str | None = None
     note: str | None = None
 
-    def answer(self) -> bool:
+    def answer(self) -> Status | None:
         """See `Write`."""
         unanswered()
 
@@ -63,7 +64,7 @@ class Close(NamedTuple):
     failure: Failure | None = None
     refund: bool = False
 
-    def answer(self) -> bool:
+    def answer(self) -> Status | None:
         """See `Write`."""
         unanswered()
 
@@ -71,7 +72,7 @@ class Close(NamedTuple):
 class Again(NamedTuple):
     """The job is pending again. The attempt is recorded, unless the job is held.
 
-    - If a cancel was asked for meanwhile, it is `cancelled()` instead.
+    - If a cancel was asked for meanwhile, it is `cancelled()` instead, and the answer says so.
     - The outcome says which counter of the job moves: `snoozed` snoozes, `interrupted` interruptions, `lost` crashes.
       Of a job that is held none moves.
 
@@ -99,7 +100,7 @@ class Again(NamedTuple):
     failure: Failure | None = None
     reason: str | None = None
 
-    def answer(self) -> bool:
+    def answer(self) -> Status | None:
         """See `Write`."""
         unanswered()
 

@@ -96,16 +96,14 @@ class EngineAccess:
         except RuntimeError:  # it is closed
             work.close()
             raise RunnerClosed from None
-        while True:
-            try:
-                return future.result(_LOOP_CHECK_S)
-            except concurrent.futures.CancelledError:
-                raise StoreUnavailable("CLOSED", "its event loop ended meanwhile: it may be there or not") from None
-            except concurrent.futures.TimeoutError:
-                if future.done():
-                    raise
-                if loop.is_closed():
-                    raise RunnerClosed from None
+        while not future.done() and not loop.is_closed():
+            concurrent.futures.wait([future], _LOOP_CHECK_S)
+        if not future.done():
+            future.cancel()
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise StoreUnavailable("CLOSED", "its event loop ended meanwhile: it may be there or not") from None
 
     def _check_usable(self) -> asyncio.AbstractEventLoop:
         if not self._is_started or self._loop is None:

@@ -8,7 +8,7 @@ from typing import Final
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, RunnerClosed, StoreUnavailable
-from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.handlers.checks import check_choice, check_whole
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
@@ -64,10 +64,9 @@ class StoredJobs:
         Raises:
             InvalidOption: If one of them cannot work.
         """
-        if not isinstance(limit, int) or not 1 <= limit <= _LARGEST_PAGE:
-            raise InvalidOption("limit", limit, f"1 to {_LARGEST_PAGE:,}")
+        check_whole("limit", limit, _LARGEST_PAGE)
         wanted = None if status is None else Status(check_choice("status", status, [str(known) for known in Status]))
-        if after is not None and (not isinstance(after, int) or abs(after) > _LARGEST_ID):
+        if after is not None and (isinstance(after, bool) or not isinstance(after, int) or abs(after) > _LARGEST_ID):
             raise InvalidOption("after", after, "the id of a job")
         engine = self._access.engine
         wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)

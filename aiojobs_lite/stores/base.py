@@ -150,7 +150,7 @@ class Store(Protocol):
           `Insert`; last `Claim`, of which there is at most one. So the last may take what the first set free. Within
           a phase the order given holds; only attempts that succeeded may end in any order among themselves.
         - A unit has at most one end. If its attempt is not held any more (by id, number and owner), nothing of the unit
-          is applied: the answer to the end is False, to its other writes None.
+          is applied: the answer to each of its writes is None.
         - A write that finds its job moved on changes nothing, and says so in its answer.
 
         Args:

@@ -7,15 +7,15 @@ from itertools import chain, islice
 from typing import Any, Protocol
 
 from aiojobs_lite.model.ends import ENDS, End
-from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Inserted, Unit, Write
 
 
 class Phases(Protocol):
     """What a store does within one open transaction."""
 
-    def end(self, ends: Sequence[End]) -> list[bool]:
-        """Ends attempts, those that succeeded first; whether each was held."""
+    def end(self, ends: Sequence[End]) -> list[Status | None]:
+        """Ends attempts, those that succeeded first; the status of each job after it, None if it was not held."""
 
     def write(self, write: Write[Any]) -> Any:
         """Carries out one write that is neither an end, an insert nor a claim; returns its answer."""
@@ -47,10 +47,10 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
         else:
             others.append(index)
     if ends:
-        for index, is_held in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
-            answers[index] = is_held
+        for index, status in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
+            answers[index] = status
         if len(writes) > len(units):
-            skipped = _not_held(units, answers)
+            skipped = _of_refused_units(units, {index for index in ends if answers[index] is None})
             others = [index for index in others if index not in skipped]
             inserts = [index for index in inserts if index not in skipped]
             claim = None if claim in skipped else claim
@@ -61,13 +61,13 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     return answers
 
 
-def _not_held(units: Sequence[Unit], answers: Sequence[Any]) -> set[int]:
-    """The writes of each unit whose end was refused. So far nothing but ends has an answer."""
+def _of_refused_units(units: Sequence[Unit], refused: set[int]) -> set[int]:
+    """All writes of each unit that has one of these."""
     found: set[int] = set()
     start = 0
     for unit in units:
         own = range(start, start + len(unit))
-        if any(answers[index] is False for index in own):
+        if not refused.isdisjoint(own):
             found.update(own)
         start += len(unit)
     return found

@@ -124,7 +124,7 @@ async def test_a_caller_is_told_and_the_writes_of_the_engine_are_repeated_until_
         await until(lambda: desk.health.fault == "SQLITE_IOERR_WRITE")
         desk.keep(DeleteJob(4))  # those that come meanwhile wait behind the others
         await recovered(desk, clock)
-        assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (2, 3, 4)}
+        assert desk.kept.answers == {DeleteJob(number): (f"saved {DeleteJob(number)}", None) for number in (2, 3, 4)}
         assert store.saved == [[DeleteJob(2), DeleteJob(3), DeleteJob(4)]]
         assert await desk.call(DeleteJob(5)) == f"saved {DeleteJob(5)}"
 
@@ -292,7 +292,7 @@ async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> N
             str(REJECTED) if number == 3 else f"saved {DeleteJob(number)}" for number in range(1, 6)
         ]
         await until(lambda: DeleteJob(6) in desk.kept.answers)
-        assert desk.kept.answers[DeleteJob(6)] == (True, None)
+        assert desk.kept.answers[DeleteJob(6)] == (f"saved {DeleteJob(6)}", None)
         assert not desk.health.is_degraded
         assert [len(group) for group in store.tried] == [1, 6, *[1] * 6]  # together once, then one by one
         assert len(desk.taken) == 6
@@ -330,8 +330,8 @@ async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clo
     async with committing(store, clock) as desk:
         desk.keep(DeleteJob(1))
         await until(lambda: bool(desk.kept.answers))
-        is_held, error = desk.kept.answers[DeleteJob(1)]
-        assert (is_held, str(error)) == (False, str(REJECTED))
+        answer, error = desk.kept.answers[DeleteJob(1)]
+        assert (answer, str(error)) == (None, str(REJECTED))
         await turns()
         assert store.tried == [[DeleteJob(1)]]
         store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
@@ -351,7 +351,7 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
         assert answers[1] is not answers[2]  # the first was tried when it failed, and both have an error of their own
         assert desk.health.fault == "SQLITE_FULL"
         await recovered(desk, clock)
-        assert desk.kept.answers == {DeleteJob(number): (True, None) for number in (4, 5)}
+        assert desk.kept.answers == {DeleteJob(number): (f"saved {DeleteJob(number)}", None) for number in (4, 5)}
 
 
 # Units.
@@ -397,10 +397,10 @@ async def test_a_unit_whose_attempt_is_not_held_any_more_says_so(clock: FakeCloc
         with pytest.raises(AttemptNotHeld, match="attempt 2 of job 7") as caught:
             await desk.committer.write_all(DeleteJob(1), Complete(7, 2, "me", "a"))
         assert (caught.value.job_id, caught.value.attempt) == (7, 2)
-        assert await desk.committer.write(Complete(7, 2, "me", "a")) is False
+        assert await desk.committer.write(Complete(7, 2, "me", "a")) is None
         desk.keep(Complete(8, 1, "me", "a"))
         await until(lambda: bool(desk.kept.answers))
-        assert [*desk.kept.answers.values()] == [(False, None)]
+        assert [*desk.kept.answers.values()] == [(None, None)]
 
 
 class NotHeld(EchoStore):
@@ -416,7 +416,7 @@ class NotHeld(EchoStore):
 
 class NotHeldInline:
     def apply(self, units: Sequence[Unit], now: int) -> Applied:
-        return Applied([False if isinstance(write, Complete) else None for unit in units for write in unit], None)
+        return Applied([None for unit in units for _ in unit], None)
 
 
 async def test_callers_of_one_failed_transaction_get_an_error_each_with_its_cause(clock: FakeClock) -> None:

@@ -92,8 +92,7 @@ class World:
     async def record_lost(self, end: End) -> bool:
         self.ends.append(end)
         applied = await self.memory.apply([(end,)], self.clock.now())
-        held: bool = applied.answers[0]
-        return held if self.answer is None else self.answer
+        return applied.answers[0] is not None if self.answer is None else self.answer
 
     async def write(self, write: Any) -> Any:
         await asyncio.sleep(0)

@@ -59,10 +59,17 @@ class Desk:
     def answer(self, *, is_held: bool = True, error: StoreRejected | None = None) -> End:
         """The store's answer to the end that was kept last."""
         unit, done = self.kept.pop()
-        done(unit, is_held and error is None, error)
         (end,) = unit
         assert isinstance(end, Complete | Again | Close)
+        done(unit, status_after(end) if is_held and error is None else None, error)
         return end
+
+
+def status_after(end: End) -> Status:
+    """The status of a job after this end."""
+    if isinstance(end, Close):
+        return end.status
+    return Status.COMPLETED if isinstance(end, Complete) else Status.PENDING
 
 
 @pytest.fixture
@@ -94,6 +101,14 @@ def test_an_attempt_that_did_not_succeed_is_measured_as_such(desk: Desk) -> None
     desk.answer()
     assert desk.metrics.meters["a"].success_rate() == 0.0
     assert names(desk.told()) == ["AttemptFailed"]
+
+
+def test_an_end_whose_job_was_asked_to_cancel_before_it_is_told_as_the_store_has_it(desk: Desk) -> None:
+    desk.record(again())
+    unit, done = desk.kept.pop()
+    done(unit, Status.CANCELLED, None)
+    assert desk.ended == [again().cancelled()] * 2
+    assert names(desk.told()) == ["JobBecameCancelled"]
 
 
 def test_an_end_that_another_owner_has_written_is_counted_and_published(desk: Desk) -> None:

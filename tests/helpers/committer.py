@@ -32,12 +32,12 @@ class Kept:
     """What the engine learned of the writes it wants saved."""
 
     def __init__(self) -> None:
-        self.answers: dict[Write[Any], tuple[bool, StoreError | None]] = {}
+        self.answers: dict[Write[Any], tuple[object, StoreError | None]] = {}
 
-    def done(self, unit: Unit, is_held: bool, error: StoreError | None) -> None:
+    def done(self, unit: Unit, answer: object, error: StoreError | None) -> None:
         (write,) = unit
         assert write not in self.answers  # once
-        self.answers[write] = is_held, error
+        self.answers[write] = answer, error
 
 
 class Desk:

@@ -152,7 +152,7 @@ class MemoryPhases:
 
     # See `Phases`.
 
-    def end(self, ends: Sequence[End]) -> list[bool]:
+    def end(self, ends: Sequence[End]) -> list[Status | None]:
         """See `Phases`."""
         in_turn = sorted(range(len(ends)), key=lambda index: not isinstance(ends[index], Complete))
         answers = {index: self._end(ends[index]) for index in in_turn}
@@ -168,13 +168,13 @@ class MemoryPhases:
 
     # Ends.
 
-    def _end(self, end: End) -> bool:
+    def _end(self, end: End) -> Status | None:
         job = self._held(end)
         if job is None or end.owner in self._living:
-            return False
+            return None
         if isinstance(end, Complete):
             self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
-            return True
+            return Status.COMPLETED
         if isinstance(end, Again) and job.cancel_requested:
             end = end.cancelled()
         changes: dict[str, Any] = {
@@ -193,7 +193,8 @@ class MemoryPhases:
             if (counter := _COUNTER_OF.get(end.outcome)) is not None:
                 changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
         self._put(job, **changes)
-        return True
+        status: Status = changes["status"]
+        return status
 
     def _attempt(self, job: Job, end: Again | Close) -> Attempt:
         failure = end.failure or (None, end.reason, None)

@@ -32,7 +32,15 @@ async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
         assert [job_id for page in pages for job_id in page] == list(range(25, 0, -1))
         assert [found.id for found in await working.jobs.list(status="dead")] == [dead.id]
         assert await working.jobs.list(status=Status.PROCESSING) == []
-        for wrong in ({"limit": 0}, {"status": "queued"}, {"after": "x"}, {"after": 2**70}, {"type": "\ud800"}):
+        for wrong in (
+            {"limit": 0},
+            {"limit": True},
+            {"after": True},
+            {"status": "queued"},
+            {"after": "x"},
+            {"after": 2**70},
+            {"type": "\ud800"},
+        ):
             with pytest.raises(InvalidOption):
                 await working.jobs.list(**wrong)  # what is refused
         for wrong_id in ("1", True, 1.5):

@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.model.job import Outcome, Status
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
 from tests.helpers.stores import GUARD, again, answers, claim, claimed, complete, inserted, new, one, running
 
@@ -49,7 +49,7 @@ async def test_an_owner_that_was_killed_is_dead_and_its_attempts_may_be_ended() 
     for store, owner in ((mine, "me"), (other, "other")):
         await store.owners.acquire(owner, lost=lambda: told.append("lost"), regained=lambda: told.append("regained"))
     (held,) = await running(other, new(), owner="other")
-    assert await one(mine, again(held, Outcome.LOST)) is False  # it lives
+    assert await one(mine, again(held, Outcome.LOST)) is None  # it lives
     database.lose("other")
     await inserted(mine, new())
     with pytest.raises(StoreUnavailable):
@@ -60,5 +60,5 @@ async def test_an_owner_that_was_killed_is_dead_and_its_attempts_may_be_ended() 
     assert told == ["lost", "regained"]
     database.kill("other")
     assert await mine.owners.dead(["me", "other"]) == {"other"}
-    assert await answers(mine, again(held, Outcome.LOST)) == [True]
-    assert await one(other, complete(held)) is False
+    assert await answers(mine, again(held, Outcome.LOST)) == [Status.PENDING]
+    assert await one(other, complete(held)) is None

@@ -94,7 +94,7 @@ class Claiming:
 
     def _claim_priority(self, priority: int, new: Iterable[_New], chosen: set[int]) -> None:
         """Claims jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
-        stored = DueJobs(self._transaction, priority, self._left, self._room)
+        stored = DueJobs(self._transaction, priority, self._left, self._slots_left)
         for candidate in (*new, _BEHIND_ALL):
             while self._left > 0:
                 first = stored.first()
@@ -113,7 +113,7 @@ class Claiming:
 
     def _choose_new(self, new: Iterable[_New], chosen: set[int]) -> None:
         for _, index, job_type in new:
-            if self._left > 0 and self._room(job_type) > 0:
+            if self._left > 0 and self._slots_left(job_type) > 0:
                 chosen.add(index)
                 self._take(job_type)
 
@@ -144,16 +144,16 @@ class Claiming:
             found = transaction.one("next_due", (job_type, priority)) if has_more else None
             transaction.due.set(job_type, priority, found or NOT_DUE)
 
-    def _room(self, job_type: str) -> int:
+    def _slots_left(self, job_type: str) -> int:
         """How many more jobs of a type the claim may take."""
-        room = self._left_of.get(job_type)
-        if room is None:
+        left = self._left_of.get(job_type)
+        if left is None:
             claim = self._claim
-            room = claim.slots.get(job_type, claim.limit) if job_type in claim.types else 0
-            if room > 0:
-                room = min(room, self._allowed(job_type, room))
-            self._left_of[job_type] = room
-        return room
+            left = claim.slots.get(job_type, claim.limit) if job_type in claim.types else 0
+            if left > 0:
+                left = min(left, self._allowed(job_type, left))
+            self._left_of[job_type] = left
+        return left
 
     def _allowed(self, job_type: str, offered: int) -> int:
         """How many a pause and the limit over all owners allow."""

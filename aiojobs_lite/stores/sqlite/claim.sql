@@ -1,18 +1,5 @@
 -- The claim. {claimed} is what an owner is given of a job that it claims.
 
--- name: due_jobs
--- The due jobs of one type and priority behind a job, in the order of the claim. All of it stands in the index.
-SELECT scheduled_at, id
-FROM aiojobs_jobs
-WHERE status = 'pending'
-    AND held IS NULL
-    AND type = ?
-    AND priority = ?
-    AND (scheduled_at, id) > (?, ?)
-    AND scheduled_at <= ?
-ORDER BY scheduled_at, id
-LIMIT ?;
-
 -- name: claim_jobs
 -- Gives jobs to an owner, one attempt each.
 UPDATE aiojobs_jobs

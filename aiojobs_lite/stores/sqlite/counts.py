@@ -118,10 +118,11 @@ class Ledger:
     def reload(self, connection: sqlite3.Connection) -> None:
         """Reads all tallies: another owner has committed."""
         rows = connection.execute(self._sql["counts"]).fetchall()
-        self._committed = {row[0]: Tally(row[1:10], row[10], row[11:]) for row in rows}
-        self._total = TypeCounts(*map(sum, zip(*(row[1:9] for row in rows), strict=True))) if rows else _NONE
-        self._moved = {}
-        self.pending, self.scheduled = self._total.pending, self._total.scheduled
+        committed = {row[0]: Tally(row[1:10], row[10], row[11:]) for row in rows}
+        total = TypeCounts(*map(sum, zip(*(row[1:9] for row in rows), strict=True))) if rows else _NONE
+        with self._lock:
+            self._committed, self._total, self._moved = committed, total, {}
+        self.pending, self.scheduled = total.pending, total.scheduled
         self.due.reload({row[0]: row[11:] for row in rows})
         ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
         self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])

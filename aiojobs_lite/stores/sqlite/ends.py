@@ -14,13 +14,16 @@ from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transacti
 _RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
 
 
-def end(transaction: Transaction, ends: Sequence[End]) -> list[bool]:
-    """Ends attempts, those that succeeded first; whether each was held.
+_Answers = list[Status | None]  # the status that each job has after its end; None: the attempt was not held
+
+
+def end(transaction: Transaction, ends: Sequence[End]) -> _Answers:
+    """Ends attempts, those that succeeded first.
 
     Raises:
         Fenced: If an attempt among several in one statement was no longer held.
     """
-    answers = [False] * len(ends)
+    answers: _Answers = [None] * len(ends)
     plain: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     with_results, others = [], []
     for index, ended in enumerate(ends):
@@ -52,7 +55,7 @@ def _result_row(ended: Any) -> tuple[Any, ...]:
 
 
 def _complete(
-    ends: Sequence[End], indexes: Sequence[int], answers: list[bool], transaction: Transaction, statements: Statements
+    ends: Sequence[End], indexes: Sequence[int], answers: _Answers, transaction: Transaction, statements: Statements
 ) -> None:
     for start, size, cursor in statements:
         is_held = cursor.rowcount == size
@@ -61,26 +64,27 @@ def _complete(
         if is_held:
             completed = indexes[start : start + size]
             for index in completed:
-                answers[index] = True
+                answers[index] = Status.COMPLETED
             for job_type, count in Counter([ends[index].type for index in completed]).items():
                 tally = transaction.tally(job_type)
                 tally.processing -= count
                 tally.completed += count
 
 
-def _end(transaction: Transaction, ended: Any) -> bool:
+def _end(transaction: Transaction, ended: Any) -> Status | None:
     held_attempt = transaction.one("held_attempt", (ended.id, ended.attempt, ended.owner))
     if held_attempt is None:
-        return False
+        return None
     is_cancel_requested, priority = held_attempt
     if is_cancel_requested and type(ended) is Again:
         ended = ended.cancelled()
     transaction.tally(ended.type).processing -= 1
     if type(ended) is Again:
         _end_again(transaction, ended, priority)
-    else:
-        _end_for_good(transaction, ended)
-    return True
+        return Status.PENDING
+    _end_for_good(transaction, ended)
+    status: Status = ended.status
+    return status
 
 
 def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:

@@ -26,19 +26,19 @@ class DueJobs:
         transaction: The open transaction.
         priority: The priority.
         wanted: How many jobs are wanted at most.
-        room: How many more jobs of a type may be taken; none of a type without room is given.
+        slots_left: How many more jobs of a type may be taken.
 
     Attributes:
         emptied: The types of which every due job was taken.
     """
 
-    def __init__(self, transaction: Transaction, priority: int, wanted: int, room: Callable[[str], int]) -> None:
+    def __init__(self, transaction: Transaction, priority: int, wanted: int, slots_left: Callable[[str], int]) -> None:
         self._transaction = transaction
         self._due = transaction.due
         self._priority = priority
         # By one more than its share of what is wanted it is known when a type is next.
         self._share = wanted // transaction.due.size(priority) + 2
-        self._room = room
+        self._slots_left = slots_left
         self._heads: list[_Head] = []  # a heap
         self._next_read: dict[str, int] = {}  # how many are read of a type that is looked at again
         self._aside: list[tuple[Bound, str]] = []
@@ -52,7 +52,7 @@ class DueJobs:
             if not self._heads:
                 return None
             bound, job_type, _ = self._heads[0]
-            if self._room(job_type) > 0:
+            if self._slots_left(job_type) > 0:
                 return bound, job_type
             heapq.heappop(self._heads)
             self._aside.append((bound, job_type))
@@ -78,22 +78,22 @@ class DueJobs:
         """Reads the first jobs of each type that may have one up to a bound."""
         while found := self._due.take(self._priority, until):
             bound, job_type = found
-            room = self._room(job_type)
-            if room > 0:
-                self._read(job_type, bound, room)
+            left = self._slots_left(job_type)
+            if left > 0:
+                self._read(job_type, bound, left)
                 if self._heads:
                     until = self._heads[0][0]
             else:
                 self._aside.append(found)
 
-    def _read(self, job_type: str, bound: Bound, room: int) -> None:
+    def _read(self, job_type: str, bound: Bound, slots_left: int) -> None:
         """Reads due jobs of a type from a bound on. No cursor stays open: it would pin the write-ahead log, and a
         second one of the same query is prepared anew.
         """
         scheduled_at, job_id = bound
         most = self._next_read.get(job_type, self._share)
         self._next_read[job_type] = most * _MORE
-        most = min(most, room + 1)
+        most = min(most, slots_left + 1)
         wanted = (job_type, self._priority, scheduled_at, job_id - 1, self._transaction.now, most)
         found = self._transaction.run("due_jobs", wanted).fetchall()
         self._is_all[job_type] = len(found) < most

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiojobs_lite.model.ends import End
-from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -55,7 +55,7 @@ class SqlitePhases:
         self._transaction = transaction
         self.claiming: Claiming | None = None
 
-    def end(self, given: Sequence[End]) -> list[bool]:
+    def end(self, given: Sequence[End]) -> list[Status | None]:
         """See `Phases`."""
         return ends.end(self._transaction, given)
 

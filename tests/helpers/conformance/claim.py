@@ -84,7 +84,7 @@ class ClaimOrder:
             Insert((new(due=-3), new(due=-0.5))),
             claim(),
         )
-        assert (ended, redriven, tick.what) == (True, True, "fired")
+        assert (ended, redriven, tick.what) == (Status.PENDING, True, "fired")
         in_order = [tick.job_id, made[0].id, failed.id, old, made[1].id, dead]
         assert [job.id for job in answer.jobs] == in_order
 
@@ -144,7 +144,7 @@ class Claiming:
     async def test_what_ends_due_is_claimed_by_the_same_transaction_again(self, store: Store) -> None:
         (job,) = await running(store, new())
         answer, ended = await answers(store, claim("two"), again(job), now=1)
-        assert ended is True
+        assert ended is Status.PENDING
         assert [(one.id, one.attempt, one.owner) for one in answer.jobs] == [(job.id, 2, "two")]
 
 
@@ -197,7 +197,7 @@ class ClaimLimits:
         (job,) = await running(store, new())
         (waiting,) = await inserted(store, new())
         answer, ended = await answers(store, claim(concurrency={"a": 1}), complete(job))
-        assert ended is True
+        assert ended is Status.COMPLETED
         assert [one.id for one in answer.jobs] == [waiting]
 
     async def test_a_paused_type_is_held_back_for_every_owner_until_it_is_resumed(self, store: Store) -> None:

@@ -30,13 +30,14 @@ from tests.helpers.stores import (
 )
 
 NOT_SUCCEEDED = [outcome for outcome in Outcome if outcome is not Outcome.SUCCEEDED]
+AFTER = {Outcome.SUCCEEDED: Status.COMPLETED, Outcome.FAILED: Status.PENDING}  # of `end`
 COUNTERS = {Outcome.SNOOZED: (1, 0, 0), Outcome.INTERRUPTED: (0, 1, 0), Outcome.LOST: (0, 0, 1)}
 
 
 class Ending:
     async def test_a_success_is_stored(self, store: Store) -> None:
         (job,) = await running(store, new())
-        assert await one(store, complete(job, '"ok"', "a note"), 2) is True
+        assert await one(store, complete(job, '"ok"', "a note"), 2) is Status.COMPLETED
         ended = await stored(store, job.id)
         assert (ended.status, ended.result_json, ended.reason) == (Status.COMPLETED, '"ok"', "a note")
         assert (micros(ended.completed_at), ended.attempts, ended.history) == (at(2), 1, ())
@@ -45,14 +46,14 @@ class Ending:
     async def test_successes_with_and_without_a_result_end_together(self, store: Store) -> None:
         jobs = await running(store, *(new("ab"[n % 2]) for n in range(50)))
         ends = [complete(job, str(job.id) if n % 3 else None) for n, job in enumerate(jobs)]
-        assert await answers(store, *ends) == [True] * 50
+        assert await answers(store, *ends) == [Status.COMPLETED] * 50
         results = {job.id: job.result_json for job in await store.ask(FindJobs(status=Status.COMPLETED))}
         assert results == {ended.id: ended.result for ended in ends}
         assert shown(store) == await counted(store)
 
     async def test_a_failure_is_stored_with_its_attempt(self, store: Store) -> None:
         (job,) = await running(store, new())
-        assert await one(store, again(job, scheduled_at=at(9), reason="why"), 2) is True
+        assert await one(store, again(job, scheduled_at=at(9), reason="why"), 2) is Status.PENDING
         ended = await stored(store, job.id)
         assert (ended.status, ended.owner, ended.completed_at) == (Status.PENDING, None, None)
         assert (ended.error, ended.reason, ended.attempts) == ("ValueError: no", "why", 1)
@@ -108,7 +109,7 @@ class Ending:
     async def test_nor_does_it_when_a_cancel_was_requested_meanwhile(self, store: Store) -> None:
         (job,) = await running(store, new())
         await one(store, CancelJob(job.id, None))
-        assert await one(store, again(job, Outcome.SNOOZED, refund=True))
+        assert await one(store, again(job, Outcome.SNOOZED, refund=True)) is Status.CANCELLED
         ended = await stored(store, job.id)
         assert (ended.status, ended.attempts, ended.snoozes, len(ended.history)) == (Status.CANCELLED, 0, 1, 1)
         assert shown(store) == await counted(store)
@@ -140,7 +141,7 @@ class Fencing:
         self, store: Store, outcome: Outcome, stale: dict[str, object]
     ) -> None:
         (job,) = await running(store, new())
-        assert await one(store, end(job, outcome)._replace(**stale)) is False  # type: ignore[arg-type]
+        assert await one(store, end(job, outcome)._replace(**stale)) is None  # type: ignore[arg-type]
         now = await stored(store, job.id)
         assert (now.status, now.owner, now.history) == (Status.PROCESSING, "one", ())
         assert shown(store) == await counted(store)
@@ -148,14 +149,14 @@ class Fencing:
     @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.FAILED])
     async def test_an_attempt_ends_once(self, store: Store, outcome: Outcome) -> None:
         (job,) = await running(store, new())
-        assert await one(store, end(job, outcome)) is True
-        assert await one(store, end(job, outcome)) is False
+        assert await one(store, end(job, outcome)) is AFTER[outcome]
+        assert await one(store, end(job, outcome)) is None
         assert len((await stored(store, job.id)).history) == (outcome is Outcome.FAILED)
 
     @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.FAILED])
     async def test_an_attempt_ends_once_in_one_transaction(self, store: Store, outcome: Outcome) -> None:
         (job,) = await running(store, new())
-        assert await answers(store, end(job, outcome), end(job, outcome)) == [True, False]
+        assert await answers(store, end(job, outcome), end(job, outcome)) == [AFTER[outcome], None]
         assert len((await stored(store, job.id)).history) == (outcome is Outcome.FAILED)
         assert shown(store) == await counted(store)
 
@@ -163,16 +164,16 @@ class Fencing:
         (job,) = await running(store, new(), owner="one")
         assert await one(store, again(job, Outcome.LOST))
         (later,) = await claimed(store, claim("two"))
-        assert await one(store, complete(job)) is False
-        assert await one(store, complete(later)) is True
+        assert await one(store, complete(job)) is None
+        assert await one(store, complete(later)) is Status.COMPLETED
 
     async def test_a_refunded_attempt_of_the_same_number_is_fenced_by_its_owner(self, store: Store) -> None:
         (job,) = await running(store, new(), owner="one")
         assert await one(store, again(job, Outcome.INTERRUPTED, refund=True))
         (later,) = await claimed(store, claim("two"))
         assert later.attempt == job.attempt
-        assert await answers(store, again(job), complete(job)) == [False, False]
-        assert await one(store, complete(later)) is True
+        assert await answers(store, again(job), complete(job)) == [None, None]
+        assert await one(store, complete(later)) is Status.COMPLETED
 
     @pytest.mark.parametrize("position", [0, 150, 299])
     @pytest.mark.parametrize("change", [{"owner": "two"}, {"attempt": 3}])
@@ -184,8 +185,8 @@ class Fencing:
         ends = [complete(job, str(job.id) if has_result else None) for job in jobs]
         ends[position] = ends[position]._replace(**change)  # type: ignore[arg-type]
         *ended, _ = await answers(store, *ends, Insert((new("b"),)))
-        assert [n for n, answer in enumerate(ended) if answer is not True] == [position]
-        assert ended[position] is False
+        assert [n for n, answer in enumerate(ended) if answer is not Status.COMPLETED] == [position]
+        assert ended[position] is None
         assert await found(store, FindJobs(status=Status.PROCESSING)) == [jobs[position].id]
         completed = await store.ask(FindJobs(status=Status.COMPLETED, limit=300))
         assert all(job.result_json == (str(job.id) if has_result else None) for job in completed)
@@ -204,5 +205,5 @@ class Fencing:
 
     async def test_a_finished_job_is_marked_no_more(self, store: Store) -> None:
         (job,) = await running(store, new())
-        assert await answers(store, MarkInterrupted(job.id, 1, "one"), close(job)) == [False, True]
+        assert await answers(store, MarkInterrupted(job.id, 1, "one"), close(job)) == [False, Status.DEAD]
         assert not (await stored(store, job.id)).interrupted

@@ -229,7 +229,7 @@ class Deleting:
     async def test_a_processing_job_is_not_deleted(self, store: Store) -> None:
         (job,) = await running(store, new())
         assert await one(store, DeleteJob(job.id)) is Status.PROCESSING
-        assert await one(store, complete(job)) is True
+        assert await one(store, complete(job)) is Status.COMPLETED
 
     async def test_a_deleted_job_takes_its_history_along(self, store: Store) -> None:
         job_id = await finished(store, new(), Status.DEAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import DeleteJob, Prune
 from aiojobs_lite.stores.base import Store
@@ -53,7 +54,7 @@ class Scheduling:
         assert await one(store, ticks[2]) == TickAnswer("overlap")
         assert await one(store, ticks[2]) == TickAnswer("duplicate")
         fired, ended = await answers(store, ticks[3], complete(job))
-        assert (fired.what, ended) == ("fired", True)
+        assert (fired.what, ended) == ("fired", Status.COMPLETED)
         assert (await one(store, ticks[4]._replace(skip_overlap=False))).what == "fired"
 
     async def test_two_ticks_of_one_transaction_do_not_overlap(self, store: Store) -> None:

@@ -220,7 +220,7 @@ class Isolation:
     async def test_an_attempt_ends_once(self, two: tuple[Store, Store]) -> None:
         jobs = await running(two[0], *(new() for _ in range(20)))
 
-        async def end(store: Store) -> list[bool]:
+        async def end(store: Store) -> list[Status | None]:
             return [await one(store, complete(job)) for job in jobs]
 
         async with asyncio.timeout(GUARD):

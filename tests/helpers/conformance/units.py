@@ -64,7 +64,7 @@ class Phasing:
         claim_answer, first, paused, ended, second, cancelled, failed = (await store.apply(units, NOW)).answers
         assert claim_answer == ClaimAnswer([], frozenset())
         assert [made.is_new for made in (*first, *second)] == [True] * 3
-        assert (paused, ended, cancelled, failed) == (None, True, Status.CANCELLED, True)
+        assert (paused, ended, cancelled, failed) == (None, Status.COMPLETED, Status.CANCELLED, Status.PENDING)
         assert [job.type for job in await everything(store)] == ["a", "a", "a", "a", "a", "b"]
 
     async def test_every_write_has_its_answer(self, store: Store) -> None:
@@ -93,17 +93,18 @@ class Phasing:
         assert said[1] == 0
         assert [made.is_new for made in said[2]] == [True]
         assert said[3:] == [
-            2, True, at(60), TickAnswer("skipped"), False, True, 0, True, Status.CANCELLED, Status.CANCELLED, True, None
+            2, Status.COMPLETED, at(60), TickAnswer("skipped"), False, True, 0, Status.PENDING, Status.CANCELLED,
+            Status.CANCELLED, Status.DEAD, None,
         ]  # fmt: skip
 
     async def test_ends_come_before_other_writes(self, store: Store) -> None:
         (job,) = await running(store, new())
-        assert await answers(store, DeleteJob(job.id), complete(job)) == [Status.COMPLETED, True]
+        assert await answers(store, DeleteJob(job.id), complete(job)) == [Status.COMPLETED, Status.COMPLETED]
         assert await store.ask(GetJob(job.id)) is None
 
     async def test_attempts_that_succeeded_end_first(self, store: Store) -> None:
         (job,) = await running(store, new())
-        assert await answers(store, again(job), close(job), complete(job)) == [False, False, True]
+        assert await answers(store, again(job), close(job), complete(job)) == [None, None, Status.COMPLETED]
 
     async def test_other_writes_come_before_inserts(self, store: Store) -> None:
         first = await finished(store, new(idempotency_key="k"), Status.DEAD)
@@ -128,7 +129,7 @@ class Phasing:
     async def test_a_unit_may_be_empty(self, store: Store) -> None:
         (job,) = await running(store, new())
         applied = await store.apply([(), (complete(job), Insert((new(),))), ()], NOW)
-        assert [applied.answers[0], len(applied.answers)] == [True, 2]
+        assert [applied.answers[0], len(applied.answers)] == [Status.COMPLETED, 2]
 
 
 class UnitFence:
@@ -139,7 +140,7 @@ class UnitFence:
         stale = end(job, outcome)._replace(owner="two")
         unit: Unit = (Insert((new("c"),)), CancelJob(pending, None), stale, PauseType("a", paused=True))
         applied = await store.apply([unit], NOW)
-        assert applied.answers == [None, None, False, None]
+        assert applied.answers == [None] * 4
         assert [job.status for job in await everything(store)] == [Status.PROCESSING, Status.PENDING]
         assert shown(store) == await counted(store)
         assert len(await running(store, new("a"))) == 1  # it is not paused
@@ -151,7 +152,7 @@ class UnitFence:
         ends[position] = ends[position]._replace(attempt=7)
         units: list[Unit] = [(ended, Insert((new(f"after {n}"),))) for n, ended in enumerate(ends)]
         applied = await store.apply([*units, (Insert((new("alone"),)),)], NOW)
-        refused = [applied.answers[2 * n] is False and applied.answers[2 * n + 1] is None for n in range(3)]
+        refused = [applied.answers[2 * n : 2 * n + 2] == [None, None] for n in range(3)]
         assert refused == [n == position for n in range(3)]
         made = {job.type for job in await store.ask(FindJobs(status=Status.PENDING))}
         assert made == {"alone", *(f"after {n}" for n in range(3) if n != position)}
@@ -161,21 +162,21 @@ class UnitFence:
         (job,) = await running(store, new())
         await inserted(store, new())
         applied = await store.apply([(again(job)._replace(attempt=2), claim())], NOW)
-        assert applied.answers == [False, None]
+        assert applied.answers == [None, None]
         assert (await counted(store))["a"].pending == 1
 
     async def test_the_second_of_two_units_that_end_one_attempt_is_not_applied(self, store: Store) -> None:
         (job,) = await running(store, new())
         units: list[Unit] = [(again(job), Insert((new("failed"),))), (complete(job), Insert((new("done"),)))]
         applied = await store.apply(units, NOW)
-        assert (applied.answers[:3], len(applied.answers[3])) == ([False, None, True], 1)
+        assert (applied.answers[:3], len(applied.answers[3])) == ([None, None, Status.COMPLETED], 1)
         assert [job.type for job in await everything(store)] == ["a", "done"]
 
     async def test_what_is_made_by_a_refused_unit_is_claimed_by_none(self, store: Store) -> None:
         (job,) = await running(store, new())
         units: list[Unit] = [(complete(job)._replace(owner="two"), Insert((new(),))), (claim(),)]
         applied = await store.apply(units, NOW)
-        assert applied.answers == [False, None, ClaimAnswer([], frozenset())]
+        assert applied.answers == [None, None, ClaimAnswer([], frozenset())]
 
 
 class Rejecting:
@@ -230,7 +231,7 @@ class Rejecting:
             await store.apply(alone([Insert((new("b"), row)), complete(job), claim()]), NOW)  # type: ignore[arg-type]
         assert await found(store, FindJobs()) == [job.id]
         assert shown(store) == await counted(store)
-        assert await one(store, complete(job)) is True
+        assert await one(store, complete(job)) is Status.COMPLETED
 
     async def test_ids_of_what_was_rejected_are_not_given_to_two_jobs(self, store: Store) -> None:
         first = await inserted(store, new())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -130,3 +130,31 @@ async def test_a_scheduled_job_is_scheduled_until_a_transaction_of_its_type_sees
     assert (shown(store)["a"].scheduled, shown(store)["b"].scheduled) == (1, 1)
     await inserted(store, new("a"), now=-5)  # a clock that went back schedules nothing again
     assert shown(store)["a"].scheduled == 1
+
+
+class SpiedLock:
+    """A lock that sees whether something was changed by one who does not hold it."""
+
+    def __init__(self, state: Callable[[], object]) -> None:
+        self._state = state
+        self._left = state()
+        self.was_passed_by = False
+
+    def __enter__(self) -> None:
+        self.was_passed_by |= self._state() is not self._left
+
+    def __exit__(self, *_: object) -> None:
+        self._left = self._state()
+
+
+async def test_counts_are_read_anew_under_the_lock_that_readers_take(store: SqliteStore, database: Path) -> None:
+    """A reader on the event loop adds up what has moved, while the connection's thread reads everything again."""
+    await inserted(store, new())
+    assert store._ledger is not None
+    lock = SpiedLock(lambda: store._ledger and store._ledger._total)
+    store._ledger._lock = lock  # type: ignore[assignment]  # no more of it is used
+    async with opened(database) as other:
+        await inserted(other, new(), new())
+    await store.apply([], NOW)
+    assert store.counts().total.pending == 3
+    assert not lock.was_passed_by

@@ -148,7 +148,7 @@ async def test_the_migrated_jobs_run_and_ids_schedules_and_pauses_go_on(old: Pat
         released, claimed = applied.answers
         assert released == 1
         assert [job.id for job in claimed.jobs] == [1, 7, 2]
-        assert (await store.apply([(Complete(3, 1, OWNER, "a"),)], NOW)).answers == [True]
+        assert (await store.apply([(Complete(3, 1, OWNER, "a"),)], NOW)).answers == [Status.COMPLETED]
         schedule = SetSchedule("s", "0 9 * * *", "UTC", NOW + 999)
         assert (await store.apply([(schedule,)], NOW)).answers == [NOW + 60]
         jobs = await jobs_of(store)

@@ -66,7 +66,7 @@ async def test_a_locked_database_is_unavailable_until_it_is_let_go(
         assert (await stored(store, held.id)).status is Status.PROCESSING  # reading goes on
         assert shown(store) == await counted(store)
         other.execute("ROLLBACK")
-    assert await one(store, complete(held)) is True
+    assert await one(store, complete(held)) is Status.COMPLETED
 
 
 async def test_a_locked_database_is_waited_for(store: SqliteStore, database: Path) -> None:
@@ -120,7 +120,7 @@ async def test_a_full_database_stores_nothing_and_goes_on_when_there_is_space(st
     assert shown(store) == await counted(store)
     await run_sql(store, "PRAGMA max_page_count = 1000000")
     ended, made, answer = (await store.apply(writes, NOW)).answers
-    assert (ended, len(made), len(answer.jobs)) == (True, 2, 2)
+    assert (ended, len(made), len(answer.jobs)) == (Status.COMPLETED, 2, 2)
     assert shown(store) == await counted(store)
 
 
@@ -208,7 +208,7 @@ async def test_the_write_ahead_log_stays_bounded_beside_a_reader(store: SqliteSt
         (held,) = await running(store, new()._replace(payload=payload))
         await inserted(store, *(new("b")._replace(payload=payload) for _ in range(60)), now=n)
         assert len(await store.ask(FindJobs(limit=1000))) == min(1000, 61 * (n + 1))
-        assert await one(store, complete(held)) is True
+        assert await one(store, complete(held)) is Status.COMPLETED
         sizes.append(log.stat().st_size)
     assert max(sizes) < 3 * 1000 * 4096 < 15 * 60 * 20_000
     with connected(database) as other:

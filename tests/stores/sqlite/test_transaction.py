@@ -106,9 +106,9 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
                 break
     assert failed_at > 40
     assert connection.statements[-1] == "COMMIT"
-    assert applied.answers[0] is True
+    assert applied.answers[0] is Status.COMPLETED
     assert applied.answers[2:13] == [
-        True, True, True, True, Status.CANCELLED, True, Status.CANCELLED, 1, 1, 1, None
+        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, 1, 1, None
     ]  # fmt: skip
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
@@ -134,7 +134,7 @@ async def test_an_io_error_while_a_stale_end_is_looked_for_leaves_nothing_half_w
                 continue
             break
     assert failed_at > 5
-    assert said == [True, True, True, False, False]
+    assert said == [Status.COMPLETED] * 3 + [None] * 2
     assert shown(store) == await counted(store)
 
 
@@ -180,7 +180,7 @@ async def test_values_that_sqlite_refuses_are_rejected_and_nothing_is_written(
         await answers(store, Insert((new("b"),)), complete(job), write, claim(types="aw"))
     assert await everything(store) == before
     assert shown(store) == await counted(store)
-    assert await one(store, complete(job)) is True
+    assert await one(store, complete(job)) is Status.COMPLETED
 
 
 @pytest.mark.parametrize("change", [{"scheduled_at": HUGE}, {"reason": "\ud800"}, {"scheduled_at": 10**18}])
@@ -188,4 +188,4 @@ async def test_an_end_that_sqlite_refuses_ends_nothing(store: SqliteStore, chang
     (job,) = await running(store, new())
     with pytest.raises(StoreRejected):
         await one(store, again(job, **change))
-    assert await one(store, complete(job)) is True
+    assert await one(store, complete(job)) is Status.COMPLETED
