@@ -26,7 +26,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import hangs, in_process, outside, pid_in, started
 from tests.helpers.engine import claimed, turns
 from tests.helpers.programs import alive
-from tests.helpers.rings import first_of, slow
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 # Handlers for other processes, which find them here by name.
@@ -175,7 +175,8 @@ async def test_an_exit_in_another_process_is_a_failure_like_any_other(clock: Fak
             await (await runner.enqueue(exiting)).result()
 
 
-@pytest.mark.parametrize("why", first_of(1, ["cancel", "timeout"]))
+@slow
+@pytest.mark.parametrize("why", ["cancel", "timeout"])
 async def test_stopping_kills_the_other_process(clock: FakeClock, tmp_path: Path, why: str) -> None:
     hanging = in_process(hangs, timeout="30s" if why == "timeout" else None, max_attempts=1)
     doubles = in_process(double)
@@ -197,6 +198,7 @@ async def test_stopping_kills_the_other_process(clock: FakeClock, tmp_path: Path
         assert await (await runner.enqueue(doubles, 5)).result() == 10
 
 
+@slow
 async def test_the_drain_kills_the_other_process_and_gives_the_attempt_back(database: Path, tmp_path: Path) -> None:
     hanging, note = in_process(hangs), tmp_path / "pid"
     runner = JobRunner(database, jobs=[hanging], drain_timeout=0)

@@ -16,6 +16,7 @@ from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
 from tests.helpers.engine import turns
+from tests.helpers.rings import slow
 from tests.helpers.stores import run_child
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -290,6 +291,7 @@ async def test_a_signal_that_nobody_handles_ends_the_runner_and_is_raised_after_
     assert raised == [(SIGTERM, signal.SIG_DFL, [])]
 
 
+@slow
 async def test_a_forked_process_ends_by_a_signal_as_if_there_were_no_runner(tmp_path: Path) -> None:
     script = """if True:
         import asyncio, multiprocessing, signal

@@ -19,7 +19,7 @@ from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.databases import sound
 from tests.helpers.fault_store import FaultStore
-from tests.helpers.rings import first_of, slow
+from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 SIZE = 4 * 2**20  # bytes of the small disk
@@ -152,7 +152,8 @@ class Application:
         assert (self.runner.stats().degraded or "").startswith(FAULTS)
 
 
-@pytest.mark.parametrize("durability", first_of(1, ["full", "normal"]))
+@slow
+@pytest.mark.parametrize("durability", ["full", "normal"])
 async def test_what_ends_on_a_full_disk_is_saved_when_there_is_room_and_all_goes_on(
     disk: Disk, durability: Literal["full", "normal"]
 ) -> None:

@@ -244,16 +244,14 @@ async def stands_still_in_a_task_of_its_own() -> None:
         group.start_soon(awaits_and_then_stands_still)
 
 
+@slow
 @pytest.mark.parametrize(
     ("handler", "named", "seen"),
-    first_of(
-        1,
-        [
-            (awaits_and_then_stands_still, "heavy", "stands_still"),
-            (keeps_the_interpreter_on_the_loop, "heavy", "keeps_the_interpreter"),
-            (stands_still_in_a_task_of_its_own, "?", "awaits_and_then_stands_still"),
-        ],
-    ),
+    [
+        (awaits_and_then_stands_still, "heavy", "stands_still"),
+        (keeps_the_interpreter_on_the_loop, "heavy", "keeps_the_interpreter"),
+        (stands_still_in_a_task_of_its_own, "?", "awaits_and_then_stands_still"),
+    ],
 )
 async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
     handler: Callable[..., Any], named: str, seen: str

@@ -64,6 +64,7 @@ async def test_one_key_makes_one_job_over_racing_processes(database: Path) -> No
     assert Counter(is_new for *_, is_new in said)["True"] == 50
 
 
+@slow
 async def test_a_result_and_a_cancel_reach_across_processes(database: Path) -> None:
     async with worker(database) as child, looking(database) as runner:
         await child.line("ready")

@@ -196,6 +196,7 @@ async def served(database: Path, **options: object) -> AsyncIterator[tuple[Child
             yield child, client
 
 
+@slow
 async def test_uvicorn_serves_open_requests_while_the_runner_already_drains(database: Path) -> None:
     async with served(database, drain_timeout=0.1) as (child, client):
         finished = int((await client.post("/jobs/held")).text)

@@ -122,6 +122,7 @@ os.kill(os.getpid(), 9)
         entry.unlink()
 
 
+@slow
 async def test_our_database_whose_user_was_killed_is_opened(database: Path) -> None:
     killed = f"""
 import asyncio, os

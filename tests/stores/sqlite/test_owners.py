@@ -91,6 +91,7 @@ async def test_an_owner_lives_from_its_acquire_to_its_release(path: str) -> None
     assert files(path) == []
 
 
+@slow
 async def test_an_owner_of_another_process_is_dead_the_moment_that_process_is(path: str) -> None:
     owners = await acquired(path, ONE)
     with owner_elsewhere(path) as process:
@@ -108,6 +109,7 @@ async def test_an_owner_of_another_process_is_dead_the_moment_that_process_is(pa
     owners.release()
 
 
+@slow
 async def test_looking_at_others_does_not_free_the_own_lock(path: str) -> None:
     one, two = await acquired(path, ONE), await acquired(path, TWO)
     for owners in (one, two):
@@ -195,6 +197,7 @@ async def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
     assert files(path) == []
 
 
+@slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_does_not_take_its_parents_owners_for_its_own(path: str) -> None:
     script = f"""if True:

@@ -17,6 +17,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import faulty, notices_change, opened, raw, reader_of, run_sql
 from tests.helpers.stores import (
     NOW,
@@ -200,6 +201,7 @@ def _ask(sql: str, connection: sqlite3.Connection) -> Any:
     return connection.execute(sql).fetchall()
 
 
+@slow
 async def test_the_write_ahead_log_stays_bounded_beside_a_reader(store: SqliteStore, database: Path) -> None:
     log = Path(f"{database}-wal")
     payload = '{"x": "' + "y" * 20_000 + '"}'
