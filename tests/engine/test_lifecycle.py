@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
-from aiojobs_lite.errors import AttemptNotHeld
+from aiojobs_lite.errors import AttemptNotHeld, StoreRefused
 from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import CancelJob, Insert
@@ -151,3 +151,24 @@ async def test_a_unit_whose_attempt_is_not_held_is_not_applied(database: Path) -
         with pytest.raises(AttemptNotHeld):
             await refused
         assert runner.stats().pending == 2
+
+
+async def test_a_start_that_is_cancelled_and_then_refused_is_no_defect(caplog: pytest.LogCaptureFixture) -> None:
+    opening, go_on = asyncio.Event(), asyncio.Event()
+
+    class RefusedStore(LosableStore):
+        async def open(self) -> None:
+            opening.set()
+            await go_on.wait()
+            raise StoreRefused("jobs.db", "corrupt", "Restore it.")
+
+    runner = JobRunner(RefusedStore(), jobs=[quick])
+    async with asyncio.timeout(PATIENCE):
+        entering = asyncio.ensure_future(runner.__aenter__())
+        await opening.wait()
+        entering.cancel()
+        await until(lambda: engine_of(runner).is_draining)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+    assert caplog.text == ""

@@ -2,7 +2,7 @@
 
 - `@slow`: the test belongs to the second ring alone.
 - `@deep`: it runs in both: a part of its cases in the first, all of them in the second. `depth` says how many. Every
-  test by hypothesis is one of these.
+  test by hypothesis is one of these. The first shows a failure as it was found, the second the smallest one.
 - `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
 """
 
@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 T = TypeVar("T")
 EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # of the first ring: to shrink a failure may take five minutes
 
 slow = pytest.mark.slow
 deep = pytest.mark.deep
@@ -37,7 +38,8 @@ _RUN = _Run()
 def begin(mark_expression: str) -> None:
     """Notes which rings are run, by pytest's `-m`; to be called before tests are imported."""
     _RUN.is_deep = "not slow" not in mark_expression
-    settings.register_profile("first", deadline=None, max_examples=EXAMPLES)  # a timed test fails on a busy machine
+    # No deadline: a timed test fails on a busy machine.
+    settings.register_profile("first", deadline=None, max_examples=EXAMPLES, phases=PHASES)
     settings.register_profile("second", deadline=None)
     settings.load_profile(depth("first", "second"))
 
