@@ -157,6 +157,10 @@ class Engine:
         """Jobs of a type (None: of any type) became claimable that were not."""
         self._dispatcher.look_again(job_type)
 
+    def knows(self, job_type: str) -> bool:
+        """Whether a type is registered in this runner or has, or had, jobs in the database."""
+        return job_type in self._registry.limits or job_type in self._store.counts().by_type
+
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""
         return runner_stats(

@@ -57,7 +57,6 @@ async def _set_paused(engine: Engine, name: str, *, is_paused: bool) -> None:
 
 def _known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
     name = job.name if isinstance(job, JobType) else job
-    known = engine.stats().by_type
-    if not isinstance(name, str) or name not in known:
-        raise UnknownJobType(str(name), known)
+    if not isinstance(name, str) or not engine.knows(name):
+        raise UnknownJobType(str(name), engine.stats().by_type)
     return name

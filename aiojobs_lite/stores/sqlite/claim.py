@@ -51,6 +51,10 @@ class Claiming:
             The indexes of the chosen rows.
         """
         now, due = self._transaction.now, self._transaction.due
+        due.set_paused(self._paused)
+        for job_type in self._paused:
+            if due.is_due(job_type, now):
+                self._slots_left(job_type)  # so that the answer names it
         new: dict[int, list[_New]] = {}
         for index, row in enumerate(rows):
             if row.scheduled_at <= now:

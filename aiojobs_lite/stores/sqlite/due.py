@@ -38,6 +38,7 @@ class Due:
         self._heaps: tuple[list[tuple[Bound, str]], ...] = ([], [], [])
         self.made = NEVER
         self.looked_at: set[str] = set()
+        self._paused: set[str] = set()
 
     def reload(self, stored: Mapping[str, Stored]) -> None:
         """Takes over the bounds of the database: another owner has committed."""
@@ -73,6 +74,14 @@ class Due:
         for priority in _EVERY:
             self.add(job_type, priority, scheduled_at, ANY_ID)
 
+    def set_paused(self, paused: set[str]) -> None:
+        """Leaves these types out of `take` and `earliest`, and no others: a claim does not look at each of them."""
+        for job_type in self._paused - paused:
+            for priority, bound in enumerate(self._bounds.get(job_type, ())):
+                if bound < NOT_DUE:
+                    heapq.heappush(self._heaps[priority], (bound, job_type))
+        self._paused = paused
+
     def add_known(self, job_type: str) -> None:
         """The jobs of a type that are known already became claimable: it is paused no more."""
         self.made = min(self.made, *self.stored(job_type))
@@ -94,6 +103,11 @@ class Due:
         heap = self._heaps[priority]
         return bool(heap) and heap[0][0][0] <= until
 
+    def is_due(self, job_type: str, now: int) -> bool:
+        """Whether a job of a type may be due at an instant."""
+        bounds = self._bounds.get(job_type)
+        return bounds is not None and min(bounds)[0] <= now
+
     def take(self, priority: int, until: Bound) -> tuple[Bound, str] | None:
         """Takes out the type whose bound is the earliest, if that is not after `until`. It is to be `set` again.
 
@@ -104,7 +118,7 @@ class Due:
         while heap and heap[0][0] <= until:
             bound, job_type = heapq.heappop(heap)
             bounds = self._bounds[job_type]
-            if bounds[priority] == bound:
+            if bounds[priority] == bound and job_type not in self._paused:
                 bounds[priority] = NOT_DUE
                 self.looked_at.add(job_type)
                 return bound, job_type
@@ -122,7 +136,7 @@ class Due:
         heap, aside, found = self._heaps[priority], [], NOT_DUE
         while heap:
             bound, job_type = heap[0]
-            if self._bounds[job_type][priority] != bound:
+            if self._bounds[job_type][priority] != bound or job_type in self._paused:
                 heapq.heappop(heap)
             elif is_wanted(job_type):
                 found = bound

@@ -131,3 +131,27 @@ def test_the_earliest_is_found_whatever_came_before(seed: int) -> None:
         wanted = {f"type {n}" for n in range(20) if chance.random() < 0.3}
         earliest = min((at for (name, _), (at, _id) in known.items() if name in wanted), default=NEVER)
         assert due.earliest(wanted.__contains__) == earliest
+
+
+def test_what_is_paused_is_left_out_until_it_is_paused_no_more() -> None:
+    due = Due()
+    due.add("a", 1, 5, 1)
+    due.add("b", 1, 6, 2)
+    due.set_paused({"a", "z"})
+    assert (due.is_due("a", 4), due.is_due("a", 5), due.is_due("z", 9)) == (False, True, False)
+    assert due.earliest(always) == 6
+    assert taken(due) == [((6, 2), "b")]
+    due.add("a", 1, 3, 4)
+    assert due.earliest(always) == NEVER
+    due.set_paused({"z"})
+    assert due.earliest(always) == 3
+    assert taken(due) == [((3, 4), "a")]
+
+
+def test_of_many_paused_types_none_is_looked_at_twice() -> None:
+    due = Due()
+    names = [str(number) for number in range(100)]
+    for name in names:
+        due.add(name, 1, 5, 1)
+    due.set_paused(set(names))
+    assert (taken(due), due.earliest(always), due.size(1)) == ([], NEVER, 1)
