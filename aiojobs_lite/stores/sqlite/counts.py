@@ -177,7 +177,7 @@ class Ledger:
                 self.scheduled += tally.scheduled - (before.scheduled if before else 0)
             self._committed.update(self._open)
         self._open = {}
-        self.due.looked_at = set()
+        self.due.looked_at.clear()
         self._last_id = self._open_last_id
 
     def counts(self) -> Counts:

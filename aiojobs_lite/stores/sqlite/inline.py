@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
@@ -111,22 +111,24 @@ def _size(units: Sequence[Unit], pending: int) -> tuple[int, int]:
     if one of them may take long by itself. What comes after so many is not looked at.
     """
     size, text = 0, 0
+    write: Any  # its kind says what it has
     for write in chain.from_iterable(units):
-        if type(write) not in _QUICK:
+        kind = type(write)
+        if kind not in _QUICK:
             return _MOST_ROWS + 1, 0
         size += 1
-        if isinstance(write, Complete):
+        if kind is Complete:
             if write.result is not None:
                 text += len(write.result)
-        elif isinstance(write, Insert):
+        elif kind is Insert:
             size += len(write.rows) - 1
             if size > _MOST_ROWS:
                 break
             for row in write.rows:
                 text += len(row.payload)
-        elif isinstance(write, Claim):
+        elif kind is Claim:
             size += min(write.limit, pending)
-        elif isinstance(write, Again | Close) and write.failure is not None:  # more statements, and a traceback
+        elif (kind is Again or kind is Close) and write.failure is not None:  # more statements, and a traceback
             size += 2
             text += len(write.failure.traceback or "")
     return size, text

@@ -26,6 +26,8 @@ class Claims(Protocol):
 
 def insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | None) -> list[Inserted]:
     """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
+    if len(rows) == 1 and claiming is None and rows[0].idempotency_key is None:
+        return [Inserted(transaction.insert_pending(rows[0]), is_new=True)]
     if {row.idempotency_key for row in rows} <= {None}:
         return _insert(transaction, rows, claiming)
     answers: list[Inserted] = []
@@ -43,7 +45,7 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
     found = transaction.one("job_of_key", (row.type, row.idempotency_key))  # an INSERT in vain would use up an id
     if found is not None:
         return Inserted(found[0], is_new=False)
-    return _insert(transaction, [row], None)[0]
+    return Inserted(transaction.insert_pending(row), is_new=True)
 
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | None) -> list[Inserted]:

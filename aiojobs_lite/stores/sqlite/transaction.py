@@ -76,10 +76,13 @@ class Transaction:
         return self._ledger.of(self._connection, job_type, self.now)
 
     def insert_pending(self, row: NewJob) -> int:
-        """Inserts one job with all that it may bring, and counts it; returns its id."""
-        (job_id,) = self.new_ids(1)
+        """Inserts one job with all that it brings, and counts it; returns its id."""
+        (job_id,) = self._ledger.new_ids(1)
         self.count_pending(row, job_id)
-        self.run("insert_job", (*rows.PENDING, job_id, *row))
+        if row[rows.REQUIRED_COLUMNS :] == rows.NOTHING_MORE:
+            self.run_all("insert_pending", rows.NEW_ROW, [(job_id, *row[: rows.REQUIRED_COLUMNS])])
+        else:
+            self.run("insert_job", (*rows.PENDING, job_id, *row))
         return job_id
 
     def count_pending(self, row: NewJob, job_id: int) -> Tally:
