@@ -286,18 +286,18 @@ class Committer:
         if self._health.is_degraded:
             self._health.succeeded(with_claim=claim is not None)
         answers = applied.answers
+        saved: list[tuple[Done, Unit, Any]] = []
         first = 0
-        for unit, future, _ in entries:
+        for unit, future, done in entries:
             last = first + len(unit)
-            if future is not None and not future.done():
+            if done is not None:
+                saved.append((done, unit, answers[first]))
+            elif future is not None and not future.done():
                 future.set_result(answers[first] if last == first + 1 else answers[first:last])
             first = last
         _notify(self._claims.committed, applied, answers[-1] if claim else None)
-        first = 0
-        for unit, _, done in entries:
-            if done is not None:
-                _notify(done, unit, answers[first], None)
-            first += len(unit)
+        for done, unit, answer in saved:
+            _notify(done, unit, answer, None)
 
     async def _pause(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
         self._found_unavailable(error, entries, claim)

@@ -108,7 +108,8 @@ class Claiming:
                 self._ids.append((job_id,))
                 if job_type not in self._tallies:  # before they are claimed: it counts what has come due
                     self._tallies[job_type] = self._transaction.tally(job_type)
-                self._take(job_type)
+                self._left_of[job_type] -= 1
+                self._left -= 1
                 stored.take()
             if candidate is not _BEHIND_ALL:
                 self._choose_new((candidate,), chosen)
@@ -119,11 +120,8 @@ class Claiming:
         for _, index, job_type in new:
             if self._left > 0 and self._slots_left(job_type) > 0:
                 chosen.add(index)
-                self._take(job_type)
-
-    def _take(self, job_type: str) -> None:
-        self._left_of[job_type] -= 1
-        self._left -= 1
+                self._left_of[job_type] -= 1
+                self._left -= 1
 
     def _record(self) -> None:
         """Makes the claimed jobs of the store processing."""

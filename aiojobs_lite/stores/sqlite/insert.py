@@ -56,12 +56,14 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
     pending: list[tuple[Any, ...]] = []
     claimed: list[tuple[Any, ...]] = []
     counted, tally, is_scheduled = None, None, False  # of the pending row before: many rows are alike
+    claimed_of, claimed_type = None, None  # of the claimed row before
     for index, row in enumerate(rows):
         job_id = ids[index]
         is_chosen = index in chosen
         counts_as = (row.type, row.priority, row.scheduled_at)
         if is_chosen:
-            claimed_of = transaction.tally(row.type)
+            if claimed_of is None or row.type != claimed_type:
+                claimed_of, claimed_type = transaction.tally(row.type), row.type
             claimed_of.last_id = job_id
             claimed_of.processing += 1
         elif tally is not None and counts_as == counted:
