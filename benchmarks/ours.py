@@ -34,6 +34,7 @@ class Noop:
         runner: The runner.
         jobs: Its job types.
         started_at: When the latest handler began, by `time.perf_counter`.
+        count: How many handlers have run.
     """
 
     def __init__(
@@ -43,21 +44,21 @@ class Noop:
         self.jobs: Sequence[JobType[..., None]] = [self._job(name_of(n), concurrency) for n in range(types)]
         self.started_at = 0.0
         self._expected = 0
-        self._count = 0
+        self.count = 0
         self._enough = asyncio.Event()
 
     async def wait_for(self, count: int) -> None:
         """Returns when so many handlers have run."""
         self._expected = count
-        if self._count < count:
+        if self.count < count:
             await self._enough.wait()
 
     def _job(self, name: str, concurrency: int | None) -> JobType[..., None]:
         @self.runner.job(name=name, concurrency=concurrency)
         async def noop(n: int, text: str = "") -> None:  # noqa: ARG001  # a payload like any other
             self.started_at = time.perf_counter()
-            self._count += 1
-            if self._count == self._expected:
+            self.count += 1
+            if self.count == self._expected:
                 self._enough.set()
 
         return noop
@@ -99,13 +100,13 @@ async def concurrent_enqueue(path: Path, durability: Durability, jobs: int, prod
 
 async def end_to_end(
     path: Path, durability: Durability, jobs: int, producers: int, *, text: str = "", types: int = 1,
-    concurrency: int | None = None,
+    alike: int = 1, concurrency: int | None = None,
 ) -> float:  # fmt: skip
-    """Jobs per second from the first enqueue to the last commit of a finish."""
+    """Jobs per second from the first enqueue to the last commit of a finish; `alike` of one type follow each other."""
     noop = Noop(path, durability, types, concurrency)
     async with noop.runner as runner:
         started = time.perf_counter()
-        await _produce(noop, jobs, producers, text)
+        await _produce(noop, jobs, producers, text, alike)
         await runner.run_until_idle()
         seconds = time.perf_counter() - started
         assert runner.stats().completed == jobs
@@ -147,8 +148,10 @@ async def idle_latencies(path: Path, durability: Durability, jobs: int) -> list[
     return sorted(latencies)
 
 
-async def fill(path: Path, due: int, later: int, types: int = 1) -> None:
-    """Writes pending rows, some due, some tomorrow, of types that are paused until the clock starts."""
+async def fill(path: Path, due: int, later: int, types: int = 1, alike: int = 1) -> None:
+    """Writes pending rows, some due, some tomorrow, of types that are paused until the clock starts; `alike` of one
+    type follow each other.
+    """
     names = [name_of(n) for n in range(types)]
     store = open_store(path, "normal")
     await store.open()
@@ -157,7 +160,7 @@ async def fill(path: Path, due: int, later: int, types: int = 1) -> None:
         for scheduled_at, count in ((now, due), (now + DAY, later)):
             rows = [NewJob(name, '{"n":1}', 1, scheduled_at, 5, now) for name in names]
             for first in range(0, count, 10_000):
-                some = tuple(rows[n % types] for n in range(first, min(first + 10_000, count)))
+                some = tuple(rows[n // alike % types] for n in range(first, min(first + 10_000, count)))
                 await store.apply([(Insert(some),)], now)
         await store.apply([tuple(PauseType(name, paused=True) for name in names)], now)
     finally:
@@ -181,6 +184,7 @@ async def backlog(path: Path, durability: Durability, jobs: int, slots: int = 10
     async with noop.runner as runner:
         entered = time.perf_counter()
         await asyncio.gather(*map(runner.types.resume, names))
+        resumed, begun = time.perf_counter(), noop.count  # to resume a thousand types takes its time
         await noop.wait_for(jobs)
         done = time.perf_counter()
         await asyncio.gather(*map(runner.types.pause, names))
@@ -188,12 +192,12 @@ async def backlog(path: Path, durability: Durability, jobs: int, slots: int = 10
         for _ in range(100):
             runner.stats()
         looked = (time.perf_counter() - looked) / 100
-    return Backlog(entered - entering, jobs / (done - entered), looked)
+    return Backlog(entered - entering, (jobs - begun) / (done - resumed), looked)
 
 
-async def _produce(noop: Noop, jobs: int, producers: int, text: str = "") -> None:
+async def _produce(noop: Noop, jobs: int, producers: int, text: str = "", alike: int = 1) -> None:
     async def produce(first: int) -> None:
         for n in range(first, jobs, producers):
-            await noop.runner.enqueue(noop.jobs[n % len(noop.jobs)], n=n, text=text)
+            await noop.runner.enqueue(noop.jobs[n // alike % len(noop.jobs)], n=n, text=text)
 
     await asyncio.gather(*map(produce, range(producers)))

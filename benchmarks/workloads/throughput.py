@@ -74,26 +74,31 @@ def variety(plan: Plan) -> Iterator[Figure]:
 
 
 def many_types(plan: Plan) -> Iterator[Figure]:
-    """Jobs of 10 and of 1,000 types, turn by turn: enqueued and run, a backlog of them, and `stats()`."""
+    """Jobs of 10 and of 1,000 types, enqueued and run, a backlog of them, and `stats()`: ten of a type in a row, and
+    turn by turn, so that nearly each job of a transaction is of another type.
+    """
     jobs = plan.jobs(10_000)
-    enqueued: dict[int, list[float]] = {types: [] for types in TYPES}
-    found: dict[int, list[ours.Backlog]] = {types: [] for types in TYPES}
+    for order, alike in (("ten in a row", 10), ("turn by turn", 1)):
+        enqueued: dict[int, list[float]] = {types: [] for types in TYPES}
+        found: dict[int, list[ours.Backlog]] = {types: [] for types in TYPES}
 
-    def run(path: Path) -> ours.Backlog:
-        asyncio.run(ours.fill(path, jobs, 0, types))
-        return asyncio.run(ours.backlog(path, "normal", jobs, types=types))
+        def end_to_end(path: Path) -> float:
+            return asyncio.run(ours.end_to_end(path, "normal", jobs, 100, types=types, alike=alike))  # noqa: B023
 
-    for _ in range(plan.rounds):
+        def backlog(path: Path) -> ours.Backlog:
+            asyncio.run(ours.fill(path, jobs, 0, types, alike))  # noqa: B023
+            return asyncio.run(ours.backlog(path, "normal", jobs, types=types))  # noqa: B023
+
+        for _ in range(plan.rounds):
+            for types in TYPES:
+                enqueued[types].append(on_new_path(end_to_end))
+                found[types].append(on_new_path(backlog))
         for types in TYPES:
-            rate = on_new_path(lambda path: asyncio.run(ours.end_to_end(path, "normal", jobs, 100, types=types)))  # noqa: B023
-            enqueued[types].append(rate)
-            found[types].append(on_new_path(run))
-    for types in TYPES:
-        looks = tuple(one.look * 1000 for one in found[types])
-        yield Figure("end to end of many types", OURS, "normal", "jobs/s", tuple(enqueued[types]), types)
-        rates = tuple(one.rate for one in found[types])
-        yield Figure("preloaded backlog of many types", OURS, "normal", "jobs/s", rates, types)
-        yield Figure("stats() of many types", OURS, "normal", "ms", looks, types)
+            yield Figure(f"end to end of types, {order}", OURS, "normal", "jobs/s", tuple(enqueued[types]), types)
+            rates = tuple(one.rate for one in found[types])
+            yield Figure(f"preloaded backlog of types, {order}", OURS, "normal", "jobs/s", rates, types)
+            looks = tuple(one.look * 1000 for one in found[types])
+            yield Figure(f"stats() of types, {order}", OURS, "normal", "ms", looks, types)
 
 
 def side_by_side(

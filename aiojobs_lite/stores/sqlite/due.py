@@ -42,7 +42,9 @@ class Due:
 
     def reload(self, stored: Mapping[str, Stored]) -> None:
         """Takes over the bounds of the database: another owner has committed."""
-        self._bounds = {job_type: [(at, ANY_ID) for at in instants] for job_type, instants in stored.items()}
+        self._bounds = {
+            job_type: [(at, ANY_ID) for at in instants] for job_type, instants in stored.items() if instants != NOTHING
+        }
         for priority, heap in enumerate(self._heaps):
             entries = ((bounds[priority], job_type) for job_type, bounds in self._bounds.items())
             heap[:] = [entry for entry in entries if entry[0] < NOT_DUE]
@@ -88,15 +90,17 @@ class Due:
 
     def set(self, job_type: str, priority: int, bound: Bound) -> None:
         """Sets a bound after a look at the index."""
-        self._bounds.setdefault(job_type, [NOT_DUE] * len(_EVERY))[priority] = bound
+        bounds = self._bounds.setdefault(job_type, [NOT_DUE] * len(_EVERY))
+        bounds[priority] = bound
         if bound < NOT_DUE:
             heapq.heappush(self._heaps[priority], (bound, job_type))
+        elif min(bounds) == NOT_DUE:  # the statistics walk through all bounds
+            del self._bounds[job_type]
 
     def forget(self, job_types: Iterable[str]) -> None:
         """The transaction failed that raised bounds of these types: they are looked up again."""
         for job_type in job_types:
-            if job_type in self._bounds:
-                self.add_any(job_type)
+            self.add_any(job_type)
 
     def has(self, priority: int, until: int) -> bool:
         """Whether a job of a priority may be due at an instant."""
@@ -117,9 +121,8 @@ class Due:
         heap = self._heaps[priority]
         while heap and heap[0][0] <= until:
             bound, job_type = heapq.heappop(heap)
-            bounds = self._bounds[job_type]
-            if bounds[priority] == bound and job_type not in self._paused:
-                bounds[priority] = NOT_DUE
+            if self._is_current(job_type, priority, bound):
+                self._bounds[job_type][priority] = NOT_DUE
                 self.looked_at.add(job_type)
                 return bound, job_type
         return None
@@ -136,7 +139,7 @@ class Due:
         heap, aside, found = self._heaps[priority], [], NOT_DUE
         while heap:
             bound, job_type = heap[0]
-            if self._bounds[job_type][priority] != bound or job_type in self._paused:
+            if not self._is_current(job_type, priority, bound):
                 heapq.heappop(heap)
             elif is_wanted(job_type):
                 found = bound
@@ -146,3 +149,8 @@ class Due:
         for entry in aside:
             heapq.heappush(heap, entry)
         return found
+
+    def _is_current(self, job_type: str, priority: int, bound: Bound) -> bool:
+        """Whether an entry of a heap is the bound of a type that is not paused."""
+        bounds = self._bounds.get(job_type)
+        return bounds is not None and bounds[priority] == bound and job_type not in self._paused
