@@ -1,4 +1,7 @@
-"""The protocols by which the parts of the engine know each other: a part imports these, never another part."""
+"""The protocols by which the parts of the engine know each other: what does work imports these, never another part.
+
+What only keeps something (the health of the store, the register of attempts) may be imported as it is.
+"""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ class Signature:
             return
         if hint is JobContext or JobContext in get_args(hint) or (name == "ctx" and name not in hints):
             raise InvalidJobType(self.job_type, f"{name}: the context comes first, as `ctx: JobContext`")
-        self._names.append(name) if parameter.kind is not parameter.KEYWORD_ONLY else None
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            self._names.append(name)
         if parameter.kind is parameter.POSITIONAL_ONLY:
             self._positional_only[name] = parameter.default
         fields[name] = Required[hint] if parameter.default is parameter.empty else NotRequired[hint]

@@ -1,4 +1,6 @@
-"""`settle`: what is written after an attempt. Nothing else decides."""
+"""`settle`: what is written after an attempt. Nothing else decides; of a cancel that is committed meanwhile the store
+alone knows, and then it writes what `Again.cancelled` says.
+"""
 
 from __future__ import annotations
 

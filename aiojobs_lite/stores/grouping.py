@@ -20,7 +20,9 @@ class Phases(Protocol):
     def write(self, write: Write[Any]) -> Any:
         """Carries out one write that is neither an end, an insert nor a claim; returns its answer."""
 
-    def insert(self, rows: Sequence[NewJob], claim: Claim | None) -> tuple[list[Inserted], ClaimAnswer | None]:
+    def insert_and_claim(
+        self, rows: Sequence[NewJob], claim: Claim | None
+    ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """Inserts jobs and carries out the claim, in which they take part."""
 
 
@@ -78,10 +80,10 @@ def _insert(
 ) -> None:
     wanted = None if claim is None else writes[claim]
     if len(inserts) == 1:  # the rows of nearly every transaction of a lone caller
-        answers[inserts[0]], claimed = phases.insert(writes[inserts[0]].rows, wanted)
+        answers[inserts[0]], claimed = phases.insert_and_claim(writes[inserts[0]].rows, wanted)
     else:
         rows = list(chain.from_iterable([writes[index].rows for index in inserts]))
-        inserted, claimed = phases.insert(rows, wanted)
+        inserted, claimed = phases.insert_and_claim(rows, wanted)
         answered = iter(inserted)
         for index in inserts:
             answers[index] = list(islice(answered, len(writes[index].rows)))

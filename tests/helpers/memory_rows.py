@@ -162,7 +162,9 @@ class MemoryPhases:
         """See `Phases`."""
         return WRITES[type(write)](self, write)
 
-    def insert(self, rows: Sequence[NewJob], claim: Claim | None) -> tuple[list[Inserted], ClaimAnswer | None]:
+    def insert_and_claim(
+        self, rows: Sequence[NewJob], claim: Claim | None
+    ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """See `Phases`."""
         return [self._insert(row) for row in rows], None if claim is None else self._claim(claim)
 

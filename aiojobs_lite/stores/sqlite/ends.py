@@ -113,9 +113,11 @@ def _end_for_good(transaction: Transaction, ended: Close) -> None:
 
 
 def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
-    """What both statements bind: whether the attempt counts, which counter moves, and the failure."""
+    """What both statements bind: the fence, whether the attempt counts, which counter moves, and the failure."""
     return {
         "id": ended.id,
+        "attempt": ended.attempt,
+        "owner": ended.owner,
         "refund": int(ended.refund),
         "error": ended.failure.summary if ended.failure else None,
         "interrupted": int(moves and ended.outcome is Outcome.INTERRUPTED),

@@ -49,7 +49,10 @@ SET
     crashes = min(crashes + :lost, 9223372036854775807),
     cancel_requested = 0,
     interrupted = 0
-WHERE id = :id;
+WHERE id = :id
+    AND attempts = :attempt
+    AND owner = :owner
+    AND +status = 'processing';
 
 -- name: end_for_good
 -- Makes a job dead or cancelled.
@@ -66,10 +69,13 @@ SET
     crashes = min(crashes + :lost, 9223372036854775807),
     cancel_requested = 0,
     interrupted = 0
-WHERE id = :id;
+WHERE id = :id
+    AND attempts = :attempt
+    AND owner = :owner
+    AND +status = 'processing';
 
 -- name: insert_attempt
--- Records an attempt that did not succeed.
+-- Records an attempt that did not succeed, of a job that was just ended by one of the two above.
 INSERT INTO aiojobs_attempts (job_id, attempt, outcome, started_at, ended_at, owner, error_type, message, traceback)
 SELECT id, :attempt, :outcome, started_at, :now, :owner, :error_type, :message, :traceback
 FROM aiojobs_jobs

@@ -63,7 +63,9 @@ class SqlitePhases:
         """See `Phases`."""
         return WRITES[type(write)](self._transaction, write)
 
-    def insert(self, rows: Sequence[NewJob], claim: Claim | None) -> tuple[list[Inserted], ClaimAnswer | None]:
+    def insert_and_claim(
+        self, rows: Sequence[NewJob], claim: Claim | None
+    ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """See `Phases`."""
         if claim is None:
             return insert.insert(self._transaction, rows, None), None
