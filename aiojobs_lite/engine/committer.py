@@ -304,13 +304,20 @@ class Committer:
         await sleep(self._clock, self._health.lengthen_pause())
 
     def _found_unavailable(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
-        """The store cannot be written: callers get the error, and the engine's units are kept."""
+        """The store cannot be written: callers get the error, and the engine's units are kept.
+
+        Those who wait for the next transaction are refused as those who come now: they would wait for a lock as long
+        once more.
+        """
         self._health.failed(error, with_claim=claim is not None)
         kept = []
         for entry in entries:
             _, future, _ = entry
             kept.append(entry) if future is None else _fail(entry, error)
         self._kept[:0] = kept
+        waiting, self._waiting = self._waiting, []
+        for entry in waiting:
+            _fail(entry, self._health.refusal())
 
 
 def _in_doubt() -> StoreUnavailable:

@@ -489,3 +489,24 @@ async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_
         with pytest.raises(StoreUnavailable, match="it may be there or not") as caught:
             await task
     assert caught.value.code == "CLOSED"
+
+
+async def test_who_waits_for_the_next_transaction_when_one_finds_the_store_unusable_is_refused(
+    clock: FakeClock,
+) -> None:
+    """Else a caller would wait for a foreign lock twice: once behind the transaction before, once in its own."""
+    store = scripted(FULL)
+    async with committing(store, clock) as desk:
+        store.gate.clear()
+        first = desk.call(DeleteJob(1))
+        await until(lambda: bool(store.tried))
+        second = desk.call(DeleteJob(2))
+        desk.keep(DeleteJob(3))
+        await turns()
+        store.gate.set()
+        with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
+            await first
+        with pytest.raises(StoreUnavailable, match="it was found so before"):
+            await second
+        await recovered(desk, clock)
+        assert store.saved == [[DeleteJob(3)]]
