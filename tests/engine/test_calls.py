@@ -13,11 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
 from aiojobs_lite.engine import child
-from aiojobs_lite.engine.calls import call_in_thread
+from aiojobs_lite.engine.calls import _start_process, call_in_thread
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.policy.settle import Policy
@@ -366,3 +367,28 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
         if parent.returncode is None:
             parent.kill()
             await parent.wait()
+
+
+async def test_the_start_of_a_process_is_carried_to_its_end_if_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that ended half way would leave a process that nothing knows."""
+    begun, goes_on, ended = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def slow_start(*_: object, **__: object) -> None:
+        begun.set()
+        try:
+            await goes_on.wait()
+            ended.append("whole")
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    monkeypatch.setattr("anyio.to_process.run_sync", slow_start)
+    starting = asyncio.ensure_future(_start_process("any", anyio.CapacityLimiter(1)))
+    await begun.wait()
+    starting.cancel()
+    await turns()
+    assert not starting.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert ended == ["whole"]
