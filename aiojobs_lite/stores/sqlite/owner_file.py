@@ -2,7 +2,7 @@
 
 Closing any descriptor of a file drops all locks that this process has on it: those of SQLite, and those of its owners.
 So what may be another name of such a file is never opened; and what came under the name between the look and the
-opening stays open.
+opening stays open. An owner's file is empty, or longer by a byte: that is the note that its attempts were interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 FileId = tuple[int, int]
 """Device and inode."""
 
+_INTERRUPTED_SIZE: Final = 1  # bytes of a file with the note, else it is empty
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never through a link, never waits for a pipe
 
 
@@ -65,6 +66,25 @@ def is_free(path: Path, own: Collection[FileId]) -> bool:
         os.close(descriptor)
 
 
+def note_interrupted(descriptor: int) -> None:
+    """Notes in an owner's file that its attempts were interrupted: it gets longer. That takes no space on the disk,
+    which may be full.
+
+    Raises:
+        OSError: If it cannot be noted.
+    """
+    os.ftruncate(descriptor, _INTERRUPTED_SIZE)
+
+
+def is_interrupted(path: Path) -> bool:
+    """Whether an owner's file has this note."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return _is_plain(found) and found.st_size == _INTERRUPTED_SIZE
+
+
 def is_at(descriptor: int, path: Path) -> bool:
     """Whether a path leads to an open file, and not through a link."""
     try:
@@ -96,8 +116,10 @@ def _opened(path: Path, own: Collection[FileId]) -> int:
 
 
 def _is_plain(status: os.stat_result) -> bool:
-    """Whether it is a plain empty file with one name, or with none: it may be removed at any moment."""
-    return stat.S_ISREG(status.st_mode) and status.st_size == 0 and status.st_nlink <= 1
+    """Whether it is a plain file with nothing but the note in it, and with one name or none: it may be removed at any
+    moment.
+    """
+    return stat.S_ISREG(status.st_mode) and status.st_size <= _INTERRUPTED_SIZE and status.st_nlink <= 1
 
 
 def _id(status: os.stat_result) -> FileId:
@@ -105,5 +127,5 @@ def _id(status: os.stat_result) -> FileId:
 
 
 def _strange(path: Path) -> OSError:
-    text = "it is no owner's file, which is plain, empty and has one name; remove it"
+    text = "it is no owner's file, which is plain, of at most one byte, and has one name; remove it"
     return OSError(errno.EINVAL, text, str(path))

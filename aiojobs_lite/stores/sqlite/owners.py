@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
-from aiojobs_lite.stores.sqlite.owner_file import FileId, file_ids, is_at, is_free, locked
+from aiojobs_lite.stores.sqlite import owner_file
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _OWNER_ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -35,12 +35,13 @@ class FileOwners:
         self._database = database
         self._prefix = None if database is None else database + _SUFFIX
         self._owner: str | None = None
+        self._is_noted = False  # then the file is left to the rescue
         self._strange: set[str] = set()  # the owners in place of whose files something else was found, as was logged
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
         """See `Owners.acquire`; a kernel lock is never lost while its process lives."""
         del lost, regained
-        self._owner = owner
+        self._owner, self._is_noted = owner, False
         self._lock(owner)
 
     async def dead(self, owners: Collection[str]) -> set[str]:
@@ -54,6 +55,27 @@ class FileOwners:
         self._strange = strange
         return found
 
+    def note_interrupted(self) -> None:
+        """See `Owners.note_interrupted`."""
+        owner = self._owner
+        self._renew(set())
+        descriptor = None if owner is None else OWNERS_OF_THIS_PROCESS.get((os.getpid(), owner))
+        if owner is None or descriptor is None:
+            return
+        try:
+            owner_file.note_interrupted(descriptor)
+        except OSError as error:
+            _log.warning(
+                "%s cannot be written: %s. The attempts of its jobs are lost", self._path(owner), error.strerror
+            )
+        else:
+            self._is_noted = True
+
+    def was_interrupted(self, owner: str) -> bool:
+        """See `Owners.was_interrupted`."""
+        is_name = self._prefix is not None and _OWNER_ID.fullmatch(owner)
+        return bool(is_name) and owner_file.is_interrupted(self._path(owner))
+
     def release(self) -> None:
         """See `Owners.release`."""
         owner, self._owner = self._owner, None
@@ -61,7 +83,7 @@ class FileOwners:
             return
         descriptor = OWNERS_OF_THIS_PROCESS.pop((os.getpid(), owner), None)
         if descriptor is not None:
-            if is_at(descriptor, self._path(owner)):
+            if not self._is_noted and owner_file.is_at(descriptor, self._path(owner)):
                 self._remove_file(owner)
             os.close(descriptor)
 
@@ -71,14 +93,14 @@ class FileOwners:
     def _remove_file(self, owner: str) -> None:
         self._path(owner).unlink(missing_ok=True)
 
-    def _own_files(self) -> set[FileId]:
+    def _own_files(self) -> set[owner_file.FileId]:
         """The files that this process has locked: closing any other descriptor of one would drop its lock."""
         held = [descriptor for descriptor in OWNERS_OF_THIS_PROCESS.values() if descriptor is not None]
-        return file_ids([f"{self._database}{suffix}" for suffix in ("", "-wal", "-shm")], held)
+        return owner_file.file_ids([f"{self._database}{suffix}" for suffix in ("", "-wal", "-shm")], held)
 
     def _lock(self, owner: str) -> None:
         try:
-            descriptor = None if self._prefix is None else locked(self._path(owner), self._own_files())
+            descriptor = None if self._prefix is None else owner_file.locked(self._path(owner), self._own_files())
         except OSError as error:
             advice = (
                 f"No file can be made beside it: {error.strerror}. "
@@ -91,7 +113,7 @@ class FileOwners:
         """Makes the lock's file anew if it was removed: without it this owner would be taken for dead."""
         owner = self._owner
         descriptor = None if owner is None else OWNERS_OF_THIS_PROCESS.get((os.getpid(), owner))
-        if owner is None or descriptor is None or is_at(descriptor, self._path(owner)):
+        if owner is None or descriptor is None or owner_file.is_at(descriptor, self._path(owner)):
             return
         text = "the file %s%s was removed; it shows that this runner lives. %s"
         try:
@@ -110,7 +132,7 @@ class FileOwners:
             return True
         path = self._path(owner)
         try:
-            return is_free(path, self._own_files())
+            return owner_file.is_free(path, self._own_files())
         except OSError as error:  # another user's, or no owner's file: an owner that is not known to be dead lives
             if self._is_new(owner, strange):
                 _log.warning("%s cannot be looked at: %s. Its owner is taken for alive", path, error.strerror)

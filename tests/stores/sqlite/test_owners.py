@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -216,6 +217,65 @@ def test_a_forked_child_does_not_take_its_parents_owners_for_its_own(path: str) 
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=unmeasured())
     assert done.stdout.split() == ["7", "True"]
+
+
+async def test_a_note_that_an_owner_was_interrupted_outlives_it_until_its_jobs_are_rescued(path: str) -> None:
+    one, two = await acquired(path, ONE), await acquired(path, TWO)
+    assert not two.was_interrupted(ONE)
+    one.note_interrupted()
+    assert two.was_interrupted(ONE)
+    assert not two.was_interrupted(TWO)
+    assert await two.dead({ONE}) == set()  # it still lives
+    one.release()
+    one.note_interrupted()  # too late, and in vain
+    for _ in range(2):
+        assert await two.dead({ONE}) == {ONE}
+        assert two.was_interrupted(ONE)
+    await two.dead(())
+    assert not two.was_interrupted(ONE)
+    two.release()
+    assert files(path) == []
+
+
+async def test_a_note_is_found_by_the_owners_name_though_the_file_was_removed_before(path: str) -> None:
+    one = await acquired(path, ONE)
+    Path(f"{path}-owner-{ONE}").unlink()
+    one.note_interrupted()
+    one.release()
+    two = FileOwners(path)
+    assert (await two.dead({ONE}), two.was_interrupted(ONE)) == ({ONE}, True)
+    await two.dead(())
+    assert files(path) == []
+
+
+async def test_what_is_no_owners_file_is_no_note(path: str) -> None:
+    file = Path(f"{path}-owner-{DEAD}")
+    Path(f"{path}-other").write_text("x")
+    owners = FileOwners(path)
+    for shape in STRANGE.values():
+        shape(file, Path(f"{path}-other"))
+        assert not owners.was_interrupted(DEAD)
+        remove(file)
+    assert not owners.was_interrupted(DEAD)
+    assert not owners.was_interrupted("other/../other")
+    in_memory = await acquired(None, ONE)
+    in_memory.note_interrupted()
+    assert not in_memory.was_interrupted(ONE)
+    in_memory.release()
+
+
+async def test_a_note_that_cannot_be_made_is_told(
+    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(_descriptor: int, _size: int) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "ftruncate", refused)
+    owners = await acquired(path, ONE)
+    owners.note_interrupted()
+    assert "cannot be written: Read-only file system" in caplog.text
+    owners.release()
+    assert files(path) == []
 
 
 Make = Callable[[Path, Path], object]  # (the file to be made, a file that is there)
