@@ -93,7 +93,10 @@ class Janitor:
         if self._owner in owners:
             await self._take_back(held)
         for owner in dead - {self._owner}:
-            ended = await self._end_all(await self._processing(owner))
+            is_interrupted = self._store.owners.was_interrupted(owner)
+            ended = await self._end_all(
+                [replace(job, interrupted=True) if is_interrupted else job for job in await self._processing(owner)]
+            )
             if ended and self._bus.is_watched(OwnerRescued):
                 self._bus.publish(OwnerRescued(owner, ended))
 

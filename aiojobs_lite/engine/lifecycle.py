@@ -22,6 +22,7 @@ from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.last_writes import LastWrites
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.signals import Signals
@@ -30,7 +31,7 @@ from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import Held
-from aiojobs_lite.model.writes import MarkInterrupted, Release, Unit
+from aiojobs_lite.model.writes import Release, Unit
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -40,8 +41,6 @@ from aiojobs_lite.telemetry.stats import unclaimed
 _log = logging.getLogger("aiojobs_lite.engine")
 _RESTART_PAUSE_S: Final = 1.0
 _FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
-_FLUSH_S: Final = 0.5  # that the last writes may take when everything else has ended
-_FLUSH_STEP_S: Final = 0.002
 
 
 class Phase(IntEnum):
@@ -114,6 +113,10 @@ class Lifecycle:
         self._registry = registry
         self._owner = owner
         self._parts = parts
+        self._last_writes = LastWrites(
+            commits=parts.committer, attempts=parts.attempts, owners=store.owners, drain_timeout=drain_timeout,
+            cancel_grace=cancel_grace,
+        )  # fmt: skip
         self._drain_timeout = drain_timeout
         self._cancel_grace = cancel_grace
         self._phase = Phase.NEW
@@ -244,6 +247,7 @@ class Lifecycle:
         closing.callback(group.cancel_scope.cancel)
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
+        closing.callback(self._last_writes.note_unsaved)
         closing.callback(parts.attempts.leave)
         closing.callback(self._close)
         return group
@@ -258,7 +262,8 @@ class Lifecycle:
             await self._until(Phase.DRAINING)
             await self._drain()
             await self._until(Phase.CLOSING)
-            await self._flush()
+            self._parts.attempts.leave()
+            await self._last_writes.save(self._is_hurried)
         except asyncio.CancelledError:
             if self._phase < Phase.CLOSING:
                 _log.error(
@@ -316,6 +321,7 @@ class Lifecycle:
 
     async def _drain(self) -> None:
         started, parts = time.monotonic(), self._parts
+        self._last_writes.drain_started()
         if self._bus.is_watched(DrainStarted):
             self._bus.publish(DrainStarted(self._drain_reason, parts.attempts.running))
         await self._wait_for_attempts(self._drain_timeout, hurry=self._is_hurried)
@@ -336,18 +342,6 @@ class Lifecycle:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
-
-    async def _flush(self) -> None:
-        """Saves what is left to save; in vain if the store cannot be written, whose rescue then finds it."""
-        committer, attempts = self._parts.committer, self._parts.attempts
-        attempts.leave()
-        for run in attempts:
-            claimed = run.claimed
-            committer.keep((MarkInterrupted(claimed.id, claimed.attempt, claimed.owner),), _ignore)
-        committer.wake()
-        deadline = time.monotonic() + _FLUSH_S
-        while not committer.is_idle and time.monotonic() < deadline:  # noqa: ASYNC110  # bounded, at the very end
-            await asyncio.sleep(_FLUSH_STEP_S)
 
     async def _close_store(self) -> None:
         """Closes every connection; a store that fails at it has a second try."""
@@ -389,7 +383,3 @@ def _resolve(ready: asyncio.Future[None], error: BaseException | None) -> None:
 def _retrieve_error(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()
-
-
-def _ignore(_unit: Unit, _answer: object, _error: StoreError | None) -> None:
-    """A note that could not be saved changes nothing: its job is rescued all the same."""

@@ -54,6 +54,14 @@ class Commits(Protocol):
         """Returns when every transaction that is in flight now has been answered."""
 
 
+class LastCommits(Commits, Protocol):
+    """Also knows what is left to write: the committer."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no unit waits or is in flight."""
+
+
 class ClaimSource(Protocol):
     """Says what to claim: the dispatcher."""
 

@@ -102,6 +102,11 @@ class AttemptRegister:
         return len(self._running)
 
     @property
+    def unsaved(self) -> int:
+        """How many ends are still to be saved."""
+        return len(self._saving)
+
+    @property
     def stuck(self) -> int:
         """How many of them were asked to stop and go on."""
         return sum(run.is_stuck for run in self._running.values())

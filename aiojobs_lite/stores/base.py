@@ -78,6 +78,16 @@ class Owners(Protocol):
         what shows that this owner lives, and removes what dead owners left that are not among these.
         """
 
+    def note_interrupted(self) -> None:
+        """Notes that a drain has ended all attempts of this owner, for the case that some of their ends, or the notes
+        about those that still run, could not be written. It needs no database, and is kept until the jobs are rescued.
+
+        A store that has no other place for the note than its database does nothing.
+        """
+
+    def was_interrupted(self, owner: str) -> bool:
+        """Whether a dead owner has noted that; asked before its jobs are rescued."""
+
     def release(self) -> None:
         """Gives this owner up, when nothing runs under it any more, perhaps long after the store was closed.
 

@@ -34,6 +34,7 @@ from aiojobs_lite.telemetry.facts import (
     TypesUnclaimed,
 )
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import engine_of, faulty, turns
 from tests.helpers.fault_store import FULL, Fault, FaultStore, Kind, holding
 from tests.helpers.waiting import PATIENCE, next_fact, until
@@ -153,19 +154,19 @@ async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
 
 
 async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
-    runner: JobRunner, store: FaultStore, database: Path, monkeypatch: pytest.MonkeyPatch
+    store: FaultStore, clock: FakeClock, database: Path
 ) -> None:
-    monkeypatch.setattr(module, "_FLUSH_S", 0.01)
+    runner = JobRunner(store, jobs=[quick], clock=clock, drain_timeout=0, cancel_grace=0)
     async with asyncio.timeout(PATIENCE):
         async with runner:
             store.faults = [Fault(error=FULL, when=holding(Complete))]
             handle = await runner.enqueue(quick)
             await next_fact(runner.watch(), StoreDegraded)
-        monkeypatch.undo()
         async with JobRunner(database, jobs=[quick]) as second:
             await second.run_until_idle()
             found = await second.jobs.get(handle.id)
-            assert (found.status, found.attempts, found.crashes) == (Status.COMPLETED, 2, 1)
+            assert (found.status, found.attempts, found.interruptions) == (Status.COMPLETED, 1, 1)
+            await Probe(second).rescue()
 
 
 # A write that the store rejects.
@@ -366,7 +367,7 @@ async def test_an_engine_that_ends_by_a_defect_of_its_own_does_not_reach_the_hos
 
     monkeypatch.setattr(module.Lifecycle, "_drain", broken)
     async with asyncio.timeout(PATIENCE), runner:
-        await runner.enqueue(quick)
+        await (await runner.enqueue(quick)).result()
     assert "the engine stopped; this is a defect of the library" in caplog.text
     assert owner_files() == []
 

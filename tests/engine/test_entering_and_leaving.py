@@ -22,7 +22,7 @@ from aiojobs_lite.model.writes import Claim, Release, Unit
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import Fault, holding
-from tests.helpers.programs import program
+from tests.helpers.programs import program, rescue
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -98,8 +98,12 @@ async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(datab
         else:
             took = await left(runner)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert took < 0.5 + 0.5 + 1
-    assert all(isinstance(end, StoreError | RunnerError) for end in ends), ends
+        assert took < 0.5 + 0.5 + 1
+        assert all(isinstance(end, StoreError | RunnerError) for end in ends), ends
+        async with JobRunner(database, jobs=[quick], max_running=0) as looking:
+            await rescue(looking)  # removes what was noted
+            found = await looking.jobs.list(limit=1000)
+        assert all(one.attempts == (one.status is Status.COMPLETED) for one in found)  # none was spent
 
 
 async def test_whoever_waits_for_idleness_is_let_go_when_the_runner_is_left(database: Path) -> None:

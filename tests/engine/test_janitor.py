@@ -38,6 +38,7 @@ class World:
 
     Attributes:
         living: The owners that are not dead.
+        interrupted: The owners that noted that their attempts were interrupted.
         held: The jobs that this runner knows of.
         answer: What the recorder answers in place of what the store says.
     """
@@ -45,6 +46,7 @@ class World:
     memory: SqliteStore
     clock: FakeClock
     living: set[str] = field(default_factory=lambda: {"me", "alive"})
+    interrupted: set[str] = field(default_factory=set)
     probed: list[set[str]] = field(default_factory=list)
     held: set[int] = field(default_factory=set)
     settled: int = 0
@@ -73,6 +75,9 @@ class World:
     async def dead(self, owners: Collection[str]) -> set[str]:
         self.probed.append({*owners})
         return {*owners} - self.living
+
+    def was_interrupted(self, owner: str) -> bool:
+        return owner in self.interrupted
 
     async def ask(self, query: Any) -> Any:
         return await self.memory.ask(query)
@@ -123,6 +128,15 @@ async def world() -> AsyncIterator[World]:
     await store.open()
     yield World(store, FakeClock())
     await store.close()
+
+
+async def test_the_jobs_of_an_owner_that_noted_an_interruption_get_their_attempts_back(world: World) -> None:
+    world.interrupted = {"noted", "alive"}
+    for owner in ("noted", "dead", "alive"):
+        await world.claimed_by(owner, "known")
+    await world.janitor().rescue()
+    found = [await world.job(number) for number in (1, 2, 3)]
+    assert [(one.attempts, one.interruptions, one.crashes) for one in found] == [(0, 1, 0), (1, 0, 1), (1, 0, 0)]
 
 
 async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_left(world: World) -> None:

@@ -40,6 +40,12 @@ class LosableOwners:
     async def dead(self, owners: Collection[str]) -> set[str]:
         return set()
 
+    def note_interrupted(self) -> None:
+        self.order.append("note")
+
+    def was_interrupted(self, owner: str) -> bool:
+        return False
+
     def release(self) -> None:
         self.order.append("release")
 

@@ -260,6 +260,12 @@ class _FaultOwners:
     async def dead(self, owners: Collection[str]) -> set[str]:
         return await self._faulty.called("dead", None, lambda: self._store.owners.dead(owners))
 
+    def note_interrupted(self) -> None:
+        self._store.owners.note_interrupted()
+
+    def was_interrupted(self, owner: str) -> bool:
+        return self._store.owners.was_interrupted(owner)
+
     def release(self) -> None:
         self._store.owners.release()
 

@@ -32,6 +32,7 @@ class MemoryDatabase:
         stores: The stores that are open.
         living: The owners that live, each with what is called when it may be taken for dead, and when no more.
         lost: Those of them that may soon be taken for dead.
+        interrupted: The owners that noted that their attempts were interrupted.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class MemoryDatabase:
         self.stores: list[MemoryStore] = []
         self.living: dict[str, tuple[Notice, Notice]] = {}
         self.lost: set[str] = set()
+        self.interrupted: set[str] = set()
 
     def kill(self, owner: str) -> None:
         """Ends what shows that an owner lives, as the end of its process does."""
@@ -71,6 +73,15 @@ class MemoryOwners:
     async def dead(self, owners: Collection[str]) -> set[str]:
         """See `Owners.dead`."""
         return set(owners) - self._database.living.keys()
+
+    def note_interrupted(self) -> None:
+        """See `Owners.note_interrupted`."""
+        if self._owner is not None:
+            self._database.interrupted.add(self._owner)
+
+    def was_interrupted(self, owner: str) -> bool:
+        """See `Owners.was_interrupted`."""
+        return owner in self._database.interrupted
 
     def release(self) -> None:
         """See `Owners.release`."""

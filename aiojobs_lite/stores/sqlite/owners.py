@@ -7,7 +7,6 @@ this process must never be opened again. Hence the one piece of state at module 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.stores.sqlite import owner_file
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _OWNER_ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -35,21 +35,46 @@ class FileOwners:
         self._database = database
         self._prefix = None if database is None else database + _SUFFIX
         self._owner: str | None = None
+        self._is_noted = False  # then the file is left to the rescue
+        self._strange: set[str] = set()  # the owners in place of whose files something else was found, as was logged
 
     async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
         """See `Owners.acquire`; a kernel lock is never lost while its process lives."""
         del lost, regained
-        self._owner = owner
+        self._owner, self._is_noted = owner, False
         self._lock(owner)
 
     async def dead(self, owners: Collection[str]) -> set[str]:
         """See `Owners.dead`."""
-        self._renew()
-        found = {owner for owner in owners if self._is_dead(owner)}
+        strange = set[str]()
+        self._renew(strange)
+        found = {owner for owner in owners if self._is_dead(owner, strange)}
         for owner in self._others().difference(owners):
-            if self._is_dead(owner):
+            if self._is_dead(owner, strange):
                 self._remove_file(owner)
+        self._strange = strange
         return found
+
+    def note_interrupted(self) -> None:
+        """See `Owners.note_interrupted`."""
+        owner = self._owner
+        self._renew(set())
+        descriptor = None if owner is None else OWNERS_OF_THIS_PROCESS.get((os.getpid(), owner))
+        if owner is None or descriptor is None:
+            return
+        try:
+            owner_file.note_interrupted(descriptor)
+        except OSError as error:
+            _log.warning(
+                "%s cannot be written: %s. The attempts of its jobs are lost", self._path(owner), error.strerror
+            )
+        else:
+            self._is_noted = True
+
+    def was_interrupted(self, owner: str) -> bool:
+        """See `Owners.was_interrupted`."""
+        is_name = self._prefix is not None and _OWNER_ID.fullmatch(owner)
+        return bool(is_name) and owner_file.is_interrupted(self._path(owner))
 
     def release(self) -> None:
         """See `Owners.release`."""
@@ -58,15 +83,24 @@ class FileOwners:
             return
         descriptor = OWNERS_OF_THIS_PROCESS.pop((os.getpid(), owner), None)
         if descriptor is not None:
-            self._remove_file(owner)
+            if not self._is_noted and owner_file.is_at(descriptor, self._path(owner)):
+                self._remove_file(owner)
             os.close(descriptor)
 
+    def _path(self, owner: str) -> Path:
+        return Path(f"{self._prefix}{owner}")
+
     def _remove_file(self, owner: str) -> None:
-        Path(f"{self._prefix}{owner}").unlink(missing_ok=True)
+        self._path(owner).unlink(missing_ok=True)
+
+    def _own_files(self) -> set[owner_file.FileId]:
+        """The files that this process has locked: closing any other descriptor of one would drop its lock."""
+        held = [descriptor for descriptor in OWNERS_OF_THIS_PROCESS.values() if descriptor is not None]
+        return owner_file.file_ids([f"{self._database}{suffix}" for suffix in ("", "-wal", "-shm")], held)
 
     def _lock(self, owner: str) -> None:
         try:
-            descriptor = None if self._prefix is None else _locked(Path(self._prefix + owner))
+            descriptor = None if self._prefix is None else owner_file.locked(self._path(owner), self._own_files())
         except OSError as error:
             advice = (
                 f"No file can be made beside it: {error.strerror}. "
@@ -75,27 +109,40 @@ class FileOwners:
             raise StoreRefused(str(self._database), "unreadable", advice) from error
         OWNERS_OF_THIS_PROCESS[os.getpid(), owner] = descriptor
 
-    def _renew(self) -> None:
+    def _renew(self, strange: set[str]) -> None:
         """Makes the lock's file anew if it was removed: without it this owner would be taken for dead."""
         owner = self._owner
         descriptor = None if owner is None else OWNERS_OF_THIS_PROCESS.get((os.getpid(), owner))
-        if owner is None or descriptor is None or _is_at(descriptor, Path(f"{self._prefix}{owner}")):
+        if owner is None or descriptor is None or owner_file.is_at(descriptor, self._path(owner)):
             return
         text = "the file %s%s was removed; it shows that this runner lives. %s"
         try:
             self._lock(owner)
         except StoreRefused as error:
-            _log.warning(text, self._prefix, owner, error)
+            if self._is_new(owner, strange):
+                _log.warning(text, self._prefix, owner, error)
         else:
             _log.warning(text, self._prefix, owner, "It was made again")
             os.close(descriptor)
 
-    def _is_dead(self, owner: str) -> bool:
+    def _is_dead(self, owner: str, strange: set[str]) -> bool:
         if (os.getpid(), owner) in OWNERS_OF_THIS_PROCESS:
             return False
         if self._prefix is None or not _OWNER_ID.fullmatch(owner):
             return True
-        return _is_free(Path(self._prefix + owner))
+        path = self._path(owner)
+        try:
+            return owner_file.is_free(path, self._own_files())
+        except OSError as error:  # another user's, or no owner's file: an owner that is not known to be dead lives
+            if self._is_new(owner, strange):
+                _log.warning("%s cannot be looked at: %s. Its owner is taken for alive", path, error.strerror)
+            return False
+
+    def _is_new(self, owner: str, strange: set[str]) -> bool:
+        """Adds an owner to those that something strange was found for; returns whether that is to be logged."""
+        is_new = owner not in self._strange and owner not in strange
+        strange.add(owner)
+        return is_new
 
     def _others(self) -> set[str]:
         """The ids that left a file beside the database, this process's own not among them."""
@@ -108,38 +155,3 @@ class FileOwners:
             for owner in found
             if _OWNER_ID.fullmatch(owner) and (os.getpid(), owner) not in OWNERS_OF_THIS_PROCESS
         }
-
-
-def _locked(path: Path) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.lockf(descriptor, fcntl.LOCK_EX)
-        if _is_at(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # another process took the new file for a dead owner's and removed it
-
-
-def _is_free(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return True
-    except OSError as error:  # another user's, or no file: an owner that is not known to be dead lives
-        _log.warning("%s cannot be looked at: %s", path, error.strerror)
-        return False
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        found, held = os.stat(path), os.fstat(descriptor)
-    except FileNotFoundError:
-        return False
-    return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)

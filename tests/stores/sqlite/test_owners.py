@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -175,9 +176,9 @@ async def test_a_new_file_that_was_taken_for_a_dead_owners_is_made_again(
 
 
 @slow
-@pytest.mark.parametrize("instead", [None, "another file"])
+@pytest.mark.parametrize("instead", [False, True])
 async def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
-    path: str, instead: str | None, caplog: pytest.LogCaptureFixture
+    path: str, instead: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     owners = FileOwners(path)
     await owners.dead(())  # before it lives there is nothing to show
@@ -187,8 +188,8 @@ async def test_an_owner_whose_file_was_removed_shows_again_that_it_lives(
     await owners.dead(())
     assert (file.stat().st_ino, caplog.text) == (found, "")
     file.unlink()
-    if instead is not None:
-        file.write_text(instead)
+    if instead:
+        file.touch()
     for _ in range(2):
         await owners.dead(())
         assert caplog.text.count("was removed") == 1
@@ -216,3 +217,193 @@ def test_a_forked_child_does_not_take_its_parents_owners_for_its_own(path: str) 
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=unmeasured())
     assert done.stdout.split() == ["7", "True"]
+
+
+async def test_a_note_that_an_owner_was_interrupted_outlives_it_until_its_jobs_are_rescued(path: str) -> None:
+    one, two = await acquired(path, ONE), await acquired(path, TWO)
+    assert not two.was_interrupted(ONE)
+    one.note_interrupted()
+    assert two.was_interrupted(ONE)
+    assert not two.was_interrupted(TWO)
+    assert await two.dead({ONE}) == set()  # it still lives
+    one.release()
+    one.note_interrupted()  # too late, and in vain
+    for _ in range(2):
+        assert await two.dead({ONE}) == {ONE}
+        assert two.was_interrupted(ONE)
+    await two.dead(())
+    assert not two.was_interrupted(ONE)
+    two.release()
+    assert files(path) == []
+
+
+async def test_a_note_is_found_by_the_owners_name_though_the_file_was_removed_before(path: str) -> None:
+    one = await acquired(path, ONE)
+    Path(f"{path}-owner-{ONE}").unlink()
+    one.note_interrupted()
+    one.release()
+    two = FileOwners(path)
+    assert (await two.dead({ONE}), two.was_interrupted(ONE)) == ({ONE}, True)
+    await two.dead(())
+    assert files(path) == []
+
+
+async def test_what_is_no_owners_file_is_no_note(path: str) -> None:
+    file = Path(f"{path}-owner-{DEAD}")
+    Path(f"{path}-other").write_text("x")
+    owners = FileOwners(path)
+    for shape in STRANGE.values():
+        shape(file, Path(f"{path}-other"))
+        assert not owners.was_interrupted(DEAD)
+        remove(file)
+    assert not owners.was_interrupted(DEAD)
+    assert not owners.was_interrupted("other/../other")
+    in_memory = await acquired(None, ONE)
+    in_memory.note_interrupted()
+    assert not in_memory.was_interrupted(ONE)
+    in_memory.release()
+
+
+async def test_a_note_that_cannot_be_made_is_told(
+    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(_descriptor: int, _size: int) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "ftruncate", refused)
+    owners = await acquired(path, ONE)
+    owners.note_interrupted()
+    assert "cannot be written: Read-only file system" in caplog.text
+    owners.release()
+    assert files(path) == []
+
+
+Make = Callable[[Path, Path], object]  # (the file to be made, a file that is there)
+STRANGE: dict[str, Make] = {
+    "a link": lambda file, other: file.symlink_to(other),
+    "a link to nothing": lambda file, other: file.symlink_to(other.with_name("nothing")),
+    "another name": lambda file, other: file.hardlink_to(other),
+    "a folder": lambda file, other: file.mkdir(),
+    "a pipe": lambda file, other: os.mkfifo(file),
+    "a file with text": lambda file, other: file.write_text("text"),
+}
+
+
+def remove(file: Path) -> None:
+    """Removes what a test has made."""
+    file.rmdir() if file.is_dir() else file.unlink()
+
+
+def is_locked(path: str) -> bool:
+    """Whether a process other than this one, which holds it, could not lock a file."""
+    script = f"""if True:
+        import fcntl
+        with open({path!r}, "r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                print("locked")
+    """
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=unmeasured())
+    return done.stdout.strip() == "locked"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are opened."""
+    found, really = list[str](), os.open
+
+    def noted(file: str | os.PathLike[str], *rest: int) -> int:
+        found.append(os.fspath(file))
+        return really(file, *rest)
+
+    monkeypatch.setattr(os, "open", noted)
+    return found
+
+
+@pytest.mark.parametrize("shape", STRANGE)
+async def test_what_is_no_owners_file_is_not_opened_not_removed_and_told_once(
+    path: str, shape: str, opened: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    other, strange = Path(f"{path}-other"), Path(f"{path}-owner-{DEAD}")
+    other.touch()
+    owners = await acquired(path, ONE)
+    STRANGE[shape](strange, other)
+    opened.clear()
+    for _ in range(3):
+        assert await owners.dead({DEAD}) == set()  # an owner that is not known to be dead lives
+        assert await owners.dead(()) == set()
+    assert opened == []
+    assert os.path.lexists(strange)
+    assert caplog.text.count("no owner's file") == 1
+    remove(strange)
+    assert await owners.dead({DEAD}) == {DEAD}
+    strange.symlink_to(other)
+    await owners.dead(())
+    assert caplog.text.count("no owner's file") == 2  # it is another one
+    owners.release()
+    remove(strange)
+
+
+@slow
+@pytest.mark.parametrize("how", [os.symlink, os.link, os.rename])
+async def test_looking_at_another_name_of_an_own_file_does_not_free_its_lock(
+    path: str, how: Callable[..., None]
+) -> None:
+    """As a link to the database would free SQLite's."""
+    owners, neighbour = await acquired(path, ONE), await acquired(path, TWO)
+    linked = f"{path}-owner-{DEAD}"
+    how(f"{path}-owner-{TWO}", linked)
+    assert await owners.dead({DEAD}) == set()
+    assert await owners.dead(()) == set()
+    assert is_locked(linked)
+    for released in (owners, neighbour):
+        released.release()
+    Path(linked).unlink()
+
+
+@pytest.mark.parametrize("shape", STRANGE)
+async def test_an_owner_whose_file_was_replaced_by_another_shape_leaves_that_alone(
+    path: str, shape: str, opened: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    other, file = Path(f"{path}-other"), Path(f"{path}-owner-{ONE}")
+    other.touch()
+    owners, neighbour = await acquired(path, ONE), FileOwners(path)
+    file.unlink()
+    STRANGE[shape](file, other)
+    opened.clear()
+    for _ in range(3):
+        assert await owners.dead(()) == set()
+    assert opened == []
+    assert caplog.text.count("was removed") == 1
+    owners.release()
+    assert os.path.lexists(file)
+    assert await neighbour.dead({ONE}) == set()
+    assert opened == []
+    remove(file)
+
+
+@pytest.mark.parametrize("shape", ["a link", "another name", "a file with text"])
+async def test_what_comes_between_the_look_and_the_opening_is_not_closed(
+    path: str, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing it might free a lock."""
+    other, file = Path(f"{path}-other"), Path(f"{path}-owner-{DEAD}")
+    other.touch()
+    file.touch()
+    really, left, closed = os.open, list[int](), list[int]()
+
+    def raced(name: str | os.PathLike[str], *rest: int) -> int:
+        file.unlink()
+        STRANGE[shape](file, other)
+        left.append(really(name, *rest))
+        return left[0]
+
+    monkeypatch.setattr(os, "open", raced)
+    monkeypatch.setattr(os, "close", closed.append)
+    assert await FileOwners(path).dead({DEAD}) == set()
+    monkeypatch.undo()
+    assert closed == []
+    remove(file)
+    for descriptor in left:
+        os.close(descriptor)

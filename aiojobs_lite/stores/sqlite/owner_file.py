@@ -1,0 +1,131 @@
+"""Opening and locking the file of an owner, in a folder in which others may put something else under its name.
+
+Closing any descriptor of a file drops all locks that this process has on it: those of SQLite, and those of its owners.
+So what may be another name of such a file is never opened; and what came under the name between the look and the
+opening stays open. An owner's file is empty, or longer by a byte: that is the note that its attempts were interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+FileId = tuple[int, int]
+"""Device and inode."""
+
+_INTERRUPTED_SIZE: Final = 1  # bytes of a file with the note, else it is empty
+_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never through a link, never waits for a pipe
+
+
+def locked(path: Path, own: Collection[FileId]) -> int:
+    """The descriptor of a locked file, which is made if there is none.
+
+    Args:
+        path: The file.
+        own: The files of this process, which must not be opened.
+
+    Raises:
+        OSError: If there cannot be one, or if something else has its name.
+    """
+    while True:
+        try:
+            descriptor = _opened(path, own)
+        except FileNotFoundError:
+            try:
+                descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                continue
+        fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        if is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # another process took the new file for a dead owner's and removed it
+
+
+def is_free(path: Path, own: Collection[FileId]) -> bool:
+    """Whether no process holds the lock of a file; also if there is none.
+
+    Raises:
+        OSError: If it cannot be opened, or if something else has its name.
+    """
+    try:
+        descriptor = _opened(path, own)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def note_interrupted(descriptor: int) -> None:
+    """Notes in an owner's file that its attempts were interrupted: it gets longer. That takes no space on the disk,
+    which may be full.
+
+    Raises:
+        OSError: If it cannot be noted.
+    """
+    os.ftruncate(descriptor, _INTERRUPTED_SIZE)
+
+
+def is_interrupted(path: Path) -> bool:
+    """Whether an owner's file has this note."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return _is_plain(found) and found.st_size == _INTERRUPTED_SIZE
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether a path leads to an open file, and not through a link."""
+    try:
+        return _id(os.lstat(path)) == _id(os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def file_ids(paths: Collection[str], descriptors: Collection[int]) -> set[FileId]:
+    """The files at these paths, as far as there are any, and those that are open."""
+    found = {_id(os.fstat(descriptor)) for descriptor in descriptors}
+    for path in paths:
+        try:
+            found.add(_id(os.stat(path)))
+        except OSError:
+            continue
+    return found
+
+
+def _opened(path: Path, own: Collection[FileId]) -> int:
+    found = os.lstat(path)
+    if not _is_plain(found) or _id(found) in own:
+        raise _strange(path)
+    descriptor = os.open(path, _FLAGS)
+    held = os.fstat(descriptor)
+    if _id(held) != _id(found) or not _is_plain(held):
+        raise _strange(path)  # the descriptor stays open
+    return descriptor
+
+
+def _is_plain(status: os.stat_result) -> bool:
+    """Whether it is a plain file with nothing but the note in it, and with one name or none: it may be removed at any
+    moment.
+    """
+    return stat.S_ISREG(status.st_mode) and status.st_size <= _INTERRUPTED_SIZE and status.st_nlink <= 1
+
+
+def _id(status: os.stat_result) -> FileId:
+    return status.st_dev, status.st_ino
+
+
+def _strange(path: Path) -> OSError:
+    text = "it is no owner's file, which is plain, of at most one byte, and has one name; remove it"
+    return OSError(errno.EINVAL, text, str(path))
