@@ -81,7 +81,10 @@ def call_handler(where: tuple[str, str], claimed: Claimed, policy: Policy) -> Ca
         with _without_own_pipes():
             return _call(where, claimed)
     except BaseException as error:  # noqa: BLE001  # handed to the boundary around the job
-        return _raised(error, policy)
+        try:
+            return _raised(error, policy)
+        except BaseException as worse:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+            return CallAnswer(failure=describe(worse))
 
 
 def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
