@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import dump_result, refuse_coroutine
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import JobType
@@ -96,7 +97,8 @@ def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
     if job_type.signature.takes_context:
         args = (JobContext(claimed), *args)
     context = contextvars.Context()  # of its own: other attempts follow in this process
-    result, note = dump_result(job_type, refuse_coroutine(context.run(job_type.handler, *args, **kwargs)))
+    value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
+    result, note = dump_result(job_type, refuse_coroutine(value))
     return CallAnswer(result, note)
 
 

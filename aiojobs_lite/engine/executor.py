@@ -23,6 +23,7 @@ import anyio
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.results import dump_result
 from aiojobs_lite.engine.running import AttemptRegister, Running
@@ -80,6 +81,7 @@ class Executor:
         self._cancel_grace = cancel_grace
         self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._is_draining = False
+        self._pid = os.getpid()
 
     @property
     def running(self) -> int:
@@ -141,6 +143,8 @@ class Executor:
 
     def _begin(self, loop: asyncio.AbstractEventLoop, runs: Iterator[Running]) -> None:
         """Does the first step of each attempt, if it can be done at once; most need no other."""
+        if os.getpid() != self._pid:
+            return  # in a copy of the application: they begin in the application itself
         is_eager = _HAS_EAGER_TASKS and loop.get_task_factory() is None
         try:
             for run in runs:
@@ -206,7 +210,11 @@ class Executor:
             called = self._call(run)
             ending = called if isinstance(called, Ending) else _ending_of(run, await called)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
+            if os.getpid() != self._pid:
+                end_process(error)
             ending = Ending(error=error, failure=describe(error), stopped=run.stopped)
+        if os.getpid() != self._pid:  # a handler forked: a copy of the application must not live on
+            end_process(None)
         if run.timers:
             run.call_off_timers()
         if not self._attempts.is_left:
