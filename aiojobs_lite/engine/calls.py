@@ -13,6 +13,7 @@ import anyio
 import anyio.to_process
 
 from aiojobs_lite.engine.child import call_handler, make_ready
+from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import refuse_coroutine
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
@@ -34,13 +35,13 @@ async def call_in_thread(
     hangs would keep the process for ever. Pools have no daemons, hence a thread for each call.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
+    future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
 
     def work() -> None:
         run.thread_id = threading.get_ident()
         value, error = None, None
         try:
-            value = refuse_coroutine(contextvars.Context().run(handler, *args, **kwargs))
+            value = refuse_coroutine(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job
             error = raised
         run.thread_id = None
@@ -49,18 +50,20 @@ async def call_in_thread(
             loop.call_soon_threadsafe(_resolve, future, value, error)
 
     threading.Thread(target=work, name=f"aiojobs_lite {getattr(handler, '__name__', '')}", daemon=True).start()
-    return await future
+    value, error = await future
+    if error is not None:
+        raise error  # StopIteration too, of which Python makes a RuntimeError
+    return value
 
 
-def _resolve(future: asyncio.Future[Any], value: object, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    elif isinstance(error, StopIteration):  # a future does not take it
-        future.set_exception(RuntimeError(f"the handler raised StopIteration({error.value!r})"))
-    else:
-        future.set_exception(error)
+def _resolve(
+    future: asyncio.Future[tuple[Any, BaseException | None]], value: object, error: BaseException | None
+) -> None:
+    """Hands over what a handler returned or raised, unseen: the one may be a value of any kind, and a future does not
+    take the other whatever it is.
+    """
+    if not future.done():
+        future.set_result((value, error))
 
 
 async def call_in_process(

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import dump_result, refuse_coroutine
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import JobType
@@ -81,7 +82,10 @@ def call_handler(where: tuple[str, str], claimed: Claimed, policy: Policy) -> Ca
         with _without_own_pipes():
             return _call(where, claimed)
     except BaseException as error:  # noqa: BLE001  # handed to the boundary around the job
-        return _raised(error, policy)
+        try:
+            return _raised(error, policy)
+        except BaseException as worse:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+            return CallAnswer(failure=describe(worse))
 
 
 def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
@@ -93,7 +97,8 @@ def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
     if job_type.signature.takes_context:
         args = (JobContext(claimed), *args)
     context = contextvars.Context()  # of its own: other attempts follow in this process
-    result, note = dump_result(job_type, refuse_coroutine(context.run(job_type.handler, *args, **kwargs)))
+    value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
+    result, note = dump_result(job_type, refuse_coroutine(value))
     return CallAnswer(result, note)
 
 

@@ -8,7 +8,9 @@ alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import logging
 import os
 import sys
 import time
@@ -21,6 +23,7 @@ import anyio
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.results import dump_result
 from aiojobs_lite.engine.running import AttemptRegister, Running
@@ -33,6 +36,7 @@ from aiojobs_lite.policy.settle import Ending, Stop, settle
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
+_log = logging.getLogger("aiojobs_lite.engine")
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _RETURNED: Final = Ending()  # nothing
 
@@ -77,6 +81,7 @@ class Executor:
         self._cancel_grace = cancel_grace
         self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._is_draining = False
+        self._pid = os.getpid()
 
     @property
     def running(self) -> int:
@@ -88,15 +93,18 @@ class Executor:
         self._is_draining = True
 
     def start(self, jobs: Sequence[Claimed]) -> None:
-        """Starts attempts; they are registered when this returns."""
+        """Starts attempts; they are registered when this returns. One that cannot begin is given back.
+
+        They begin in a turn of their own: the callers that enqueued the jobs go on first, and are not inside of a
+        handler.
+        """
         runs = self._registered(jobs)
         loop = asyncio.get_running_loop()
-        if _HAS_EAGER_TASKS and loop.get_task_factory() is None:
+        try:
             loop.call_soon(self._begin, loop, iter(runs))
-        else:
+        except Exception as error:  # noqa: BLE001  # no memory, say
             for run in runs:
-                name = run.job_type.name
-                run.task = loop.create_task(self._attempt(run), name=name, context=contextvars.Context())
+                self._could_not_begin(run, error)
 
     def give_back(self, jobs: Sequence[Claimed]) -> None:
         """Ends attempts as interrupted that nothing was done for."""
@@ -121,37 +129,92 @@ class Executor:
         return len(going)
 
     def _registered(self, jobs: Sequence[Claimed]) -> list[Running]:
-        runs = [Running(claimed, self._registry.get(claimed.type)) for claimed in jobs]
-        for run in runs:
-            self._attempts.add(run)
+        runs = []
+        for claimed in jobs:
+            try:
+                run = Running(claimed, self._registry.get(claimed.type))
+                self._attempts.add(run)
+            except Exception:  # noqa: BLE001  # what this owner holds and is not on the list the janitor gives back
+                _log.exception("%s job %s could not be registered; please report it", claimed.type, claimed.id)
+                self._slots.released(claimed.type)
+            else:
+                runs.append(run)
         return runs
 
     def _begin(self, loop: asyncio.AbstractEventLoop, runs: Iterator[Running]) -> None:
-        """Does the first step of each attempt; most need no other. In a turn of its own: the callers that enqueued the
-        jobs go on first, and are not inside of a handler.
-        """
+        """Does the first step of each attempt, if it can be done at once; most need no other."""
+        if os.getpid() != self._pid:
+            return  # in a copy of the application: they begin in the application itself
+        is_eager = _HAS_EAGER_TASKS and loop.get_task_factory() is None
         try:
             for run in runs:
-                name, context = run.job_type.name, contextvars.Context()
-                asyncio.Task(  # type: ignore[call-arg]  # Python 3.11 knows no eager start
-                    self._attempt(run), loop=loop, name=name, context=context, eager_start=True
-                )
-        except BaseException:  # a signal, or no memory: the others begin all the same
+                if not is_eager:
+                    self._begin_later(loop, run)
+                    continue
+                attempt, context = self._attempt(run), contextvars.Context()
+                try:
+                    asyncio.Task(  # type: ignore[call-arg]  # Python 3.11 knows no eager start
+                        attempt, loop=loop, name=run.job_type.name, context=context, eager_start=True
+                    )
+                except BaseException as error:  # a class of tasks that knows no eager start either, no memory, a signal
+                    if not run.is_entered:
+                        attempt.close()  # it cannot begin any more, even if it was scheduled
+                        self._begin_later(loop, run)
+                    if not isinstance(error, Exception):
+                        raise
+        except BaseException:  # a signal: the others begin all the same
             loop.call_soon(self._begin, loop, runs)
             raise
+
+    def _begin_later(self, loop: asyncio.AbstractEventLoop, run: Running) -> None:
+        """Has the event loop make the task of an attempt: by a task factory of the application's, if it has one. Those
+        of the classic form take the coroutine alone, hence the context around it.
+        """
+        attempt = self._attempt(run)
+        try:
+            task = contextvars.Context().run(loop.create_task, attempt)
+        except BaseException as error:
+            if not run.is_entered:
+                attempt.close()
+                self._could_not_begin(run, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        if run.task is None:
+            run.task = task
+        with contextlib.suppress(Exception):  # what the application makes may be no task of asyncio's
+            task.add_done_callback(partial(self._check_begun, run))
+            task.set_name(run.job_type.name)
+
+    def _check_begun(self, run: Running, _: object) -> None:
+        if not run.is_entered and self._attempts.find(run.claimed.id) is run:
+            self._could_not_begin(run, RuntimeError("its task was cancelled before its first step"))
+
+    def _could_not_begin(self, run: Running, error: BaseException) -> None:
+        """Gives an attempt back that did not come to its first step."""
+        if self._attempts.is_left:
+            self._attempts.forget(run)
+            return
+        claimed, failure = run.claimed, describe(error)
+        text = "%s job %s attempt %s could not begin and is given back: %s: %s"
+        _log.error(text, claimed.type, claimed.id, claimed.attempt, failure.error_type, failure.message)
+        self._record(run, Ending(error=error, failure=failure, unbegun=True))
 
     async def _attempt(self, run: Running) -> None:
         if self._attempts.is_left:
             self._attempts.forget(run)
             return
         run.is_entered = True
-        if run.task is None:  # this step is done within its making
-            run.task = asyncio.current_task()
+        run.task = asyncio.current_task() or run.task  # it may be done within its making
         try:
             called = self._call(run)
             ending = called if isinstance(called, Ending) else _ending_of(run, await called)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
+            if os.getpid() != self._pid:
+                end_process(error)
             ending = Ending(error=error, failure=describe(error), stopped=run.stopped)
+        if os.getpid() != self._pid:  # a handler forked: a copy of the application must not live on
+            end_process(None)
         if run.timers:
             run.call_off_timers()
         if not self._attempts.is_left:
@@ -199,9 +262,10 @@ class Executor:
         run.started = time.perf_counter()
 
     def _record(self, run: Running, ending: Ending) -> None:
+        end = self._settled(run, ending)
         self._attempts.ended(run)
         self._slots.released(run.claimed.type)
-        self._recorder.record(self._settled(run, ending))
+        self._recorder.record(end)
 
     def _settled(self, run: Running, ending: Ending) -> End:
         claimed, policy, now = run.claimed, run.job_type.policy, self._clock.now()
@@ -209,7 +273,9 @@ class Executor:
         try:
             return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
-            failed = Ending(error=error, failure=describe(error), may_retry=True)
+            failed = Ending(
+                error=RuntimeError(), failure=describe(error), may_retry=True
+            )  # `error` may be the same one
             return settle(claimed, failed, policy, now, cancel_requested=is_cancelled)
 
     def _stop(self, run: Running, why: Stop) -> None:

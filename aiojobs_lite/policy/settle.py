@@ -65,6 +65,7 @@ class Ending(NamedTuple):
         lost: Its owner died; `interrupted` says whether a drain had left it running.
         interrupted: A drain had left it running when its owner died.
         unreadable: Why the payload does not fit the handler, which was not called.
+        unbegun: The runner could not begin it, because of `error`: no task could be made, say.
     """
 
     result: str | None = None
@@ -76,6 +77,7 @@ class Ending(NamedTuple):
     lost: bool = False
     interrupted: bool = False
     unreadable: str | None = None
+    unbegun: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -125,6 +127,8 @@ class _Settlement:
             return self._held(ending.unreadable)
         if ending.lost:
             return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
+        if ending.unbegun:
+            return self._unbegun(ending.failure)
         error = _decisive(ending.error)
         if isinstance(error, Snooze):
             return self._snoozed(error)
@@ -163,6 +167,14 @@ class _Settlement:
         if self._is_last_attempt:
             return self._dead(Outcome.INTERRUPTED, f"interrupted {self._job.interruptions + 1} times", failure)
         return self._again(Outcome.INTERRUPTED, self._now, failure)
+
+    def _unbegun(self, failure: Failure | None) -> Again | Close:
+        """As an interruption, but not again at once: what kept it from its first step may last."""
+        end = self._interrupted(failure)
+        if isinstance(end, Again):
+            delay = self._policy.backoff.delay(self._job.interruptions + 1, self._chance)
+            end = end._replace(scheduled_at=after(self._now, delay), failure=failure)
+        return end
 
     def _lost(self, failure: Failure | None) -> Again | Close:
         if self._job.crashes + 1 >= MOST_CRASHES:

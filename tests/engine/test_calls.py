@@ -24,7 +24,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.policy.settle import Policy
 from aiojobs_lite.telemetry.facts import AttemptFailed, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.calls import hangs, in_process, outside, pid_in, started
+from tests.helpers.calls import Classless, hangs, in_process, outside, pid_in, started
 from tests.helpers.engine import claimed, turns
 from tests.helpers.programs import alive
 from tests.helpers.rings import slow
@@ -81,6 +81,10 @@ class Awkward(Exception):
 
 def raises_what_does_not_travel() -> None:
     raise Awkward(1, 2)
+
+
+def raises_what_cannot_be_looked_at() -> None:
+    raise Classless
 
 
 def is_signalled() -> int:
@@ -253,6 +257,12 @@ def test_what_a_handler_asks_for_comes_back_as_it_was_raised(here: None, what: s
     assert "in raises" in (ended.failure.traceback or "")  # the lines of the other process
 
 
+def test_an_exception_that_cannot_be_looked_at_is_a_failure_like_any_other(here: None) -> None:
+    answer = child.call_handler((__name__, "raises_what_cannot_be_looked_at"), claimed(7, "any", "{}"), Policy())
+    assert answer.failure is not None
+    assert (answer.failure.error_type, answer.may_retry) == ("Classless", True)
+
+
 def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
     parents, ended = [1, 1, 1, 99], list[int]()
     monkeypatch.setattr(child, "_LOOK_FOR_PARENT_EVERY_S", 0)
@@ -348,7 +358,7 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
         import asyncio
         from aiojobs_lite import JobRunner
         from aiojobs_lite.handlers.job_type import JobType
-        from tests.helpers.calls import hangs
+        from tests.helpers.calls import Classless, hangs
         async def main():
             hanging = JobType(hangs, process=True)
             async with JobRunner({str(tmp_path / "jobs.db")!r}, jobs=[hanging]) as runner:

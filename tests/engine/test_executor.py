@@ -450,23 +450,22 @@ async def test_a_task_factory_of_the_application_makes_the_tasks_of_attempts_too
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.11 begins no attempt eagerly")
-async def test_a_fault_while_one_attempt_begins_leaves_the_others_to_begin(
+async def test_a_signal_while_one_attempt_begins_leaves_all_to_begin(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Fails(asyncio.Task[Any]):
-        def __init__(self, coro: Any, **options: Any) -> None:
+        def __init__(self, *_: object, **__: object) -> None:
             monkeypatch.undo()
-            coro.close()
-            super().__init__(asyncio.sleep(0), loop=options["loop"])
-            raise MemoryError
+            raise KeyboardInterrupt
 
     desk = Desk(clock, quick)
-    faults: list[Any] = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
+    begun: list[Callable[[], object]] = []
+    monkeypatch.setattr(loop, "call_soon", lambda call, *args, **_: begun.append(lambda: call(*args)))
     desk.executor.start([claimed(number, "quick") for number in range(3)])
+    monkeypatch.undo()
     monkeypatch.setattr(asyncio, "Task", Fails)
-    assert {(await desk.end()).id for _ in range(2)} == {1, 2}
-    loop.set_exception_handler(None)
-    assert [type(fault) for fault in faults] == [MemoryError]
-    assert desk.attempts.running == 1  # the drain gives it back
+    with pytest.raises(KeyboardInterrupt):  # which ends the event loop, as it is meant to
+        begun[0]()
+    assert {(await desk.end()).id for _ in range(3)} == {0, 1, 2}
+    assert (desk.attempts.running, desk.slots) == (0, ["quick"] * 3)

@@ -16,6 +16,14 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.waiting import PATIENCE
 
 
+class Classless(Exception):
+    """Cannot even be asked for its class."""
+
+    @property  # type: ignore[misc]  # as hostile as can be
+    def __class__(self) -> Any:
+        raise self
+
+
 def hangs(started: str) -> None:
     """A handler that says in a file which process runs it, and never ends."""
     Path(started).write_text(str(os.getpid()))

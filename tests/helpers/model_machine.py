@@ -54,6 +54,7 @@ ENDINGS = (
     Ending(error=Abandon("no"), failure=FAILURE),
     Ending(error=Cancel("gone"), failure=FAILURE),
     Ending(error=Snooze(3)),
+    Ending(error=ValueError("no"), failure=FAILURE, unbegun=True),
     Ending(failure=FAILURE, stopped=Stop.TIMEOUT),
     Ending(failure=FAILURE, stopped=Stop.SHUTDOWN),
     Ending(failure=FAILURE, stopped=Stop.CANCEL),

@@ -71,6 +71,7 @@ class Row(NamedTuple):
 RAISED = Ending(error=BOOM, failure=FAILURE)
 TIMED_OUT = Ending(error=asyncio.CancelledError(), failure=FAILURE, stopped=Stop.TIMEOUT)
 SHUT_DOWN = Ending(error=asyncio.CancelledError(), failure=FAILURE, stopped=Stop.SHUTDOWN)
+UNBEGUN = Ending(error=BOOM, failure=FAILURE, unbegun=True)
 LOST = Ending(lost=True, failure=FAILURE)
 LEFT = Ending(lost=True, interrupted=True, failure=FAILURE)
 
@@ -174,6 +175,18 @@ TABLE = [
     ),
     Row(
         "an interruption that costs the last attempt", claimed(5, interruptions=20), SHUT_DOWN,
+        dead(Outcome.INTERRUPTED, "interrupted 21 times"),
+    ),
+    Row(
+        "it could not begin", claimed(5), UNBEGUN,
+        again(Outcome.INTERRUPTED, 2, refund=True, failure=FAILURE),
+    ),
+    Row(
+        "it could not begin again", claimed(5, interruptions=3), UNBEGUN,
+        again(Outcome.INTERRUPTED, 16, refund=True, failure=FAILURE),
+    ),
+    Row(
+        "it could not begin too often", claimed(5, interruptions=20), UNBEGUN,
         dead(Outcome.INTERRUPTED, "interrupted 21 times"),
     ),
     Row("lost", claimed(1), LOST, again(Outcome.LOST, failure=FAILURE)),

@@ -33,6 +33,7 @@ from aiojobs_lite.model.job import Held
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import stopping_of
+from tests.helpers.calls import Classless
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
@@ -163,6 +164,15 @@ def raiser(error: BaseException) -> Callable[[], None]:
     return call
 
 
+class Unprintable:
+    def __repr__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class Stopped(StopIteration):
+    pass
+
+
 HOSTILE: dict[str, Callable[[], None]] = {
     "SystemExit": raiser(SystemExit(3)),
     "KeyboardInterrupt": raiser(KeyboardInterrupt()),
@@ -171,6 +181,9 @@ HOSTILE: dict[str, Callable[[], None]] = {
     "BaseExceptionGroup": raiser(BaseExceptionGroup("many", [SystemExit(), ValueError()])),
     "MemoryError": raiser(MemoryError()),
     "StopIteration": raiser(StopIteration(1)),
+    "StopIteration with what cannot be shown": raiser(StopIteration(Unprintable())),
+    "Stopped": raiser(Stopped(Unprintable())),
+    "Classless": raiser(Classless()),
     "StopAsyncIteration": raiser(StopAsyncIteration()),
     "Hostile": raiser(Hostile()),
     "ValueError": raiser(ValueError("\ud800 \x00")),
@@ -195,11 +208,8 @@ async def test_no_exception_reaches_the_host(clock: FakeClock, kind: str, mode: 
         with pytest.raises(JobDead):
             await handle.result()
         record = (await handle.job()).history[0]
-        # A coroutine and a future turn StopIteration into RuntimeError, as Python itself does.
-        expected = {"StopIteration": "RuntimeError", "StopAsyncIteration": "StopAsyncIteration"}.get(kind, kind)
-        if mode == "async" and kind == "StopAsyncIteration":
-            expected = "StopAsyncIteration"
-        assert record.error_type == expected
+        # A coroutine turns StopIteration into RuntimeError.
+        assert record.error_type == ("RuntimeError" if kind.startswith("Stop") and "Async" not in kind else kind)
         assert record.outcome is Outcome.FAILED
         assert await runner.jobs.list(status="dead") == [await handle.job()]  # the runner goes on
 

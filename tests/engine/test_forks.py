@@ -1,0 +1,30 @@
+"""Handlers that fork their process, and come back in both: the copy of the application ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.helpers.programs import program
+from tests.helpers.rings import first_of
+
+HOWS = {
+    "returns": (0, ""),
+    "exits": (7, ""),
+    "exits in a group": (9, ""),
+    "exits with a text": (1, "no way on"),
+    "raises": (1, "ValueError: in the copy"),
+}
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("mode", first_of(1, ["async", "thread", "process"]))
+async def test_the_copy_of_an_application_that_a_handler_forked_ends_where_its_handler_ends(
+    mode: str, how: str
+) -> None:
+    code, text = HOWS[how]
+    async with program("-m", "tests.helpers.apps.forking", mode, how) as child:
+        assert await child.line("child") == ["child", str(code)]
+        assert await child.ended() == 0
+    assert child.said("left") == [["left", str(child.pid)]]
+    assert child.lines.count("unflushed") <= 1  # what was in the buffer belongs to one of them
+    assert text in "\n".join(child.lines)
