@@ -31,12 +31,16 @@ class TickAnswer(NamedTuple):
 class FireTick(NamedTuple):
     """Fires a schedule at one instant, once for all owners, and moves its next tick on, never back.
 
+    - An owner whose expression or time zone is not the stored one moves nothing: its ticks fire, but the next tick is
+      that of the schedule as it was stored last.
     - A tick that was dealt with before is a `duplicate`; without a row it is `skipped`; both make no job.
     - With `skip_overlap` it is an `overlap`, without a job, while the schedule's latest job is pending or processing.
     - Ticks are dealt with as if one after the other, over all owners.
     """
 
     schedule: str
+    expression: str
+    tz: str
     tick: int
     next_tick: int
     row: NewJob | None

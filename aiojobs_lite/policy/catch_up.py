@@ -35,9 +35,14 @@ class Schedule:
     catch_up: CatchUp = "latest"
     overlap: Overlap = "skip"
 
+    @property
+    def rule(self) -> tuple[str, str]:
+        """The expression and the time zone, as they are stored."""
+        return self.cron.expression, self.cron.tz
+
     def first(self, now: int) -> SetSchedule:
         """The write that stores it; a new one never fires for the past."""
-        return SetSchedule(self.name, self.cron.expression, self.cron.tz, self.next_after(now))
+        return SetSchedule(self.name, *self.rule, self.next_after(now))
 
     def next_after(self, now: int) -> int:
         """The next tick after an instant, both in microseconds."""
@@ -46,7 +51,8 @@ class Schedule:
     def due(self, stored: int, now: int) -> list[int]:
         """The ticks to run now, oldest first, given the stored next tick; it is due.
 
-        The latest is always among them, so that the store learns of it; `runs` says whether it makes a job.
+        The latest is always among them, so that the store learns of it; `runs` says whether it makes a job. None if
+        the stored one is no tick of this expression, and no tick came after it.
         """
         most = _MOST_CAUGHT_UP if self.catch_up == "all" else 1
         start = to_datetime(stored - 1)

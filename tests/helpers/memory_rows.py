@@ -305,7 +305,8 @@ class MemoryPhases:
     def fire_tick(self, write: FireTick) -> TickAnswer:
         """See `FireTick`."""
         schedule = self._rows.schedules[write.schedule]
-        schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
+        if (schedule.expression, schedule.tz) == (write.expression, write.tz):
+            schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
         self._rows.schedules[write.schedule] = schedule
         if (write.schedule, write.tick) in self._rows.ticks:
             return TickAnswer("duplicate")

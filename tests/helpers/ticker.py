@@ -75,17 +75,18 @@ class Desk:
     def wake(self) -> None:
         raise NotImplementedError
 
-    def minutes(self) -> list[float]:
-        """The instants of the ticks that were written, in minutes after the start."""
-        return [(to_datetime(tick.tick) - START) / MINUTE for tick in self.ticks]
+    def minutes(self, name: str | None = None) -> list[float]:
+        """The instants of the ticks that were written, of one schedule or of all, in minutes after the start."""
+        ticks = [tick.tick for tick in self.ticks if name in {None, tick.schedule}]
+        return [(to_datetime(tick) - START) / MINUTE for tick in ticks]
 
 
 @asynccontextmanager
 async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Desk]:
-    """A running ticker; `stored`: the next tick in the store, in minutes after the start."""
+    """A running ticker; `stored`: the next tick of each in the store, in minutes after the start."""
     desk = Desk(clock, *schedules)
     first = [write.next_tick for write in desk.ticker.first(clock.now())]
-    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)])
+    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)] * len(schedules))
     async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
         await turns(3)
         yield desk

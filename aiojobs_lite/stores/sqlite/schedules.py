@@ -15,7 +15,7 @@ def set_schedule(transaction: Transaction, write: SetSchedule) -> int:
 
 def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
     """See `FireTick`."""
-    transaction.run("move_schedule", (write.next_tick, write.schedule))
+    transaction.run("move_schedule", (write.next_tick, write.schedule, write.expression, write.tz))
     if transaction.run("insert_tick", (write.schedule, write.tick)).rowcount == 0:
         return TickAnswer("duplicate")
     if write.row is None:

@@ -44,7 +44,10 @@ SET latest_job = ?
 WHERE name = ?;
 
 -- name: move_schedule
--- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with.
+-- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with. One that
+-- knows another expression than the stored one moves nothing.
 UPDATE aiojobs_schedules
 SET next_tick = max(next_tick, ?)
-WHERE name = ?;
+WHERE name = ?
+    AND expression = ?
+    AND tz = ?;

@@ -78,7 +78,7 @@ class Phasing:
             RedriveDead("c"),
             complete(jobs[0]),
             SetSchedule("s", "* * * * *", "UTC", at(60)),
-            FireTick("s", at(60), at(120), None, skip_overlap=False),
+            FireTick("s", "* * * * *", "UTC", at(60), at(120), None, skip_overlap=False),
             RedriveJob(dead[0]),
             MarkInterrupted(jobs[3].id, 1, "one"),
             Release(("a",), Held.PAYLOAD),
