@@ -90,6 +90,11 @@ class CronSchedule:
             raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists")
         self.__dict__.update(_crons=crons, _zone=zone, _fixed="*" not in {fields[-5][0], fields[-4][0]})  # it is frozen
 
+    @property
+    def normal(self) -> str:
+        """The expression however it was written: its fields in lower case, one blank between them, no alias."""
+        return " ".join(_split(self.expression))
+
     def next_after(self, instant: datetime) -> datetime:
         """Finds the first tick strictly after an instant.
 

@@ -38,7 +38,7 @@ class Schedule:
     @property
     def rule(self) -> tuple[str, str]:
         """The expression and the time zone, as they are stored."""
-        return self.cron.expression, self.cron.tz
+        return self.cron.normal, self.cron.tz
 
     def first(self, now: int) -> SetSchedule:
         """The write that stores it; a new one never fires for the past."""

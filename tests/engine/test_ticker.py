@@ -320,9 +320,15 @@ async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> Non
 
 
 def cron_runner(database: Path | str | FaultStore, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
+    return report_runner(database, clock, ran, "* * * * *", **options)
+
+
+def report_runner(
+    database: Path | str | FaultStore, clock: FakeClock, ran: list[datetime], expression: str, **options: Any
+) -> JobRunner:
     runner = JobRunner(database, clock=clock)
 
-    @runner.cron("* * * * *", **options)
+    @runner.cron(expression, **options)
     async def report(ctx: JobContext) -> None:
         assert ctx.tick is not None
         ran.append(ctx.tick)
@@ -373,6 +379,23 @@ async def test_an_old_version_that_still_runs_does_not_move_the_schedule_of_the_
         async with version("*/10 * * * *") as again:
             await again.run_until_idle()
         assert sorted((tick - START) / MINUTE for tick in ran) == [40, 50, 60]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("*/5 * * * *", " */5  *\t* * * "), ("*/5 * * * MON-FRI", "*/5 * * * mon-fri"), ("@hourly", "0 * * * *")],
+)
+async def test_an_expression_that_is_only_written_otherwise_keeps_the_overdue_tick(
+    database: Path, clock: FakeClock, before: str, after: str
+) -> None:
+    ran: list[datetime] = []
+    async with asyncio.timeout(PATIENCE):
+        async with report_runner(database, clock, ran, before):
+            pass
+        clock.jump_to(START + 61 * MINUTE)
+        async with report_runner(database, clock, ran, after) as runner:
+            await runner.run_until_idle()
+        assert ran == [START + 60 * MINUTE]
 
 
 async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, clock: FakeClock) -> None:
