@@ -12,8 +12,8 @@ from aiojobs_lite.engine.ports import Commits
 from aiojobs_lite.errors import RunnerClosed, StoreRejected, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
-from aiojobs_lite.policy.catch_up import Schedule
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.policy.catch_up import Schedule, dropped
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
 from aiojobs_lite.telemetry.meters import Metrics
@@ -65,10 +65,15 @@ class Ticker:
         """The writes that store the schedules."""
         return [schedule.first(now) for schedule in self._schedules.values()]
 
-    def begin(self, next_ticks: Sequence[int]) -> None:
-        """Takes the next ticks in force: the answers to `first`."""
-        self._next = dict(zip(self._schedules, next_ticks, strict=True))
+    def begin(self, answers: Sequence[ScheduleAnswer]) -> None:
+        """Takes the next ticks in force, and tells of those that are dropped: the answers to `first`."""
+        self._next = dict(zip(self._schedules, (answer.next_tick for answer in answers), strict=True))
         self.clock_jumped()
+        for name, answer in zip(self._schedules, answers, strict=True):
+            if answer.replaced is not None:
+                ticks = dropped(name, answer.replaced, self._clock.now())
+                if ticks:
+                    self._skip(self._schedules[name], answer.replaced[2], "changed", ticks)
 
     def clock_jumped(self) -> None:
         """Waits anew. A stored tick beyond the next one was written by a clock that went ahead."""

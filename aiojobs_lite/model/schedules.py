@@ -8,15 +8,22 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import unanswered
 
 
+class ScheduleAnswer(NamedTuple):
+    """The next tick in force, and the schedule that was replaced: its expression, time zone and next tick."""
+
+    next_tick: int
+    replaced: tuple[str, str, int] | None = None
+
+
 class SetSchedule(NamedTuple):
-    """Stores a schedule. An unchanged expression keeps the stored next tick. Answer: the next tick in force."""
+    """Stores a schedule. An unchanged expression keeps the stored next tick."""
 
     name: str
     expression: str
     tz: str
     next_tick: int
 
-    def answer(self) -> int:
+    def answer(self) -> ScheduleAnswer:
         """See `Write`."""
         unanswered()
 

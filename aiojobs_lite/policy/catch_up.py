@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from aiojobs_lite.clock import MICROSECONDS, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.errors import InvalidSchedule
 from aiojobs_lite.model.schedules import SetSchedule
 
 CatchUp = Literal["latest", "skip", "all"]
@@ -72,3 +73,17 @@ class Schedule:
     def skips_overlap(self, ticks: Sequence[int]) -> bool:
         """Whether these ticks, due together, each make no job while the job of the tick before is not finished."""
         return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)
+
+
+def dropped(name: str, replaced: tuple[str, str, int], now: int) -> int:
+    """How many ticks a schedule owes that was replaced (expression, time zone, next tick), counted up to 1,000; one if
+    its expression is no longer taken.
+    """
+    expression, tz, stored = replaced
+    if stored > now:
+        return 0
+    try:
+        cron = CronSchedule(expression, tz, hash_id=name)
+        return len(cron.latest_between(to_datetime(stored - 1), to_datetime(now), _MOST_COUNTED))
+    except (InvalidSchedule, OverflowError):  # OverflowError: the end of time
+        return 1

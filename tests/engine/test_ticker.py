@@ -12,7 +12,7 @@ import pytest
 from aiojobs_lite import CronSchedule, JobContext, JobRunner
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidJobType, InvalidSchedule
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
@@ -125,7 +125,7 @@ async def test_a_tick_that_is_too_late_makes_no_job_and_says_so(
     yearly = schedule(expression="1 0 1 1 *", catch_up=catch_up)
     desk = Desk(clock, yearly)
     desk.answers = [answer] * 9
-    desk.ticker.begin([to_micros(START + MINUTE)])
+    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))])
     async with going(desk.ticker.run):
         await until(lambda: len(desk.ticks) > 0)
         await turns()
@@ -302,7 +302,7 @@ async def test_a_schedule_that_finds_no_next_tick_does_not_keep_the_others_from_
     bad = Failing("bad", "latest")
     desk = Desk(clock, bad, schedule("good"))
     bad.lost.append(InvalidSchedule("* * * * *", "instant", "no tick follows"))
-    desk.ticker.begin([to_micros(START + MINUTE)] * 2)
+    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))] * 2)
     async with going(desk.ticker.run):
         clock.advance("1m")
         await until(lambda: desk.minutes("good") == [1])
@@ -396,6 +396,31 @@ async def test_an_expression_that_is_only_written_otherwise_keeps_the_overdue_ti
         async with report_runner(database, clock, ran, after) as runner:
             await runner.run_until_idle()
         assert ran == [START + 60 * MINUTE]
+
+
+@pytest.mark.parametrize(("minute", "owed"), [(9, 0), (10, 1), (65, 6)])
+async def test_what_a_changed_expression_drops_is_counted_and_told(
+    database: Path, clock: FakeClock, minute: int, owed: int
+) -> None:
+    ran: list[datetime] = []
+    async with asyncio.timeout(PATIENCE):
+        async with report_runner(database, clock, ran, "*/10 * * * *"):
+            pass
+        clock.jump_to(START + minute * MINUTE)
+        runner = report_runner(database, clock, ran, "0 9 * * *")
+        events = runner.watch()
+        async with runner:
+            await runner.run_until_idle()
+            assert (ran, runner.stats().skipped_ticks) == ([], owed)
+        told = [fact async for fact in events if isinstance(fact, TickSkipped)]
+        assert told == ([TickSkipped("report", START + 10 * MINUTE, "changed", owed)] if owed else [])
+
+
+async def test_what_an_expression_drops_that_is_no_longer_taken_is_one_tick(clock: FakeClock) -> None:
+    desk = Desk(clock, schedule())
+    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/90 * * * *", "UTC", clock.now()))])
+    assert desk.told() == [TickSkipped("report", START, "changed")]
+    assert desk.metrics.skipped_ticks == 1
 
 
 async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, clock: FakeClock) -> None:

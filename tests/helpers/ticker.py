@@ -13,7 +13,7 @@ from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.schedules import FireTick, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, TickAnswer
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
@@ -86,7 +86,9 @@ async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None =
     """A running ticker; `stored`: the next tick of each in the store, in minutes after the start."""
     desk = Desk(clock, *schedules)
     first = [write.next_tick for write in desk.ticker.first(clock.now())]
-    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)] * len(schedules))
+    desk.ticker.begin(
+        [ScheduleAnswer(tick if stored is None else to_micros(START + stored * MINUTE)) for tick in first]
+    )
     async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
         await turns(3)
         yield desk

@@ -9,9 +9,9 @@ SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.nex
 WHERE expression <> excluded.expression
     OR tz <> excluded.tz;
 
--- name: next_tick
--- The stored next tick of a schedule.
-SELECT next_tick
+-- name: stored_schedule
+-- A schedule as it is stored.
+SELECT expression, tz, next_tick
 FROM aiojobs_schedules
 WHERE name = ?;
 

@@ -218,7 +218,7 @@ class Isolation:
         assert all("duplicate" in pair and len(set(pair)) == 2 for pair in zip(first, second, strict=True))
         assert (first + second).count("fired") == 1
         assert (first + second).count("overlap") == 19
-        assert await one(two[1], SetSchedule("s", "* * * * *", "UTC", at(0))) == at(20)
+        assert (await one(two[1], SetSchedule("s", "* * * * *", "UTC", at(0)))).next_tick == at(20)
 
     async def test_an_attempt_ends_once(self, two: tuple[Store, Store]) -> None:
         jobs = await running(two[0], *(new() for _ in range(20)))
