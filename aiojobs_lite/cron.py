@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ _VALUES: tuple[tuple[int, int, tuple[str, ...]], ...] = (  # first, last, and th
     (0, 59, ()), (0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 6, _WEEKDAYS),
 )  # fmt: skip
 _RANGE_WITH_STEPS = re.compile(r"(?<![^,])(\d+|[a-z]{3})-(\d+|[a-z]{3})/(\d+)(?![^,])", re.ASCII)
+_STEP = re.compile(r"(?:h\((\w+)-(\w+)\)|(\w+)-(\w+)|[*\w]+)/(\d+)", re.ASCII)
 _START = datetime(2000, 1, 1)  # noqa: DTZ001 - any local time will do: what fires once, fires within 40 years
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -87,6 +89,11 @@ class CronSchedule:
         if not crons:
             raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists")
         self.__dict__.update(_crons=crons, _zone=zone, _fixed="*" not in {fields[-5][0], fields[-4][0]})  # it is frozen
+
+    @property
+    def normal(self) -> str:
+        """The expression however it was written: its fields in lower case, one blank between them, no alias."""
+        return " ".join(_split(self.expression))
 
     def next_after(self, instant: datetime) -> datetime:
         """Finds the first tick strictly after an instant.
@@ -237,6 +244,7 @@ def _parse(expression: str, fields: list[str], hash_id: str | None) -> tuple[Any
             _croniter([text if other == at else "*" for other, text in enumerate(fields)], hash_id)
         except (ValueError, TypeError, LookupError):  # what croniter raises for nonsense
             problem = problem or f"{fields[at]!r} cannot be read; use {_FIELDS[name]}, lists 1,2, ranges 1-5, steps */2"
+        problem = problem or _overlong_step(fields, at)
         if problem:
             raise InvalidSchedule(expression, name, problem)
     *times, day, month, weekday = fields  # to it, fields that are fine alone are fine together
@@ -258,6 +266,42 @@ def _listed(low: int, high: int, names: tuple[str, ...], found: re.Match[str]) -
     if not (low <= end < begin <= high and step):
         return found[0]
     return ",".join(str(low + (value - low) % size) for value in range(begin, end + size + 1, step))
+
+
+def _overlong_step(fields: list[str], at: int) -> str | None:
+    """What is wrong with a step that takes the first of its values and never gets to a second, although that is what
+    its author meant: `*/90` for the minute is each hour. As many as there are values is said rightly: `*/60`.
+    """
+    low, high, names = _VALUES[-len(fields) :][at]
+    for element in fields[at].split(","):
+        if found := _STEP.fullmatch(element):
+            step, values = int(found[5]), high - low + 1
+            first, last = found[1] or found[3], found[2] or found[4]
+            if first:
+                begin, end = (low + names.index(text) if text in names else int(text) for text in (first, last))
+                values = min(values, end - begin + 1 if begin <= end else end - begin + 1 + values)
+            if step > values:
+                way = f"write {element.partition('/')[0] if found[1] else first}" if first else _way_to_say(fields, at)
+                return f"a step of {step} among {values} values takes the first alone; {way}"
+    return None
+
+
+def _way_to_say(fields: list[str], at: int) -> str:
+    """The schedules that fire each so many minutes (or seconds), if the next field is a whole number of such steps."""
+    every, ways = fields[at].removeprefix("*/"), list[str]()
+    if at <= len(fields) - 5 and every.isdecimal() and fields[at + 1] == "*":  # a second or a minute
+        most, step = _VALUES[-len(fields) :][at + 1][1], int(every)
+        longer = math.lcm(step, 60) // 60  # after so many of the next field the first of the schedules fires again
+        if 60 * (most + 1) % step == 0:
+            for minutes in range(0, 60 * longer, step):
+                begin, minute = divmod(minutes, 60)
+                hours = str(begin) if begin + longer > most else f"{begin}-{most}/{longer}" if begin else f"*/{longer}"
+                ways.append(repr(" ".join([*fields[:at], str(minute), hours, *fields[at + 2 :]])))
+    if not ways:
+        return "no step reaches over the end of its field; list the times, or give the next field a step"
+    if len(ways) == 1:
+        return f"write {ways[0]}"
+    return f"write it as {len(ways)} schedules, {', '.join(ways[:-1])} and {ways[-1]}"
 
 
 def _next(cron: Any, local: datetime) -> datetime:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime
 from aiojobs_lite.engine.ports import Commits
-from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.errors import RunnerClosed, StoreRejected, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
-from aiojobs_lite.policy.catch_up import Schedule
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.policy.catch_up import Schedule, dropped
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
 from aiojobs_lite.telemetry.meters import Metrics
 
 _log = logging.getLogger("aiojobs_lite.cron")
 _RETRY_US: Final = MICROSECONDS // 4  # until a tick that could not be written is tried again
+_PAUSE_S: Final = 60  # until a schedule that raised is tried again
 
 
 class Ticker:
@@ -50,28 +52,35 @@ class Ticker:
         self._bus = bus
         self._metrics = metrics
         self._next: dict[str, int] = {}
+        self._paused_until: dict[str, int] = {}  # the schedules that raised
         self._alarm = Alarm(clock)
         self._is_draining = False
 
     @property
     def is_idle(self) -> bool:
-        """Whether no tick is due."""
-        now = self._clock.now()
-        return self._is_draining or all(tick > now for tick in self._next.values())
+        """Whether no tick is to be fired now."""
+        return self._is_draining or not self._due(self._clock.now())
 
     def first(self, now: int) -> list[SetSchedule]:
         """The writes that store the schedules."""
         return [schedule.first(now) for schedule in self._schedules.values()]
 
-    def begin(self, next_ticks: Sequence[int]) -> None:
-        """Takes the next ticks in force: the answers to `first`."""
-        self._next = dict(zip(self._schedules, next_ticks, strict=True))
+    def begin(self, answers: Sequence[ScheduleAnswer]) -> None:
+        """Takes the next ticks in force, and tells of those that are dropped: the answers to `first`."""
+        self._next = dict(zip(self._schedules, (answer.next_tick for answer in answers), strict=True))
         self.clock_jumped()
+        for name, answer in zip(self._schedules, answers, strict=True):
+            if answer.replaced is not None:
+                ticks = dropped(name, answer.replaced, self._clock.now())
+                if ticks:
+                    self._skip(self._schedules[name], answer.replaced[2], "changed", ticks)
 
     def clock_jumped(self) -> None:
         """Waits anew. A stored tick beyond the next one was written by a clock that went ahead."""
+        self._paused_until.clear()
         for name, tick in self._next.items():
-            self._wait_for(name, tick)
+            with self._guarded(name):
+                self._wait_for(name, tick)
         self._alarm.ring()
 
     def drain(self) -> None:
@@ -83,15 +92,34 @@ class Ticker:
         """Fires, until it is cancelled."""
         while True:
             now = self._clock.now()
-            due = [] if self._is_draining else [name for name, tick in self._next.items() if tick <= now]
+            due = [] if self._is_draining else self._due(now)
             try:
                 for name in due:
-                    await self._fire(self._schedules[name], now)
+                    with self._guarded(name):
+                        await self._fire(self._schedules[name], now)
             except StoreUnavailable:  # published as `StoreDegraded`; the tick is not lost
                 await self._alarm.wait(now + _RETRY_US)
                 continue
             if not due:
-                await self._alarm.wait(None if self._is_draining else min(self._next.values(), default=None))
+                await self._alarm.wait(None if self._is_draining else min(map(self._at, self._next), default=None))
+
+    def _at(self, name: str) -> int:
+        """When a schedule is to be looked at."""
+        return max(self._next[name], self._paused_until.get(name, self._next[name]))
+
+    def _due(self, now: int) -> list[str]:
+        return [name for name in self._next if self._at(name) <= now]
+
+    @contextmanager
+    def _guarded(self, name: str) -> Iterator[None]:
+        """What one schedule raises is logged, and pauses this one alone; its tick is not lost."""
+        try:
+            yield
+        except (StoreUnavailable, RunnerClosed):  # true of all schedules
+            raise
+        except Exception:  # noqa: BLE001  # whatever it is, the other schedules go on
+            _log.exception("the schedule %s could not fire; it is tried again in %d s", name, _PAUSE_S)
+            self._paused_until[name] = self._clock.now() + _PAUSE_S * MICROSECONDS
 
     def _wait_for(self, name: str, tick: int) -> None:
         """The next tick of a schedule is this one, or an earlier one that the clock has still to come to."""
@@ -100,19 +128,27 @@ class Ticker:
     async def _fire(self, schedule: Schedule, now: int) -> None:
         stored, next_tick = self._next[schedule.name], schedule.next_after(now)
         ticks = schedule.due(stored, now)
+        if ticks:
+            await self._fire_all(schedule, ticks, next_tick, now)
+        else:  # stored by a version with another expression, or under other rules of its time zone
+            _log.info("%s does not fire at %s: go on to %s", schedule.name, to_datetime(stored), to_datetime(next_tick))
+        self._wait_for(schedule.name, next_tick)  # the clock may have been set back meanwhile
+
+    async def _fire_all(self, schedule: Schedule, ticks: Sequence[int], next_tick: int, now: int) -> None:
+        stored = self._next[schedule.name]
         missed = schedule.missed(stored, ticks[0])
         if missed:
             self._skip(schedule, stored, "catch_up", missed)
         skip_overlap = schedule.skips_overlap(ticks)
         for tick, following in zip(ticks, [*ticks[1:], next_tick], strict=True):  # where the next start would go on
             row = self._row(schedule, tick, now) if schedule.runs(tick, now) else None
+            write = FireTick(schedule.name, *schedule.rule, tick, following, row, skip_overlap)
             try:
-                answer = await self._commits.write(FireTick(schedule.name, tick, following, row, skip_overlap))
+                answer = await self._commits.write(write)
             except StoreRejected:
                 _log.exception("the tick of %s at %s is lost", schedule.name, to_datetime(tick))  # not the others
             else:
                 self._publish(schedule, tick, answer)
-        self._wait_for(schedule.name, next_tick)  # the clock may have been set back meanwhile
 
     def _row(self, schedule: Schedule, tick: int, now: int) -> NewJob:
         row = self._registry.get(schedule.name).bind().row(now)

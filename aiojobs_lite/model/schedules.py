@@ -8,15 +8,22 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import unanswered
 
 
+class ScheduleAnswer(NamedTuple):
+    """The next tick in force, and the schedule that was replaced: its expression, time zone and next tick."""
+
+    next_tick: int
+    replaced: tuple[str, str, int] | None = None
+
+
 class SetSchedule(NamedTuple):
-    """Stores a schedule. An unchanged expression keeps the stored next tick. Answer: the next tick in force."""
+    """Stores a schedule. An unchanged expression keeps the stored next tick."""
 
     name: str
     expression: str
     tz: str
     next_tick: int
 
-    def answer(self) -> int:
+    def answer(self) -> ScheduleAnswer:
         """See `Write`."""
         unanswered()
 
@@ -31,12 +38,16 @@ class TickAnswer(NamedTuple):
 class FireTick(NamedTuple):
     """Fires a schedule at one instant, once for all owners, and moves its next tick on, never back.
 
+    - An owner whose expression or time zone is not the stored one moves nothing: its ticks fire, but the next tick is
+      that of the schedule as it was stored last.
     - A tick that was dealt with before is a `duplicate`; without a row it is `skipped`; both make no job.
     - With `skip_overlap` it is an `overlap`, without a job, while the schedule's latest job is pending or processing.
     - Ticks are dealt with as if one after the other, over all owners.
     """
 
     schedule: str
+    expression: str
+    tz: str
     tick: int
     next_tick: int
     row: NewJob | None

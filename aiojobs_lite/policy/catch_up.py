@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from aiojobs_lite.clock import MICROSECONDS, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.errors import InvalidSchedule
 from aiojobs_lite.model.schedules import SetSchedule
 
 CatchUp = Literal["latest", "skip", "all"]
@@ -35,9 +36,14 @@ class Schedule:
     catch_up: CatchUp = "latest"
     overlap: Overlap = "skip"
 
+    @property
+    def rule(self) -> tuple[str, str]:
+        """The expression and the time zone, as they are stored."""
+        return self.cron.normal, self.cron.tz
+
     def first(self, now: int) -> SetSchedule:
         """The write that stores it; a new one never fires for the past."""
-        return SetSchedule(self.name, self.cron.expression, self.cron.tz, self.next_after(now))
+        return SetSchedule(self.name, *self.rule, self.next_after(now))
 
     def next_after(self, now: int) -> int:
         """The next tick after an instant, both in microseconds."""
@@ -46,7 +52,8 @@ class Schedule:
     def due(self, stored: int, now: int) -> list[int]:
         """The ticks to run now, oldest first, given the stored next tick; it is due.
 
-        The latest is always among them, so that the store learns of it; `runs` says whether it makes a job.
+        The latest is always among them, so that the store learns of it; `runs` says whether it makes a job. None if
+        the stored one is no tick of this expression, and no tick came after it.
         """
         most = _MOST_CAUGHT_UP if self.catch_up == "all" else 1
         start = to_datetime(stored - 1)
@@ -66,3 +73,17 @@ class Schedule:
     def skips_overlap(self, ticks: Sequence[int]) -> bool:
         """Whether these ticks, due together, each make no job while the job of the tick before is not finished."""
         return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)
+
+
+def dropped(name: str, replaced: tuple[str, str, int], now: int) -> int:
+    """How many ticks a schedule owes that was replaced (expression, time zone, next tick), counted up to 1,000; one if
+    its expression is no longer taken.
+    """
+    expression, tz, stored = replaced
+    if stored > now:
+        return 0
+    try:
+        cron = CronSchedule(expression, tz, hash_id=name)
+        return len(cron.latest_between(to_datetime(stored - 1), to_datetime(now), _MOST_COUNTED))
+    except (InvalidSchedule, OverflowError):  # OverflowError: the end of time
+        return 1

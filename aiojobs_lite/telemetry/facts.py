@@ -254,8 +254,8 @@ class TickFired(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Fact):
-    """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, or `catch_up`
-    for those that a later one stands for.
+    """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, `catch_up` for
+    those that a later one stands for, or `changed` for those that were due when the expression was replaced.
     """
 
     level = logging.WARNING

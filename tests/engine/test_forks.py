@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.helpers.programs import program
-from tests.helpers.rings import first_of
+from tests.helpers.rings import slow
 
 HOWS = {
     "returns": (0, ""),
@@ -16,8 +16,9 @@ HOWS = {
 }
 
 
+@slow
 @pytest.mark.parametrize("how", HOWS)
-@pytest.mark.parametrize("mode", first_of(1, ["async", "thread", "process"]))
+@pytest.mark.parametrize("mode", ["async", "thread", "process"])
 async def test_the_copy_of_an_application_that_a_handler_forked_ends_where_its_handler_ends(
     mode: str, how: str
 ) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner
+from aiojobs_lite import CronSchedule, JobContext, JobRunner
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.errors import InvalidJobType
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
-from aiojobs_lite.policy.catch_up import CatchUp, Overlap
+from aiojobs_lite.errors import InvalidJobType, InvalidSchedule
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
@@ -21,6 +21,27 @@ from tests.helpers.engine import faulty, going, turns
 from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
 from tests.helpers.ticker import MINUTE, START, Desk, schedule, ticking, written
 from tests.helpers.waiting import PATIENCE, next_fact, until
+
+
+class Failing(Schedule):
+    """A schedule that raises what it was given, in turn: `faults` as it fires, `lost` as it looks for its next tick."""
+
+    def __init__(self, name: str, catch_up: CatchUp = "latest") -> None:
+        super().__init__(name, CronSchedule("* * * * *"), catch_up)
+        self.__dict__.update(faults=list[Exception](), lost=list[Exception]())  # it is frozen
+
+    faults: list[Exception]
+    lost: list[Exception]
+
+    def next_after(self, now: int) -> int:
+        if self.lost:
+            raise self.lost.pop(0)
+        return super().next_after(now)
+
+    def due(self, stored: int, now: int) -> list[int]:
+        if self.faults:
+            raise self.faults.pop(0)
+        return super().due(stored, now)
 
 
 @pytest.fixture
@@ -105,7 +126,7 @@ async def test_a_tick_that_is_too_late_makes_no_job_and_says_so(
     yearly = schedule(expression="1 0 1 1 *", catch_up=catch_up)
     desk = Desk(clock, yearly)
     desk.answers = [answer] * 9
-    desk.ticker.begin([to_micros(START + MINUTE)])
+    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))])
     async with going(desk.ticker.run):
         await until(lambda: len(desk.ticks) > 0)
         await turns()
@@ -223,6 +244,72 @@ async def test_a_closed_ticker_fires_nothing_more(clock: FakeClock) -> None:
         assert desk.ticker.is_idle
 
 
+@pytest.mark.parametrize("late", [5.5, 60.5], ids=["before its first tick", "after it"])
+async def test_a_stored_tick_that_is_none_makes_no_job_and_stops_no_schedule(clock: FakeClock, late: float) -> None:
+    clock.advance(late * 60)
+    hourly, minutely = schedule("hourly", "0 * * * *"), schedule("minutely")
+    async with ticking(clock, hourly, minutely, stored=0.5) as desk:
+        await until(lambda: desk.ticker.is_idle)
+        assert desk.minutes("hourly") == ([60] if late > 60 else [])
+        assert desk.minutes("minutely") == [int(late)]
+        clock.jump_to(START + timedelta(hours=2))
+        desk.ticker.clock_jumped()
+        await until(lambda: desk.ticker.is_idle)
+        assert desk.minutes("hourly")[-1] == 120
+
+
+async def test_a_stored_tick_ahead_that_is_none_makes_no_job(clock: FakeClock) -> None:
+    async with ticking(clock, schedule(expression="*/10 * * * *"), stored=3.5) as desk:
+        for minute in (3.5, 9.9, 10):
+            clock.jump_to(START + minute * MINUTE)
+            desk.ticker.clock_jumped()
+            await until(lambda: desk.ticker.is_idle)
+        assert desk.minutes() == [10]
+        assert (desk.metrics.skipped_ticks, len(desk.told())) == (0, 1)
+
+
+async def test_what_one_schedule_raises_ends_its_round_only(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    bad = Failing("bad", "all")
+    async with ticking(clock, bad, schedule("good")) as desk:
+        bad.faults.extend([RuntimeError("first"), RuntimeError("second")])
+        clock.advance("1m")
+        await until(lambda: desk.minutes("good") == [1])
+        await turns(20)
+        assert [str(fault) for fault in bad.faults] == ["second"]  # it is not tried again at once
+        assert desk.ticker.is_idle
+        for minute in (2, 3):
+            clock.advance("1m")
+            await until(lambda last=minute: desk.minutes("good")[-1] == last)  # type: ignore[misc]  # a default
+        await until(lambda: desk.ticker.is_idle)
+        assert desk.minutes("bad") == [1, 2, 3]
+        assert [record.getMessage() for record in caplog.records if record.exc_info] == [
+            "the schedule bad could not fire; it is tried again in 60 s"
+        ] * 2
+
+
+async def test_a_schedule_that_raised_is_tried_again_when_the_clock_goes_back(clock: FakeClock) -> None:
+    bad = Failing("bad", "latest")
+    async with ticking(clock, bad) as desk:
+        bad.faults.append(RuntimeError("once"))
+        clock.advance("1m")
+        await until(lambda: not bad.faults)
+        clock.jump_to(START - timedelta(days=365))
+        desk.ticker.clock_jumped()
+        clock.advance("1m")
+        await written(desk, 1)
+
+
+async def test_a_schedule_that_finds_no_next_tick_does_not_keep_the_others_from_starting(clock: FakeClock) -> None:
+    bad = Failing("bad", "latest")
+    desk = Desk(clock, bad, schedule("good"))
+    bad.lost.append(InvalidSchedule("* * * * *", "instant", "no tick follows"))
+    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))] * 2)
+    async with going(desk.ticker.run):
+        clock.advance("1m")
+        await until(lambda: desk.minutes("good") == [1])
+        await until(lambda: desk.minutes("bad") == [1])
+
+
 async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> None:
     async with ticking(clock) as desk:
         clock.advance("1h")
@@ -234,9 +321,15 @@ async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> Non
 
 
 def cron_runner(database: Path | str | FaultStore, clock: FakeClock, ran: list[datetime], **options: Any) -> JobRunner:
+    return report_runner(database, clock, ran, "* * * * *", **options)
+
+
+def report_runner(
+    database: Path | str | FaultStore, clock: FakeClock, ran: list[datetime], expression: str, **options: Any
+) -> JobRunner:
     runner = JobRunner(database, clock=clock, drain_timeout=0, cancel_grace=0)
 
-    @runner.cron("* * * * *", **options)
+    @runner.cron(expression, **options)
     async def report(ctx: JobContext) -> None:
         assert ctx.tick is not None
         ran.append(ctx.tick)
@@ -258,6 +351,77 @@ async def test_two_runners_of_one_file_fire_each_tick_once(database: Path, clock
         assert [runner.stats().skipped_ticks for runner in runners] == [0, 0]
     fired = [[event async for event in listener if isinstance(event, TickFired)] for listener in events]
     assert sum(map(len, fired)) == 10
+
+
+async def test_an_old_version_that_still_runs_does_not_move_the_schedule_of_the_new_one(
+    database: Path, clock: FakeClock
+) -> None:
+    ran: list[datetime] = []
+
+    def version(expression: str) -> JobRunner:
+        runner = JobRunner(database, clock=clock)
+
+        @runner.cron(expression, catch_up="all", overlap="queue")
+        async def report(ctx: JobContext) -> None:
+            assert ctx.tick is not None
+            ran.append(ctx.tick)
+
+        return runner
+
+    async with asyncio.timeout(PATIENCE):
+        async with version("30 * * * *") as old, version("*/10 * * * *") as new:
+            for minute in (10, 20, 30):
+                clock.jump_to(START + minute * MINUTE)
+                for runner in (old, new, old, new):
+                    await runner.run_until_idle()
+            assert sorted((tick - START) / MINUTE for tick in ran) == [10, 20, 30]  # one job an instant
+        ran.clear()
+        clock.jump_to(START + 65 * MINUTE)  # beyond what the old version would have waited for
+        async with version("*/10 * * * *") as again:
+            await again.run_until_idle()
+        assert sorted((tick - START) / MINUTE for tick in ran) == [40, 50, 60]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("*/5 * * * *", " */5  *\t* * * "), ("*/5 * * * MON-FRI", "*/5 * * * mon-fri"), ("@hourly", "0 * * * *")],
+)
+async def test_an_expression_that_is_only_written_otherwise_keeps_the_overdue_tick(
+    database: Path, clock: FakeClock, before: str, after: str
+) -> None:
+    ran: list[datetime] = []
+    async with asyncio.timeout(PATIENCE):
+        async with report_runner(database, clock, ran, before):
+            pass
+        clock.jump_to(START + 61 * MINUTE)
+        async with report_runner(database, clock, ran, after) as runner:
+            await runner.run_until_idle()
+        assert ran == [START + 60 * MINUTE]
+
+
+@pytest.mark.parametrize(("minute", "owed"), [(9, 0), (10, 1), (65, 6)])
+async def test_what_a_changed_expression_drops_is_counted_and_told(
+    database: Path, clock: FakeClock, minute: int, owed: int
+) -> None:
+    ran: list[datetime] = []
+    async with asyncio.timeout(PATIENCE):
+        async with report_runner(database, clock, ran, "*/10 * * * *"):
+            pass
+        clock.jump_to(START + minute * MINUTE)
+        runner = report_runner(database, clock, ran, "0 9 * * *")
+        events = runner.watch()
+        async with runner:
+            await runner.run_until_idle()
+            assert (ran, runner.stats().skipped_ticks) == ([], owed)
+        told = [fact async for fact in events if isinstance(fact, TickSkipped)]
+        assert told == ([TickSkipped("report", START + 10 * MINUTE, "changed", owed)] if owed else [])
+
+
+async def test_what_an_expression_drops_that_is_no_longer_taken_is_one_tick(clock: FakeClock) -> None:
+    desk = Desk(clock, schedule())
+    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/90 * * * *", "UTC", clock.now()))])
+    assert desk.told() == [TickSkipped("report", START, "changed")]
+    assert desk.metrics.skipped_ticks == 1
 
 
 async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, clock: FakeClock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -129,17 +130,30 @@ def dates(expression: str, start: datetime, end: datetime) -> list[datetime]:
 # Whatever one may write.
 
 
+NUMBERS = {
+    "jan": 1, "mar": 3, "apr": 4, "sep": 9, "oct": 10, "nov": 11, "dec": 12, "sun": 0, "mon": 1, "thu": 4, "sat": 6,
+}  # fmt: skip
+
+
 def value(low: int, high: int, *names: str) -> st.SearchStrategy[str]:
     numbers = st.integers(low, high).map(str)
     return st.one_of(numbers, st.sampled_from(names)) if names else numbers
 
 
 def field(low: int, high: int, *names: str) -> st.SearchStrategy[str]:
-    """Lists of values, ranges and steps; ranges may run over the end."""
-    one, step = value(low, high, *names), st.integers(1, high + 1)
-    span = st.tuples(one, one).filter(lambda ends: _is_range(*ends)).map("-".join)
-    part = st.one_of(one, span, st.builds("{}/{}".format, st.one_of(one, span), step))
+    """Lists of values, ranges and steps; ranges may run over the end, steps may be as long as their range."""
+    size = 7 if high == 7 else high - low + 1  # 0 and 7 are one day of the week
+    one, step = value(low, high, *names), st.integers(1, size)
+    span = st.tuples(one, one).filter(lambda ends: _is_range(*ends))
+    stepped = st.builds(partial(_stepped, size), span, step)
+    part = st.one_of(one, span.map("-".join), stepped, st.builds("{}/{}".format, one, step))
     return st.one_of(st.just("*"), step.map("*/{}".format), st.lists(part, min_size=1, max_size=3).map(",".join))
+
+
+def _stepped(size: int, ends: tuple[str, str], step: int) -> str:
+    first, last = (NUMBERS[end] if end in NUMBERS else int(end) for end in ends)
+    values = min(size, last - first + 1 if first < last else last - first + 1 + size)
+    return f"{ends[0]}-{ends[1]}/{1 + step % values}"
 
 
 def _is_range(first: str, last: str) -> bool:

@@ -26,7 +26,7 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -292,20 +292,22 @@ class MemoryPhases:
         self._rows.ticks = {(name, tick) for name, tick in self._rows.ticks if tick >= write.ticks_before}
         return len(pruned)
 
-    def set_schedule(self, write: SetSchedule) -> int:
+    def set_schedule(self, write: SetSchedule) -> ScheduleAnswer:
         """See `SetSchedule`."""
-        stored = self._rows.schedules.get(write.name)
+        stored, replaced = self._rows.schedules.get(write.name), None
         if stored is None:
             stored = Schedule(write.expression, write.tz, write.next_tick)
         elif (stored.expression, stored.tz) != (write.expression, write.tz):
+            replaced = (stored.expression, stored.tz, stored.next_tick)
             stored = stored._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
         self._rows.schedules[write.name] = stored
-        return stored.next_tick
+        return ScheduleAnswer(stored.next_tick, replaced)
 
     def fire_tick(self, write: FireTick) -> TickAnswer:
         """See `FireTick`."""
         schedule = self._rows.schedules[write.schedule]
-        schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
+        if (schedule.expression, schedule.tz) == (write.expression, write.tz):
+            schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
         self._rows.schedules[write.schedule] = schedule
         if (write.schedule, write.tick) in self._rows.ticks:
             return TickAnswer("duplicate")

@@ -71,6 +71,7 @@ class Step(NamedTuple):
 
 
 some = st.integers(0, 7)
+expressions = st.sampled_from(["* * * * *", "0 * * * *"])
 kinds = st.sampled_from(TYPES)
 which_view = st.sampled_from([0, 1])
 commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
@@ -241,14 +242,14 @@ class StoreBesideModel(RuleBasedStateMachine):
         completed_before, dead_before = (self.now - ago * SECOND for ago in (completed, dead))
         self.put(Prune(completed_before, dead_before, at(ticks), limit), step)
 
-    @rule(expression=st.sampled_from(["* * * * *", "0 * * * *"]), later=some, step=steps)
+    @rule(expression=expressions, later=some, step=steps)
     def set_schedule(self, expression: str, later: int, step: Step) -> None:
         self.put(SCHEDULE._replace(expression=expression, next_tick=self.now + later), step)
 
-    @rule(tick=some, skip_overlap=st.booleans(), runs=st.booleans(), step=steps)
-    def tick(self, tick: int, skip_overlap: bool, runs: bool, step: Step) -> None:
+    @rule(tick=some, skip_overlap=st.booleans(), runs=st.booleans(), expression=expressions, step=steps)
+    def tick(self, tick: int, skip_overlap: bool, runs: bool, expression: str, step: Step) -> None:
         row = new("c", schedule="s", tick=at(tick))._replace(scheduled_at=self.now) if runs else None
-        self.put(FireTick("s", at(tick), at(tick + 1), row, skip_overlap), step)
+        self.put(FireTick("s", expression, "UTC", at(tick), at(tick + 1), row, skip_overlap), step)
 
     # What happens around.
 

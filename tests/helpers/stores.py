@@ -17,6 +17,7 @@ from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Failure, Held, Job, NewJob, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied, Store
 from tests.helpers.waiting import unmeasured
@@ -44,6 +45,11 @@ def micros(instant: datetime | None) -> int:
 def new(job_type: str = "a", *, priority: int = 1, due: float = 0, **fields: Any) -> NewJob:
     """A job of a type, due so many seconds after `NOW`."""
     return NewJob(job_type, '{"x": 1}', priority, at(due), fields.pop("max_attempts", 5), NOW, **fields)
+
+
+def fire(schedule: str, tick: int, next_tick: int, row: NewJob | None, *, skip_overlap: bool) -> FireTick:
+    """A tick of a schedule that fires each minute."""
+    return FireTick(schedule, "* * * * *", "UTC", tick, next_tick, row, skip_overlap)
 
 
 def claim(

@@ -13,7 +13,7 @@ from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.schedules import FireTick, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, TickAnswer
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
@@ -75,17 +75,20 @@ class Desk:
     def wake(self) -> None:
         raise NotImplementedError
 
-    def minutes(self) -> list[float]:
-        """The instants of the ticks that were written, in minutes after the start."""
-        return [(to_datetime(tick.tick) - START) / MINUTE for tick in self.ticks]
+    def minutes(self, name: str | None = None) -> list[float]:
+        """The instants of the ticks that were written, of one schedule or of all, in minutes after the start."""
+        ticks = [tick.tick for tick in self.ticks if name in {None, tick.schedule}]
+        return [(to_datetime(tick) - START) / MINUTE for tick in ticks]
 
 
 @asynccontextmanager
 async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Desk]:
-    """A running ticker; `stored`: the next tick in the store, in minutes after the start."""
+    """A running ticker; `stored`: the next tick of each in the store, in minutes after the start."""
     desk = Desk(clock, *schedules)
     first = [write.next_tick for write in desk.ticker.first(clock.now())]
-    desk.ticker.begin(first if stored is None else [to_micros(START + stored * MINUTE)])
+    desk.ticker.begin(
+        [ScheduleAnswer(tick if stored is None else to_micros(START + stored * MINUTE)) for tick in first]
+    )
     async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
         await turns(3)
         yield desk

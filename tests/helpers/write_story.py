@@ -112,7 +112,8 @@ def _again(end: Again) -> str:
 def _tick(tick: FireTick) -> str:
     made = "no job" if tick.row is None else _row(tick.row)
     overlap = "not over the job before" if tick.skip_overlap else "whatever was before"
-    return f"tick {_at(tick.tick)} of {tick.schedule}: {made}, {overlap}, next {_at(tick.next_tick)}"
+    schedule = f"{tick.schedule} as {tick.expression!r}"
+    return f"tick {_at(tick.tick)} of {schedule}: {made}, {overlap}, next {_at(tick.next_tick)}"
 
 
 WORDS: Final[Mapping[type, Callable[[Any], str]]] = {

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 
-def set_schedule(transaction: Transaction, write: SetSchedule) -> int:
+def set_schedule(transaction: Transaction, write: SetSchedule) -> ScheduleAnswer:
     """See `SetSchedule`."""
+    stored = transaction.one("stored_schedule", (write.name,))
     transaction.run("set_schedule", write)
-    stored: int = transaction.one("next_tick", (write.name,))[0]
-    return stored
+    if stored is None:
+        return ScheduleAnswer(write.next_tick)
+    if tuple(stored[:2]) != (write.expression, write.tz):
+        return ScheduleAnswer(write.next_tick, tuple(stored))
+    return ScheduleAnswer(stored[2])
 
 
 def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
     """See `FireTick`."""
-    transaction.run("move_schedule", (write.next_tick, write.schedule))
+    transaction.run("move_schedule", (write.next_tick, write.schedule, write.expression, write.tz))
     if transaction.run("insert_tick", (write.schedule, write.tick)).rowcount == 0:
         return TickAnswer("duplicate")
     if write.row is None:

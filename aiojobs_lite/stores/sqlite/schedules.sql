@@ -9,9 +9,9 @@ SET expression = excluded.expression, tz = excluded.tz, next_tick = excluded.nex
 WHERE expression <> excluded.expression
     OR tz <> excluded.tz;
 
--- name: next_tick
--- The stored next tick of a schedule.
-SELECT next_tick
+-- name: stored_schedule
+-- A schedule as it is stored.
+SELECT expression, tz, next_tick
 FROM aiojobs_schedules
 WHERE name = ?;
 
@@ -44,7 +44,10 @@ SET latest_job = ?
 WHERE name = ?;
 
 -- name: move_schedule
--- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with.
+-- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with. One that
+-- knows another expression than the stored one moves nothing.
 UPDATE aiojobs_schedules
 SET next_tick = max(next_tick, ?)
-WHERE name = ?;
+WHERE name = ?
+    AND expression = ?
+    AND tz = ?;

@@ -40,7 +40,7 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.apps.common import note
-from tests.helpers.stores import again, alone, at, claim, complete, counted, hold, new, shown
+from tests.helpers.stores import again, alone, at, claim, complete, counted, fire, hold, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
 TRIES = 8
@@ -267,7 +267,7 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
 async def _cron(book: Book) -> None:
     def tick(instant: int, *, skip: bool = True, runs: bool = True) -> FireTick:
         row = new("cron", due=instant, schedule="cron", tick=at(instant)) if runs else None
-        return FireTick("cron", at(instant), at(instant + 60), row, skip)
+        return fire("cron", at(instant), at(instant + 60), row, skip_overlap=skip)
 
     await book.step("set a schedule", 30, SetSchedule("cron", "* * * * *", "UTC", at(60)))
     await book.step("fire a tick", 60, tick(60), Insert((new("b"),)))

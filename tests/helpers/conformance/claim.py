@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.model.job import Outcome, Status
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import Insert, PauseType, RedriveJob
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
@@ -17,6 +17,7 @@ from tests.helpers.stores import (
     claimed,
     complete,
     finished,
+    fire,
     inserted,
     micros,
     new,
@@ -80,7 +81,7 @@ class ClaimOrder:
             store,
             again(failed, scheduled_at=at(-2)),
             RedriveJob(dead),
-            FireTick("s", at(0), at(60), new(due=-4), skip_overlap=True),
+            fire("s", at(0), at(60), new(due=-4), skip_overlap=True),
             Insert((new(due=-3), new(due=-0.5))),
             claim(),
         )

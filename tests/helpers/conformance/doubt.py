@@ -8,10 +8,24 @@ import pytest
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.stores.base import Store
-from tests.helpers.stores import NOW, again, answers, at, claim, complete, counted, everything, new, one, running, shown
+from tests.helpers.stores import (
+    NOW,
+    again,
+    answers,
+    at,
+    claim,
+    complete,
+    counted,
+    everything,
+    fire,
+    new,
+    one,
+    running,
+    shown,
+)
 
 LoseAnswer = Callable[[Store], None]
 
@@ -43,7 +57,7 @@ class Doubting:
 
     async def test_a_tick_without_an_answer_fired_once(self, store: Store, lose_answer: LoseAnswer) -> None:
         await one(store, SetSchedule("s", "* * * * *", "UTC", at(0)))
-        tick = FireTick("s", at(0), at(60), new(), skip_overlap=False)
+        tick = fire("s", at(0), at(60), new(), skip_overlap=False)
         lose_answer(store)
         with pytest.raises(StoreUnavailable):
             await one(store, tick)

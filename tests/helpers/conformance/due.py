@@ -6,7 +6,7 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held, Outcome, Status
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType, RedriveDead, RedriveJob, Release
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
@@ -19,6 +19,7 @@ from tests.helpers.stores import (
     claimed,
     complete,
     finished,
+    fire,
     inserted,
     new,
     one,
@@ -53,7 +54,7 @@ class DueWithoutClaim:
 
     async def test_a_tick_says_when_its_job_is_due(self, store: Store) -> None:
         await one(store, SetSchedule("s", "* * * * *", "UTC", at(0)))
-        tick = FireTick("s", at(0), at(60), new(due=2), skip_overlap=True)
+        tick = fire("s", at(0), at(60), new(due=2), skip_overlap=True)
         assert is_in_time((await applied(store, tick)).due, at(2))
 
     async def test_a_type_that_is_resumed_says_when_its_jobs_are_due(self, store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
-from aiojobs_lite.model.schedules import FireTick, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import (
     CancelJob,
     ClaimAnswer,
@@ -78,7 +78,7 @@ class Phasing:
             RedriveDead("c"),
             complete(jobs[0]),
             SetSchedule("s", "* * * * *", "UTC", at(60)),
-            FireTick("s", at(60), at(120), None, skip_overlap=False),
+            FireTick("s", "* * * * *", "UTC", at(60), at(120), None, skip_overlap=False),
             RedriveJob(dead[0]),
             MarkInterrupted(jobs[3].id, 1, "one"),
             Release(("a",), Held.PAYLOAD),
@@ -93,8 +93,8 @@ class Phasing:
         assert said[1] == 0
         assert [made.is_new for made in said[2]] == [True]
         assert said[3:] == [
-            2, Status.COMPLETED, at(60), TickAnswer("skipped"), False, True, 0, Status.PENDING, Status.CANCELLED,
-            Status.CANCELLED, Status.DEAD, None,
+            2, Status.COMPLETED, ScheduleAnswer(at(60)), TickAnswer("skipped"), False, True, 0, Status.PENDING,
+            Status.CANCELLED, Status.CANCELLED, Status.DEAD, None,
         ]  # fmt: skip
 
     async def test_ends_come_before_other_writes(self, store: Store) -> None:

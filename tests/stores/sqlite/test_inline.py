@@ -12,13 +12,13 @@ import pytest
 
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Failure, Held, Outcome
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, PauseType, Prune, RedriveDead, Release, Write
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from tests.helpers.sqlite_store import watched, writer_of
-from tests.helpers.stores import NOW, alone, applied, claim, connected, inserted, new
+from tests.helpers.stores import NOW, alone, applied, claim, connected, fire, inserted, new
 from tests.helpers.waiting import PATIENCE, until
 
 SMALL = Insert((new(),))
@@ -49,7 +49,7 @@ def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ([SMALL], 0, True),
         ([], 0, True),
-        ([CancelJob(1, None), DeleteJob(2), FireTick("s", 1, 2, None, skip_overlap=True)], MUCH, True),
+        ([CancelJob(1, None), DeleteJob(2), fire("s", 1, 2, None, skip_overlap=True)], MUCH, True),
         ([Insert((new(),) * 300)], 0, True),
         ([Insert((new(),) * 301)], 0, False),
         ([Insert((new(),) * 150)] * 2, 0, True),

@@ -21,7 +21,7 @@ from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
-from aiojobs_lite.model.schedules import SetSchedule
+from aiojobs_lite.model.schedules import ScheduleAnswer, SetSchedule
 from aiojobs_lite.model.writes import Claim, Release
 from aiojobs_lite.stores.open import open_store
 from tests.helpers.waiting import unmeasured
@@ -150,7 +150,7 @@ async def test_the_migrated_jobs_run_and_ids_schedules_and_pauses_go_on(old: Pat
         assert [job.id for job in claimed.jobs] == [1, 7, 2]
         assert (await store.apply([(Complete(3, 1, OWNER, "a"),)], NOW)).answers == [Status.COMPLETED]
         schedule = SetSchedule("s", "0 9 * * *", "UTC", NOW + 999)
-        assert (await store.apply([(schedule,)], NOW)).answers == [NOW + 60]
+        assert (await store.apply([(schedule,)], NOW)).answers == [ScheduleAnswer(NOW + 60)]
         jobs = await jobs_of(store)
         assert {jobs[n].status for n in (1, 2, 7)} == {Status.PROCESSING}
 

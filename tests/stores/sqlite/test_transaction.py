@@ -11,7 +11,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     DeleteJob,
@@ -42,6 +42,7 @@ from tests.helpers.stores import (
     counted,
     everything,
     finished,
+    fire,
     found,
     inserted,
     new,
@@ -75,7 +76,7 @@ def _everything_at_once(jobs: list[Claimed], dead: int, pending: int) -> list[Un
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
-                FireTick("s", at(0), at(60), new("b"), skip_overlap=True),
+                fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
         ),
