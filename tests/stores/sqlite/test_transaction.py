@@ -36,6 +36,7 @@ from tests.helpers.stores import (
     answers,
     at,
     claim,
+    claimed,
     close,
     complete,
     connected,
@@ -190,3 +191,18 @@ async def test_an_end_that_sqlite_refuses_ends_nothing(store: SqliteStore, chang
     with pytest.raises(StoreRejected):
         await one(store, again(job, **change))
     assert await one(store, complete(job)) is Status.COMPLETED
+
+
+async def test_a_claim_that_fails_at_any_statement_leaves_every_type_to_be_found(store: SqliteStore) -> None:
+    await inserted(store, *(new(name, due=-number) for number, name in enumerate("abcd")))
+    for failed_at in range(1, 30):
+        with faulty(store) as connection:
+            connection.arm(failed_at)
+            try:
+                jobs = await claimed(store, claim(limit=3, types="abcd"))
+            except StoreUnavailable:
+                continue
+            break
+    assert failed_at > 5
+    assert [job.type for job in jobs] == ["d", "c", "b"]
+    assert [job.type for job in await claimed(store, claim(limit=9, types="abcd"))] == ["a"]
