@@ -101,8 +101,7 @@ class Executor:
         runs = self._registered(jobs)
         loop = asyncio.get_running_loop()
         if not _HAS_EAGER_TASKS:  # a task has its first step in the next turn, as it is
-            for run in runs:
-                self._begin_later(loop, run)
+            self._begin(loop, iter(runs))
             return
         try:
             loop.call_soon(self._begin, loop, iter(runs))
@@ -284,9 +283,8 @@ class Executor:
         try:
             return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
-            failed = Ending(
-                error=RuntimeError(), failure=describe(error), may_retry=True
-            )  # `error` may be the same one
+            stand_in = RuntimeError()  # `error` may be the same one
+            failed = Ending(error=stand_in, failure=describe(error), may_retry=True)
             return settle(claimed, failed, policy, now, cancel_requested=is_cancelled)
 
     def _stop(self, run: Running, why: Stop) -> None:

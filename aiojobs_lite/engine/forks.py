@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.policy.settle import unwrapped
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_DEEPEST_GROUP = 100  # nested exception groups that are looked into
 
 
 def call_in_one_process(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -46,10 +46,7 @@ def end_process(error: BaseException | None) -> NoReturn:
 
 def _exit_of(error: BaseException | None) -> tuple[int, str]:
     """The exit code, and what is to be said."""
-    for _ in range(_DEEPEST_GROUP):
-        if not issubclass(type(error), BaseExceptionGroup) or len(error.exceptions) != 1:  # type: ignore[union-attr]
-            break
-        error = error.exceptions[0]  # type: ignore[union-attr]  # as task groups make them
+    error = unwrapped(error)
     if error is None:
         return 0, ""
     if not issubclass(type(error), SystemExit):

@@ -210,13 +210,18 @@ class _Settlement:
         return f"all {self._job.max_attempts} attempts used up"
 
 
-def _decisive(error: BaseException | None) -> BaseException | None:
-    """What was raised; of nested groups of one exception, as task groups make them, the signal that they hold."""
-    alone = error
+def unwrapped(error: BaseException | None) -> BaseException | None:
+    """What was raised; of nested groups of one exception, as task groups make them, the one that they hold."""
     for _ in range(_DEEPEST_GROUP):  # a group of the user's making may hold itself
-        if not isinstance(alone, BaseExceptionGroup) or len(alone.exceptions) != 1:
+        if not isinstance(error, BaseExceptionGroup) or len(error.exceptions) != 1:
             break
-        alone = alone.exceptions[0]
+        error = error.exceptions[0]
+    return error
+
+
+def _decisive(error: BaseException | None) -> BaseException | None:
+    """What was raised, or the signal that is alone in it."""
+    alone = unwrapped(error)
     return alone if isinstance(alone, Signal) else error
 
 

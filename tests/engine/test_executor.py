@@ -469,3 +469,19 @@ async def test_a_signal_while_one_attempt_begins_leaves_all_to_begin(
         begun[0]()
     assert {(await desk.end()).id for _ in range(3)} == {0, 1, 2}
     assert (desk.attempts.running, desk.slots) == (0, ["quick"] * 3)
+
+
+async def test_a_signal_while_a_task_is_made_leaves_the_others_to_begin(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(loop: asyncio.AbstractEventLoop, coro: Any, **_: object) -> asyncio.Task[Any]:
+        loop.set_task_factory(None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aiojobs_lite.engine.executor._HAS_EAGER_TASKS", False)
+    desk = Desk(clock, quick)
+    asyncio.get_running_loop().set_task_factory(fails)
+    with pytest.raises(KeyboardInterrupt):
+        desk.executor.start([claimed(number, "quick") for number in range(3)])
+    assert {(await desk.end()).id for _ in range(3)} == {0, 1, 2}
+    assert (desk.attempts.running, desk.slots) == (0, ["quick"] * 3)

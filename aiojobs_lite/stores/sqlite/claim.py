@@ -53,8 +53,9 @@ class Claiming:
         now, due = self._transaction.now, self._transaction.due
         due.set_paused(self._paused)
         for job_type in self._paused:
-            if due.is_due(job_type, now):
-                self._slots_left(job_type)  # so that the answer names it
+            if due.is_due(job_type, now) and self._offered(job_type) > 0:
+                self._limited.add(job_type)  # it is not looked at any more, and the answer is to name it
+                self._left_of[job_type] = 0
         new: dict[int, list[_New]] = {}
         for index, row in enumerate(rows):
             if row.scheduled_at <= now:
@@ -150,12 +151,14 @@ class Claiming:
         """How many more jobs of a type the claim may take."""
         left = self._left_of.get(job_type)
         if left is None:
-            claim = self._claim
-            left = claim.slots.get(job_type, claim.limit) if job_type in claim.types else 0
+            left = self._offered(job_type)
             if left > 0:
                 left = min(left, self._allowed(job_type, left))
             self._left_of[job_type] = left
         return left
+
+    def _offered(self, job_type: str) -> int:
+        return self._claim.slots.get(job_type, self._claim.limit) if job_type in self._claim.types else 0
 
     def _allowed(self, job_type: str, offered: int) -> int:
         """How many a pause and the limit over all owners allow."""
