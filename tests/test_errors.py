@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import pickle
 import re
 from collections.abc import Callable
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -187,9 +189,17 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
     assert len(tree) >= 25
 
 
-def test_every_class_of_the_module_is_in_the_tree() -> None:
-    here = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
-    assert {kind.__name__ for kind in here} - {"Portable"} == {name for name, _ in drawn()}
+def test_every_class_of_the_package_is_in_the_tree_and_exported_by_it() -> None:
+    drawn_names = {name for name, _ in drawn()}
+    modules = [importlib.import_module(f"{errors.__name__}.{found.name}") for found in iter_modules(errors.__path__)]
+    defined = {
+        kind.__name__
+        for module in modules
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__
+    }
+    assert defined == {*drawn_names, "Portable"}
+    assert set(errors.__all__) == defined
 
 
 def test_every_error_has_a_case_here() -> None:

@@ -1,0 +1,108 @@
+"""Every error of the library, under one base class; one file for each group.
+
+    AiojobsError
+    ├── ConfigurationError          the program is written wrong: fix the code
+    │   ├── InvalidOption           an option has a value that cannot work
+    │   ├── InvalidJobType          a handler cannot become a job type
+    │   ├── DuplicateJobType        two handlers under one name
+    │   ├── MissingDependency       an injected parameter has nothing to be filled from
+    │   └── InvalidSchedule         a cron expression or time zone that cannot work
+    ├── EnqueueError                this call is wrong; nothing was written
+    │   ├── UnknownJobType          no such name in this runner
+    │   ├── InvalidPayload          the arguments do not fit the handler
+    │   └── PayloadTooLarge         the arguments are too big to be stored
+    ├── JobError                    about one stored job
+    │   ├── JobNotFound             no job has this id (any more)
+    │   ├── JobNotAllowed           its status does not allow the operation
+    │   ├── AttemptNotHeld          its attempt was no longer held, so nothing was written
+    │   ├── JobDead                 awaited, and it is dead
+    │   ├── JobCancelled            awaited, and it was cancelled
+    │   ├── ResultTimeout           awaited, and it took too long
+    │   └── ResultNotKept           completed, but its result was not stored
+    ├── RunnerError                 the runner cannot be used now, or from this loop
+    │   ├── RunnerNotStarted        before `async with runner`
+    │   ├── RunnerAlreadyStarted    entered twice, or changed while it runs
+    │   ├── RunnerClosed            after it
+    │   └── WrongEventLoop          from another loop, thread or process
+    └── StoreError                  about the database
+        ├── StoreUnavailable        locked, full, read-only or failing: repeat later
+        ├── StoreRefused            not opened, and left untouched
+        └── StoreRejected           the database refused one write: a defect, please report it
+
+Each message says what to do next; what it names is also an attribute. `pickle` and `copy` keep the attributes, but not
+`__cause__` and the traceback.
+"""
+
+from aiojobs_lite.errors.base import (
+    AiojobsError,
+    Portable,
+)
+from aiojobs_lite.errors.configuration import (
+    ConfigurationError,
+    DuplicateJobType,
+    InvalidJobType,
+    InvalidOption,
+    InvalidSchedule,
+    MissingDependency,
+)
+from aiojobs_lite.errors.enqueuing import (
+    EnqueueError,
+    InvalidPayload,
+    PayloadTooLarge,
+    UnknownJobType,
+)
+from aiojobs_lite.errors.job import (
+    AttemptNotHeld,
+    JobCancelled,
+    JobDead,
+    JobError,
+    JobNotAllowed,
+    JobNotFound,
+    ResultNotKept,
+    ResultTimeout,
+)
+from aiojobs_lite.errors.runner import (
+    RunnerAlreadyStarted,
+    RunnerClosed,
+    RunnerError,
+    RunnerNotStarted,
+    WrongEventLoop,
+)
+from aiojobs_lite.errors.store import (
+    StoreError,
+    StoreRefused,
+    StoreRejected,
+    StoreUnavailable,
+)
+
+__all__ = [
+    "AiojobsError",
+    "AttemptNotHeld",
+    "ConfigurationError",
+    "DuplicateJobType",
+    "EnqueueError",
+    "InvalidJobType",
+    "InvalidOption",
+    "InvalidPayload",
+    "InvalidSchedule",
+    "JobCancelled",
+    "JobDead",
+    "JobError",
+    "JobNotAllowed",
+    "JobNotFound",
+    "MissingDependency",
+    "PayloadTooLarge",
+    "Portable",
+    "ResultNotKept",
+    "ResultTimeout",
+    "RunnerAlreadyStarted",
+    "RunnerClosed",
+    "RunnerError",
+    "RunnerNotStarted",
+    "StoreError",
+    "StoreRefused",
+    "StoreRejected",
+    "StoreUnavailable",
+    "UnknownJobType",
+    "WrongEventLoop",
+]

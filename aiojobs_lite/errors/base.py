@@ -1,0 +1,26 @@
+"""The base class of every error, and of all that goes to another process as an exception."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Portable(Exception):
+    """An exception that `pickle` and `copy` can make anew, whatever its `__init__` takes.
+
+    - It may be raised in another process (`process=True`).
+    - Each caller can get a copy of its own, with the arguments and attributes. `__cause__` is left to the copier.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (type(self), self.args), self.__dict__
+
+
+def _remade(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
+
+class AiojobsError(Portable):
+    """The base class of every error that this library raises."""

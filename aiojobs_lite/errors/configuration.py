@@ -1,0 +1,94 @@
+"""The program is written wrong: fix the code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiojobs_lite.errors.base import AiojobsError
+
+_LONGEST_VALUE_SHOWN: Final = 200  # characters
+_LONGEST_EXPRESSION_SHOWN: Final = 80  # characters
+
+
+class ConfigurationError(AiojobsError):
+    """The program is written wrong; raised at the line with the mistake."""
+
+
+class InvalidOption(ConfigurationError, ValueError):
+    """An option has a value that cannot work.
+
+    Attributes:
+        option: The name of the option.
+        value: What was given.
+    """
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        self.option = option
+        self.value = value
+        super().__init__(f"{option}={_shown(value)}: expected {expected}.")
+
+
+class InvalidJobType(ConfigurationError, TypeError):
+    """A handler cannot become a job type.
+
+    Attributes:
+        job_type: The name it would have had.
+    """
+
+    def __init__(self, job_type: str, problem: str) -> None:
+        self.job_type = job_type
+        super().__init__(f"job type {job_type!r}: {problem}")
+
+
+class DuplicateJobType(ConfigurationError):
+    """Two handlers were registered under one name.
+
+    Attributes:
+        job_type: The name.
+    """
+
+    def __init__(self, job_type: str, first: str, second: str) -> None:
+        self.job_type = job_type
+        super().__init__(
+            f"job type {job_type!r} is declared twice, by {first} and by {second}. "
+            f'Give one of them another name: @job(name="...").'
+        )
+
+
+class MissingDependency(ConfigurationError, LookupError):
+    """An injected parameter has nothing to be filled from.
+
+    Attributes:
+        job_type: The job type that asks for it.
+        wanted: The annotation that `deps` lacks.
+    """
+
+    def __init__(self, job_type: str, wanted: object) -> None:
+        self.job_type = job_type
+        self.wanted = wanted
+        name = getattr(wanted, "__qualname__", repr(wanted))
+        super().__init__(f"{job_type!r} asks for {name}, which deps= lacks. Pass JobRunner(deps={{{name}: ...}}).")
+
+
+class InvalidSchedule(ConfigurationError, ValueError):
+    """A cron expression, a time zone or an instant that cannot work.
+
+    Attributes:
+        expression: The expression as it was given.
+        field: The part at fault: `minute`, `hour`, `day of month`, `month`, `day of week`, `second`, `tz`,
+            `instant`, or `expression` for the whole.
+    """
+
+    def __init__(self, expression: str, field: str, problem: str) -> None:
+        self.expression = expression
+        self.field = field
+        super().__init__(f"schedule {expression[:_LONGEST_EXPRESSION_SHOWN]!r}, {field}: {problem}")
+
+
+def _shown(value: object) -> str:
+    """The `repr` of any value, shortened; its own may be long, or raise."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  # the user's code
+        return f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
+    return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[:_LONGEST_VALUE_SHOWN]}..."

@@ -1,0 +1,84 @@
+"""A call that enqueues is wrong: nothing was written."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from aiojobs_lite.errors.base import AiojobsError
+
+_MOST_PROBLEMS_SHOWN: Final = 10  # of one payload
+_MOST_TYPES_SHOWN: Final = 10
+
+
+class EnqueueError(AiojobsError):
+    """A call that enqueues is wrong. Nothing was written."""
+
+
+class UnknownJobType(EnqueueError, LookupError):
+    """No job type of this name is registered in this runner.
+
+    Attributes:
+        job_type: The name that was given.
+        known: The known names, sorted.
+    """
+
+    def __init__(self, job_type: str, known: Iterable[str]) -> None:
+        self.job_type = job_type
+        self.known = tuple(sorted(known))
+        close = difflib.get_close_matches(job_type, self.known, n=1)
+        shown = ", ".join(self.known[:_MOST_TYPES_SHOWN]) + (", ..." if len(self.known) > _MOST_TYPES_SHOWN else "")
+        advice = (
+            f"Did you mean {close[0]!r}?" if close else "Register it: JobRunner(jobs=[...]) or runner.register(...)."
+        )
+        if job_type in self.known:
+            advice = "Another handler is registered under this name: enqueue that one."
+        super().__init__(f"{job_type!r} is not registered (known: {shown or 'none'}). {advice}")
+
+
+class InvalidPayload(EnqueueError, ValueError):
+    """The arguments do not fit the handler's signature.
+
+    The values are left out: they may be secret.
+
+    Attributes:
+        job_type: The job type called.
+        problems: A pair `(path, message)` for each fault; the path is dotted, such as `order.lines.0.price`.
+    """
+
+    def __init__(
+        self,
+        job_type: str,
+        problems: Sequence[tuple[str, str]],
+        advice: str = "Nothing was enqueued: fix the call.",
+    ) -> None:
+        self.job_type = job_type
+        self.problems = tuple(problems)
+        super().__init__(f"{job_type!r} cannot take these arguments: {self.summary}. {advice}")
+
+    @property
+    def summary(self) -> str:
+        """The first ten problems on one line, and how many more there are."""
+        more = len(self.problems) - _MOST_PROBLEMS_SHOWN
+        listed = "; ".join(f"{path}: {message}" for path, message in self.problems[:_MOST_PROBLEMS_SHOWN])
+        return f"{listed}; and {more:,} more" if more > 0 else listed
+
+
+class PayloadTooLarge(EnqueueError, ValueError):
+    """The arguments are too big to be stored.
+
+    Attributes:
+        job_type: The job type called.
+        size: Size of the payload, in bytes.
+        limit: The largest size allowed, in bytes.
+    """
+
+    def __init__(self, job_type: str, size: int, limit: int) -> None:
+        self.job_type = job_type
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"{job_type!r}: the payload has {size:,} bytes, at most {limit:,} are allowed. "
+            "Store the data elsewhere and enqueue its path or key."
+        )

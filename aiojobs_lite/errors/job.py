@@ -1,0 +1,109 @@
+"""About one stored job."""
+
+from __future__ import annotations
+
+from aiojobs_lite.errors.base import AiojobsError
+
+
+class JobError(AiojobsError):
+    """About one stored job.
+
+    Attributes:
+        job_id: Its id.
+    """
+
+    def __init__(self, job_id: int, message: str) -> None:
+        self.job_id = job_id
+        super().__init__(message)
+
+
+class JobNotFound(JobError, LookupError):
+    """No job has this id: it never existed, was deleted, or was pruned."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned (see keep_completed).")
+
+
+class JobNotAllowed(JobError):
+    """The status of the job does not allow the operation.
+
+    Attributes:
+        status: The job's status.
+    """
+
+    def __init__(self, job_id: int, status: str, action: str, allowed: str) -> None:
+        self.status = status
+        super().__init__(job_id, f"job {job_id} is {status} and cannot be {action}: that takes {allowed}.")
+
+
+class AttemptNotHeld(JobError):
+    """A write was bound to the end of an attempt that was no longer held. Neither was applied.
+
+    Attributes:
+        attempt: The number of the attempt.
+    """
+
+    def __init__(self, job_id: int, attempt: int) -> None:
+        self.attempt = attempt
+        super().__init__(
+            job_id,
+            f"attempt {attempt} of job {job_id} is no longer held by this runner: nothing was written. "
+            "The job was ended, or rescued by another runner: let this attempt end.",
+        )
+
+
+class JobDead(JobError):
+    """The awaited job is dead.
+
+    Attributes:
+        reason: Why no attempt is left.
+        error: Type and message of the last failure, or None.
+    """
+
+    def __init__(self, job_id: int, reason: str | None, error: str | None) -> None:
+        self.reason = reason
+        self.error = error
+        super().__init__(
+            job_id,
+            f"job {job_id} is dead ({reason}; last error: {error}). "
+            f"Read `await runner.jobs.get({job_id})`, fix the cause, then `await runner.jobs.redrive({job_id})`.",
+        )
+
+
+class JobCancelled(JobError):
+    """The awaited job was cancelled.
+
+    Attributes:
+        reason: Why, or None.
+    """
+
+    def __init__(self, job_id: int, reason: str | None) -> None:
+        self.reason = reason
+        super().__init__(
+            job_id,
+            f"job {job_id} was cancelled ({reason or 'no reason given'}). "
+            f"`await runner.jobs.redrive({job_id})` sends it back.",
+        )
+
+
+class ResultTimeout(JobError, TimeoutError):
+    """The awaited job did not finish in time. It goes on; await it again.
+
+    Attributes:
+        timeout: The time that was allowed, in seconds.
+    """
+
+    def __init__(self, job_id: int, timeout: float) -> None:
+        self.timeout = timeout
+        super().__init__(job_id, f"job {job_id} did not finish within {timeout:g} s. It goes on; await it again.")
+
+
+class ResultNotKept(JobError):
+    """The job completed, but its result was not stored."""
+
+    def __init__(self, job_id: int, problem: str) -> None:
+        super().__init__(
+            job_id,
+            f"job {job_id} completed, but its result was not kept: {problem.rstrip('.')}. "
+            "Fix its return annotation, or let the handler store what it makes.",
+        )

@@ -1,0 +1,34 @@
+"""The runner cannot be used now, or from this event loop, thread or process."""
+
+from __future__ import annotations
+
+from aiojobs_lite.errors.base import AiojobsError
+
+
+class RunnerError(AiojobsError, RuntimeError):
+    """The runner cannot be used now, or from this event loop, thread or process."""
+
+
+class RunnerNotStarted(RunnerError):
+    """The runner was used before it was started."""
+
+    def __init__(self) -> None:
+        super().__init__("the runner is not started. Use it inside `async with runner:` (the application's lifespan).")
+
+
+class RunnerAlreadyStarted(RunnerError):
+    """The runner was started twice, or changed while it runs."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"the runner is started and cannot be {action} now. Do it before `async with runner:`.")
+
+
+class RunnerClosed(RunnerError):
+    """The runner was used after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the runner is closed and does nothing more. Enter it again: `async with runner:`.")
+
+
+class WrongEventLoop(RunnerError):
+    """The runner was used from another event loop, thread or process than the one that started it."""
