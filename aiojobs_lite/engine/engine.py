@@ -16,8 +16,10 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.janitor import Janitor, Retention
-from aiojobs_lite.engine.lifecycle import Lifecycle, Parts, Phase
+from aiojobs_lite.engine.lifecycle import Lifecycle
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
+from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.signals import Signals

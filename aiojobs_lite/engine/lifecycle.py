@@ -7,78 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, Final
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.engine.committer import Committer
-from aiojobs_lite.engine.dispatcher import Dispatcher
-from aiojobs_lite.engine.executor import Executor
-from aiojobs_lite.engine.janitor import Janitor
-from aiojobs_lite.engine.last_writes import LastWrites
-from aiojobs_lite.engine.ports import Part
-from aiojobs_lite.engine.running import AttemptRegister
-from aiojobs_lite.engine.signals import Signals
-from aiojobs_lite.engine.ticker import Ticker
-from aiojobs_lite.engine.waiters import Waiters
-from aiojobs_lite.errors import RunnerClosed, StoreError, StoreUnavailable
+from aiojobs_lite.engine.drain import Drain
+from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.phase import Phase, Progress
+from aiojobs_lite.engine.startup import Startup
+from aiojobs_lite.errors import RunnerClosed
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.job import Held
-from aiojobs_lite.model.writes import Release, Unit
-from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, TypesUnclaimed
-from aiojobs_lite.telemetry.stats import unclaimed
 
 _log = logging.getLogger("aiojobs_lite.engine")
-_RESTART_PAUSE_S: Final = 1.0
-_FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
-
-
-class Phase(IntEnum):
-    """Where an engine stands in its life. It goes on, never back, and may leave phases out."""
-
-    NEW = 0
-    STARTING = 1  # parts run, and jobs can be enqueued, but none is claimed
-    RUNNING = 2
-    DRAINING = 3  # nothing more is claimed, no tick fires; enqueuing still works
-    CLOSING = 4  # the same, and what follows the drain is the end
-    CLOSED = 5  # nothing more is written
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of an engine as its lifecycle knows them.
-
-    Attributes:
-        committer: Is flushed and closed.
-        dispatcher: Claims while the engine runs.
-        executor: Stops attempts.
-        attempts: Says what runs.
-        ticker: Fires while the engine runs.
-        janitor: Rescues once before the start is complete.
-        waiters: Are notified of the end.
-        signals: May begin the drain.
-        others: Only run.
-    """
-
-    committer: Committer
-    dispatcher: Dispatcher
-    executor: Executor
-    attempts: AttemptRegister
-    ticker: Ticker
-    janitor: Janitor
-    waiters: Waiters
-    signals: Signals
-    others: Sequence[Part]
 
 
 class Lifecycle:
@@ -108,21 +53,16 @@ class Lifecycle:
         cancel_grace: float,
     ) -> None:
         self._store = store
-        self._clock = clock
         self._bus = bus
-        self._registry = registry
-        self._owner = owner
         self._parts = parts
-        self._last_writes = LastWrites(
-            commits=parts.committer, attempts=parts.attempts, owners=store.owners, drain_timeout=drain_timeout,
+        self._progress = progress = Progress()
+        self._startup = Startup(
+            store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts, progress=progress
+        )
+        self._drain = Drain(
+            bus=bus, parts=parts, owners=store.owners, progress=progress, drain_timeout=drain_timeout,
             cancel_grace=cancel_grace,
         )  # fmt: skip
-        self._drain_timeout = drain_timeout
-        self._cancel_grace = cancel_grace
-        self._phase = Phase.NEW
-        self._phase_ended = asyncio.Event()
-        self._drain_reason = "close"
-        self._is_hurried = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         parts.committer.connect(idle=self)
@@ -131,12 +71,12 @@ class Lifecycle:
     @property
     def phase(self) -> Phase:
         """Where it stands."""
-        return self._phase
+        return self._progress.phase
 
     @property
     def is_draining(self) -> bool:
         """Whether nothing more is claimed, for good."""
-        return self._phase >= Phase.DRAINING
+        return self._progress.is_draining
 
     async def start(self) -> None:
         """Opens the store and starts every part; returns when jobs can be enqueued and run.
@@ -154,74 +94,53 @@ class Lifecycle:
         try:
             await asyncio.shield(ready)
         except BaseException:
-            self._is_hurried.set()
+            self._drain.hurry()
             await self.stop()
             raise
 
     async def stop(self) -> None:
         """Drains and closes; returns when all is closed. A caller that is cancelled makes it hurry, and still waits."""
         self.drain("close")
-        self._go_on_to(Phase.CLOSING)
+        self._progress.go_on_to(Phase.CLOSING)
         cancelled: asyncio.CancelledError | None = None
         while self._task is not None and not self._task.done():
             try:
                 await asyncio.wait([self._task])
             except asyncio.CancelledError as error:
                 cancelled = error
-                self._is_hurried.set()
+                self._drain.hurry()
         if cancelled is not None:
             raise cancelled
 
     def drain(self, why: str) -> None:
         """Begins the drain: nothing more is claimed, no tick fires. Enqueuing still works."""
-        if self.is_draining:
-            return
-        self._drain_reason = why
-        for part in (self._parts.dispatcher, self._parts.ticker, self._parts.executor):
-            part.drain()
-        self._go_on_to(Phase.DRAINING)
+        self._drain.begin(why)
 
     async def until_draining(self) -> None:
         """Returns when the drain has begun."""
-        await self._until(Phase.DRAINING)
+        await self._progress.until(Phase.DRAINING)
 
     async def until_idle(self) -> None:
         """Returns when nothing runs and nothing is due that could run, or when the engine is closed."""
-        while not self._is_closed:
+        while not self._progress.is_closed:
             self._is_idle.clear()
             self._parts.committer.wake()
             await self._is_idle.wait()
-            if self._has_nothing_to_do():
+            if self._parts.are_idle:
                 return
 
     def went_idle(self) -> None:
         """The committer has nothing to write."""
-        if self._has_nothing_to_do():
+        if self._parts.are_idle:
             self._is_idle.set()
 
     def signalled(self, name: str, *, is_impatient: bool) -> None:
         """A signal came: the drain begins."""
         if is_impatient:
-            self._is_hurried.set()
+            self._drain.hurry()
         self.drain(name)
         if self._parts.signals.is_due:  # then nothing else leaves the runner
-            self._go_on_to(Phase.CLOSING)
-
-    # The phase.
-
-    @property
-    def _is_closed(self) -> bool:
-        return self._phase is Phase.CLOSED
-
-    def _go_on_to(self, phase: Phase) -> None:
-        if phase > self._phase:
-            self._phase = phase
-            ended, self._phase_ended = self._phase_ended, asyncio.Event()
-            ended.set()
-
-    async def _until(self, phase: Phase) -> None:
-        while self._phase < phase:
-            await self._phase_ended.wait()
+            self._progress.go_on_to(Phase.CLOSING)
 
     # The owned task.
 
@@ -247,7 +166,7 @@ class Lifecycle:
         closing.callback(group.cancel_scope.cancel)
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
-        closing.callback(self._last_writes.note_unsaved)
+        closing.callback(self._drain.note_unsaved)
         closing.callback(parts.attempts.leave)
         closing.callback(self._close)
         return group
@@ -255,17 +174,17 @@ class Lifecycle:
     async def _go_through(self, group: TaskGroup, ready: asyncio.Future[None]) -> None:
         """The phases, one after the other."""
         try:
-            await self._open()
+            await self._startup.open()
             self._parts.signals.install()
-            await self._begin(group)
+            await self._startup.begin(group)
             _resolve(ready, None)
-            await self._until(Phase.DRAINING)
-            await self._drain()
-            await self._until(Phase.CLOSING)
+            await self._progress.until(Phase.DRAINING)
+            await self._drain.run()
+            await self._progress.until(Phase.CLOSING)
             self._parts.attempts.leave()
-            await self._last_writes.save(self._is_hurried)
+            await self._drain.save()
         except asyncio.CancelledError:
-            if self._phase < Phase.CLOSING:
+            if self._progress.phase < Phase.CLOSING:
                 _log.error(
                     "the engine was cancelled while its runner is in use; leave the runner before you cancel all"
                 )
@@ -274,74 +193,6 @@ class Lifecycle:
             if ready.done():
                 _log.exception("the engine stopped; this is a defect of the library, please report it")
             _resolve(ready, error)
-
-    async def _open(self) -> None:
-        """Opens the store, shows that this owner lives, and stores the schedules."""
-        self._go_on_to(Phase.STARTING)
-        await self._store.open()
-        await self._store.owners.acquire(self._owner, lost=self._lose, regained=self._regain)
-        now = self._clock.now()
-        units: list[Unit] = [(Release(self._registry.names(), Held.PAYLOAD),)]
-        units += [(write,) for write in self._parts.ticker.first(now)]
-        applied = await self._store.apply(units, now)
-        self._parts.ticker.begin(applied.answers[1:])
-        strange = unclaimed(self._store.counts(), self._registry.limits)
-        if strange and self._bus.is_watched(TypesUnclaimed):
-            self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
-
-    async def _begin(self, group: TaskGroup) -> None:
-        """Starts the parts. No job starts before the start is complete: a start that is cancelled, by a signal say, has
-        nothing to stop then.
-        """
-        parts = self._parts
-        at_once: list[Part] = [parts.committer, parts.dispatcher, parts.ticker, *parts.others]
-        for part in at_once:
-            group.start_soon(self._guard, part)
-        try:
-            async with asyncio.timeout(_FIRST_RESCUE_S):
-                await parts.janitor.rescue()
-        except (TimeoutError, StoreError) as error:
-            _log.warning("the first rescue is put off: %r", error)
-        group.start_soon(self._guard, parts.janitor)
-        self._go_on_to(Phase.RUNNING)
-        parts.dispatcher.start_claiming()
-
-    async def _guard(self, part: Part) -> None:
-        """A part that fails is started again: a defect in one must not end all, and must never reach the host."""
-        name = type(part).__name__
-        while True:
-            try:
-                await part.run()
-            except (StoreUnavailable, RunnerClosed) as error:
-                if not self._is_closed:
-                    _log.warning("%s: %s", name, error)
-            except Exception:  # noqa: BLE001  # logged, and the part is started again
-                _log.exception("%s failed and is started again; please report it", name)
-            await asyncio.sleep(_RESTART_PAUSE_S)
-
-    async def _drain(self) -> None:
-        started, parts = time.monotonic(), self._parts
-        self._last_writes.drain_started()
-        if self._bus.is_watched(DrainStarted):
-            self._bus.publish(DrainStarted(self._drain_reason, parts.attempts.running))
-        await self._wait_for_attempts(self._drain_timeout, hurry=self._is_hurried)
-        interrupted = parts.executor.stop_all(Stop.SHUTDOWN)
-        await self._wait_for_attempts(self._cancel_grace)
-        left = parts.attempts.running
-        if self._bus.is_watched(DrainFinished):
-            self._bus.publish(DrainFinished(time.monotonic() - started, max(0, interrupted - left), left))
-
-    async def _wait_for_attempts(self, timeout: float, hurry: asyncio.Event | None = None) -> None:
-        """Waits until nothing runs, at most so many seconds, or until it is to hurry."""
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._parts.attempts.wait_until_done())]
-        if hurry is not None:
-            waits.append(asyncio.ensure_future(hurry.wait()))
-        try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
 
     async def _close_store(self) -> None:
         """Closes every connection; a store that fails at it has a second try."""
@@ -353,22 +204,8 @@ class Lifecycle:
 
     def _close(self) -> None:
         self.drain("close")
-        self._go_on_to(Phase.CLOSED)
+        self._progress.go_on_to(Phase.CLOSED)
         self._is_idle.set()
-
-    # What this runner knows of itself.
-
-    def _has_nothing_to_do(self) -> bool:
-        parts = self._parts
-        return parts.ticker.is_idle and parts.dispatcher.is_idle and parts.committer.is_idle
-
-    def _lose(self) -> None:
-        """Others may soon take this owner for dead: nothing of it may run then."""
-        self._parts.dispatcher.stop_claiming()
-        self._parts.executor.stop_all(Stop.SHUTDOWN)
-
-    def _regain(self) -> None:
-        self._parts.dispatcher.start_claiming()
 
 
 def _resolve(ready: asyncio.Future[None], error: BaseException | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.engine.lifecycle import Parts
+from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.model.job import Claimed
@@ -43,7 +43,7 @@ class Probe:
     @property
     def owner(self) -> str:
         """The id under which it claims."""
-        return self.engine._lifecycle._owner
+        return self.engine._lifecycle._startup._owner
 
     @property
     def store(self) -> Store:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobDead, JobRunner, Status, StoreUnavailable, job
-from aiojobs_lite.engine import lifecycle as module
+from aiojobs_lite.engine import guard, startup
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
+from aiojobs_lite.engine.drain import Drain
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.ticker import Ticker
@@ -291,7 +292,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
     if how == "read fails":
         store.faults = [Fault(method="ask", error=FULL, when=looks_for_many)]
     else:
-        monkeypatch.setattr(module, "_FIRST_RESCUE_S", 0)
+        monkeypatch.setattr(startup, "_FIRST_RESCUE_S", 0)
     runner = JobRunner(store, jobs=[quick], clock=clock)
     async with asyncio.timeout(PATIENCE), runner:
         assert "the first rescue is put off" in caplog.text
@@ -336,7 +337,7 @@ async def test_jobs_of_types_that_nobody_registered_are_named_at_the_start(datab
 async def test_a_part_that_fails_is_logged_and_started_again(
     runner: JobRunner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, part: Any
 ) -> None:
-    monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0)
+    monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0)
     working: Callable[[Any], Awaitable[None]] = part.run
     failures = [KeyError("a defect"), StoreUnavailable("SQLITE_BUSY", "locked"), KeyError("a defect")]
     started = asyncio.Event()
@@ -365,7 +366,7 @@ async def test_an_engine_that_ends_by_a_defect_of_its_own_does_not_reach_the_hos
     async def broken(_self: object) -> None:
         raise KeyError("a defect")
 
-    monkeypatch.setattr(module.Lifecycle, "_drain", broken)
+    monkeypatch.setattr(Drain, "run", broken)
     async with asyncio.timeout(PATIENCE), runner:
         await (await runner.enqueue(quick)).result()
     assert "the engine stopped; this is a defect of the library" in caplog.text

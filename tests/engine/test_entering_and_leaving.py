@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, job
-from aiojobs_lite.engine import lifecycle as module
+from aiojobs_lite.engine import guard
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held
@@ -207,7 +207,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
 async def test_a_claim_that_is_rejected_alone_is_told_and_tried_again_after_a_pause(
     monkeypatch: pytest.MonkeyPatch, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0.1)
+    monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0.1)
     store, tries = faulty(database), list[float]()
 
     def claims(units: Sequence[Unit]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
-from aiojobs_lite.engine import lifecycle
+from aiojobs_lite.engine import guard
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import DeleteJob
@@ -103,7 +103,7 @@ async def test_a_limited_type_goes_on_after_a_crowd_of_writes(database: Path) ->
 
 
 async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "_RESTART_PAUSE_S", 0)
+    monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0)
     release, entered = asyncio.Event(), asyncio.Event()
 
     @job(name="held")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import clock_monitor, janitor, lifecycle
+from aiojobs_lite.engine import clock_monitor, guard, janitor
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.stores.sqlite import store as sqlite_store
 from tests.helpers.databases import sound
@@ -31,7 +31,7 @@ class Days:
         self._patch = monkeypatch
         self._log = caplog
         self._numbers = count()
-        monkeypatch.setattr(lifecycle, "_RESTART_PAUSE_S", 0.001)
+        monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0.001)
         monkeypatch.setattr(sqlite_store, "LOOK_EVERY_S", 0.005)
         monkeypatch.setattr(clock_monitor, "_LOOK_EVERY_S", 0.005)
         monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)

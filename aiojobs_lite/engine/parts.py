@@ -1,0 +1,48 @@
+"""The parts of one engine, all in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.dispatcher import Dispatcher
+from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.engine.running import AttemptRegister
+from aiojobs_lite.engine.signals import Signals
+from aiojobs_lite.engine.ticker import Ticker
+from aiojobs_lite.engine.waiters import Waiters
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of an engine as its life knows them.
+
+    Attributes:
+        committer: Is flushed and closed.
+        dispatcher: Claims while the engine runs.
+        executor: Stops attempts.
+        attempts: Says what runs.
+        ticker: Fires while the engine runs.
+        janitor: Rescues once before the start is complete.
+        waiters: Are notified of the end.
+        signals: May begin the drain.
+        others: Only run.
+    """
+
+    committer: Committer
+    dispatcher: Dispatcher
+    executor: Executor
+    attempts: AttemptRegister
+    ticker: Ticker
+    janitor: Janitor
+    waiters: Waiters
+    signals: Signals
+    others: Sequence[Part]
+
+    @property
+    def are_idle(self) -> bool:
+        """Whether nothing runs, nothing waits to be written, and nothing is due that could run."""
+        return self.ticker.is_idle and self.dispatcher.is_idle and self.committer.is_idle

@@ -1,0 +1,91 @@
+"""The start of an engine: the store, this owner, the first transaction, and the parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from anyio.abc import TaskGroup
+
+from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.guard import keep_running
+from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.phase import Phase, Progress
+from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.errors import StoreError
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Held
+from aiojobs_lite.model.writes import Release, Unit
+from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.stores.base import Store
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import TypesUnclaimed
+from aiojobs_lite.telemetry.stats import unclaimed
+
+_log = logging.getLogger("aiojobs_lite.engine")
+_FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
+
+
+class Startup:
+    """Opens the store and starts the parts.
+
+    Args:
+        store: Is opened.
+        clock: Gives the first transaction its instant.
+        bus: Gets a fact of the types that no runner claims.
+        registry: The job types.
+        owner: The id of this runner.
+        parts: What is started.
+        progress: Goes on to `STARTING`, then to `RUNNING`.
+    """
+
+    def __init__(
+        self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, owner: str, parts: Parts, progress: Progress
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._registry = registry
+        self._owner = owner
+        self._parts = parts
+        self._progress = progress
+
+    async def open(self) -> None:
+        """Opens the store, shows that this owner lives, and stores the schedules."""
+        self._progress.go_on_to(Phase.STARTING)
+        await self._store.open()
+        await self._store.owners.acquire(self._owner, lost=self._lose, regained=self._regain)
+        now = self._clock.now()
+        units: list[Unit] = [(Release(self._registry.names(), Held.PAYLOAD),)]
+        units += [(write,) for write in self._parts.ticker.first(now)]
+        applied = await self._store.apply(units, now)
+        self._parts.ticker.begin(applied.answers[1:])
+        strange = unclaimed(self._store.counts(), self._registry.limits)
+        if strange and self._bus.is_watched(TypesUnclaimed):
+            self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
+
+    async def begin(self, group: TaskGroup) -> None:
+        """Starts the parts. No job starts before the start is complete: a start that is cancelled, by a signal say, has
+        nothing to stop then.
+        """
+        parts = self._parts
+        at_once: list[Part] = [parts.committer, parts.dispatcher, parts.ticker, *parts.others]
+        for part in at_once:
+            group.start_soon(keep_running, part, self._progress)
+        try:
+            async with asyncio.timeout(_FIRST_RESCUE_S):
+                await parts.janitor.rescue()
+        except (TimeoutError, StoreError) as error:
+            _log.warning("the first rescue is put off: %r", error)
+        group.start_soon(keep_running, parts.janitor, self._progress)
+        self._progress.go_on_to(Phase.RUNNING)
+        parts.dispatcher.start_claiming()
+
+    def _lose(self) -> None:
+        """Others may soon take this owner for dead: nothing of it may run then."""
+        self._parts.dispatcher.stop_claiming()
+        self._parts.executor.stop_all(Stop.SHUTDOWN)
+
+    def _regain(self) -> None:
+        self._parts.dispatcher.start_claiming()
