@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, ParamSpec, TypeVar, Unpack, get_args, overload
+from typing import Any, Final, Unpack, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
@@ -21,30 +21,23 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_choice
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
-from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
+from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import JobOptions
-from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
-from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.handle import JobHandle
-from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.open import Database, open_store
-from aiojobs_lite.telemetry.bus import Bus, Watch
-from aiojobs_lite.telemetry.facts import JobEnqueued
+from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
 
-P = ParamSpec("P")
-R = TypeVar("R")
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DEFAULT_DATABASE: Final = "jobs.db"
 _MOST_RUNNING: Final = 100_000  # handlers
 
 
-class JobRunner:
+class JobRunner(Enqueuer):
     """Runs durable background jobs inside the application that enters it.
 
     Nothing is opened or started before `async with runner:`. After leaving it, it may be entered again.
@@ -87,6 +80,7 @@ class JobRunner:
         keep_dead: Duration = "30d",
         clock: Clock | None = None,
     ) -> None:
+        super().__init__(clock or SystemClock())
         if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
             raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
         if database is None:
@@ -101,13 +95,8 @@ class JobRunner:
             seconds(keep_completed, "keep_completed"),
             seconds(keep_dead, "keep_dead"),
         )
-        self._clock = clock or SystemClock()
         self._deps = dict(deps or {})
-        self._registry = Registry()
         self._schedules: dict[str, Schedule] = {}
-        self._bus = Bus()
-        self._access = EngineAccess()
-        self.jobs = StoredJobs(self._access)
         self.types = JobTypes(self._access)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())
         self.job = make_decorator(self._add)
@@ -239,78 +228,6 @@ class JobRunner:
         finally:
             self._database, self._clock, self._deps = found
 
-    # Enqueuing.
-
-    @overload
-    async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
-    @overload
-    async def enqueue(self, job: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]: ...
-    async def enqueue(self, job: Enqueueable[..., Any] | str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
-        """Makes a job durable; returns after the commit.
-
-        A caller that is cancelled leaves one whole job or none; with an idempotency key it can safely repeat the call.
-
-        Args:
-            job: A job type, one with options (`.using(...)`), or the name of one.
-            *args: The handler's arguments, without the context.
-            **kwargs: The same by name; injected parameters are left out.
-
-        Returns:
-            A handle, by which the result can be awaited.
-
-        Raises:
-            UnknownJobType: If it is not registered in this runner.
-            InvalidPayload: If the arguments do not fit the handler.
-            PayloadTooLarge: If they take more than 256 KiB as JSON.
-            StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
-            RunnerError: If the runner cannot be used now, or from this event loop.
-        """
-        engine = self._access.engine
-        wanted = self._resolved(job)
-        row = wanted.row(self._clock.now(), args, kwargs)
-        ((job_id, is_new),) = await engine.write(Insert((row,)))
-        if is_new and self._bus.is_watched(JobEnqueued):
-            self._bus.publish(JobEnqueued(job_id, wanted.job_type.name))
-        return JobHandle(wanted.job_type, self.jobs, job_id, is_new=is_new)
-
-    async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
-        """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.
-
-        Args:
-            jobs: Made by `job_type.bind(...)`.
-
-        Returns:
-            One handle a job, in their order.
-
-        Raises:
-            UnknownJobType: If one is not registered in this runner.
-            StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
-            RunnerError: If the runner cannot be used now, or from this event loop.
-        """
-        engine = self._access.engine
-        bound = self._checked(jobs)
-        if not bound:
-            return []
-        now = self._clock.now()
-        inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
-        return self._handles(bound, inserted)
-
-    @overload
-    def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
-    @overload
-    def enqueue_threadsafe(self, job: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]: ...
-    def enqueue_threadsafe(self, job: Enqueueable[..., Any] | str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
-        """The same as `enqueue`, from a plain thread; returns after the commit.
-
-        Raises:
-            StoreUnavailable: If the database cannot be written now, or the event loop ended meanwhile.
-            WrongEventLoop: If it is called on the event loop, which it would block for ever.
-        """
-        self._access.check_thread()
-        bound = self._resolved(job).bind(*args, **kwargs)
-        (handle,) = self._access.wait_for(self.enqueue_many([bound]))
-        return handle
-
     # Reading.
 
     def stats(self) -> RunnerStats:
@@ -335,33 +252,3 @@ class JobRunner:
         if self._access.is_started:
             raise RunnerAlreadyStarted("given more job types")
         self._registry.add(job_type)
-
-    def _resolved(self, job: object) -> Enqueueable[..., Any]:
-        if isinstance(job, str):
-            return self._registry.get(job)
-        if not isinstance(job, Enqueueable):
-            raise InvalidOption("job", job, "a job type (a function with @runner.job or @job) or the name of one")
-        self._registry.check(job.job_type)
-        return job
-
-    def _checked(self, jobs: Iterable[BoundJob[R]]) -> list[BoundJob[R]]:
-        bound = list(jobs)
-        checked = None
-        for one in bound:
-            if not isinstance(one, BoundJob):
-                raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
-            if one.job_type is not checked:
-                checked = one.job_type
-                self._registry.check(checked)
-        return bound
-
-    def _handles(self, bound: Sequence[BoundJob[R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
-        if self._bus.is_watched(JobEnqueued):
-            for one, (job_id, is_new) in zip(bound, inserted, strict=True):
-                if is_new:
-                    self._bus.publish(JobEnqueued(job_id, one.job_type.name))
-        jobs = self.jobs
-        return [
-            JobHandle(one.job_type, jobs, job_id, is_new=is_new)
-            for one, (job_id, is_new) in zip(bound, inserted, strict=True)
-        ]

@@ -1,0 +1,140 @@
+"""How callers make jobs durable: one, many, or from a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+
+from aiojobs_lite.clock import Clock
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.writes import Insert, Inserted
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.handle import JobHandle
+from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import JobEnqueued
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Enqueuer:
+    """The half of a runner that enqueues.
+
+    `JobRunner` inherits it: a method around each would cost every job one more call.
+
+    Args:
+        clock: Gives each job the instant of its enqueue.
+
+    Attributes:
+        jobs: Reads and moves stored jobs.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._registry = Registry()
+        self._bus = Bus()
+        self._access = EngineAccess()
+        self.jobs = StoredJobs(self._access)
+
+    @overload
+    async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
+    @overload
+    async def enqueue(self, job: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]: ...
+    async def enqueue(self, job: Enqueueable[..., Any] | str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
+        """Makes a job durable; returns after the commit.
+
+        A caller that is cancelled leaves one whole job or none; with an idempotency key it can safely repeat the call.
+
+        Args:
+            job: A job type, one with options (`.using(...)`), or the name of one.
+            *args: The handler's arguments, without the context.
+            **kwargs: The same by name; injected parameters are left out.
+
+        Returns:
+            A handle, by which the result can be awaited.
+
+        Raises:
+            UnknownJobType: If it is not registered in this runner.
+            InvalidPayload: If the arguments do not fit the handler.
+            PayloadTooLarge: If they take more than 256 KiB as JSON.
+            StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
+            RunnerError: If the runner cannot be used now, or from this event loop.
+        """
+        engine = self._access.engine
+        wanted = self._resolved(job)
+        row = wanted.row(self._clock.now(), args, kwargs)
+        ((job_id, is_new),) = await engine.write(Insert((row,)))
+        if is_new and self._bus.is_watched(JobEnqueued):
+            self._bus.publish(JobEnqueued(job_id, wanted.job_type.name))
+        return JobHandle(wanted.job_type, self.jobs, job_id, is_new=is_new)
+
+    async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.
+
+        Args:
+            jobs: Made by `job_type.bind(...)`.
+
+        Returns:
+            One handle a job, in their order.
+
+        Raises:
+            UnknownJobType: If one is not registered in this runner.
+            StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
+            RunnerError: If the runner cannot be used now, or from this event loop.
+        """
+        engine = self._access.engine
+        bound = self._checked(jobs)
+        if not bound:
+            return []
+        now = self._clock.now()
+        inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
+        return self._handles(bound, inserted)
+
+    @overload
+    def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
+    @overload
+    def enqueue_threadsafe(self, job: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]: ...
+    def enqueue_threadsafe(self, job: Enqueueable[..., Any] | str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
+        """The same as `enqueue`, from a plain thread; returns after the commit.
+
+        Raises:
+            StoreUnavailable: If the database cannot be written now, or the event loop ended meanwhile.
+            WrongEventLoop: If it is called on the event loop, which it would block for ever.
+        """
+        self._access.check_thread()
+        bound = self._resolved(job).bind(*args, **kwargs)
+        (handle,) = self._access.wait_for(self.enqueue_many([bound]))
+        return handle
+
+    def _resolved(self, job: object) -> Enqueueable[..., Any]:
+        if isinstance(job, str):
+            return self._registry.get(job)
+        if not isinstance(job, Enqueueable):
+            raise InvalidOption("job", job, "a job type (a function with @runner.job or @job) or the name of one")
+        self._registry.check(job.job_type)
+        return job
+
+    def _checked(self, jobs: Iterable[BoundJob[R]]) -> list[BoundJob[R]]:
+        bound = list(jobs)
+        checked = None
+        for one in bound:
+            if not isinstance(one, BoundJob):
+                raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
+            if one.job_type is not checked:
+                checked = one.job_type
+                self._registry.check(checked)
+        return bound
+
+    def _handles(self, bound: Sequence[BoundJob[R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
+        if self._bus.is_watched(JobEnqueued):
+            for one, (job_id, is_new) in zip(bound, inserted, strict=True):
+                if is_new:
+                    self._bus.publish(JobEnqueued(job_id, one.job_type.name))
+        jobs = self.jobs
+        return [
+            JobHandle(one.job_type, jobs, job_id, is_new=is_new)
+            for one, (job_id, is_new) in zip(bound, inserted, strict=True)
+        ]
