@@ -73,9 +73,9 @@ def test_the_cron_block_previews_nine_o_clock_in_london(
     assert third.hour in (8, 9)
 
 
-async def test_the_block_on_testing_is_a_test_that_passes(app: dict[str, Any], jobs: JobsFixture) -> None:
+async def test_the_block_on_testing_is_a_test_that_passes(app: dict[str, Any]) -> None:
     test: Callable[[JobsFixture], Awaitable[None]] = names_after(TESTING, app)["test_welcome"]
-    await test(jobs)
+    await test(JobsFixture())
     assert not os.path.exists("app.db")  # it ran in memory
 
 

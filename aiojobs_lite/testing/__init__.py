@@ -1,6 +1,6 @@
-"""What tests need: a clock that stands still, and a pytest fixture that runs a runner in memory."""
+"""What tests need: a clock that stands still, and runners in memory, which the pytest fixture `jobs` gives."""
 
 from aiojobs_lite.testing.clock import FakeClock, FakeTimer
-from aiojobs_lite.testing.fixtures import JobsFixture, jobs
+from aiojobs_lite.testing.fixtures import JobsFixture
 
-__all__ = ["FakeClock", "FakeTimer", "JobsFixture", "jobs"]
+__all__ = ["FakeClock", "FakeTimer", "JobsFixture"]

@@ -1,4 +1,4 @@
-"""The pytest fixture `jobs`, which runs a runner in memory. It starts and opens nothing before a test uses it."""
+"""What the pytest fixture `jobs` gives. It starts and opens nothing before a test uses it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.testing.clock import FakeClock
 
 
 class JobsFixture:
-    """The fixture `jobs`: starts runners in memory, on a clock that the test moves.
+    """The fixture `jobs` of the plugin `pytest_aiojobs_lite`: starts runners in memory, on a clock that the test moves.
 
     Attributes:
         clock: The clock of every runner that it starts.
@@ -46,9 +44,3 @@ class JobsFixture:
         with runner.replaced(database=":memory:", clock=self.clock, deps=deps or {}):
             async with runner:
                 yield runner
-
-
-@pytest.fixture
-def jobs() -> JobsFixture:
-    """Starts runners in memory on a fake clock; see `JobsFixture`."""
-    return JobsFixture()
