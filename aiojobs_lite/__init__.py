@@ -1,4 +1,14 @@
-"""Durable background jobs inside an asyncio application: one SQLite file, no broker, no worker process."""
+"""Durable background jobs inside an asyncio application: one SQLite file, no broker, no worker process.
+
+The names below are the whole surface for an application. Public as well, each for a purpose of its own:
+
+- `aiojobs_lite.testing`: a clock that stands still, and runners in memory; with pytest the fixture `jobs` gives both.
+- `aiojobs_lite.telemetry.facts`: what `runner.watch()` yields, one class each; a table says what they mean.
+- `aiojobs_lite.errors`: the tree of all errors; those that only a faulty program raises are not repeated here.
+- `aiojobs_lite.stores.base`: the contract of a store, for a database other than SQLite.
+
+No other module makes a promise: it may change in any release.
+"""
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
@@ -6,14 +16,23 @@ from aiojobs_lite.errors import (
     AiojobsError,
     ConfigurationError,
     EnqueueError,
+    InvalidOption,
     InvalidPayload,
     JobCancelled,
     JobDead,
+    JobError,
+    JobNotAllowed,
     JobNotFound,
+    PayloadTooLarge,
+    ResultNotKept,
     ResultTimeout,
+    RunnerClosed,
     RunnerError,
     StoreError,
+    StoreRefused,
+    StoreRejected,
     StoreUnavailable,
+    UnknownJobType,
 )
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.decorators import job
@@ -25,35 +44,49 @@ from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.telemetry.stats import RunnerStats
 
-__all__ = [
-    "Abandon",
-    "AiojobsError",
-    "Attempt",
+__all__ = [  # noqa: RUF022  # in groups
+    # Declare.
     "Backoff",
-    "Cancel",
-    "Clock",
-    "ConfigurationError",
     "CronSchedule",
-    "EnqueueError",
-    "InvalidPayload",
-    "Job",
-    "JobCancelled",
     "JobContext",
-    "JobDead",
-    "JobHandle",
-    "JobNotFound",
-    "JobRunner",
     "JobType",
-    "Outcome",
-    "ResultTimeout",
-    "Retry",
-    "RunnerError",
-    "RunnerStats",
-    "Snooze",
-    "Status",
-    "StoreError",
-    "StoreUnavailable",
-    "SystemClock",
     "injected",
     "job",
+    # Run.
+    "Clock",
+    "JobHandle",
+    "JobRunner",
+    "SystemClock",
+    # Raise, in a handler.
+    "Abandon",
+    "Cancel",
+    "Retry",
+    "Snooze",
+    # Look.
+    "Attempt",
+    "Job",
+    "Outcome",
+    "RunnerStats",
+    "Status",
+    # Errors; each after its base class.
+    "AiojobsError",
+    "ConfigurationError",
+    "InvalidOption",
+    "EnqueueError",
+    "InvalidPayload",
+    "PayloadTooLarge",
+    "UnknownJobType",
+    "JobError",
+    "JobCancelled",
+    "JobDead",
+    "JobNotAllowed",
+    "JobNotFound",
+    "ResultNotKept",
+    "ResultTimeout",
+    "RunnerError",
+    "RunnerClosed",
+    "StoreError",
+    "StoreRefused",
+    "StoreRejected",
+    "StoreUnavailable",
 ]

@@ -22,38 +22,21 @@ from tests.helpers import conformance, memory_rows, source
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT, SQL, TESTS, Function, module_of, name_of, tree, words
 from tests.helpers.waiting import unmeasured
 
-PUBLIC = [
-    "Abandon",
-    "AiojobsError",
-    "Attempt",
-    "Backoff",
-    "Cancel",
-    "Clock",
-    "ConfigurationError",
-    "CronSchedule",
-    "EnqueueError",
-    "InvalidPayload",
-    "Job",
-    "JobCancelled",
-    "JobContext",
-    "JobDead",
-    "JobHandle",
-    "JobNotFound",
-    "JobRunner",
-    "JobType",
-    "Outcome",
-    "ResultTimeout",
-    "Retry",
-    "RunnerError",
-    "RunnerStats",
-    "Snooze",
-    "Status",
-    "StoreError",
-    "StoreUnavailable",
-    "SystemClock",
-    "injected",
-    "job",
-]
+# By the comments over the groups.
+SURFACE = {
+    "Declare.": ["Backoff", "CronSchedule", "JobContext", "JobType", "injected", "job"],
+    "Run.": ["Clock", "JobHandle", "JobRunner", "SystemClock"],
+    "Raise, in a handler.": ["Abandon", "Cancel", "Retry", "Snooze"],
+    "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status"],
+    "Errors; each after its base class.": [
+        "AiojobsError", "ConfigurationError", "InvalidOption", "EnqueueError", "InvalidPayload", "PayloadTooLarge",
+        "UnknownJobType", "JobError", "JobCancelled", "JobDead", "JobNotAllowed", "JobNotFound", "ResultNotKept",
+        "ResultTimeout", "RunnerError", "RunnerClosed", "StoreError", "StoreRefused", "StoreRejected",
+        "StoreUnavailable",
+    ],
+}  # fmt: skip
+PUBLIC = [name for names in SURFACE.values() for name in names]
+PUBLIC_MODULES = ["testing", "telemetry.facts", "errors", "stores.base"]
 
 # Budgets.
 
@@ -100,9 +83,34 @@ def test_docstrings_are_not_counted_and_everything_else_is() -> None:
 # Names.
 
 
-def test_the_public_names_are_these() -> None:
+def test_the_public_names_are_these_in_these_groups() -> None:
     assert aiojobs_lite.__all__ == PUBLIC
     assert len(PUBLIC) <= 45
+    listed = (PACKAGE_FOLDER / "__init__.py").read_text(encoding="utf-8").split("__all__")[1]
+    groups: dict[str, list[str]] = {}
+    for comment, name in re.findall(r'^    (?:# (.+)|"(\w+)",)$', listed, re.MULTILINE):
+        if comment:
+            groups[comment] = []
+        else:
+            list(groups.values())[-1].append(name)
+    assert groups == SURFACE
+
+
+def test_the_public_errors_stand_after_their_base_classes() -> None:
+    names = SURFACE["Errors; each after its base class."]
+    kinds: list[type] = [getattr(aiojobs_lite, name) for name in names]
+    assert all(
+        base.__name__ in names[:index]
+        for index, kind in enumerate(kinds)
+        for base in kind.__bases__
+        if issubclass(base, aiojobs_lite.AiojobsError)
+    )
+
+
+def test_the_public_modules_are_named_by_the_package_and_there() -> None:
+    named = re.findall(r"^- `aiojobs_lite\.([\w.]+)`: ", aiojobs_lite.__doc__ or "", re.MULTILINE)
+    assert named == PUBLIC_MODULES
+    assert {f"aiojobs_lite.{name}" for name in named} <= {module_of(path) for path in PACKAGE}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
