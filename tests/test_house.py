@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 import aiojobs_lite
+from aiojobs_lite.model import columns
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert
-from aiojobs_lite.stores.sqlite import phases, reads
+from aiojobs_lite.stores.sqlite import due, phases, reads
 from tests.helpers import conformance, memory_rows, source
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT, SQL, TESTS, Function, module_of, name_of, tree, words
 from tests.helpers.waiting import unmeasured
@@ -230,6 +231,16 @@ def test_nothing_inside_imports_the_package_root() -> None:
     root = {"aiojobs_lite", *(f"aiojobs_lite.{name}" for name in PUBLIC)} - (modules - {"aiojobs_lite"})
     found = {name_of(path): sorted(root & {*source.imported(tree(path))}) for path in PACKAGE}
     assert {path: names for path, names in found.items() if names and path != "aiojobs_lite/__init__.py"} == {}
+
+
+def test_a_large_number_has_a_name_and_the_schema_has_none_of_its_own() -> None:
+    """A migration never changes, so it holds no names; its numbers are those of the code all the same."""
+    found: dict[bool, set[int]] = {True: set(), False: set()}
+    for path in (*PACKAGE, *SQL):
+        numbers = re.findall(r"(?<![\w.])-?\d{8,}\b", path.read_text(encoding="utf-8"))
+        found[path.parent.name == "migrations"] |= set(map(int, numbers))
+    assert found[False] == set()
+    assert found[True] == {columns.LARGEST_INTEGER, due.NEVER - 1, due.AT_ONCE + 1}
 
 
 IMPORT_OF_TESTS = re.compile(r"^\s*(?:from|import) (tests(?:\.\w+)*)", re.MULTILINE)  # in programs that are texts too

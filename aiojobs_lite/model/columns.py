@@ -13,6 +13,9 @@ from typing import Any, Final, get_type_hints
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.job import PRIORITY_NAMES, Attempt, Claimed, Held, Job, NewJob, Outcome, Priority, Status
 
+LARGEST_INTEGER: Final = 2**63 - 1
+"""The largest whole number that every store keeps: no id, and no count of attempts, is larger."""
+
 _STORED_AS: Final = {"payload_json": "payload", "result_json": "result"}  # fields of `Job` that are not named as stored
 _GIVEN: Final = {"attempt": "attempts"}  # fields of `Claimed`
 _READ: Final[dict[Any, Callable[[Any], Any]]] = {  # from what is stored to the type of a field

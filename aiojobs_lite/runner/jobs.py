@@ -9,13 +9,13 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, RunnerClosed, StoreUnavailable
 from aiojobs_lite.handlers.checks import check_choice, check_whole
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven
 
-_LARGEST_ID: Final = 2**63 - 1
 _LARGEST_PAGE: Final = 1000  # jobs
 
 
@@ -66,7 +66,9 @@ class StoredJobs:
         """
         check_whole("limit", limit, _LARGEST_PAGE)
         wanted = None if status is None else Status(check_choice("status", status, [str(known) for known in Status]))
-        if after is not None and (isinstance(after, bool) or not isinstance(after, int) or abs(after) > _LARGEST_ID):
+        if after is not None and (
+            isinstance(after, bool) or not isinstance(after, int) or abs(after) > LARGEST_INTEGER
+        ):
             raise InvalidOption("after", after, "the id of a job")
         engine = self._access.engine
         wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
@@ -189,7 +191,7 @@ async def _type_of(engine: Engine, job_id: int) -> str:
 def _check_id(job_id: object) -> int:
     if isinstance(job_id, bool) or not isinstance(job_id, int):
         raise InvalidOption("job_id", job_id, "the id of a job, a whole number")
-    if abs(job_id) > _LARGEST_ID:
+    if abs(job_id) > LARGEST_INTEGER:
         raise JobNotFound(job_id)
     return job_id
 

@@ -1,9 +1,9 @@
--- The claim. {claimed} is what an owner is given of a job that it claims.
+-- The claim. {claimed} is what an owner is given of a job that it claims; {largest} is where a counter stays.
 
 -- name: claim_jobs
 -- Gives jobs to an owner, one attempt each.
 UPDATE aiojobs_jobs
-SET status = 'processing', owner = ?, started_at = ?, attempts = min(attempts + 1, 9223372036854775807)
+SET status = 'processing', owner = ?, started_at = ?, attempts = min(attempts + 1, {largest})
 WHERE status = 'pending'
     AND id IN ({rows});
 

@@ -1,4 +1,5 @@
--- How many jobs of a type stand where, and when the next of each priority is due at the earliest.
+-- How many jobs of a type stand where, and when the next of each priority is due at the earliest: {never} if there is
+-- none.
 
 -- name: counts
 -- The counts of every type.
@@ -67,7 +68,7 @@ HAVING sum(pending) OR sum(scheduled) OR sum(retrying) OR sum(held) OR sum(proce
 UPDATE aiojobs_counts
 SET
     pending = 0, scheduled = 0, retrying = 0, held = 0, processing = 0, completed = 0, dead = 0, cancelled = 0,
-    due_high = 253402300800000000, due_medium = 253402300800000000, due_low = 253402300800000000;
+    due_high = {never}, due_medium = {never}, due_low = {never};
 
 -- name: recount
 -- Counts all rows, as of an instant.
@@ -87,9 +88,9 @@ SELECT
     count(*) FILTER (WHERE status = 'cancelled'),
     max(id),
     :now,
-    coalesce(min(scheduled_at) FILTER (WHERE status = 'pending' AND held IS NULL AND priority = 0), 253402300800000000),
-    coalesce(min(scheduled_at) FILTER (WHERE status = 'pending' AND held IS NULL AND priority = 1), 253402300800000000),
-    coalesce(min(scheduled_at) FILTER (WHERE status = 'pending' AND held IS NULL AND priority = 2), 253402300800000000)
+    coalesce(min(scheduled_at) FILTER (WHERE status = 'pending' AND held IS NULL AND priority = 0), {never}),
+    coalesce(min(scheduled_at) FILTER (WHERE status = 'pending' AND held IS NULL AND priority = 1), {never}),
+    coalesce(min(scheduled_at) FILTER (WHERE status = 'pending' AND held IS NULL AND priority = 2), {never})
 FROM aiojobs_jobs
 WHERE 1
 GROUP BY type

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
+from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.job import PRIORITIES
 
-NEVER: Final = 253402300800000000  # the end of the year 9999, in microseconds: after every instant that can be stored
-AT_ONCE: Final = -62135596800000001  # before every instant that can be stored
+NEVER: Final = to_micros(datetime.max.replace(tzinfo=UTC)) + 1  # in microseconds: after every instant that is stored
+AT_ONCE: Final = to_micros(datetime.min.replace(tzinfo=UTC)) - 1  # before every one
 ANY_ID: Final = 0  # before every id
 Bound = tuple[int, int]  # an instant in microseconds, and the id of the first job at it
 Stored = tuple[int, int, int]  # the instants by priority, as the table of counts has them

@@ -1,4 +1,4 @@
--- The ends of attempts, each fenced by (id, attempt, owner).
+-- The ends of attempts, each fenced by (id, attempt, owner). {largest} is where a counter stays.
 
 -- name: complete
 -- Completes the attempts of one owner and number that it still holds, and that returned nothing. The plus sign keeps
@@ -44,9 +44,9 @@ SET
     error = coalesce(:error, error),
     reason = :reason,
     held = :held,
-    interruptions = min(interruptions + :interrupted, 9223372036854775807),
-    snoozes = min(snoozes + :snoozed, 9223372036854775807),
-    crashes = min(crashes + :lost, 9223372036854775807),
+    interruptions = min(interruptions + :interrupted, {largest}),
+    snoozes = min(snoozes + :snoozed, {largest}),
+    crashes = min(crashes + :lost, {largest}),
     cancel_requested = 0,
     interrupted = 0
 WHERE id = :id
@@ -64,9 +64,9 @@ SET
     completed_at = :now,
     error = coalesce(:error, error),
     reason = :reason,
-    interruptions = min(interruptions + :interrupted, 9223372036854775807),
-    snoozes = min(snoozes + :snoozed, 9223372036854775807),
-    crashes = min(crashes + :lost, 9223372036854775807),
+    interruptions = min(interruptions + :interrupted, {largest}),
+    snoozes = min(snoozes + :snoozed, {largest}),
+    crashes = min(crashes + :lost, {largest}),
     cancel_requested = 0,
     interrupted = 0
 WHERE id = :id

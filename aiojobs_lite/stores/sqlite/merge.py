@@ -11,10 +11,10 @@ import heapq
 from collections.abc import Callable
 from typing import Final
 
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.stores.sqlite.due import Bound
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
-_LAST_ID: Final = 2**63 - 1
 _MORE: Final = 4  # times as many are read of a type each time
 _Head = tuple[Bound, str, list[Bound]]  # the first job that was read of a type, the type, the others, the last first
 
@@ -48,7 +48,7 @@ class DueJobs:
     def first(self) -> tuple[Bound, str] | None:
         """When the next job is due, its id and its type; None if there is none."""
         while True:
-            self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, _LAST_ID))
+            self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, LARGEST_INTEGER))
             if not self._heads:
                 return None
             bound, job_type, _ = self._heads[0]

@@ -6,21 +6,19 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aiojobs_lite.model.columns import attempt_of, job_of
+from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
 from aiojobs_lite.stores.sqlite.rows import Sql
 
-_LARGEST_ID: Final = 2**63 - 1
-_NOT_COLUMNS: Final = frozenset({"ids", "before", "limit"})
+_NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
 
 
 def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | None:
     """See `GetJob`."""
-    if abs(query.id) > _LARGEST_ID:
+    if abs(query.id) > LARGEST_INTEGER:
         return None
-    one = sql["jobs_where"].format(index="", where="id = :id")
-    found = connection.execute(one, {"id": query.id, "limit": 1}).fetchall()
+    found = connection.execute(sql["job"], (query.id,)).fetchall()
     if not found:
         return None
     history = connection.execute(sql["attempts_of_job"], (query.id,)).fetchall()
@@ -30,10 +28,21 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
 def find_jobs(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job]:
     """See `FindJobs`."""
     if query.ids is not None and not query.ids:
-        return []  # SQLite finds no way to use an index for it
-    index, where, parameters = _conditions(query)
-    found = connection.execute(sql["jobs_where"].format(index=index, where=where), parameters).fetchall()
+        return []  # SQLite would look at every job
+    last = LARGEST_INTEGER if query.before is None else query.before - 1
+    found = connection.execute(find_sql(sql, query), {**query._asdict(), "last": last}).fetchall()
     return list(map(job_of, found))
+
+
+def find_sql(sql: Sql, query: FindJobs) -> str:
+    """The query by whose index the fewest jobs are looked at."""
+    if query.ids is not None:
+        return sql["jobs_of_ids"].replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
+    if query.status in _NOT_COMPLETED:
+        return sql["jobs_not_completed"]
+    if query.status is Status.PROCESSING or (query.status is None and (query.owner or query.cancel_requested)):
+        return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
+    return sql["jobs_of_page" if query.label is None else "jobs_of_label"]
 
 
 def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) -> set[str]:
@@ -44,34 +53,6 @@ def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) ->
 def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) -> set[str]:
     """See `ListPaused`."""
     return {row[0] for row in connection.execute(sql["paused_types"]).fetchall()}
-
-
-def _conditions(query: FindJobs) -> tuple[str, str, dict[str, Any]]:
-    """The index and the WHERE clause of a filter. A status is spelled out, so that the partial indexes serve it; every
-    other field is a column of its name.
-    """
-    index = ""
-    where = ["1"]
-    parameters: dict[str, Any] = {"limit": query.limit}
-    if query.ids is not None:
-        where.append(f"id IN ({', '.join(str(int(job_id)) for job_id in query.ids)})")
-    if query.before is not None:
-        where.append("id < :before")
-        parameters["before"] = query.before
-    if query.status is not None:
-        where.append(f"status = '{query.status.value}'")
-        if query.status in (Status.DEAD, Status.CANCELLED):
-            index = "INDEXED BY aiojobs_jobs_finished"
-            where.append("completed_at IS NOT NULL")
-    for column in (name for name in query._fields if name not in _NOT_COLUMNS and name != "status"):
-        value = getattr(query, column)
-        if value is not None:
-            where.append(f"{column} = :{column}")
-            parameters[column] = value
-    if query.status is Status.PROCESSING or (query.status is None and (query.owner or query.cancel_requested)):
-        index = "INDEXED BY aiojobs_jobs_processing"
-        where.append("status = 'processing'")  # no other has an owner, or was asked to cancel
-    return index, " AND ".join(where), parameters
 
 
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {

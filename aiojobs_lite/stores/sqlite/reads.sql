@@ -1,11 +1,59 @@
--- The questions. {job} are the columns of `Job`, {attempt} those of `Attempt`.
+-- The questions. {job} are the columns of `Job`, {attempt} those of `Attempt`. {fits}: a job has what is asked for; a
+-- parameter that is NULL asks for nothing.
 
--- name: jobs_where
--- Jobs, newest first; {index} is a hint, {where} a chain of conditions. Without the hint the order and the limit make
--- SQLite walk through the whole table for the few jobs that are processing.
+-- name: job
+-- One job.
 SELECT {job}
-FROM aiojobs_jobs {index}
-WHERE {where}
+FROM aiojobs_jobs
+WHERE id = :id;
+
+-- name: jobs_of_page
+-- Jobs up to an id, newest first.
+SELECT {job}
+FROM aiojobs_jobs
+WHERE id <= :last
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
+-- The same by an index. Without its name SQLite would walk through the whole table for a few jobs, because of the order
+-- and the limit.
+
+-- name: jobs_of_ids
+SELECT {job}
+FROM aiojobs_jobs
+WHERE id IN ({ids})
+    AND id <= :last
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: jobs_processing
+SELECT {job}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
+WHERE status = 'processing'
+    AND id <= :last
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: jobs_not_completed
+-- Dead, or cancelled.
+SELECT {job}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_finished
+WHERE status = :status
+    AND completed_at IS NOT NULL
+    AND id <= :last
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
+-- name: jobs_of_label
+SELECT {job}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_label
+WHERE label = :label
+    AND id <= :last
+    AND {fits}
 ORDER BY id DESC
 LIMIT :limit;
 

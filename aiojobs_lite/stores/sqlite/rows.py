@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores import named_sql
+from aiojobs_lite.stores.sqlite.due import NEVER
 
 Sql = Mapping[str, str]
 """Every query of the store, by name."""
@@ -19,13 +21,17 @@ NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)  # what nearly all new job
 NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED_COLUMNS))})"
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
+_ASKED: Final = [name for name in FindJobs._fields if name not in {"ids", "before", "limit"}]  # each is a column
 _FILLED: Final = {
+    "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
+    "never": str(NEVER),
     "job": ", ".join(columns.JOB),
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED_COLUMNS)),
     "new": ", ".join(NewJob._fields),
+    "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "new_marks": ", ".join("?" * len(NewJob._fields)),
 }
 

@@ -16,7 +16,7 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import _RESULT_ROW
-from aiojobs_lite.stores.sqlite.reads import _conditions
+from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
 from tests.helpers.sqlite_store import opened
@@ -72,7 +72,7 @@ def plan(connection: sqlite3.Connection, sql: str, parameters: object = ()) -> s
 def plan_of(connection: sqlite3.Connection, query: str) -> str:
     """The plan of a named query, over so many rows."""
     row = ROWS.get(query, NEW_ROW)
-    sql = SQL[query].replace("{rows}", ", ".join([row] * 16)).replace("{index}", "").replace("{where}", "1")
+    sql = SQL[query].replace("{rows}", ", ".join([row] * 16)).replace("{ids}", "1, 2")
     names = re.findall(r":(\w+)", sql)
     return plan(connection, sql, dict.fromkeys(names, 1) if names else (1,) * sql.count("?"))
 
@@ -130,6 +130,9 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(type="a", status=Status.PROCESSING), "aiojobs_jobs_processing"),
         (FindJobs(status=Status.DEAD), "aiojobs_jobs_finished"),
         (FindJobs(status=Status.CANCELLED), "aiojobs_jobs_finished"),
+        (FindJobs(status=Status.DEAD, type="a", label="x"), "aiojobs_jobs_finished"),
+        (FindJobs(label="x"), "aiojobs_jobs_label (label=? AND rowid<?)"),
+        (FindJobs(label="x", type="a", status=Status.PENDING), "aiojobs_jobs_label (label=? AND rowid<?)"),
         (FindJobs(ids=[1, 2, 3]), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid<?)"),
     ],
@@ -137,17 +140,16 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
 def test_jobs_that_are_few_among_many_are_found_by_an_index(
     connection: sqlite3.Connection, query: FindJobs, index: str
 ) -> None:
-    hint, where, parameters = _conditions(query)
-    steps = plan(connection, SQL["jobs_where"].format(index=hint, where=where), parameters)
+    steps = plan(connection, find_sql(SQL, query), {**query._asdict(), "last": 1000})
     assert index in steps
     assert not _WHOLE_TABLE.search(steps)
 
 
-WALKS = {"jobs_where", "look_at_tables", "look_at_columns", "miscounted", "recount"}
+WALKS = {"look_at_tables", "look_at_columns", "miscounted", "recount"}
 
 
 def test_every_query_that_touches_jobs_is_known_or_needs_no_search(connection: sqlite3.Connection) -> None:
-    """Only the page of all jobs and the counting may look at all rows; two queries take any row of it, or none."""
+    """Only the counting may look at all rows; two queries take any row of it, or none."""
     assert {name for name in SQL if _WHOLE_TABLE.search(plan_of(connection, name))} == WALKS
 
 

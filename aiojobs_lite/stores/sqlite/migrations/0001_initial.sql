@@ -1,5 +1,6 @@
 -- The schema. All names bear the prefix, so that the tables may lie in an application's own database. Times are integer
--- microseconds since 1970 UTC, of the years 1 to 9999; payload, result and nothing else is JSON.
+-- microseconds since 1970 UTC, of the years 1 to 9999 (-62135596800000000 to 253402300799999999); 9223372036854775807 is
+-- the largest whole number, for counters. Payload, result and nothing else is JSON.
 
 -- What the file says of itself: `application` (whose tables these are), `schema` (the version of them), `database` (a
 -- random id, by which a job's key is unique over databases).
