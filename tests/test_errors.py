@@ -157,8 +157,15 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.StoreRejected("odd text"),
-        "the database rejected a write: odd text. This is a defect of the library: please report it.",
-        {},
+        "the database refused a call, and would refuse it again: odd text. "
+        "This is a defect of the library: please report it.",
+        {"detail": "odd text"},
+    ),
+    (
+        lambda: errors.StoreRejected("SQLITE_TOOBIG: string or blob too big", "Keep it elsewhere."),
+        "the database refused a call, and would refuse it again: SQLITE_TOOBIG: string or blob too big. "
+        "Keep it elsewhere.",
+        {"detail": "SQLITE_TOOBIG: string or blob too big"},
     ),
 ]
 

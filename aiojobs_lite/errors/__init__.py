@@ -27,7 +27,7 @@
     └── StoreError                  about the database
         ├── StoreUnavailable        locked, full, read-only or failing: repeat later
         ├── StoreRefused            not opened, and left untouched
-        └── StoreRejected           the database refused one write: a defect, please report it
+        └── StoreRejected           the database refused one call, and would refuse it again
 
 Each message says what to do next; what it names is also an attribute. `pickle` and `copy` keep the attributes, but not
 `__cause__` and the traceback.

@@ -41,7 +41,12 @@ class StoreRefused(StoreError):
 
 
 class StoreRejected(StoreError):
-    """The database refused one write, and would refuse it again."""
+    """The database refused one call, and would refuse it again.
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(f"the database rejected a write: {detail}. This is a defect of the library: please report it.")
+    Attributes:
+        detail: What the database said.
+    """
+
+    def __init__(self, detail: str, advice: str = "This is a defect of the library: please report it.") -> None:
+        self.detail = detail
+        super().__init__(f"the database refused a call, and would refuse it again: {detail}. {advice}")

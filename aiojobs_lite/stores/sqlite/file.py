@@ -6,9 +6,11 @@ The file is never opened here but through SQLite: closing any other descriptor o
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from pathlib import Path
+from typing import Final
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
 
@@ -23,13 +25,32 @@ _PASSING = tuple(
     )
 )  # fmt: skip
 
+# What is refused for a cause outside of the library, and what to do then. All else is a defect.
+_ADVICE: Final = (
+    (
+        re.compile(r"SQLITE_SCHEMA|SQLITE_ERROR: (no such (table|column|index)|table \S+ has no column)"),
+        "Another release of aiojobs_lite has migrated its tables meanwhile, or another program has changed them. "
+        "Restart this program with the release that the others use.",
+    ),
+    (
+        re.compile(r"SQLITE_TOOBIG"),
+        "It is larger than this SQLite stores: keep the data elsewhere, and give the job its path or key.",
+    ),
+    (
+        re.compile(r"UnicodeEncodeError"),
+        "A text has half a surrogate pair in it, which no database stores: take it out.",
+    ),
+)
+
 
 def translated(error: Exception) -> StoreError:
     """The library's error for one that SQLite or its driver raised."""
     code: str = getattr(error, "sqlite_errorname", None) or type(error).__name__
     if code.startswith(_PASSING):
         return StoreUnavailable(code, str(error))
-    return StoreRejected(f"{code}: {error}")
+    detail = f"{code}: {error}"
+    advice = next((advice for pattern, advice in _ADVICE if pattern.match(detail)), None)
+    return StoreRejected(detail) if advice is None else StoreRejected(detail, advice)
 
 
 def create(path: Path) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.errors import StoreRefused, StoreUnavailable
+from aiojobs_lite.errors import StoreRefused, StoreRejected, StoreUnavailable
 from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.named_sql import migrations
+from aiojobs_lite.stores.sqlite.file import translated
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import first_of, slow
 from tests.helpers.sqlite_store import opened, run_sql
@@ -248,3 +252,53 @@ async def test_a_store_closed_and_opened_again_takes_the_files_as_they_are(datab
         async with asyncio.timeout(GUARD):
             await store.open()
         assert len(await running(store, new("b"))) == 1
+
+
+# What is rejected, and what the error advises.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE aiojobs_jobs RENAME TO aiojobs_work",
+        "ALTER TABLE aiojobs_jobs RENAME COLUMN label TO mark",
+        "DROP INDEX aiojobs_jobs_processing",
+    ],
+)
+async def test_a_store_whose_tables_are_migrated_meanwhile_names_the_cause(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "migrated.db"
+    async with opened(path) as store:
+        await inserted(store, new())
+        with connected(path) as newer:
+            newer.execute(change)
+        with pytest.raises(StoreRejected, match=r"no such|no column") as caught:
+            await store.ask(FindJobs(status=Status.PROCESSING))
+        assert str(caught.value).endswith("Restart this program with the release that the others use.")
+        assert "defect" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "advice"),
+    [
+        ("SELECT * FROM nowhere", (), "with the release that the others use."),
+        ("SELECT missing FROM t", (), "with the release that the others use."),
+        ("INSERT INTO t (missing) VALUES (1)", (), "with the release that the others use."),
+        ("SELECT * FROM t INDEXED BY missing", (), "with the release that the others use."),
+        ("INSERT INTO t VALUES (?)", ("x" * 5000,), "give the job its path or key."),
+        ("INSERT INTO t VALUES (?)", ("\ud800",), "take it out."),
+        ("INSERT INTO t VALUES (NULL)", (), "please report it."),
+        ("INSERT INTO t VALUES (?)", (2**64,), "please report it."),
+        ("SELEKT", (), "please report it."),
+    ],
+)
+def test_what_sqlite_rejects_is_a_defect_only_if_it_has_no_other_cause(
+    sql: str, parameters: tuple[object, ...], advice: str
+) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE t (a NOT NULL)")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1000)
+        with pytest.raises((sqlite3.Error, OverflowError, UnicodeError)) as caught:
+            connection.execute(sql, parameters)
+    error = translated(caught.value)
+    assert type(error) is StoreRejected
+    assert str(error).endswith(advice)
