@@ -1,15 +1,17 @@
 """A job and its states. Pure data: no I/O, no clock.
 
-    enqueue -> pending --claim--> processing --> completed
-                 ^  |                | | |
-                 |  +--cancel--+     | | +--> dead        attempts used up, Abandon, crashed 3 times
-                 |             v     | |
-                 |          cancelled<-+ cancel
-                 +-- retry, snooze, interrupt, rescue, hold
-    dead, cancelled --redrive--> pending
+    pending                     enqueue
+    ├── processing              claim
+    │   ├── completed           succeeded
+    │   ├── pending             retry, snooze, interrupt, rescue, hold
+    │   ├── dead                attempts used up, Abandon, crashed
+    │   │   └── pending         redrive
+    │   └── cancelled           cancel
+    │       └── pending         redrive
+    └── cancelled               cancel
 
-`TRANSITIONS` is the one table of what may follow what. The guard of each store, the diagram of the README and a test
-agree with it.
+`TRANSITIONS` is the one table of what may follow what, and why. This drawing, the guard of each store and the diagram
+of the documentation agree with it, which tests hold.
 """
 
 from __future__ import annotations

@@ -184,6 +184,9 @@ class _Settlement:
         return self._again(Outcome.LOST, self._now, failure)
 
     def _held(self, problem: str) -> Again:
+        """The handler was not called. Nothing is recorded of the attempt, and no counter moves, because the job is
+        held; the outcome only says that the attempt does not count, should a cancel make a `Close` of it.
+        """
         end = self._again(Outcome.SNOOZED, self._job.scheduled_at)
         return end._replace(refund=True, held=Held.PAYLOAD, reason=problem)
 

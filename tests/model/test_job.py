@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import aiojobs_lite
+from aiojobs_lite.model import job as job_module
 from aiojobs_lite.model.job import (
     FINISHED,
     PRIORITIES,
@@ -23,7 +23,8 @@ from aiojobs_lite.model.job import (
     Status,
 )
 
-SCHEMA = Path(aiojobs_lite.__file__).parent / "stores/sqlite/migrations/0001_initial.sql"
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "aiojobs_lite/stores/sqlite/migrations/0001_initial.sql"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -58,6 +59,28 @@ def test_the_database_knows_exactly_the_statuses_outcomes_and_priorities() -> No
     assert names_in(outcomes) == [outcome for outcome in Outcome if outcome is not Outcome.SUCCEEDED]
     (priorities,) = re.findall(r"CHECK \((priority = .*?)\)", schema)
     assert sorted(map(int, re.findall(r"\d", priorities))) == list(PRIORITIES.values())
+
+
+def drawn(text: str) -> dict[tuple[str, str], str]:
+    """The ways between statuses that the tree in a docstring shows, with their causes."""
+    found: dict[tuple[str, str], str] = {}
+    above = {}
+    for branch, name, cause in re.findall(r"^    ([│├└─ ]*)(\w+) {4,}(.+)$", text, re.MULTILINE):
+        depth = len(branch) // 4
+        above[depth] = name
+        if depth:
+            assert found.setdefault((above[depth - 1], name), cause) == cause
+    return found
+
+
+def test_the_drawing_the_documents_and_the_table_show_the_same_transitions() -> None:
+    expected = {(str(before), str(then)): cause for (before, then), cause in TRANSITIONS.items()}
+    assert drawn(job_module.__doc__ or "") == expected
+    documents = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))]
+    diagrams = [re.findall(r"^ *(\w+) --> (\w+): (.+)$", text, re.MULTILINE) for text in documents]
+    shown = [{(before, then): cause for before, then, cause in diagram} for diagram in diagrams if diagram]
+    assert shown
+    assert all(one == expected for one in shown)
 
 
 def test_the_transitions_are_those_of_the_specification() -> None:

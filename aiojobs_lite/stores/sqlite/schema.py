@@ -2,6 +2,15 @@
 
 All that the library keeps bears the prefix `aiojobs_`, and the file says in `aiojobs_meta` that it is the library's;
 other tables are the application's, and are never touched.
+
+`migrations/` has a numbered script for each version, `0001_initial.sql` the first. The next change of the tables is
+`0002_<noun>.sql`, and a released script never changes again:
+
+- Each is one transaction, which also counts the version up. Of several processes that open a file at once one migrates
+  it.
+- Processes of the release before go on only if their statements do: a script adds, and takes away what no release uses
+  any more.
+- A new file is made by all of them, one after the other; a test holds that this gives `golden_schema.sql`.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, job
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.model.job import Held
+from aiojobs_lite.stores.sqlite.writer import Writer
 from aiojobs_lite.telemetry.facts import JobHeld
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FaultStore
 from tests.helpers.stores import connected, contents
-from tests.helpers.waiting import PATIENCE, next_fact
+from tests.helpers.waiting import PATIENCE, next_fact, until
 
 TABLES = tuple(f"aiojobs_{name}" for name in ("jobs", "attempts", "counts", "pauses", "schedules", "ticks"))
 META = "aiojobs_meta"
@@ -37,6 +38,20 @@ def damaged(tmp_path: Path) -> Path:
     folder = tmp_path / "damaged"
     folder.mkdir()
     return folder / "jobs.db"
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What each look for commits of others found."""
+    found: list[bool] = []
+    look = Writer.take_change
+
+    async def noted(writer: Writer) -> bool:
+        found.append(await look(writer))
+        return found[-1]
+
+    monkeypatch.setattr(Writer, "take_change", noted)
+    return found
 
 
 async def made(database: Path) -> None:
@@ -102,7 +117,7 @@ def spoil(database: Path, handle: JobHandle[str]) -> None:
         connection.execute("UPDATE aiojobs_jobs SET payload = CAST(x'ff' AS TEXT) WHERE id = ?", (handle.id,))
 
 
-async def test_a_payload_spoiled_beside_us_has_its_job_held_and_no_other(database: Path) -> None:
+async def test_a_payload_spoiled_beside_us_has_its_job_held_and_no_other(database: Path, looks: list[bool]) -> None:
     store = faulty(database)
     async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[text, other]) as runner:
         events = runner.watch()
@@ -116,10 +131,12 @@ async def test_a_payload_spoiled_beside_us_has_its_job_held_and_no_other(databas
         assert await (await runner.enqueue(text, "new")).result() == "new"
         await is_held(runner, bad)
         await runner.run_until_idle()
-        await looks_no_more(store)
+        await begins_nothing_more(store, looks)
 
 
-async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other(database: Path) -> None:
+async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other(
+    database: Path, looks: list[bool]
+) -> None:
     async with JobRunner(database, jobs=[text, other], max_running=0) as runner:
         bad, good, third = [await runner.enqueue(*one) for one in ((text, "bad"), (text, "good"), (other,))]
     spoil(database, bad)
@@ -130,7 +147,7 @@ async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other
         done = [await runner.jobs.get(handle.id) for handle in (good, third)]
         assert [one.status for one in done] == [Status.COMPLETED] * 2
         await is_held(runner, bad)
-        await looks_no_more(store)
+        await begins_nothing_more(store, looks)
 
 
 async def is_held(runner: JobRunner, handle: JobHandle[str]) -> None:
@@ -143,8 +160,8 @@ async def is_held(runner: JobRunner, handle: JobHandle[str]) -> None:
     assert runner.stats().degraded is None
 
 
-async def looks_no_more(store: FaultStore) -> None:
+async def begins_nothing_more(store: FaultStore, looks: list[bool]) -> None:
     """An idle runner looks for commits of others, and begins no transaction."""
-    begun = store.calls["apply"]
-    await asyncio.sleep(0.3)  # the time of three looks
+    begun, before = store.calls["apply"], len(looks)
+    await until(lambda: len(looks) >= before + 3, 0.01)
     assert store.calls["apply"] - begun <= 1  # one may have been on its way
