@@ -112,8 +112,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "status": "completed"},
     ),
     (
-        lambda: errors.AttemptNotHeld(7, 2),
-        "attempt 2 of job 7 is no longer held by this runner: nothing was written. "
+        lambda: errors.AttemptNotOwned(7, 2),
+        "attempt 2 of job 7 is no longer owned by this runner: nothing was written. "
         "The job was ended, or rescued by another runner: let this attempt end.",
         {"job_id": 7, "attempt": 2},
     ),

@@ -185,6 +185,18 @@ def test_a_name_is_no_lone_participle_and_no_adverb() -> None:
     assert sorted(set(found)) == []
 
 
+def test_held_is_what_a_pending_job_is_and_nothing_else() -> None:
+    """An attempt is owned, a type is limited, an event loop is blocked."""
+    found = {
+        str(name)
+        for path in PACKAGE
+        for node in ast.walk(tree(path))
+        for name in (getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "arg", None))
+        if {word for _, word in words(str(name))} & {"held", "holds"}
+    }
+    assert found == {"Held", "JobHeld", "_held", "held", "is_held"}
+
+
 def test_a_name_is_cut_into_its_words() -> None:
     assert [word for _, word in words("is_told = toldYou(WALL_CLOCK, HTTPWall)\nretold")] == [
         "is", "told", "told", "you", "wall", "clock", "http", "wall", "retold",

@@ -15,7 +15,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.ports import ClaimSource, Done, IdleListener
-from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied, Store
@@ -108,7 +108,7 @@ class Committer:
             The store's answer to each.
 
         Raises:
-            AttemptNotHeld: If one of them ends an attempt that is not held any more; then nothing was written.
+            AttemptNotOwned: If one of them ends an attempt that is not owned any more; then nothing was written.
             StoreUnavailable: If the store cannot be written now.
             StoreRejected: If one of them cannot be stored.
             RunnerClosed: If the runner was closed before.
@@ -118,7 +118,7 @@ class Committer:
             answers = await self._queue(writes)
         for write, answer in zip(writes, answers, strict=False):  # a claim's answer may be one more
             if answer is None and isinstance(write, ENDS):
-                raise AttemptNotHeld(write.id, write.attempt)
+                raise AttemptNotOwned(write.id, write.attempt)
         return tuple(answers[: len(writes)])
 
     def keep(self, unit: Unit, done: Done) -> None:

@@ -43,7 +43,7 @@ class Dispatcher:
         self._is_draining = False
         self._running: Counter[str] = Counter()  # of the types with a limit
         self._total = 0
-        self._held_back: set[str] = set()
+        self._limited_types: set[str] = set()
         self._slots = dict(self._limits)  # what is left to each type that may not take what the runner has left
         self._offered: dict[str, int] | None = None  # the copy of it that claims are given
         self._next: int | None = _AT_ONCE  # when to claim; None: not before something else happens
@@ -116,18 +116,18 @@ class Dispatcher:
                 self._claim_at_once()
             self._running[job_type] -= 1
             self._offer(job_type)
-        if job_type in self._held_back:
+        if job_type in self._limited_types:
             self._allow(job_type)
 
     def attempt_ended(self, end: End) -> None:
         """The end of an attempt is durable, of whatever owner: it counts against its type's limit no more."""
-        if end.type in self._held_back:
+        if end.type in self._limited_types:
             self._allow(end.type)
             self._commits.wake()
 
     def look_again(self, job_type: str | None = None) -> None:
         """Claims at once: jobs of a type (None: of any type) may be claimable that were not."""
-        for name in tuple(self._held_back) if job_type is None else {job_type} & self._held_back:
+        for name in tuple(self._limited_types) if job_type is None else {job_type} & self._limited_types:
             self._allow(name)
         self._claim_at_once()
         self._commits.wake()
@@ -158,8 +158,8 @@ class Dispatcher:
 
     def _after_claim(self, due: int | None, answer: ClaimAnswer) -> int | None:
         """When to claim again."""
-        for job_type in answer.held_back - self._held_back:
-            self._held_back.add(job_type)
+        for job_type in answer.limited_types - self._limited_types:
+            self._limited_types.add(job_type)
             self._offer(job_type)
         if answer.jobs or due is None or due > self._claimed_at:
             self._wait_us = 0
@@ -185,14 +185,14 @@ class Dispatcher:
         self._has_changed = True
 
     def _allow(self, job_type: str) -> None:
-        self._held_back.discard(job_type)
+        self._limited_types.discard(job_type)
         self._offer(job_type)
         self._claim_at_once()
 
     def _offer(self, job_type: str) -> None:
         """Works out again how many slots are left to a type."""
         limit = self._limits.get(job_type)
-        if job_type in self._held_back:
+        if job_type in self._limited_types:
             self._slots[job_type] = 0
         elif limit is not None:
             self._slots[job_type] = max(0, limit - self._running[job_type])

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import Clock, after, sleep, to_micros
-from aiojobs_lite.engine.ports import Commits, EndRecorder, HeldJobs
+from aiojobs_lite.engine.ports import Commits, EndRecorder, OwnedJobs
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import End
@@ -45,7 +45,7 @@ class Janitor:
         bus: Gets a fact for each owner that was rescued.
         registry: Has the policies of the types.
         owner: The id of this runner.
-        attempts: Knows the jobs that this runner holds.
+        attempts: Knows the jobs that this runner owns.
         commits: Makes the prunes durable.
         recorder: Saves the ends of lost attempts.
         retention: How long finished jobs are kept.
@@ -59,7 +59,7 @@ class Janitor:
         bus: Bus,
         registry: Registry,
         owner: str,
-        attempts: HeldJobs,
+        attempts: OwnedJobs,
         commits: Commits,
         recorder: EndRecorder,
         retention: Retention,
@@ -87,11 +87,13 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Ends the attempts of every dead owner as lost, and those of this owner that it does not know of."""
-        held = self._attempts.watch_held()  # before the look: what runs again meanwhile, by the same attempt, is in it
+        owned = (
+            self._attempts.watch_owned()
+        )  # before the look: what runs again meanwhile, by the same attempt, is in it
         owners = await self._store.ask(ListOwners())
         dead = await self._store.owners.dead(owners)
         if self._owner in owners:
-            await self._take_back(held)
+            await self._take_back(owned)
         for owner in dead - {self._owner}:
             is_interrupted = self._store.owners.was_interrupted(owner)
             ended = await self._end_all(
@@ -112,20 +114,20 @@ class Janitor:
         while await self._commits.write(write) == _PRUNE_AT_ONCE:
             pass
 
-    async def _take_back(self, held: Collection[int]) -> None:
+    async def _take_back(self, owned: Collection[int]) -> None:
         """Gives back what this runner claimed without an answer: the commit was reported to have failed."""
         own = await self._processing(self._owner)
-        if all(job.id in held for job in own):
+        if all(job.id in owned for job in own):
             return
         await self._commits.settle()  # what is still unknown now was in no transaction that is yet to be answered
-        await self._end_all([replace(job, interrupted=True) for job in own if job.id not in held])
+        await self._end_all([replace(job, interrupted=True) for job in own if job.id not in owned])
 
     async def _end_all(self, jobs: Collection[Job]) -> int:
-        """Ends lost attempts; returns how many were still held."""
+        """Ends lost attempts; returns how many were still owned."""
         return sum(await asyncio.gather(*[self._recorder.record_lost(self._lost(job)) for job in jobs]))
 
     async def _processing(self, owner: str) -> list[Job]:
-        """All jobs that an owner holds."""
+        """All jobs of an owner that are processing."""
         found: list[Job] = []
         before = None
         while True:

@@ -1,4 +1,4 @@
-"""How late the event loop is, and what holds it up: a thread looks at it, but only while it is overdue."""
+"""How late the event loop is, and what blocks it: a thread looks at it, but only while it is overdue."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _NO_TYPE: Final = "?"
 class LoopMonitor:
     """Measures the lag of the event loop; of a loop that was blocked, also the job type that blocked it.
 
-    Nothing is measured of single steps, so that no job costs more for it. That is also the limit: what held the loop
-    up is what is found on it when it is half a second late. A handler's own task is known, a task that the handler
+    Nothing is measured of single steps, so that no job costs more for it. That is also the limit: what blocked the loop
+    is what is found on it when it is half a second late. A handler's own task is known, a task that the handler
     started is not; the stack shows it all the same.
 
     Args:

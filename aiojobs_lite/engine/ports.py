@@ -107,13 +107,13 @@ class EndRecorder(Protocol):
         """Saves the end of an attempt of this runner."""
 
     async def record_lost(self, end: End) -> bool:
-        """Saves the end of an attempt that no runner runs any more; returns whether it was still held."""
+        """Saves the end of an attempt that no runner runs any more; returns whether it was still owned."""
 
 
-class HeldJobs(Protocol):
-    """Knows the jobs that this runner holds: the register of attempts."""
+class OwnedJobs(Protocol):
+    """Knows the jobs that this runner owns: the register of attempts."""
 
-    def watch_held(self) -> Collection[int]:
+    def watch_owned(self) -> Collection[int]:
         """The jobs that run or whose end is still to be saved; those that start from now on are added to it."""
 
 

@@ -58,7 +58,7 @@ class Recorder:
         """Saves the end of an attempt that no runner runs any more.
 
         Returns:
-            Whether it was still held. One that cannot be saved at all is logged, and was not.
+            Whether it was still owned. One that cannot be saved at all is logged, and was not.
         """
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._lost[end.id, end.attempt, end.owner] = answer
@@ -75,18 +75,18 @@ class Recorder:
                 self._commits.keep((bare,), self._when_saved)
                 return
             _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
-        is_held = status is not None
+        is_owned = status is not None
         lost = self._lost.pop((end.id, end.attempt, end.owner), None) if self._lost else None
         if lost is None:
-            self._saved_own(end, is_held=is_held, is_refused=not is_held and error is None)
-        elif is_held:
+            self._saved_own(end, is_owned=is_owned, is_refused=not is_owned and error is None)
+        elif is_owned:
             self._notify(end, 0.0)
         if lost is not None and not lost.done():
-            lost.set_result(is_held)
+            lost.set_result(is_owned)
 
-    def _saved_own(self, end: End, *, is_held: bool, is_refused: bool) -> None:
+    def _saved_own(self, end: End, *, is_owned: bool, is_refused: bool) -> None:
         duration = self._attempts.saved(end.id)
-        if is_held:
+        if is_owned:
             self._metrics.ended(end.type, duration, succeeded=type(end) is Complete)
             self._notify(end, duration)
         elif is_refused:

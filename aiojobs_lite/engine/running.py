@@ -92,7 +92,7 @@ class AttemptRegister:
         self.is_left = False
         self._running: dict[int, Running] = {}
         self._saving: dict[int, float] = {}  # how many seconds the attempt took
-        self._held: set[int] = set()
+        self._owned: set[int] = set()
         self._ended = asyncio.Event()
         self._when_empty: Callable[[], None] | None = None
 
@@ -124,17 +124,17 @@ class AttemptRegister:
         running = list(self._running.values()) if task else []
         return next((run.job_type.name for run in running if run.task is task), None)
 
-    def watch_held(self) -> set[int]:
+    def watch_owned(self) -> set[int]:
         """The jobs that run or whose end is still to be saved; those that start from now on are added to it, until the
         next call.
         """
-        self._held = {*self._running, *self._saving}
-        return self._held
+        self._owned = {*self._running, *self._saving}
+        return self._owned
 
     def add(self, run: Running) -> None:
         """An attempt is about to run."""
         self._running[run.claimed.id] = run
-        self._held.add(run.claimed.id)
+        self._owned.add(run.claimed.id)
 
     def ended(self, run: Running) -> None:
         """An attempt runs no more; its end is to be saved."""

@@ -14,7 +14,7 @@
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
     │   ├── JobNotAllowed           its status does not allow the operation
-    │   ├── AttemptNotHeld          its attempt was no longer held, so nothing was written
+    │   ├── AttemptNotOwned          the runner owned its attempt no more: nothing was written
     │   ├── JobDead                 awaited, and it is dead
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
@@ -52,7 +52,7 @@ from aiojobs_lite.errors.enqueuing import (
     UnknownJobType,
 )
 from aiojobs_lite.errors.job import (
-    AttemptNotHeld,
+    AttemptNotOwned,
     JobCancelled,
     JobDead,
     JobError,
@@ -77,7 +77,7 @@ from aiojobs_lite.errors.store import (
 
 __all__ = [
     "AiojobsError",
-    "AttemptNotHeld",
+    "AttemptNotOwned",
     "ConfigurationError",
     "DuplicateJobType",
     "EnqueueError",

@@ -36,8 +36,8 @@ class JobNotAllowed(JobError):
         super().__init__(job_id, f"job {job_id} is {status} and cannot be {action}: that takes {allowed}.")
 
 
-class AttemptNotHeld(JobError):
-    """A write was bound to the end of an attempt that was no longer held. Neither was applied.
+class AttemptNotOwned(JobError):
+    """A write was bound to the end of an attempt that the runner owned no more. Neither was applied.
 
     Attributes:
         attempt: The number of the attempt.
@@ -47,7 +47,7 @@ class AttemptNotHeld(JobError):
         self.attempt = attempt
         super().__init__(
             job_id,
-            f"attempt {attempt} of job {job_id} is no longer held by this runner: nothing was written. "
+            f"attempt {attempt} of job {job_id} is no longer owned by this runner: nothing was written. "
             "The job was ended, or rescued by another runner: let this attempt end.",
         )
 

@@ -1,6 +1,6 @@
 """The ends of attempts: how one leaves `processing`. Each is fenced by `(id, attempt, owner)`.
 
-The answer to each is the status that the job has after it; None if the attempt was not held any more. Then nothing
+The answer to each is the status that the job has after it; None if the attempt was not owned any more. Then nothing
 changed, in its whole unit. A store whose owners may come back after they were lost also answers None if the attempt is
 another owner's that lives.
 """

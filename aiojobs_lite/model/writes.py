@@ -56,10 +56,10 @@ class Insert(NamedTuple):
 
 
 class ClaimAnswer(NamedTuple):
-    """Jobs claimed, in their order, and the types held back by their limit over all owners or by a pause."""
+    """Jobs claimed, in their order, and the types that their limit over all owners, or a pause, kept from more."""
 
     jobs: list[Claimed]
-    held_back: frozenset[str]
+    limited_types: frozenset[str]
 
 
 class Claim(NamedTuple):
@@ -69,7 +69,7 @@ class Claim(NamedTuple):
     - In the order of priority, then `scheduled_at`, then id; those that the same transaction inserts are among them.
     - Of the types in `types` only, at most `limit` in all, and at most `slots[type]` of a type that is in `slots`.
     - `concurrency[type]` bounds the processing jobs of a type over all owners. A type that is paused gives none.
-    - `held_back` names each type that has due jobs which only its limit over all owners or a pause keeps from being
+    - `limited_types` names each type that has due jobs which only its limit over all owners or a pause keeps from being
       claimed; a type that the claim had no need to look at may be missing. It may name other types of `types` that are
       paused or at their limit, and that have a slot left.
 
@@ -93,7 +93,7 @@ class Claim(NamedTuple):
 
 
 class MarkInterrupted(NamedTuple):
-    """Notes that a drain left this attempt running: its rescue gives the attempt back. Answer: whether it is held."""
+    """Notes that a drain left this attempt running: its rescue gives the attempt back. Answer: whether it is owned."""
 
     id: int
     attempt: int

@@ -15,7 +15,7 @@ class Phases(Protocol):
     """What a store does within one open transaction."""
 
     def end(self, ends: Sequence[End]) -> list[Status | None]:
-        """Ends attempts, those that succeeded first; the status of each job after it, None if it was not held."""
+        """Ends attempts, those that succeeded first; the status of each job after it, None if it was not owned."""
 
     def write(self, write: Write[Any]) -> Any:
         """Carries out one write that is neither an end, an insert nor a claim; returns its answer."""

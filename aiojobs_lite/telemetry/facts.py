@@ -217,7 +217,7 @@ class AttemptStuck(Fact):
 class LoopBlocked(Fact):
     """The event loop stood still for over a second; reported when it goes on.
 
-    `seconds`: how long. `type`: the job type whose handler held it up; `?` if it was no handler's own task, such as the
+    `seconds`: how long. `type`: the job type whose handler blocked it; `?` if it was no handler's own task, such as the
     application or a task that a handler started. `stack`: where it was when it was half a second late.
     """
 
@@ -231,7 +231,7 @@ class LoopBlocked(Fact):
 
 @dataclass(frozen=True, slots=True)
 class EndRefused(Fact):
-    """An attempt ended that this runner no longer held; nothing was written."""
+    """An attempt ended that this runner no longer owned; nothing was written."""
 
     level = logging.ERROR
     text = "refused: the end of {type} job {job_id} attempt {attempt} came too late: this runner no longer holds it"

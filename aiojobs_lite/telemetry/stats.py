@@ -62,7 +62,7 @@ class RunnerStats:
         running: Handlers running in this runner.
         stuck: Those of them that run on after they were stopped.
         oldest_due_age: How long the longest waiting due job of this runner's types has been due, in seconds; at most,
-            where jobs are held back or have just been claimed.
+            where a limit or a pause keeps jobs, or some have just been claimed.
         throughput: Attempts that ended in this runner, per second, over the last minute.
         loop_lag: How late the event loop was lately, in seconds.
         draining: Whether the runner stops: it claims nothing more.

@@ -61,9 +61,9 @@ class Probe:
         return self._parts.committer.is_idle
 
     @property
-    def held_back(self) -> frozenset[str]:
+    def limited_types(self) -> frozenset[str]:
         """The types that a limit over all owners, or a pause, keeps it from claiming."""
-        return frozenset(self._parts.dispatcher._held_back)
+        return frozenset(self._parts.dispatcher._limited_types)
 
     @property
     def callers(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.errors import AttemptNotHeld, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied
@@ -394,7 +394,7 @@ async def test_a_unit_that_is_rejected_poisons_only_itself(clock: FakeClock) -> 
 async def test_a_unit_whose_attempt_is_not_held_any_more_says_so(clock: FakeClock, has_inline: bool) -> None:
     store = FaultStore(NotHeld(), has_inline=has_inline)
     async with committing(store, clock) as desk:
-        with pytest.raises(AttemptNotHeld, match="attempt 2 of job 7") as caught:
+        with pytest.raises(AttemptNotOwned, match="attempt 2 of job 7") as caught:
             await desk.committer.write_all(DeleteJob(1), Complete(7, 2, "me", "a"))
         assert (caught.value.job_id, caught.value.attempt) == (7, 2)
         assert await desk.committer.write(Complete(7, 2, "me", "a")) is None

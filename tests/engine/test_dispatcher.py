@@ -62,9 +62,9 @@ class Desk:
         """A transaction without a claim."""
         self.dispatcher.committed(Applied([], due), None)
 
-    def claimed(self, *jobs: Claimed, due: int | None = None, held_back: str | None = None) -> None:
+    def claimed(self, *jobs: Claimed, due: int | None = None, limited: str | None = None) -> None:
         """The answer to a claim."""
-        answer = ClaimAnswer(list(jobs), frozenset({held_back} if held_back else ()))
+        answer = ClaimAnswer(list(jobs), frozenset({limited} if limited else ()))
         self.dispatcher.committed(Applied([], due), answer)
 
     def claims(self) -> Claim | None:
@@ -164,24 +164,24 @@ def test_a_type_that_is_held_back_is_offered_again_when_something_changed(clock:
     desk = Desk(clock, unlimited, limited)
     offered = desk.slots()
 
-    def held_back() -> None:
+    def at_its_limit() -> None:
         desk.claims()
-        desk.claimed(held_back=name)
+        desk.claimed(limited=name)
         assert desk.claims() is None
         assert desk.dispatcher.is_idle  # what waits cannot run
         desk.committed(NOW)
         assert desk.slots() == {**offered, name: 0}
         desk.claimed()
 
-    held_back()
+    at_its_limit()
     wakes = desk.wakes
     desk.dispatcher.attempt_ended(Complete(1, 1, "another", name))
     assert desk.wakes > wakes
     assert desk.slots() == offered
-    held_back()
+    at_its_limit()
     desk.dispatcher.look_again(name)  # resumed
     assert desk.slots() == offered
-    held_back()
+    at_its_limit()
     desk.dispatcher.look_again("of another runner")
     assert desk.slots() == {**offered, name: 0}
     desk.dispatcher.look_again()
@@ -191,7 +191,7 @@ def test_a_type_that_is_held_back_is_offered_again_when_something_changed(clock:
 def test_the_end_of_an_own_attempt_offers_a_type_that_is_held_back_again(clock: FakeClock) -> None:
     desk = Desk(clock, limited)
     desk.claims()
-    desk.claimed(claimed(1, "two"), held_back="two")
+    desk.claimed(claimed(1, "two"), limited="two")
     assert desk.claims() is None
     desk.dispatcher.released("two")  # its end goes with the same transaction as the claim
     assert desk.slots() == {"two": 2}

@@ -211,7 +211,7 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         handle = await runner.enqueue(noted)
         await until(lambda: ran == [1])
         attempts = engine_of(runner).attempts
-        await until(lambda: handle.id not in attempts.watch_held())  # given up
+        await until(lambda: handle.id not in attempts.watch_owned())  # given up
         assert (await handle.job()).status is Status.PROCESSING
         store.faults.clear()
         result = asyncio.ensure_future(handle.result())

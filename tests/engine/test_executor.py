@@ -72,13 +72,13 @@ async def fails() -> None:
 async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_end_is_saved(clock: FakeClock) -> None:
     desk = Desk(clock, quick)
     desk.executor.start([claimed(1, "quick", owner="me")])
-    assert (desk.executor.running, desk.attempts.watch_held()) == (1, {1})
+    assert (desk.executor.running, desk.attempts.watch_owned()) == (1, {1})
     assert await desk.end() == Complete(1, 1, "me", "quick", '"done"')
-    assert (desk.executor.running, desk.attempts.watch_held()) == (0, {1})
+    assert (desk.executor.running, desk.attempts.watch_owned()) == (0, {1})
     assert desk.slots == ["quick"]  # the slot is free before the end is saved
     assert names(desk.told()) == ["AttemptStarted"]
     assert desk.attempts.saved(1) > 0
-    assert desk.attempts.watch_held() == set()
+    assert desk.attempts.watch_owned() == set()
 
 
 async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_job(clock: FakeClock) -> None:
@@ -105,14 +105,14 @@ async def test_what_runs_or_starts_after_the_question_stays_among_what_is_held(c
     """A job that ends and is run again by the same attempt, after a snooze say, must not look like a stray."""
     desk = Desk(clock, quick)
     desk.executor.start([claimed(1, "quick")])
-    held = desk.attempts.watch_held()
+    held = desk.attempts.watch_owned()
     for number in (1, 2):
         await desk.end()
         desk.attempts.saved(number)
         if number == 1:
             desk.executor.start([claimed(2, "quick")])
     assert held == {1, 2}
-    assert desk.attempts.watch_held() == set()
+    assert desk.attempts.watch_owned() == set()
 
 
 async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock: FakeClock) -> None:
@@ -139,7 +139,7 @@ async def test_what_is_given_back_never_runs_and_costs_no_attempt(clock: FakeClo
     (end,) = desk.ends
     assert isinstance(end, Again)
     assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)
-    assert (desk.attempts.running, desk.slots, desk.attempts.watch_held()) == (0, ["quick"], {1})
+    assert (desk.attempts.running, desk.slots, desk.attempts.watch_owned()) == (0, ["quick"], {1})
     await turns()
     assert desk.told() == []
 

@@ -87,7 +87,7 @@ class World:
 
     # As the other parts.
 
-    def watch_held(self) -> set[int]:
+    def watch_owned(self) -> set[int]:
         return self.held
 
     async def settle(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
-from aiojobs_lite.errors import AttemptNotHeld, StoreRefused
+from aiojobs_lite.errors import AttemptNotOwned, StoreRefused
 from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import CancelJob, Insert
@@ -149,12 +149,12 @@ async def test_a_unit_whose_attempt_is_not_held_is_not_applied(database: Path) -
         row = NewJob("quick", "{}", 1, 0, 1, 0)
         inserted, status = await engine.write_all(Insert((row,)), CancelJob(77, None))
         assert ([one.is_new for one in inserted], status) == ([True], None)
-        with pytest.raises(AttemptNotHeld):
+        with pytest.raises(AttemptNotOwned):
             await engine.write_all(Insert((row,)), Complete(inserted[0].id, 1, "another", "quick"))
         refused = asyncio.ensure_future(engine.write_all(Insert((row,)), Complete(1, 1, "another", "quick")))
         _, status = await engine.write_all(Insert((row,)), CancelJob(78, None))
         assert status is None
-        with pytest.raises(AttemptNotHeld):
+        with pytest.raises(AttemptNotOwned):
             await refused
         assert runner.stats().pending == 2
 

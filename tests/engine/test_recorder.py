@@ -56,12 +56,12 @@ class Desk:
         self.attempts.ended(run)
         self.recorder.record(end)
 
-    def answer(self, *, is_held: bool = True, error: StoreRejected | None = None) -> End:
+    def answer(self, *, is_owned: bool = True, error: StoreRejected | None = None) -> End:
         """The store's answer to the end that was kept last."""
         unit, done = self.kept.pop()
         (end,) = unit
         assert isinstance(end, Complete | Again | Close)
-        done(unit, status_after(end) if is_held and error is None else None, error)
+        done(unit, status_after(end) if is_owned and error is None else None, error)
         return end
 
 
@@ -87,13 +87,13 @@ def again(outcome: Outcome = Outcome.FAILED, failure: Failure | None = FAILURE) 
 
 def test_nobody_learns_of_an_end_before_it_is_durable(desk: Desk) -> None:
     desk.record(complete())
-    assert (desk.ended, desk.told(), desk.attempts.watch_held()) == ([], [], {1})
+    assert (desk.ended, desk.told(), desk.attempts.watch_owned()) == ([], [], {1})
     assert desk.metrics.meters == {}
     end = desk.answer()
     assert desk.ended == [end, end]  # each listener
     assert names(desk.told()) == ["JobCompleted"]
     assert desk.metrics.meters["a"].success_rate() == 1.0
-    assert desk.attempts.watch_held() == set()
+    assert desk.attempts.watch_owned() == set()
 
 
 def test_an_attempt_that_did_not_succeed_is_measured_as_such(desk: Desk) -> None:
@@ -113,10 +113,10 @@ def test_an_end_whose_job_was_asked_to_cancel_before_it_is_told_as_the_store_has
 
 def test_an_end_that_another_owner_has_written_is_counted_and_published(desk: Desk) -> None:
     desk.record(complete())
-    desk.answer(is_held=False)
+    desk.answer(is_owned=False)
     assert (desk.ended, desk.looks, desk.metrics.refused_ends) == ([], 1, 1)
     assert desk.told() == [EndRefused(1, "a", 3)]
-    assert desk.attempts.watch_held() == set()
+    assert desk.attempts.watch_owned() == set()
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_tak
         desk.record(end)
     desk.answer(error=REJECTED)
     assert desk.ended == []
-    assert is_lost or desk.attempts.watch_held() == {1}
+    assert is_lost or desk.attempts.watch_owned() == {1}
     bare = desk.answer()
     why = "its end could not be stored: StoreRejected"
     if isinstance(end, Complete):
@@ -152,7 +152,7 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(
     for _ in range(2):
         desk.answer(error=REJECTED)
     assert (desk.kept, desk.ended, desk.looks, desk.told()) == ([], [], 0, [])
-    assert desk.attempts.watch_held() == set()  # so that the janitor takes it back
+    assert desk.attempts.watch_owned() == set()  # so that the janitor takes it back
     assert "the end of job 1 cannot be saved" in caplog.text
     lost = asyncio.ensure_future(desk.recorder.record_lost(again(Outcome.LOST, None)))
     await turns()
@@ -161,17 +161,17 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(
     assert await lost is False
 
 
-@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("is_owned", [True, False])
 async def test_a_lost_attempt_is_no_measurement_and_that_another_owner_rescued_it_first_is_no_fault(
-    desk: Desk, is_held: bool
+    desk: Desk, is_owned: bool
 ) -> None:
     end = again(Outcome.LOST, None)
     lost = asyncio.ensure_future(desk.recorder.record_lost(end))
     await turns()
-    desk.answer(is_held=is_held)
-    assert await lost is is_held
-    assert desk.ended == [end] * 2 * is_held
-    assert names(desk.told()) == ["AttemptFailed"] * is_held
+    desk.answer(is_owned=is_owned)
+    assert await lost is is_owned
+    assert desk.ended == [end] * 2 * is_owned
+    assert names(desk.told()) == ["AttemptFailed"] * is_owned
     assert (desk.metrics.meters, desk.metrics.refused_ends, desk.looks) == ({}, 0, 0)
 
 

@@ -156,7 +156,7 @@ class Twins:
         for answer, wanted in zip(applied.answers, expected.answers, strict=True):
             if isinstance(wanted, ClaimAnswer):
                 assert answer.jobs == wanted.jobs
-                assert wanted.held_back <= answer.held_back <= self.model.latest.may_be_held_back
+                assert wanted.limited_types <= answer.limited_types <= self.model.latest.may_be_held_back
             else:
                 assert answer == wanted
         if expected.due is not None:

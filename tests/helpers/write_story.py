@@ -72,7 +72,7 @@ def answer_in_words(answer: Any) -> str:
     """An answer in a few words."""
     if isinstance(answer, ClaimAnswer):
         jobs = " ".join(f"{job.id}/{job.attempt}" for job in answer.jobs) or "none"
-        return jobs + (f" (held back: {' '.join(sorted(answer.held_back))})" if answer.held_back else "")
+        return jobs + (f" (limited: {' '.join(sorted(answer.limited_types))})" if answer.limited_types else "")
     if isinstance(answer, list):
         return " ".join(_inserted(one) for one in answer) or "none"
     return str(answer)

@@ -47,7 +47,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
     async with worker(database) as child:
         await child.line("started")
         async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[alone_here]) as living:
-            await until(lambda: "alone" in Probe(living).held_back)
+            await until(lambda: "alone" in Probe(living).limited_types)
             await child.kill()
             events, others = living.watch(), living.watch()  # the rescue may be told of before or after the jobs
             await rescue(living)

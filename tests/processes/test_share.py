@@ -83,12 +83,12 @@ async def test_a_pause_holds_in_every_process(database: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
         await child.line("ready")
         await runner.types.pause(quick)
-        held_back = await runner.enqueue(quick)
+        limited = await runner.enqueue(quick)
         endless = await runner.enqueue("endless")  # enqueued later, and started all the same
         await child.line("started")
-        assert (await held_back.job()).attempts == 0
+        assert (await limited.job()).attempts == 0
         await runner.types.resume(quick)
-        assert await held_back.result(PATIENCE) == child.pid
+        assert await limited.result(PATIENCE) == child.pid
         await endless.cancel()
         await left([child])
 

@@ -36,7 +36,7 @@ class Claiming:
         self._claim = claim
         self._left = claim.limit
         self._left_of: dict[str, int] = {}  # by type, of those that were looked at
-        self._limited: set[str] = set()  # held back by a pause or by the limit over all owners
+        self._limited: set[str] = set()  # by a pause or by the limit over all owners
         self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
         self._ids: list[tuple[int]] = []  # of the claimed jobs of the store
         self._tallies: dict[str, Tally] = {}  # of their types
@@ -82,8 +82,8 @@ class Claiming:
 
     def answer(self) -> ClaimAnswer:
         """All that was claimed, and the types that could not use all the slots offered."""
-        held_back = [job_type for job_type in self._limited if self._left_of[job_type] <= 0]
-        return ClaimAnswer(self._jobs, frozenset(held_back))
+        limited = [job_type for job_type in self._limited if self._left_of[job_type] <= 0]
+        return ClaimAnswer(self._jobs, frozenset(limited))
 
     def due(self) -> int:
         """When the same claim could take a job, at the earliest; `due.NEVER` if no job is known."""

@@ -14,14 +14,14 @@ from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transacti
 _RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
 
 
-_Answers = list[Status | None]  # the status that each job has after its end; None: the attempt was not held
+_Answers = list[Status | None]  # the status that each job has after its end; None: the attempt was not owned
 
 
 def end(transaction: Transaction, ends: Sequence[End]) -> _Answers:
     """Ends attempts, those that succeeded first.
 
     Raises:
-        Fenced: If an attempt among several in one statement was no longer held.
+        Fenced: If an attempt among several in one statement was no longer owned.
     """
     answers: _Answers = [None] * len(ends)
     plain: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
@@ -58,10 +58,10 @@ def _complete(
     ends: Sequence[End], indexes: Sequence[int], answers: _Answers, transaction: Transaction, statements: Statements
 ) -> None:
     for start, size, cursor in statements:
-        is_held = cursor.rowcount == size
-        if not is_held and size > 1:
+        is_owned = cursor.rowcount == size
+        if not is_owned and size > 1:
             raise Fenced
-        if is_held:
+        if is_owned:
             completed = indexes[start : start + size]
             for index in completed:
                 answers[index] = Status.COMPLETED
@@ -72,10 +72,10 @@ def _complete(
 
 
 def _end(transaction: Transaction, ended: Any) -> Status | None:
-    held_attempt = transaction.one("held_attempt", (ended.id, ended.attempt, ended.owner))
-    if held_attempt is None:
+    owned_attempt = transaction.one("owned_attempt", (ended.id, ended.attempt, ended.owner))
+    if owned_attempt is None:
         return None
-    is_cancel_requested, priority = held_attempt
+    is_cancel_requested, priority = owned_attempt
     if is_cancel_requested and type(ended) is Again:
         ended = ended.cancelled()
     transaction.tally(ended.type).processing -= 1

@@ -1,7 +1,7 @@
 -- The ends of attempts, each fenced by (id, attempt, owner). {largest} is where a counter stays.
 
 -- name: complete
--- Completes the attempts of one owner and number that it still holds, and that returned nothing. The plus sign keeps
+-- Completes the attempts of one owner and number that are still its own, and that returned nothing. The plus sign keeps
 -- SQLite from the index of what is processing.
 UPDATE aiojobs_jobs
 SET
@@ -13,7 +13,7 @@ WHERE +status = 'processing'
     AND id IN ({rows});
 
 -- name: complete_with_results
--- Completes the attempts that (id, attempt, owner) still holds, each with what it returned. The plus sign as above.
+-- Completes the attempts that (id, attempt, owner) still has, each with what it returned. The plus sign as above.
 UPDATE aiojobs_jobs
 SET
     status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4,
@@ -24,8 +24,8 @@ WHERE aiojobs_jobs.id = ended.column1
     AND aiojobs_jobs.owner = ended.column5
     AND +aiojobs_jobs.status = 'processing';
 
--- name: held_attempt
--- What the end of an attempt depends on, if (id, attempt, owner) still holds it.
+-- name: owned_attempt
+-- What the end of an attempt depends on, if (id, attempt, owner) still has it.
 SELECT cancel_requested, priority
 FROM aiojobs_jobs
 WHERE id = ?

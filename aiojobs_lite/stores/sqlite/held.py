@@ -1,4 +1,4 @@
-"""Jobs that are held back, and their release."""
+"""Jobs that are held, and their release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
--- Jobs that are held back.
+-- Jobs that are held.
 
 -- name: release
 -- Makes the jobs of one type that are held for one reason claimable again.

@@ -109,8 +109,8 @@ def _opened(path: Path, own: Collection[FileId]) -> int:
     if not _is_plain(found) or _id(found) in own:
         raise _strange(path)
     descriptor = os.open(path, _FLAGS)
-    held = os.fstat(descriptor)
-    if _id(held) != _id(found) or not _is_plain(held):
+    opened = os.fstat(descriptor)
+    if _id(opened) != _id(found) or not _is_plain(opened):
         raise _strange(path)  # the descriptor stays open
     return descriptor
 

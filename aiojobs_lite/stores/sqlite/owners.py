@@ -95,8 +95,8 @@ class FileOwners:
 
     def _own_files(self) -> set[owner_file.FileId]:
         """The files that this process has locked: closing any other descriptor of one would drop its lock."""
-        held = [descriptor for descriptor in OWNERS_OF_THIS_PROCESS.values() if descriptor is not None]
-        return owner_file.file_ids([f"{self._database}{suffix}" for suffix in ("", "-wal", "-shm")], held)
+        opened = [descriptor for descriptor in OWNERS_OF_THIS_PROCESS.values() if descriptor is not None]
+        return owner_file.file_ids([f"{self._database}{suffix}" for suffix in ("", "-wal", "-shm")], opened)
 
     def _lock(self, owner: str) -> None:
         try:

@@ -22,7 +22,7 @@ Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the 
 
 
 class Fenced(Exception):
-    """An attempt to be completed is no longer held; the transaction must be run again row by row."""
+    """An attempt to be completed is no longer its owner's; the transaction must be run again row by row."""
 
 
 class Transaction:

@@ -140,7 +140,7 @@ class Claiming:
         write = claim(types=["b", "unknown"], slots={"a": 5, "b": 5, "c": 5})
         _, answer = await answers(store, Insert((new("a"), new("b"))), write)
         assert [job.type for job in answer.jobs] == ["b", "b"]
-        assert answer.held_back == frozenset()
+        assert answer.limited_types == frozenset()
 
     async def test_what_ends_due_is_claimed_by_the_same_transaction_again(self, store: Store) -> None:
         (job,) = await running(store, new())
@@ -155,7 +155,7 @@ class ClaimLimits:
         await inserted(store, *rows)
         _, answer = await answers(store, Insert(rows), claim(limit=7, types="ab"))
         assert len(answer.jobs) == 7
-        assert answer.held_back == frozenset()
+        assert answer.limited_types == frozenset()
 
     @pytest.mark.parametrize("is_new", [True, False])
     async def test_slots_bound_single_types(self, store: Store, is_new: bool) -> None:
@@ -167,7 +167,7 @@ class ClaimLimits:
             await inserted(store, *rows)
             answer = await one(store, write)
         assert sorted(job.type for job in answer.jobs) == ["a", "a", "c", "c", "c"]
-        assert answer.held_back == frozenset()
+        assert answer.limited_types == frozenset()
 
     @pytest.mark.parametrize("is_new", [True, False])
     async def test_concurrency_holds_over_all_owners(self, store: Store, is_new: bool) -> None:
@@ -180,14 +180,14 @@ class ClaimLimits:
             await inserted(store, *rows)
             answer = await one(store, write)
         assert len(answer.jobs) == 1
-        assert answer.held_back == {"a"}
+        assert answer.limited_types == {"a"}
 
     async def test_concurrency_below_what_is_processing_claims_nothing(self, store: Store) -> None:
         await running(store, new(), new(), new(), owner="other")
         await inserted(store, new(), new("b"))
         answer = await one(store, claim(types="ab", concurrency={"a": 1, "c": 0}))
         assert [job.type for job in answer.jobs] == ["b"]
-        assert answer.held_back == {"a"}
+        assert answer.limited_types == {"a"}
 
     async def test_a_full_type_does_not_stand_in_the_way_of_others(self, store: Store) -> None:
         await inserted(store, *(new(priority=0, due=-9) for _ in range(5)), new("b", priority=2))
@@ -207,7 +207,7 @@ class ClaimLimits:
         await one(store, PauseType("a", paused=True))
         for owner in ("one", "two"):
             _, answer = await answers(store, Insert((new(),)), claim(owner))
-            assert (answer.jobs, answer.held_back) == ([], {"a"})
+            assert (answer.jobs, answer.limited_types) == ([], {"a"})
         await one(store, PauseType("a", paused=False))
         await one(store, PauseType("b", paused=False))
         assert (await claimed(store))[0].id == job_id
@@ -224,4 +224,4 @@ class ClaimLimits:
         await inserted(store, new(due=9), new("b", due=9), new("c", due=9))
         answer = await one(store, claim(types="abcd", concurrency={"a": 1, "c": 1}))
         assert answer.jobs == []
-        assert answer.held_back <= {"a", "b"}
+        assert answer.limited_types <= {"a", "b"}

@@ -148,7 +148,7 @@ class Sharing:
     async def test_a_pause_holds_for_the_other_store(self, two: tuple[Store, Store]) -> None:
         await inserted(two[0], new())
         await one(two[0], PauseType("a", paused=True))
-        assert (await one(two[1], claim())).held_back == {"a"}
+        assert (await one(two[1], claim())).limited_types == {"a"}
 
     async def test_ids_are_given_once(self, two: tuple[Store, Store]) -> None:
         ids = [job_id for n in range(6) for job_id in await inserted(two[n % 2], new(), new())]

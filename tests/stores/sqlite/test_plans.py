@@ -85,7 +85,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("claimed_jobs", BY_ID),
         ("complete", BY_ID),
         ("complete_with_results", BY_ID),
-        ("held_attempt", BY_ID),
+        ("owned_attempt", BY_ID),
         ("end_again", BY_ID),
         ("end_for_good", BY_ID),
         ("insert_attempt", BY_ID),
