@@ -101,17 +101,13 @@ class Claiming:
         """Claims jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
         stored = DueJobs(self._transaction, priority, self._left, self._slots_left)
         for candidate in (*new, _BEHIND_ALL):
-            while self._left > 0:
-                first = stored.first()
-                if first is None or first[0][0] > candidate[0]:
-                    break
-                (_, job_id), job_type = first
-                self._ids.append((job_id,))
+            while self._left > 0 and (taken := stored.take(candidate[0], self._left)):
+                job_type, jobs = taken
+                self._ids += [(job_id,) for _, job_id in jobs]
                 if job_type not in self._tallies:  # before they are claimed: it counts what has come due
                     self._tallies[job_type] = self._transaction.tally(job_type)
-                self._left_of[job_type] -= 1
-                self._left -= 1
-                stored.take()
+                self._left_of[job_type] -= len(jobs)
+                self._left -= len(jobs)
             if candidate is not _BEHIND_ALL:
                 self._choose_new((candidate,), chosen)
         stored.close()

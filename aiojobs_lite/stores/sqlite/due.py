@@ -129,6 +129,11 @@ class Due:
                 return bound, job_type
         return None
 
+    def first(self, priority: int) -> Bound:
+        """No bound of a priority that `take` has left is before this one."""
+        heap = self._heaps[priority]
+        return heap[0][0] if heap else NOT_DUE
+
     def size(self, priority: int) -> int:
         """About how many types have claimable jobs of a priority; at least 1."""
         return len(self._heaps[priority]) + 1

@@ -8,6 +8,7 @@ two types with a million jobs each, or a thousand types with one.
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
@@ -16,7 +17,7 @@ from aiojobs_lite.stores.sqlite.due import Bound
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 _MORE: Final = 4  # times as many are read of a type each time
-_Head = tuple[Bound, str, list[Bound]]  # the first job that was read of a type, the type, the others, the last first
+_Head = tuple[Bound, str, list[Bound], int]  # the first job that is not taken, the type, its read jobs, its place there
 
 
 class DueJobs:
@@ -45,29 +46,42 @@ class DueJobs:
         self._is_all: dict[str, bool] = {}  # whether no more of a type are due than were read
         self.emptied: list[str] = []
 
-    def first(self) -> tuple[Bound, str] | None:
-        """When the next job is due, its id and its type; None if there is none."""
+    def take(self, until: int, most: int) -> tuple[str, list[Bound]] | None:
+        """Takes the next jobs, as far as they are of one type.
+
+        Args:
+            until: The last instant at which they are due.
+            most: How many to take at most; at least 1.
+
+        Returns:
+            Their type, and when each is due and its id; None if there is no such job.
+        """
         while True:
             self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, LARGEST_INTEGER))
-            if not self._heads:
+            if not self._heads or self._heads[0][0][0] > until:
                 return None
-            bound, job_type, _ = self._heads[0]
-            if self._slots_left(job_type) > 0:
-                return bound, job_type
+            bound, job_type, _, _ = self._heads[0]
+            slots_left = self._slots_left(job_type)
+            if slots_left > 0:
+                return job_type, self._take((until, LARGEST_INTEGER), min(most, slots_left))
             heapq.heappop(self._heads)
             self._aside.append((bound, job_type))
 
-    def take(self) -> None:
-        """Takes the first."""
-        (scheduled_at, job_id), job_type, behind = self._heads[0]
-        if behind:
-            heapq.heapreplace(self._heads, (behind.pop(), job_type, behind))
-            return
-        heapq.heappop(self._heads)
-        if self._is_all[job_type]:
-            self.emptied.append(job_type)
+    def _take(self, until: Bound, most: int) -> list[Bound]:
+        """Takes the jobs of the first type that come before those of all others."""
+        _, job_type, found, place = self._heads[0]
+        until = min([until, self._due.first(self._priority), *[head[0] for head in self._heads[1:3]]])
+        end = min(bisect_right(found, until, place), place + most)
+        if end < len(found):
+            heapq.heapreplace(self._heads, (found[end], job_type, found, end))
         else:
-            self._due.set(job_type, self._priority, (scheduled_at, job_id + 1))
+            heapq.heappop(self._heads)
+            if self._is_all[job_type]:
+                self.emptied.append(job_type)
+            else:
+                scheduled_at, job_id = found[-1]
+                self._due.set(job_type, self._priority, (scheduled_at, job_id + 1))
+        return found[place:end]
 
     def close(self) -> None:
         """Gives the bounds of what was looked at, and not taken, back."""
@@ -98,7 +112,6 @@ class DueJobs:
         found = self._transaction.run("due_jobs", wanted).fetchall()
         self._is_all[job_type] = len(found) < most
         if found:
-            found.reverse()
-            heapq.heappush(self._heads, (found.pop(), job_type, found))
+            heapq.heappush(self._heads, (found[0], job_type, found, 0))
         else:
             self.emptied.append(job_type)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.job import NewJob, Outcome, Status
 from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import Insert, PauseType, RedriveJob
 from aiojobs_lite.stores.base import Store
@@ -25,6 +27,16 @@ from tests.helpers.stores import (
     running,
     stored,
 )
+
+
+def _chosen(waiting: dict[int, NewJob], limit: int, slots: dict[str, int]) -> list[int]:
+    """The jobs that a claim at `NOW` takes, in their order."""
+    left, chosen = dict(slots), list[int]()
+    for job_id, row in sorted(waiting.items(), key=lambda item: (item[1].priority, item[1].scheduled_at, item[0])):
+        if row.scheduled_at <= NOW and len(chosen) < limit and left.get(row.type, limit) > 0:
+            left[row.type] = left.get(row.type, limit) - 1
+            chosen.append(job_id)
+    return chosen
 
 
 class ClaimOrder:
@@ -71,6 +83,24 @@ class ClaimOrder:
         made, answer = await answers(store, Insert(rows), claim(limit=5))
         in_order = sorted(range(7), key=lambda n: (rows[n].scheduled_at, n))
         assert [job.id for job in answer.jobs] == [made[n].id for n in in_order[:5]]
+
+    @pytest.mark.parametrize("seed", range(12))
+    async def test_jobs_of_few_types_in_turns_are_claimed_in_one_order(self, store: Store, seed: int) -> None:
+        draw = random.Random(seed)
+        names = "abcd"[: 1 + seed % 4]
+        waiting: dict[int, NewJob] = {}
+        for _ in range(12):
+            rows = tuple(
+                new(draw.choice(names), priority=draw.choice((1, 1, 2)), due=draw.randint(-60, 2))
+                for _ in range(draw.randint(0, 70))
+            )
+            limit, slots = draw.randint(1, 40), {name: draw.randint(0, 20) for name in names if draw.random() < 0.3}
+            made, answer = await answers(store, Insert(rows), claim(limit=limit, types=names, slots=slots))
+            waiting |= {job.id: row for job, row in zip(made, rows, strict=True)}
+            expected = _chosen(waiting, limit, slots)
+            assert [job.id for job in answer.jobs] == expected
+            for job_id in expected:
+                del waiting[job_id]
 
     async def test_whatever_a_transaction_makes_claimable_it_claims_in_one_order(self, store: Store) -> None:
         dead = await finished(store, new(), Status.DEAD)
