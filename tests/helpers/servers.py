@@ -1,6 +1,7 @@
 """ASGI servers that are told to stop while a job runs: what becomes of the job and of the processes, and how soon.
 
-`python -m tests.helpers.servers` tries all of them; with `--write` it writes what it saw into the README's table.
+`python -m tests.helpers.servers` tries all of them; with `--write` it writes what it saw into the table
+of `docs/guides/deploying.md`.
 """
 
 from __future__ import annotations
@@ -152,9 +153,9 @@ async def side_by_side(
     return {item: task.result() for item, task in tasks.items()}
 
 
-# The table of the README.
+# The table of the guide.
 
-README = ROOT / "README.md"
+GUIDE = ROOT / "docs" / "guides" / "deploying.md"
 BEGIN, END = "<!-- servers -->\n", "<!-- /servers -->\n"
 
 
@@ -171,8 +172,8 @@ def table(seen: dict[Trial, Seen]) -> str:
 
 
 def written() -> dict[tuple[str, ...], tuple[list[str], str]]:
-    """The README's table: server and target -> outcomes and exit code."""
-    text = README.read_text(encoding="utf-8")
+    """The guide's table: server and target -> outcomes and exit code."""
+    text = GUIDE.read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.split(BEGIN)[1].split(END)[0].splitlines()[2:]]
     return {(row[0], row[1]): ([re.sub(r", \d+\.\d s$", "", cell) for cell in row[2:-1]], row[-1]) for row in rows}
 
@@ -182,12 +183,12 @@ async def main(*, write: bool) -> None:
     rows = table(await side_by_side(tried, trials_of(*SERVERS), at_once=2))  # few, for the times' sake
     sys.stdout.write(rows)
     if write:
-        before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+        before, rest = GUIDE.read_text(encoding="utf-8").split(BEGIN)
         after = rest.split(END)[1]
-        README.write_text(f"{before}{BEGIN}{rows}{END}{after}", encoding="utf-8")
+        GUIDE.write_text(f"{before}{BEGIN}{rows}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into the guide")
     asyncio.run(main(write=parser.parse_args().write))

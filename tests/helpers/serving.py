@@ -26,7 +26,7 @@ class Server:
     """How one is started.
 
     Attributes:
-        name: As the README calls it.
+        name: As the guide calls it.
         command: Its module and arguments; PORT and FOLDER are put in.
         runners: How many processes have a runner.
     """

@@ -1,4 +1,4 @@
-"""What servers do with SIGTERM costs no attempt, leaves no process, and is what the README's table says."""
+"""What servers do with SIGTERM costs no attempt, leaves no process, and is what the table of the guide says."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_a_server_that_is_told_to_stop_costs_no_attempt_and_ends_in_time()
     assert {trial: seconds for trial, seconds in over.items() if seconds > PROMISED + OWN} == {}
 
 
-def test_the_table_in_the_readme_is_what_is_expected() -> None:
+def test_the_table_of_the_guide_is_what_is_expected() -> None:
     assert written() == {
         (server.name, target): (list(EXPECTED.values()), str(CODES.get(server.name, 0)))
         for server in SERVERS

@@ -1,0 +1,268 @@
+"""`docs/reference` and the glossary say what the code says: options, limits, errors, facts, log lines, names."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aiojobs_lite
+from aiojobs_lite import (
+    Abandon,
+    AiojobsError,
+    Backoff,
+    Cancel,
+    CronSchedule,
+    Job,
+    JobContext,
+    JobHandle,
+    JobRunner,
+    Retry,
+    Snooze,
+)
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
+from aiojobs_lite.model.ends import Again, Complete
+from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
+from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
+from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.schedules import Schedules
+from aiojobs_lite.runner.types import JobTypes
+from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
+from tests.helpers import reference
+from tests.helpers.documents import DOCS, PAGES, name_of, prose, rows, section, spans
+from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, module_of
+
+OPTIONS, ERRORS, NAMES = (DOCS / "reference" / name for name in ("options.md", "errors.md", "names.md"))
+
+# Options.
+
+
+def parameters(function: Callable[..., Any], *left_out: str) -> dict[str, Any]:
+    """The parameters that a caller gives by name, with their defaults."""
+    return {
+        name: one.default
+        for name, one in inspect.signature(function).parameters.items()
+        if name not in {"self", *left_out} and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
+    }
+
+
+def in_table(title: str) -> dict[str, Any]:
+    """The options of one table, with their defaults."""
+    return {spans(row[0])[0]: default(row[1]) for row in rows(section(OPTIONS, title))}
+
+
+def default(cell: str) -> Any:
+    """The first thing between backticks, as Python reads it; nothing: there is no default."""
+    found = spans(cell)
+    return ast.literal_eval(found[0]) if found else inspect.Parameter.empty
+
+
+@pytest.mark.parametrize(
+    ("title", "wanted"),
+    [
+        ("JobRunner", parameters(JobRunner)),
+        ("Job types", parameters(JobType, "handler")),
+        ("Cron", parameters(JobRunner.cron)),
+        ("Backoff", parameters(Backoff)),
+        ("Lists of jobs", parameters(StoredJobs.list)),
+        ("One enqueue", dict.fromkeys(EnqueueOptions.__annotations__)),
+    ],
+)
+def test_each_option_is_listed_with_its_default(title: str, wanted: dict[str, Any]) -> None:
+    assert in_table(title) == wanted
+    assert [type(found) for found in in_table(title).values()] == [type(given) for given in wanted.values()]
+
+
+def test_the_decorators_take_the_options_of_a_job_type() -> None:
+    assert list(in_table("Job types")) == list(JobOptions.__annotations__)
+
+
+# Limits.
+
+LIMIT = re.compile(r"_?(MOST|LONGEST|LARGEST|LATEST|ON_TIME|FREE|WINDOW)_?\w*")
+LIMITED = ("handlers/", "runner/", "policy/", "telemetry/", "cron.py", "durations.py")
+NOT_SEEN = {"_DEEPEST_GROUP", "_LARGEST_EXPONENT", "_LARGEST_ID", "_MOST_COUNTED"}
+
+
+def constants(*folders: str) -> dict[str, set[float]]:
+    """The numbers at the top of the modules in these folders, by their names."""
+    found: dict[str, set[float]] = {}
+    for path in PACKAGE:
+        if path.relative_to(PACKAGE_FOLDER).as_posix().startswith(folders):
+            named = re.findall(r"^([A-Z_]+)\b.* = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+            values = vars(importlib.import_module(module_of(path)))
+            for name in named:
+                if isinstance(values[name], int | float):
+                    found.setdefault(name, set()).add(values[name])
+    return found
+
+
+def listed_limits() -> dict[str, float]:
+    """The limits of the table: name of the constant -> value."""
+    return {spans(row[2])[0]: float(spans(row[1])[0].replace(",", "")) for row in rows(section(OPTIONS, "Limits"))}
+
+
+def test_each_limit_of_the_table_has_its_value() -> None:
+    known = constants("")
+    assert {name: value for name, value in listed_limits().items() if value not in known.get(name, ())} == {}
+
+
+def test_no_limit_that_a_user_meets_is_left_out() -> None:
+    limits = {name for name in constants(*LIMITED) if LIMIT.fullmatch(name)}
+    assert limits - NOT_SEEN - listed_limits().keys() == set()
+
+
+# Errors.
+
+
+def test_each_error_is_listed_with_its_attributes() -> None:
+    listed = {spans(row[0])[0]: sorted(spans(row[1])) for row in rows(section(ERRORS, "All errors"))}
+    assert listed == {kind.__name__: sorted(reference.attributes(kind)) for kind in reference.errors()}
+
+
+def test_each_error_stands_below_its_parent_in_the_tree() -> None:
+    tree_of_page = re.search(r"```text\n(.*?)```", ERRORS.read_text(encoding="utf-8"), re.DOTALL)
+    assert tree_of_page
+    found: dict[str, str | None] = {}
+    parents: list[str] = []
+    for line in tree_of_page[1].splitlines():
+        name = line.split()[0] if line[0].isalpha() else line.strip("│├└─ ").split()[0]
+        depth = (len(line) - len(line.lstrip("│├└─ "))) // 4
+        parents[depth:] = [name]
+        found[name] = parents[depth - 1] if depth else None
+    assert found == {
+        "AiojobsError": None, **{kind.__name__: kind.__bases__[0].__name__ for kind in reference.errors()},
+    }  # fmt: skip
+    assert AiojobsError.__name__ in found
+
+
+# Facts and log lines.
+
+
+def test_the_tables_of_facts_and_log_lines_are_those_of_the_code() -> None:
+    page = reference.TELEMETRY.read_text(encoding="utf-8")
+    assert page == reference.written(page), "run `python -m tests.helpers.reference`"
+    assert len(reference.facts()) > 20
+    assert len(reference.records()) > 15
+
+
+def test_every_logger_is_named() -> None:
+    loggers = {record.logger for record in reference.records()}
+    loggers |= {f"aiojobs_lite.{kind.part}" for kind in reference.facts()}
+    assert set(spans(section(reference.TELEMETRY, "Loggers"))) >= loggers
+
+
+# Names.
+
+
+def public(kind: type) -> Iterator[str]:
+    """The public methods, properties and fields of a class."""
+    yield from (name for name in dir(kind) if not name.startswith("_"))
+
+
+def test_every_public_name_is_listed() -> None:
+    text = NAMES.read_text(encoding="utf-8")
+    assert {name for name in aiojobs_lite.__all__ if f"`{name}`" not in text} == set()
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("JobRunner", JobRunner),
+        ("JobHandle", JobHandle),
+        ("runner.jobs", StoredJobs),
+        ("runner.types", JobTypes),
+        ("runner.schedules", Schedules),
+        ("JobContext", JobContext),
+        ("Job", Job),
+        ("CronSchedule", CronSchedule),
+    ],
+)
+def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
+    listed = {re.sub(r"\(.*", "", name) for row in rows(section(NAMES, title)) for name in spans(row[0])}
+    assert set(public(kind)) - listed == set()
+
+
+NAMED = re.compile(r"\b(runner\.jobs|runner\.types|runner\.schedules|runner|handle|job|ctx|stats\(\))\.(\w+)")
+OWNERS: dict[str, set[str]] = {
+    "runner": {*dir(JobRunner), "job", "jobs", "types", "schedules"},
+    "runner.jobs": {*dir(StoredJobs)},
+    "runner.types": {*dir(JobTypes)},
+    "runner.schedules": {*dir(Schedules)},
+    "handle": {*dir(JobHandle)},
+    "job": {*dir(Job)},
+    "ctx": {*dir(JobContext)},
+    "stats()": {*dir(RunnerStats)},
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_speaks_of_nothing_that_is_not_there(page: Path) -> None:
+    """Its code runs; this is for the names in its text."""
+    named = [found for span in spans(prose(page)) for found in NAMED.findall(span)]
+    assert [f"{owner}.{name}" for owner, name in named if name not in OWNERS[owner]] == []
+
+
+def test_every_figure_of_the_stats_is_listed() -> None:
+    text = (DOCS / "guides" / "operating.md").read_text(encoding="utf-8")
+    figures = {*RunnerStats.__annotations__, *TypeStats.__annotations__}
+    assert {name for name in figures if f"`{name}`" not in text} == set()
+
+
+# What follows an attempt.
+
+ENDINGS = {
+    "the handler returned": Ending(),
+    "an exception": Ending(error=ValueError()),
+    "an exception of `abandon_on`": Ending(error=KeyError()),
+    "`Retry`": Ending(error=Retry(after=1)),
+    "`Snooze`": Ending(error=Snooze(1)),
+    "`Abandon`": Ending(error=Abandon()),
+    "`Cancel`": Ending(error=Cancel()),
+    "its timeout": Ending(stopped=Stop.TIMEOUT),
+    "a cancel that was asked for": Ending(stopped=Stop.CANCEL),
+    "a drain": Ending(stopped=Stop.SHUTDOWN),
+    "a drain, after 20 others": Ending(stopped=Stop.SHUTDOWN),
+    "the death of its owner": Ending(lost=True),
+    "the third death of an owner": Ending(lost=True),
+    "a payload that no longer fits": Ending(unreadable="why"),
+    "it could not begin": Ending(error=OSError(), unbegun=True),
+}
+COUNTED = {"a drain, after 20 others": (20, 0), "the third death of an owner": (0, 2)}  # interruptions, crashes
+POLICY = Policy(abandon_on=(KeyError,))
+
+
+def settled(row: str, attempt: int) -> list[str]:
+    """Outcome, status and whether the attempt is given back, as the table says them."""
+    interruptions, crashes = COUNTED.get(row, (0, 0))
+    job = Claimed(1, "a", "{}", 1, 0, attempt, 2, 0, 0, interruptions, 0, crashes, None, "one")
+    end = settle(job, ENDINGS[row], POLICY, 0)
+    if isinstance(end, Complete):
+        return ["succeeded", "completed", "no"]
+    if isinstance(end, Again):
+        refund = "yes" if end.refund else "no"
+        return ["none", "pending, held", refund] if end.held else [str(end.outcome), "pending", refund]
+    return [str(end.outcome), str(end.status), "yes" if end.refund else "no"]
+
+
+def test_the_table_of_ends_is_what_settle_decides() -> None:
+    listed = {row[0]: row[1:] for row in rows(section(DOCS / "internals" / "states.md", "What follows an attempt"))}
+    assert listed == {
+        row: [settled(row, 1)[0], settled(row, 1)[1], settled(row, 2)[1], settled(row, 1)[2]] for row in ENDINGS
+    }
+
+
+# Words.
+
+
+def test_the_glossary_has_the_words_of_the_code() -> None:
+    words = {word for row in rows((DOCS / "glossary.md").read_text(encoding="utf-8")) for word in spans(row[0])}
+    assert {*map(str, Status), *map(str, Outcome)} - words == set()
+    assert {str(Held.PAYLOAD)} - words == set()
