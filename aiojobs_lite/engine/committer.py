@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
-from aiojobs_lite.engine.ports import ClaimSource, Done, IdleListener
+from aiojobs_lite.engine.ports import ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
@@ -47,6 +47,9 @@ class Committer:
         clock: Gives each transaction its instant.
         health: Knows whether the store can be written.
         claims: Gives the claim that goes with a transaction, and takes what the transaction did.
+
+    Attributes:
+        went_idle: Set whenever nothing is left to write; cleared by what waits for it.
     """
 
     def __init__(self, *, store: Store, clock: Clock, health: Health, claims: ClaimSource) -> None:
@@ -55,18 +58,14 @@ class Committer:
         self._clock = clock
         self._health = health
         self._claims = claims
-        self._idle: IdleListener
         self._kept: list[_Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
         self._waiting: list[_Entry] = []
         self._alarm = Alarm(clock)
+        self.went_idle = asyncio.Event()
         self._callers: set[asyncio.Task[Any] | None] = set()  # of this turn of the event loop
         self._inline_left = _MOST_INLINE
         self._is_busy = False
         self._is_closed = False
-
-    def connect(self, *, idle: IdleListener) -> None:
-        """Sets what is notified whenever nothing is left to write."""
-        self._idle = idle
 
     @property
     def is_idle(self) -> bool:
@@ -147,7 +146,7 @@ class Committer:
                 await self._commit(self._next_group(), claim)
                 await asyncio.sleep(0)  # the host's turn, and that of the jobs: what they write goes together
             else:
-                self._idle.went_idle()
+                self.went_idle.set()
                 await self._alarm.wait()
 
     def close(self) -> None:

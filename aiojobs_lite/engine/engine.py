@@ -22,7 +22,6 @@ from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.running import AttemptRegister
-from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.handlers.registry import Registry
@@ -77,10 +76,10 @@ class Engine:
         owner = secrets.token_hex(8)
         self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
         self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
-        self._health = Health(bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
+        self._health = Health(bus=bus, listeners=[self._dispatcher, watcher])
+        self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         recorder = Recorder(
             commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
@@ -99,15 +98,15 @@ class Engine:
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            ticker=ticker, janitor=janitor, waiters=self.waiters, signals=Signals(),
+            ticker=ticker, janitor=janitor, waiters=self.waiters,
             others=[watcher, clock_monitor, LoopMonitor(bus=bus, metrics=self._metrics, attempts=self.attempts)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
+        # Two need what is built of them.
         self._dispatcher.connect(commits=committer, attempts=self._executor)
-        self._health.connect(self._dispatcher, watcher)
         watcher.connect(attempts=self._executor)
         self.write, self.write_all = committer.write, committer.write_all
 

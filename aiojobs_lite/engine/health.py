@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
@@ -30,25 +31,22 @@ class Health:
 
     Args:
         bus: Gets `StoreDegraded` and `StoreRecovered`.
+        listeners: Look again when the store was written again.
 
     Attributes:
         is_degraded: Whether the store cannot be written, as far as is known.
         is_claimable: Whether a claim may go with the next transaction.
     """
 
-    def __init__(self, *, bus: Bus) -> None:
+    def __init__(self, *, bus: Bus, listeners: Sequence[ChangeListener]) -> None:
         self._bus = bus
-        self._listeners: tuple[ChangeListener, ...] = ()
+        self._listeners = listeners
         self.is_degraded = False  # attributes: they are looked at for each job
         self.is_claimable = True
         self._code: str | None = None
         self._since = 0.0  # by the monotonic clock
         self._has_claim_failed = False
         self._pause_s = _FIRST_PAUSE_S
-
-    def connect(self, *listeners: ChangeListener) -> None:
-        """Sets who looks again when the store was written again."""
-        self._listeners = listeners
 
     @property
     def fault(self) -> str | None:

@@ -17,6 +17,7 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.drain import Drain
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
+from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.startup import Startup
 from aiojobs_lite.errors import RunnerClosed
 from aiojobs_lite.handlers.registry import Registry
@@ -63,10 +64,8 @@ class Lifecycle:
             bus=bus, parts=parts, owners=store.owners, progress=progress, drain_timeout=drain_timeout,
             cancel_grace=cancel_grace,
         )  # fmt: skip
-        self._is_idle = asyncio.Event()
+        self._signals = Signals(listener=self)
         self._task: asyncio.Task[None] | None = None
-        parts.committer.connect(idle=self)
-        parts.signals.connect(listener=self)
 
     @property
     def phase(self) -> Phase:
@@ -122,24 +121,20 @@ class Lifecycle:
 
     async def until_idle(self) -> None:
         """Returns when nothing runs and nothing is due that could run, or when the engine is closed."""
+        committer = self._parts.committer
+        committer.wake()
         while not self._progress.is_closed:
-            self._is_idle.clear()
-            self._parts.committer.wake()
-            await self._is_idle.wait()
+            committer.went_idle.clear()
+            await committer.went_idle.wait()
             if self._parts.are_idle:
                 return
-
-    def went_idle(self) -> None:
-        """The committer has nothing to write."""
-        if self._parts.are_idle:
-            self._is_idle.set()
 
     def signalled(self, name: str, *, is_impatient: bool) -> None:
         """A signal came: the drain begins."""
         if is_impatient:
             self._drain.hurry()
         self.drain(name)
-        if self._parts.signals.is_due:  # then nothing else leaves the runner
+        if self._signals.is_due:  # then nothing else leaves the runner
             self._progress.go_on_to(Phase.CLOSING)
 
     # The owned task.
@@ -157,11 +152,11 @@ class Lifecycle:
     async def _prepare(self, closing: AsyncExitStack) -> TaskGroup:
         """Says how everything is closed, from the last to the first."""
         parts = self._parts
-        closing.callback(parts.signals.act)
+        closing.callback(self._signals.act)
         closing.callback(parts.attempts.when_empty, self._store.owners.release)  # it shows that something still runs
         closing.callback(self._bus.close)
         closing.callback(parts.waiters.close)
-        closing.callback(parts.signals.restore)
+        closing.callback(self._signals.restore)
         group = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(group.cancel_scope.cancel)
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
@@ -175,7 +170,7 @@ class Lifecycle:
         """The phases, one after the other."""
         try:
             await self._startup.open()
-            self._parts.signals.install()
+            self._signals.install()
             await self._startup.begin(group)
             _resolve(ready, None)
             await self._progress.until(Phase.DRAINING)
@@ -205,7 +200,7 @@ class Lifecycle:
     def _close(self) -> None:
         self.drain("close")
         self._progress.go_on_to(Phase.CLOSED)
-        self._is_idle.set()
+        self._parts.committer.went_idle.set()  # it ends the waits
 
 
 def _resolve(ready: asyncio.Future[None], error: BaseException | None) -> None:

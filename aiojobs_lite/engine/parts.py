@@ -11,7 +11,6 @@ from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.engine.running import AttemptRegister
-from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
 
@@ -28,7 +27,6 @@ class Parts:
         ticker: Fires while the engine runs.
         janitor: Rescues once before the start is complete.
         waiters: Are notified of the end.
-        signals: May begin the drain.
         others: Only run.
     """
 
@@ -39,7 +37,6 @@ class Parts:
     ticker: Ticker
     janitor: Janitor
     waiters: Waiters
-    signals: Signals
     others: Sequence[Part]
 
     @property

@@ -159,13 +159,6 @@ class ClockListener(Protocol):
         """The wall clock was moved."""
 
 
-class IdleListener(Protocol):
-    """Waits until nothing is left to do."""
-
-    def went_idle(self) -> None:
-        """The committer has nothing to write."""
-
-
 class SignalListener(Protocol):
     """Is notified of signals to the process, on the event loop."""
 

@@ -24,10 +24,13 @@ class Signals:
 
     A SIGINT that is not the first signal is impatient. A SIGTERM says nothing new: supervisors of workers send theirs
     after the one that the whole process group was sent.
+
+    Args:
+        listener: Is notified, on the event loop.
     """
 
-    def __init__(self) -> None:
-        self._listener: SignalListener
+    def __init__(self, *, listener: SignalListener) -> None:
+        self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._found: dict[int, Any] = {}
@@ -36,10 +39,6 @@ class Signals:
         self._is_handling = False
         self._came = 0
         self._put_off: tuple[int, BaseException | None] | None = None
-
-    def connect(self, *, listener: SignalListener) -> None:
-        """Sets what is notified, on the event loop."""
-        self._listener = listener
 
     @property
     def is_active(self) -> bool:

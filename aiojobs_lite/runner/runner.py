@@ -98,7 +98,7 @@ class JobRunner(Enqueuer):
         self._deps = dict(deps or {})
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
-        self.schedules = Schedules(self._schedules, lambda: self._clock.now())
+        self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
         self.job = make_decorator(self._add)
         self.register(*jobs)
 

@@ -98,10 +98,12 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
 async def test_who_waits_for_idleness_is_told_each_time_nothing_is_left(clock: FakeClock) -> None:
     store = scripted()
     async with committing(store, clock) as desk:
+        desk.committer.went_idle.clear()
         await desk.call(DeleteJob(1))
-        await until(lambda: desk.idle == 2)
+        await desk.committer.went_idle.wait()
+        asked = len(desk.asked_for_claim)
         await turns()
-        assert desk.idle == 2  # it sleeps
+        assert len(desk.asked_for_claim) == asked  # it sleeps
         assert store.tried == [[DeleteJob(1)]]
 
 

@@ -16,8 +16,7 @@ class Desk:
     def __init__(self) -> None:
         bus = Bus()
         self.told = heard(bus)
-        self.health = Health(bus=bus)
-        self.health.connect(self)
+        self.health = Health(bus=bus, listeners=[self])
         self.looks = 0
 
     def look_again(self) -> None:

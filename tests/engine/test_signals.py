@@ -39,8 +39,7 @@ class Desk:
         self.told: list[tuple[str, bool]] = []
         self.host: list[int] = []
         self.error = error
-        self.signals = Signals()
-        self.signals.connect(listener=self)
+        self.signals = Signals(listener=self)
 
     def signalled(self, name: str, *, is_impatient: bool) -> None:
         self.told.append((name, is_impatient))

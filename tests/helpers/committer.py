@@ -46,16 +46,13 @@ class Desk:
     def __init__(self, store: FaultStore, clock: Clock) -> None:
         self.bus = Bus()
         self.told = heard(self.bus)
-        self.health = Health(bus=self.bus)
-        self.health.connect(self)
+        self.health = Health(bus=self.bus, listeners=[self])
         self.kept = Kept()
         self.claims: list[Claim] = []
         self.asked_for_claim: list[bool] = []
         self.taken: list[tuple[Applied, ClaimAnswer | None]] = []
         self.looks = 0
-        self.idle = 0
         self.committer = Committer(store=store, clock=clock, health=self.health, claims=self)
-        self.committer.connect(idle=self)
 
     def next_claim(self, *, inserting: bool) -> Claim | None:
         self.asked_for_claim.append(inserting)
@@ -63,9 +60,6 @@ class Desk:
 
     def committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
         self.taken.append((applied, answer))
-
-    def went_idle(self) -> None:
-        self.idle += 1
 
     def look_again(self) -> None:
         self.looks += 1
@@ -87,7 +81,7 @@ class Desk:
 async def committing(store: FaultStore, clock: Clock) -> AsyncIterator[Desk]:
     desk = Desk(store, clock)
     async with asyncio.timeout(PATIENCE), going(desk.committer.run):
-        await until(lambda: desk.idle == 1)  # it sleeps
+        await until(desk.committer.went_idle.is_set)  # it sleeps
         yield desk
 
 
