@@ -16,7 +16,7 @@
 | `TypeResumed` | info | a paused type is claimed again |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
-| `EndRefused` | error | an attempt ended that this runner no longer holds |
+| `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
 | `OwnerRescued` | warning | jobs of a dead runner were given back |
@@ -234,7 +234,7 @@ class EndRefused(Fact):
     """An attempt ended that this runner no longer owned; nothing was written."""
 
     level = logging.ERROR
-    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late: this runner no longer holds it"
+    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late: this runner no longer owns it"
     job_id: int
     type: str
     attempt: int
