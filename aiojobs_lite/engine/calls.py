@@ -15,14 +15,21 @@ import anyio.to_process
 from aiojobs_lite.engine.child import call_handler, make_ready
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import refuse_coroutine
+from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending
 
 
 class HasThread(Protocol):
-    """Knows in which thread a handler runs, while it does."""
+    """Knows the thread of a handler.
 
+    Attributes:
+        thread: The thread.
+        thread_id: Its id, while the handler runs.
+    """
+
+    thread: UnawaitedThread | None
     thread_id: int | None
 
 
@@ -49,7 +56,8 @@ async def call_in_thread(
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, future, value, error)
 
-    threading.Thread(target=work, name=f"aiojobs_lite {getattr(handler, '__name__', '')}", daemon=True).start()
+    run.thread = UnawaitedThread(work, f"aiojobs_lite {getattr(handler, '__name__', '')}")
+    run.thread.start()
     value, error = await future
     if error is not None:
         raise error  # StopIteration too, of which Python makes a RuntimeError

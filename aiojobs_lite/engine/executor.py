@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -31,7 +32,7 @@ from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import End
-from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.policy.settle import Ending, Stop, settle
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
@@ -191,13 +192,14 @@ class Executor:
         if run.task is None:
             run.task = task
         if is_own:
-            return  # it begins, as the event loop's tasks do
+            return  # it begins, as the event loop's tasks do; one that is cancelled before is found by the monitor
+        run.made = weakref.ref(attempt)
         with contextlib.suppress(Exception):  # what the application makes may be no task of asyncio's
             task.add_done_callback(partial(self._check_begun, run))
             task.set_name(name)
 
     def _check_begun(self, run: Running, _: object) -> None:
-        if not run.is_entered and self._attempts.find(run.claimed.id) is run:
+        if not run.is_entered and not run.is_given_up and self._attempts.find(run.claimed.id) is run:
             self._could_not_begin(run, RuntimeError("its task was cancelled before its first step"))
 
     def _could_not_begin(self, run: Running, error: BaseException) -> None:
@@ -210,7 +212,32 @@ class Executor:
         _log.error(text, claimed.type, claimed.id, claimed.attempt, failure.error_type, failure.message)
         self._record(run, Ending(error=error, failure=failure, unbegun=True))
 
+    def give_up(self, run: Running, why: str) -> bool:
+        """Ends an attempt that can never end by itself: as lost, or given back if its handler was not called.
+
+        Returns:
+            False if its end may still come.
+        """
+        is_begun = run.is_entered
+        if run.thread is not None and not run.thread.has_begun:
+            if not run.thread.call_off():  # it begins at this moment
+                return False
+            is_begun = False
+        run.is_given_up = True
+        run.call_off_timers()
+        failure = Failure("AttemptLost", why, "")
+        if is_begun:
+            self._record(run, Ending(lost=True, failure=failure))
+        else:
+            self._record(run, Ending(error=RuntimeError(why), failure=failure, unbegun=True))
+        with contextlib.suppress(Exception):  # what a task factory of the application made may be no task
+            if run.task is not None and not run.task.done():
+                run.task.cancel("aiojobs_lite: lost")
+        return True
+
     async def _attempt(self, run: Running) -> None:
+        if run.is_given_up:
+            return
         if self._attempts.is_left:
             self._attempts.forget(run)
             return
@@ -227,6 +254,8 @@ class Executor:
             end_process(None)
         if run.timers:
             run.call_off_timers()
+        if run.is_given_up:
+            return
         if not self._attempts.is_left:
             self._record(run, ending)
         elif run.thread_id is None:  # else the loop was closed over it, and its thread goes on

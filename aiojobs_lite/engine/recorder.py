@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
@@ -64,6 +64,18 @@ class Recorder:
         self._lost[end.id, end.attempt, end.owner] = answer
         self._commits.keep((end,), self._when_saved)
         return await answer
+
+    @property
+    def awaited_ends(self) -> Collection[tuple[int, int, str]]:
+        """The ends of lost attempts that a caller awaits: job, attempt, owner."""
+        return self._lost.keys()
+
+    def give_up(self, job_id: int) -> None:
+        """Answers the callers that await an end which nothing will save: it was not saved."""
+        for key in [key for key in self._lost if key[0] == job_id]:
+            answer = self._lost.pop(key)
+            if not answer.done():
+                answer.set_result(False)
 
     def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept

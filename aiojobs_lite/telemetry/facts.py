@@ -16,6 +16,7 @@
 | `TypeResumed` | info | a paused type is claimed again |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
+| `DefectFound` | error | the runner found a defect of this library in itself, and ended or woke what it held up |
 | `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
@@ -227,6 +228,28 @@ class LoopBlocked(Fact):
     seconds: float
     type: str
     stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class DefectFound(Fact):
+    """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler.
+
+    What it held up was ended or woken. Please report the log line: `what` was found; in which attempt of which job, 0
+    and `?` if in none; for how many seconds it has been there; what is known of the `parts`. There is no payload in it.
+    """
+
+    level = logging.ERROR
+    part = "engine"
+    text = (
+        "a defect of aiojobs_lite, please report this line: {what}; {type} job {job_id} attempt {attempt}, "
+        "{age:.1f} s; {parts}"
+    )
+    what: str
+    job_id: int
+    type: str
+    attempt: int
+    age: float
+    parts: str
 
 
 @dataclass(frozen=True, slots=True)

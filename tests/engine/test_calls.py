@@ -280,6 +280,7 @@ def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -
 
 
 class Run:
+    thread: Any = None
     thread_id: int | None = None
 
 
