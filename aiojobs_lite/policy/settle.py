@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from aiojobs_lite.clock import after
+from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
@@ -153,12 +154,11 @@ class _Settlement:
     def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Again | Close:
         if self._is_last_attempt:
             return self._dead(outcome, self._used_up, failure)
-        if delay is None:
-            delay = self._policy.backoff.delay(self._job.attempt, self._chance)
-        return self._again(outcome, after(self._now, delay), failure)
+        wait = self._policy.backoff.delay(self._job.attempt, self._chance) if delay is None else _storable(delay)
+        return self._again(outcome, after(self._now, wait), failure)
 
     def _snoozed(self, snooze: Snooze) -> Again:
-        end = self._again(Outcome.SNOOZED, after(self._now, snooze.delay))
+        end = self._again(Outcome.SNOOZED, after(self._now, _storable(snooze.delay)))
         return end._replace(refund=True, reason=_text(snooze) or None)
 
     def _interrupted(self, failure: Failure | None) -> Again | Close:
@@ -226,6 +226,11 @@ def _decisive(error: BaseException | None) -> BaseException | None:
     """What was raised, or the signal that is alone in it."""
     alone = unwrapped(error)
     return alone if isinstance(alone, Signal) else error
+
+
+def _storable(delay: float) -> float:
+    """A delay of a signal, within a century: a subclass may give any."""
+    return min(max(0.0, delay), LONGEST_S)
 
 
 def _text(signal: Signal) -> str:
