@@ -278,7 +278,8 @@ class TickFired(Fact):
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Fact):
     """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, `catch_up` for
-    those that a later one stands for, or `changed` for those that were due when the expression was replaced.
+    those that a later one stands for, `changed` for those that were due when the expression was replaced, or `rejected`
+    for one that the database refuses to store.
     """
 
     level = logging.WARNING
