@@ -17,6 +17,7 @@ import pytest
 from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import defect_monitor, evidence
 from aiojobs_lite.engine.evidence import process_of
+from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.lifecycle import Parts
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.model.ends import Again
@@ -57,6 +58,12 @@ async def started(*handlers: Any, **options: Any) -> AsyncIterator[tuple[JobRunn
 
 def parts_of(runner: JobRunner) -> Parts:
     return Probe(runner)._parts
+
+
+async def nothing_to_do(runner: JobRunner) -> None:
+    """No transaction is in flight, and none is to come by itself."""
+    committer = parts_of(runner).committer
+    await until(lambda: committer._alarm._waiter is not None and not committer._alarm._waiter.done())
 
 
 def attempt_tasks() -> list[asyncio.Task[Any]]:
@@ -221,8 +228,16 @@ async def test_an_end_of_a_lost_attempt_that_never_comes_to_the_committer(monkey
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_thread_that_ends_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
+    calls_back, failed = loop.call_soon_threadsafe, list[int]()
+
+    def fails(*args: Any, **options: Any) -> Any:
+        if threading.current_thread().name != "aiojobs_lite threaded" or failed:  # others have answers to give as well
+            return calls_back(*args, **options)
+        failed.append(1)
+        raise MemoryError
+
     async with started(threaded, max_running=1) as (runner, facts):
-        fails_once(monkeypatch, loop, "call_soon_threadsafe", MemoryError())
+        monkeypatch.setattr(loop, "call_soon_threadsafe", fails)
         handle = await runner.enqueue(threaded)
         found = await next_fact(facts, DefectFound)
         assert (found.job_id, "its thread has ended" in found.what) == (handle.id, True)
@@ -298,10 +313,13 @@ async def test_slots_that_no_attempt_holds(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_due_jobs_for_which_no_claim_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def writes_nothing(_: Janitor) -> None: ...
+
+    monkeypatch.setattr(Janitor, "prune", writes_nothing)  # each transaction says what is due
     clock = FakeClock()
     async with started(quick, clock=clock) as (runner, facts):
         handle = await runner.enqueue(quick.using(delay="5s"))
-        await turns()
+        await nothing_to_do(runner)
         parts_of(runner).dispatcher._next = None
         clock.advance("8s")
         found = await next_fact(facts, DefectFound)
@@ -318,7 +336,7 @@ async def test_a_type_that_is_taken_for_paused_or_full_and_is_not() -> None:
         clock = FakeClock()
         async with started(handler, clock=clock) as (runner, facts):
             dispatcher = parts_of(runner).dispatcher
-            await turns()
+            await nothing_to_do(runner)
             dispatcher._held_back[handler.name] = 1
             dispatcher._offer(handler.name)
             handle = await runner.enqueue(handler)
@@ -330,7 +348,7 @@ async def test_a_type_that_is_taken_for_paused_or_full_and_is_not() -> None:
 async def test_a_write_that_nothing_carries_out() -> None:
     async with started(quick) as (runner, facts):
         committer = parts_of(runner).committer
-        await until(lambda: committer._alarm._waiter is not None)
+        await nothing_to_do(runner)
         future = asyncio.get_running_loop().create_future()
         committer._waiting.append(((), future, None))
         assert "writes wait" in (await next_fact(facts, DefectFound)).what
@@ -351,7 +369,7 @@ async def test_a_transaction_that_fails_as_no_store_may_answers_its_callers(
 ) -> None:
     async with started(quick) as (runner, _):
         committer = parts_of(runner).committer
-        await until(lambda: committer._alarm._waiter is not None)
+        await nothing_to_do(runner)
         fails_once(monkeypatch, committer, "_deliver", IndexError())
         waits = committer._queue(())
         with pytest.raises(Exception, match="it may be there or not"):
