@@ -18,7 +18,7 @@ from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import defect_monitor, evidence
 from aiojobs_lite.engine.evidence import process_of
 from aiojobs_lite.engine.janitor import Janitor
-from aiojobs_lite.engine.lifecycle import Parts
+from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.model.ends import Again
 from aiojobs_lite.telemetry.bus import Watch
@@ -337,7 +337,7 @@ async def test_a_type_that_is_taken_for_paused_or_full_and_is_not() -> None:
         async with started(handler, clock=clock) as (runner, facts):
             dispatcher = parts_of(runner).dispatcher
             await nothing_to_do(runner)
-            dispatcher._held_back[handler.name] = 1
+            dispatcher._limited_types[handler.name] = 1
             dispatcher._offer(handler.name)
             handle = await runner.enqueue(handler)
             clock.advance("3s")
