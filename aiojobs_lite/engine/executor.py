@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import os
 import sys
 import time
@@ -25,18 +24,19 @@ from aiojobs_lite.engine.calls import call_in_process, call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
-from aiojobs_lite.engine.results import dump_result
+from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending, Stop, settle
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _RETURNED: Final = Ending()  # nothing
 
@@ -307,11 +307,10 @@ class Executor:
 def _ending_of(run: Running, value: Any) -> Ending:
     """How an attempt ended whose handler returned a value."""
     if run.job_type.mode == "process":
-        ending: Ending = value
-        return ending
+        return limit_result(run.job_type, value)
     if run.stopped is not None and run.job_type.mode == "async":
         return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
     if value is None:
         return _RETURNED
-    result, note = dump_result(run.job_type, value)
+    result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)

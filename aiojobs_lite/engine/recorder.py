@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import Again, Complete, End
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Unit
@@ -16,7 +16,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 
 
 class Recorder:

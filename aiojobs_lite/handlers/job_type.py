@@ -17,12 +17,13 @@ from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, LARGEST_RESULT_BYTES, LARGEST_VALUE_BYTES, LONGEST_TYPE_NAME_CHARS
+from aiojobs_lite.text import show
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
-_LONGEST_NAME: Final = 200  # characters
 _MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
@@ -66,7 +67,7 @@ class Enqueueable(Generic[P, R_co]):
 
         Raises:
             InvalidPayload: If they do not fit the handler.
-            PayloadTooLarge: If they take more than 256 KiB as JSON.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
         """
         return BoundJob(self.job_type, self.job_type.signature.dump(args, kwargs), self.how)
 
@@ -124,13 +125,11 @@ class JobType(Enqueueable[P, R_co]):
         abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
         keep_result: bool = True,
         process: bool = False,
+        largest_payload: int = LARGEST_PAYLOAD_BYTES,
+        largest_result: int = LARGEST_RESULT_BYTES,
     ) -> None:
-        if isinstance(handler, staticmethod):  # @job above @staticmethod
-            handler = handler.__func__
-        if not callable(handler) or isinstance(handler, type | JobType):
-            raise InvalidJobType(str(name), f"expected a function, got {handler!r}")
+        handler = self.handler = _function(handler, name)
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
-        self.handler = handler
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
         self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
         if backoff is not None and not isinstance(backoff, Backoff):
@@ -143,11 +142,13 @@ class JobType(Enqueueable[P, R_co]):
         self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
         self.concurrency = None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
         self.priority = check_priority("priority", priority)
-        self.signature = Signature(self.name, handler)
+        self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload))
         if self.mode == "process" and self.signature.injected:
             problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
             raise InvalidJobType(self.name, problem)
-        self.result = Result(self.name, self.signature.returns) if check_flag("keep_result", keep_result) else None
+        is_kept = check_flag("keep_result", keep_result)
+        largest_result = _size("largest_result", largest_result)
+        self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
         self.job_type = self
         self.how = AS_DECLARED
 
@@ -172,8 +173,21 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     return f"{getattr(handler, '__module__', '?')}.{name}"
 
 
+def _size(option: str, value: object) -> int:
+    return check_whole(option, value, LARGEST_VALUE_BYTES)
+
+
+def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
+    """What is called: of `@job` above `@staticmethod` the function in it."""
+    if isinstance(handler, staticmethod):
+        handler = handler.__func__
+    if not callable(handler) or isinstance(handler, type | JobType):
+        raise InvalidJobType(str(name), f"expected a function, got {show(handler)}")
+    return handler
+
+
 def _name(name: object) -> str:
-    checked = check_text("name", name, _LONGEST_NAME)
+    checked = check_text("name", name, LONGEST_TYPE_NAME_CHARS)
     if checked == "<lambda>":
         raise InvalidOption("name", name, 'a stable name; a lambda has none: job(name="...")')
     return checked

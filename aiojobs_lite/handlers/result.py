@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.sizes import LARGEST_RESULT_BYTES
 
 
 class Result:
@@ -16,27 +17,33 @@ class Result:
     Args:
         job_type: The name of the job type, for errors.
         annotation: What the handler says that it returns.
+        largest: Most bytes of a result.
 
     Raises:
         InvalidJobType: If the return annotation cannot be stored as JSON.
     """
 
-    def __init__(self, job_type: str, annotation: Any) -> None:
+    def __init__(self, job_type: str, annotation: Any, largest: int = LARGEST_RESULT_BYTES) -> None:
         shown: Any = None if annotation in {Never, NoReturn} else annotation
         advice = ", or declare it with keep_result=False"
         self._adapter = make_adapter(job_type, "its result", lambda: TypeAdapter(shown), advice, mode="serialization")
+        self._largest = largest
 
     def dump(self, value: Any) -> str:
         """The JSON of a value.
 
         Raises:
-            ValueError: If it cannot be stored as JSON.
+            ValueError: If it cannot be stored as JSON, or is too large.
         """
+        if isinstance(value, str | bytes):  # to write a large one would take its time
+            self.check_size(len(value))
         try:
-            stored = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True).decode()
+            encoded = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True)
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {explain(error)}") from None
+        self.check_size(len(encoded))
+        stored: str = encoded.decode()
         lost = find_lost(self._adapter, value, stored)
         if lost is not None:
             raise ValueError(": ".join(lost))
@@ -54,3 +61,16 @@ class Result:
             raise ValueError(
                 "; ".join(f"{path}: {message}" for path, message in list_problems(error, "result"))
             ) from None
+
+    def check_size(self, size: int) -> None:
+        """Checks how many bytes a result has.
+
+        Raises:
+            ValueError: If they are too many, with the limit and what to do.
+        """
+        if size <= self._largest:
+            return
+        raise ValueError(
+            f"it has {size:,} bytes, at most {self._largest:,} are stored. Store the data elsewhere and return its "
+            "path or key, or declare the job with a larger largest_result="
+        )

@@ -14,8 +14,8 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
-LARGEST_PAYLOAD: Final = 256 * 1024  # bytes of JSON
 _WAITS: Final = "The job waits for a handler that takes them, and is looked at again at the next start."
 
 _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -37,13 +37,15 @@ class Signature:
     Args:
         job_type: The name of the job type, for errors.
         handler: The user's function.
+        largest: Most bytes of a payload.
 
     Raises:
         InvalidJobType: If a parameter cannot be stored as JSON, with the reason.
     """
 
-    def __init__(self, job_type: str, handler: Callable[..., Any]) -> None:
+    def __init__(self, job_type: str, handler: Callable[..., Any], largest: int = LARGEST_PAYLOAD_BYTES) -> None:
         self.job_type = job_type
+        self._largest = largest
         parameters, hints = _parameters(job_type, handler)
         self.takes_context = bool(parameters) and _is_context(parameters[0], hints)
         if self.takes_context:
@@ -62,7 +64,7 @@ class Signature:
 
         Raises:
             InvalidPayload: If the arguments do not fit.
-            PayloadTooLarge: If they take more than 256 KiB.
+            PayloadTooLarge: If they take more bytes than the job type allows.
         """
         given = self._by_name(args, kwargs) if args else kwargs
         try:
@@ -79,8 +81,8 @@ class Signature:
         lost = find_lost(self._adapter, validated, stored)
         if lost is not None:
             raise InvalidPayload(self.job_type, [lost])
-        if len(encoded) > LARGEST_PAYLOAD:
-            raise PayloadTooLarge(self.job_type, len(encoded), LARGEST_PAYLOAD)
+        if len(encoded) > self._largest:
+            raise PayloadTooLarge(self.job_type, len(encoded), self._largest)
         try:
             self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)  # else it would never run
         except ValidationError as error:
@@ -94,8 +96,8 @@ class Signature:
         Raises:
             InvalidPayload: If it does not fit the handler as it is now.
         """
-        if len(payload) > LARGEST_PAYLOAD:  # not enqueued by this library; to decode it would block the event loop
-            problem = f"have {len(payload):,} characters, at most {LARGEST_PAYLOAD:,} bytes are read"
+        if len(payload) > self._largest:  # not enqueued by this library; to decode it would block the event loop
+            problem = f"have {len(payload):,} characters, at most {self._largest:,} bytes are read"
             raise InvalidPayload(self.job_type, [("arguments", problem)], _WAITS)
         try:
             kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, by_alias=True, by_name=True)

@@ -19,7 +19,8 @@ from pydantic import Field, Json, SecretStr
 
 from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
-from aiojobs_lite.handlers.signature import LARGEST_PAYLOAD, Signature
+from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 from tests.helpers.payloads import (
     INFINITY,
     NAN,
@@ -329,13 +330,13 @@ def test_an_honest_none_next_to_numbers_is_taken() -> None:
 
 
 def test_a_payload_may_have_256_kib_and_no_byte_more() -> None:
-    assert LARGEST_PAYLOAD == 262_144
+    assert LARGEST_PAYLOAD_BYTES == 262_144
     signature = Signature("t", handler_of(str))
-    room = LARGEST_PAYLOAD - len('{"value":""}')
-    assert len(signature.dump((), {"value": "x" * room})) == LARGEST_PAYLOAD
+    room = LARGEST_PAYLOAD_BYTES - len('{"value":""}')
+    assert len(signature.dump((), {"value": "x" * room})) == LARGEST_PAYLOAD_BYTES
     with pytest.raises(PayloadTooLarge) as caught:
         signature.dump((), {"value": "x" * (room + 1)})
-    assert (caught.value.size, caught.value.limit) == (LARGEST_PAYLOAD + 1, LARGEST_PAYLOAD)
+    assert (caught.value.size, caught.value.limit) == (LARGEST_PAYLOAD_BYTES + 1, LARGEST_PAYLOAD_BYTES)
 
 
 def test_the_size_of_a_payload_is_that_of_its_bytes() -> None:
