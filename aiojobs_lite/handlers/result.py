@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Never, NoReturn
+import re
+from typing import Any, Final, Never, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.read_back import find_changed, is_anything, is_exact
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES
+
+_MOST_DIGITS: Final = 4_300  # of a whole number that Python, and pydantic, reads from text
+_HUGE_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
 
 
 class Result:
@@ -28,6 +33,9 @@ class Result:
         advice = ", or declare it with keep_result=False"
         self._adapter = make_adapter(job_type, "its result", lambda: TypeAdapter(shown), advice, mode="serialization")
         self._largest = largest
+        schema = self._adapter.core_schema
+        self._is_exact = schema["type"] == "any" or is_exact(schema)
+        self._takes_anything = is_anything(schema)
 
     def dump(self, value: Any) -> str:
         """The JSON of a value.
@@ -47,6 +55,12 @@ class Result:
         lost = find_lost(self._adapter, value, stored)
         if lost is not None:
             raise ValueError(": ".join(lost))
+        if len(encoded) > _MOST_DIGITS and _HUGE_NUMBER.search(encoded):
+            raise ValueError(f"a number of more than {_MOST_DIGITS:,} digits cannot be read back. Return it as text")
+        if not self._is_exact:
+            changed = find_changed(value, self.load(stored), plain=self._takes_anything)
+            if changed is not None:
+                raise ValueError(f"{': '.join(changed)}. Annotate what the handler returns with its type")
         return stored
 
     def load(self, stored: str) -> Any:

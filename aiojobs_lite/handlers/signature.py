@@ -14,9 +14,12 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.read_back import find_changed, is_exact
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
 _WAITS: Final = "The job waits for a handler that takes them, and is looked at again at the next start."
+
+_ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
 _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 _REFUSED_KINDS: Final = {
@@ -57,6 +60,7 @@ class Signature:
         for parameter in parameters:
             self._add(parameter, hints, fields)
         self._adapter = _adapter(job_type, fields)
+        self._is_exact = is_exact(self._adapter.core_schema)
         self.returns = hints.get("return", Any)
 
     def dump(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -84,10 +88,13 @@ class Signature:
         if len(encoded) > self._largest:
             raise PayloadTooLarge(self.job_type, len(encoded), self._largest)
         try:
-            self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)  # else it would never run
+            arrived = self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)
         except ValidationError as error:
             found = [(path, f"cannot be read back from JSON: {message}") for path, message in list_problems(error)]
-            raise InvalidPayload(self.job_type, found) from None
+            raise InvalidPayload(self.job_type, found) from None  # it would never run
+        changed = None if self._is_exact else find_changed(validated, arrived)
+        if changed is not None:
+            raise InvalidPayload(self.job_type, [changed], _ANNOTATE)
         return stored
 
     def load(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
