@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, Unpack
 
@@ -24,6 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
+_DEEPEST_WRAPPING: Final = 100  # decorators; a function may wrap itself
 _MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
@@ -142,11 +144,11 @@ class JobType(Enqueueable[P, R_co]):
         self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
         self.concurrency = None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
         self.priority = check_priority("priority", priority)
-        self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload))
+        is_kept = check_flag("keep_result", keep_result)
+        self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
         if self.mode == "process" and self.signature.injected:
             problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
             raise InvalidJobType(self.name, problem)
-        is_kept = check_flag("keep_result", keep_result)
         largest_result = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
         self.job_type = self
@@ -186,6 +188,20 @@ def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
     return handler
 
 
+def _within(function: Any) -> Iterator[Any]:
+    """A function and those that it wraps, as decorators and `functools.partial` leave them."""
+    for _ in range(_DEEPEST_WRAPPING):
+        yield function
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif getattr(function, "__wrapped__", None) is not None:
+            function = function.__wrapped__
+        else:
+            return
+
+
 def _name(name: object) -> str:
     checked = check_text("name", name, LONGEST_TYPE_NAME_CHARS)
     if checked == "<lambda>":
@@ -196,8 +212,15 @@ def _name(name: object) -> str:
 def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
     called = handler, type(handler).__call__
     is_async = any(map(inspect.iscoroutinefunction, called))
-    if any(map(inspect.isasyncgenfunction, called)) or any(map(inspect.isgeneratorfunction, called)):
+    inner = [within for function in called for within in _within(function)]
+    if any(map(inspect.isasyncgenfunction, inner)) or any(map(inspect.isgeneratorfunction, inner)):
         raise InvalidJobType(name, "a generator cannot be a handler; return a list")
+    if not is_async and any(map(inspect.iscoroutinefunction, inner)):
+        problem = (
+            "a decorator hides its `async def`, whose coroutine nothing would await. Make the decorator's function an "
+            "`async def` too, or delete its `__wrapped__` if it runs the coroutine itself"
+        )
+        raise InvalidJobType(name, problem)
     if not process:
         return "async" if is_async else "thread"
     if is_async:

@@ -123,6 +123,11 @@ def _is_generator(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
     return schema.get("type") == "generator"
 
 
+def _is_class(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
+    """Whether its values are classes."""
+    return schema.get("type") == "is-subclass"
+
+
 _PROBLEMS: Final[tuple[tuple[Callable[[dict[str, Any], Mapping[str, Any]], bool], str], ...]] = (
     (_is_secret_type, "has a secret type, which would be stored as asterisks. Use a key to look it up"),
     (
@@ -131,6 +136,7 @@ _PROBLEMS: Final[tuple[tuple[Callable[[dict[str, Any], Mapping[str, Any]], bool]
         'ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")',
     ),
     (_is_generator, "can be read only once. Use a list"),
+    (_is_class, "is a class, which JSON does not have. Use its name"),
 )
 
 

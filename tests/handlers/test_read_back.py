@@ -226,6 +226,7 @@ def test_a_discriminator_is_the_way_out() -> None:
         (str | bytes, "has the type bytes, which JSON does not have"),
         (dict[str, list[bytes]], "has the type bytes, which JSON does not have"),
         (Iterable[int], "can be read only once. Use a list"),
+        (type[int], "is a class, which JSON does not have. Use its name"),
     ],
 )
 def test_a_type_that_fails_with_some_values_is_refused_where_it_is_declared(annotation: Any, problem: str) -> None:
