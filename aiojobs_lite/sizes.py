@@ -34,7 +34,7 @@ LONGEST_TRACEBACK_CHARS: Final = 20_000
 """Of a traceback or a stack; its end is kept."""
 
 MOST_ATTEMPTS_KEPT: Final = 100
-"""Rows of one job's history; the newest are kept. The counters of the job go on."""
+"""Rows of one outcome in the history of a job, such as its snoozes; the newest are kept. Its counters go on."""
 
 # Shortened beyond: what stands in the text of an error.
 
