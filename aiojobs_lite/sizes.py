@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# Refused beyond: what is enqueued or declared.
+# Refused beyond: what is enqueued, declared or returned.
 
 LARGEST_PAYLOAD_BYTES: Final = 256 * 1024
 """Of the arguments of a job, as JSON; default of `@job(largest_payload=...)`."""
@@ -18,6 +18,9 @@ LARGEST_RESULT_BYTES: Final = 256 * 1024
 
 LARGEST_VALUE_BYTES: Final = 64 * 1024 * 1024
 """The most that both options take: a value is written and read on the event loop, in about 10 ms a MiB."""
+
+MOST_DIGITS: Final = 4_300
+"""Of a whole number: pydantic, and Python by its default, read no longer ones from text."""
 
 LONGEST_TYPE_NAME_CHARS: Final = 200
 LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500

@@ -10,10 +10,9 @@ from pydantic_core import PydanticSerializationError
 
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_anything, is_exact
-from aiojobs_lite.sizes import LARGEST_RESULT_BYTES
+from aiojobs_lite.sizes import LARGEST_RESULT_BYTES, MOST_DIGITS
 
-_MOST_DIGITS: Final = 4_300  # of a whole number that Python, and pydantic, reads from text
-_HUGE_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
+_HUGE_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 
 
 class Result:
@@ -55,8 +54,8 @@ class Result:
         lost = find_lost(self._adapter, value, stored)
         if lost is not None:
             raise ValueError(": ".join(lost))
-        if len(encoded) > _MOST_DIGITS and _HUGE_NUMBER.search(encoded):
-            raise ValueError(f"a number of more than {_MOST_DIGITS:,} digits cannot be read back. Return it as text")
+        if len(encoded) > MOST_DIGITS and _HUGE_NUMBER.search(encoded):
+            raise ValueError(f"a number of more than {MOST_DIGITS:,} digits cannot be read back. Return it as text")
         if not self._is_exact:
             changed = find_changed(value, self.load(stored), plain=self._takes_anything)
             if changed is not None:
