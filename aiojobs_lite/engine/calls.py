@@ -14,7 +14,7 @@ import anyio.to_process
 
 from aiojobs_lite.engine.child import call_handler, make_ready
 from aiojobs_lite.engine.forks import call_in_one_process
-from aiojobs_lite.engine.results import refuse_coroutine
+from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
@@ -48,7 +48,7 @@ async def call_in_thread(
         run.thread_id = threading.get_ident()
         value, error = None, None
         try:
-            value = refuse_coroutine(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
+            value = refuse_unfinished(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job
             error = raised
         run.thread_id = None

@@ -16,12 +16,13 @@ from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import call_in_one_process
-from aiojobs_lite.engine.results import dump_result, refuse_coroutine
+from aiojobs_lite.engine.results import dump_result, refuse_unfinished
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy
+from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
 
 _LOOK_FOR_PARENT_EVERY_S: Final = 0.2
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
@@ -92,14 +93,19 @@ def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
     found: Any = importlib.import_module(where[0])
     for name in where[1].split("."):
         found = getattr(found, name)
-    job_type: JobType[..., Any] = found if isinstance(found, JobType) else JobType(found, name=claimed.type)
+    job_type: JobType[..., Any] = found if isinstance(found, JobType) else _undecorated(found, claimed.type)
     args, kwargs = job_type.signature.load(claimed.payload)
     if job_type.signature.takes_context:
         args = (JobContext(claimed), *args)
     context = contextvars.Context()  # of its own: other attempts follow in this process
     value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
-    result, note = dump_result(job_type, refuse_coroutine(value))
+    result, note = dump_result(job_type, refuse_unfinished(value))
     return CallAnswer(result, note)
+
+
+def _undecorated(handler: Any, name: str) -> JobType[..., Any]:
+    """The job type of a plain function. The process that sent the job checks the sizes."""
+    return JobType(handler, name=name, largest_payload=LARGEST_VALUE_BYTES, largest_result=LARGEST_VALUE_BYTES)
 
 
 def _raised(error: BaseException, policy: Policy) -> CallAnswer:

@@ -7,7 +7,6 @@ cancelled await can never leave half a transaction). The claim goes with the sam
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, Final, ParamSpec, TypeVar, overload
@@ -16,11 +15,12 @@ from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.ports import ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied, Store
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")

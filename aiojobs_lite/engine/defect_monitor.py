@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,10 +12,11 @@ from aiojobs_lite.engine.ports import Check
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DefectFound
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 DEFECTS_EVERY_S: Final = 1.0
 
 

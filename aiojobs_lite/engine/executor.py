@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import os
 import sys
 import time
@@ -26,18 +25,19 @@ from aiojobs_lite.engine.calls import call_in_process, call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
-from aiojobs_lite.engine.results import dump_result
+from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Failure
-from aiojobs_lite.policy.settle import Ending, Stop, settle
+from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _RETURNED: Final = Ending()  # nothing
 
@@ -314,7 +314,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             stand_in = RuntimeError()  # `error` may be the same one
             failed = Ending(error=stand_in, failure=describe(error), may_retry=True)
-            return settle(claimed, failed, policy, now, cancel_requested=is_cancelled)
+            return settle(claimed, failed, Policy(), now, cancel_requested=is_cancelled)  # the type's may be the cause
 
     def _stop(self, run: Running, why: Stop) -> None:
         if run.stopped is not None:
@@ -336,11 +336,10 @@ class Executor:
 def _ending_of(run: Running, value: Any) -> Ending:
     """How an attempt ended whose handler returned a value."""
     if run.job_type.mode == "process":
-        ending: Ending = value
-        return ending
+        return limit_result(run.job_type, value)
     if run.stopped is not None and run.job_type.mode == "async":
         return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
     if value is None:
         return _RETURNED
-    result, note = dump_result(run.job_type, value)
+    result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection, Sequence
 from typing import Final
 
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import Unit
@@ -17,7 +17,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _NOT_STORED: Final = "its end could not be stored"
 
 

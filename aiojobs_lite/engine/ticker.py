@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -11,6 +10,7 @@ from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime
 from aiojobs_lite.engine.ports import Commits
 from aiojobs_lite.errors import RunnerClosed, StoreRejected, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import Schedule, dropped
@@ -18,7 +18,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
 from aiojobs_lite.telemetry.meters import Metrics
 
-_log = logging.getLogger("aiojobs_lite.cron")
+_log = get_log("cron")
 _RETRY_US: Final = MICROSECONDS // 4  # until a tick that could not be written is tried again
 _PAUSE_S: Final = 60  # until a schedule that raised is tried again
 

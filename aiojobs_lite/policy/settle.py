@@ -16,6 +16,8 @@ from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
+from aiojobs_lite.sizes import LONGEST_REASON_CHARS
+from aiojobs_lite.text import make_storable
 
 MOST_CRASHES = 3  # a job whose owners died so often is dead
 FREE_INTERRUPTIONS = 20  # each further interruption of a job costs an attempt
@@ -159,7 +161,7 @@ class _Settlement:
 
     def _snoozed(self, snooze: Snooze) -> Again:
         end = self._again(Outcome.SNOOZED, after(self._now, _storable(snooze.delay)))
-        return end._replace(refund=True, reason=_text(snooze) or None)
+        return end._replace(refund=True, reason=make_storable(_text(snooze), LONGEST_REASON_CHARS) or None)
 
     def _interrupted(self, failure: Failure | None) -> Again | Close:
         if self._job.interruptions < FREE_INTERRUPTIONS:
@@ -188,7 +190,7 @@ class _Settlement:
         held; the outcome only says that the attempt does not count, should a cancel make a `Close` of it.
         """
         end = self._again(Outcome.SNOOZED, self._job.scheduled_at)
-        return end._replace(refund=True, held=Held.PAYLOAD, reason=problem)
+        return end._replace(refund=True, held=Held.PAYLOAD, reason=make_storable(problem, LONGEST_REASON_CHARS))
 
     def _cancelled(self, reason: str, failure: Failure | None) -> Close:
         return self._close(Outcome.CANCELLED, Status.CANCELLED, reason, failure)
@@ -198,7 +200,8 @@ class _Settlement:
 
     def _close(self, outcome: Outcome, status: Status, reason: str, failure: Failure | None) -> Close:
         job = self._job
-        return Close(job.id, job.attempt, job.owner, job.type, outcome, status, reason, failure)
+        shortened = make_storable(reason, LONGEST_REASON_CHARS)
+        return Close(job.id, job.attempt, job.owner, job.type, outcome, status, shortened, failure)
 
     def _again(self, outcome: Outcome, scheduled_at: int, failure: Failure | None = None) -> Again:
         job = self._job

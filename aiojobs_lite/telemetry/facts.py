@@ -5,6 +5,7 @@
 | `JobEnqueued` | debug | a job was made durable by this runner |
 | `AttemptStarted` | debug | a handler is about to be called |
 | `JobCompleted` | info | an attempt succeeded |
+| `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
 | `JobBecameDead` | error | no attempt is left |
 | `JobBecameCancelled` | info | a job was cancelled |
@@ -34,6 +35,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar, Final
 
+from aiojobs_lite.text import escape, escape_lines
+
 PARTS: Final = ("jobs", "engine", "cron")  # the loggers: `aiojobs_lite.jobs` ...
 
 
@@ -45,18 +48,29 @@ class Fact:
         level: The level of its log line.
         part: Names its logger, one of `PARTS`.
         text: Its log line, with the fields in braces.
+        block: Names the field that has lines of its own; they follow the log line, each behind a space.
     """
 
     level: ClassVar[int] = logging.INFO
     part: ClassVar[str] = "jobs"
     text: ClassVar[str] = ""
+    block: ClassVar[str] = ""
 
     def __str__(self) -> str:
-        return self.text.format(**dict(self.items())).rstrip()
+        shown = self.shown()
+        line = self.text.format(**shown).rstrip()
+        return f"{line}\n{shown[self.block]}" if self.block else line
 
     def items(self) -> list[tuple[str, object]]:
         """Name and value of each field."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+    def shown(self) -> dict[str, object]:
+        """Name and value of each field as they stand in a log: text is escaped."""
+        return {
+            name: value if type(value) is not str else escape_lines(value) if name == self.block else escape(value)
+            for name, value in self.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,18 @@ class JobCompleted(Fact):
     attempt: int
     duration: float
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultNotStored(Fact):
+    """A job is completed, but what its handler returned could not be kept: too large, or no JSON."""
+
+    level = logging.WARNING
+    text = "result not stored: {type} job {job_id} attempt {attempt}: {reason}"
+    job_id: int
+    type: str
+    attempt: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +232,8 @@ class AttemptStuck(Fact):
     """
 
     level = logging.ERROR
-    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on\n{stack}"
+    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on"
+    block = "stack"
     job_id: int
     type: str
     attempt: int
@@ -224,7 +251,8 @@ class LoopBlocked(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "blocked: the event loop stood still for {seconds:.1f} s in {type}\n{stack}"
+    text = "blocked: the event loop stood still for {seconds:.1f} s in {type}"
+    block = "stack"
     seconds: float
     type: str
     stack: str
