@@ -15,6 +15,7 @@ from typing import Final
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
 
 BUSY_TIMEOUT_S = 5.0  # that a transaction waits for another process's
+LARGEST_LOG = 16 * 2**20  # bytes of the write-ahead log that are kept when it begins anew; more than it mostly needs
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 _COARSE_CLOCK_NS = 100_000_000  # two changes of a file within a tick of the kernel may bear the same time
 
@@ -103,6 +104,9 @@ class Guard:
 
     Each commit looks at the folder alone, and at the files only if something has changed in it: a file system with
     fine time stamps would write those of the log for each write after a look, which makes a commit half as slow again.
+
+    Attributes:
+        log_size: Bytes of the write-ahead log at the last close look.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,6 +114,7 @@ class Guard:
         self._paths = (str(path), f"{path}-wal")
         self._found: list[tuple[int, int] | None] = [None, None]
         self._settled: tuple[int, int, int] | None = None
+        self.log_size = 0
 
     def check(self) -> None:
         """Compares the files with those found first, after a commit.
@@ -131,6 +136,7 @@ class Guard:
                 found = None
             else:
                 is_emptied = index == 0 and status.st_size == 0
+                self.log_size = status.st_size  # the log is the last of them
                 found = None if is_emptied else (status.st_dev, status.st_ino)
             if self._found[index] is None:
                 self._found[index] = found

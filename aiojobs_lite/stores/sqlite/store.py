@@ -106,6 +106,7 @@ class SqliteStore:
             await asyncio.sleep(LOOK_EVERY_S)  # real time: other processes do not know a test's clock
             if await self._open_writer().take_change():
                 yield Change()
+            await self._open_writer().shorten_log()
 
     async def maintain(self, now: int) -> None:
         """See `Store.maintain`."""
