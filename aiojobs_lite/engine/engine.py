@@ -15,9 +15,10 @@ from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
-from aiojobs_lite.engine.janitor import Janitor, Retention
+from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.lifecycle import Lifecycle
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
+from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.recorder import Recorder
@@ -80,6 +81,7 @@ class Engine:
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
         self._health = Health(bus=bus, listeners=[self._dispatcher, watcher])
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self._maintenance = _maintenance(store, clock, committer, settings)
         recorder = Recorder(
             commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
@@ -93,13 +95,13 @@ class Engine:
         )  # fmt: skip
         janitor = Janitor(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
-            commits=committer, recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
+            commits=committer, recorder=recorder,
         )  # fmt: skip
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             ticker=ticker, janitor=janitor, waiters=self.waiters,
-            others=[watcher, clock_monitor, LoopMonitor(bus=bus, metrics=self._metrics, attempts=self.attempts)],
+            others=[watcher, clock_monitor, self._maintenance, _loop_monitor(bus, self._metrics, self.attempts)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -174,6 +176,15 @@ class Engine:
             degraded=self._health.fault,
             now=self._clock.now(),
         )
+
+
+def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:
+    retention = Retention(settings.keep_completed, settings.keep_dead)
+    return Maintenance(store=store, clock=clock, commits=commits, retention=retention)
+
+
+def _loop_monitor(bus: Bus, metrics: Metrics, attempts: AttemptRegister) -> LoopMonitor:
+    return LoopMonitor(bus=bus, metrics=metrics, attempts=attempts)
 
 
 def _retrieve_error(task: asyncio.Task[Any]) -> None:

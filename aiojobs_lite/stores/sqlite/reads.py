@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
@@ -50,6 +50,11 @@ def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) ->
     return {row[0] for row in connection.execute(sql["owners"]).fetchall()}
 
 
+def list_processing(connection: sqlite3.Connection, sql: Sql, query: ListProcessing) -> set[int]:
+    """See `ListProcessing`."""
+    return {row[0] for row in connection.execute(sql["processing_of_owner"], (query.owner,)).fetchall()}
+
+
 def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) -> set[str]:
     """See `ListPaused`."""
     return {row[0] for row in connection.execute(sql["paused_types"]).fetchall()}
@@ -60,4 +65,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FindJobs: find_jobs,
     ListOwners: list_owners,
     ListPaused: list_paused,
+    ListProcessing: list_processing,
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from aiojobs_lite import JobRunner, job
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.engine import going
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import opened, run_sql
 from tests.helpers.stores import connected, inserted, new
@@ -27,6 +30,16 @@ def short(monkeypatch: pytest.MonkeyPatch) -> int:
     return limit
 
 
+def following(store: SqliteStore) -> Callable[[], Awaitable[None]]:
+    """Iterates the changes of a store, as a runner does."""
+
+    async def follow() -> None:
+        async for _ in store.changes():
+            pass
+
+    return follow
+
+
 def log_size(database: Path) -> int:
     return Path(f"{database}-wal").stat().st_size
 
@@ -34,8 +47,7 @@ def log_size(database: Path) -> int:
 async def test_a_log_that_a_foreign_reader_made_long_is_cut_off_after_its_end_though_nothing_is_written(
     database: Path, short: int
 ) -> None:
-    async with opened(database) as store, asyncio.timeout(PATIENCE):
-        changes = asyncio.create_task(anext(store.changes()))
+    async with opened(database) as store, asyncio.timeout(PATIENCE), going(following(store)):
         with connected(database) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM aiojobs_jobs").fetchall()
@@ -45,7 +57,6 @@ async def test_a_log_that_a_foreign_reader_made_long_is_cut_off_after_its_end_th
             reader.execute("COMMIT")
         await until(lambda: log_size(database) <= short, 0.01)
         assert await run_sql(store, "PRAGMA data_version") == before
-        changes.cancel()
 
 
 async def test_while_the_reader_lives_nothing_is_written_for_the_sake_of_the_log(database: Path, short: int) -> None:

@@ -93,6 +93,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("became_due", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>? AND scheduled_at<?)"),
         ("processing_of_type", "INDEX aiojobs_jobs_processing (type=?)"),
         ("owners", "INDEX aiojobs_jobs_processing"),
+        ("processing_of_owner", "INDEX aiojobs_jobs_processing"),
         ("prunable", "INDEX aiojobs_jobs_finished (status=? AND completed_at<?)"),
         ("dead_of_type", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
         ("redrive_dead", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
@@ -134,6 +135,7 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(label="x"), "aiojobs_jobs_label (label=? AND rowid<?)"),
         (FindJobs(label="x", type="a", status=Status.PENDING), "aiojobs_jobs_label (label=? AND rowid<?)"),
         (FindJobs(ids=[1, 2, 3]), "INTEGER PRIMARY KEY (rowid=?)"),
+        (FindJobs(ids=[1, 2, 3], owner="one", status=Status.PROCESSING), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid<?)"),
     ],
 )
