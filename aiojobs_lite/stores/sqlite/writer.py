@@ -20,6 +20,7 @@ from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, Guard, prove_writable
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.phases import SqlitePhases
+from aiojobs_lite.stores.sqlite.recount import Findings, correct
 from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transaction
 
 _log = logging.getLogger("aiojobs_lite.store")
@@ -111,9 +112,9 @@ class Writer:
             _log.debug("the log could not be shortened: %s", error)
         self._next_shortening = time.monotonic() + _SHORTEN_EVERY_S
 
-    async def recount(self, now: int) -> None:
-        """Counts all rows anew."""
-        await self.connection.call(partial(self._recount, now))
+    async def correct(self, findings: Findings) -> bool:
+        """Puts counts right that a walk found to be wrong; returns whether it did."""
+        return await self.connection.call(partial(self._correct, findings))
 
     async def close(self) -> None:
         """Closes the connection; what waits for a lock gives up."""
@@ -217,18 +218,18 @@ class Writer:
             roll_back(connection)
             raise
 
-    def _recount(self, now: int, connection: sqlite3.Connection) -> None:
+    def _correct(self, findings: Findings, connection: sqlite3.Connection) -> bool:
         roll_back(connection)
         self._policy.set(connection, inline=False)
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
-            connection.execute(self._sql["forget_counts"])
-            connection.execute(self._sql["recount"], {"now": now})
+            is_corrected = correct(connection, self._sql, findings)
             self._commit(connection)
         except BaseException:
             roll_back(connection)
             raise
         self._data_version = -1
+        return is_corrected
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again
