@@ -48,9 +48,10 @@ class FileOwners:
         """See `Owners.dead`."""
         strange = set[str]()
         self._renew(strange)
-        found = {owner for owner in owners if self._is_dead(owner, strange)}
+        own = self._own_files()
+        found = {owner for owner in owners if self._is_dead(owner, own, strange)}
         for owner in self._others().difference(owners):
-            if self._is_dead(owner, strange):
+            if self._is_dead(owner, own, strange):
                 self._remove_file(owner)
         self._strange = strange
         return found
@@ -125,14 +126,14 @@ class FileOwners:
             _log.warning(text, self._prefix, owner, "It was made again")
             os.close(descriptor)
 
-    def _is_dead(self, owner: str, strange: set[str]) -> bool:
+    def _is_dead(self, owner: str, own: Collection[owner_file.FileId], strange: set[str]) -> bool:
         if (os.getpid(), owner) in OWNERS_OF_THIS_PROCESS:
             return False
         if self._prefix is None or not _OWNER_ID.fullmatch(owner):
             return True
         path = self._path(owner)
         try:
-            return owner_file.is_free(path, self._own_files())
+            return owner_file.is_free(path, own)
         except OSError as error:  # another user's, or no owner's file: an owner that is not known to be dead lives
             if self._is_new(owner, strange):
                 _log.warning("%s cannot be looked at: %s. Its owner is taken for alive", path, error.strerror)
