@@ -5,6 +5,7 @@ The file is never opened here but through SQLite: closing any other descriptor o
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sqlite3
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
+from aiojobs_lite.stores.sqlite.mounts import is_mount_point, mount_of
 
+_log = logging.getLogger("aiojobs_lite.store")
 BUSY_TIMEOUT_S = 5.0  # that a transaction waits for another process's
 LARGEST_LOG = 16 * 2**20  # bytes of the write-ahead log that are kept when it begins anew; more than it mostly needs
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
@@ -72,6 +75,9 @@ def create(path: Path) -> None:
             if path.stat().st_nlink > 1:
                 advice = "It has several names (hard links), and its log would be kept beside each. Leave it one."
                 raise StoreRefused(str(path), "several names", advice)
+            if is_mount_point(path):
+                advice = "It is mounted alone, and its log would be kept beside each mount. Mount the folder instead."
+                raise StoreRefused(str(path), "mount point", advice)
             if path.stat().st_size == 0 and size_of(f"{path}-wal"):
                 advice = "It was emptied, and SQLite would now delete its log: restore it, or move both away."
                 raise StoreRefused(str(path), "corrupt", advice)
@@ -81,6 +87,14 @@ def create(path: Path) -> None:
         return  # another process was quicker
     except OSError as error:
         raise StoreRefused(str(path), "unreadable", f"It cannot be created: {error.strerror}.") from error
+
+
+def warn_of_network(path: Path) -> None:
+    """Logs that the file lies on a file system over a network, if it does."""
+    mount = mount_of(path)
+    if mount is not None and mount.is_network:
+        text = "%s lies on a network file system (%s at %s), where locks do not hold as they must"
+        _log.warning(f"{text}: jobs may be lost or run twice. Move it to a local disk", path, mount.kind, mount.point)
 
 
 def prove_writable(connection: sqlite3.Connection) -> None:

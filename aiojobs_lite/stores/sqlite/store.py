@@ -19,7 +19,7 @@ from aiojobs_lite.stores.base import Applied, Change, Durability
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
-from aiojobs_lite.stores.sqlite.file import Guard, create
+from aiojobs_lite.stores.sqlite.file import Guard, create, warn_of_network
 from aiojobs_lite.stores.sqlite.owners import FileOwners
 from aiojobs_lite.stores.sqlite.reads import READS, may_walk
 from aiojobs_lite.stores.sqlite.recount import MOST_LOG, Walk
@@ -146,6 +146,7 @@ class SqliteStore:
         self._walking = asyncio.Lock()  # belongs to an event loop
         if self._path:
             create(self._path)
+            warn_of_network(self._path)
             guard = Guard(self._path)
         database = str(self._path) if self._path else ":memory:"
         try:
