@@ -5,6 +5,7 @@ The file is never opened here but through SQLite: closing any other descriptor o
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -86,7 +87,16 @@ def create(path: Path) -> None:
     except FileExistsError:
         return  # another process was quicker
     except OSError as error:
-        raise StoreRefused(str(path), "unreadable", f"It cannot be created: {error.strerror}.") from error
+        raise StoreRefused(
+            str(path), "unreadable", f"It cannot be created: {error.strerror}. {remedy(error)}"
+        ) from error
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a file that cannot be made or opened."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "Raise the limit of open files (`ulimit -n`), or close some."
+    return "The file and its directory must be writable by this user."
 
 
 def warn_of_network(path: Path) -> None:

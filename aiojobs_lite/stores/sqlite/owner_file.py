@@ -91,7 +91,7 @@ def is_at(descriptor: int, path: Path) -> bool:
     """Whether a path leads to an open file, and not through a link."""
     try:
         return _id(os.lstat(path)) == _id(os.fstat(descriptor))
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

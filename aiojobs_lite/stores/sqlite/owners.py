@@ -17,6 +17,7 @@ from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.sqlite import owner_file
+from aiojobs_lite.stores.sqlite.file import remedy
 
 _log = logging.getLogger("aiojobs_lite.engine")
 _OWNER_ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -103,10 +104,7 @@ class FileOwners:
         try:
             descriptor = None if self._prefix is None else owner_file.locked(self._path(owner), self._own_files())
         except OSError as error:
-            advice = (
-                f"No file can be made beside it: {error.strerror}. "
-                "The file and its directory must be writable by this user."
-            )
+            advice = f"No file can be made beside it: {error.strerror}. {remedy(error)}"
             raise StoreRefused(str(self._database), "unreadable", advice) from error
         OWNERS_OF_THIS_PROCESS[os.getpid(), owner] = descriptor
 
@@ -150,7 +148,11 @@ class FileOwners:
         if self._prefix is None:
             return set()
         prefix = Path(self._prefix)
-        found = {entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*")}
+        try:
+            found = {entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*")}
+        except OSError as error:  # too many open files, say; the next look may find what is to be removed
+            _log.debug("%s cannot be listed: %s", prefix.parent, error.strerror)
+            return set()
         return {
             owner
             for owner in found

@@ -63,7 +63,8 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
             advice = "Restore it from a backup, or move it away to start empty; it was not changed."
             raise StoreRefused(database, "corrupt", f"SQLite says: {error}. {advice}") from error
         if code.startswith(_FORBIDDEN):
-            advice = f"SQLite says: {error}. The file and its directory must be writable by this user."
+            limit = " (and the limit of open files not reached, `ulimit -n`)" if "CANTOPEN" in code else ""
+            advice = f"SQLite says: {error}. The file and its directory must be writable by this user{limit}."
             raise StoreRefused(database, "unreadable", advice) from error
         raise translated(error) from error
 

@@ -19,7 +19,7 @@ from aiojobs_lite.stores.base import Applied, Change, Durability
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
-from aiojobs_lite.stores.sqlite.file import Guard, create, warn_of_network
+from aiojobs_lite.stores.sqlite.file import Guard, create, remedy, warn_of_network
 from aiojobs_lite.stores.sqlite.owners import FileOwners
 from aiojobs_lite.stores.sqlite.reads import READS, may_walk
 from aiojobs_lite.stores.sqlite.recount import MOST_LOG, Walk
@@ -164,7 +164,13 @@ class SqliteStore:
             await self._writer.take_change()
         except sqlite3.Error as error:
             await self._close()
-            raise StoreRefused(database, "unreadable", f"SQLite says: {error}.") from error
+            advice = (
+                "Its directory must be writable by this user, and the limit of open files not be reached (`ulimit -n`)."
+            )
+            raise StoreRefused(database, "unreadable", f"SQLite says: {error}. {advice}") from error
+        except OSError as error:  # the library's own files, without a descriptor left
+            await self._close()
+            raise StoreRefused(database, "unreadable", f"{error}. {remedy(error)}") from error
         except BaseException:
             await self._close()
             raise
