@@ -93,7 +93,7 @@ class Janitor:
         return sum(await asyncio.gather(*[self._recorder.record_lost(self._lost(job)) for job in jobs]))
 
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
-        """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none to be read."""
+        """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""
         ids = [job_id for job_id in await self._store.ask(ListProcessing(owner)) if job_id not in known]
         for start in range(0, len(ids), _PAGE):
             page = ids[start : start + _PAGE]
