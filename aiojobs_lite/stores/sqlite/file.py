@@ -103,8 +103,8 @@ def warn_of_network(path: Path) -> None:
     """Logs that the file lies on a file system over a network, if it does."""
     mount = mount_of(path)
     if mount is not None and mount.is_network:
-        text = "%s lies on a network file system (%s at %s), where locks do not hold as they must"
-        _log.warning(f"{text}: jobs may be lost or run twice. Move it to a local disk", path, mount.kind, mount.point)
+        text = "%s lies on a network file system (%s at %s): jobs may be lost or run twice. Move it to a local disk"
+        _log.warning(text, path, mount.kind, mount.point)
 
 
 def prove_writable(connection: sqlite3.Connection) -> None:
