@@ -161,6 +161,7 @@ class SqliteStore:
                 await self._reader.call(_set_read_only)
                 self._lister = await Connection.connect(database, is_urgent=False)
                 await self._lister.call(_set_read_only)
+                await self._lister.call(lambda lister: lister.execute(self._sql["names_of_ours"]).fetchall())
             await self._writer.take_change()
         except sqlite3.Error as error:
             await self._close()
