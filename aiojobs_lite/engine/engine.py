@@ -74,8 +74,7 @@ class Engine:
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
         deps: Mapping[Any, Any], settings: Settings,
     ) -> None:  # fmt: skip
-        owner = secrets.token_hex(8)
-        self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
+        self.bus, self._store, self._clock, self._registry, owner = bus, store, clock, registry, secrets.token_hex(8)
         self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
