@@ -17,10 +17,11 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
-from aiojobs_lite.engine.janitor import Janitor, Retention
+from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.lane_check import LaneCheck
 from aiojobs_lite.engine.lifecycle import Lifecycle
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
+from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
@@ -77,13 +78,13 @@ class Engine:
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
         deps: Mapping[Any, Any], settings: Settings,
     ) -> None:  # fmt: skip
-        owner = secrets.token_hex(8)
-        self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
+        self.bus, self._store, self._clock, self._registry, owner = bus, store, clock, registry, secrets.token_hex(8)
         self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
         self._health = Health(bus=bus, listeners=[self._dispatcher, watcher])
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self._maintenance = _maintenance(store, clock, committer, settings)
         recorder = Recorder(
             commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
@@ -97,13 +98,13 @@ class Engine:
         )  # fmt: skip
         janitor = Janitor(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
-            commits=committer, recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
+            commits=committer, recorder=recorder,
         )  # fmt: skip
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             ticker=ticker, janitor=janitor, waiters=self.waiters,
-            others=[watcher, clock_monitor, *self._monitors(recorder)],
+            others=[watcher, clock_monitor, self._maintenance, *self._monitors(recorder)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -203,6 +204,11 @@ class Engine:
             f"kept={len(commits.jobs_kept())} waiting={commits.is_waiting} busy={commits.is_busy} "
             f"transactions={commits.transactions} callers={len(self.waiters)} degraded={self._health.fault}"
         )
+
+
+def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:
+    retention = Retention(settings.keep_completed, settings.keep_dead)
+    return Maintenance(store=store, clock=clock, commits=commits, retention=retention)
 
 
 def _retrieve_error(task: asyncio.Task[Any]) -> None:

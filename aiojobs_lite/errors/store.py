@@ -29,9 +29,10 @@ class StoreRefused(StoreError):
 
     Attributes:
         database: Where it was looked for.
-        why: One of `missing directory`, `not a file`, `several names` (hard links), `unreadable`, `corrupt`, `foreign`
-            (it has tables of the library's names that are not the library's), `newer` (a newer release wrote it),
-            `old library` (SQLite's own release is too old), `unknown url`.
+        why: One of `missing directory`, `not a file`, `several names` (hard links), `mount point` (the file is mounted
+            alone), `unreadable`, `corrupt`, `foreign` (it has tables of the library's names that are not the
+            library's), `newer` (a newer release wrote it), `old library` (SQLite's own release is too old),
+            `unknown url`.
     """
 
     def __init__(self, database: str, why: str, advice: str) -> None:

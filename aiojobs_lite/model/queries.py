@@ -66,6 +66,16 @@ class ListOwners(NamedTuple):
         unanswered()
 
 
+class ListProcessing(NamedTuple):
+    """The jobs that an owner is processing. Answer: their ids. Costs less than the jobs themselves."""
+
+    owner: str
+
+    def answer(self) -> set[int]:
+        """See `Query`."""
+        unanswered()
+
+
 class ListPaused(NamedTuple):
     """The types that are paused. Answer: their names."""
 

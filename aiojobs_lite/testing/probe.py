@@ -100,7 +100,7 @@ class Probe:
 
     async def prune(self) -> None:
         """Deletes old finished jobs now, as is done once a minute."""
-        await self._parts.janitor.prune()
+        await self.engine._maintenance.prune()
 
     async def write(self, write: Write[A]) -> A:
         """Makes a write durable, past the runner's own methods."""

@@ -17,7 +17,7 @@ import pytest
 from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import defect_monitor, evidence
 from aiojobs_lite.engine.evidence import process_of
-from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.maintenance import Maintenance
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.model.ends import Again
@@ -313,9 +313,9 @@ async def test_slots_that_no_attempt_holds(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_due_jobs_for_which_no_claim_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def writes_nothing(_: Janitor) -> None: ...
+    async def writes_nothing(_: Maintenance) -> None: ...
 
-    monkeypatch.setattr(Janitor, "prune", writes_nothing)  # each transaction says what is due
+    monkeypatch.setattr(Maintenance, "prune", writes_nothing)  # each transaction says what is due
     clock = FakeClock()
     async with started(quick, clock=clock) as (runner, facts):
         handle = await runner.enqueue(quick.using(delay="5s"))

@@ -21,7 +21,7 @@ from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
-from aiojobs_lite.model.ends import Complete
+from aiojobs_lite.model.ends import Close, Complete
 from aiojobs_lite.model.queries import FindJobs, ListOwners
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import CancelJob, Claim, Release
@@ -207,7 +207,7 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         return 1
 
     async with asyncio.timeout(PATIENCE), runner:
-        store.faults = [Fault(error=REJECTED, when=holding(Complete))]
+        store.faults = [Fault(error=REJECTED, when=holding(Complete, Close))]
         handle = await runner.enqueue(noted)
         await until(lambda: ran == [1])
         attempts = engine_of(runner).attempts

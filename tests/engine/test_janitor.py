@@ -1,4 +1,4 @@
-"""Giving back the jobs of dead owners and of commits that were in doubt, and pruning."""
+"""Giving back the jobs of dead owners and of commits that were in doubt."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import job
-from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine import janitor as module
-from aiojobs_lite.engine.janitor import Janitor, Retention
+from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.ends import Again, End
 from aiojobs_lite.model.job import Claimed, Job, NewJob, Outcome, Status
-from aiojobs_lite.model.queries import GetJob
-from aiojobs_lite.model.writes import Claim, Insert, MarkInterrupted, Prune
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcessing
+from aiojobs_lite.model.writes import Claim, Insert, MarkInterrupted
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, heard, registry_of, turns
-from tests.helpers.fault_store import FULL, IOERR
+from tests.helpers.fault_store import IOERR
 from tests.helpers.waiting import PATIENCE, until
 
 
@@ -51,9 +50,7 @@ class World:
     held: set[int] = field(default_factory=set)
     settled: int = 0
     ends: list[End] = field(default_factory=list)
-    prunes: list[Prune] = field(default_factory=list)
-    pruned: list[int] = field(default_factory=list)
-    maintained_at: list[int] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
     answer: bool | None = None
     bus: Bus = field(default_factory=Bus)
 
@@ -63,7 +60,6 @@ class World:
             clock=self.clock, bus=self.bus, registry=registry_of(known), owner="me", attempts=self,
             commits=self,  # type: ignore[arg-type]  # the same
             recorder=self,  # type: ignore[arg-type]  # the same
-            retention=Retention(3600.0, 7200.0),
         )  # fmt: skip
 
     # As the store.
@@ -80,10 +76,8 @@ class World:
         return owner in self.interrupted
 
     async def ask(self, query: Any) -> Any:
+        self.asked.append(query)
         return await self.memory.ask(query)
-
-    async def maintain(self, now: int) -> None:
-        self.maintained_at.append(now)
 
     # As the other parts.
 
@@ -98,11 +92,6 @@ class World:
         self.ends.append(end)
         applied = await self.memory.apply([(end,)], self.clock.now())
         return applied.answers[0] is not None if self.answer is None else self.answer
-
-    async def write(self, write: Any) -> Any:
-        await asyncio.sleep(0)
-        self.prunes.append(write)
-        return self.pruned.pop(0) if self.pruned else 0
 
     # What the test says.
 
@@ -223,41 +212,30 @@ async def test_a_job_whose_claim_was_only_just_answered_is_no_stray(
     assert world.ends == []
 
 
-async def test_finished_jobs_are_pruned_by_age_some_at_a_time(world: World) -> None:
-    world.pruned = [500, 500, 12, 99]
-    await world.janitor().prune()
-    now = to_micros(world.clock.time)
-    assert world.prunes == [Prune(now - 3600 * 10**6, now - 7200 * 10**6, now - 2 * 86400 * 10**6, 500)] * 3
-
-
-async def test_it_prunes_at_once_and_each_minute_maintains_each_minute_and_rescues_each_two_seconds(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    janitor = world.janitor()
-    async with asyncio.timeout(PATIENCE), going(janitor.run):
-        await until(lambda: len(world.prunes) == 1)
-        for second in range(1, 121):
+async def test_it_rescues_each_two_seconds(world: World) -> None:
+    async with asyncio.timeout(PATIENCE), going(world.janitor().run):
+        for second in range(1, 9):
             await turns(3)
             world.clock.advance(1)
             await until(lambda: len(world.probed) == second // 2)  # noqa: B023  # called before the next turn
-        await until(lambda: len(world.maintained_at) == 2)
-        assert len(world.prunes) == 3
-    start = to_micros(FakeClock().time)
-    assert world.maintained_at == [start + 60 * 10**6, start + 120 * 10**6]
 
 
-async def test_a_disk_that_is_full_is_not_pruned_and_the_rescues_go_on(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fails(_write: object) -> int:
-        raise copy(FULL)
+async def test_a_look_at_what_all_owners_run_reads_no_job(world: World) -> None:
+    """Every two seconds; each has its payload."""
+    mine = await world.claimed_by("me", *["known"] * 5)
+    await world.claimed_by("alive", "known")
+    world.held = {one.id for one in mine}
+    await world.janitor().rescue()
+    assert [type(query) for query in world.asked] == [ListOwners, ListProcessing]
 
-    monkeypatch.setattr(world, "write", fails)
-    async with asyncio.timeout(PATIENCE), going(world.janitor().run):
-        await turns()
-        world.clock.advance(2)
-        await until(lambda: len(world.probed) == 1)
-    assert world.maintained_at == []
+
+async def test_of_its_own_jobs_only_those_are_read_that_it_does_not_know(world: World) -> None:
+    mine = await world.claimed_by("me", *["known"] * 5)
+    world.held = {one.id for one in mine[1:]}
+    await world.janitor().rescue()
+    (read,) = [query for query in world.asked if isinstance(query, FindJobs)]
+    assert read.ids == [mine[0].id]
+    assert [end.id for end in world.ends] == [mine[0].id]
 
 
 async def test_a_fault_of_a_read_is_handed_up_and_the_next_rescue_is_whole(

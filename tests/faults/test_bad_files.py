@@ -17,7 +17,7 @@ from aiojobs_lite.model.writes import Claim
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.facts import StoreDegraded
 from tests.helpers.fault_store import FaultStore
-from tests.helpers.rings import first_of
+from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected, contents, run_child
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -232,6 +232,51 @@ async def test_what_this_user_may_not_write_is_refused_with_advice(
             assert connection.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("x",)]
     else:
         assert contents(tmp_path).get("app.db") == before.get("app.db")
+
+
+_STARTS_WITH_FEW_DESCRIPTORS = """if True:
+    import asyncio, os, resource, sys
+    from aiojobs_lite import AiojobsError, JobRunner, job
+
+    @job
+    async def quick(n: int) -> int:
+        return n
+
+    async def start():
+        try:
+            async with asyncio.timeout(20), JobRunner({database!r}, jobs=[quick]) as runner:
+                return "result", await (await runner.enqueue(quick, 7)).result()
+        except AiojobsError as error:
+            return "refused", error
+
+    async def main():
+        await start()  # imports all that it needs
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for free in range(14):
+            kept = []
+            highest = max(int(name) for name in os.listdir("/dev/fd"))
+            while not kept or kept[-1] <= highest:
+                kept.append(os.open("/dev/null", os.O_RDONLY))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (kept[-1] + 1 + free, hard))
+            found = await start()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            print(*found, flush=True)
+            for descriptor in kept:
+                os.close(descriptor)
+
+    asyncio.run(main())
+"""
+
+
+@slow
+async def test_a_start_without_descriptors_is_refused_with_advice_and_leaves_nothing_open(tmp_path: Path) -> None:
+    said, complaints = run_child(_STARTS_WITH_FEW_DESCRIPTORS.format(database=str(tmp_path / "app.db")), tmp_path)
+    lines = said.splitlines()
+    assert len(lines) == 14, complaints
+    assert lines[0].startswith("refused")
+    assert lines[-1] == "result 7"
+    refusals = [line for line in lines if line.startswith("refused")]
+    assert [line for line in refusals if "ulimit" not in line and "later" not in line] == []
 
 
 # What no look at the start can find.

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from aiojobs_lite.engine import clock_monitor, guard, janitor
+from aiojobs_lite.engine import clock_monitor, guard, maintenance
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.stores.sqlite import store as sqlite_store
 from tests.helpers.databases import sound
@@ -34,7 +34,7 @@ class Days:
         monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0.001)
         monkeypatch.setattr(sqlite_store, "LOOK_EVERY_S", 0.005)
         monkeypatch.setattr(clock_monitor, "_LOOK_EVERY_S", 0.005)
-        monkeypatch.setattr(janitor, "_PRUNE_EVERY", 2)
+        monkeypatch.setattr(maintenance, "_EVERY_S", 4.0)
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""

@@ -25,7 +25,7 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -115,6 +115,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindJobs: Rows.find,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: set(rows.paused),
+    ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
 }
 """Every query."""
 

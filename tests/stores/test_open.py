@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,11 +41,59 @@ def test_a_store_is_taken_as_it_is() -> None:
     assert open_store(store, "full") is store
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://jobs.db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://x/y", "sqlite://jobs.db", "sqlite://", "sqlite+aiosqlite:///jobs.db", "file:jobs.db",
+        "file:jobs.db?mode=ro", "file::memory:", "file:///jobs.db", "sqlite:///jobs.db?timeout=3", "sqlite:///jobs.db#x",
+    ],
+)  # fmt: skip
 def test_an_unknown_url_is_refused(url: str) -> None:
     with pytest.raises(StoreRefused) as caught:
         open_store(url, "full")
     assert caught.value.why == "unknown url"
+
+
+class AsBytes:
+    """A path that is not text."""
+
+    def __fspath__(self) -> bytes:
+        return b"jobs.db"
+
+
+@pytest.mark.parametrize(
+    ("database", "advice"),
+    [
+        ("", "it is empty"),
+        ("sqlite:///", "it is empty"),
+        ("a\0b.db", "without NUL"),
+        ("\ud800.db", "can encode"),
+        (b"jobs.db", "a path, a URL, or a store"),
+        (AsBytes(), "not bytes"),
+        ("~", "expanduser"),
+        ("~/jobs.db", "expanduser"),
+        ("~user/jobs.db", "expanduser"),
+        (Path("~/jobs.db"), "expanduser"),
+        ("sqlite:///~/jobs.db", "expanduser"),
+    ],
+)
+def test_a_name_that_no_file_has_or_that_is_not_meant_as_it_stands_is_refused(database: Any, advice: str) -> None:
+    with pytest.raises(InvalidOption, match=advice) as caught:
+        open_store(database, "full")
+    assert caught.value.option == "database"
+
+
+@pytest.mark.parametrize("name", ["jobs?x=1.db", "50%20.db", "a#b.db", "~jobs.db", "./~/jobs.db", "j\udcff.db", " "])
+async def test_a_path_is_taken_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("~").mkdir()
+    for _ in range(2):  # the second has a log to look at
+        store = open_store(name, "full")
+        await store.open()
+        await inserted(store, new())
+        assert Path(name).exists()
+        assert Path(f"{name}-wal").exists()
+        await store.close()
 
 
 @pytest.mark.parametrize("database", [None, 7, object()])

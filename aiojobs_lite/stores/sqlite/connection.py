@@ -29,21 +29,27 @@ class Connection:
     transaction that takes several awaits can be cancelled half way.
     """
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: aiosqlite.Connection, *, is_urgent: bool) -> None:
         self._connection = connection
+        self._is_urgent = is_urgent
         self._is_closed = False
         self._calls = 0
         self._help: asyncio.TimerHandle | None = None
         self._fault: Exception | None = None
 
     @classmethod
-    async def connect(cls, database: str) -> Connection:
-        """Opens a connection. Not to be cancelled: the native handle would be left open."""
+    async def connect(cls, database: str, *, is_urgent: bool = True) -> Connection:
+        """Opens a connection. Not to be cancelled: the native handle would be left open.
+
+        Args:
+            database: The path of the database.
+            is_urgent: Whether the event loop gives way to a call that takes long.
+        """
         connection = aiosqlite.connect(
             database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
         connection._thread.daemon = True  # noqa: SLF001  # a program that drops its event loop must end all the same
-        return cls(await connection)
+        return cls(await connection, is_urgent=is_urgent)
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Calls a function on the connection's thread, after all that were called before it.
@@ -56,7 +62,7 @@ class Connection:
         if self._is_closed:
             raise closed()
         self._calls += 1
-        if self._calls == 1:
+        if self._calls == 1 and self._is_urgent:
             self._help = asyncio.get_running_loop().call_later(_OVERDUE_S, self._give_way, _OVERDUE_S)
         try:
             return await self._carried(function)

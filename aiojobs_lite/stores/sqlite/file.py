@@ -5,6 +5,7 @@ The file is never opened here but through SQLite: closing any other descriptor o
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -13,8 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreError, StoreRefused, StoreRejected, StoreUnavailable
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.stores.sqlite.mounts import is_mount_point, mount_of
 
+_log = get_log("store")
 BUSY_TIMEOUT_S = 5.0  # that a transaction waits for another process's
+LARGEST_LOG = 16 * 2**20  # bytes of the write-ahead log that are kept when it begins anew; more than it mostly needs
 _OLDEST = (3, 33, 0)  # UPDATE ... FROM
 _COARSE_CLOCK_NS = 100_000_000  # two changes of a file within a tick of the kernel may bear the same time
 
@@ -71,6 +76,9 @@ def create(path: Path) -> None:
             if path.stat().st_nlink > 1:
                 advice = "It has several names (hard links), and its log would be kept beside each. Leave it one."
                 raise StoreRefused(str(path), "several names", advice)
+            if is_mount_point(path):
+                advice = "It is mounted alone, and its log would be kept beside each mount. Mount the folder instead."
+                raise StoreRefused(str(path), "mount point", advice)
             if path.stat().st_size == 0 and size_of(f"{path}-wal"):
                 advice = "It was emptied, and SQLite would now delete its log: restore it, or move both away."
                 raise StoreRefused(str(path), "corrupt", advice)
@@ -79,7 +87,24 @@ def create(path: Path) -> None:
     except FileExistsError:
         return  # another process was quicker
     except OSError as error:
-        raise StoreRefused(str(path), "unreadable", f"It cannot be created: {error.strerror}.") from error
+        raise StoreRefused(
+            str(path), "unreadable", f"It cannot be created: {error.strerror}. {remedy(error)}"
+        ) from error
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a file that cannot be made or opened."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "Raise the limit of open files (`ulimit -n`), or close some."
+    return "The file and its directory must be writable by this user."
+
+
+def warn_of_network(path: Path) -> None:
+    """Logs that the file lies on a file system over a network, if it does."""
+    mount = mount_of(path)
+    if mount is not None and mount.is_network:
+        text = "%s lies on a network file system (%s at %s): jobs may be lost or run twice. Move it to a local disk"
+        _log.warning(text, path, mount.kind, mount.point)
 
 
 def prove_writable(connection: sqlite3.Connection) -> None:
@@ -103,6 +128,9 @@ class Guard:
 
     Each commit looks at the folder alone, and at the files only if something has changed in it: a file system with
     fine time stamps would write those of the log for each write after a look, which makes a commit half as slow again.
+
+    Attributes:
+        log_size: Bytes of the write-ahead log at the last close look.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,6 +138,7 @@ class Guard:
         self._paths = (str(path), f"{path}-wal")
         self._found: list[tuple[int, int] | None] = [None, None]
         self._settled: tuple[int, int, int] | None = None
+        self.log_size = 0
 
     def check(self) -> None:
         """Compares the files with those found first, after a commit.
@@ -131,6 +160,7 @@ class Guard:
                 found = None
             else:
                 is_emptied = index == 0 and status.st_size == 0
+                self.log_size = status.st_size  # the log is the last of them
                 found = None if is_emptied else (status.st_dev, status.st_ino)
             if self._found[index] is None:
                 self._found[index] = found

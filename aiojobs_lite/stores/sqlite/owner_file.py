@@ -2,7 +2,8 @@
 
 Closing any descriptor of a file drops all locks that this process has on it: those of SQLite, and those of its owners.
 So what may be another name of such a file is never opened; and what came under the name between the look and the
-opening stays open. An owner's file is empty, or longer by a byte: that is the note that its attempts were interrupted.
+opening stays open. A file with several names is opened only while no descriptor of this process leads to it. An owner's
+file is empty, or longer by a byte: that is the note that its attempts were interrupted.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+_DESCRIPTORS: Final = "/dev/fd"  # of this process
 FileId = tuple[int, int]
 """Device and inode."""
 
+_MOST_TRIES: Final = 100  # to lock a new file that others remove, or hold for a moment
 _INTERRUPTED_SIZE: Final = 1  # bytes of a file with the note, else it is empty
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never through a link, never waits for a pipe
 
 
 def locked(path: Path, own: Collection[FileId]) -> int:
-    """The descriptor of a locked file, which is made if there is none.
+    """The descriptor of a locked file, which is made if there is none. It waits for no other process.
 
     Args:
         path: The file.
@@ -32,7 +35,7 @@ def locked(path: Path, own: Collection[FileId]) -> int:
     Raises:
         OSError: If there cannot be one, or if something else has its name.
     """
-    while True:
+    for _ in range(_MOST_TRIES):
         try:
             descriptor = _opened(path, own)
         except FileNotFoundError:
@@ -40,30 +43,29 @@ def locked(path: Path, own: Collection[FileId]) -> int:
                 descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
             except FileExistsError:
                 continue
-        fcntl.lockf(descriptor, fcntl.LOCK_EX)
-        if is_at(descriptor, path):
+        if not _lock(descriptor):
+            path.unlink(missing_ok=True)  # another process looks whether its owner is dead, and may have been stopped
+        elif is_at(descriptor, path):
             return descriptor
-        os.close(descriptor)  # another process took the new file for a dead owner's and removed it
+        os.close(descriptor)  # another process took the new file for a dead owner's and removed it, or holds its lock
+    raise OSError(errno.EAGAIN, "other processes lock it or remove it again and again", str(path))
 
 
 def is_free(path: Path, own: Collection[FileId]) -> bool:
     """Whether no process holds the lock of a file; also if there is none.
 
+    The file may have other names (hard links, as some backups make them), unless this process has it open.
+
     Raises:
         OSError: If it cannot be opened, or if something else has its name.
     """
     try:
-        descriptor = _opened(path, own)
+        descriptor = _opened(path, own, may_be_linked=True)
     except FileNotFoundError:
         return True
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
+    is_locked = _lock(descriptor)
+    os.close(descriptor)
+    return is_locked
 
 
 def note_interrupted(descriptor: int) -> None:
@@ -82,14 +84,14 @@ def is_interrupted(path: Path) -> bool:
         found = os.lstat(path)
     except OSError:
         return False
-    return _is_plain(found) and found.st_size == _INTERRUPTED_SIZE
+    return _is_plain(found, may_be_linked=True) and found.st_size == _INTERRUPTED_SIZE
 
 
 def is_at(descriptor: int, path: Path) -> bool:
     """Whether a path leads to an open file, and not through a link."""
     try:
         return _id(os.lstat(path)) == _id(os.fstat(descriptor))
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
@@ -104,22 +106,52 @@ def file_ids(paths: Collection[str], descriptors: Collection[int]) -> set[FileId
     return found
 
 
-def _opened(path: Path, own: Collection[FileId]) -> int:
+def _opened(path: Path, own: Collection[FileId], *, may_be_linked: bool = False) -> int:
     found = os.lstat(path)
-    if not _is_plain(found) or _id(found) in own:
+    if not _is_plain(found, may_be_linked=may_be_linked) or _id(found) in own:
+        raise _strange(path)
+    if found.st_nlink > 1 and _descriptors_of(_id(found)):
         raise _strange(path)
     descriptor = os.open(path, _FLAGS)
     opened = os.fstat(descriptor)
-    if _id(opened) != _id(found) or not _is_plain(opened):
+    if _id(opened) != _id(found) or not _is_plain(opened, may_be_linked=may_be_linked):
         raise _strange(path)  # the descriptor stays open
+    if opened.st_nlink > 1 and _descriptors_of(_id(opened)) != {descriptor}:
+        raise _strange(path)  # the same
     return descriptor
 
 
-def _is_plain(status: os.stat_result) -> bool:
+def _lock(descriptor: int) -> bool:
+    """Locks a file; returns whether no other process has."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _descriptors_of(file: FileId) -> set[int]:
+    """The descriptors of a file that this process has open: without any, it has no lock on it that could be dropped.
+
+    Raises:
+        OSError: If that cannot be known.
+    """
+    found = set()
+    for name in os.listdir(_DESCRIPTORS):
+        try:
+            if _id(os.fstat(int(name))) == file:
+                found.add(int(name))
+        except OSError:
+            continue  # it was closed meanwhile
+    return found
+
+
+def _is_plain(status: os.stat_result, *, may_be_linked: bool) -> bool:
     """Whether it is a plain file with nothing but the note in it, and with one name or none: it may be removed at any
     moment.
     """
-    return stat.S_ISREG(status.st_mode) and status.st_size <= _INTERRUPTED_SIZE and status.st_nlink <= 1
+    is_named_once = status.st_nlink <= 1 or may_be_linked
+    return stat.S_ISREG(status.st_mode) and status.st_size <= _INTERRUPTED_SIZE and is_named_once
 
 
 def _id(status: os.stat_result) -> FileId:

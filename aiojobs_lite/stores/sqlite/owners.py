@@ -17,6 +17,7 @@ from typing import Final
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.stores.sqlite import owner_file
+from aiojobs_lite.stores.sqlite.file import remedy
 
 _log = get_log("engine")
 _OWNER_ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -48,9 +49,10 @@ class FileOwners:
         """See `Owners.dead`."""
         strange = set[str]()
         self._renew(strange)
-        found = {owner for owner in owners if self._is_dead(owner, strange)}
+        own = self._own_files()
+        found = {owner for owner in owners if self._is_dead(owner, own, strange)}
         for owner in self._others().difference(owners):
-            if self._is_dead(owner, strange):
+            if self._is_dead(owner, own, strange):
                 self._remove_file(owner)
         self._strange = strange
         return found
@@ -102,10 +104,7 @@ class FileOwners:
         try:
             descriptor = None if self._prefix is None else owner_file.locked(self._path(owner), self._own_files())
         except OSError as error:
-            advice = (
-                f"No file can be made beside it: {error.strerror}. "
-                "The file and its directory must be writable by this user."
-            )
+            advice = f"No file can be made beside it: {error.strerror}. {remedy(error)}"
             raise StoreRefused(str(self._database), "unreadable", advice) from error
         OWNERS_OF_THIS_PROCESS[os.getpid(), owner] = descriptor
 
@@ -125,14 +124,14 @@ class FileOwners:
             _log.warning(text, self._prefix, owner, "It was made again")
             os.close(descriptor)
 
-    def _is_dead(self, owner: str, strange: set[str]) -> bool:
+    def _is_dead(self, owner: str, own: Collection[owner_file.FileId], strange: set[str]) -> bool:
         if (os.getpid(), owner) in OWNERS_OF_THIS_PROCESS:
             return False
         if self._prefix is None or not _OWNER_ID.fullmatch(owner):
             return True
         path = self._path(owner)
         try:
-            return owner_file.is_free(path, self._own_files())
+            return owner_file.is_free(path, own)
         except OSError as error:  # another user's, or no owner's file: an owner that is not known to be dead lives
             if self._is_new(owner, strange):
                 _log.warning("%s cannot be looked at: %s. Its owner is taken for alive", path, error.strerror)
@@ -149,7 +148,11 @@ class FileOwners:
         if self._prefix is None:
             return set()
         prefix = Path(self._prefix)
-        found = {entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*")}
+        try:
+            found = {entry.name.removeprefix(prefix.name) for entry in prefix.parent.glob(f"{escape(prefix.name)}*")}
+        except OSError as error:  # too many open files, say; the next look may find what is to be removed
+            _log.debug("%s cannot be listed: %s", prefix.parent, error.strerror)
+            return set()
         return {
             owner
             for owner in found

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing, Query
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
@@ -40,14 +40,28 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
         return sql["jobs_of_ids"].replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
     if query.status in _NOT_COMPLETED:
         return sql["jobs_not_completed"]
-    if query.status is Status.PROCESSING or (query.status is None and (query.owner or query.cancel_requested)):
+    if _is_of_processing(query):
         return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
     return sql["jobs_of_page" if query.label is None else "jobs_of_label"]
+
+
+def may_walk(query: Query[Any]) -> bool:
+    """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
+    return isinstance(query, FindJobs) and query.ids is None and not _is_of_processing(query)
+
+
+def _is_of_processing(query: FindJobs) -> bool:
+    return query.status is Status.PROCESSING or (query.status is None and bool(query.owner or query.cancel_requested))
 
 
 def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) -> set[str]:
     """See `ListOwners`."""
     return {row[0] for row in connection.execute(sql["owners"]).fetchall()}
+
+
+def list_processing(connection: sqlite3.Connection, sql: Sql, query: ListProcessing) -> set[int]:
+    """See `ListProcessing`."""
+    return {row[0] for row in connection.execute(sql["processing_of_owner"], (query.owner,)).fetchall()}
 
 
 def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) -> set[str]:
@@ -60,4 +74,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FindJobs: find_jobs,
     ListOwners: list_owners,
     ListPaused: list_paused,
+    ListProcessing: list_processing,
 }

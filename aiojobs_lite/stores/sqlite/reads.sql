@@ -64,6 +64,13 @@ FROM aiojobs_attempts
 WHERE job_id = ?
 ORDER BY id;
 
+-- name: processing_of_owner
+-- The jobs that an owner is processing. All of it stands in the index.
+SELECT id
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
+WHERE status = 'processing'
+    AND owner = ?;
+
 -- name: owners
 -- The owners of all processing jobs.
 SELECT DISTINCT owner

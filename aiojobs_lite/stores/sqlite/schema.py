@@ -23,7 +23,7 @@ from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.named_sql import migration, migrations
-from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, prove_writable, size_of, translated
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, prove_writable, size_of, translated
 from aiojobs_lite.stores.sqlite.inline import BUSY_STEP_MS
 from aiojobs_lite.stores.sqlite.rows import Sql
 
@@ -48,6 +48,7 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
         _set_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
         for number, script in enumerate(migrations(__package__), start=1):
             if number > version:
                 _migrate(connection, sql, number, script)
@@ -62,7 +63,8 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
             advice = "Restore it from a backup, or move it away to start empty; it was not changed."
             raise StoreRefused(database, "corrupt", f"SQLite says: {error}. {advice}") from error
         if code.startswith(_FORBIDDEN):
-            advice = f"SQLite says: {error}. The file and its directory must be writable by this user."
+            limit = " (and the limit of open files not reached, `ulimit -n`)" if "CANTOPEN" in code else ""
+            advice = f"SQLite says: {error}. The file and its directory must be writable by this user{limit}."
             raise StoreRefused(database, "unreadable", advice) from error
         raise translated(error) from error
 

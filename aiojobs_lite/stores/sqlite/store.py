@@ -1,4 +1,4 @@
-"""The SQLite store: one write connection, one read connection, one function call a transaction."""
+"""The SQLite store: one function call a transaction; connections of their own for writes, reads, lists and walks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from aiojobs_lite.stores.base import Applied, Change, Durability
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
-from aiojobs_lite.stores.sqlite.file import Guard, create
+from aiojobs_lite.stores.sqlite.file import Guard, create, remedy, warn_of_network
 from aiojobs_lite.stores.sqlite.owners import FileOwners
-from aiojobs_lite.stores.sqlite.reads import READS
+from aiojobs_lite.stores.sqlite.reads import READS, may_walk
+from aiojobs_lite.stores.sqlite.recount import MOST_LOG, Walk
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.sqlite.writer import Writer
 
@@ -67,8 +68,11 @@ class SqliteStore:
         self._durability = durability
         self._sql = load_sql()
         self._next_recount = 0.0  # by the monotonic clock
+        self._most_log = MOST_LOG  # of the next walk
         self._writer: Writer | None = None
-        self._reader: Connection | None = None
+        self._reader: Connection | None = None  # for what is quick: a rescue, a result
+        self._lister: Connection | None = None  # for lists that may walk through all jobs
+        self._walking = asyncio.Lock()
         self._ledger: Ledger | None = None  # also after the close
         self.owners = FileOwners(None if path is None else str(path))
         self.inline = InlineWriter()
@@ -92,7 +96,7 @@ class SqliteStore:
     async def ask(self, query: Query[A]) -> A:
         """See `Store.ask`."""
         answer = READS[type(query)]
-        reader = self._reader or self._open_writer().connection
+        reader = (self._lister if may_walk(query) else self._reader) or self._open_writer().connection
         found: A = await reader.call(lambda connection: answer(connection, self._sql, query))
         return found
 
@@ -106,21 +110,31 @@ class SqliteStore:
             await asyncio.sleep(LOOK_EVERY_S)  # real time: other processes do not know a test's clock
             if await self._open_writer().take_change():
                 yield Change()
+            await self._open_writer().shorten_log()
 
     async def maintain(self, now: int) -> None:
         """See `Store.maintain`."""
         writer, started = self._open_writer(), time.monotonic()
-        if not writer.is_in_doubt or started < self._next_recount:
-            return
+        if self._path is None or not writer.is_in_doubt or started < self._next_recount:
+            return  # no other program can write what is in memory
         writer.is_in_doubt = False
-        sql = self._sql["miscounted"]
-        reader = self._reader or writer.connection
-        wrong = await reader.call(lambda connection: connection.execute(sql).fetchall())
+        walk = Walk(str(self._path), self._sql, now, is_wanted=lambda: self._writer is writer)
+        findings = None
+        try:
+            async with self._walking:
+                findings = await walk.run(self._most_log)
+        finally:
+            writer.is_in_doubt |= findings is None
         ended = time.monotonic()
         self._next_recount = ended + (ended - started) / _RECOUNT_SHARE
-        if wrong:
-            _log.warning("jobs were written past the library, all are counted again: %s", [name for (name,) in wrong])
-            await writer.recount(now)
+        if findings is None:
+            self._open_writer()  # raises if it was closed
+            self._most_log *= 2
+            return
+        self._most_log = MOST_LOG
+        if findings.corrections and await writer.correct(findings):
+            types = [one.type for one in findings.corrections]
+            _log.warning("jobs were written past the library, their counts were put right: %s", types)
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
@@ -129,8 +143,10 @@ class SqliteStore:
 
     async def _open(self) -> None:
         guard = None
+        self._walking = asyncio.Lock()  # belongs to an event loop
         if self._path:
             create(self._path)
+            warn_of_network(self._path)
             guard = Guard(self._path)
         database = str(self._path) if self._path else ":memory:"
         try:
@@ -143,20 +159,30 @@ class SqliteStore:
             if self._path:
                 self._reader = await Connection.connect(database)
                 await self._reader.call(_set_read_only)
+                self._lister = await Connection.connect(database, is_urgent=False)
+                await self._lister.call(_set_read_only)
+                await self._lister.call(lambda lister: lister.execute(self._sql["names_of_ours"]).fetchall())
             await self._writer.take_change()
         except sqlite3.Error as error:
             await self._close()
-            raise StoreRefused(database, "unreadable", f"SQLite says: {error}.") from error
+            advice = (
+                "Its directory must be writable by this user, and the limit of open files not be reached (`ulimit -n`)."
+            )
+            raise StoreRefused(database, "unreadable", f"SQLite says: {error}. {advice}") from error
+        except OSError as error:  # the library's own files, without a descriptor left
+            await self._close()
+            raise StoreRefused(database, "unreadable", f"{error}. {remedy(error)}") from error
         except BaseException:
             await self._close()
             raise
 
     async def _close(self) -> None:
-        reader, writer = self._reader, self._writer
-        self._reader = self._writer = self.inline.writer = None
-        for part in (reader, writer):
-            if part is not None:
-                await part.close()
+        parts = (self._lister, self._reader, self._writer)
+        self._lister = self._reader = self._writer = self.inline.writer = None
+        async with self._walking:  # a walk ends at its next step
+            for part in parts:
+                if part is not None:
+                    await part.close()
 
 
 def _set_read_only(connection: sqlite3.Connection) -> None:

@@ -17,15 +17,17 @@ from aiojobs_lite.stores.grouping import apply_units
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
-from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, Guard, prove_writable
+from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, Guard, prove_writable
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.phases import SqlitePhases
+from aiojobs_lite.stores.sqlite.recount import Findings, correct
 from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transaction
 
 _log = get_log("store")
 T = TypeVar("T")
 _MANY_DUE: Final = 5000  # rows that SQLite counts in a fraction of a millisecond
 _LONG_UNSEEN: Final = 1_000_000  # microseconds
+_SHORTEN_EVERY_S: Final = 2.0  # that a log which is too long is looked at
 
 
 class _Written(NamedTuple):
@@ -61,6 +63,7 @@ class Writer:
         self._policy = InlinePolicy()
         self._data_version = -1
         self._is_closing = False
+        self._next_shortening = 0.0  # by the monotonic clock
         self.ledger = Ledger(sql)
         self.is_noticed = False
         self.is_in_doubt = False
@@ -95,9 +98,23 @@ class Writer:
                     raise
         return await self.connection.call(partial(self._take_change, inline=False))
 
-    async def recount(self, now: int) -> None:
-        """Counts all rows anew."""
-        await self.connection.call(partial(self._recount, now))
+    async def shorten_log(self) -> None:
+        """Moves a write-ahead log that became too long into the database, and cuts it off; to be called now and then.
+
+        A reader of another program keeps it from being begun anew. When that reader has gone, perhaps no job comes.
+        """
+        now = time.monotonic()
+        if self._guard is None or self._guard.log_size <= LARGEST_LOG or now < self._next_shortening:
+            return
+        try:
+            await self.connection.call(self._shorten_log)
+        except StoreUnavailable as error:
+            _log.debug("the log could not be shortened: %s", error)
+        self._next_shortening = time.monotonic() + _SHORTEN_EVERY_S
+
+    async def correct(self, findings: Findings) -> bool:
+        """Puts counts right that a walk found to be wrong; returns whether it did."""
+        return await self.connection.call(partial(self._correct, findings))
 
     async def close(self) -> None:
         """Closes the connection; what waits for a lock gives up."""
@@ -175,8 +192,24 @@ class Writer:
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Moves the write-ahead log into the database, and begins it anew: both wait for the disk."""
+        is_moved = self._move_log(connection)
+        self._begin_log(connection)
+        self._policy.checkpointed()
+        if not is_moved:  # a reader holds it up: it will begin anew some time soon, which waits for the disk
+            self._policy.was_refused()
+
+    def _shorten_log(self, connection: sqlite3.Connection) -> None:
+        if self._move_log(connection):
+            self._begin_log(connection)
+
+    def _move_log(self, connection: sqlite3.Connection) -> bool:
+        """Moves what readers allow of the log into the database; returns whether that was all."""
         self._policy.set(connection, inline=False)
         ((_, pages, moved),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return bool(pages == moved)
+
+    def _begin_log(self, connection: sqlite3.Connection) -> None:
+        """Writes the first page of a log that was moved: SQLite cuts it off to `LARGEST_LOG` then."""
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
             prove_writable(connection)
@@ -184,22 +217,19 @@ class Writer:
         except BaseException:
             roll_back(connection)
             raise
-        self._policy.checkpointed()
-        if pages != moved:  # a reader holds it up: it will begin anew some time soon, which waits for the disk
-            self._policy.was_refused()
 
-    def _recount(self, now: int, connection: sqlite3.Connection) -> None:
+    def _correct(self, findings: Findings, connection: sqlite3.Connection) -> bool:
         roll_back(connection)
         self._policy.set(connection, inline=False)
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
-            connection.execute(self._sql["forget_counts"])
-            connection.execute(self._sql["recount"], {"now": now})
+            is_corrected = correct(connection, self._sql, findings)
             self._commit(connection)
         except BaseException:
             roll_back(connection)
             raise
         self._data_version = -1
+        return is_corrected
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
@@ -64,6 +64,7 @@ class Asking:
             (FindJobs(ids=[]), []),
             (FindJobs(ids=[done, 999, wait]), [wait, done]),
             (FindJobs(ids=(done, dead), status=Status.DEAD), [dead]),
+            (FindJobs(ids=(done, mine.id, other.id), owner="me", status=Status.PROCESSING), [mine.id]),
             (FindJobs(before=mine.id, limit=2), [gone, dead]),
             (FindJobs(limit=0), []),
         ):
@@ -97,6 +98,16 @@ class Asking:
         assert await store.ask(ListOwners()) == {"me", "you"}
         await answers(store, again(second))
         assert await store.ask(ListOwners()) == {"you"}
+
+    async def test_the_jobs_that_an_owner_processes_are_known_by_id(self, store: Store) -> None:
+        first, second = await running(store, new(), new("b"), owner="me")
+        (other,) = await running(store, new(), owner="you")
+        await inserted(store, new())
+        assert await store.ask(ListProcessing("me")) == {first.id, second.id}
+        assert await store.ask(ListProcessing("you")) == {other.id}
+        assert await store.ask(ListProcessing("another")) == set()
+        await answers(store, complete(first), again(second))
+        assert await store.ask(ListProcessing("me")) == set()
 
     async def test_an_answer_knows_every_transaction_that_was_answered(self, store: Store) -> None:
         for n in range(20):

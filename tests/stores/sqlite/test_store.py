@@ -175,7 +175,7 @@ async def test_an_io_error_of_a_look_is_a_store_error(store: SqliteStore) -> Non
 
 async def test_an_io_error_of_a_query_is_a_store_error(store: SqliteStore) -> None:
     raw(reader_of(store)).set_progress_handler(lambda: 1, 1)
-    for query in (GetJob(1), FindJobs()):
+    for query in (GetJob(1), FindJobs(ids=[1])):
         with pytest.raises(StoreUnavailable, match="SQLITE_INTERRUPT"):
             await store.ask(query)
 

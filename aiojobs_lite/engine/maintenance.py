@@ -1,0 +1,63 @@
+"""Deletes what was kept long enough, and has the store do its own housekeeping."""
+
+from __future__ import annotations
+
+import contextlib
+from itertools import count
+from typing import Final, NamedTuple
+
+from aiojobs_lite.clock import Clock, after, sleep
+from aiojobs_lite.engine.ports import Commits
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.writes import Prune
+from aiojobs_lite.stores.base import Store
+
+_EVERY_S: Final = 60.0
+_PRUNE_AT_ONCE: Final = 500  # jobs a transaction
+_KEEP_TICKS_S: Final = 2 * 86400.0  # longer than any clock is expected to be set back
+
+
+class Retention(NamedTuple):
+    """How long finished jobs are kept, in seconds."""
+
+    completed: float
+    dead: float
+
+
+class Maintenance:
+    """Prunes finished jobs and has the store maintain itself, once a minute. Both may take long with many rows, so no
+    other part waits for it.
+
+    Args:
+        store: Is maintained.
+        clock: The time.
+        commits: Makes the prunes durable.
+        retention: How long finished jobs are kept.
+    """
+
+    def __init__(self, *, store: Store, clock: Clock, commits: Commits, retention: Retention) -> None:
+        self._store = store
+        self._clock = clock
+        self._commits = commits
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Prunes and maintains, until it is cancelled."""
+        for round_number in count():
+            with contextlib.suppress(StoreUnavailable):  # is published; a full disk cannot be pruned
+                await self.prune()
+                if round_number:  # a start has better things to do than to walk through all rows
+                    await self._store.maintain(self._clock.now())
+            await sleep(self._clock, _EVERY_S)
+
+    async def prune(self) -> None:
+        """Deletes finished jobs that were kept long enough, some at a time."""
+        now = self._clock.now()
+        write = Prune(
+            completed_before=after(now, -self._retention.completed),
+            dead_before=after(now, -self._retention.dead),
+            ticks_before=after(now, -_KEEP_TICKS_S),
+            limit=_PRUNE_AT_ONCE,
+        )
+        while await self._commits.write(write) == _PRUNE_AT_ONCE:
+            pass

@@ -1,0 +1,119 @@
+"""Pruning and the store's own housekeeping, apart from the rescue."""
+
+from __future__ import annotations
+
+import asyncio
+from copy import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite import JobRunner, job
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.engine.maintenance import Maintenance, Retention
+from aiojobs_lite.model.writes import Prune
+from aiojobs_lite.stores.open import open_store
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.engine import going, turns
+from tests.helpers.fault_store import FULL, FaultStore
+from tests.helpers.stores import connected
+from tests.helpers.waiting import PATIENCE, until
+
+
+@dataclass
+class World:
+    """The store and the committer, and what they were asked for.
+
+    Attributes:
+        pruned: What the next prunes answer; after them 0.
+        is_full: Whether nothing can be pruned.
+    """
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    prunes: list[Prune] = field(default_factory=list)
+    pruned: list[int] = field(default_factory=list)
+    maintained_at: list[int] = field(default_factory=list)
+    is_full: bool = False
+
+    def maintenance(self) -> Maintenance:
+        return Maintenance(
+            store=self,  # type: ignore[arg-type]  # it needs no more of a store
+            clock=self.clock,
+            commits=self,  # type: ignore[arg-type]  # the same
+            retention=Retention(3600.0, 7200.0),
+        )
+
+    async def maintain(self, now: int) -> None:
+        self.maintained_at.append(now)
+
+    async def write(self, write: Prune) -> int:
+        await asyncio.sleep(0)
+        if self.is_full:
+            raise copy(FULL)
+        self.prunes.append(write)
+        return self.pruned.pop(0) if self.pruned else 0
+
+
+async def test_finished_jobs_are_pruned_by_age_some_at_a_time() -> None:
+    world = World(pruned=[500, 500, 12, 99])
+    await world.maintenance().prune()
+    now = to_micros(world.clock.time)
+    assert world.prunes == [Prune(now - 3600 * 10**6, now - 7200 * 10**6, now - 2 * 86400 * 10**6, 500)] * 3
+
+
+async def test_it_prunes_at_once_and_each_minute_and_maintains_each_minute() -> None:
+    world = World()
+    async with asyncio.timeout(PATIENCE), going(world.maintenance().run):
+        for minute in range(3):
+            await until(lambda: len(world.prunes) == minute + 1)  # noqa: B023  # called before the next turn
+            await until(lambda: len(world.maintained_at) == minute)  # noqa: B023  # the same
+            await turns(3)
+            world.clock.advance(59)
+            await turns(3)
+            assert len(world.prunes) == minute + 1
+            world.clock.advance(1)
+    start = to_micros(FakeClock().time)
+    assert world.maintained_at == [start + 60 * 10**6, start + 120 * 10**6]
+
+
+async def test_a_disk_that_is_full_is_not_pruned_and_is_tried_again() -> None:
+    world = World(is_full=True)
+    async with asyncio.timeout(PATIENCE), going(world.maintenance().run):
+        await turns()
+        world.is_full = False
+        world.clock.advance(60)
+        await until(lambda: len(world.maintained_at) == 1)
+    assert len(world.prunes) == 1
+
+
+@job
+async def quick() -> None: ...
+
+
+async def test_a_rescue_does_not_wait_for_a_store_that_maintains_itself(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a million rows that takes many seconds."""
+    clock, begun, may_end = FakeClock(), asyncio.Event(), asyncio.Event()
+    store = FaultStore(open_store(database, "normal"))
+
+    async def walk(_now: int) -> None:
+        begun.set()
+        await may_end.wait()
+
+    monkeypatch.setattr(store, "maintain", walk)
+    runner = JobRunner(store, jobs=[quick], clock=clock)
+    async with asyncio.timeout(PATIENCE), runner:
+        (handle,) = await runner.enqueue_many([quick.using(delay="1h").bind()])
+        while not begun.is_set():
+            clock.advance(2)
+            await turns(3)
+        with connected(database) as dying:
+            dying.execute("UPDATE aiojobs_jobs SET status = 'processing', attempts = 1, owner = 'dead'")
+            dying.execute("UPDATE aiojobs_counts SET pending = 0, processing = 1, scheduled = 0")
+        while (await handle.job()).crashes == 0:
+            clock.advance(2)
+            await turns(3)
+        assert not may_end.is_set()
+        may_end.set()
