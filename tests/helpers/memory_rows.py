@@ -26,7 +26,7 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused
-from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import ABANDONED_AFTER_US, FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -308,6 +308,8 @@ class MemoryPhases:
         schedule = self._rows.schedules[write.schedule]
         if (schedule.expression, schedule.tz) == (write.expression, write.tz):
             schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
+        elif schedule.next_tick < self._now - ABANDONED_AFTER_US:
+            schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
         self._rows.schedules[write.schedule] = schedule
         if (write.schedule, write.tick) in self._rows.ticks:
             return TickAnswer("duplicate")
