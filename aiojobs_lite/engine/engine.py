@@ -25,6 +25,7 @@ from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
 from aiojobs_lite.engine.recorder import Recorder
+from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
@@ -77,12 +78,11 @@ class Engine:
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
         deps: Mapping[Any, Any], settings: Settings,
     ) -> None:  # fmt: skip
-        owner = secrets.token_hex(8)
+        owner, self.waiters, self.attempts = secrets.token_hex(8), Waiters(), AttemptRegister()
         self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
-        self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
-        self._health = Health(bus=bus, listeners=[self._dispatcher, watcher])
+        self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         recorder = Recorder(
             commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
@@ -99,10 +99,11 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
             commits=committer, recorder=recorder, retention=Retention(settings.keep_completed, settings.keep_dead),
         )  # fmt: skip
+        releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            ticker=ticker, janitor=janitor, waiters=self.waiters,
+            ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
             others=[watcher, clock_monitor, *self._monitors(recorder)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(

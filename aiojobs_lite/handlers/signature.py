@@ -16,7 +16,7 @@ from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 
 LARGEST_PAYLOAD: Final = 256 * 1024  # bytes of JSON
-_WAITS: Final = "The job waits for a handler that takes them, and is looked at again at the next start."
+_WAITS: Final = "The job waits for a handler that takes them: each runner looks again every few seconds."
 
 _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 _REFUSED_KINDS: Final = {

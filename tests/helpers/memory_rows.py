@@ -91,6 +91,7 @@ class Rows:
             and (query.type is None or job.type == query.type)
             and (query.owner is None or job.owner == query.owner)
             and (query.label is None or job.label == query.label)
+            and (query.held is None or job.held is query.held)
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
@@ -271,7 +272,7 @@ class MemoryPhases:
 
     def release(self, write: Release) -> int:
         """See `Release`."""
-        held = [job for job in self._rows.jobs.values() if job.held is write.held and job.type in write.types]
+        held = [job for job in self._rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
             self._put(job, held=None, reason=None)
         return len(held)
