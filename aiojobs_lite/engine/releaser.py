@@ -18,6 +18,8 @@ from aiojobs_lite.stores.base import Store
 _EVERY_S: Final = 2.0
 _SOON_S: Final = 0.05  # after a look that released something
 _PAGE: Final = 100  # jobs a read
+_MOST_SKIPPED: Final = 30  # looks in a row, if the jobs that are held seem to be the same
+_MOST_IN_VAIN: Final = 10  # pages in a row that a start reads
 _NONE: Final = TypeCounts()
 
 
@@ -25,9 +27,9 @@ class Releaser:
     """Looks at the held jobs of the types that this runner has, and releases those whose payload fits its handlers.
 
     - A job that does not fit is only read: two versions that refuse it do not pass it to and fro.
-    - No more are released than this runner can take, in a transaction that claims for it: another version that has
-      refused a job does not get it again.
-    - Without held jobs nothing is read.
+    - No more are released than this runner can take, in a transaction that claims for it: so a version that has refused
+      a job hardly gets it again.
+    - Without held jobs nothing is read; nor, for a minute, if none of them fits and their number stays the same.
 
     Args:
         store: Where to look.
@@ -45,33 +47,47 @@ class Releaser:
         self._commits = commits
         self._before: dict[str, int | None] = {}  # by type: where the look at older jobs goes on
         self._released: set[int] = set()  # by the latest look
+        self._is_any_unread = False  # by the latest look
 
     async def release_all(self) -> None:
-        """Releases all that fits, before this runner claims anything."""
+        """Releases all that fits, before this runner claims anything. Behind a thousand newer jobs that do not fit the
+        older ones are left to the looks: a start must not wait for them.
+        """
         for job_type in self._types_to_look_at() if self._slots.has_slots else ():
-            before = None
-            while True:
+            before, in_vain = None, 0
+            while in_vain < _MOST_IN_VAIN:
                 page = await self._page(job_type, before)
-                await self._release([job.id for job in page if _fits(job_type, job)])
+                fitting = [job.id for job in page if _fits(job_type, job)]
+                await self._release(fitting)
+                in_vain = 0 if fitting else in_vain + 1
                 if len(page) < _PAGE:
                     break
                 before = page[-1].id
 
     async def run(self) -> None:
         """Looks every few seconds, until it is cancelled; sooner while there is something to release."""
-        pause = _EVERY_S
+        pause, skipped = _EVERY_S, 0
+        counts_in_vain: dict[str, int] | None = (
+            None  # how many jobs of each type are held, when all were read and none fits
+        )
         while True:
             await sleep(self._clock, pause)
+            counts = self._counts()
+            if counts == counts_in_vain and skipped < _MOST_SKIPPED:
+                skipped += 1
+                continue
             released = await self.look()
             is_refused_again = not self._released.isdisjoint(released)  # by another version, which was quicker
             pause = _SOON_S if released and not is_refused_again else _EVERY_S
-            self._released = released
+            counts_in_vain = None if released or self._is_any_unread or any(self._before.values()) else counts
+            self._released, skipped = released, 0
 
     async def look(self) -> set[int]:
         """Looks at a page of the newest held jobs of each type, and at the next page of the older ones; returns what
         was released.
         """
         released: set[int] = set()
+        self._is_any_unread = False
         for job_type in self._types_to_look_at():
             released.update(await self._look_at(job_type, None))
             before = self._before.get(job_type.name)
@@ -81,6 +97,7 @@ class Releaser:
 
     async def _look_at(self, job_type: JobType[..., object], before: int | None) -> list[int]:
         if self._slots.free(job_type.name) <= 0:
+            self._is_any_unread = True
             return []
         page = await self._page(job_type, before)
         fitting = [job.id for job in page if _fits(job_type, job)]
@@ -93,11 +110,14 @@ class Releaser:
         return chosen
 
     def _types_to_look_at(self) -> list[JobType[..., object]]:
-        """The types of this runner that have held jobs: nearly always none, however many types there are."""
+        return list(map(self._registry.get, self._counts()))
+
+    def _counts(self) -> dict[str, int]:
+        """How many jobs are held of each type of this runner: nearly always none, however many types there are."""
         counts = self._store.counts()
         if not counts.total.held:
-            return []
-        return [job_type for job_type in self._registry if counts.by_type.get(job_type.name, _NONE).held]
+            return {}
+        return {name: count for name in self._registry.names() if (count := counts.by_type.get(name, _NONE).held)}
 
     async def _page(self, job_type: JobType[..., object], before: int | None) -> list[Job]:
         return await self._store.ask(FindJobs(type=job_type.name, held=Held.PAYLOAD, before=before, limit=_PAGE))

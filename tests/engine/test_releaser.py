@@ -170,6 +170,18 @@ async def test_a_start_releases_all_that_fits_whatever_slots_are_free(
     assert world.looked == []
 
 
+async def test_a_start_does_not_wait_for_many_jobs_that_do_not_fit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAGE", 2)
+    monkeypatch.setattr(module, "_MOST_IN_VAIN", 3)
+    await world.held("refuses", 20)
+    ids = await world.held("fits", 9)
+    await world.releaser().release_all()
+    assert sorted(job_id for release in world.releases for job_id in release) == ids
+    assert [read.before for read in world.reads if read.type == "refuses"] == [None, 19, 17]
+
+
 async def test_looks_follow_soon_while_they_release_and_none_of_it_was_refused_again(world: World) -> None:
     await world.held("fits", 3)
     world.slots = 1
@@ -184,3 +196,27 @@ async def test_looks_follow_soon_while_they_release_and_none_of_it_was_refused_a
         assert len(world.releases) == 3
         await world.wait_and_look(module._EVERY_S)
         assert world.releases[3:] == [[1]]
+
+
+async def test_jobs_that_do_not_fit_are_read_again_when_their_number_changes_or_after_a_minute(world: World) -> None:
+    await world.held("refuses")
+    async with going(world.releaser().run):
+        for _ in range(5):
+            await world.wait_and_look(module._EVERY_S)
+        assert len(world.reads) == 1
+        await world.held("refuses")
+        await world.wait_and_look(module._EVERY_S)
+        assert len(world.reads) == 2
+        for _ in range(module._MOST_SKIPPED + 1):
+            await world.wait_and_look(module._EVERY_S)
+        assert len(world.reads) == 3
+
+
+async def test_jobs_for_which_there_was_no_slot_are_read_at_the_next_look(world: World) -> None:
+    ids = await world.held("fits")
+    world.slots = 0
+    async with going(world.releaser().run):
+        await world.wait_and_look(module._EVERY_S)
+        world.slots = 1
+        await world.wait_and_look(module._EVERY_S)
+    assert world.releases == [ids]
