@@ -142,6 +142,16 @@ class Dispatcher:
         self._alarm.ring()
 
     @property
+    def has_slots(self) -> bool:
+        """Whether this runner ever runs anything."""
+        return self._max_running > 0
+
+    def free(self, job_type: str) -> int:
+        """How many more attempts of a type this runner could take now, as far as it knows."""
+        free = self._max_running - self._total if self._is_claiming else 0
+        return max(0, min(free, self._slots.get(job_type, free)))
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing runs, and nothing that is known to be due could run."""
         if self._total:

@@ -26,6 +26,7 @@ from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
 from aiojobs_lite.engine.recorder import Recorder
+from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
@@ -79,10 +80,10 @@ class Engine:
         deps: Mapping[Any, Any], settings: Settings,
     ) -> None:  # fmt: skip
         self.bus, self._store, self._clock, self._registry, owner = bus, store, clock, registry, secrets.token_hex(8)
-        self.waiters, self._metrics, self.attempts = Waiters(), Metrics(), AttemptRegister()
+        self.waiters, self.attempts = Waiters(), AttemptRegister()
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
         watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
-        self._health = Health(bus=bus, listeners=[self._dispatcher, watcher])
+        self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
         recorder = Recorder(
@@ -100,11 +101,11 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
             commits=committer, recorder=recorder,
         )  # fmt: skip
-        clock_monitor = ClockMonitor(clock=clock, listeners=[self._dispatcher, ticker])
+        releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            ticker=ticker, janitor=janitor, waiters=self.waiters,
-            others=[watcher, clock_monitor, self._maintenance, *self._monitors(recorder)],
+            ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
+            others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -180,7 +181,7 @@ class Engine:
             now=self._clock.now(),
         )
 
-    def _monitors(self, recorder: Recorder) -> list[Part]:
+    def _monitors(self, recorder: Recorder, ticker: Ticker) -> list[Part]:
         checks: list[Check] = [
             AttemptCheck(
                 attempts=self.attempts, ender=self._executor, slots=self._dispatcher, kept=self.commits,
@@ -192,6 +193,7 @@ class Engine:
             ),
         ]  # fmt: skip
         return [
+            ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker]),
             LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),
             DefectMonitor(bus=self.bus, attempts=self.attempts, checks=checks, describe=self._describe),
         ]

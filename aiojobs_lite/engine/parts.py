@@ -10,6 +10,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
@@ -26,6 +27,7 @@ class Parts:
         attempts: Says what runs.
         ticker: Fires while the engine runs.
         janitor: Rescues once before the start is complete.
+        releaser: Releases held jobs once before the start is complete.
         waiters: Are notified of the end.
         others: Only run.
     """
@@ -36,6 +38,7 @@ class Parts:
     attempts: AttemptRegister
     ticker: Ticker
     janitor: Janitor
+    releaser: Releaser
     waiters: Waiters
     others: Sequence[Part]
 

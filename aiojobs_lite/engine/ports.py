@@ -74,6 +74,20 @@ class ClaimSource(Protocol):
         """Takes what a transaction did, and the answer to the claim that went with it."""
 
 
+class ClaimSlots(Protocol):
+    """Knows what this runner can take: the dispatcher."""
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether this runner ever runs anything."""
+
+    def free(self, job_type: str) -> int:
+        """How many more attempts of a type this runner could take now, as far as it knows."""
+
+    def look_again(self, job_type: str | None = None) -> None:
+        """Claims at once: jobs of a type (None: of any type) may be claimable that were not."""
+
+
 class Slots(Protocol):
     """Counts what runs: the dispatcher."""
 

@@ -15,8 +15,6 @@ from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.job import Held
-from aiojobs_lite.model.writes import Release, Unit
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -57,10 +55,8 @@ class Startup:
         await self._store.open()
         await self._store.owners.acquire(self._owner, lost=self._lose, regained=self._regain)
         now = self._clock.now()
-        units: list[Unit] = [(Release(self._registry.names(), Held.PAYLOAD),)]
-        units += [(write,) for write in self._parts.ticker.first(now)]
-        applied = await self._store.apply(units, now)
-        self._parts.ticker.begin(applied.answers[1:])
+        applied = await self._store.apply([(write,) for write in self._parts.ticker.first(now)], now)
+        self._parts.ticker.begin(applied.answers)
         strange = unclaimed(self._store.counts(), self._registry.limits)
         if strange and self._bus.is_watched(TypesUnclaimed):
             self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
@@ -76,9 +72,11 @@ class Startup:
         try:
             async with asyncio.timeout(_FIRST_RESCUE_S):
                 await parts.janitor.rescue()
+                await parts.releaser.release_all()
         except (TimeoutError, StoreError) as error:
             _log.warning("the first rescue is put off: %r", error)
-        group.start_soon(keep_running, parts.janitor, self._progress)
+        for part in (parts.janitor, parts.releaser):
+            group.start_soon(keep_running, part, self._progress)
         self._progress.go_on_to(Phase.RUNNING)
         parts.dispatcher.start_claiming()
 

@@ -18,7 +18,7 @@ from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, 
 from aiojobs_lite.handlers.read_back import find_changed, is_exact
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
-_WAITS: Final = "The job waits for a handler that takes them, and is looked at again at the next start."
+_WAITS: Final = "The job waits for a handler that takes them: each runner looks again every few seconds."
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 

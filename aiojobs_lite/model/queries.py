@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple, Protocol, TypeVar
 
-from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.writes import unanswered
 
 A_co = TypeVar("A_co", covariant=True)
@@ -39,6 +39,7 @@ class FindJobs(NamedTuple):
         type: Their type.
         owner: Their owner.
         label: Their label.
+        held: Why they are held.
         cancel_requested: True: only those that were asked to cancel; False: only the others.
         before: Only ids below this one (the last of the page before).
         limit: At most so many.
@@ -49,6 +50,7 @@ class FindJobs(NamedTuple):
     type: str | None = None
     owner: str | None = None
     label: str | None = None
+    held: Held | None = None
     cancel_requested: bool | None = None
     before: int | None = None
     limit: int = 100

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import unanswered
+
+ABANDONED_AFTER_US: Final = 60_000_000  # that a stored next tick is overdue
 
 
 class ScheduleAnswer(NamedTuple):
@@ -39,7 +41,8 @@ class FireTick(NamedTuple):
     """Fires a schedule at one instant, once for all owners, and moves its next tick on, never back.
 
     - An owner whose expression or time zone is not the stored one moves nothing: its ticks fire, but the next tick is
-      that of the schedule as it was stored last.
+      that of the schedule as it was stored last. If that next tick is overdue by more than `ABANDONED_AFTER_US`, no
+      owner with the stored expression is left, and the schedule is stored as this owner has it.
     - A tick that was dealt with before is a `duplicate`; without a row it is `skipped`; both make no job.
     - With `skip_overlap` it is an `overlap`, without a job, while the schedule's latest job is pending or processing.
     - Ticks are dealt with as if one after the other, over all owners.

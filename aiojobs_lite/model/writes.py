@@ -159,9 +159,9 @@ class PauseType(NamedTuple):
 
 
 class Release(NamedTuple):
-    """Makes the jobs of these types that are held for this reason claimable again. Answer: how many."""
+    """Makes those of these jobs that are held for this reason claimable again. Answer: how many."""
 
-    types: tuple[str, ...]
+    ids: tuple[int, ...]
     held: Held
 
     def answer(self) -> int:

@@ -24,7 +24,7 @@ from aiojobs_lite.errors import ResultNotKept, RunnerClosed, StoreRejected
 from aiojobs_lite.model.ends import Close, Complete
 from aiojobs_lite.model.queries import FindJobs, ListOwners
 from aiojobs_lite.model.schedules import FireTick
-from aiojobs_lite.model.writes import CancelJob, Claim, Release
+from aiojobs_lite.model.writes import CancelJob, Claim
 from aiojobs_lite.telemetry.facts import (
     EndRefused,
     JobCompleted,
@@ -309,7 +309,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
 async def test_a_start_whose_first_write_fails_opens_nothing(
     runner: JobRunner, store: FaultStore, owner_files: Callable[[], list[str]]
 ) -> None:
-    store.faults = [Fault(error=FULL, when=holding(Release))]
+    store.faults = [Fault(error=FULL)]
     with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
         await runner.__aenter__()
     assert owner_files() == []

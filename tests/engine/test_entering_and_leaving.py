@@ -182,9 +182,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
             entering = asyncio.ensure_future(runner.__aenter__())
             await rescuing.wait()
             for _ in range(3):
-                await engine_of(runner).write(
-                    Release((), Held.PAYLOAD)
-                )  # transactions that could take a claim with them
+                await engine_of(runner).write(Release((), Held.PAYLOAD))  # its transaction could take a claim along
             assert started == []
             entering.cancel()
             await until(lambda: engine_of(runner).is_draining)

@@ -362,7 +362,7 @@ def test_a_stored_payload_that_no_longer_fits_is_told_from_a_wrong_call(stored: 
         Signature("t", mixed).load(stored)
     assert caught.value.problems == (problem,)
     assert str(caught.value).endswith(
-        "The job waits for a handler that takes them, and is looked at again at the next start."
+        "The job waits for a handler that takes them: each runner looks again every few seconds."
     )
     assert "enqueued" not in str(caught.value)
 

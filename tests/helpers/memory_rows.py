@@ -26,7 +26,7 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
-from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import ABANDONED_AFTER_US, FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -92,6 +92,7 @@ class Rows:
             and (query.type is None or job.type == query.type)
             and (query.owner is None or job.owner == query.owner)
             and (query.label is None or job.label == query.label)
+            and (query.held is None or job.held is query.held)
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
@@ -276,7 +277,7 @@ class MemoryPhases:
 
     def release(self, write: Release) -> int:
         """See `Release`."""
-        held = [job for job in self._rows.jobs.values() if job.held is write.held and job.type in write.types]
+        held = [job for job in self._rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
             self._put(job, held=None, reason=None)
         return len(held)
@@ -313,6 +314,8 @@ class MemoryPhases:
         schedule = self._rows.schedules[write.schedule]
         if (schedule.expression, schedule.tz) == (write.expression, write.tz):
             schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
+        elif schedule.next_tick < self._now - ABANDONED_AFTER_US:
+            schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
         self._rows.schedules[write.schedule] = schedule
         if (write.schedule, write.tick) in self._rows.ticks:
             return TickAnswer("duplicate")

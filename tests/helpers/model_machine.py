@@ -233,9 +233,9 @@ class StoreBesideModel(RuleBasedStateMachine):
     def pause(self, kind: str, paused: bool, step: Step) -> None:
         self.put(PauseType(kind, paused), step)
 
-    @rule(which=st.sets(kinds), step=steps)
-    def release(self, which: set[str], step: Step) -> None:
-        self.put(Release(tuple(which), Held.PAYLOAD), step)
+    @rule(which=st.lists(some), step=steps)
+    def release(self, which: list[int], step: Step) -> None:
+        self.put(Release(tuple(map(self.a_job, which)), Held.PAYLOAD), step)
 
     @rule(completed=some, dead=some, ticks=some, limit=some, step=steps)
     def prune(self, completed: int, dead: int, ticks: int, limit: int, step: Step) -> None:
@@ -253,7 +253,7 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     # What happens around.
 
-    @rule(seconds=st.integers(-4, 8))
+    @rule(seconds=st.integers(-4, 8) | st.just(100))
     def clock(self, seconds: int) -> None:
         self.twins.now += seconds * SECOND
 
@@ -301,17 +301,18 @@ class StoreBesideModel(RuleBasedStateMachine):
     @rule(
         view=which_view, ids=st.none() | st.lists(some), status=st.none() | st.sampled_from(Status),
         kind=st.none() | kinds, owner=st.none() | some, asked=st.none() | st.booleans(), before=st.none() | some,
-        limit=some,
+        limit=some, held=st.sampled_from([None, None, Held.PAYLOAD]),
     )  # fmt: skip
     def find(
         self, view: int, ids: list[int] | None, status: Status | None, kind: str | None, owner: int | None,
-        asked: bool | None, before: int | None, limit: int,
+        asked: bool | None, before: int | None, limit: int, held: Held | None,
     ) -> None:  # fmt: skip
         query = FindJobs(
             ids=None if ids is None else [self.a_job(job_id) for job_id in ids],
             status=status,
             type=kind,
             owner=None if owner is None else f"owner {owner + 1}",
+            held=held,
             cancel_requested=asked,
             before=None if before is None else self.a_job(before),
             limit=limit,
@@ -322,7 +323,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         """However things stand: if attempts succeed from now on and nothing is paused, every job comes to its end."""
         self.twins.now += 24 * 3600 * SECOND
         resumed = [PauseType(kind, paused=False) for kind in TYPES]
-        self.commit(alone([*resumed, Release(TYPES, Held.PAYLOAD)]), view)
+        self.commit(alone([*resumed, Release(tuple(self.jobs), Held.PAYLOAD)]), view)
         while not all(job.is_finished for job in self.jobs.values()):
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]
             *ended, claimed = self.commit(alone([*ends, self.claim_of(0)]), view)

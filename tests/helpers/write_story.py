@@ -128,7 +128,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     RedriveDead: lambda write: f"redrive the dead of {write.type or 'every type'}",
     DeleteJob: lambda write: f"delete {write.id}",
     PauseType: lambda write: f"{'pause' if write.paused else 'resume'} {write.type}",
-    Release: lambda write: f"release {write.held} of {' '.join(sorted(write.types)) or 'no type'}",
+    Release: lambda write: f"release {write.held} of {' '.join(map(str, write.ids)) or 'no job'}",
     Prune: lambda write: (
         f"prune {write.limit}: completed before {_at(write.completed_before)}, dead before {_at(write.dead_before)}, "
         f"ticks before {_at(write.ticks_before)}"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from aiojobs_lite.model.writes import Release
-from aiojobs_lite.stores.sqlite.transaction import Transaction
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 
 def release(transaction: Transaction, write: Release) -> int:
     """See `Release`."""
-    held = {row[0] for row in transaction.run("held_types", (write.held,)).fetchall()}  # nearly always none
-    released = 0
-    for job_type in sorted(held.intersection(write.types)):
-        count = transaction.run("release", (write.held, job_type)).rowcount
-        transaction.tally(job_type).held -= count
-        transaction.due.add_any(job_type)
-        released += count
-    return released
+    ids = [(job_id,) for job_id in sorted(set(write.ids))]
+    for _, _, cursor in transaction.many("held_by_type", ID_ROW, ids, (write.held,)):
+        for job_type, count in cursor.fetchall():
+            transaction.tally(job_type).held -= count
+            transaction.due.add_any(job_type)
+    return transaction.run_all("release", ID_ROW, ids, (write.held,))

@@ -1,15 +1,16 @@
 -- Jobs that are held.
 
+-- name: held_by_type
+-- How many of these jobs are held for one reason, by type.
+SELECT type, count(*)
+FROM aiojobs_jobs
+WHERE +held = ?
+    AND id IN ({rows})
+GROUP BY type;
+
 -- name: release
--- Makes the jobs of one type that are held for one reason claimable again.
+-- Makes those of these jobs that are held for one reason claimable again.
 UPDATE aiojobs_jobs
 SET held = NULL, reason = NULL
-WHERE status = 'pending'
-    AND held = ?
-    AND type = ?;
-
--- name: held_types
--- The types that have jobs that are held for one reason.
-SELECT DISTINCT type
-FROM aiojobs_jobs
-WHERE held = ?;
+WHERE +held = ?
+    AND id IN ({rows});

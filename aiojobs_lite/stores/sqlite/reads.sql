@@ -57,6 +57,17 @@ WHERE label = :label
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: jobs_held
+-- Held for one reason, of one type.
+SELECT {job}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
+WHERE held = :held
+    AND type = :type
+    AND id <= :last
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
 -- name: attempts_of_job
 -- The recorded attempts of a job, oldest first.
 SELECT {attempt}

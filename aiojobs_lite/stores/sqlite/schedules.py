@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import ABANDONED_AFTER_US, FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 
@@ -19,7 +19,14 @@ def set_schedule(transaction: Transaction, write: SetSchedule) -> ScheduleAnswer
 
 def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
     """See `FireTick`."""
-    transaction.run("move_schedule", (write.next_tick, write.schedule, write.expression, write.tz))
+    moved = {
+        "name": write.schedule,
+        "expression": write.expression,
+        "tz": write.tz,
+        "next_tick": write.next_tick,
+        "abandoned_before": transaction.now - ABANDONED_AFTER_US,
+    }
+    transaction.run("move_schedule", moved)
     if transaction.run("insert_tick", (write.schedule, write.tick)).rowcount == 0:
         return TickAnswer("duplicate")
     if write.row is None:

@@ -45,9 +45,11 @@ WHERE name = ?;
 
 -- name: move_schedule
 -- Moves the next tick of a schedule on, never back: an owner may come late with a tick that was dealt with. One that
--- knows another expression than the stored one moves nothing.
+-- knows another expression than the stored one moves nothing, unless the stored one is abandoned.
 UPDATE aiojobs_schedules
-SET next_tick = max(next_tick, ?)
-WHERE name = ?
-    AND expression = ?
-    AND tz = ?;
+SET
+    next_tick = iif(expression = :expression AND tz = :tz, max(next_tick, :next_tick), :next_tick),
+    expression = :expression,
+    tz = :tz
+WHERE name = :name
+    AND (expression = :expression AND tz = :tz OR next_tick < :abandoned_before);

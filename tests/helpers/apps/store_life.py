@@ -256,7 +256,7 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
     await step("end what was to be cancelled", 15, again(most))
     (unfit,) = (await step("claim to hold", 16, claim(TWO, limit=1, slots={"b": 1})))[0].jobs
     await step("hold", 17, hold(unfit))
-    await step("pause and release", 18, PauseType("b", paused=True), Release(("a", "b"), Held.PAYLOAD))
+    await step("pause and release", 18, PauseType("b", paused=True), Release((unfit.id,), Held.PAYLOAD))
     await step("resume", 19, PauseType("b", paused=False), DeleteJob(unfit.id))
     await step("enqueue many", 20, Insert(tuple(new("c", due=20) for _ in range(135))))
     held = (await step("claim of many", 21, claim(TWO, limit=11, slots={"c": 11})))[0].jobs

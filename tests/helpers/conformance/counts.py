@@ -78,7 +78,7 @@ class Counting:
         assert shown(store) == {"a": TypeCounts(pending=4, held=4)} == await counted(store)
         await answers(store, CancelJob(jobs[0].id, None), DeleteJob(jobs[1].id))
         assert shown(store) == {"a": TypeCounts(pending=2, held=2, cancelled=1)} == await counted(store)
-        assert await one(store, Release(("a", "b"), Held.PAYLOAD)) == 2
+        assert await one(store, Release(tuple(job.id for job in jobs), Held.PAYLOAD)) == 2
         assert shown(store) == {"a": TypeCounts(pending=2, cancelled=1)} == await counted(store)
 
     async def test_a_scheduled_job_that_comes_due_only_waits(self, store: Store) -> None:

@@ -49,8 +49,8 @@ class DueWithoutClaim:
             assert is_in_time((await applied(store, write, now=4)).due, at(4))
 
     async def test_a_release_says_when_the_jobs_are_due(self, store: Store) -> None:
-        await stores.held(store, new(), new())
-        assert is_in_time((await applied(store, Release(("a",), Held.PAYLOAD))).due, NOW)
+        ids = await stores.held(store, new(), new())
+        assert is_in_time((await applied(store, Release(tuple(ids), Held.PAYLOAD))).due, NOW)
 
     async def test_a_tick_says_when_its_job_is_due(self, store: Store) -> None:
         await one(store, SetSchedule("s", "* * * * *", "UTC", at(0)))

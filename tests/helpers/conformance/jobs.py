@@ -224,7 +224,7 @@ class Deleting:
         (job_id,) = await stores.held(store, new())
         assert await one(store, DeleteJob(job_id)) is Status.PENDING
         assert shown(store) == {}
-        assert await one(store, Release(("a",), Held.PAYLOAD)) == 0
+        assert await one(store, Release((job_id,), Held.PAYLOAD)) == 0
 
     async def test_a_processing_job_is_not_deleted(self, store: Store) -> None:
         (job,) = await running(store, new())
@@ -249,9 +249,11 @@ class Holding:
     async def test_held_jobs_are_not_claimed_until_they_are_released(self, store: Store) -> None:
         ids = await stores.held(store, new(), new(), new("b"))
         assert await claimed(store, claim(types="ab")) == []
-        assert await one(store, Release(("c",), Held.PAYLOAD)) == 0
+        (other,) = await inserted(store, new("c"))
+        assert await one(store, Release((other, 999), Held.PAYLOAD)) == 0
         assert await one(store, Release((), Held.PAYLOAD)) == 0
-        assert await one(store, Release(("a", "c"), Held.PAYLOAD)) == 2
+        assert await one(store, Release((ids[0],), Held.UNKNOWN)) == 0
+        assert await one(store, Release((*ids[:2], other, ids[0]), Held.PAYLOAD)) == 2
         released = await stored(store, ids[0])
         assert (released.status, released.held, released.reason) == (Status.PENDING, None, None)
         jobs = await claimed(store, claim(types="ab"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
@@ -15,6 +15,7 @@ from tests.helpers.stores import (
     complete,
     finished,
     found,
+    held,
     inserted,
     new,
     one,
@@ -40,12 +41,16 @@ class Asking:
         (other,) = await running(store, new(), owner="you")
         (wait,) = await inserted(store, new("b", label="eu"))
         await one(store, CancelJob(other.id, None))
+        (unfit,) = await held(store, new("c"))
         for query, ids in (
-            (FindJobs(), [wait, other.id, mine.id, gone, dead, done]),
+            (FindJobs(), [unfit, wait, other.id, mine.id, gone, dead, done]),
             (FindJobs(status=Status.DEAD), [dead]),
             (FindJobs(status=Status.CANCELLED), [gone]),
             (FindJobs(status=Status.COMPLETED), [done]),
-            (FindJobs(status=Status.PENDING), [wait]),
+            (FindJobs(status=Status.PENDING), [unfit, wait]),
+            (FindJobs(held=Held.PAYLOAD), [unfit]),
+            (FindJobs(held=Held.PAYLOAD, type="b"), []),
+            (FindJobs(held=Held.PAYLOAD, before=unfit), []),
             (FindJobs(status=Status.PROCESSING), [other.id, mine.id]),
             (FindJobs(type="b"), [wait, gone]),
             (FindJobs(type="b", status=Status.PENDING), [wait]),
@@ -53,9 +58,8 @@ class Asking:
             (FindJobs(owner="me"), [mine.id]),
             (FindJobs(owner="none"), []),
             (FindJobs(owner="me", status=Status.PROCESSING), [mine.id]),
-            (FindJobs(owner="me", status=Status.DEAD), []),
             (FindJobs(cancel_requested=True), [other.id]),
-            (FindJobs(cancel_requested=False), [wait, mine.id, gone, dead, done]),
+            (FindJobs(cancel_requested=False), [unfit, wait, mine.id, gone, dead, done]),
             (FindJobs(owner="me", cancel_requested=True), []),
             (FindJobs(owner="me", cancel_requested=False), [mine.id]),
             (FindJobs(label="eu"), [wait]),

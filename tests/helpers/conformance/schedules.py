@@ -57,6 +57,15 @@ class Scheduling:
             assert await one(store, own) == TickAnswer("skipped")
             assert (await one(store, changed)).next_tick == at(99)
 
+    async def test_a_schedule_whose_owners_are_gone_becomes_that_of_an_owner_that_fires(self, store: Store) -> None:
+        for n, left in enumerate([SCHEDULE._replace(expression="0 9 * * *"), SCHEDULE._replace(tz="Asia/Tokyo")]):
+            await one(store, left._replace(next_tick=at(30)))
+            ticks = [fire("s", at(10 * n + m), at(300), None, skip_overlap=False) for m in range(2)]
+            await one(store, ticks[0], 90)
+            assert await one(store, left) == ScheduleAnswer(at(30))
+            await one(store, ticks[1], 91)
+            assert await one(store, SCHEDULE) == ScheduleAnswer(at(300))
+
     async def test_a_skipped_tick_is_dealt_with(self, store: Store) -> None:
         await one(store, SCHEDULE)
         assert await one(store, fire("s", at(0), at(60), None, skip_overlap=True)) == TickAnswer("skipped")

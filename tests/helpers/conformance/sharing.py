@@ -92,7 +92,7 @@ class Changing:
             for paused in (True, False):
                 await one(other, PauseType("c", paused=paused))
                 await until_reported(reported, "c")
-            assert await one(other, Release(("b",), Held.PAYLOAD)) == len(held)
+            assert await one(other, Release(tuple(held), Held.PAYLOAD)) == len(held)
             await until_reported(reported, "b")
 
     async def test_a_commit_before_the_first_look_is_reported(self, two: tuple[Store, Store]) -> None:

@@ -81,7 +81,7 @@ class Phasing:
             FireTick("s", "* * * * *", "UTC", at(60), at(120), None, skip_overlap=False),
             RedriveJob(dead[0]),
             MarkInterrupted(jobs[3].id, 1, "one"),
-            Release(("a",), Held.PAYLOAD),
+            Release((pending,), Held.PAYLOAD),
             again(jobs[1]),
             CancelJob(pending, None),
             DeleteJob(pending),

@@ -69,7 +69,7 @@ def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         ([Prune(1, 1, 1, 500)], 0, False),
         ([RedriveDead(None)], 0, False),
         ([SetSchedule("s", "* * * * *", "UTC", NOW)], 0, False),
-        ([Release(("a",), Held.PAYLOAD), SMALL], 0, False),
+        ([Release((1,), Held.PAYLOAD), SMALL], 0, False),
         ([PauseType("a", paused=True)], 0, False),
     ],
 )

@@ -144,7 +144,7 @@ async def _counts(store: Any) -> Any:
 async def test_the_migrated_jobs_run_and_ids_schedules_and_pauses_go_on(old: Path) -> None:
     async def check(store: Any) -> None:
         every = Claim("two", 100, frozenset("abc"), {}, {})
-        applied = await store.apply([(Release(("a", "b"), Held.PAYLOAD),), (every,)], NOW + 10_000_000)
+        applied = await store.apply([(Release((1, 7, 99), Held.PAYLOAD),), (every,)], NOW + 10_000_000)
         released, claimed = applied.answers
         assert released == 1
         assert [job.id for job in claimed.jobs] == [1, 7, 2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
@@ -27,7 +27,7 @@ _WHOLE_TABLE = re.compile(r"\bSCAN aiojobs_jobs\b(?! USING)")
 BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW,
-    "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW,
+    "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
 }  # fmt: skip
 
 
@@ -97,8 +97,8 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("prunable", "INDEX aiojobs_jobs_finished (status=? AND completed_at<?)"),
         ("dead_of_type", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
         ("redrive_dead", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
-        ("release", "INDEX aiojobs_jobs_held (held=? AND type=?)"),
-        ("held_types", "INDEX aiojobs_jobs_held (held=?)"),
+        ("release", BY_ID),
+        ("held_by_type", BY_ID),
         ("job_of_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
         ("standing", BY_ID),
         ("delete_jobs", BY_ID),
@@ -134,6 +134,7 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(status=Status.DEAD, type="a", label="x"), "aiojobs_jobs_finished"),
         (FindJobs(label="x"), "aiojobs_jobs_label (label=? AND rowid<?)"),
         (FindJobs(label="x", type="a", status=Status.PENDING), "aiojobs_jobs_label (label=? AND rowid<?)"),
+        (FindJobs(type="a", held=Held.PAYLOAD), "aiojobs_jobs_held (held=? AND type=? AND rowid<?)"),
         (FindJobs(ids=[1, 2, 3]), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(ids=[1, 2, 3], owner="one", status=Status.PROCESSING), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid<?)"),

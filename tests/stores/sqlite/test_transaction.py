@@ -59,7 +59,7 @@ async def store(database: Path) -> AsyncIterator[SqliteStore]:
         yield made
 
 
-def _everything_at_once(jobs: list[Claimed], dead: int, pending: int) -> list[Unit]:
+def _everything_at_once(jobs: list[Claimed], dead: int, pending: int, held: int) -> list[Unit]:
     """Writes of every kind that changes rows."""
     return [
         (complete(jobs[0]), Insert((new("a", idempotency_key="k"), new("b"), new("b", due=9)))),
@@ -73,7 +73,7 @@ def _everything_at_once(jobs: list[Claimed], dead: int, pending: int) -> list[Un
                 RedriveJob(dead),
                 DeleteJob(pending),
                 RedriveDead("c"),
-                Release(("d",), Held.PAYLOAD),
+                Release((held,), Held.PAYLOAD),
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
@@ -89,9 +89,9 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     jobs = await running(store, *(new() for _ in range(5)))
     dead = await finished(store, new(), Status.DEAD)
     await finished(store, new("c"), Status.DEAD)
-    await stores.held(store, new("d"))
+    (held,) = await stores.held(store, new("d"))
     (pending,) = await inserted(store, new("b"))
-    units = _everything_at_once(jobs, dead, pending)
+    units = _everything_at_once(jobs, dead, pending, held)
     assert {type(write) for unit in units for write in unit} > WRITES.keys()
     before, counts = await everything(store), shown(store)
     with faulty(store) as connection:

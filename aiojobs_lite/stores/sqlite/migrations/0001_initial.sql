@@ -62,7 +62,7 @@ WHERE status = 'processing';
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
 
--- Releasing what is held, at every start; hardly ever has an entry.
+-- Looking at what is held; hardly ever has an entry.
 CREATE INDEX aiojobs_jobs_held ON aiojobs_jobs (held, type)
 WHERE held IS NOT NULL;
 
