@@ -20,19 +20,11 @@ from aiojobs_lite.engine.results import dump_result, refuse_coroutine
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed, Failure
-from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy
+from aiojobs_lite.policy.verdict import Verdict, Wish
 
 _LOOK_FOR_PARENT_EVERY_S: Final = 0.2
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-
-
-class Signalled(NamedTuple):
-    """What a handler raised to say what becomes of its job: the name of the class, its text, its delay in seconds."""
-
-    name: str
-    text: str
-    delay: float | None
 
 
 class CallAnswer(NamedTuple):
@@ -41,32 +33,20 @@ class CallAnswer(NamedTuple):
     Attributes:
         result: What it returned, as JSON; None for nothing.
         note: Why the result was not kept, or None.
-        signalled: What it raised to say what becomes of its job, or None.
         failure: The record of what it raised, or None.
-        may_retry: Whether its policy tries it again.
+        verdict: What becomes of its job by what it raised.
     """
 
     result: str | None = None
     note: str | None = None
-    signalled: Signalled | None = None
     failure: Failure | None = None
-    may_retry: bool = True
+    verdict: Verdict = Verdict(Wish.AGAIN)
 
     def ending(self) -> Ending:
         """The same as it is settled."""
         if self.failure is None:
             return Ending(result=self.result, note=self.note)
-        return Ending(error=self._error(self.failure), failure=self.failure, may_retry=self.may_retry)
-
-    def _error(self, failure: Failure) -> Exception:
-        if self.signalled is None:
-            return RuntimeError(failure.error_type)
-        name, text, delay = self.signalled
-        if name == "Retry":
-            return Retry(text, after=delay)
-        if name == "Snooze":
-            return Snooze(delay or 0.0, text)
-        return Abandon(text) if name == "Abandon" else Cancel(text)
+        return Ending(error=RuntimeError(self.failure.error_type), failure=self.failure, verdict=self.verdict)
 
 
 def make_ready(module: str) -> None:
@@ -103,12 +83,7 @@ def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
 
 
 def _raised(error: BaseException, policy: Policy) -> CallAnswer:
-    kind = next((kind.__name__ for kind in (Retry, Snooze, Abandon, Cancel) if isinstance(error, kind)), None)
-    failure = describe(error)
-    if kind is None:
-        return CallAnswer(failure=failure, may_retry=policy.allows_retry(error))
-    delay = getattr(error, "after", None) if kind == "Retry" else getattr(error, "delay", None)
-    return CallAnswer(signalled=Signalled(kind, failure.message, delay), failure=failure)
+    return CallAnswer(failure=describe(error), verdict=policy.judge(error))
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending, Stop, settle
+from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
@@ -284,7 +285,7 @@ class Executor:
             return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             stand_in = RuntimeError()  # `error` may be the same one
-            failed = Ending(error=stand_in, failure=describe(error), may_retry=True)
+            failed = Ending(error=stand_in, failure=describe(error), verdict=Verdict(Wish.AGAIN))
             return settle(claimed, failed, policy, now, cancel_requested=is_cancelled)
 
     def _stop(self, run: Running, why: Stop) -> None:

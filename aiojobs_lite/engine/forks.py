@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.failures import describe
-from aiojobs_lite.policy.settle import unwrapped
+from aiojobs_lite.policy.verdict import alone
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +46,7 @@ def end_process(error: BaseException | None) -> NoReturn:
 
 def _exit_of(error: BaseException | None) -> tuple[int, str]:
     """The exit code, and what is to be said."""
-    error = unwrapped(error)
+    error = alone(error)
     if error is None:
         return 0, ""
     if not issubclass(type(error), SystemExit):
