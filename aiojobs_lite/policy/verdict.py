@@ -108,6 +108,6 @@ def _leaves(
 
 def _text(signal: BaseException) -> str:
     try:
-        return str(signal)
+        return str.__str__(str(signal))  # a plain one
     except BaseException as error:  # noqa: BLE001  # of a subclass: the user's code
         return f"(its __str__ raised {type(error).__name__})"
