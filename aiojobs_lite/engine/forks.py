@@ -5,6 +5,7 @@ handler forked it, should it come back to there.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 """The signals by which a process is asked to end."""
+_SERVERS: Final = frozenset({"asyncio", "granian", "gunicorn", "hypercorn", "uvicorn", "uvloop"})
 
 
 class SignalHandling:
@@ -31,9 +33,8 @@ class SignalHandling:
 def _watch_forks() -> None:
     """Blocks the signals that the library handles while this process forks.
 
-    A signal that comes to a process which is being born would be lost: Python forgets it there. A handler of the
-    library's would do nothing there, and what it says to the event loop would reach the one of the first process: they
-    share the descriptor.
+    A signal that comes to a process which is being born would be lost: Python forgets it there. And what a handler says
+    to the event loop there would reach the one of the first process: they share the descriptor.
     """
     masks = threading.local()
 
@@ -54,12 +55,23 @@ def _watch_forks() -> None:
             signal.set_wakeup_fd(-1)
             for number in STOP_SIGNALS:
                 handler = signal.getsignal(number)
-                while handling := _handling(handler):
-                    handler = handling.found(number)
-                    signal.signal(number, handler)
+                if _handling(handler):
+                    signal.signal(number, _inherited(handler, number))
         after_in_parent()
 
     os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=after_in_child)
+
+
+def _inherited(handler: Any, number: int) -> Any:
+    """What handles a signal in a forked process: what the library's handlers chained. A server's handler has its server
+    end, of which there is a copy only that ends nothing: in its place comes what Python begins with.
+    """
+    while handling := _handling(handler):
+        handler = handling.found(number)
+    called = handler.func if isinstance(handler, functools.partial) else handler
+    if (getattr(called, "__module__", None) or "").partition(".")[0] not in _SERVERS:
+        return handler
+    return signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
 
 
 def _handling(handler: Any) -> SignalHandling | None:

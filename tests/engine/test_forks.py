@@ -44,4 +44,4 @@ async def test_a_signal_to_a_process_that_was_forked_is_none_to_the_application(
     """They would share the descriptor by which an event loop learns of signals."""
     async with program("-m", "tests.helpers.apps.terminating", "loop", "1") as child:
         assert await child.ended() == 0
-    assert (child.said("ended"), child.said("drained")) == ([["ended", "-9", "1"]], [])
+    assert (child.said("ended"), child.said("drained")) == ([["ended", "-15", "1"]], [])

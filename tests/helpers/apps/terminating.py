@@ -45,7 +45,7 @@ def ended(pid: int) -> int:
 
 
 async def main(handler: str, rounds: int) -> None:
-    if handler == "loop":  # as granian has it; in a forked process Python's own handler is left, which does nothing
+    if handler == "loop":  # as hypercorn has it
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, say, "drained")
     async with JobRunner(":memory:", jobs=[terminates]) as runner:
         codes = await (await runner.enqueue(terminates, rounds)).result()
