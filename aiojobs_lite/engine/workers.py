@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import Any, Final, Protocol
 
 import anyio
@@ -47,15 +47,11 @@ class Worker:
     def __init__(self, ended: Callable[[Worker], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._ended, self._call_when_ended = asyncio.Event(), ended
-        self._channel, orders = socket.socketpair()
-        self._control, control = socket.socketpair()
-        try:
-            with orders, control:
-                self._process = _start(orders.fileno(), control.fileno())
-        except BaseException:
-            self._channel.close()
-            self._control.close()
-            raise
+        with ExitStack() as theirs, ExitStack() as ours:
+            self._channel, orders = _pair(ours, theirs)
+            self._control, control = _pair(ours, theirs)
+            self._process = _start(orders.fileno(), control.fileno())
+            ours.pop_all()  # they stay open
         self._channel.setblocking(False)  # noqa: FBT003  # its only form
         self._is_asked = False
         self._timer: asyncio.TimerHandle | None = None
@@ -219,6 +215,12 @@ class WorkerPool:
         self._workers.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
+
+
+def _pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, socket.socket]:
+    """The two ends of a channel, which are closed with these."""
+    one, other = socket.socketpair()
+    return ours.enter_context(one), theirs.enter_context(other)
 
 
 def _start(orders: int, control: int) -> subprocess.Popen[bytes]:

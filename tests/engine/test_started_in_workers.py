@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -22,7 +24,7 @@ from tests.helpers.rings import slow
 from tests.helpers.starting import HOWS
 from tests.helpers.waiting import PATIENCE
 
-pytestmark = [slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 STARTS = pytest.mark.parametrize("how", HOWS)
 
 
@@ -57,6 +59,7 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@slow
 @STARTS
 async def test_what_a_worker_starts_obeys_terminate_and_a_pool_ends(clock: FakeClock, tmp_path: Path, how: str) -> None:
     starts = in_process(ends_what_it_starts, max_attempts=1)
@@ -65,6 +68,7 @@ async def test_what_a_worker_starts_obeys_terminate_and_a_pool_ends(clock: FakeC
         assert await handle.result(3 * PATIENCE) == [-signal.SIGTERM, 0, 2, 4, 6]
 
 
+@slow
 @STARTS
 @pytest.mark.parametrize("why", ["timeout", "cancel", "drain"])
 async def test_what_a_worker_started_ends_with_an_attempt_that_is_stopped(
@@ -88,6 +92,7 @@ async def test_what_a_worker_started_ends_with_an_attempt_that_is_stopped(
     assert not alive(pid)
 
 
+@slow
 async def test_a_worker_that_dies_ends_its_attempt_at_once_although_a_copy_of_it_lives(
     clock: FakeClock, tmp_path: Path
 ) -> None:
@@ -102,6 +107,7 @@ async def test_a_worker_that_dies_ends_its_attempt_at_once_although_a_copy_of_it
         assert not alive(await pid_in(note))
 
 
+@slow
 @STARTS
 async def test_what_outlives_its_handler_lives_as_long_as_the_worker(
     clock: FakeClock, tmp_path: Path, how: str
@@ -116,6 +122,7 @@ async def test_what_outlives_its_handler_lives_as_long_as_the_worker(
     assert not alive(pid)
 
 
+@slow
 async def test_a_worker_that_died_while_it_idled_costs_no_attempt(clock: FakeClock, tmp_path: Path) -> None:
     outlives, doubles = in_process(leaves, max_attempts=1), in_process(double, max_attempts=1)
     async with started(clock, outlives, doubles) as runner:
@@ -127,6 +134,7 @@ async def test_a_worker_that_died_while_it_idled_costs_no_attempt(clock: FakeClo
         await outside(lambda: not alive(pid))
 
 
+@slow
 async def test_a_worker_that_idles_for_long_ends(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +149,44 @@ async def test_a_worker_that_idles_for_long_ends(
         assert pool._idle == []
 
 
+@pytest.mark.parametrize("missing", ["first", "second", "process"])
+async def test_a_worker_that_cannot_be_started_fails_its_attempt_and_leaves_nothing_open(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    pair, pairs = socket.socketpair, list[object]()
+
+    def scarce(*_: object, **__: object) -> object:
+        pairs.append(missing)
+        if missing == "process" or len(pairs) < (1 if missing == "first" else 2):
+            return pair()
+        raise OSError("too many open files")
+
+    def none(*_: object, **__: object) -> object:
+        raise OSError("too many processes")
+
+    doubles = in_process(double, max_attempts=1)
+    async with started(clock, doubles) as runner:
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "socketpair", scarce)
+            patched.setattr(subprocess, "Popen", none)
+            with pytest.raises(JobDead, match="OSError: too many"):
+                await (await runner.enqueue(doubles, 1)).result(PATIENCE)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+@slow
+async def test_a_worker_is_known_to_have_ended_where_the_system_does_not_say_it(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its channel, and by asking."""
+    monkeypatch.delattr(os, "pidfd_open")
+    doubles = in_process(double)
+    async with started(clock, doubles) as runner:
+        assert await (await runner.enqueue(doubles, 2)).result(3 * PATIENCE) == 4
+    assert engine_of(runner)._executor._workers._workers == set()
+
+
+@slow
 @STARTS
 async def test_nothing_that_a_worker_started_outlives_a_killed_runner(tmp_path: Path, how: str) -> None:
     note = tmp_path / "note"
