@@ -14,6 +14,8 @@ from typing import Protocol
 MICROSECONDS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+FIRST_INSTANT = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def to_micros(instant: datetime) -> int:
@@ -27,8 +29,8 @@ def to_datetime(micros: int) -> datetime:
 
 
 def after(now: int, delay: float) -> int:
-    """The instant `delay` seconds after `now`, in microseconds."""
-    return now + round(delay * MICROSECONDS)
+    """The instant `delay` seconds after `now`, in microseconds; of the years 1 to 9999, which datetimes have."""
+    return min(max(now + round(delay * MICROSECONDS), FIRST_INSTANT), LAST_INSTANT)
 
 
 class Timer(Protocol):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from aiojobs_lite.engine.defect_monitor import DefectMonitor
+from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
 from tests.helpers import rings
 from tests.helpers.databases import sound
@@ -58,6 +60,21 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     if _descriptors() - descriptors:
         gc.collect()
     assert not _descriptors() - descriptors, "descriptors left open"
+
+
+@pytest.fixture(autouse=True)
+def no_defect_found(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No runner of a test finds a defect of the library in itself, unless the test plants one."""
+    found: list[Defect] = []
+    publish = DefectMonitor._publish
+
+    def noted(self: DefectMonitor, defect: Defect) -> None:
+        found.append(defect)
+        publish(self, defect)
+
+    monkeypatch.setattr(DefectMonitor, "_publish", noted)
+    yield
+    assert found == [] or request.node.get_closest_marker("plants_defects"), found
 
 
 @pytest.fixture

@@ -12,15 +12,22 @@ from typing import Any, Protocol
 
 from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, make_ready
 from aiojobs_lite.engine.forks import call_in_one_process
-from aiojobs_lite.engine.results import refuse_coroutine
+from aiojobs_lite.engine.results import refuse_unfinished
+from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending
 
 
 class HasThread(Protocol):
-    """Knows in which thread a handler runs, while it does."""
+    """Knows the thread of a handler.
 
+    Attributes:
+        thread: The thread.
+        thread_id: Its id, while the handler runs.
+    """
+
+    thread: UnawaitedThread | None
     thread_id: int | None
 
 
@@ -39,7 +46,7 @@ async def call_in_thread(
         run.thread_id = threading.get_ident()
         value, error = None, None
         try:
-            value = refuse_coroutine(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
+            value = refuse_unfinished(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job
             error = raised
         run.thread_id = None
@@ -47,7 +54,8 @@ async def call_in_thread(
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, future, value, error)
 
-    threading.Thread(target=work, name=f"aiojobs_lite {getattr(handler, '__name__', '')}", daemon=True).start()
+    run.thread = UnawaitedThread(work, f"aiojobs_lite {getattr(handler, '__name__', '')}")
+    run.thread.start()
     value, error = await future
     if error is not None:
         raise error  # StopIteration too, of which Python makes a RuntimeError

@@ -17,13 +17,14 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import call_in_one_process
-from aiojobs_lite.engine.results import dump_result, refuse_coroutine
+from aiojobs_lite.engine.results import dump_result, refuse_unfinished
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.location import MAIN_MODULE, MAIN_MODULE_ELSEWHERE, Location, MainModule, location_of
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.policy.settle import Ending, Policy
 from aiojobs_lite.policy.verdict import Kinds, Verdict, Wish
+from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
 
 LENGTH_BYTES: Final = 8
 """How many bytes of the channel say the length of an answer."""
@@ -123,7 +124,7 @@ def _call(declared: Declaration, claimed: Claimed) -> CallAnswer:
         args = (JobContext(claimed), *args)
     context = contextvars.Context()  # of its own: other attempts follow in this process
     value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
-    result, note = dump_result(job_type, refuse_coroutine(value))
+    result, note = dump_result(job_type, refuse_unfinished(value))
     return CallAnswer(result, note)
 
 
@@ -133,7 +134,13 @@ def _job_type(declared: Declaration) -> JobType[..., Any]:
     importlib.import_module(declared.where.module)
     found: Any = declared.where.find()
     handler = found.handler if isinstance(found, JobType) else found
-    return JobType(handler, name=declared.name, keep_result=declared.keep_result)
+    return JobType(
+        handler,
+        name=declared.name,
+        keep_result=declared.keep_result,
+        largest_payload=LARGEST_VALUE_BYTES,
+        largest_result=LARGEST_VALUE_BYTES,
+    )  # the first process checks the sizes
 
 
 def _optional_kinds(names: tuple[Location, ...] | None) -> Kinds | None:

@@ -7,7 +7,6 @@ cancelled await can never leave half a transaction). The claim goes with the sam
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, Final, ParamSpec, TypeVar, overload
@@ -16,11 +15,12 @@ from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.ports import ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied, Store
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
@@ -65,12 +65,34 @@ class Committer:
         self._callers: set[asyncio.Task[Any] | None] = set()  # of this turn of the event loop
         self._inline_left = _MOST_INLINE
         self._is_busy = False
+        self._in_flight: Sequence[_Entry] = ()
+        self._transactions = 0
         self._is_closed = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no unit waits or is in flight."""
         return not self._kept and not self._waiting and not self._is_busy
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transaction is in flight."""
+        return self._is_busy
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether units wait although no transaction is in flight."""
+        return bool(self._kept or self._waiting) and not self._is_busy
+
+    @property
+    def transactions(self) -> int:
+        """How many were begun."""
+        return self._transactions
+
+    def jobs_kept(self) -> set[int]:
+        """The jobs whose ends are kept until they are saved."""
+        units = [unit for unit, _, done in (*self._kept, *self._in_flight) if done is not None]
+        return {write.id for unit in units for write in unit if isinstance(write, ENDS)}
 
     def wake(self) -> None:
         """Asks for a claim in the next turn of the event loop."""
@@ -143,7 +165,7 @@ class Committer:
         while True:
             claim = self._next_claim()
             if claim or self._kept or self._waiting or self._health.is_degraded:
-                await self._commit(self._next_group(), claim)
+                await self._commit_group(self._next_group(), claim)
                 await asyncio.sleep(0)  # the host's turn, and that of the jobs: what they write goes together
             else:
                 self.went_idle.set()
@@ -234,6 +256,18 @@ class Committer:
         self._inline_left = 0 if len(self._callers) > 1 else _MOST_INLINE
         self._callers.clear()
 
+    async def _commit_group(self, entries: Sequence[_Entry], claim: Claim | None) -> None:
+        self._in_flight = entries
+        try:
+            await self._commit(entries, claim)
+        except Exception:  # the part is started again; what was kept and is not saved is found by the monitor
+            for _, future, _ in entries:
+                if future is not None and not future.done():
+                    future.set_exception(_in_doubt("it failed while it was being written"))
+            raise
+        finally:
+            self._in_flight = ()
+
     async def _commit(self, entries: Sequence[_Entry], claim: Claim | None) -> None:
         """One transaction; if it is rejected, one for each of its units, and the claim is left for the next."""
         try:
@@ -268,12 +302,13 @@ class Committer:
         if claim:
             units.append((claim,))
         self._is_busy = True
+        self._transactions += 1
         try:
             return await self._store.apply(units, self._clock.now())
         except asyncio.CancelledError:
             for _, future, _ in entries:
                 if future is not None and not future.done():
-                    future.set_exception(_in_doubt())
+                    future.set_exception(_in_doubt("the runner was left while it was being written"))
             raise
         finally:
             self._is_busy = False
@@ -319,8 +354,8 @@ class Committer:
             _fail(entry, self._health.refusal())
 
 
-def _in_doubt() -> StoreUnavailable:
-    return StoreUnavailable("CLOSED", "the runner was left while it was being written: it may be there or not")
+def _in_doubt(why: str) -> StoreUnavailable:
+    return StoreUnavailable("CLOSED", f"{why}: it may be there or not")
 
 
 def _rejected(error: Exception) -> StoreError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from aiojobs_lite.clock import Alarm, Clock
 from aiojobs_lite.engine.ports import AttemptStarter, Commits
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
@@ -43,7 +45,8 @@ class Dispatcher:
         self._is_draining = False
         self._running: Counter[str] = Counter()  # of the types with a limit
         self._total = 0
-        self._limited_types: set[str] = set()
+        self._claims = 0  # that were made
+        self._limited_types: dict[str, int] = {}  # by which claim
         self._slots = dict(self._limits)  # what is left to each type that may not take what the runner has left
         self._offered: dict[str, int] | None = None  # the copy of it that claims are given
         self._next: int | None = _AT_ONCE  # when to claim; None: not before something else happens
@@ -84,6 +87,7 @@ class Dispatcher:
             return None
         if not inserting and not self._is_due():
             return None
+        self._claims += 1
         self._claimed_at = self._clock.now()
         self._is_claim_in_flight = True
         self._has_changed = False
@@ -127,7 +131,7 @@ class Dispatcher:
 
     def look_again(self, job_type: str | None = None) -> None:
         """Claims at once: jobs of a type (None: of any type) may be claimable that were not."""
-        for name in tuple(self._limited_types) if job_type is None else {job_type} & self._limited_types:
+        for name in tuple(self._limited_types) if job_type is None else {job_type} & self._limited_types.keys():
             self._allow(name)
         self._claim_at_once()
         self._commits.wake()
@@ -146,6 +150,46 @@ class Dispatcher:
             return True
         return not self._wait_us and not self._is_due()
 
+    def unclaimed(self, counts: Counts, until: int) -> list[tuple[str, int]]:
+        """The types that could be claimed and are not, although they have jobs due at `until`.
+
+        Returns:
+            Each type with a number that is another one as soon as a claim was made that may take its jobs.
+        """
+        if not self._is_claiming or self._total >= self._max_running:
+            return []
+        found = []
+        for job_type, due in counts.due.items():
+            if due > until or job_type not in self._types:
+                continue
+            limit = self._limits.get(job_type, self._max_running)
+            limited_by = self._limited_types.get(job_type)
+            if self._running[job_type] >= limit:
+                continue
+            if limited_by is None:
+                found.append((job_type, self._claims))
+            elif job_type not in self._limits or counts.by_type[job_type].processing < limit:
+                found.append((job_type, -limited_by))
+        return found
+
+    def difference(self, running: Mapping[str, int]) -> str:
+        """How the slots in use differ from the attempts that run, by type; empty if they do not."""
+        total = sum(running.values())
+        found = [f"{self._total} in all for {total}"] if self._total != total else []
+        for job_type in self._limits:
+            used, held = self._running[job_type], running.get(job_type, 0)
+            if used != held:
+                found.append(f"{used} of {job_type} for {held}")
+        return ", ".join(found)
+
+    def recount(self, running: Mapping[str, int]) -> None:
+        """Takes the attempts that run for the slots in use."""
+        self._total = sum(running.values())
+        for job_type in self._limits:
+            self._running[job_type] = running.get(job_type, 0)
+            self._offer(job_type)
+        self.look_again()
+
     async def run(self) -> None:
         """Wakes the committer when the next job becomes due, until it is cancelled."""
         while True:
@@ -158,8 +202,8 @@ class Dispatcher:
 
     def _after_claim(self, due: int | None, answer: ClaimAnswer) -> int | None:
         """When to claim again."""
-        for job_type in answer.limited_types - self._limited_types:
-            self._limited_types.add(job_type)
+        for job_type in answer.limited_types - self._limited_types.keys():
+            self._limited_types[job_type] = self._claims
             self._offer(job_type)
         if answer.jobs or due is None or due > self._claimed_at:
             self._wait_us = 0
@@ -185,7 +229,7 @@ class Dispatcher:
         self._has_changed = True
 
     def _allow(self, job_type: str) -> None:
-        self._limited_types.discard(job_type)
+        self._limited_types.pop(job_type, None)
         self._offer(job_type)
         self._claim_at_once()
 

@@ -18,6 +18,7 @@ from aiojobs_lite.telemetry.facts import (
     JobHeld,
     JobInterrupted,
     JobSnoozed,
+    ResultNotStored,
 )
 
 
@@ -26,6 +27,8 @@ def publish_end(bus: Bus, end: End, duration: float) -> None:
     kind = _kind_of(end)
     if bus.is_watched(kind):
         bus.publish(_FACTS[kind](end, duration))
+    if isinstance(end, Complete) and end.note is not None and bus.is_watched(ResultNotStored):
+        bus.publish(ResultNotStored(end.id, end.type, end.attempt, end.note))
 
 
 def _kind_of(end: End) -> type[Fact]:

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.attempt_check import AttemptCheck
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.janitor import Janitor, Retention
+from aiojobs_lite.engine.lane_check import LaneCheck
 from aiojobs_lite.engine.lifecycle import Lifecycle
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.engine.ports import Check, Part
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
@@ -99,7 +103,7 @@ class Engine:
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             ticker=ticker, janitor=janitor, waiters=self.waiters,
-            others=[watcher, clock_monitor, LoopMonitor(bus=bus, metrics=self._metrics, attempts=self.attempts)],
+            others=[watcher, clock_monitor, *self._monitors(recorder)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
@@ -173,6 +177,31 @@ class Engine:
             draining=self.is_draining,
             degraded=self._health.fault,
             now=self._clock.now(),
+        )
+
+    def _monitors(self, recorder: Recorder) -> list[Part]:
+        checks: list[Check] = [
+            AttemptCheck(
+                attempts=self.attempts, ender=self._executor, slots=self._dispatcher, kept=self.commits,
+                recorder=recorder,
+            ),
+            LaneCheck(
+                store=self._store, clock=self._clock, health=self._health, claims=self._dispatcher,
+                writes=self.commits, waiters=self.waiters,
+            ),
+        ]  # fmt: skip
+        return [
+            LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),
+            DefectMonitor(bus=self.bus, attempts=self.attempts, checks=checks, describe=self._describe),
+        ]
+
+    def _describe(self) -> str:
+        """What is known of the parts, for the report of a defect."""
+        attempts, commits = self.attempts, self.commits
+        return (
+            f"{self.phase.name} running={attempts.running} stuck={attempts.stuck} unsaved={attempts.unsaved} "
+            f"kept={len(commits.jobs_kept())} waiting={commits.is_waiting} busy={commits.is_busy} "
+            f"transactions={commits.transactions} callers={len(self.waiters)} degraded={self._health.fault}"
         )
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -26,21 +26,22 @@ from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
-from aiojobs_lite.engine.results import dump_result
+from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import End
-from aiojobs_lite.model.job import Claimed
-from aiojobs_lite.policy.settle import Ending, Stop, settle
+from aiojobs_lite.model.job import Claimed, Failure
+from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _RETURNED: Final = Ending()  # nothing
 
@@ -200,13 +201,14 @@ class Executor:
         if run.task is None:
             run.task = task
         if is_own:
-            return  # it begins, as the event loop's tasks do
+            return  # it begins, as the event loop's tasks do; one that is cancelled before is found by the monitor
+        run.made = weakref.ref(attempt)
         with contextlib.suppress(Exception):  # what the application makes may be no task of asyncio's
             task.add_done_callback(partial(self._check_begun, run))
             task.set_name(name)
 
     def _check_begun(self, run: Running, _: object) -> None:
-        if not run.is_entered and self._attempts.find(run.claimed.id) is run:
+        if not run.is_entered and not run.is_given_up and self._attempts.find(run.claimed.id) is run:
             self._could_not_begin(run, RuntimeError("its task was cancelled before its first step"))
 
     def _could_not_begin(self, run: Running, error: BaseException) -> None:
@@ -219,7 +221,32 @@ class Executor:
         _log.error(text, claimed.type, claimed.id, claimed.attempt, failure.error_type, failure.message)
         self._record(run, Ending(error=error, failure=failure, unbegun=True))
 
+    def give_up(self, run: Running, why: str) -> bool:
+        """Ends an attempt that can never end by itself: as lost, or given back if its handler was not called.
+
+        Returns:
+            False if its end may still come.
+        """
+        is_begun = run.is_entered
+        if run.thread is not None and not run.thread.has_begun:
+            if not run.thread.call_off():  # it begins at this moment
+                return False
+            is_begun = False
+        run.is_given_up = True
+        run.call_off_timers()
+        failure = Failure("AttemptLost", why, "")
+        if is_begun:
+            self._record(run, Ending(lost=True, failure=failure))
+        else:
+            self._record(run, Ending(error=RuntimeError(why), failure=failure, unbegun=True))
+        with contextlib.suppress(Exception):  # what a task factory of the application made may be no task
+            if run.task is not None and not run.task.done():
+                run.task.cancel("aiojobs_lite: lost")
+        return True
+
     async def _attempt(self, run: Running) -> None:
+        if run.is_given_up:
+            return
         if self._attempts.is_left:
             self._attempts.forget(run)
             return
@@ -236,6 +263,8 @@ class Executor:
             end_process(None)
         if run.timers:
             run.call_off_timers()
+        if run.is_given_up:
+            return
         if not self._attempts.is_left:
             self._record(run, ending)
         elif run.thread_id is None:  # else the loop was closed over it, and its thread goes on
@@ -295,7 +324,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             stand_in = RuntimeError()  # `error` may be the same one
             failed = Ending(error=stand_in, failure=describe(error), verdict=Verdict(Wish.AGAIN))
-            return settle(claimed, failed, policy, now, cancel_requested=is_cancelled)
+            return settle(claimed, failed, Policy(), now, cancel_requested=is_cancelled)  # the type's may be the cause
 
     def _stop(self, run: Running, why: Stop) -> None:
         if run.stopped is not None:
@@ -317,11 +346,10 @@ class Executor:
 def _ending_of(run: Running, value: Any) -> Ending:
     """How an attempt ended whose handler returned a value."""
     if run.job_type.mode == "process":
-        ending: Ending = value
-        return ending
+        return limit_result(run.job_type, value)
     if run.stopped is not None and run.job_type.mode == "async":
         return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
     if value is None:
         return _RETURNED
-    result, note = dump_result(run.job_type, value)
+    result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)

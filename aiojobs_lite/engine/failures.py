@@ -7,9 +7,9 @@ from types import FrameType
 from typing import Any, Final
 
 from aiojobs_lite.model.job import Failure
+from aiojobs_lite.sizes import LONGEST_ERROR_TYPE_CHARS, LONGEST_MESSAGE_CHARS, LONGEST_TRACEBACK_CHARS
+from aiojobs_lite.text import make_storable
 
-_LONGEST_MESSAGE: Final = 2_000  # characters
-_LONGEST_TRACEBACK: Final = 20_000  # characters
 _OWN_FRAMES: Final = "aiojobs_lite/engine/"
 _frames_of = BaseException.__dict__["__traceback__"].__get__  # whatever the class makes of it
 
@@ -20,7 +20,11 @@ def describe(error: BaseException) -> Failure:
         message = str.__str__(str(error))  # a plain one: what __str__ returns may be of the user's making as well
     except BaseException as worse:  # noqa: BLE001  # __str__ is the user's code
         message = f"(its __str__ raised {_name(worse)})"
-    return Failure(_storable(_name(error)), _storable(message[:_LONGEST_MESSAGE]), _storable(_traceback(error)))
+    return Failure(
+        make_storable(_name(error), LONGEST_ERROR_TYPE_CHARS),
+        make_storable(message, LONGEST_MESSAGE_CHARS),
+        make_storable(_traceback(error), LONGEST_TRACEBACK_CHARS, keep_end=True),
+    )
 
 
 def _name(error: BaseException) -> str:
@@ -34,16 +38,9 @@ def _traceback(error: BaseException) -> str:
     while frames is not None and _is_own(frames.tb_frame):
         frames = frames.tb_next
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
+        return "".join(traceback.format_exception(type(error), error, frames))
     except BaseException:  # noqa: BLE001  # the same
-        text = "".join(traceback.format_tb(frames))
-    if len(text) > _LONGEST_TRACEBACK:
-        text = f"(shortened)\n...{text[-_LONGEST_TRACEBACK:]}"
-    return text
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+        return "".join(traceback.format_tb(frames))
 
 
 def stack_of(awaited: Any) -> str:

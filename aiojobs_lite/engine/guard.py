@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Final
 
 from aiojobs_lite.engine.phase import Progress
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import RunnerClosed, StoreUnavailable
+from aiojobs_lite.logs import get_log
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _RESTART_PAUSE_S: Final = 1.0
 
 

@@ -6,7 +6,6 @@ Entering and leaving the runner may happen in different tasks, hence a task of i
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,10 +20,11 @@ from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.startup import Startup
 from aiojobs_lite.errors import RunnerClosed
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 
 
 class Lifecycle:

@@ -9,10 +9,12 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Final
 
 from aiojobs_lite.engine.ports import AttemptTasks
+from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked
 from aiojobs_lite.telemetry.meters import Metrics
@@ -65,8 +67,8 @@ class LoopMonitor:
     def _monitored(self) -> Iterator[None]:
         is_ended = threading.Event()
         self._expected = time.monotonic()
-        given = (asyncio.get_running_loop(), threading.get_ident(), is_ended)
-        thread = threading.Thread(target=self._watch, args=given, name="aiojobs_lite loop monitor", daemon=True)
+        work = partial(self._watch, asyncio.get_running_loop(), threading.get_ident(), is_ended)
+        thread = UnawaitedThread(work, "aiojobs_lite loop monitor")
         thread.start()
         try:
             yield

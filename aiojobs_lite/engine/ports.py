@@ -6,12 +6,14 @@ What only keeps something (the health of the store, the register of attempts) ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.errors import StoreError
+from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import End
-from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.job import Claimed, Job
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Unit, Write
 from aiojobs_lite.policy.settle import Stop
@@ -122,6 +124,81 @@ class UnsavedEnds(Protocol):
 
     def saved(self, job_id: int) -> float:
         """Forgets an end that was to be saved; returns how many seconds its attempt took."""
+
+
+class KeptEnds(Protocol):
+    """Knows the ends that are on their way to the store: the committer."""
+
+    def jobs_kept(self) -> set[int]:
+        """The jobs whose ends are kept until they are saved."""
+
+
+class LostEnds(Protocol):
+    """Has callers that await the ends of lost attempts: the recorder."""
+
+    @property
+    def awaited_ends(self) -> Collection[tuple[int, int, str]]:
+        """The ends that are awaited: job, attempt, owner."""
+
+    def give_up(self, job_id: int) -> None:
+        """Answers the callers that await an end which nothing will save."""
+
+
+class CountedSlots(Protocol):
+    """Counts what runs: the dispatcher."""
+
+    def difference(self, running: Mapping[str, int]) -> str:
+        """How the slots in use differ from the attempts that run, by type; empty if they do not."""
+
+    def recount(self, running: Mapping[str, int]) -> None:
+        """Takes the attempts that run for the slots in use."""
+
+
+class ClaimLanes(Protocol):
+    """Knows which types could be claimed: the dispatcher."""
+
+    def unclaimed(self, counts: Counts, until: int) -> list[tuple[str, int]]:
+        """The types that could be claimed and are not, each with a number of the claim that may take its jobs."""
+
+    def look_again(self, job_type: str | None = None) -> None:
+        """Claims at once."""
+
+
+class WriteLane(Protocol):
+    """Knows whether writes wait: the committer."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a transaction is in flight."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether units wait although no transaction is in flight."""
+
+    @property
+    def transactions(self) -> int:
+        """How many were begun."""
+
+    def wake(self) -> None:
+        """Has the committer look for work."""
+
+
+class JobWaiters(Protocol):
+    """Has the callers that await jobs: the waiters."""
+
+    @property
+    def awaited(self) -> Collection[int]:
+        """The jobs that are awaited."""
+
+    def check(self, job: Job) -> None:
+        """Notifies the callers, if a job that was read is finished."""
+
+
+class Check(Protocol):
+    """Looks for states that no part should ever leave."""
+
+    async def look(self) -> list[Defect]:
+        """Looks once; returns what was found and given back."""
 
 
 class AttemptTasks(Protocol):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
-from aiojobs_lite.model.ends import Again, Complete, End
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
+_NOT_STORED: Final = "its end could not be stored"
 
 
 class Recorder:
@@ -65,14 +67,26 @@ class Recorder:
         self._commits.keep((end,), self._when_saved)
         return await answer
 
+    @property
+    def awaited_ends(self) -> Collection[tuple[int, int, str]]:
+        """The ends of lost attempts that a caller awaits: job, attempt, owner."""
+        return self._lost.keys()
+
+    def give_up(self, job_id: int) -> None:
+        """Answers the callers that await an end which nothing will save: it was not saved."""
+        for key in [key for key in self._lost if key[0] == job_id]:
+            answer = self._lost.pop(key)
+            if not answer.done():
+                answer.set_result(False)
+
     def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept
         if status is Status.CANCELLED and isinstance(end, Again):  # a cancel was committed before it
             end = end.cancelled()
         if error is not None:
-            bare = _without_details(end, error)
-            if bare != end:
-                self._commits.keep((bare,), self._when_saved)
+            simpler = _simpler(end, error)
+            if simpler is not None:
+                self._commits.keep((simpler,), self._when_saved)
                 return
             _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
         is_owned = status is not None
@@ -100,9 +114,19 @@ class Recorder:
         publish_end(self._bus, end, duration)
 
 
-def _without_details(end: End, error: StoreError) -> End:
-    """The same end without what the store may be unable to take (text that is no Unicode, say)."""
-    why = f"its end could not be stored: {type(error).__name__}"
-    if isinstance(end, Complete):
-        return end._replace(result=None, note=why)
-    return end._replace(failure=None, reason=why)
+def _simpler(end: End, error: StoreError) -> End | None:
+    """What to save in place of an end that the store rejects; None after the simplest.
+
+    1. The same without its details: it may be unable to take them (text that is no Unicode, say).
+    2. The job is dead. Else it would be given back, run and be rejected again, without an end.
+    """
+    why = f"{_NOT_STORED}: {type(error).__name__}"
+    reason = end.note if isinstance(end, Complete) else end.reason
+    if not (reason or "").startswith(_NOT_STORED):
+        if isinstance(end, Complete):
+            return end._replace(result=None, note=why)
+        return end._replace(failure=None, reason=why)
+    if isinstance(end, Close):
+        return None
+    outcome = end.outcome if isinstance(end, Again) else Outcome.FAILED
+    return Close(end.id, end.attempt, end.owner, end.type, outcome, Status.DEAD, why)

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Final
 
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.policy.settle import Ending
+from aiojobs_lite.sizes import LONGEST_REASON_CHARS
+from aiojobs_lite.text import make_storable
+
+NOT_KEPT: Final = "the result was not kept: "
+_PLAIN: Final = frozenset({str, int, dict, list, bool, float, type(None)})
 
 
-def refuse_coroutine(value: Any) -> Any:
-    """What a plain function returned.
+def refuse_unfinished(value: Any) -> Any:
+    """What a handler returned.
 
     Raises:
-        TypeError: If it is a coroutine: that is a job that was not done.
+        TypeError: If it is a coroutine, another awaitable or a generator: that is a job that was not done.
     """
-    if inspect.iscoroutine(value):
-        value.close()
+    if type(value) in _PLAIN:
+        return value
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        raise TypeError("the handler returned a generator, whose code has not run. Return a list.")
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
         raise TypeError(
-            "the handler returned a coroutine that nothing awaits: a decorator hides its `async def`. "
-            "Make the decorator's function an `async def` too."
+            f"the handler returned a {type(value).__qualname__} that nothing awaits. Await it in the handler; if a "
+            "decorator hides its `async def`, make the decorator's function an `async def` too."
         )
     return value
+
+
+def limit_result(job_type: JobType[..., Any], ending: Ending) -> Ending:
+    """An attempt that ended in another process, with no larger a result than its type allows."""
+    if ending.result is None or job_type.result is None:
+        return ending
+    try:
+        job_type.result.check_size(len(ending.result))
+    except ValueError as error:
+        return Ending(note=f"{NOT_KEPT}{error}")
+    return ending
 
 
 def dump_result(job_type: JobType[..., Any], value: object) -> tuple[str | None, str | None]:
@@ -30,4 +52,4 @@ def dump_result(job_type: JobType[..., Any], value: object) -> tuple[str | None,
     try:
         return job_type.result.dump(value), None
     except ValueError as error:
-        return None, f"the result was not kept: {error}"
+        return None, make_storable(f"{NOT_KEPT}{error}", LONGEST_REASON_CHARS)

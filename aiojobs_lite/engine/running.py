@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from aiojobs_lite.clock import Timer
 from aiojobs_lite.engine.failures import stack_of
+from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Stop
@@ -29,21 +31,27 @@ class Running:
         is_stuck: Whether it goes on although it was asked to stop a while ago.
         is_cancel_requested: Whether a cancel was asked for.
         timers: Its timers that may still ring, or None.
-        thread_id: The thread in which it runs, while it does.
+        thread: The thread that was made for its handler, or None.
+        thread_id: The id of that thread, while the handler runs.
         task: Its task, when it has one.
+        made: Its coroutine, where a task factory of the application was given it; else None.
         is_entered: Whether its task has come to its first step.
+        is_given_up: Whether it was ended from outside, since it could not end any more: what comes of it is ignored.
     """
 
     __slots__ = (
         "claimed",
         "is_cancel_requested",
         "is_entered",
+        "is_given_up",
         "is_stuck",
         "job_type",
+        "made",
         "started",
         "stopped",
         "stopping",
         "task",
+        "thread",
         "thread_id",
         "timers",
     )
@@ -57,9 +65,12 @@ class Running:
         self.is_stuck = False
         self.is_cancel_requested = False
         self.timers: list[Timer] | None = None
+        self.thread: UnawaitedThread | None = None
         self.thread_id: int | None = None
         self.task: asyncio.Task[None] | None = None
+        self.made: weakref.ref[Coroutine[Any, Any, None]] | None = None
         self.is_entered = False
+        self.is_given_up = False
 
     def add_timer(self, timer: Timer) -> None:
         """Takes a timer that is called off when the attempt ends."""
@@ -91,6 +102,7 @@ class AttemptRegister:
     def __init__(self) -> None:
         self.is_left = False
         self._running: dict[int, Running] = {}
+        self._displaced: list[Running] = []  # by the next attempt of their jobs; they still hold their slots
         self._saving: dict[int, float] = {}  # how many seconds the attempt took
         self._owned: set[int] = set()
         self._ended = asyncio.Event()
@@ -115,6 +127,16 @@ class AttemptRegister:
         """The attempts that run now."""
         return iter(tuple(self._running.values()))
 
+    @property
+    def with_slots(self) -> list[Running]:
+        """All attempts that hold a slot: those that run, and those that were taken from the runner while they ran."""
+        return [*self._running.values(), *self._displaced]
+
+    @property
+    def unsaved_ends(self) -> Mapping[int, float]:
+        """The jobs whose ends are still to be saved, and how many seconds each attempt took."""
+        return self._saving
+
     def find(self, job_id: int) -> Running | None:
         """The running attempt of a job, or None."""
         return self._running.get(job_id)
@@ -133,7 +155,10 @@ class AttemptRegister:
 
     def add(self, run: Running) -> None:
         """An attempt is about to run."""
-        self._running[run.claimed.id] = run
+        displaced = self._running.setdefault(run.claimed.id, run)
+        if displaced is not run:
+            self._displaced.append(displaced)
+            self._running[run.claimed.id] = run
         self._owned.add(run.claimed.id)
 
     def ended(self, run: Running) -> None:
@@ -180,3 +205,5 @@ class AttemptRegister:
         """
         if self._running.get(run.claimed.id) is run:
             del self._running[run.claimed.id]
+        elif run in self._displaced:
+            self._displaced.remove(run)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Final
 
 from anyio.abc import TaskGroup
@@ -15,6 +14,7 @@ from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.model.writes import Release, Unit
 from aiojobs_lite.policy.settle import Stop
@@ -23,7 +23,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TypesUnclaimed
 from aiojobs_lite.telemetry.stats import unclaimed
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
 
 

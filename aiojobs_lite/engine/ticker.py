@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -11,6 +10,7 @@ from aiojobs_lite.clock import MICROSECONDS, Alarm, Clock, to_datetime
 from aiojobs_lite.engine.ports import Commits
 from aiojobs_lite.errors import RunnerClosed, StoreRejected, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import Schedule, dropped
@@ -18,7 +18,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
 from aiojobs_lite.telemetry.meters import Metrics
 
-_log = logging.getLogger("aiojobs_lite.cron")
+_log = get_log("cron")
 _RETRY_US: Final = MICROSECONDS // 4  # until a tick that could not be written is tried again
 _PAUSE_S: Final = 60  # until a schedule that raised is tried again
 
@@ -53,6 +53,7 @@ class Ticker:
         self._metrics = metrics
         self._next: dict[str, int] = {}
         self._paused_until: dict[str, int] = {}  # the schedules that raised
+        self._skipped: set[tuple[str, str, int]] = set()  # that were counted, and whose schedule has more to write
         self._alarm = Alarm(clock)
         self._is_draining = False
 
@@ -137,8 +138,6 @@ class Ticker:
     async def _fire_all(self, schedule: Schedule, ticks: Sequence[int], next_tick: int, now: int) -> None:
         stored = self._next[schedule.name]
         missed = schedule.missed(stored, ticks[0])
-        if missed:
-            self._skip(schedule, stored, "catch_up", missed)
         skip_overlap = schedule.skips_overlap(ticks)
         for tick, following in zip(ticks, [*ticks[1:], next_tick], strict=True):  # where the next start would go on
             row = self._row(schedule, tick, now) if schedule.runs(tick, now) else None
@@ -147,8 +146,11 @@ class Ticker:
                 answer = await self._commits.write(write)
             except StoreRejected:
                 _log.exception("the tick of %s at %s is lost", schedule.name, to_datetime(tick))  # not the others
+                self._skip_once(schedule, tick, "rejected", 1)
             else:
+                self._skip_once(schedule, stored, "catch_up", missed)
                 self._publish(schedule, tick, answer)
+        self._skipped.clear()
 
     def _row(self, schedule: Schedule, tick: int, now: int) -> NewJob:
         row = self._registry.get(schedule.name).bind().row(now)
@@ -160,6 +162,13 @@ class Ticker:
                 self._bus.publish(TickFired(schedule.name, to_datetime(tick), answer.job_id or 0))
         elif answer.what != "duplicate":
             self._skip(schedule, tick, "overlap" if answer.what == "overlap" else "too late", 1)
+
+    def _skip_once(self, schedule: Schedule, first: int, reason: str, ticks: int) -> None:
+        """The same of ticks that are dealt with again if a later write fails."""
+        what = schedule.name, reason, first
+        if ticks and what not in self._skipped:
+            self._skipped.add(what)
+            self._skip(schedule, first, reason, ticks)
 
     def _skip(self, schedule: Schedule, first: int, reason: str, ticks: int) -> None:
         """Counts and publishes ticks that make no job, from `first` on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import NamedTuple
 
 from aiojobs_lite.engine.ports import Reads
@@ -37,6 +38,11 @@ class Waiters:
     def __len__(self) -> int:
         """How many callers wait."""
         return sum(map(len, self._futures.values()))
+
+    @property
+    def awaited(self) -> Collection[int]:
+        """The jobs that are awaited, by when their first caller came."""
+        return self._futures.keys()
 
     def add(self, job_id: int) -> asyncio.Future[Finished]:
         """A future of the job's end. To miss nothing, read the job after this."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiojobs_lite.text import escape
+
 
 class Portable(Exception):
     """An exception that `pickle` and `copy` can make anew, whatever its `__init__` takes.
@@ -23,4 +25,7 @@ def _remade(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
 
 
 class AiojobsError(Portable):
-    """The base class of every error that this library raises."""
+    """The base class of every error that this library raises. Its text is one line that prints, whatever it names."""
+
+    def __str__(self) -> str:
+        return escape(super().__str__())

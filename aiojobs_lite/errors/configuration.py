@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aiojobs_lite.errors.base import AiojobsError
-
-_LONGEST_VALUE_SHOWN: Final = 200  # characters
-_LONGEST_EXPRESSION_SHOWN: Final = 80  # characters
+from aiojobs_lite.text import show
 
 
 class ConfigurationError(AiojobsError):
@@ -25,7 +21,7 @@ class InvalidOption(ConfigurationError, ValueError):
     def __init__(self, option: str, value: object, expected: str) -> None:
         self.option = option
         self.value = value
-        super().__init__(f"{option}={_shown(value)}: expected {expected}.")
+        super().__init__(f"{option}={show(value)}: expected {expected}.")
 
 
 class InvalidJobType(ConfigurationError, TypeError):
@@ -82,13 +78,4 @@ class InvalidSchedule(ConfigurationError, ValueError):
     def __init__(self, expression: str, field: str, problem: str) -> None:
         self.expression = expression
         self.field = field
-        super().__init__(f"schedule {expression[:_LONGEST_EXPRESSION_SHOWN]!r}, {field}: {problem}")
-
-
-def _shown(value: object) -> str:
-    """The `repr` of any value, shortened; its own may be long, or raise."""
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001  # the user's code
-        return f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
-    return text if len(text) <= _LONGEST_VALUE_SHOWN else f"{text[:_LONGEST_VALUE_SHOWN]}..."
+        super().__init__(f"schedule {show(expression)}, {field}: {problem}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from aiojobs_lite.errors.base import AiojobsError
-
-_MOST_PROBLEMS_SHOWN: Final = 10  # of one payload
-_MOST_TYPES_SHOWN: Final = 10
+from aiojobs_lite.sizes import (
+    LONGEST_PATH_SHOWN_CHARS,
+    LONGEST_PROBLEM_SHOWN_CHARS,
+    LONGEST_TYPE_NAME_CHARS,
+    MOST_PROBLEMS_SHOWN,
+    MOST_TYPES_SHOWN,
+)
+from aiojobs_lite.text import make_storable, show
 
 
 class EnqueueError(AiojobsError):
@@ -27,14 +31,14 @@ class UnknownJobType(EnqueueError, LookupError):
     def __init__(self, job_type: str, known: Iterable[str]) -> None:
         self.job_type = job_type
         self.known = tuple(sorted(known))
-        close = difflib.get_close_matches(job_type, self.known, n=1)
-        shown = ", ".join(self.known[:_MOST_TYPES_SHOWN]) + (", ..." if len(self.known) > _MOST_TYPES_SHOWN else "")
+        close = difflib.get_close_matches(job_type[:LONGEST_TYPE_NAME_CHARS], self.known, n=1)
+        shown = ", ".join(self.known[:MOST_TYPES_SHOWN]) + (", ..." if len(self.known) > MOST_TYPES_SHOWN else "")
         advice = (
             f"Did you mean {close[0]!r}?" if close else "Register it: JobRunner(jobs=[...]) or runner.register(...)."
         )
         if job_type in self.known:
             advice = "Another handler is registered under this name: enqueue that one."
-        super().__init__(f"{job_type!r} is not registered (known: {shown or 'none'}). {advice}")
+        super().__init__(f"{show(job_type)} is not registered (known: {shown or 'none'}). {advice}")
 
 
 class InvalidPayload(EnqueueError, ValueError):
@@ -44,7 +48,8 @@ class InvalidPayload(EnqueueError, ValueError):
 
     Attributes:
         job_type: The job type called.
-        problems: A pair `(path, message)` for each fault; the path is dotted, such as `order.lines.0.price`.
+        problems: A pair `(path, message)` for each fault, shortened; the path is dotted, such as
+            `order.lines.0.price`.
     """
 
     def __init__(
@@ -54,14 +59,17 @@ class InvalidPayload(EnqueueError, ValueError):
         advice: str = "Nothing was enqueued: fix the call.",
     ) -> None:
         self.job_type = job_type
-        self.problems = tuple(problems)
+        self.problems = tuple(
+            (make_storable(path, LONGEST_PATH_SHOWN_CHARS), make_storable(message, LONGEST_PROBLEM_SHOWN_CHARS))
+            for path, message in problems
+        )
         super().__init__(f"{job_type!r} cannot take these arguments: {self.summary}. {advice}")
 
     @property
     def summary(self) -> str:
         """The first ten problems on one line, and how many more there are."""
-        more = len(self.problems) - _MOST_PROBLEMS_SHOWN
-        listed = "; ".join(f"{path}: {message}" for path, message in self.problems[:_MOST_PROBLEMS_SHOWN])
+        more = len(self.problems) - MOST_PROBLEMS_SHOWN
+        listed = "; ".join(f"{path}: {message}" for path, message in self.problems[:MOST_PROBLEMS_SHOWN])
         return f"{listed}; and {more:,} more" if more > 0 else listed
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, Unpack
 
@@ -17,12 +18,14 @@ from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, LARGEST_RESULT_BYTES, LARGEST_VALUE_BYTES, LONGEST_TYPE_NAME_CHARS
+from aiojobs_lite.text import show
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
-_LONGEST_NAME: Final = 200  # characters
+_DEEPEST_WRAPPING: Final = 100  # decorators; a function may wrap itself
 _MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
@@ -66,7 +69,7 @@ class Enqueueable(Generic[P, R_co]):
 
         Raises:
             InvalidPayload: If they do not fit the handler.
-            PayloadTooLarge: If they take more than 256 KiB as JSON.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
         """
         return BoundJob(self.job_type, self.job_type.signature.dump(args, kwargs), self.how)
 
@@ -124,13 +127,11 @@ class JobType(Enqueueable[P, R_co]):
         abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
         keep_result: bool = True,
         process: bool = False,
+        largest_payload: int = LARGEST_PAYLOAD_BYTES,
+        largest_result: int = LARGEST_RESULT_BYTES,
     ) -> None:
-        if isinstance(handler, staticmethod):  # @job above @staticmethod
-            handler = handler.__func__
-        if not callable(handler) or isinstance(handler, type | JobType):
-            raise InvalidJobType(str(name), f"expected a function, got {handler!r}")
+        handler = self.handler = _function(handler, name)
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
-        self.handler = handler
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
         self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
         if backoff is not None and not isinstance(backoff, Backoff):
@@ -143,11 +144,13 @@ class JobType(Enqueueable[P, R_co]):
         self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
         self.concurrency = None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
         self.priority = check_priority("priority", priority)
-        self.signature = Signature(self.name, handler)
+        is_kept = check_flag("keep_result", keep_result)
+        self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
         if self.mode == "process" and self.signature.injected:
             problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
             raise InvalidJobType(self.name, problem)
-        self.result = Result(self.name, self.signature.returns) if check_flag("keep_result", keep_result) else None
+        largest_result = _size("largest_result", largest_result)
+        self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
         self.job_type = self
         self.how = AS_DECLARED
 
@@ -172,8 +175,35 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     return f"{getattr(handler, '__module__', '?')}.{name}"
 
 
+def _size(option: str, value: object) -> int:
+    return check_whole(option, value, LARGEST_VALUE_BYTES)
+
+
+def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
+    """What is called: of `@job` above `@staticmethod` the function in it."""
+    if isinstance(handler, staticmethod):
+        handler = handler.__func__
+    if not callable(handler) or isinstance(handler, type | JobType):
+        raise InvalidJobType(str(name), f"expected a function, got {show(handler)}")
+    return handler
+
+
+def _within(function: Any) -> Iterator[Any]:
+    """A function and those that it wraps, as decorators and `functools.partial` leave them."""
+    for _ in range(_DEEPEST_WRAPPING):
+        yield function
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif getattr(function, "__wrapped__", None) is not None:
+            function = function.__wrapped__
+        else:
+            return
+
+
 def _name(name: object) -> str:
-    checked = check_text("name", name, _LONGEST_NAME)
+    checked = check_text("name", name, LONGEST_TYPE_NAME_CHARS)
     if checked == "<lambda>":
         raise InvalidOption("name", name, 'a stable name; a lambda has none: job(name="...")')
     return checked
@@ -182,8 +212,15 @@ def _name(name: object) -> str:
 def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
     called = handler, type(handler).__call__
     is_async = any(map(inspect.iscoroutinefunction, called))
-    if any(map(inspect.isasyncgenfunction, called)) or any(map(inspect.isgeneratorfunction, called)):
+    inner = [within for function in called for within in _within(function)]
+    if any(map(inspect.isasyncgenfunction, inner)) or any(map(inspect.isgeneratorfunction, inner)):
         raise InvalidJobType(name, "a generator cannot be a handler; return a list")
+    if not is_async and any(map(inspect.iscoroutinefunction, inner)):
+        problem = (
+            "a decorator hides its `async def`, whose coroutine nothing would await. Make the decorator's function an "
+            "`async def` too, or delete its `__wrapped__` if it runs the coroutine itself"
+        )
+        raise InvalidJobType(name, problem)
     if not process:
         return "async" if is_async else "thread"
     if is_async:

@@ -5,22 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
-from pydantic import (
-    PydanticSchemaGenerationError,
-    PydanticUserError,
-    Secret,
-    SecretBytes,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-)
-from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic import Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from aiojobs_lite.errors import InvalidJobType
+from aiojobs_lite.handlers.read_back import DISCRIMINATE, find_alike
 
 _ASTERISKS: Final = '"**********"'  # how pydantic writes a secret
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
@@ -49,15 +41,19 @@ def make_adapter(
     try:
         adapter = make()
         adapter.json_schema(mode=mode, schema_generator=_Quiet)
-    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
-        first = str(error).splitlines()[0].partition(". Set ")[0].rstrip(".")
+    except Exception as error:  # what pydantic raises, and what the user's own types do
+        first = "".join(str(error).splitlines()[:1]).partition(". Set ")[0].rstrip(".") or type(error).__name__
         problem = f"{what} has a type that cannot be stored as JSON: {first}. Use a type that pydantic knows{advice}"
         raise InvalidJobType(job_type, problem) from error
-    secret = _find_secret(adapter.core_schema, "")
-    if secret is not None:
-        what += f" ({secret})" if secret else ""
-        problem = f"{what} has a secret type, which would be stored as asterisks. Use a key to look it up{advice}"
-        raise InvalidJobType(job_type, problem)
+    for is_bad, problem in _PROBLEMS:
+        path = _find(adapter.core_schema, is_bad, "")
+        if path is not None:
+            shown = f"{what} ({path})" if path else what
+            raise InvalidJobType(job_type, f"{shown} {problem}{advice}")
+    alike = find_alike(adapter.core_schema)
+    if alike is not None:
+        problem = f"{what} may be a {alike[0]} or a {alike[1]}, whose JSON is the same: each would be read as the first"
+        raise InvalidJobType(job_type, f"{problem}. {DISCRIMINATE}{advice}")
     return adapter
 
 
@@ -106,14 +102,54 @@ class _Quiet(GenerateJsonSchema):
     ignored_warning_kinds = GenerateJsonSchema.ignored_warning_kinds | {"non-serializable-default"}
 
 
-def _find_secret(schema: Any, path: str) -> str | None:
-    """The dotted path of a field that pydantic would write as asterisks, or None."""
+def _is_secret_type(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
+    """Whether pydantic would write it as asterisks."""
+    kind = schema.get("cls")
+    if isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes):
+        return True
+    return getattr(schema.get("function"), "__name__", "") == "_serialize_secret"  # Secret[T] has no class of its own
+
+
+def _is_raw_bytes(schema: dict[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether it is `bytes` that pydantic would write as text, which most bytes are not."""
+    if schema.get("type") != "bytes":
+        return False
+    written = config.get("ser_json_bytes", "utf8")
+    return bool(written == "utf8" or written != config.get("val_json_bytes"))
+
+
+def _is_generator(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
+    """Whether it is read back as an iterator, which is validated while the handler reads it, and only once."""
+    return schema.get("type") == "generator"
+
+
+def _is_class(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
+    """Whether its values are classes."""
+    return schema.get("type") == "is-subclass"
+
+
+_PROBLEMS: Final[tuple[tuple[Callable[[dict[str, Any], Mapping[str, Any]], bool], str], ...]] = (
+    (_is_secret_type, "has a secret type, which would be stored as asterisks. Use a key to look it up"),
+    (
+        _is_raw_bytes,
+        "has the type bytes, which JSON does not have: most would fail. Use pydantic's Base64Bytes, or in a model "
+        'ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")',
+    ),
+    (_is_generator, "can be read only once. Use a list"),
+    (_is_class, "is a class, which JSON does not have. Use its name"),
+)
+
+
+def _find(
+    schema: Any, is_bad: Callable[[dict[str, Any], Mapping[str, Any]], bool], path: str, config: Mapping[str, Any] = {}
+) -> str | None:
+    """The dotted path of a field of a type that is refused, or None."""
     if isinstance(schema, dict):
-        kind = schema.get("cls")
-        if isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes):
+        config = schema.get("config") or config
+        if is_bad(schema, config):
             return path
-        if getattr(schema.get("function"), "__name__", "") == "_serialize_secret":  # Secret[T] has no class of its own
-            return path
+        if is_bad is _is_raw_bytes and "serialization" in schema:
+            return None  # it has a way of its own
         if schema.get("type") == "dataclass-field":
             path = f"{path}.{schema['name']}".lstrip(".")
         fields = schema.get("fields")
@@ -124,7 +160,7 @@ def _find_secret(schema: Any, path: str) -> str | None:
         parts = [(path, part) for part in schema]
     else:
         return None
-    found = (_find_secret(part, where) for where, part in parts)
+    found = (_find(part, is_bad, where, config) for where, part in parts)
     return next((one for one in found if one is not None), None)
 
 

@@ -14,6 +14,7 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_priority, check_text
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
 
 
 class JobOptions(TypedDict, total=False):
@@ -30,6 +31,9 @@ class JobOptions(TypedDict, total=False):
         abandon_on: These exceptions make the job dead at once.
         keep_result: Whether what the handler returns is stored; default True.
         process: Runs a plain `def` in another process; default False: in a thread.
+        largest_payload: Most bytes of the arguments as JSON; default 256 KiB.
+        largest_result: Most bytes of the result as JSON; default 256 KiB. A job whose result is larger is completed,
+            without it.
     """
 
     name: str | None
@@ -42,6 +46,8 @@ class JobOptions(TypedDict, total=False):
     abandon_on: type[BaseException] | tuple[type[BaseException], ...]
     keep_result: bool
     process: bool
+    largest_payload: int
+    largest_result: int
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -64,8 +70,8 @@ class EnqueueOptions(TypedDict, total=False):
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
-    "idempotency_key": partial(check_text, longest=500),
-    "label": partial(check_text, longest=200),
+    "idempotency_key": partial(check_text, longest=LONGEST_IDEMPOTENCY_KEY_CHARS),
+    "label": partial(check_text, longest=LONGEST_LABEL_CHARS),
 }
 """The options that are stored as they are, in the field of `NewJob` with the same name, and their checks."""
 

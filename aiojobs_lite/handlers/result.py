@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Never, NoReturn
+import re
+from typing import Any, Final, Never, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.read_back import find_changed, is_anything, is_exact
+from aiojobs_lite.sizes import LARGEST_RESULT_BYTES, MOST_DIGITS
+
+_HUGE_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 
 
 class Result:
@@ -16,30 +21,45 @@ class Result:
     Args:
         job_type: The name of the job type, for errors.
         annotation: What the handler says that it returns.
+        largest: Most bytes of a result.
 
     Raises:
         InvalidJobType: If the return annotation cannot be stored as JSON.
     """
 
-    def __init__(self, job_type: str, annotation: Any) -> None:
+    def __init__(self, job_type: str, annotation: Any, largest: int = LARGEST_RESULT_BYTES) -> None:
         shown: Any = None if annotation in {Never, NoReturn} else annotation
         advice = ", or declare it with keep_result=False"
         self._adapter = make_adapter(job_type, "its result", lambda: TypeAdapter(shown), advice, mode="serialization")
+        self._largest = largest
+        schema = self._adapter.core_schema
+        self._is_exact = schema["type"] == "any" or is_exact(schema)
+        self._takes_anything = is_anything(schema)
 
     def dump(self, value: Any) -> str:
         """The JSON of a value.
 
         Raises:
-            ValueError: If it cannot be stored as JSON.
+            ValueError: If it cannot be stored as JSON, or is too large.
         """
+        if isinstance(value, str | bytes):  # to write a large one would take its time
+            self.check_size(len(value))
         try:
-            stored = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True).decode()
+            encoded = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True)
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             kind = type(value).__qualname__
             raise ValueError(f"this {kind} does not fit the return annotation: {explain(error)}") from None
+        self.check_size(len(encoded))
+        stored: str = encoded.decode()
         lost = find_lost(self._adapter, value, stored)
         if lost is not None:
             raise ValueError(": ".join(lost))
+        if len(encoded) > MOST_DIGITS and _HUGE_NUMBER.search(encoded):
+            raise ValueError(f"a number of more than {MOST_DIGITS:,} digits cannot be read back. Return it as text")
+        if not self._is_exact:
+            changed = find_changed(value, self.load(stored), plain=self._takes_anything)
+            if changed is not None:
+                raise ValueError(f"{': '.join(changed)}. Annotate what the handler returns with its type")
         return stored
 
     def load(self, stored: str) -> Any:
@@ -54,3 +74,16 @@ class Result:
             raise ValueError(
                 "; ".join(f"{path}: {message}" for path, message in list_problems(error, "result"))
             ) from None
+
+    def check_size(self, size: int) -> None:
+        """Checks how many bytes a result has.
+
+        Raises:
+            ValueError: If they are too many, with the limit and what to do.
+        """
+        if size <= self._largest:
+            return
+        raise ValueError(
+            f"it has {size:,} bytes, at most {self._largest:,} are stored. Store the data elsewhere and return its "
+            "path or key, or declare the job with a larger largest_result="
+        )

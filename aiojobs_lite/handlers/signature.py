@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NotRequired, Required, cast, get_args, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, Final, NotRequired, Required, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -14,9 +15,12 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.read_back import find_changed, is_exact
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
-LARGEST_PAYLOAD: Final = 256 * 1024  # bytes of JSON
 _WAITS: Final = "The job waits for a handler that takes them, and is looked at again at the next start."
+
+_ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
 _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 _REFUSED_KINDS: Final = {
@@ -37,14 +41,24 @@ class Signature:
     Args:
         job_type: The name of the job type, for errors.
         handler: The user's function.
+        largest: Most bytes of a payload.
+        reads_return: Whether the annotation of what it returns is needed; if not, it need not be there at run time.
 
     Raises:
         InvalidJobType: If a parameter cannot be stored as JSON, with the reason.
     """
 
-    def __init__(self, job_type: str, handler: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        job_type: str,
+        handler: Callable[..., Any],
+        largest: int = LARGEST_PAYLOAD_BYTES,
+        *,
+        reads_return: bool = True,
+    ) -> None:
         self.job_type = job_type
-        parameters, hints = _parameters(job_type, handler)
+        self._largest = largest
+        parameters, hints = _parameters(job_type, handler, reads_return=reads_return)
         self.takes_context = bool(parameters) and _is_context(parameters[0], hints)
         if self.takes_context:
             del parameters[0]
@@ -55,6 +69,7 @@ class Signature:
         for parameter in parameters:
             self._add(parameter, hints, fields)
         self._adapter = _adapter(job_type, fields)
+        self._is_exact = is_exact(self._adapter.core_schema)
         self.returns = hints.get("return", Any)
 
     def dump(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -62,7 +77,7 @@ class Signature:
 
         Raises:
             InvalidPayload: If the arguments do not fit.
-            PayloadTooLarge: If they take more than 256 KiB.
+            PayloadTooLarge: If they take more bytes than the job type allows.
         """
         given = self._by_name(args, kwargs) if args else kwargs
         try:
@@ -79,13 +94,16 @@ class Signature:
         lost = find_lost(self._adapter, validated, stored)
         if lost is not None:
             raise InvalidPayload(self.job_type, [lost])
-        if len(encoded) > LARGEST_PAYLOAD:
-            raise PayloadTooLarge(self.job_type, len(encoded), LARGEST_PAYLOAD)
+        if len(encoded) > self._largest:
+            raise PayloadTooLarge(self.job_type, len(encoded), self._largest)
         try:
-            self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)  # else it would never run
+            arrived = self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)
         except ValidationError as error:
             found = [(path, f"cannot be read back from JSON: {message}") for path, message in list_problems(error)]
-            raise InvalidPayload(self.job_type, found) from None
+            raise InvalidPayload(self.job_type, found) from None  # it would never run
+        changed = None if self._is_exact else find_changed(validated, arrived)
+        if changed is not None:
+            raise InvalidPayload(self.job_type, [changed], _ANNOTATE)
         return stored
 
     def load(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -94,8 +112,8 @@ class Signature:
         Raises:
             InvalidPayload: If it does not fit the handler as it is now.
         """
-        if len(payload) > LARGEST_PAYLOAD:  # not enqueued by this library; to decode it would block the event loop
-            problem = f"have {len(payload):,} characters, at most {LARGEST_PAYLOAD:,} bytes are read"
+        if len(payload) > self._largest:  # not enqueued by this library; to decode it would block the event loop
+            problem = f"have {len(payload):,} characters, at most {self._largest:,} bytes are read"
             raise InvalidPayload(self.job_type, [("arguments", problem)], _WAITS)
         try:
             kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, by_alias=True, by_name=True)
@@ -124,7 +142,12 @@ class Signature:
             self._names.append(name)
         if parameter.kind is parameter.POSITIONAL_ONLY:
             self._positional_only[name] = parameter.default
-        fields[name] = Required[hint] if parameter.default is parameter.empty else NotRequired[hint]
+        if get_origin(hint) in (Required, NotRequired):
+            raise InvalidJobType(self.job_type, f"{name}: {hint} is for a TypedDict; a default says it here")
+        try:
+            fields[name] = Required[hint] if parameter.default is parameter.empty else NotRequired[hint]
+        except TypeError as error:
+            raise InvalidJobType(self.job_type, f"{name}: {error}. Use a type of values") from error
 
     def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._names):
@@ -137,22 +160,53 @@ class Signature:
         return {**given, **kwargs}
 
 
-def _parameters(job_type: str, handler: Callable[..., Any]) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+def _parameters(
+    job_type: str, handler: Callable[..., Any], *, reads_return: bool
+) -> tuple[list[inspect.Parameter], dict[str, Any]]:
     """The parameters of a function, method, partial or callable object, and its resolved annotations."""
     try:
         parameters = list(inspect.signature(handler).parameters.values())
     except (ValueError, TypeError) as error:
         raise InvalidJobType(job_type, "its parameters cannot be read; wrap it in a function of your own") from error
+    _check_bound(job_type, parameters)
     annotated: Any = handler
     while isinstance(annotated, functools.partial):
         annotated = annotated.func
     if not inspect.isroutine(annotated):
         annotated = type(annotated).__call__
     try:
-        return parameters, get_type_hints(annotated, include_extras=True)
+        return parameters, _hints(annotated, reads_return=reads_return)
     except Exception as error:  # it evaluates the user's code
         problem = f"an annotation cannot be resolved: {error}. Import its names where the handler is defined"
         raise InvalidJobType(job_type, problem) from error
+
+
+def _hints(annotated: Any, *, reads_return: bool) -> dict[str, Any]:
+    """The resolved annotations of a function."""
+    if reads_return or "return" not in getattr(annotated, "__annotations__", {}):
+        return get_type_hints(annotated, include_extras=True)
+    parts = {
+        "__annotations__": {name: hint for name, hint in annotated.__annotations__.items() if name != "return"},
+        "__type_params__": getattr(annotated, "__type_params__", ()),
+    }
+    names = getattr(inspect.unwrap(annotated), "__globals__", {})
+    return get_type_hints(SimpleNamespace(**parts), names, include_extras=True)
+
+
+def _check_bound(job_type: str, parameters: Sequence[inspect.Parameter]) -> None:
+    """Checks that the function of a class body does not take its `self` for payload.
+
+    Raises:
+        InvalidJobType: If it does.
+    """
+    first = parameters[0] if parameters else None
+    if first is None or first.name not in ("self", "cls") or first.annotation is not first.empty:
+        return
+    problem = (
+        f"{first.name} would be a part of the payload: a method is bound to no object while its class is made. Make it "
+        "a function or a @staticmethod, or declare the bound one, job(Class().method); the context is `ctx: JobContext`"
+    )
+    raise InvalidJobType(job_type, problem)
 
 
 def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

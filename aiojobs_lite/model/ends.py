@@ -72,6 +72,7 @@ class Close(NamedTuple):
 class Again(NamedTuple):
     """The job is pending again. The attempt is recorded, unless the job is held.
 
+    - Of each outcome a job's history has the newest `MOST_ATTEMPTS_KEPT`.
     - If a cancel was asked for meanwhile, it is `cancelled()` instead, and the answer says so.
     - The outcome says which counter of the job moves: `snoozed` snoozes, `interrupted` interruptions, `lost` crashes.
       Of a job that is held none moves.

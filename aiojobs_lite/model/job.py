@@ -140,7 +140,8 @@ class Job:
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
-        history: The attempts that did not succeed, oldest first; filled by `runner.jobs.get` only.
+        history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
+            `runner.jobs.get` only.
     """
 
     id: int

@@ -11,10 +11,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from aiojobs_lite.clock import after
+from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.verdict import Verdict, Wish, judge
+from aiojobs_lite.sizes import LONGEST_REASON_CHARS
+from aiojobs_lite.text import make_storable
 
 MOST_CRASHES = 3  # a job whose owners died so often is dead
 FREE_INTERRUPTIONS = 20  # each further interruption of a job costs an attempt
@@ -146,13 +149,12 @@ class _Settlement:
     def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Again | Close:
         if self._is_last_attempt:
             return self._dead(outcome, self._used_up, failure)
-        if delay is None:
-            delay = self._policy.backoff.delay(self._job.attempt, self._chance)
-        return self._again(outcome, after(self._now, delay), failure)
+        wait = self._policy.backoff.delay(self._job.attempt, self._chance) if delay is None else _storable(delay)
+        return self._again(outcome, after(self._now, wait), failure)
 
     def _snoozed(self, delay: float, reason: str) -> Again:
-        end = self._again(Outcome.SNOOZED, after(self._now, delay))
-        return end._replace(refund=True, reason=reason or None)
+        end = self._again(Outcome.SNOOZED, after(self._now, _storable(delay)))
+        return end._replace(refund=True, reason=make_storable(reason, LONGEST_REASON_CHARS) or None)
 
     def _interrupted(self, failure: Failure | None) -> Again | Close:
         if self._job.interruptions < FREE_INTERRUPTIONS:
@@ -181,7 +183,7 @@ class _Settlement:
         held; the outcome only says that the attempt does not count, should a cancel make a `Close` of it.
         """
         end = self._again(Outcome.SNOOZED, self._job.scheduled_at)
-        return end._replace(refund=True, held=Held.PAYLOAD, reason=problem)
+        return end._replace(refund=True, held=Held.PAYLOAD, reason=make_storable(problem, LONGEST_REASON_CHARS))
 
     def _cancelled(self, reason: str, failure: Failure | None) -> Close:
         return self._close(Outcome.CANCELLED, Status.CANCELLED, reason, failure)
@@ -191,7 +193,8 @@ class _Settlement:
 
     def _close(self, outcome: Outcome, status: Status, reason: str, failure: Failure | None) -> Close:
         job = self._job
-        return Close(job.id, job.attempt, job.owner, job.type, outcome, status, reason, failure)
+        shortened = make_storable(reason, LONGEST_REASON_CHARS)
+        return Close(job.id, job.attempt, job.owner, job.type, outcome, status, shortened, failure)
 
     def _again(self, outcome: Outcome, scheduled_at: int, failure: Failure | None = None) -> Again:
         job = self._job
@@ -204,3 +207,8 @@ class _Settlement:
     @property
     def _used_up(self) -> str:
         return f"all {self._job.max_attempts} attempts used up"
+
+
+def _storable(delay: float) -> float:
+    """A delay of a signal, within a century: a subclass may give any."""
+    return min(max(0.0, delay), LONGEST_S)

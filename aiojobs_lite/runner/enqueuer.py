@@ -59,7 +59,7 @@ class Enqueuer:
         Raises:
             UnknownJobType: If it is not registered in this runner.
             InvalidPayload: If the arguments do not fit the handler.
-            PayloadTooLarge: If they take more than 256 KiB as JSON.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Generic, TypeVar, cast
 
 from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.engine.results import NOT_KEPT
 from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, ResultNotKept, ResultTimeout
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
@@ -74,7 +75,7 @@ class JobHandle(Generic[R_co]):
         if kind is None:
             raise ResultNotKept(self.id, f"{self._job_type.name!r} is declared with keep_result=False.")
         if note is not None:
-            raise ResultNotKept(self.id, note)
+            raise ResultNotKept(self.id, note.removeprefix(NOT_KEPT))
         if stored is None:
             return cast("R_co", None)
         try:

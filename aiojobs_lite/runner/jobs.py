@@ -14,7 +14,9 @@ from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven
+from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
 
@@ -81,7 +83,7 @@ class StoredJobs:
 
         Args:
             job_id: The job.
-            reason: Kept with a pending job.
+            reason: Kept with a pending job, shortened to 2,000 characters.
 
         Returns:
             `cancelled`, or `processing` for one that was asked to stop: it is cancelled when its handler has ended,
@@ -92,7 +94,7 @@ class StoredJobs:
             JobNotAllowed: If it is finished.
         """
         engine = self._access.engine
-        return await engine.order(_cancel(engine, _check_id(job_id), _check_storable("reason", reason)))
+        return await engine.order(_cancel(engine, _check_id(job_id), _check_reason(reason)))
 
     async def redrive(self, job_id: int) -> None:
         """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
@@ -194,6 +196,13 @@ def _check_id(job_id: object) -> int:
     if abs(job_id) > LARGEST_INTEGER:
         raise JobNotFound(job_id)
     return job_id
+
+
+def _check_reason(reason: object) -> str | None:
+    """Text for people, as it is stored, or None; not empty."""
+    if reason is not None and (not isinstance(reason, str) or not reason):
+        raise InvalidOption("reason", reason, "text")
+    return None if reason is None else make_storable(reason, LONGEST_REASON_CHARS)
 
 
 def _check_storable(option: str, value: object) -> str | None:

@@ -49,8 +49,9 @@ class Bus:
     def _log(self, fact: Fact) -> None:
         logger = self._loggers[fact.part]
         if logger.isEnabledFor(fact.level):
-            shown = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in fact.items()}
-            logger.log(fact.level, "%s", fact, extra={"fact": type(fact).__name__, **shown})
+            shown = fact.shown().items()
+            extra = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in shown}
+            logger.log(fact.level, "%s", fact, extra={"fact": type(fact).__name__, **extra})
 
 
 class Watch:

@@ -5,6 +5,7 @@
 | `JobEnqueued` | debug | a job was made durable by this runner |
 | `AttemptStarted` | debug | a handler is about to be called |
 | `JobCompleted` | info | an attempt succeeded |
+| `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
 | `JobBecameDead` | error | no attempt is left |
 | `JobBecameCancelled` | info | a job was cancelled |
@@ -16,6 +17,7 @@
 | `TypeResumed` | info | a paused type is claimed again |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
+| `DefectFound` | error | the runner found a defect of this library in itself, and ended or woke what it held up |
 | `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
@@ -33,6 +35,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import ClassVar, Final
 
+from aiojobs_lite.text import escape, escape_lines
+
 PARTS: Final = ("jobs", "engine", "cron")  # the loggers: `aiojobs_lite.jobs` ...
 
 
@@ -44,18 +48,29 @@ class Fact:
         level: The level of its log line.
         part: Names its logger, one of `PARTS`.
         text: Its log line, with the fields in braces.
+        block: Names the field that has lines of its own; they follow the log line, each behind a space.
     """
 
     level: ClassVar[int] = logging.INFO
     part: ClassVar[str] = "jobs"
     text: ClassVar[str] = ""
+    block: ClassVar[str] = ""
 
     def __str__(self) -> str:
-        return self.text.format(**dict(self.items())).rstrip()
+        shown = self.shown()
+        line = self.text.format(**shown).rstrip()
+        return f"{line}\n{shown[self.block]}" if self.block else line
 
     def items(self) -> list[tuple[str, object]]:
         """Name and value of each field."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+    def shown(self) -> dict[str, object]:
+        """Name and value of each field as they stand in a log: text is escaped."""
+        return {
+            name: value if type(value) is not str else escape_lines(value) if name == self.block else escape(value)
+            for name, value in self.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,18 @@ class JobCompleted(Fact):
     attempt: int
     duration: float
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultNotStored(Fact):
+    """A job is completed, but what its handler returned could not be kept: too large, or no JSON."""
+
+    level = logging.WARNING
+    text = "result not stored: {type} job {job_id} attempt {attempt}: {reason}"
+    job_id: int
+    type: str
+    attempt: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +232,8 @@ class AttemptStuck(Fact):
     """
 
     level = logging.ERROR
-    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on\n{stack}"
+    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on"
+    block = "stack"
     job_id: int
     type: str
     attempt: int
@@ -223,10 +251,33 @@ class LoopBlocked(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "blocked: the event loop stood still for {seconds:.1f} s in {type}\n{stack}"
+    text = "blocked: the event loop stood still for {seconds:.1f} s in {type}"
+    block = "stack"
     seconds: float
     type: str
     stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class DefectFound(Fact):
+    """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler.
+
+    What it held up was ended or woken. Please report the log line: `what` was found; in which attempt of which job, 0
+    and `?` if in none; for how many seconds it has been there; what is known of the `parts`. There is no payload in it.
+    """
+
+    level = logging.ERROR
+    part = "engine"
+    text = (
+        "a defect of aiojobs_lite, please report this line: {what}; {type} job {job_id} attempt {attempt}, "
+        "{age:.1f} s; {parts}"
+    )
+    what: str
+    job_id: int
+    type: str
+    attempt: int
+    age: float
+    parts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +306,8 @@ class TickFired(Fact):
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Fact):
     """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, `catch_up` for
-    those that a later one stands for, or `changed` for those that were due when the expression was replaced.
+    those that a later one stands for, `changed` for those that were due when the expression was replaced, or `rejected`
+    for one that the database refuses to store.
     """
 
     level = logging.WARNING

@@ -266,7 +266,7 @@ class _Log(logging.Handler):
         if fact in self._FACTS:
             noted = ("job_id", "attempt", "owner", "jobs", "left", "reason")
             self._journal.note(fact, **{name: fields[name] for name in noted if name in fields})
-        elif fact is None and record.levelno >= logging.ERROR:
+        elif fact == "DefectFound" or (fact is None and record.levelno >= logging.ERROR):
             self._journal.note("defect", text=self.format(record))
 
 

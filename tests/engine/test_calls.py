@@ -265,6 +265,7 @@ def test_an_exception_that_cannot_be_looked_at_is_a_failure_like_any_other() -> 
 
 
 class Run:
+    thread: Any = None
     thread_id: int | None = None
 
 
@@ -331,7 +332,7 @@ def test_a_thread_that_outlives_the_event_loop_ends_in_silence() -> None:
 async def test_a_coroutine_that_nobody_awaits_is_no_success(clock: FakeClock) -> None:
     hidden: JobType[..., Any] = JobType(forgets_to_await, max_attempts=1)
     async with started(clock, hidden) as runner:
-        with pytest.raises(JobDead, match="Make the decorator's function an `async def` too"):
+        with pytest.raises(JobDead, match="make the decorator's function an `async def` too"):
             await (await runner.enqueue(hidden)).result()
 
 

@@ -45,11 +45,21 @@ def test_causes_are_recorded_too() -> None:
 
 def test_what_is_long_is_shortened_at_the_end_that_matters_less() -> None:
     failure = describe(caught(ValueError("a" * 50_000 + "z")))
-    assert failure.message == "a" * 2_000
+    assert failure.message == "a" * 1_997 + "..."
     assert failure.traceback is not None
-    assert failure.traceback.startswith("(shortened)\n...")
+    assert failure.traceback.startswith("...aaa")
     assert failure.traceback.endswith("az\n")
-    assert len(failure.traceback) < 20_100
+    assert len(failure.traceback) == 20_000
+
+
+def test_what_becomes_longer_when_it_is_written_out_is_shortened_after_that() -> None:
+    kind = type("Odd", (Exception,), {})
+    kind.__qualname__ = "N" * 10_000 + "\x00"
+    failure = describe(caught(kind("\ud800" * 50_000)))
+    assert failure.error_type == "N" * 197 + "..."
+    assert failure.message == ("\\ud800" * 2_000)[:1_997] + "..."
+    assert failure.traceback is not None
+    assert len(failure.traceback) == 20_000
 
 
 def test_text_that_no_database_takes_is_written_out() -> None:

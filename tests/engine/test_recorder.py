@@ -149,16 +149,29 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.record(complete())
-    for _ in range(2):
+    for _ in range(3):
         desk.answer(error=REJECTED)
     assert (desk.kept, desk.ended, desk.looks, desk.told()) == ([], [], 0, [])
     assert desk.attempts.watch_owned() == set()  # so that the janitor takes it back
     assert "the end of job 1 cannot be saved" in caplog.text
     lost = asyncio.ensure_future(desk.recorder.record_lost(again(Outcome.LOST, None)))
     await turns()
-    for _ in range(2):
+    for _ in range(3):
         desk.answer(error=REJECTED)
     assert await lost is False
+
+
+@pytest.mark.parametrize("end", [complete(), again(), again(Outcome.SNOOZED, None)])
+async def test_of_an_end_that_is_rejected_without_its_details_too_the_job_is_dead(desk: Desk, end: End) -> None:
+    """Else it would run again, and be rejected again, for ever."""
+    desk.record(end)
+    for _ in range(2):
+        desk.answer(error=REJECTED)
+    dead = desk.answer()
+    outcome = end.outcome if isinstance(end, Again) else Outcome.FAILED
+    why = "its end could not be stored: StoreRejected"
+    assert dead == Close(1, 3, "me", "a", outcome, Status.DEAD, why)
+    assert desk.ended == [dead, dead]
 
 
 @pytest.mark.parametrize("is_owned", [True, False])

@@ -11,7 +11,7 @@ import pytest
 
 from aiojobs_lite import CronSchedule, JobContext, JobRunner
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.errors import InvalidJobType, InvalidSchedule
+from aiojobs_lite.errors import InvalidJobType, InvalidSchedule, StoreRejected
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
@@ -187,6 +187,35 @@ async def test_of_many_missed_ticks_a_fault_loses_none(clock: FakeClock) -> None
         await written(desk, 7)
         assert desk.minutes() == [1, 2, 1, 2, 3, 4, 5]
         assert len(desk.told()) == 5
+
+
+async def test_ticks_that_were_missed_are_counted_once_however_often_the_write_is_repeated(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as desk:
+        desk.answers = [FULL, FULL]
+        clock.jump_to(START + 5 * MINUTE)
+        await turns()
+        assert (desk.told(), desk.metrics.skipped_ticks) == ([], 0)
+        clock.advance(1)
+        await turns()
+        clock.advance(1)
+        await written(desk, 1)
+        assert desk.told() == [
+            TickSkipped("report", START + MINUTE, "catch_up", 4), TickFired("report", START + 5 * MINUTE, 1),
+        ]  # fmt: skip
+        assert desk.metrics.skipped_ticks == 4
+
+
+async def test_a_tick_that_the_store_rejects_is_counted_and_published_once(clock: FakeClock) -> None:
+    async with ticking(clock, schedule(catch_up="all")) as desk:
+        desk.answers = [StoreRejected("no"), FULL, StoreRejected("no")]
+        clock.jump_to(START + 2 * MINUTE)
+        await turns()
+        clock.advance(1)
+        await written(desk, 1)
+        assert desk.told() == [
+            TickSkipped("report", START + MINUTE, "rejected"), TickFired("report", START + 2 * MINUTE, 1),
+        ]  # fmt: skip
+        assert desk.metrics.skipped_ticks == 1
 
 
 async def test_a_stored_tick_ahead_of_a_clock_that_went_back_is_not_waited_for(clock: FakeClock) -> None:

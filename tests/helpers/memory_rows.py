@@ -41,6 +41,7 @@ from aiojobs_lite.model.writes import (
     Release,
     Write,
 )
+from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
@@ -191,7 +192,10 @@ class MemoryPhases:
         else:
             changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
         if changes.get("held") is None:
-            changes["history"] = (*job.history, self._attempt(job, end))
+            alike = [past for past in job.history if past.outcome is end.outcome]
+            oldest = max(len(alike) + 1 - MOST_ATTEMPTS_KEPT, 0)
+            kept = [past for past in job.history if not any(past is gone for gone in alike[:oldest])]
+            changes["history"] = (*kept, self._attempt(job, end))
             if (counter := _COUNTER_OF.get(end.outcome)) is not None:
                 changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
         self._put(job, **changes)

@@ -100,6 +100,11 @@ class Measured:
     values: list[float] = field(default_factory=list)
 
 
+class Raw(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    data: bytes
+
+
 class Cat(BaseModel):
     kind: Literal["cat"]
 

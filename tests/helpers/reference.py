@@ -59,7 +59,7 @@ def records() -> list[Record]:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    names = re.findall(r'^_log = logging\.getLogger\("(.+)"\)$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(r'^_log = get_log\("(.+)"\)$', path.read_text(encoding="utf-8"), re.MULTILINE)
     if not names:
         return
     texts = {
@@ -73,7 +73,7 @@ def _records(path: Path) -> Iterator[Record]:
         if isinstance(node, ast.Call) and (found := re.fullmatch(r"_log\.(\w+)", ast.unparse(node.func))):
             first = node.args[0]
             text = first.value if isinstance(first, ast.Constant) else texts[ast.unparse(first)]
-            yield Record(names[0], "error" if found[1] == "exception" else found[1], str(text))
+            yield Record(f"aiojobs_lite.{names[0]}", "error" if found[1] == "exception" else found[1], str(text))
 
 
 # The tables that are written.

@@ -436,7 +436,7 @@ async def test_a_result_that_is_no_json_completes_the_job_and_is_not_kept(clock:
 
     async with started(clock, odd, silent) as runner:
         handle = await runner.enqueue(odd)
-        with pytest.raises(ResultNotKept, match="the result was not kept"):
+        with pytest.raises(ResultNotKept, match="its result was not kept: this object"):
             await handle.result()
         assert (await handle.job()).status is Status.COMPLETED
         with pytest.raises(ResultNotKept, match="keep_result=False"):

@@ -45,7 +45,7 @@ def test_the_table_names_exactly_the_facts_with_their_levels() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_fact_says_something_of_its_own_with_all_it_needs(kind: type[Fact]) -> None:
-    named = {name for _, name, _, _ in string.Formatter().parse(kind.text) if name}
+    named = {name for _, name, _, _ in string.Formatter().parse(kind.text) if name} | ({kind.block} - {""})
     assert named
     assert named == {field.name for field in dataclasses.fields(kind)}
     assert kind.part in facts.PARTS
@@ -79,7 +79,7 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
     assert extra["fact"] == kind.__name__
     for field in dataclasses.fields(kind):
         name = f"job_{field.name}" if field.name in {"type", "reason"} else field.name
-        assert extra[name] == getattr(fact, field.name)
+        assert extra[name] == ("  text" if field.name == kind.block else getattr(fact, field.name))
     ours = {
         f"job_{field.name}" if field.name in {"type", "reason"} else field.name for field in dataclasses.fields(kind)
     }
@@ -102,6 +102,17 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
             AttemptStuck(7, "email", 1, "timeout", "  File x\n"),
             "stuck: email job 7 attempt 1 was stopped (timeout) and runs on\n  File x",
         ),
+        (
+            AttemptStuck(7, "email", 1, "timeout", "  File x\nERROR forged\r\n\n\x1b[2J"),
+            "stuck: email job 7 attempt 1 was stopped (timeout) and runs on\n"
+            "  File x\n  ERROR forged\\r\n  \n  \\x1b[2J",
+        ),
+        (
+            AttemptFailed(7, "email", 2, "failed", "ValueError: x\nERROR dead: pay job 1\x1b[2J\u2028\u202e", NOON),
+            "failed: email job 7 attempt 2 (failed): ValueError: x\\nERROR dead: pay job 1\\x1b[2J\\u2028\\u202e; "
+            "again at 12:30:15",
+        ),
+        (JobBecameCancelled(7, "email", "caf\xe9\u3000\r\x85"), "cancelled: email job 7 (caf\xe9\u3000\\r\\x85)"),
     ],
 )
 def test_the_text_of_a_fact_is_for_people(fact: Fact, text: str) -> None:

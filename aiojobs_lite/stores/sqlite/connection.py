@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine
@@ -13,9 +12,10 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, translated
 
-_log = logging.getLogger("aiojobs_lite.store")
+_log = get_log("store")
 T = TypeVar("T")
 _OVERDUE_S = 0.004  # that a call may take before the event loop gives way to it
 _LONGEST_WAIT_S = 0.1  # between two such moments

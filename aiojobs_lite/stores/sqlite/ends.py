@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import MarkInterrupted
+from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transaction
 
 _RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
@@ -139,3 +140,4 @@ def _record(transaction: Transaction, ended: Again | Close) -> None:
         "traceback": traceback,
     }
     transaction.run("insert_attempt", values)
+    transaction.run("forget_attempts", {"id": ended.id, "outcome": ended.outcome, "kept": MOST_ATTEMPTS_KEPT})

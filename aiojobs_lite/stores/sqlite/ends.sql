@@ -81,6 +81,20 @@ SELECT id, :attempt, :outcome, started_at, :now, :owner, :error_type, :message, 
 FROM aiojobs_jobs
 WHERE id = :id;
 
+-- name: forget_attempts
+-- Deletes the attempts of one outcome of a job but for the newest.
+DELETE FROM aiojobs_attempts
+WHERE job_id = :id
+    AND outcome = :outcome
+    AND id <= (
+        SELECT id
+        FROM aiojobs_attempts
+        WHERE job_id = :id
+            AND outcome = :outcome
+        ORDER BY id DESC
+        LIMIT 1 OFFSET :kept
+    );
+
 -- name: mark_interrupted
 -- Notes that a drain left this attempt running.
 UPDATE aiojobs_jobs

@@ -7,7 +7,6 @@ this process must never be opened again. Hence the one piece of state at module 
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Callable, Collection
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.stores.sqlite import owner_file
 
-_log = logging.getLogger("aiojobs_lite.engine")
+_log = get_log("engine")
 _OWNER_ID: Final = re.compile(r"[0-9a-f]{16}")
 _SUFFIX: Final = "-owner-"
 OWNERS_OF_THIS_PROCESS: dict[tuple[int, str], int | None] = {}  # (pid, owner id) -> descriptor of its lock

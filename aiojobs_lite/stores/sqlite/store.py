@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
@@ -25,7 +25,7 @@ from aiojobs_lite.stores.sqlite.reads import READS
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.sqlite.writer import Writer
 
-_log = logging.getLogger("aiojobs_lite.store")
+_log = get_log("store")
 
 A = TypeVar("A")
 _RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts

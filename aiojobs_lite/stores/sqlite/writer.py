@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sqlite3
 import time
@@ -11,6 +10,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
@@ -22,7 +22,7 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.phases import SqlitePhases
 from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transaction
 
-_log = logging.getLogger("aiojobs_lite.store")
+_log = get_log("store")
 T = TypeVar("T")
 _MANY_DUE: Final = 5000  # rows that SQLite counts in a fraction of a millisecond
 _LONG_UNSEEN: Final = 1_000_000  # microseconds

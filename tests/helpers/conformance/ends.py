@@ -7,6 +7,7 @@ import pytest
 from aiojobs_lite.model.job import Failure, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import CancelJob, Insert, MarkInterrupted
+from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
     FAILURE,
@@ -124,6 +125,18 @@ class Ending:
         (job,) = await claimed(store)
         await one(store, complete(job))
         assert (await stored(store, job.id)).error == "ValueError: no"
+
+    async def test_of_each_outcome_the_newest_attempts_are_kept(self, store: Store) -> None:
+        (job,) = await running(store, new(max_attempts=1_000))
+        await one(store, again(job))
+        for number in range(MOST_ATTEMPTS_KEPT + 5):
+            (job,) = await claimed(store)
+            await one(store, again(job, Outcome.SNOOZED, refund=True, reason=str(number)))
+        ended = await stored(store, job.id)
+        assert ended.snoozes == MOST_ATTEMPTS_KEPT + 5
+        assert [past.outcome for past in ended.history] == [Outcome.FAILED] + [Outcome.SNOOZED] * MOST_ATTEMPTS_KEPT
+        snoozed = [past.message for past in ended.history[1:]]
+        assert snoozed == [str(number) for number in range(5, MOST_ATTEMPTS_KEPT + 5)]
 
     async def test_history_is_kept_oldest_first(self, store: Store) -> None:
         (job,) = await running(store, new())

@@ -1,0 +1,69 @@
+"""Looks for defects of the library itself, so that every attempt has an end even then."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from aiojobs_lite.engine.ports import Check
+from aiojobs_lite.engine.running import AttemptRegister
+from aiojobs_lite.engine.suspects import Defect
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import DefectFound
+
+_log = get_log("engine")
+DEFECTS_EVERY_S: Final = 1.0
+
+
+class DefectMonitor:
+    """Has the checks look once a second, and publishes what they found. A job costs nothing more for it.
+
+    Args:
+        bus: Gets `DefectFound`.
+        attempts: Whether the runner was left: then nothing is looked for any more.
+        checks: What looks.
+        describe: Says what is known of the parts, for a report.
+    """
+
+    def __init__(
+        self, *, bus: Bus, attempts: AttemptRegister, checks: Sequence[Check], describe: Callable[[], str]
+    ) -> None:
+        self._bus = bus
+        self._attempts = attempts
+        self._checks = tuple(checks)
+        self._describe = describe
+        self._pid = os.getpid()
+
+    async def run(self) -> None:
+        """Looks, until it is cancelled. Sleeps by the event loop's own clock: a test's may stand still."""
+        while True:
+            await asyncio.sleep(DEFECTS_EVERY_S)
+            for check in self._checks:
+                if not self._attempts.is_left and os.getpid() == self._pid:
+                    await self._look(check)
+
+    async def _look(self, check: Check) -> None:
+        try:
+            defects = await check.look()
+        except StoreUnavailable:  # is published by the parts that write
+            return
+        except Exception:  # noqa: BLE001  # logged: the other checks go on
+            _log.exception("%s failed; please report it", type(check).__name__)
+            return
+        for defect in defects:
+            self._publish(defect)
+
+    def _publish(self, defect: Defect) -> None:
+        if self._bus.is_watched(DefectFound):
+            parts = "; ".join(filter(None, [defect.parts, self._describe(), _platform()]))
+            self._bus.publish(DefectFound(defect.what, defect.job_id, defect.type, defect.attempt, defect.age, parts))
+
+
+def _platform() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"Python {version} on {sys.platform}, {type(asyncio.get_running_loop()).__module__}"

@@ -1,0 +1,50 @@
+"""How long a text and how large a value may be that the library stores or shows. Each limit stands in this table alone.
+
+What names a thing (a type, a key, a label) is refused when it is too long, for a shortened name is another name. What
+a person reads (a reason, a message, a traceback) is shortened.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Refused beyond: what is enqueued, declared or returned.
+
+LARGEST_PAYLOAD_BYTES: Final = 256 * 1024
+"""Of the arguments of a job, as JSON; default of `@job(largest_payload=...)`."""
+
+LARGEST_RESULT_BYTES: Final = 256 * 1024
+"""Of what a handler returns, as JSON; default of `@job(largest_result=...)`."""
+
+LARGEST_VALUE_BYTES: Final = 64 * 1024 * 1024
+"""The most that both options take: a value is written and read on the event loop, in about 10 ms a MiB."""
+
+MOST_DIGITS: Final = 4_300
+"""Of a whole number: pydantic, and Python by its default, read no longer ones from text."""
+
+LONGEST_TYPE_NAME_CHARS: Final = 200
+LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500
+LONGEST_LABEL_CHARS: Final = 200
+
+# Shortened beyond: what is recorded for a person.
+
+LONGEST_REASON_CHARS: Final = 2_000
+"""Why a job is dead, cancelled, held or snoozed, or why its result was not kept."""
+
+LONGEST_ERROR_TYPE_CHARS: Final = 200
+LONGEST_MESSAGE_CHARS: Final = 2_000
+LONGEST_TRACEBACK_CHARS: Final = 20_000
+"""Of a traceback or a stack; its end is kept."""
+
+MOST_ATTEMPTS_KEPT: Final = 100
+"""Rows of one outcome in the history of a job, such as its snoozes; the newest are kept. Its counters go on."""
+
+# Shortened beyond: what stands in the text of an error.
+
+LONGEST_VALUE_SHOWN_CHARS: Final = 200
+LONGEST_PATH_SHOWN_CHARS: Final = 200
+"""Of a payload's field, such as `order.lines.0.price`: a key of the caller's may be of any length."""
+
+LONGEST_PROBLEM_SHOWN_CHARS: Final = 500
+MOST_PROBLEMS_SHOWN: Final = 10
+MOST_TYPES_SHOWN: Final = 10

@@ -1,0 +1,64 @@
+"""Text that users, callers and other programs wrote: `make_storable` before it is stored, `escape` before it is shown.
+
+What is stored is what was written, as far as every database can hold it; what is shown cannot be taken for anything
+else, such as a second log line or an order to the terminal.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import category
+
+from aiojobs_lite.sizes import LONGEST_TRACEBACK_CHARS, LONGEST_VALUE_SHOWN_CHARS
+
+_CUT: Final = "..."
+_INDENT: Final = "  "
+
+
+def shorten(text: str, longest: int, *, keep_end: bool = False) -> str:
+    """Text of at most `longest` characters; three dots stand for what was cut off, at its end or at its start."""
+    if len(text) <= longest:
+        return text
+    kept = longest - len(_CUT)
+    return f"{_CUT}{text[-kept:]}" if keep_end else f"{text[:kept]}{_CUT}"
+
+
+def make_storable(text: str, longest: int, *, keep_end: bool = False) -> str:
+    """Text as every database can hold it, of at most `longest` characters: a lone surrogate and NUL are written out."""
+    text = str.__str__(text)  # a plain one: a subclass is the user's code
+    if len(text) > longest:  # one more than fits, so that it is seen to be too long; to write it out makes it longer
+        text = text[-longest - 1 :] if keep_end else text[: longest + 1]
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return shorten(text, longest, keep_end=keep_end)
+
+
+def escape(text: str) -> str:
+    r"""Text as it is shown, on one line: what does not print is written as `repr` does it, such as `\n` and `\x1b`.
+
+    That is control characters, line and paragraph separators, direction marks, lone surrogates. Spaces of all widths
+    stay.
+    """
+    if text.isprintable():  # nearly always
+        return text
+    return "".join([char if char.isprintable() or category(char) == "Zs" else _escaped(char) for char in text])
+
+
+def escape_lines(text: str) -> str:
+    """Text of several lines as it is shown below a log line: each is escaped, and begins with a space."""
+    lines = shorten(text, LONGEST_TRACEBACK_CHARS, keep_end=True).rstrip("\n").split("\n")
+    return "\n".join([escape(line if line.startswith(_INDENT) else _INDENT + line) for line in lines])
+
+
+def show(value: object) -> str:
+    """The `repr` of any value, shortened and escaped; its own may be long, or raise."""
+    try:
+        if isinstance(value, str | bytes) and len(value) > LONGEST_VALUE_SHOWN_CHARS:
+            value = value[: LONGEST_VALUE_SHOWN_CHARS + 1]  # of a large one the whole repr is as large
+        text = str.__str__(repr(value))
+    except Exception as error:  # noqa: BLE001  # the user's code
+        text = f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
+    return shorten(escape(shorten(text, LONGEST_VALUE_SHOWN_CHARS)), LONGEST_VALUE_SHOWN_CHARS)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()

@@ -1,0 +1,138 @@
+"""Text of any kind: as it is stored, and as it is shown."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiojobs_lite import errors
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.text import escape, escape_lines, make_storable, shorten, show
+from tests.helpers.hostile_text import HOSTILE, any_text, is_one_printed_line
+
+
+class Loud(str):
+    """Text whose methods are the user's."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    def __len__(self) -> int:
+        raise RuntimeError
+
+    def encode(self, *_: object) -> bytes:
+        raise RuntimeError
+
+
+@given(text=any_text(), longest=st.integers(min_value=4, max_value=60), keep_end=st.booleans())
+def test_stored_text_fits_and_is_what_was_given_where_that_can_be_held(
+    text: str, longest: int, *, keep_end: bool
+) -> None:
+    stored = make_storable(text, longest, keep_end=keep_end)
+    assert len(stored) <= longest
+    assert stored.encode().decode() == stored
+    assert "\x00" not in stored
+    if len(text) <= longest and not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in text):
+        assert stored == text
+
+
+@given(text=any_text())
+def test_shown_text_is_one_line_that_prints_and_shown_twice_it_is_the_same(text: str) -> None:
+    shown = escape(text)
+    assert is_one_printed_line(shown)
+    assert escape(shown) == shown
+    if text.isprintable():
+        assert shown == text
+
+
+@given(text=any_text())
+def test_lines_below_a_log_line_look_like_none(text: str) -> None:
+    for line in escape_lines(text).split("\n"):
+        assert line.startswith("  ")
+        assert is_one_printed_line(line)
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "keep_end", "shortened"),
+    [
+        ("abcdef", 6, False, "abcdef"),
+        ("abcdefg", 6, False, "abc..."),
+        ("abcdefg", 6, True, "...efg"),
+        ("", 6, False, ""),
+    ],
+)
+def test_dots_stand_for_what_was_cut_off(text: str, longest: int, shortened: str, *, keep_end: bool) -> None:
+    assert shorten(text, longest, keep_end=keep_end) == shortened
+
+
+def test_text_of_a_class_of_the_users_is_plain_when_it_is_stored() -> None:
+    stored = make_storable(Loud("abc"), 10)
+    assert (stored, type(stored)) == ("abc", str)
+
+
+def test_a_long_value_is_shown_without_all_of_it_being_written_out() -> None:
+    assert show("x" * 10_000_000) == "'" + "x" * 196 + "..."
+    assert show(b"\x00" * 10_000_000) == "b'" + "\\x00" * 48 + "\\x0..."
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_error_of_the_library_has_text_of_two_lines(text: str) -> None:
+    made = [
+        errors.InvalidOption(text, text, text),
+        errors.InvalidJobType(text, text),
+        errors.DuplicateJobType(text, text, text),
+        errors.MissingDependency(text, text),
+        errors.InvalidSchedule(text, "tz", text),
+        errors.UnknownJobType(text, [text, "a"]),
+        errors.InvalidPayload(text, [(text, text)]),
+        errors.PayloadTooLarge(text, 1, 1),
+        errors.JobDead(1, text, text),
+        errors.JobCancelled(1, text),
+        errors.ResultNotKept(1, text),
+        errors.StoreUnavailable(text, text),
+        errors.StoreRefused(text, text, text),
+        errors.StoreRejected(text),
+        errors.WrongEventLoop(text),
+    ]
+    for error in made:
+        assert is_one_printed_line(str(error))
+    assert made[1].args[0].endswith(text)  # as it was, for a program
+
+
+def test_an_error_names_a_long_text_in_few_words() -> None:
+    long = "x" * 1_000_000
+    assert len(str(errors.UnknownJobType(long, ["a" * 200] * 50))) < 3_000
+    assert len(str(errors.InvalidPayload("a", [(long, long)] * 50))) < 10_000
+    assert len(str(errors.InvalidSchedule(long, "tz", "no"))) < 300
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_line_of_a_logger_of_the_library_is_one_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    log = get_log("engine")
+    log.warning("%s %r %d %.1f", text, ValueError(text), 3, 1.25)
+    (record,) = caplog.records
+    assert is_one_printed_line(record.getMessage())
+    assert record.getMessage().endswith(" 3 1.2")
+    assert (record.name, record.levelno) == ("aiojobs_lite.engine", logging.WARNING)
+    assert record.funcName == "test_a_line_of_a_logger_of_the_library_is_one_line"
+
+
+def test_a_logged_exception_is_there_for_tools(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ValueError("x")
+    except ValueError:
+        get_log("store").exception("it failed")
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ValueError
+    assert record.funcName == "test_a_logged_exception_is_there_for_tools"
+
+
+def test_nothing_is_logged_that_is_not_enabled(caplog: pytest.LogCaptureFixture) -> None:
+    get_log("engine").debug("%s", "x")
+    assert caplog.records == []
