@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import anyio
-import anyio.to_process
-
-from aiojobs_lite.engine.child import call_handler, make_ready
+from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, make_ready
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.engine.threads import UnawaitedThread
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending
 
@@ -75,51 +73,26 @@ def _resolve(
 
 
 async def call_in_process(
-    job_type: JobType[..., Any], claimed: Claimed, limiter: anyio.CapacityLimiter, entered: Callable[[], None]
+    declared: Declaration, claimed: Claimed, pool: WorkerPool, entered: Callable[[], None]
 ) -> Ending:
-    """Calls a function in a worker process and returns how it ended. Cancelling kills that process.
+    """Calls a function in a worker process and returns how it ended. Cancelling kills that process, with all that the
+    handler started there, and waits for their end.
 
     The worker process finds the handler by module and name as this one declared it, never by what is in the database,
     and reads the same JSON.
 
     Args:
-        job_type: Whose handler is called.
+        declared: The job type whose handler is called.
         claimed: The attempt.
-        limiter: Has one token a process.
+        pool: Has the processes.
         entered: Called when the process is ready: the handler's first line is next.
 
     Raises:
         anyio.BrokenWorkerProcess: If the process died.
     """
-    handler = job_type.handler
-    where = (handler.__module__, handler.__qualname__)
-    async with limiter:
-        alone = anyio.CapacityLimiter(1)
-        await _start_process(where[0], alone)
+    async with pool.ready(make_ready, declared.where, sys.argv) as (worker, failed):
+        if failed is not None:
+            return failed.ending()
         entered()
-        answer = await anyio.to_process.run_sync(
-            call_handler, where, claimed, job_type.policy, cancellable=True, limiter=alone
-        )
-    return answer.ending()
-
-
-async def _start_process(module: str, limiter: anyio.CapacityLimiter) -> None:
-    """Makes a process ready, whatever happens: a start that is cancelled would leave a process behind that nothing
-    knows.
-
-    Raises:
-        anyio.BrokenWorkerProcess: If it died.
-    """
-
-    async def start() -> None:
-        try:
-            await anyio.to_process.run_sync(make_ready, module, limiter=limiter)
-        except (ProcessLookupError, KeyboardInterrupt, SystemExit) as error:  # of that process, not of this one
-            raise anyio.BrokenWorkerProcess from error
-
-    task = asyncio.ensure_future(start())
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
+        answer = await worker.ask(call_handler, declared, claimed)
+    return (answer or CallAnswer()).ending()

@@ -1,39 +1,53 @@
-"""The other side of `call_in_process`: what runs in a worker process."""
+"""What runs in a worker process: it is given orders, calls handlers, and answers with plain data."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import ctypes
+import functools
 import importlib
 import os
-import signal
+import pickle
+import runpy
+import socket
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final, NamedTuple, NoReturn
 
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import dump_result, refuse_unfinished
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.location import MAIN_MODULE, MAIN_MODULE_ELSEWHERE, Location, MainModule, location_of
 from aiojobs_lite.model.job import Claimed, Failure
-from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy
+from aiojobs_lite.policy.verdict import Kinds, Verdict, Wish
 from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
 
-_LOOK_FOR_PARENT_EVERY_S: Final = 0.2
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+LENGTH_BYTES: Final = 8
+"""How many bytes of the channel say the length of an answer."""
+Order = tuple[Callable[..., "CallAnswer | None"], tuple[Any, ...]]
+"""What a worker process is to call, and with what."""
 
 
-class Signalled(NamedTuple):
-    """What a handler raised to say what becomes of its job: the name of the class, its text, its delay in seconds."""
+class Declaration(NamedTuple):
+    """A job type as its worker process needs to know it.
+
+    Attributes:
+        name: The name of the job type.
+        where: The handler.
+        keep_result: Whether what it returns is kept.
+        retry_on: The exception classes that are tried again; None: all.
+        abandon_on: The exception classes that are never tried again.
+    """
 
     name: str
-    text: str
-    delay: float | None
+    where: Location
+    keep_result: bool
+    retry_on: tuple[Location, ...] | None
+    abandon_on: tuple[Location, ...]
 
 
 class CallAnswer(NamedTuple):
@@ -42,58 +56,69 @@ class CallAnswer(NamedTuple):
     Attributes:
         result: What it returned, as JSON; None for nothing.
         note: Why the result was not kept, or None.
-        signalled: What it raised to say what becomes of its job, or None.
         failure: The record of what it raised, or None.
-        may_retry: Whether its policy tries it again.
+        verdict: What becomes of its job by what it raised.
     """
 
     result: str | None = None
     note: str | None = None
-    signalled: Signalled | None = None
     failure: Failure | None = None
-    may_retry: bool = True
+    verdict: Verdict = Verdict(Wish.AGAIN)
 
     def ending(self) -> Ending:
         """The same as it is settled."""
         if self.failure is None:
             return Ending(result=self.result, note=self.note)
-        return Ending(error=self._error(self.failure), failure=self.failure, may_retry=self.may_retry)
-
-    def _error(self, failure: Failure) -> Exception:
-        if self.signalled is None:
-            return RuntimeError(failure.error_type)
-        name, text, delay = self.signalled
-        if name == "Retry":
-            return Retry(text, after=delay)
-        if name == "Snooze":
-            return Snooze(delay or 0.0, text)
-        return Abandon(text) if name == "Abandon" else Cancel(text)
+        return Ending(error=RuntimeError(self.failure.error_type), failure=self.failure, verdict=self.verdict)
 
 
-def make_ready(module: str) -> None:
-    """Starts the process and imports the handler's module, if need be: that is not the handler's time."""
-    _become_worker()
-    importlib.import_module(module)
+def declaration_of(job_type: JobType[..., Any], where: Location) -> Declaration:
+    """What a worker process needs to know of a job type."""
+    policy = job_type.policy
+    retry_on = None if policy.retry_on is None else tuple(map(location_of, policy.retry_on))
+    abandon_on = tuple(map(location_of, policy.abandon_on))
+    return Declaration(job_type.name, where, job_type.result is not None, retry_on, abandon_on)
 
 
-def call_handler(where: tuple[str, str], claimed: Claimed, policy: Policy) -> CallAnswer:
-    """Calls the handler that is found at `where` (module, qualified name), for one attempt."""
-    _become_worker()
+# The orders.
+
+
+def make_ready(where: Location, arguments: list[str]) -> CallAnswer | None:
+    """Imports the handler's module, if need be: that is not the handler's time.
+
+    Args:
+        where: The handler.
+        arguments: Those of the program.
+
+    Returns:
+        None; or a failure, if the module cannot be imported.
+    """
+    sys.argv = arguments
     try:
-        with _without_own_pipes():
-            return _call(where, claimed)
+        if where.main is not None:
+            _import_main(where.main)
+        importlib.import_module(where.module)
+    except BaseException as error:  # noqa: BLE001  # handed to the boundary around the job
+        return CallAnswer(failure=describe(error))
+    return None
+
+
+def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
+    """Calls a handler for one attempt."""
+    try:
+        return _call(declared, claimed)
     except BaseException as error:  # noqa: BLE001  # handed to the boundary around the job
         try:
-            return _raised(error, policy)
+            policy = Policy(retry_on=_optional_kinds(declared.retry_on), abandon_on=_kinds(declared.abandon_on))
+            return CallAnswer(failure=describe(error), verdict=policy.judge(error))
         except BaseException as worse:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             return CallAnswer(failure=describe(worse))
+    finally:
+        _flush()
 
 
-def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
-    found: Any = importlib.import_module(where[0])
-    for name in where[1].split("."):
-        found = getattr(found, name)
-    job_type: JobType[..., Any] = found if isinstance(found, JobType) else _undecorated(found, claimed.type)
+def _call(declared: Declaration, claimed: Claimed) -> CallAnswer:
+    job_type = _job_type(declared)
     args, kwargs = job_type.signature.load(claimed.payload)
     if job_type.signature.takes_context:
         args = (JobContext(claimed), *args)
@@ -103,74 +128,87 @@ def _call(where: tuple[str, str], claimed: Claimed) -> CallAnswer:
     return CallAnswer(result, note)
 
 
-def _undecorated(handler: Any, name: str) -> JobType[..., Any]:
-    """The job type of a plain function. The process that sent the job checks the sizes."""
-    return JobType(handler, name=name, largest_payload=LARGEST_VALUE_BYTES, largest_result=LARGEST_VALUE_BYTES)
+@functools.lru_cache(maxsize=1_000)
+def _job_type(declared: Declaration) -> JobType[..., Any]:
+    """The same declaration as in the first process, of the handler as it is found."""
+    importlib.import_module(declared.where.module)
+    found: Any = declared.where.find()
+    handler = found.handler if isinstance(found, JobType) else found
+    return JobType(
+        handler,
+        name=declared.name,
+        keep_result=declared.keep_result,
+        largest_payload=LARGEST_VALUE_BYTES,
+        largest_result=LARGEST_VALUE_BYTES,
+    )  # the first process checks the sizes
 
 
-def _raised(error: BaseException, policy: Policy) -> CallAnswer:
-    kind = next((kind.__name__ for kind in (Retry, Snooze, Abandon, Cancel) if isinstance(error, kind)), None)
-    failure = describe(error)
-    if kind is None:
-        return CallAnswer(failure=failure, may_retry=policy.allows_retry(error))
-    delay = getattr(error, "after", None) if kind == "Retry" else getattr(error, "delay", None)
-    return CallAnswer(signalled=Signalled(kind, failure.message, delay), failure=failure)
+def _optional_kinds(names: tuple[Location, ...] | None) -> Kinds | None:
+    return None if names is None else _kinds(names)
 
 
-@contextlib.contextmanager
-def _without_own_pipes() -> Iterator[None]:
-    """Standard input and output carry this process's orders and answers: no program that the handler starts, and no
-    print of C code, may find them.
-    """
-    kept = [os.dup(number) for number in (0, 1)]
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    os.close(nothing)
+def _kinds(names: tuple[Location, ...]) -> Kinds:
+    return tuple(map(_kind, names))
+
+
+def _kind(where: Location) -> type[BaseException]:
+    """The exception class of a name, or what takes its place if it cannot be found: a class in a function, say."""
     try:
-        yield
-    finally:
-        for number, descriptor in enumerate(kept):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
+        importlib.import_module(where.module)
+        found = where.find()
+    except Exception:  # noqa: BLE001  # it imports the user's code
+        found = None
+    if isinstance(found, type) and issubclass(found, BaseException):
+        return found
+
+    class Kind(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return any(location_of(kind) == where for kind in type(instance).__mro__)
+
+    class Named(BaseException, metaclass=Kind):
+        pass
+
+    return Named
 
 
-_became_worker = threading.Lock()  # taken once, and never given back
-
-
-def _become_worker() -> None:
-    """What is set once in this process: it ends with its parent, and not before it. A terminal or a service manager
-    that signals the whole process group means the parent, which drains.
-    """
-    if not _became_worker.acquire(blocking=False):
+def _import_main(main: MainModule) -> None:
+    """Imports the program's main module as multiprocessing does: under another name, which its guard leaves out."""
+    if MAIN_MODULE_ELSEWHERE in sys.modules:
         return
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    _find_standard_error()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _die_with_parent()
+    module = ModuleType(MAIN_MODULE_ELSEWHERE)
+    if main.name is not None:
+        found = runpy.run_module(main.name, run_name=MAIN_MODULE_ELSEWHERE, alter_sys=True)
+    else:
+        found = runpy.run_path(str(main.path), run_name=MAIN_MODULE_ELSEWHERE)
+    module.__dict__.update(found)
+    sys.modules[MAIN_MODULE] = sys.modules[MAIN_MODULE_ELSEWHERE] = module
 
 
-def _find_standard_error() -> None:
-    """Writes where the parent writes. Standard error as it was found is a pipe that no process reads: once it is full,
-    a write to it hangs.
-    """
+def _flush() -> None:
+    """Shows what the handler wrote: this process may be killed at any time from now on."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+# The channel.
+
+
+def serve(channel: socket.socket) -> NoReturn:
+    """Carries out orders, one after the other, until none can come any more."""
+    orders = channel.makefile("rb")
+    while True:
+        try:
+            call, args = pickle.load(orders)  # noqa: S301  # from the process that started this one
+        except EOFError:
+            os._exit(0)
+        channel.sendall(_packed(call_in_one_process(call, *args)))
+
+
+def _packed(answer: CallAnswer | None) -> bytes:
+    """An answer as it goes through the channel: its length in 8 bytes, and its bytes."""
     try:
-        found = os.open(f"/proc/{os.getppid()}/fd/2", os.O_WRONLY | os.O_APPEND)
-    except OSError:  # no such system, or a socket
-        found = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(found, 2)
-    os.close(found)
-
-
-def _die_with_parent() -> None:
-    """Ends this process soon after its parent: else a crashed parent's job would run twice at once."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_FOR_PARENT_EVERY_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+        data = pickle.dumps(answer)
+    except BaseException as error:  # noqa: BLE001  # a part of it is of the user's making
+        data = pickle.dumps(CallAnswer(failure=describe(error)))
+    return len(data).to_bytes(LENGTH_BYTES, "big") + data

@@ -22,18 +22,22 @@ import anyio
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread
+from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
+from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
+from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
@@ -80,7 +84,8 @@ class Executor:
         self._slots = slots
         self._recorder = recorder
         self._cancel_grace = cancel_grace
-        self._processes = anyio.CapacityLimiter(os.cpu_count() or 1)
+        self._workers = WorkerPool(os.cpu_count() or 1)
+        self._declared = {one.name: declaration_of(one, locate(one)) for one in registry if one.mode == "process"}
         self._is_draining = False
         self._pid = os.getpid()
 
@@ -92,6 +97,10 @@ class Executor:
     def drain(self) -> None:
         """Takes a worker process that dies from now on for interrupted."""
         self._is_draining = True
+
+    async def close(self) -> None:
+        """Ends the worker processes, and what handlers started there."""
+        await self._workers.close()
 
     def start(self, jobs: Sequence[Claimed]) -> None:
         """Starts attempts; they are registered when this returns. One that cannot begin is given back.
@@ -288,9 +297,10 @@ class Executor:
     async def _call_in_process(self, run: Running) -> Ending:
         try:
             entered = partial(self._enter, run)
-            return await call_in_process(run.job_type, run.claimed, self._processes, entered=entered)
+            declared = self._declared[run.job_type.name]
+            return await call_in_process(declared, run.claimed, self._workers, entered=entered)
         except anyio.BrokenWorkerProcess:
-            if self._is_draining:  # a signal to the whole process group met it before it could ignore it
+            if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)
             raise
 
@@ -313,7 +323,7 @@ class Executor:
             return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
         except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
             stand_in = RuntimeError()  # `error` may be the same one
-            failed = Ending(error=stand_in, failure=describe(error), may_retry=True)
+            failed = Ending(error=stand_in, failure=describe(error), verdict=Verdict(Wish.AGAIN))
             return settle(claimed, failed, Policy(), now, cancel_requested=is_cancelled)  # the type's may be the cause
 
     def _stop(self, run: Running, why: Stop) -> None:

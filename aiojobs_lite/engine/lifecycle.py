@@ -159,6 +159,7 @@ class Lifecycle:
         closing.callback(self._signals.restore)
         group = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(group.cancel_scope.cancel)
+        closing.push_async_callback(parts.executor.close)
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
         closing.callback(self._drain.note_unsaved)

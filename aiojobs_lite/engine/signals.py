@@ -10,13 +10,13 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
+from aiojobs_lite.engine.forks import STOP_SIGNALS, SignalHandling
 from aiojobs_lite.engine.ports import SignalListener
 
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _MOST_PUT_OFF: Final = 2  # signals; the third is not put off any more
 
 
-class Signals:
+class Signals(SignalHandling):
     """Notifies the runner of a signal before the host acts on it. Only in the main thread; elsewhere it does nothing.
 
     What would end the process or its event loop in the midst of the drain is put off until after it: the default
@@ -50,12 +50,16 @@ class Signals:
         """Whether something was put off: then only the runner ends the process."""
         return self._put_off is not None
 
+    def found(self, number: int) -> Any:
+        """The handler that it chained; what this process forks gets that one."""
+        return self._found[number]
+
     def install(self) -> None:
         """Chains the handlers that are in place now."""
         if threading.current_thread() is not threading.main_thread():
             return
         self._loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        for number in STOP_SIGNALS:
             found = signal.getsignal(number)
             # None: set from C. A handler of the event loop (granian) shows as a placeholder: asyncio learns of the
             # signal by the wakeup descriptor, whatever handles it here.

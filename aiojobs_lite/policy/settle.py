@@ -15,13 +15,12 @@ from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
-from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
+from aiojobs_lite.policy.verdict import Verdict, Wish, judge
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.text import make_storable
 
 MOST_CRASHES = 3  # a job whose owners died so often is dead
 FREE_INTERRUPTIONS = 20  # each further interruption of a job costs an attempt
-_DEEPEST_GROUP = 100  # nested exception groups that are looked into
 
 
 class Stop(StrEnum):
@@ -46,13 +45,9 @@ class Policy:
     retry_on: tuple[type[BaseException], ...] | None = None
     abandon_on: tuple[type[BaseException], ...] = ()
 
-    def allows_retry(self, error: BaseException | None) -> bool:
-        """Whether an attempt that ended with this exception may be tried again."""
-        if error is None:
-            return True
-        if isinstance(error, self.abandon_on):
-            return False
-        return self.retry_on is None or isinstance(error, self.retry_on)
+    def judge(self, error: BaseException | None) -> Verdict:
+        """What becomes of the job of an attempt that ended with this exception."""
+        return Verdict(Wish.AGAIN) if error is None else judge(error, self.retry_on, self.abandon_on)
 
 
 class Ending(NamedTuple):
@@ -63,7 +58,7 @@ class Ending(NamedTuple):
         note: What is to be known about a success, such as that its result was not kept.
         error: What the handler raised; None if it returned.
         failure: The record of `error`.
-        may_retry: Whether its policy tries it again, where `error` is not the original; None: the policy is asked.
+        verdict: What `error` asks for, where it is not the original; None: the policy is asked.
         stopped: Why the runner stopped it; None if it did not, or if stopping it had no effect on it.
         lost: Its owner died; `interrupted` says whether a drain had left it running.
         interrupted: A drain had left it running when its owner died.
@@ -75,7 +70,7 @@ class Ending(NamedTuple):
     note: str | None = None
     error: BaseException | None = None
     failure: Failure | None = None
-    may_retry: bool | None = None
+    verdict: Verdict | None = None
     stopped: Stop | None = None
     lost: bool = False
     interrupted: bool = False
@@ -132,25 +127,23 @@ class _Settlement:
             return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
         if ending.unbegun:
             return self._unbegun(ending.failure)
-        error = _decisive(ending.error)
-        if isinstance(error, Snooze):
-            return self._snoozed(error)
-        if isinstance(error, Cancel):
-            return self._cancelled(_text(error) or "cancelled by its handler", ending.failure)
-        if isinstance(error, Abandon):
+        wish, text, delay = ending.verdict or self._policy.judge(ending.error)
+        if wish is Wish.SNOOZE:
+            return self._snoozed(delay or 0.0, text)
+        if wish is Wish.CANCEL:
+            return self._cancelled(text or "cancelled by its handler", ending.failure)
+        if wish is Wish.ABANDON:
             return self._dead(Outcome.FAILED, "abandoned by its handler", ending.failure)
         if ending.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
             return self._interrupted(ending.failure)
         if ending.stopped is Stop.CANCEL:
             return self._cancelled(CANCEL_REQUESTED, ending.failure)
-        if isinstance(error, Retry):
-            return self._failed(Outcome.FAILED, ending.failure, error.after)
+        if wish is Wish.RETRY:
+            return self._failed(Outcome.FAILED, ending.failure, delay)
         if ending.stopped is Stop.TIMEOUT:
             return self._failed(Outcome.TIMED_OUT, ending.failure)
-        if ending.may_retry is None and not self._policy.allows_retry(error):
-            return self._dead(Outcome.FAILED, f"{type(error).__name__} is not to be tried again", ending.failure)
-        if ending.may_retry is False:
-            return self._dead(Outcome.FAILED, f"{error} is not to be tried again", ending.failure)
+        if wish is Wish.NEVER:
+            return self._dead(Outcome.FAILED, f"{text} is not to be tried again", ending.failure)
         return self._failed(Outcome.FAILED, ending.failure)
 
     def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Again | Close:
@@ -159,9 +152,9 @@ class _Settlement:
         wait = self._policy.backoff.delay(self._job.attempt, self._chance) if delay is None else _storable(delay)
         return self._again(outcome, after(self._now, wait), failure)
 
-    def _snoozed(self, snooze: Snooze) -> Again:
-        end = self._again(Outcome.SNOOZED, after(self._now, _storable(snooze.delay)))
-        return end._replace(refund=True, reason=make_storable(_text(snooze), LONGEST_REASON_CHARS) or None)
+    def _snoozed(self, delay: float, reason: str) -> Again:
+        end = self._again(Outcome.SNOOZED, after(self._now, _storable(delay)))
+        return end._replace(refund=True, reason=make_storable(reason, LONGEST_REASON_CHARS) or None)
 
     def _interrupted(self, failure: Failure | None) -> Again | Close:
         if self._job.interruptions < FREE_INTERRUPTIONS:
@@ -216,28 +209,6 @@ class _Settlement:
         return f"all {self._job.max_attempts} attempts used up"
 
 
-def unwrapped(error: BaseException | None) -> BaseException | None:
-    """What was raised; of nested groups of one exception, as task groups make them, the one that they hold."""
-    for _ in range(_DEEPEST_GROUP):  # a group of the user's making may hold itself
-        if not isinstance(error, BaseExceptionGroup) or len(error.exceptions) != 1:
-            break
-        error = error.exceptions[0]
-    return error
-
-
-def _decisive(error: BaseException | None) -> BaseException | None:
-    """What was raised, or the signal that is alone in it."""
-    alone = unwrapped(error)
-    return alone if isinstance(alone, Signal) else error
-
-
 def _storable(delay: float) -> float:
     """A delay of a signal, within a century: a subclass may give any."""
     return min(max(0.0, delay), LONGEST_S)
-
-
-def _text(signal: Signal) -> str:
-    try:
-        return str(signal)
-    except BaseException as error:  # noqa: BLE001  # of a subclass: the user's code
-        return f"(its __str__ raised {type(error).__name__})"

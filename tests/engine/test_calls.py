@@ -13,15 +13,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
 from aiojobs_lite.engine import child
-from aiojobs_lite.engine.calls import _start_process, call_in_thread
+from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.location import Location
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.telemetry.facts import AttemptFailed, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import Classless, hangs, in_process, outside, pid_in, started
@@ -220,60 +221,44 @@ async def test_the_drain_kills_the_other_process_and_gives_the_attempt_back(data
 # The same, as the other process sees it.
 
 
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process of the test takes the part of the other one, and does not watch its parent."""
-    monkeypatch.setattr(child, "_become_worker", lambda: None)
+def answer_of(name: str, payload: str = "{}") -> child.CallAnswer:
+    declared = child.Declaration("any", Location(__name__, name), True, None, ())
+    return child.call_handler(declared, claimed(7, "any", payload))
 
 
-def called(handler: Callable[..., Any] | str, payload: str, job_type: str = "any") -> str | None:
+def called(handler: Callable[..., Any] | str, payload: str) -> str | None:
     name = handler if isinstance(handler, str) else handler.__qualname__
-    told = child.call_handler((__name__, name), claimed(7, job_type, payload), Policy())
+    told = answer_of(name, payload)
     assert told.failure is None
     return told.result
 
 
-def test_the_handler_is_found_by_name_and_fed_from_the_stored_json(here: None) -> None:
+def test_the_handler_is_found_by_name_and_fed_from_the_stored_json() -> None:
     assert called(double, '{"n": 3}') == "6"
     assert called(add, '{"a": 1, "b": 2}') == '{"sum":3,"attempt":1,"id":7}'
     assert called(nothing, "{}") is None
     assert called("declared_where_it_stands", '{"text": "a"}') == '"A"'  # there the name leads to the job type
     assert called(Box.Inner.deep, '{"n": 3}') == "4"
-    told = child.call_handler((__name__, "forgets_to_await"), claimed(7, "any", "{}"), Policy())
+    told = answer_of("forgets_to_await")
     assert told.failure is not None
     assert told.failure.message.startswith("the handler returned a coroutine that nothing awaits")
 
 
 @pytest.mark.parametrize("what", SIGNALS)
-def test_what_a_handler_asks_for_comes_back_as_it_was_raised(here: None, what: str) -> None:
-    told = child.call_handler((__name__, "raises"), claimed(7, "any", f'{{"what": "{what}"}}'), Policy())
+def test_what_a_handler_asks_for_comes_back_as_it_was_raised(what: str) -> None:
+    told = answer_of("raises", f'{{"what": "{what}"}}')
     ended = told.ending()
-    asked = SIGNALS[what]
-    assert type(ended.error) is type(asked)
-    assert str(ended.error) == str(asked)
-    for name in ("after", "delay"):
-        assert getattr(ended.error, name, None) == getattr(asked, name, None)
+    assert ended.verdict == Policy().judge(SIGNALS[what])
+    assert ended.verdict is not None
+    assert ended.verdict.wish == what
     assert ended.failure is not None
     assert "in raises" in (ended.failure.traceback or "")  # the lines of the other process
 
 
-def test_an_exception_that_cannot_be_looked_at_is_a_failure_like_any_other(here: None) -> None:
-    answer = child.call_handler((__name__, "raises_what_cannot_be_looked_at"), claimed(7, "any", "{}"), Policy())
+def test_an_exception_that_cannot_be_looked_at_is_a_failure_like_any_other() -> None:
+    answer = answer_of("raises_what_cannot_be_looked_at")
     assert answer.failure is not None
-    assert (answer.failure.error_type, answer.may_retry) == ("Classless", True)
-
-
-def test_a_process_ends_soon_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    parents, ended = [1, 1, 1, 99], list[int]()
-    monkeypatch.setattr(child, "_LOOK_FOR_PARENT_EVERY_S", 0)
-    monkeypatch.setattr(os, "getppid", lambda: parents.pop(0))
-    monkeypatch.setattr(os, "_exit", ended.append)
-    before = set(threading.enumerate())
-    child._die_with_parent()
-    watchers = set(threading.enumerate()) - before
-    for thread in watchers:
-        thread.join(PATIENCE)
-    assert (parents, ended) == ([], [1])
+    assert (answer.failure.error_type, answer.verdict.wish) == ("Classless", Wish.AGAIN)
 
 
 # Threads.
@@ -378,28 +363,3 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
         if parent.returncode is None:
             parent.kill()
             await parent.wait()
-
-
-async def test_the_start_of_a_process_is_carried_to_its_end_if_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that ended half way would leave a process that nothing knows."""
-    begun, goes_on, ended = asyncio.Event(), asyncio.Event(), list[str]()
-
-    async def slow_start(*_: object, **__: object) -> None:
-        begun.set()
-        try:
-            await goes_on.wait()
-            ended.append("whole")
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
-
-    monkeypatch.setattr("anyio.to_process.run_sync", slow_start)
-    starting = asyncio.ensure_future(_start_process("any", anyio.CapacityLimiter(1)))
-    await begun.wait()
-    starting.cancel()
-    await turns()
-    assert not starting.done()
-    goes_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await starting
-    assert ended == ["whole"]

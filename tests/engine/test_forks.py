@@ -29,3 +29,19 @@ async def test_the_copy_of_an_application_that_a_handler_forked_ends_where_its_h
     assert child.said("left") == [["left", str(child.pid)]]
     assert child.lines.count("unflushed") <= 1  # what was in the buffer belongs to one of them
     assert text in "\n".join(child.lines)
+
+
+@slow
+async def test_a_process_that_is_asked_to_end_while_it_is_being_born_ends() -> None:
+    """Python forgets the signals that come to a process until it has cleaned up after its fork."""
+    async with program("-m", "tests.helpers.apps.terminating", "default", "500") as child:
+        assert await child.ended() == 0
+    assert (child.said("ended"), child.said("drained")) == ([["ended", "-15", "500"]], [])
+
+
+@slow
+async def test_a_signal_to_a_process_that_was_forked_is_none_to_the_application() -> None:
+    """They would share the descriptor by which an event loop learns of signals."""
+    async with program("-m", "tests.helpers.apps.terminating", "loop", "1") as child:
+        assert await child.ended() == 0
+    assert (child.said("ended"), child.said("drained")) == ([["ended", "-15", "1"]], [])

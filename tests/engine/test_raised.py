@@ -189,9 +189,15 @@ async def test_a_group_of_one_signal_is_that_signal(grouped: Callable[..., Any])
 
 
 @GROUPED
-async def test_a_group_of_two_is_a_failure_like_any_other(grouped: Callable[..., Any]) -> None:
-    for errors in ([Retry("a", after=60), Retry("b", after=60)], [Abandon("a"), ValueError("b")]):
-        told, found = await end_of(lambda errors=errors: grouped(*errors), AttemptFailed)  # type: ignore[misc]
-        assert (found.status, found.attempts) == (Status.PENDING, 1)
-        assert told.next_at - FakeClock().time <= timedelta(seconds=2)  # the backoff's
-        assert found.history[0].error_type == "ExceptionGroup"
+async def test_in_a_group_of_several_each_one_counts(grouped: Callable[..., Any]) -> None:
+    told, found = await end_of(lambda: grouped(Retry("a", after=60), Retry("b", after=9)), AttemptFailed)
+    assert (found.status, found.attempts) == (Status.PENDING, 1)
+    assert told.next_at - FakeClock().time == timedelta(seconds=60)  # the longest that any asks for
+    assert found.history[0].error_type == "ExceptionGroup"
+    _, found = await end_of(lambda: grouped(Abandon("a"), ValueError("b")), JobBecameDead)
+    assert (found.reason, found.attempts) == ("abandoned by its handler", 1)
+    many = grouped, OSError("a"), ValueError("b")
+    _, found = await end_of(lambda: many[0](*many[1:]), JobBecameDead, retry_on=OSError)
+    assert (found.reason, found.attempts) == ("ValueError is not to be tried again", 1)
+    _, found = await end_of(lambda: many[0](*many[1:]), AttemptFailed, retry_on=(OSError, ValueError))
+    assert (found.status, found.attempts) == (Status.PENDING, 1)

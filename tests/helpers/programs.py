@@ -120,6 +120,18 @@ def members(leader: int) -> list[int]:
     return found
 
 
+def descendants(ancestor: int) -> list[int]:
+    """The processes that a process has started, and those that they have started."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = [ancestor]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found[1:]
+
+
 def alive(pid: int) -> bool:
     """Whether a process still runs; one that has ended and that nobody has asked after does not."""
     try:

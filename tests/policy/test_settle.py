@@ -14,6 +14,7 @@ from aiojobs_lite.model.job import TRANSITIONS, Claimed, Failure, Held, Outcome,
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import FREE_INTERRUPTIONS, MOST_CRASHES, Ending, Policy, Stop, settle
+from aiojobs_lite.policy.verdict import Wish
 
 NOW = 1_000_000_000
 DUE = 900_000_000
@@ -293,7 +294,7 @@ def test_what_is_no_failure_of_the_handler_is_tried_again_whatever_the_type_says
 
 
 def test_an_ended_attempt_without_an_exception_may_be_tried_again() -> None:
-    assert Policy(retry_on=()).allows_retry(None)
+    assert Policy(retry_on=()).judge(None).wish is Wish.AGAIN
 
 
 # Total and legal, whatever comes.

@@ -1,4 +1,6 @@
-"""Signals to a whole process group, as a terminal or a service manager sends them: they mean the parent."""
+"""Signals to a process group, as a terminal sends them, or to all processes, as a service manager does: they mean the
+application.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +10,20 @@ import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import anyio
-import anyio.to_process
 import pytest
 
 from aiojobs_lite import Job, JobRunner, Status
+from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.telemetry.facts import AttemptFailed
 from tests.helpers.apps.grouped import waits
 from tests.helpers.calls import pid_in
-from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.programs import ROOT, Child, alive, descendants, members
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -97,7 +99,7 @@ asyncio.run(grouped.main(sys.argv[1], sys.argv[2], {"drain_timeout": 20, "cancel
         (SIGINT, "script", "begun"),
     ],
 )
-async def test_a_group_signalled_when_a_job_was_just_enqueued_loses_no_attempt(
+async def test_all_processes_signalled_when_a_job_was_just_enqueued_lose_no_attempt(
     database: Path, tmp_path: Path, number: Signals, start: str, moment: str
 ) -> None:
     """The other process is not there yet, or has only begun to start: it does not ignore signals yet."""
@@ -106,10 +108,12 @@ async def test_a_group_signalled_when_a_job_was_just_enqueued_loses_no_attempt(
     async with group(database, tmp_path, *how, drain_timeout=PATIENCE, cancel_grace=PATIENCE) as child:
         await child.line("enqueued")
         if moment != "enqueued":
-            await until(lambda: bool(members(child.pid)), 0.001)
+            await until(lambda: bool(descendants(child.pid)), 0.001)
         if moment == "importing":
-            await until(lambda: imports(members(child.pid)), 0.001)
-        os.killpg(child.pid, number)
+            await until(lambda: imports(descendants(child.pid)), 0.001)
+        for pid in (child.pid, *descendants(child.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
         assert await child.ended() == -number
         assert not any("BrokenWorkerProcess" in line for line in child.lines), child.lines
     found = await found_in(database)
@@ -126,28 +130,24 @@ def imports(pids: list[int]) -> bool:
     program has it from its parent.
     """
     try:
-        new = [pid for pid in pids if b"anyio.to_process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        new = [pid for pid in pids if b"supervise(" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         return any("pydantic_core" in Path(f"/proc/{pid}/maps").read_text() for pid in new) or not pids
     except OSError:
         return True
 
 
-@pytest.mark.parametrize(
-    "error",
-    [anyio.BrokenWorkerProcess, ProcessLookupError, KeyboardInterrupt],
-)
 async def test_a_process_that_dies_while_it_starts_is_interrupted_in_a_drain_and_a_failure_else(
-    monkeypatch: pytest.MonkeyPatch, database: Path, error: type[BaseException]
+    monkeypatch: pytest.MonkeyPatch, database: Path
 ) -> None:
-    """The same without luck: what anyio raises then."""
+    """The same without luck."""
     starting, dies = asyncio.Event(), asyncio.Event()
 
-    async def dying(*_arguments: object, **_options: object) -> None:
+    async def dying(*_arguments: object) -> None:
         starting.set()
         await dies.wait()
-        raise error
+        raise anyio.BrokenWorkerProcess
 
-    monkeypatch.setattr(anyio.to_process, "run_sync", dying)
+    monkeypatch.setattr(WorkerPool, "_prepared", dying)
     runner = JobRunner(database, jobs=[waits])
     async with asyncio.timeout(PATIENCE):
         await runner.__aenter__()
