@@ -155,16 +155,21 @@ class AttemptRegister:
 
     def add(self, run: Running) -> None:
         """An attempt is about to run."""
-        displaced = self._running.setdefault(run.claimed.id, run)
+        job_id = run.claimed.id
+        displaced = self._running.setdefault(job_id, run)
         if displaced is not run:
             self._displaced.append(displaced)
-            self._running[run.claimed.id] = run
-        self._owned.add(run.claimed.id)
+            self._running[job_id] = run
+        self._owned.add(job_id)
 
     def ended(self, run: Running) -> None:
         """An attempt runs no more; its end is to be saved."""
-        self._remove(run)
-        self._saving[run.claimed.id] = time.perf_counter() - run.started
+        job_id = run.claimed.id
+        if self._running.get(job_id) is run:  # nearly always; and once for each job
+            del self._running[job_id]
+        else:
+            self._remove(run)
+        self._saving[job_id] = time.perf_counter() - run.started
         if not self._running:
             self._ended.set()
 
