@@ -269,6 +269,7 @@ class Executor:
             self._record(run, ending)
         elif run.thread_id is None:  # else the loop was closed over it, and its thread goes on
             self._attempts.forget(run)
+        del ending  # what was raised holds this frame, and with it all that the handler had
 
     def _call(self, run: Running) -> Ending | Awaitable[Any]:
         """Calls the handler. What it returns is to be awaited; or how the attempt ended, if it was not called."""
