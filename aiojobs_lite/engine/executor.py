@@ -263,6 +263,8 @@ class Executor:
             end_process(None)
         if run.timers:
             run.call_off_timers()
+            if run.stopped is Stop.TIMEOUT:
+                ending = _with_timeout(run, ending)
         if run.is_given_up:
             return
         if not self._attempts.is_left:
@@ -354,3 +356,12 @@ def _ending_of(run: Running, value: Any) -> Ending:
         return _RETURNED
     result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)
+
+
+def _with_timeout(run: Running, ending: Ending) -> Ending:
+    """How an attempt ended that its timeout stopped; of the cancellation only the lines where it met the handler."""
+    failure, cancelled = ending.failure, asyncio.CancelledError
+    if ending.stopped is None or (ending.error is not None and not issubclass(type(ending.error), cancelled)):
+        return ending
+    text = f"it took longer than its timeout of {run.job_type.timeout or 0:g} s"
+    return ending._replace(failure=Failure("TimeoutError", text, failure.traceback if failure else None))
