@@ -14,7 +14,7 @@ from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, mak
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.engine.threads import UnawaitedThread
-from aiojobs_lite.engine.workers import WorkerPool
+from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending
 
@@ -74,7 +74,7 @@ def _resolve(ended: asyncio.Future[None]) -> None:
 
 
 async def call_in_process(
-    declared: Declaration, claimed: Claimed, pool: WorkerPool, entered: Callable[[], None]
+    declared: Declaration, claimed: Claimed, pool: WorkerPool, entered: Callable[[Worker], None]
 ) -> Ending:
     """Calls a function in a worker process and returns how it ended. Cancelling kills that process, with all that the
     handler started there, and waits for their end.
@@ -86,7 +86,7 @@ async def call_in_process(
         declared: The job type whose handler is called.
         claimed: The attempt.
         pool: Has the processes.
-        entered: Called when the process is ready: the handler's first line is next.
+        entered: Called with the process when it is ready: the handler's first line is next.
 
     Raises:
         anyio.BrokenWorkerProcess: If the process died.
@@ -94,6 +94,6 @@ async def call_in_process(
     async with pool.ready(make_ready, declared.where, sys.argv) as (worker, failed):
         if failed is not None:
             return failed.ending()
-        entered()
+        entered(worker)
         answer = await worker.ask(call_handler, declared, claimed)
     return (answer or CallAnswer()).ending()

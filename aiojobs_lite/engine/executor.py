@@ -28,7 +28,7 @@ from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
-from aiojobs_lite.engine.workers import WorkerPool
+from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.location import locate
@@ -299,13 +299,17 @@ class Executor:
 
     async def _call_in_process(self, run: Running) -> Ending:
         try:
-            entered = partial(self._enter, run)
+            entered = partial(self._enter_process, run)
             declared = self._declared[run.job_type.name]
             return await call_in_process(declared, run.claimed, self._workers, entered=entered)
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)
             raise
+
+    def _enter_process(self, run: Running, worker: Worker) -> None:
+        run.worker = worker
+        self._enter(run)
 
     def _enter(self, run: Running) -> None:
         """The handler's first line is next: from here its time counts."""

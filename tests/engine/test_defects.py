@@ -16,7 +16,6 @@ import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import defect_monitor, evidence
-from aiojobs_lite.engine.evidence import process_of
 from aiojobs_lite.engine.maintenance import Maintenance
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.threads import UnawaitedThread
@@ -283,16 +282,14 @@ async def test_a_worker_process_that_died_unnoticed(tmp_path: Any) -> None:
         pid = await pid_in(tmp_path / "note")
         run = Probe(runner).attempt(handle.id)
         assert run is not None
-        process = process_of(run)
-        assert process is not None
-        assert process.pid == pid
-        transport = process.stdout._stream._transport
-        asyncio.get_running_loop().remove_reader(transport.get_extra_info("pipe"))
+        worker = run.worker
+        assert worker is not None
+        asyncio.get_running_loop().remove_reader(worker._watched)
         os.kill(pid, signal.SIGKILL)
         found = await next_fact(facts, DefectFound)
         assert (found.job_id, "worker process has ended" in found.what) == (handle.id, True)
         await outside(lambda: runner.stats().dead == 1)
-        transport.close()
+        worker._look_for_end()
 
 
 # Slots and lanes.
