@@ -54,7 +54,7 @@ def _failed(end: Again, _duration: float) -> Fact:
 
 _OF_OUTCOME: Final = {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}
 _FACTS: Final[dict[type[Fact], Callable[[Any, float], Fact]]] = {
-    JobCompleted: lambda end, duration: JobCompleted(end.id, end.type, end.attempt, duration, end.note or ""),
+    JobCompleted: lambda end, duration: JobCompleted(end.id, end.type, end.attempt, duration),
     JobBecameDead: lambda end, _: JobBecameDead(end.id, end.type, end.attempt, end.reason or "", _error_of(end)),
     JobBecameCancelled: lambda end, _: JobBecameCancelled(end.id, end.type, end.reason or ""),
     JobHeld: lambda end, _: JobHeld(end.id, end.type, end.reason or ""),

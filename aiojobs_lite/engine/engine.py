@@ -104,7 +104,7 @@ class Engine:
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
+            recorder=recorder, ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
             others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(

@@ -52,6 +52,10 @@ class Recorder:
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
         self._when_saved = self._saved  # one object for all
 
+    def add_listener(self, listener: EndListener) -> None:
+        """Notifies one more of each end from now on."""
+        self._listeners = (*self._listeners, listener)
+
     def record(self, end: End) -> None:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
         self._commits.keep((end,), self._when_saved)

@@ -31,46 +31,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
 
-from aiojobs_lite.text import escape, escape_lines
-
-PARTS: Final = ("jobs", "engine", "cron")  # the loggers: `aiojobs_lite.jobs` ...
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact.
-
-    Attributes:
-        level: The level of its log line.
-        part: Names its logger, one of `PARTS`.
-        text: Its log line, with the fields in braces.
-        block: Names the field that has lines of its own; they follow the log line, each behind a space.
-    """
-
-    level: ClassVar[int] = logging.INFO
-    part: ClassVar[str] = "jobs"
-    text: ClassVar[str] = ""
-    block: ClassVar[str] = ""
-
-    def __str__(self) -> str:
-        shown = self.shown()
-        line = self.text.format(**shown).rstrip()
-        return f"{line}\n{shown[self.block]}" if self.block else line
-
-    def items(self) -> list[tuple[str, object]]:
-        """Name and value of each field."""
-        return [(field.name, getattr(self, field.name)) for field in fields(self)]
-
-    def shown(self) -> dict[str, object]:
-        """Name and value of each field as they stand in a log: text is escaped."""
-        return {
-            name: value if type(value) is not str else escape_lines(value) if name == self.block else escape(value)
-            for name, value in self.items()
-        }
+from aiojobs_lite.telemetry.fact import Fact as Fact  # noqa: PLC0414  # this module is the public one
+from aiojobs_lite.telemetry.wording import counted, jobs, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +61,23 @@ class AttemptStarted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class JobCompleted(Fact):
-    """An attempt succeeded. `duration` in seconds; `note` says if the result could not be kept."""
+    """An attempt succeeded. `duration` in seconds. If its result could not be kept, `ResultNotStored` comes as well."""
 
-    text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s {note}"
+    text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s"
     job_id: int
     type: str
     attempt: int
     duration: float
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResultNotStored(Fact):
-    """A job is completed, but what its handler returned could not be kept: too large, or no JSON."""
+    """A job is completed, but what its handler returned could not be kept: too large, or no JSON. It stays completed;
+    callers that await its result get `ResultNotKept`.
+    """
 
     level = logging.WARNING
-    text = "result not stored: {type} job {job_id} attempt {attempt}: {reason}"
+    text = "completed without its result: {type} job {job_id} attempt {attempt}: {reason}"
     job_id: int
     type: str
     attempt: int
@@ -332,23 +298,56 @@ class OwnerRescued(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DrainStarted(Fact):
-    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`."""
+    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`. `running` attempts are
+    waited for; `types`: of which types, each with how many; `timeout`: for how many seconds, then they are interrupted.
+    """
 
     part = "engine"
-    text = "drain started ({why}): {running} attempts running"
+    text = "drain started ({why}): {running} running{types}{timeout}"
     why: str
     running: int
+    types: str
+    timeout: float
+
+    def words(self) -> dict[str, str]:
+        """A signal came already, so that the next SIGINT is one to hurry."""
+        running = counted(self.running, "attempt")
+        if not self.running:
+            return {"running": running, "types": "", "timeout": ""}
+        hurry = "; a SIGINT (Ctrl-C) interrupts them at once" if self.why.startswith("SIG") else ""
+        return {
+            "running": running,
+            "types": f": {self.types}",
+            "timeout": f"; after {span(self.timeout)} they are interrupted{hurry}",
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class DrainFinished(Fact):
-    """The drain is finished. `interrupted` jobs will run again; `left` attempts still run, and are stuck."""
+    """The drain is finished: each attempt has its end, or the runner was left. `duration` in seconds, the others ids of
+    jobs. `interrupted`: stored as such, they will run again. `left`: their handlers still run; another runner gives
+    them back when they run no more. `unsaved`: their ends are not stored; the next runner gives them back.
+    """
 
     part = "engine"
-    text = "drain finished in {duration:.1f} s: {interrupted} interrupted, {left} left running"
+    text = "drain finished in {duration}: {interrupted}{left}{unsaved}"
     duration: float
-    interrupted: int
-    left: int
+    interrupted: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+    unsaved: tuple[int, ...] = ()
+
+    def words(self) -> dict[str, str]:
+        """A group without jobs is left out."""
+        again, left, unsaved = (
+            f"{len(group):,} {{}} ({jobs(group)}), {{}}" if group else ""
+            for group in (self.interrupted, self.left, self.unsaved)
+        )
+        return {
+            "duration": span(self.duration),
+            "interrupted": again.format("interrupted", "to run again") or "no job was interrupted",
+            "left": left and "; " + left.format("left running", "given back when no longer running"),
+            "unsaved": unsaved and "; " + unsaved.format("not stored", "given back by the next runner"),
+        }
 
 
 @dataclass(frozen=True, slots=True)

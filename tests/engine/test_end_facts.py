@@ -30,8 +30,8 @@ FAILURE = Failure("ValueError", "no", None)
 @pytest.mark.parametrize(
     ("end", "fact"),
     [
-        (Complete(*TOKEN), JobCompleted(7, "a", 2, 1.5, "")),
-        (Complete(*TOKEN, note="not kept"), JobCompleted(7, "a", 2, 1.5, "not kept")),
+        (Complete(*TOKEN), JobCompleted(7, "a", 2, 1.5)),
+        (Complete(*TOKEN, note="not kept"), JobCompleted(7, "a", 2, 1.5)),
         (
             Again(*TOKEN, Outcome.FAILED, DUE, failure=FAILURE),
             AttemptFailed(7, "a", 2, "failed", "ValueError: no", to_datetime(DUE)),

@@ -165,9 +165,9 @@ async def test_two_buses_share_nothing() -> None:
     listener = mine.watch()
     other.publish(JobEnqueued(1, "email"))
     other.close()
-    mine.publish(DrainStarted("close", 0))
+    mine.publish(DrainStarted("close", 0, "", 1.0))
     mine.close()
-    assert await all_of(listener) == [DrainStarted("close", 0)]
+    assert await all_of(listener) == [DrainStarted("close", 0, "", 1.0)]
 
 
 async def test_a_listener_that_is_not_held_is_dropped() -> None:

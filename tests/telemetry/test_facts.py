@@ -12,13 +12,17 @@ import pytest
 
 from aiojobs_lite.telemetry import facts
 from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.fact import PARTS
 from aiojobs_lite.telemetry.facts import (
     AttemptFailed,
     AttemptStuck,
+    DrainFinished,
+    DrainStarted,
     Fact,
     JobBecameCancelled,
     JobCompleted,
     JobEnqueued,
+    ResultNotStored,
     TickFired,
 )
 
@@ -26,7 +30,7 @@ KINDS: list[type[Fact]] = [
     kind for kind in vars(facts).values() if isinstance(kind, type) and issubclass(kind, Fact) and kind is not Fact
 ]
 NOON = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
-EXAMPLES = {"int": 7, "str": "text", "float": 1.23456, "datetime": NOON}
+EXAMPLES = {"int": 7, "str": "text", "float": 1.23456, "datetime": NOON, "tuple[int, ...]": (7, 8)}
 
 
 def example(kind: type[Fact]) -> Fact:
@@ -48,7 +52,7 @@ def test_each_fact_says_something_of_its_own_with_all_it_needs(kind: type[Fact])
     named = {name for _, name, _, _ in string.Formatter().parse(kind.text) if name} | ({kind.block} - {""})
     assert named
     assert named == {field.name for field in dataclasses.fields(kind)}
-    assert kind.part in facts.PARTS
+    assert kind.part in PARTS
     assert [other for other in KINDS if other.text == kind.text] == [kind]
     assert kind.__doc__
     assert "(" not in kind.__doc__.splitlines()[0]  # not the one that dataclass makes up
@@ -74,6 +78,7 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
     assert record.levelno == kind.level
     assert record.getMessage() == str(fact)
     assert record.getMessage().strip() == record.getMessage() != ""
+    assert "  " not in record.getMessage().partition("\n")[0]
     assert not re.search(r"[{}]", record.getMessage())
     extra = vars(record)
     assert extra["fact"] == kind.__name__
@@ -90,8 +95,7 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
     ("fact", "text"),
     [
         (JobEnqueued(7, "email"), "enqueued: email job 7"),
-        (JobCompleted(7, "email", 2, 0.12345, ""), "completed: email job 7 attempt 2 in 0.123 s"),
-        (JobCompleted(7, "email", 2, 0.1, "not kept"), "completed: email job 7 attempt 2 in 0.100 s not kept"),
+        (JobCompleted(7, "email", 2, 0.12345), "completed: email job 7 attempt 2 in 0.123 s"),
         (
             AttemptFailed(7, "email", 2, "timed_out", "ValueError: {x}", NOON),
             "failed: email job 7 attempt 2 (timed_out): ValueError: {x}; again at 12:30:15",
@@ -111,6 +115,30 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
             AttemptFailed(7, "email", 2, "failed", "ValueError: x\nERROR dead: pay job 1\x1b[2J\u2028\u202e", NOON),
             "failed: email job 7 attempt 2 (failed): ValueError: x\\nERROR dead: pay job 1\\x1b[2J\\u2028\\u202e; "
             "again at 12:30:15",
+        ),
+        (
+            ResultNotStored(7, "email", 2, "the result was not kept: too large"),
+            "completed without its result: email job 7 attempt 2: the result was not kept: too large",
+        ),
+        (DrainStarted("close", 0, "", 20.0), "drain started (close): 0 attempts running"),
+        (
+            DrainStarted("close", 1, "email (1)", 20.0),
+            "drain started (close): 1 attempt running: email (1); after 20 s they are interrupted",
+        ),
+        (
+            DrainStarted("SIGTERM", 3, "email (2), report (1)", 90.0),
+            "drain started (SIGTERM): 3 attempts running: email (2), report (1); after 1 min 30 s they are interrupted"
+            "; a SIGINT (Ctrl-C) interrupts them at once",
+        ),
+        (DrainFinished(0.01), "drain finished in 0.0 s: no job was interrupted"),
+        (
+            DrainFinished(20.5, tuple(range(1, 13))),
+            "drain finished in 20 s: 12 interrupted (jobs 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more), to run again",
+        ),
+        (
+            DrainFinished(1.0, (), (7,), (8, 9)),
+            "drain finished in 1.0 s: no job was interrupted; 1 left running (job 7), given back when no longer running; "
+            "2 not stored (jobs 8, 9), given back by the next runner",
         ),
         (JobBecameCancelled(7, "email", "caf\xe9\u3000\r\x85"), "cancelled: email job 7 (caf\xe9\u3000\\r\\x85)"),
     ],
