@@ -87,7 +87,7 @@ class Engine:
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
         recorder = Recorder(
-            commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
+            commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
         )  # fmt: skip
         self._executor = Executor(

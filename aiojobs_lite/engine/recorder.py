@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
@@ -26,6 +27,7 @@ class Recorder:
 
     Args:
         commits: Makes the ends durable.
+        clock: Says how far the next attempt is away.
         attempts: Knows the ends that are still to be saved.
         bus: Gets a fact for each end.
         metrics: Counts ends.
@@ -37,6 +39,7 @@ class Recorder:
         self,
         *,
         commits: Commits,
+        clock: Clock,
         attempts: UnsavedEnds,
         bus: Bus,
         metrics: Metrics,
@@ -44,6 +47,7 @@ class Recorder:
         refusals: ChangeListener,
     ) -> None:
         self._commits = commits
+        self._clock = clock
         self._attempts = attempts
         self._bus = bus
         self._metrics = metrics
@@ -112,7 +116,7 @@ class Recorder:
     def _notify(self, end: End, duration: float) -> None:
         for listener in self._listeners:
             listener.attempt_ended(end)
-        publish_end(self._bus, end, duration)
+        publish_end(self._bus, end, duration, self._clock)
 
 
 def _simpler(end: End, error: StoreError) -> End | None:

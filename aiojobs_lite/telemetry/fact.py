@@ -29,7 +29,7 @@ class Fact:
 
     def __str__(self) -> str:
         shown = self.shown()
-        words = {name: escape(word) for name, word in self.words().items()}
+        words = {name: escape(word) for name, word in self._words().items()}
         line = self.text.format(**(shown | words))
         return f"{line}\n{shown[self.block]}" if self.block else line
 
@@ -37,13 +37,13 @@ class Fact:
         """Name and value of each field."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
-    def words(self) -> dict[str, str]:
-        """The fields that stand in the log line in other words than in its record."""
-        return {}
-
     def shown(self) -> dict[str, object]:
         """Name and value of each field as they stand in a log: text is escaped."""
         return {
             name: value if type(value) is not str else escape_lines(value) if name == self.block else escape(value)
             for name, value in self.items()
         }
+
+    def _words(self) -> dict[str, str]:
+        """The fields that stand in the log line in other words than in its record."""
+        return {}

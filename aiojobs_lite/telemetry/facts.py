@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact as Fact  # noqa: PLC0414  # this module is the public one
-from aiojobs_lite.telemetry.wording import counted, jobs, span
+from aiojobs_lite.telemetry.wording import counted, ended_words, instant, later, skipped_words, span, waited_for_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,49 +86,63 @@ class ResultNotStored(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed(Fact):
-    """An attempt failed and will be tried again at `next_at`."""
+    """An attempt failed and will be tried again at `next_at`, `wait` seconds from then."""
 
     level = logging.WARNING
-    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again at {next_at:%H:%M:%S}"
+    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again {next_at}"
     job_id: int
     type: str
     attempt: int
     outcome: str
     error: str
     next_at: datetime
+    wait: float
+
+    def _words(self) -> dict[str, str]:
+        return {"next_at": later(self.next_at, self.wait)}
 
 
 @dataclass(frozen=True, slots=True)
 class JobBecameDead(Fact):
-    """No attempt is left."""
+    """No attempt is left; the job stays dead until it is redriven."""
 
     level = logging.ERROR
-    text = "dead: {type} job {job_id} after attempt {attempt} ({reason}): {error}"
+    text = "dead: {type} job {job_id} after attempt {attempt}{reason}: {error}; it runs again only if redriven"
     job_id: int
     type: str
     attempt: int
     reason: str
     error: str
 
+    def _words(self) -> dict[str, str]:
+        return {"reason": self.reason and f" ({self.reason})"}
+
 
 @dataclass(frozen=True, slots=True)
 class JobBecameCancelled(Fact):
     """A job was cancelled."""
 
-    text = "cancelled: {type} job {job_id} ({reason})"
+    text = "cancelled: {type} job {job_id}{reason}"
     job_id: int
     type: str
     reason: str
 
+    def _words(self) -> dict[str, str]:
+        return {"reason": self.reason and f" ({self.reason})"}
+
 
 @dataclass(frozen=True, slots=True)
 class JobSnoozed(Fact):
-    """A handler postponed its job; no attempt was used."""
+    """A handler postponed its job to `next_at`, `wait` seconds from then; no attempt was used."""
 
-    text = "snoozed: {type} job {job_id} until {next_at:%H:%M:%S}"
+    text = "snoozed: {type} job {job_id}, to run again {next_at}"
     job_id: int
     type: str
     next_at: datetime
+    wait: float
+
+    def _words(self) -> dict[str, str]:
+        return {"next_at": later(self.next_at, self.wait)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +161,7 @@ class JobHeld(Fact):
     """A stored payload no longer fits its handler; the job waits until it is looked at again."""
 
     level = logging.ERROR
-    text = "held: {type} job {job_id}: {reason}"
+    text = "held: {type} job {job_id} waits for a handler that takes its payload: {reason}"
     job_id: int
     type: str
     reason: str
@@ -166,9 +180,12 @@ class JobRedriven(Fact):
 class DeadRedriven(Fact):
     """All dead jobs of a type, or of every type, were sent back to pending."""
 
-    text = "redriven: {jobs} dead jobs of {types}"
+    text = "redriven: {jobs} of {types}"
     jobs: int
     types: str
+
+    def _words(self) -> dict[str, str]:
+        return {"jobs": counted(self.jobs, "dead job")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +194,7 @@ class TypePaused(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "paused: {type}"
+    text = "paused: no runner starts jobs of {type} until it is resumed"
     type: str
 
 
@@ -186,7 +203,7 @@ class TypeResumed(Fact):
     """A paused type is claimed again."""
 
     part = "engine"
-    text = "resumed: {type}"
+    text = "resumed: jobs of {type} start again"
     type: str
 
 
@@ -198,7 +215,7 @@ class AttemptStuck(Fact):
     """
 
     level = logging.ERROR
-    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on"
+    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on, in its slot until it ends"
     block = "stack"
     job_id: int
     type: str
@@ -222,6 +239,9 @@ class LoopBlocked(Fact):
     seconds: float
     type: str
     stack: str
+
+    def _words(self) -> dict[str, str]:
+        return {"type": "code that is no handler's own task" if self.type == "?" else f"a handler of {self.type}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +271,7 @@ class EndRefused(Fact):
     """An attempt ended that this runner no longer owned; nothing was written."""
 
     level = logging.ERROR
-    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late: this runner no longer owns it"
+    text = "refused: the end of {type} job {job_id} attempt {attempt}, another runner owns the job by now: not stored"
     job_id: int
     type: str
     attempt: int
@@ -268,6 +288,9 @@ class TickFired(Fact):
     tick: datetime
     job_id: int
 
+    def _words(self) -> dict[str, str]:
+        return {"tick": instant(self.tick)}
+
 
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Fact):
@@ -278,11 +301,14 @@ class TickSkipped(Fact):
 
     level = logging.WARNING
     part = "cron"
-    text = "tick skipped: {schedule} at {tick} ({ticks} in all): {reason}"
+    text = "tick skipped: {schedule} at {tick}{ticks}: {reason}"
     schedule: str
     tick: datetime
     reason: str
     ticks: int = 1
+
+    def _words(self) -> dict[str, str]:
+        return skipped_words(self.tick, self.reason, self.ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +317,12 @@ class OwnerRescued(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "rescued: {jobs} jobs of the dead owner {owner}"
+    text = "rescued: {jobs} of the dead owner {owner}"
     owner: str
     jobs: int
+
+    def _words(self) -> dict[str, str]:
+        return {"jobs": counted(self.jobs, "job")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,17 +338,8 @@ class DrainStarted(Fact):
     types: str
     timeout: float
 
-    def words(self) -> dict[str, str]:
-        """A signal came already, so that the next SIGINT is one to hurry."""
-        running = counted(self.running, "attempt")
-        if not self.running:
-            return {"running": running, "types": "", "timeout": ""}
-        hurry = "; a SIGINT (Ctrl-C) interrupts them at once" if self.why.startswith("SIG") else ""
-        return {
-            "running": running,
-            "types": f": {self.types}",
-            "timeout": f"; after {span(self.timeout)} they are interrupted{hurry}",
-        }
+    def _words(self) -> dict[str, str]:
+        return waited_for_words(self.why, self.running, self.types, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,18 +356,8 @@ class DrainFinished(Fact):
     left: tuple[int, ...] = ()
     unsaved: tuple[int, ...] = ()
 
-    def words(self) -> dict[str, str]:
-        """A group without jobs is left out."""
-        again, left, unsaved = (
-            f"{len(group):,} {{}} ({jobs(group)}), {{}}" if group else ""
-            for group in (self.interrupted, self.left, self.unsaved)
-        )
-        return {
-            "duration": span(self.duration),
-            "interrupted": again.format("interrupted", "to run again") or "no job was interrupted",
-            "left": left and "; " + left.format("left running", "given back when no longer running"),
-            "unsaved": unsaved and "; " + unsaved.format("not stored", "given back by the next runner"),
-        }
+    def _words(self) -> dict[str, str]:
+        return {"duration": span(self.duration), **ended_words(self.interrupted, self.left, self.unsaved)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +366,7 @@ class StoreDegraded(Fact):
 
     level = logging.ERROR
     part = "engine"
-    text = "degraded: {reason}"
+    text = "degraded: the database cannot be written ({reason}): no job starts until it can, tried again and again"
     reason: str
 
 
@@ -366,8 +376,11 @@ class StoreRecovered(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "recovered after {duration:.1f} s"
+    text = "recovered: the database can be written again, after {duration}"
     duration: float
+
+    def _words(self) -> dict[str, str]:
+        return {"duration": span(self.duration)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,5 +389,5 @@ class TypesUnclaimed(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "unclaimed: this runner has not registered {types}"
+    text = "unclaimed: jobs wait for a runner that has registered their types, this one has not: {types}"
     types: str

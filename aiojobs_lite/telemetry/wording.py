@@ -13,6 +13,14 @@ _LEAST_WAIT_S: Final = 0.05  # a shorter one would read 0.0 s
 _DAY_S: Final = 86_400
 _UNITS: Final = ((_DAY_S, "day"), (3_600, "h"), (60, "min"), (1, "s"))
 
+_WHY_SKIPPED: Final = {
+    "overlap": "the job of an earlier tick is not finished",
+    "too late": "it was missed for longer than the schedule catches up",
+    "catch_up": "a later tick stands for it",
+    "changed": "it was due when the expression was replaced",
+    "rejected": "the database refuses its job",
+}
+
 
 def counted(number: int, noun: str) -> str:
     """A number of things: `1 job`, `1,200 jobs`."""
@@ -56,6 +64,41 @@ def by_type(numbers: Mapping[str, int]) -> str:
     """How many there are of each job type, the largest numbers first: `email (3), report (1)`."""
     largest = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))[:MOST_TYPES_SHOWN]
     return _some([f"{name} ({number:,})" for name, number in largest], len(numbers))
+
+
+# Of single facts: their fields.
+
+
+def skipped_words(tick: datetime, reason: str, ticks: int) -> dict[str, str]:
+    """A tick that made no job, the number of those like it, and why."""
+    return {
+        "tick": instant(tick),
+        "ticks": f", and {counted(ticks - 1, 'more tick')} from then on" if ticks > 1 else "",
+        "reason": ", ".join(filter(None, [reason, _WHY_SKIPPED.get(reason)])),
+    }
+
+
+def waited_for_words(why: str, running: int, types: str, timeout: float) -> dict[str, str]:
+    """What a drain waits for. If a signal began it, the next SIGINT is one to hurry."""
+    attempts = counted(running, "attempt")
+    if not running:
+        return {"running": attempts, "types": "", "timeout": ""}
+    hurry = "; a SIGINT (Ctrl-C) interrupts them at once" if why.startswith("SIG") else ""
+    timed = f"; after {span(timeout)} they are interrupted{hurry}"
+    return {"running": attempts, "types": f": {types}", "timeout": timed}
+
+
+def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Collection[int]) -> dict[str, str]:
+    """What became of the jobs of a drain; a group without jobs is left out."""
+    return {
+        "interrupted": _group(interrupted, "{} interrupted", "to run again") or "no job was interrupted",
+        "left": _group(left, "; {} left running", "given back when no longer running"),
+        "unsaved": _group(unsaved, "; {} not stored", "given back by the next runner"),
+    }
+
+
+def _group(found: Collection[int], what: str, then: str) -> str:
+    return f"{what.format(len(found))} ({jobs(found)}), {then}" if found else ""
 
 
 def _some(shown: list[str], number: int) -> str:

@@ -17,6 +17,7 @@ from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed, heard, names, turns
 
 REJECTED = StoreRejected("it has a surrogate in it")
@@ -37,7 +38,9 @@ class Desk:
         self.ended: list[End] = []
         self.looks = 0
         self.recorder = Recorder(
-            commits=self, attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self], refusals=self  # type: ignore[arg-type]  # no more of commits is needed
+            commits=self,  # type: ignore[arg-type]  # no more of commits is needed
+            clock=FakeClock(), attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self],
+            refusals=self,
         )  # fmt: skip
 
     def keep(self, unit: Unit, done: Done) -> None:
