@@ -96,7 +96,8 @@ class Recorder:
             if simpler is not None:
                 self._commits.keep((simpler,), self._when_saved)
                 return
-            _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
+            text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
+            _log.error(text, end.type, end.id, end.attempt, error)
         is_owned = status is not None
         if self._lost and (lost := self._lost.pop((end.id, end.attempt, end.owner), None)):
             if is_owned:

@@ -271,7 +271,7 @@ class EndRefused(Fact):
     """An attempt ended that this runner no longer owned; nothing was written."""
 
     level = logging.ERROR
-    text = "refused: the end of {type} job {job_id} attempt {attempt}, another runner owns the job by now: not stored"
+    text = "refused: the end of {type} job {job_id} attempt {attempt} is not stored: this runner no longer owns it"
     job_id: int
     type: str
     attempt: int

@@ -16,16 +16,19 @@ import pytest
 
 from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.engine import defect_monitor, evidence
+from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.maintenance import Maintenance
 from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.running import AttemptRegister
+from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.model.ends import Again
-from aiojobs_lite.telemetry.bus import Watch
+from aiojobs_lite.telemetry.bus import Bus, Watch
 from aiojobs_lite.telemetry.facts import DefectFound
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.calls import hangs, in_process, outside, pid_in
-from tests.helpers.engine import turns
+from tests.helpers.engine import going, turns
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -372,7 +375,28 @@ async def test_a_transaction_that_fails_as_no_store_may_answers_its_callers(
         with pytest.raises(Exception, match="it may be there or not"):
             await waits
         assert await (await runner.enqueue(quick)).result() == "done"
-    assert "Committer failed and is started again" in caplog.text
+    assert "a part of the runner failed, for a defect of the library" in caplog.text
+
+
+async def test_a_check_that_fails_again_and_again_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[Exception | None] = [LookupError("a"), LookupError("b"), None, LookupError("c"), ValueError("d")]
+
+    class Check:
+        async def look(self) -> list[Defect]:
+            error = looks.pop(0) if looks else None
+            if error is not None:
+                raise error
+            return []
+
+    monkeypatch.setattr(defect_monitor, "DEFECTS_EVERY_S", 0)
+    monitor = DefectMonitor(bus=Bus(), attempts=AttemptRegister(), checks=[Check()], describe=str)
+    async with asyncio.timeout(PATIENCE), going(monitor.run):
+        await until(lambda: not looks)
+        await turns()
+    logged = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(error) for error in logged] == ["a", "c", "d"]
 
 
 # What is no defect.

@@ -68,7 +68,9 @@ class FileOwners:
             owner_file.note_interrupted(descriptor)
         except OSError as error:
             _log.warning(
-                "%s cannot be written: %s. The attempts of its jobs are lost", self._path(owner), error.strerror
+                "%s cannot be written: %s. The jobs that this runner leaves unfinished lose an attempt",
+                self._path(owner),
+                error.strerror,
             )
         else:
             self._is_noted = True
