@@ -32,7 +32,7 @@ class Keeper:
         self._without_store: set[Part] = set()  # the parts that failed for it, and are not proven to run again
         self._codes: set[str] = set()  # of the faults that were logged since the first of them
         self._defects: dict[Part, type[Exception]] = {}  # that were logged, of the parts that are not proven to run
-        self._since = 0.0  # the first of them, by the monotonic clock
+        self._since = self._latest = 0.0  # the first and the last of them, by the monotonic clock
 
     async def keep_running(self, part: Part) -> None:
         """Runs a part until it is cancelled."""
@@ -58,8 +58,9 @@ class Keeper:
     def _failed(self, part: Part, error: StoreUnavailable) -> None:
         if self._progress.is_closed:
             return
+        self._latest = time.monotonic()
         if not self._without_store:
-            self._since = time.monotonic()
+            self._since = self._latest
             self._codes.clear()
         self._without_store.add(part)
         if error.code not in self._codes:
@@ -76,4 +77,4 @@ class Keeper:
         if part in self._without_store:
             self._without_store.discard(part)
             if not self._without_store:
-                _log.warning("the database can be used again, after %s", span(time.monotonic() - self._since))
+                _log.warning("the database can be used again, after at least %s", span(self._latest - self._since))

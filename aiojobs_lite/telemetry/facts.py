@@ -17,6 +17,7 @@
 | `TypeResumed` | info | a paused type is claimed again |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
+| `ProcessSuspended` | warning | nothing of the process ran for over a second; no job is the cause |
 | `DefectFound` | error | the runner found a defect of this library in itself, and ended or woke what it held up |
 | `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
@@ -209,10 +210,7 @@ class TypeResumed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptStuck(Fact):
-    """A handler runs on after it was stopped; it keeps its slot until it ends.
-
-    `why`: `timeout`, `cancel` or `shutdown`. `stack`: where it is.
-    """
+    """A handler runs on after it was stopped, in its slot. `why`: `timeout`, `cancel` or `shutdown`. `stack`: where."""
 
     level = logging.ERROR
     text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on, in its slot until it ends"
@@ -226,10 +224,9 @@ class AttemptStuck(Fact):
 
 @dataclass(frozen=True, slots=True)
 class LoopBlocked(Fact):
-    """The event loop stood still for over a second; reported when it goes on.
-
-    `seconds`: how long. `type`: the job type whose handler blocked it; `?` if it was no handler's own task, such as the
-    application or a task that a handler started. `stack`: where it was when it was half a second late.
+    """The event loop stood still for `seconds`, over one; reported when it goes on. `type`: the job type whose handler
+    blocked it; `?` if it was no handler's own task, such as the application or a task that a handler started. `stack`:
+    where it was when it was half a second late.
     """
 
     level = logging.WARNING
@@ -245,25 +242,35 @@ class LoopBlocked(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessSuspended(Fact):
+    """Nothing of the process ran for over a second: it was stopped, or its machine was, or had no processor for it."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "suspended: the process did not run for {seconds:.1f} s (stopped, or no processor time); no job is the cause"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class DefectFound(Fact):
     """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler.
-
     What it held up was ended or woken. Please report the log line: `what` was found; in which attempt of which job, 0
-    and `?` if in none; for how many seconds it has been there; what is known of the `parts`. There is no payload in it.
+    and `?` if in none; for how many seconds it has been there; what is known of the `parts`; there is no payload in it.
     """
 
     level = logging.ERROR
     part = "engine"
-    text = (
-        "a defect of aiojobs_lite, please report this line: {what}; {type} job {job_id} attempt {attempt}, "
-        "{age:.1f} s; {parts}"
-    )
+    text = "a defect of aiojobs_lite, please report this line: {what}{type}{job_id}{attempt}, for {age:.1f} s; {parts}"
     what: str
     job_id: int
     type: str
     attempt: int
     age: float
     parts: str
+
+    def _words(self) -> dict[str, str]:
+        job = f"; {self.type} job {self.job_id} attempt {self.attempt}" if self.job_id else ""
+        return {"type": job, "job_id": "", "attempt": ""}
 
 
 @dataclass(frozen=True, slots=True)

@@ -462,4 +462,6 @@ async def test_an_attempt_that_was_given_up_is_ended_once(monkeypatch: pytest.Mo
 
 def test_a_report_has_no_payload_and_says_how_to_go_on() -> None:
     text = str(DefectFound("something", 7, "mail", 2, 3.0, "parts"))
-    assert text == "a defect of aiojobs_lite, please report this line: something; mail job 7 attempt 2, 3.0 s; parts"
+    assert (
+        text == "a defect of aiojobs_lite, please report this line: something; mail job 7 attempt 2, for 3.0 s; parts"
+    )

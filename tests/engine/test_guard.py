@@ -57,7 +57,7 @@ async def test_a_fault_of_the_store_is_one_line_and_its_end_another(
     assert fault.startswith("the database cannot be used now (REPLACED: jobs.db was deleted): until it can, ")
     assert "Repeat the call" not in fault
     assert "Part" not in fault  # no class of the library says anything to a user
-    assert over.startswith("the database can be used again, after 0.")
+    assert over.startswith("the database can be used again, after at least 0.")
 
 
 async def test_another_fault_meanwhile_is_a_line_of_its_own_and_a_later_one_again(

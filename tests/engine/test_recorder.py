@@ -156,7 +156,7 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(
         desk.answer(error=REJECTED)
     assert (desk.kept, desk.ended, desk.looks, desk.told()) == ([], [], 0, [])
     assert desk.attempts.watch_owned() == set()  # so that the janitor takes it back
-    assert "the end of job 1 cannot be saved" in caplog.text
+    assert "the end of a job 1 attempt 3 cannot be saved" in caplog.text
     lost = asyncio.ensure_future(desk.recorder.record_lost(again(Outcome.LOST, None)))
     await turns()
     for _ in range(3):

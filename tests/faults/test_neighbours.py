@@ -300,7 +300,7 @@ async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_t
         assert second.said("started") == []
         assert len(blocked.said("started")) == 1
         assert float(told.split(" for ")[1].split()[0]) >= BLOCKED
-        assert told.endswith(" in blocking"), told
+        assert told.endswith(" in a handler of blocking"), told
         assert (await handle.job()).attempts == 1
 
 

@@ -17,6 +17,7 @@ from aiojobs_lite.telemetry.facts import (
     AttemptFailed,
     AttemptStuck,
     DeadRedriven,
+    DefectFound,
     DrainFinished,
     DrainStarted,
     Fact,
@@ -27,6 +28,7 @@ from aiojobs_lite.telemetry.facts import (
     JobSnoozed,
     LoopBlocked,
     OwnerRescued,
+    ProcessSuspended,
     ResultNotStored,
     StoreDegraded,
     StoreRecovered,
@@ -135,6 +137,19 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
             StoreDegraded("SQLITE_FULL: disk full"),
             "degraded: the database cannot be written (SQLITE_FULL: disk full): no job starts until it can, tried "
             "again and again",
+        ),
+        (
+            DefectFound("a task is gone", 7, "email", 2, 1.5, "RUNNING"),
+            "a defect of aiojobs_lite, please report this line: a task is gone; email job 7 attempt 2, "
+            "for 1.5 s; RUNNING",
+        ),
+        (
+            DefectFound("a transaction hangs", 0, "?", 0, 1.5, "RUNNING"),
+            "a defect of aiojobs_lite, please report this line: a transaction hangs, for 1.5 s; RUNNING",
+        ),
+        (
+            ProcessSuspended(1.75),
+            "suspended: the process did not run for 1.8 s (stopped, or no processor time); no job is the cause",
         ),
         (StoreRecovered(90.0), "recovered: the database can be written again, after 1 min 30 s"),
         (
