@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from aiojobs_lite.errors.base import AiojobsError
+
+_REPEAT: Final = "epeat the call later, with an idempotency_key if it must not be done twice."
+_DAMAGED: Final = "The file is damaged: end all its programs and restore a backup; to repeat the call does not help."
+_LOCKED: Final = f"Another connection holds the lock: let it end its transaction. R{_REPEAT}"
+
+REMEDIES: Final[Mapping[str, str]] = {
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
+    "SQLITE_PROTOCOL": _LOCKED,
+    "SQLITE_FULL": f"Free space on its disk. R{_REPEAT}",
+    "SQLITE_READONLY": f"Make the file, its folder and its disk writable. R{_REPEAT}",
+    "SQLITE_CANTOPEN": f"Look at its folder, and at how many files this process has open (`ulimit -n`). R{_REPEAT}",
+    "SQLITE_IOERR": f"Look at its disk and at the log of the system. R{_REPEAT}",
+    "SQLITE_NOMEM": f"Look at the memory that this process may take. R{_REPEAT}",
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _DAMAGED,
+    "REPLACED": "Restart the program, or put the same file back: a repeated call would go to the lost one.",
+    "CLOSED": f"Enter the runner again: `async with runner:`. Then r{_REPEAT}",
+}
+"""What to do about a fault, by the beginning of its code; of any other: repeat the call."""
 
 
 class StoreError(AiojobsError):
@@ -10,18 +33,18 @@ class StoreError(AiojobsError):
 
 
 class StoreUnavailable(StoreError):
-    """The database is locked, full, read-only or failing; the runner goes on trying.
+    """The database is locked, full, read-only or failing; the runner goes on trying. The message has the remedy.
 
     Attributes:
         code: The database's own name for the fault, such as `SQLITE_FULL`.
+        detail: What it said of the fault.
     """
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
-        super().__init__(
-            f"the database cannot be used now ({code}: {detail}). Repeat the call later, "
-            "with an idempotency_key if it must not be done twice."
-        )
+        self.detail = detail
+        remedy = next((remedy for begin, remedy in REMEDIES.items() if code.startswith(begin)), f"R{_REPEAT}")
+        super().__init__(f"the database cannot be used now ({code}: {detail}). {remedy}")
 
 
 class StoreRefused(StoreError):
