@@ -146,6 +146,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7},
     ),
     (
+        lambda: errors.ResultNotKept(7, "it is none.", "Ask for another."),
+        "job 7 completed, but its result was not kept: it is none. Ask for another.",
+        {"job_id": 7},
+    ),
+    (
         lambda: errors.StoreUnavailable("SQLITE_FULL", "disk full"),
         "the database cannot be used now (SQLITE_FULL: disk full). Free space on its disk. Repeat the call later, "
         "with an idempotency_key if it must not be done twice.",
