@@ -197,6 +197,10 @@ def handing_over() -> None:
     runner.register(elsewhere, in_process)
     runner.register(len)  # E: arg-type
     JobRunner(durability="half")  # E: arg-type
+    JobRunner(max_runing=3)  # E: arg-type
+    JobType(plain_without_context, max_runing=3)  # E: arg-type
+    runner.add_job(welcome)  # E: attr-defined
+    welcome.delay(1)  # E: attr-defined
 
 
 async def reading(engine: Engine) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Never, Unpack, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
@@ -21,6 +21,7 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_choice
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
+from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, refuse_attribute, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
@@ -35,6 +36,10 @@ from aiojobs_lite.telemetry.stats import RunnerStats
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DEFAULT_DATABASE: Final = "jobs.db"
 _MOST_RUNNING: Final = 100_000  # handlers
+_OPTIONS: Final = (
+    "database", "jobs", "deps", "max_running", "drain_timeout", "cancel_grace", "durability", "keep_completed",
+    "keep_dead", "clock",
+)  # fmt: skip
 
 
 class JobRunner(Enqueuer):
@@ -79,7 +84,9 @@ class JobRunner(Enqueuer):
         keep_completed: Duration = "1d",
         keep_dead: Duration = "30d",
         clock: Clock | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_RUNNER)
         super().__init__(clock or SystemClock())
         if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
             raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
@@ -247,6 +254,12 @@ class JobRunner(Enqueuer):
         `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()
+
+    if not TYPE_CHECKING:  # else every attribute would be there for a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            """Answers for an attribute that is not there, such as `add_job`."""
+            refuse_attribute(self, name)
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         if self._access.is_started:
