@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiojobs_lite.errors.base import AiojobsError
+from aiojobs_lite.text import redact
 
 _REPEAT: Final = "epeat the call later, with an idempotency_key if it must not be done twice."
 _DAMAGED: Final = "The file is damaged: end all its programs and restore a backup; to repeat the call does not help."
@@ -51,7 +52,7 @@ class StoreRefused(StoreError):
     """A database was not opened, and was left untouched.
 
     Attributes:
-        database: Where it was looked for.
+        database: Where it was looked for; of a URL without user and password.
         why: One of `missing directory`, `not a file`, `several names` (hard links), `mount point` (the file is mounted
             alone), `unreadable`, `corrupt`, `foreign` (it has tables of the library's names that are not the
             library's), `newer` (a newer release wrote it), `old library` (SQLite's own release is too old),
@@ -59,9 +60,9 @@ class StoreRefused(StoreError):
     """
 
     def __init__(self, database: str, why: str, advice: str) -> None:
-        self.database = database
+        self.database = redact(database)
         self.why = why
-        super().__init__(f"{database}: {why}. {advice}")
+        super().__init__(f"{self.database}: {why}. {advice}")
 
 
 class StoreRejected(StoreError):
