@@ -19,7 +19,7 @@ from aiojobs_lite.errors import (
     MissingDependency,
     RunnerAlreadyStarted,
 )
-from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, refuse_attribute, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
@@ -87,7 +87,7 @@ class JobRunner(Enqueuer):
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_RUNNER)
-        super().__init__(clock or SystemClock())
+        super().__init__(SystemClock() if clock is None else check_clock("clock", clock))
         if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
             raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
         if database is None:
@@ -102,12 +102,12 @@ class JobRunner(Enqueuer):
             seconds(keep_completed, "keep_completed"),
             seconds(keep_dead, "keep_dead"),
         )
-        self._deps = dict(deps or {})
+        self._deps = check_resources("deps", deps)
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
         self.job = make_decorator(self._add)
-        self.register(*jobs)
+        self.register(*check_each("jobs", jobs, "job types, made by @job"))
 
     # Declaring.
 
@@ -228,8 +228,10 @@ class JobRunner(Enqueuer):
         """For tests: another database, another clock and other resources, for each start in the block."""
         if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
+        open_store(database, self._durability)  # as in __init__
+        given = database, check_clock("clock", clock), {**self._deps, **check_resources("deps", deps)}
         found = self._database, self._clock, self._deps
-        self._database, self._clock, self._deps = database, clock, {**self._deps, **deps}
+        self._database, self._clock, self._deps = given
         try:
             yield
         finally:
