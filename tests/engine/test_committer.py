@@ -488,7 +488,9 @@ async def test_whoever_waits_for_a_transaction_that_is_given_up_is_told_that_it_
         task, tried = desk.call(DeleteJob(1)), len(store.tried)
         await until(lambda: len(store.tried) > tried)
     async with asyncio.timeout(PATIENCE):
-        with pytest.raises(StoreUnavailable, match="it may be there or not") as caught:
+        with pytest.raises(
+            StoreUnavailable, match="the runner was left while it was being written: it may be there"
+        ) as caught:
             await task
     assert caught.value.code == "CLOSED"
 

@@ -104,6 +104,7 @@ METHODS = [
     (lambda: JOB.apply_async(1), "await runner.enqueue(job_type.using(delay=...), ...)"),
     (lambda: JOB.using(delay=1).send(1), "await runner.enqueue(job_type, ...)"),
     (lambda: JOB.s(1), "job_type.using(...) or job_type.bind(...)"),
+    (lambda: JOB.call_local(1), "a plain call, job_type(...)"),
     (lambda: RUNNER.add_job(welcome), "await runner.enqueue(job_type, ...)"),
     (lambda: RUNNER.task, "@runner.job"),
     (lambda: RUNNER.start(), "`async with runner:` or await runner.run_forever()"),
