@@ -36,12 +36,13 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.context import JobContext, injected
 from aiojobs_lite.handlers.decorators import job
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
 
 __all__ = [  # noqa: RUF022  # in groups
@@ -53,6 +54,7 @@ __all__ = [  # noqa: RUF022  # in groups
     "injected",
     "job",
     # Run.
+    "BoundJob",
     "Clock",
     "JobHandle",
     "JobRunner",
@@ -68,6 +70,7 @@ __all__ = [  # noqa: RUF022  # in groups
     "Outcome",
     "RunnerStats",
     "Status",
+    "Watch",
     # Errors; each after its base class.
     "AiojobsError",
     "ConfigurationError",

@@ -26,8 +26,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import croniter
 
-from aiojobs_lite.errors import InvalidSchedule
+from aiojobs_lite.errors import InvalidOption, InvalidSchedule
+from aiojobs_lite.text import show
 
+_MOST_TICKS = 1_000_000  # of one list
 LONGEST_EXPRESSION = 256  # characters; croniter's time grows faster than the text
 _FIELDS = {
     "second": "0-59",
@@ -85,6 +87,8 @@ class CronSchedule:
 
     def __post_init__(self) -> None:
         fields = _split(self.expression)
+        if self.hash_id is not None and not isinstance(self.hash_id, str):
+            raise InvalidOption("hash_id", self.hash_id, "the name of the schedule")
         crons, zone = _parse(self.expression, fields, self.hash_id), _zone(self.expression, self.tz)
         if not crons:
             raise InvalidSchedule(self.expression, "day of month", "it never fires; name a day that exists")
@@ -122,8 +126,9 @@ class CronSchedule:
 
         Raises:
             InvalidSchedule: If the instant is naive, or too late for so many (field `instant`).
+            InvalidOption: If `count` is no whole number.
         """
-        return list(islice(self._ticks(instant), max(0, count)))
+        return list(islice(self._ticks(instant), max(0, _whole("count", count))))
 
     def latest_between(self, start: datetime, end: datetime, most: int = 1) -> list[datetime]:
         """Lists the last ticks of a period. The time it takes depends on `most`, hardly on the period.
@@ -138,8 +143,9 @@ class CronSchedule:
 
         Raises:
             InvalidSchedule: If an instant is naive, or so late that no tick follows (field `instant`).
+            InvalidOption: If `most` is no whole number.
         """
-        start, end = self._utc(start), self._utc(end)
+        start, end, most = self._utc(start), self._utc(end), _whole("most", most)
         # Slices from the newest (last) to the oldest; one that proves too full to be listed is halved.
         slices = list(pairwise([start, *(end - window for window in _WINDOWS if end - start > window), end]))
         found: list[datetime] = []
@@ -212,13 +218,27 @@ class CronSchedule:
         return instant.astimezone(self._zone).replace(tzinfo=None, fold=0)
 
     def _utc(self, instant: datetime) -> datetime:
+        if not isinstance(instant, datetime):
+            raise InvalidSchedule(self.expression, "instant", f"it is {show(instant)}; pass datetime.now(UTC)")
         if instant.utcoffset() is None:
             raise InvalidSchedule(self.expression, "instant", "it is naive; pass datetime.now(UTC)")
-        return instant.astimezone(UTC)
+        try:
+            return instant.astimezone(UTC)
+        except OverflowError:
+            problem = f"{instant.isoformat()} lies outside of the calendar in UTC"
+            raise InvalidSchedule(self.expression, "instant", problem) from None
+
+
+def _whole(option: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value > _MOST_TICKS:
+        raise InvalidOption(option, value, f"a whole number, at most {_MOST_TICKS:,}")
+    return value
 
 
 def _split(expression: str) -> list[str]:
     """The five or six fields, in lower case."""
+    if not isinstance(expression, str):
+        raise InvalidSchedule(expression, "expression", f"it is no text; {_FORM}")
     text = expression.strip().lower()
     fields = re.findall(r"\S+", _ALIASES.get(text, text), re.ASCII)
     if len(expression) > LONGEST_EXPRESSION:
@@ -322,6 +342,7 @@ def _zone(expression: str, tz: str) -> ZoneInfo:
     try:
         return ZoneInfo(tz)
     except (LookupError, ValueError, TypeError, AttributeError, OSError):  # OSError: a folder, such as "Europe"
-        close = difflib.get_close_matches(str(tz), available_timezones(), n=1)
+        name = str(tz) if isinstance(tz, str | ZoneInfo) else ""
+        close = difflib.get_close_matches(name, available_timezones(), n=1) if name else []
     advice = f"did you mean {close[0]!r}?" if close else 'pass a name such as "Europe/London" (or pip install tzdata)'
-    raise InvalidSchedule(expression, "tz", f"{tz!r} is not known; {advice}")
+    raise InvalidSchedule(expression, "tz", f"{show(tz)} is not known; {advice}")

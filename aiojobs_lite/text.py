@@ -6,6 +6,7 @@ else, such as a second log line or an order to the terminal.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from unicodedata import category
 
@@ -13,6 +14,9 @@ from aiojobs_lite.sizes import LONGEST_TRACEBACK_CHARS, LONGEST_VALUE_SHOWN_CHAR
 
 _CUT: Final = "..."
 _INDENT: Final = "  "
+_USER: Final = re.compile(r"://(?!/)\S*@")  # a password may itself have an @ or a /
+_KEY: Final = re.compile(r"([?&;][\w-]*(?:pass|pwd|secret|token|key)[\w-]*=)[^&;#\s'\"]+", re.IGNORECASE)
+_LONGEST_REDACTED: Final = 10 * LONGEST_VALUE_SHOWN_CHARS  # looked through before a value is shortened
 
 
 def shorten(text: str, longest: int, *, keep_end: bool = False) -> str:
@@ -49,14 +53,20 @@ def escape_lines(text: str) -> str:
     return "\n".join([escape(line if line.startswith(_INDENT) else _INDENT + line) for line in lines])
 
 
+def redact(text: str) -> str:
+    """Text in which the user, the password and the keys of a URL are three stars."""
+    return _KEY.sub(r"\1***", _USER.sub("://***@", text))
+
+
 def show(value: object) -> str:
-    """The `repr` of any value, shortened and escaped; its own may be long, or raise."""
+    """The `repr` of any value, shortened, escaped and without the secrets of a URL; its own may be long, or raise."""
     try:
-        if isinstance(value, str | bytes) and len(value) > LONGEST_VALUE_SHOWN_CHARS:
-            value = value[: LONGEST_VALUE_SHOWN_CHARS + 1]  # of a large one the whole repr is as large
+        if isinstance(value, str | bytes) and len(value) > _LONGEST_REDACTED:
+            value = value[: _LONGEST_REDACTED + 1]  # of a large one the whole repr is as large
         text = str.__str__(repr(value))
     except Exception as error:  # noqa: BLE001  # the user's code
         text = f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
+    text = redact(shorten(text, _LONGEST_REDACTED))
     return shorten(escape(shorten(text, LONGEST_VALUE_SHOWN_CHARS)), LONGEST_VALUE_SHOWN_CHARS)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from aiojobs_lite import errors
 from aiojobs_lite.errors import AiojobsError
+from aiojobs_lite.errors.store import REMEDIES
 
 CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
@@ -145,10 +146,15 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7},
     ),
     (
+        lambda: errors.ResultNotKept(7, "it is none.", "Ask for another."),
+        "job 7 completed, but its result was not kept: it is none. Ask for another.",
+        {"job_id": 7},
+    ),
+    (
         lambda: errors.StoreUnavailable("SQLITE_FULL", "disk full"),
-        "the database cannot be used now (SQLITE_FULL: disk full). Repeat the call later, "
+        "the database cannot be used now (SQLITE_FULL: disk full). Free space on its disk. Repeat the call later, "
         "with an idempotency_key if it must not be done twice.",
-        {"code": "SQLITE_FULL"},
+        {"code": "SQLITE_FULL", "detail": "disk full"},
     ),
     (
         lambda: errors.StoreRefused("app.db", "corrupt", "Restore a backup."),
@@ -270,6 +276,40 @@ def test_an_error_survives_the_way_from_another_process(
 )
 def test_an_error_is_also_what_python_would_raise(kind: type[AiojobsError], builtin: type[Exception]) -> None:
     assert issubclass(kind, builtin)
+
+
+REPEATED = "Repeat the call later, with an idempotency_key if it must not be done twice."
+FAULTS = {
+    "SQLITE_BUSY": f"let it end its transaction. {REPEATED}",
+    "SQLITE_BUSY_SNAPSHOT": f"let it end its transaction. {REPEATED}",
+    "SQLITE_LOCKED": f"let it end its transaction. {REPEATED}",
+    "SQLITE_PROTOCOL": f"let it end its transaction. {REPEATED}",
+    "SQLITE_FULL": f"Free space on its disk. {REPEATED}",
+    "SQLITE_READONLY": f"Make the file, its folder and its disk writable. {REPEATED}",
+    "SQLITE_CANTOPEN": f"how many files this process has open (`ulimit -n`). {REPEATED}",
+    "SQLITE_IOERR_FSYNC": f"Look at its disk and at the log of the system. {REPEATED}",
+    "SQLITE_NOMEM": f"Look at the memory that this process may take. {REPEATED}",
+    "SQLITE_CORRUPT": "The file is damaged: end all its programs and restore a backup; a repeated call fails as well.",
+    "SQLITE_CORRUPT_INDEX": "restore a backup; a repeated call fails as well.",
+    "SQLITE_NOTADB": "restore a backup; a repeated call fails as well.",
+    "REPLACED": "Restart the program, or put the same file back: a repeated call would go to the lost one.",
+    "CLOSED": "Enter the runner again (`async with runner:`), then repeat the call, with an idempotency_key",
+    "SQLITE_INTERRUPT": f"(SQLITE_INTERRUPT: why). {REPEATED}",
+    "IN_DOUBT": f"(IN_DOUBT: why). {REPEATED}",
+}
+
+
+LASTING = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "REPLACED", "CLOSED")
+
+
+@pytest.mark.parametrize(("code", "remedy"), FAULTS.items())
+def test_each_fault_of_the_store_has_the_remedy_that_helps(code: str, remedy: str) -> None:
+    assert remedy in str(errors.StoreUnavailable(code, "why"))
+    assert ("Repeat the call" in remedy) == (not code.startswith(LASTING))
+
+
+def test_every_remedy_of_the_table_is_tested() -> None:
+    assert {begin for begin in REMEDIES if not any(code.startswith(begin) for code in FAULTS)} == set()
 
 
 class Grumpy:

@@ -8,8 +8,10 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,9 @@ from tests.helpers.waiting import unmeasured
 # By the comments over the groups.
 SURFACE = {
     "Declare.": ["Backoff", "CronSchedule", "JobContext", "JobType", "injected", "job"],
-    "Run.": ["Clock", "JobHandle", "JobRunner", "SystemClock"],
+    "Run.": ["BoundJob", "Clock", "JobHandle", "JobRunner", "SystemClock"],
     "Raise, in a handler.": ["Abandon", "Cancel", "Retry", "Snooze"],
-    "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status"],
+    "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status", "Watch"],
     "Errors; each after its base class.": [
         "AiojobsError", "ConfigurationError", "InvalidOption", "EnqueueError", "InvalidPayload", "PayloadTooLarge",
         "UnknownJobType", "JobError", "JobCancelled", "JobDead", "JobNotAllowed", "JobNotFound", "ResultNotKept",
@@ -295,6 +297,40 @@ def test_importing_loads_no_extra_and_starts_and_writes_nothing(tmp_path: Path) 
     """
     assert printed(code, tmp_path) == [[], 1, []]
     assert list(tmp_path.iterdir()) == []
+
+
+def normal(distribution: str) -> str:
+    """The name of a distribution as every tool compares it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", distribution, maxsplit=1)[0]).lower()
+
+
+def needed() -> set[str]:
+    """The distributions that are installed with the package: those that it declares, and what these need."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    found: set[str] = set()
+    left = [normal(line) for line in declared]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [normal(line) for line in metadata.requires(name) or () if ";" not in line]
+    return found
+
+
+@pytest.mark.parametrize("module", ["aiojobs_lite", *(f"aiojobs_lite.{name}" for name in PUBLIC_MODULES)])
+def test_importing_loads_nothing_but_what_is_installed_with_the_package(tmp_path: Path, module: str) -> None:
+    code = f"""if True:
+        import json, sys
+        before = set(sys.modules)
+        import {module}
+        names = {{name.partition(".")[0] for name in set(sys.modules) - before}} - sys.stdlib_module_names
+        print(json.dumps(sorted(name for name in names if not name.startswith("_sysconfigdata"))))
+    """
+    loaded = printed(code, tmp_path)
+    assert isinstance(loaded, list)
+    owners = metadata.packages_distributions()
+    strange = {name for name in loaded if not needed() & {normal(owner) for owner in owners.get(name, ())}}
+    assert strange == {"aiojobs_lite"}
 
 
 def test_every_module_can_be_imported(tmp_path: Path) -> None:

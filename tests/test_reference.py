@@ -26,6 +26,7 @@ from aiojobs_lite import (
     Retry,
     Snooze,
 )
+from aiojobs_lite.errors.store import REMEDIES
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.ends import Again, Complete
@@ -141,6 +142,11 @@ def test_each_error_stands_below_its_parent_in_the_tree() -> None:
         "AiojobsError": None, **{kind.__name__: kind.__bases__[0].__name__ for kind in reference.errors()},
     }  # fmt: skip
     assert AiojobsError.__name__ in found
+
+
+def test_each_fault_of_the_store_that_has_a_remedy_is_listed() -> None:
+    listed = [code for row in rows(section(ERRORS, "Why a database is unavailable")) for code in spans(row[0])]
+    assert listed == [*REMEDIES, "IN_DOUBT"]  # of the last no message can say more than to repeat the call
 
 
 # Facts and log lines.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiojobs_lite import errors
+from aiojobs_lite import AiojobsError, JobRunner, StoreRefused, errors
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.text import escape, escape_lines, make_storable, shorten, show
+from aiojobs_lite.text import escape, escape_lines, make_storable, redact, shorten, show
 from tests.helpers.hostile_text import HOSTILE, any_text, is_one_printed_line
 
 
@@ -136,3 +138,56 @@ def test_a_logged_exception_is_there_for_tools(caplog: pytest.LogCaptureFixture)
 def test_nothing_is_logged_that_is_not_enabled(caplog: pytest.LogCaptureFixture) -> None:
     get_log("engine").debug("%s", "x")
     assert caplog.records == []
+
+
+class Dsn:
+    """As pydantic writes an URL."""
+
+    def __repr__(self) -> str:
+        return "PostgresDsn('postgresql://user:s3cret@db:5432/app')"
+
+
+URLS = [
+    ("mysql://user:s3cret@db/app", "mysql://***@db/app"),
+    ("redis://:s3cret@db", "redis://***@db"),
+    ("redis+tls://s3cret@db:6379/0", "redis+tls://***@db:6379/0"),
+    ("mysql://user:s3/cr@et@db/app", "mysql://***@db/app"),
+    ("postgresql://db/app?user=me&password=s3cret&ssl=on", "postgresql://db/app?user=me&password=***&ssl=on"),
+    ("libsql://db?authToken=s3cret", "libsql://db?authToken=***"),
+    ("sqlite:///home/a@b/app.db", "sqlite:///home/a@b/app.db"),
+    ("sqlite:///app.db?timeout=3#x", "sqlite:///app.db?timeout=3#x"),
+    ("me@example.org", "me@example.org"),
+]
+
+
+@pytest.mark.parametrize(("url", "shown"), URLS)
+def test_what_is_secret_in_an_url_is_not_shown(url: str, shown: str) -> None:
+    assert redact(url) == shown
+    assert show(url) == repr(shown)
+    assert show([url, 1]) == repr([shown, 1])
+
+
+def test_what_is_secret_is_cut_out_before_what_is_too_long() -> None:
+    assert show(Dsn()) == "PostgresDsn('postgresql://***@db:5432/app')"
+    assert show(f"mysql://user:{'s3cret' * 100}@db") == "'mysql://***@db'"
+    assert len(show(f"mysql://user:{'s3cret' * 100}@{'x' * 300}")) == 200
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        lambda url: JobRunner(url),
+        lambda url: JobRunner(f"file:{url}"),
+        lambda url: JobRunner(Dsn()),  # type: ignore[arg-type]  # what is tested
+        lambda url: JobRunner(broker_url=url),
+        lambda url: JobRunner(durability=url),
+        lambda url: JobRunner().schedules.preview(url),
+    ],
+)
+def test_no_error_has_a_secret_of_an_url(fails: Callable[[str], Any]) -> None:
+    with pytest.raises(AiojobsError) as caught:
+        fails("mysql://user:s3cret@db/app")
+    assert "s3cret" not in str(caught.value)
+    assert "db" in str(caught.value)
+    if isinstance(caught.value, StoreRefused):
+        assert "s3cret" not in caught.value.database

@@ -20,9 +20,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from aiojobs_lite import Abandon, Backoff, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, injected, job
+from aiojobs_lite import Abandon, Backoff, BoundJob, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, Watch
+from aiojobs_lite import injected, job
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.handlers.job_type import BoundJob
 from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.model.writes import CancelJob, Insert, RedriveDead
 
@@ -197,6 +197,10 @@ def handing_over() -> None:
     runner.register(elsewhere, in_process)
     runner.register(len)  # E: arg-type
     JobRunner(durability="half")  # E: arg-type
+    JobRunner(max_runing=3)  # E: arg-type
+    JobType(plain_without_context, max_runing=3)  # E: arg-type
+    runner.add_job(welcome)  # E: attr-defined
+    welcome.delay(1)  # E: attr-defined
 
 
 async def reading(engine: Engine) -> None:
@@ -205,6 +209,7 @@ async def reading(engine: Engine) -> None:
     await runner.types.pause(welcome)
     await runner.types.pause(3)  # E: arg-type
     reveal_type(runner.stats().by_type["x"].p50)  # R: float | None
+    watch: Watch = runner.watch()
     reveal_type(await engine.write(Insert(())))  # R: list[tuple[int, bool, fallback=Inserted]]
     reveal_type(await engine.write(CancelJob(1, None)))  # R: Status | None
     both = await engine.write_all(RedriveDead(None), Insert(()))

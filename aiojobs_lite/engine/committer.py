@@ -263,7 +263,7 @@ class Committer:
         except Exception:  # the part is started again; what was kept and is not saved is found by the monitor
             for _, future, _ in entries:
                 if future is not None and not future.done():
-                    future.set_exception(_in_doubt("it failed while it was being written"))
+                    future.set_exception(_in_doubt("IN_DOUBT", "it failed while it was being written"))
             raise
         finally:
             self._in_flight = ()
@@ -308,7 +308,7 @@ class Committer:
         except asyncio.CancelledError:
             for _, future, _ in entries:
                 if future is not None and not future.done():
-                    future.set_exception(_in_doubt("the runner was left while it was being written"))
+                    future.set_exception(_in_doubt("CLOSED", "the runner was left while it was being written"))
             raise
         finally:
             self._is_busy = False
@@ -354,8 +354,8 @@ class Committer:
             _fail(entry, self._health.refusal())
 
 
-def _in_doubt(why: str) -> StoreUnavailable:
-    return StoreUnavailable("CLOSED", f"{why}: it may be there or not")
+def _in_doubt(code: str, why: str) -> StoreUnavailable:
+    return StoreUnavailable(code, f"{why}: it may be there or not")
 
 
 def _rejected(error: Exception) -> StoreError:

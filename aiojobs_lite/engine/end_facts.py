@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
+from aiojobs_lite.engine.results import NOT_KEPT
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.telemetry.bus import Bus
@@ -28,7 +29,7 @@ def publish_end(bus: Bus, end: End, duration: float, clock: Clock) -> None:
     if bus.is_watched(kind):
         bus.publish(_FACTS[kind](end, _wait(end, clock) if isinstance(end, Again) else duration))
     if isinstance(end, Complete) and end.note is not None and bus.is_watched(ResultNotStored):
-        bus.publish(ResultNotStored(end.id, end.type, end.attempt, end.note))
+        bus.publish(ResultNotStored(end.id, end.type, end.attempt, end.note.removeprefix(NOT_KEPT)))
 
 
 def _kind_of(end: End) -> type[Fact]:

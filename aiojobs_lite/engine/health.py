@@ -43,7 +43,7 @@ class Health:
         self._listeners = listeners
         self.is_degraded = False  # attributes: they are looked at for each job
         self.is_claimable = True
-        self._code: str | None = None
+        self._fault: tuple[str, str] | None = None  # code and detail; the error itself would keep its frames alive
         self._since = 0.0  # by the monotonic clock
         self._has_claim_failed = False
         self._pause_s = _FIRST_PAUSE_S
@@ -51,11 +51,11 @@ class Health:
     @property
     def fault(self) -> str | None:
         """The code of the latest fault while the store is degraded, else None."""
-        return self._code
+        return None if self._fault is None else self._fault[0]
 
     def refusal(self) -> StoreUnavailable:
-        """A new error for a caller that comes while the store is degraded."""
-        return StoreUnavailable(self._code or "", "it was found so before")
+        """A new error for a caller that comes while the store is degraded: the latest fault, with its remedy."""
+        return StoreUnavailable(*(self._fault or ("", "")))
 
     def failed(self, error: StoreUnavailable, *, with_claim: bool) -> None:
         """A transaction failed."""
@@ -65,7 +65,7 @@ class Health:
             if self._bus.is_watched(StoreDegraded):
                 self._bus.publish(StoreDegraded(f"{error.code}: {error.detail}"))
         self._enter(_State.FAILING)
-        self._code = error.code
+        self._fault = error.code, error.detail
         self._has_claim_failed = self._has_claim_failed or with_claim
 
     def lengthen_pause(self) -> float:
@@ -85,7 +85,7 @@ class Health:
     def recover(self) -> None:
         """The store works again: a transaction succeeded, and if a claim had failed, so did one, or none is due."""
         self._enter(_State.GOOD)
-        self._code = None
+        self._fault = None
         self._has_claim_failed = False
         if self._bus.is_watched(StoreRecovered):
             self._bus.publish(StoreRecovered(time.monotonic() - self._since))

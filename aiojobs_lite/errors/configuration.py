@@ -65,7 +65,7 @@ class MissingDependency(ConfigurationError, LookupError):
     def __init__(self, job_type: str, wanted: object) -> None:
         self.job_type = job_type
         self.wanted = wanted
-        name = getattr(wanted, "__qualname__", repr(wanted))
+        name = getattr(wanted, "__qualname__", None) or show(wanted)
         super().__init__(f"{job_type!r} asks for {name}, which deps= lacks. Pass JobRunner(deps={{{name}: ...}}).")
 
 

@@ -28,7 +28,9 @@ class UnknownJobType(EnqueueError, LookupError):
         known: The known names, sorted.
     """
 
-    def __init__(self, job_type: str, known: Iterable[str]) -> None:
+    def __init__(self, job_type: object, known: Iterable[str]) -> None:
+        if not isinstance(job_type, str):
+            job_type = show(job_type)
         self.job_type = job_type
         self.known = tuple(sorted(known))
         close = difflib.get_close_matches(job_type[:LONGEST_TYPE_NAME_CHARS], self.known, n=1)

@@ -101,9 +101,12 @@ class ResultTimeout(JobError, TimeoutError):
 class ResultNotKept(JobError):
     """The job completed, but its result was not stored."""
 
-    def __init__(self, job_id: int, problem: str) -> None:
+    def __init__(
+        self,
+        job_id: int,
+        problem: str,
+        advice: str = "Fix its return annotation, or let the handler store what it makes.",
+    ) -> None:
         super().__init__(
-            job_id,
-            f"job {job_id} completed, but its result was not kept: {problem.rstrip('.')}. "
-            "Fix its return annotation, or let the handler store what it makes.",
+            job_id, f"job {job_id} completed, but its result was not kept: {problem.rstrip('.')}. {advice}"
         )

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from aiojobs_lite.errors.base import AiojobsError
+from aiojobs_lite.text import redact
+
+_REPEAT: Final = "Repeat the call later, with an idempotency_key if it must not be done twice."
+_DAMAGED: Final = "The file is damaged: end all its programs and restore a backup; a repeated call fails as well."
+_LOCKED: Final = f"Another connection holds the lock: let it end its transaction. {_REPEAT}"
+
+REMEDIES: Final[Mapping[str, str]] = {
+    "SQLITE_BUSY": _LOCKED,
+    "SQLITE_LOCKED": _LOCKED,
+    "SQLITE_PROTOCOL": _LOCKED,
+    "SQLITE_FULL": f"Free space on its disk. {_REPEAT}",
+    "SQLITE_READONLY": f"Make the file, its folder and its disk writable. {_REPEAT}",
+    "SQLITE_CANTOPEN": f"Look at its folder, and at how many files this process has open (`ulimit -n`). {_REPEAT}",
+    "SQLITE_IOERR": f"Look at its disk and at the log of the system. {_REPEAT}",
+    "SQLITE_NOMEM": f"Look at the memory that this process may take. {_REPEAT}",
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_NOTADB": _DAMAGED,
+    "REPLACED": "Restart the program, or put the same file back: a repeated call would go to the lost one.",
+    "CLOSED": "Enter the runner again (`async with runner:`), then repeat the call, with an idempotency_key.",
+}
+"""What to do about a fault, by the beginning of its code; of any other: repeat the call."""
 
 
 class StoreError(AiojobsError):
@@ -10,7 +34,7 @@ class StoreError(AiojobsError):
 
 
 class StoreUnavailable(StoreError):
-    """The database is locked, full, read-only or failing; the runner goes on trying.
+    """The database is locked, full, read-only or failing; the runner goes on trying. The message has the remedy.
 
     Attributes:
         code: The database's own name for the fault, such as `SQLITE_FULL`.
@@ -20,17 +44,15 @@ class StoreUnavailable(StoreError):
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
         self.detail = detail
-        super().__init__(
-            f"the database cannot be used now ({code}: {detail}). Repeat the call later, "
-            "with an idempotency_key if it must not be done twice."
-        )
+        remedy = next((remedy for begin, remedy in REMEDIES.items() if code.startswith(begin)), _REPEAT)
+        super().__init__(f"the database cannot be used now ({code}: {detail}). {remedy}")
 
 
 class StoreRefused(StoreError):
     """A database was not opened, and was left untouched.
 
     Attributes:
-        database: Where it was looked for.
+        database: Where it was looked for; of a URL without user and password.
         why: One of `missing directory`, `not a file`, `several names` (hard links), `mount point` (the file is mounted
             alone), `unreadable`, `corrupt`, `foreign` (it has tables of the library's names that are not the
             library's), `newer` (a newer release wrote it), `old library` (SQLite's own release is too old),
@@ -38,9 +60,9 @@ class StoreRefused(StoreError):
     """
 
     def __init__(self, database: str, why: str, advice: str) -> None:
-        self.database = database
+        self.database = redact(database)
         self.why = why
-        super().__init__(f"{database}: {why}. {advice}")
+        super().__init__(f"{self.database}: {why}. {advice}")
 
 
 class StoreRejected(StoreError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from typing import Any, cast
 
+from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.job import PRIORITIES
 
@@ -51,6 +53,29 @@ def check_aware(option: str, value: object) -> datetime:
     except OverflowError:  # in UTC it would lie outside of the calendar
         pass
     raise InvalidOption(option, value, "an aware datetime, such as datetime.now(UTC)")
+
+
+def check_each(option: str, value: object, what: str) -> list[Any]:
+    """A list of what a list, or anything else that is iterable, gives."""
+    try:
+        each = iter(value)  # type: ignore[call-overload]  # that is the question
+    except TypeError:
+        raise InvalidOption(option, value, f"a list of {what}") from None
+    return list(each)  # a TypeError of it is the user's
+
+
+def check_resources(option: str, value: object) -> dict[Any, Any]:
+    """Resources by type, or None for none; returns a dict of its own."""
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidOption(option, value, "a dict, type -> resource")
+    return dict(value or {})
+
+
+def check_clock(option: str, value: object) -> Clock:
+    """A clock."""
+    if isinstance(value, type) or not all(callable(getattr(value, name, None)) for name in ("now", "call_later")):
+        raise InvalidOption(option, value, "a clock, such as SystemClock() or a FakeClock() in tests")
+    return cast("Clock", value)
 
 
 def check_exceptions(option: str, value: object) -> tuple[type[BaseException], ...]:

@@ -93,7 +93,7 @@ class JobContext:
         """
         try:
             found: T = self._deps[wanted]
-        except KeyError:
+        except (KeyError, TypeError):  # TypeError: it is not hashable
             raise MissingDependency(self.type, wanted) from None
         return found
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Protocol, Unpack, overload
 
 from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.job_type import DeclaredJob, JobType, P, R
 from aiojobs_lite.handlers.options import JobOptions
 
@@ -59,6 +60,7 @@ def make_decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDec
 
     def decorate(handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Declares a function as a job type. With or without parentheses; takes `JobOptions`."""
+        refuse_unknown(options, JobOptions.__optional_keys__)
 
         def declare(handler: Callable[..., Any], /) -> DeclaredJob[..., Any, Any]:
             job_type: DeclaredJob[..., Any, Any] = DeclaredJob(handler, **options)

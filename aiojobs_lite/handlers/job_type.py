@@ -7,12 +7,13 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
-from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions
+from aiojobs_lite.handlers.habits import refuse_attribute, refuse_unknown
+from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.job import NewJob, Priority
@@ -88,6 +89,12 @@ class Enqueueable(Generic[P, R_co]):
         """
         return ConfiguredJob(self.job_type, self.how.extended(options))
 
+    if not TYPE_CHECKING:  # else every attribute would be there for a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            """Answers for an attribute that is not there, such as `delay`."""
+            refuse_attribute(self, name)
+
 
 class ConfiguredJob(Enqueueable[P, R_co]):
     """A job type with options for one enqueue, made by `using`."""
@@ -129,15 +136,15 @@ class JobType(Enqueueable[P, R_co]):
         process: bool = False,
         largest_payload: int = LARGEST_PAYLOAD_BYTES,
         largest_result: int = LARGEST_RESULT_BYTES,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown(unknown, JobOptions.__optional_keys__)
         handler = self.handler = _function(handler, name)
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
         self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
-        if backoff is not None and not isinstance(backoff, Backoff):
-            raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
         self.policy = Policy(
-            backoff or Backoff(),
+            _backoff(backoff),
             None if retry_on is None else check_exceptions("retry_on", retry_on),
             check_exceptions("abandon_on", abandon_on),
         )
@@ -175,6 +182,14 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     return f"{getattr(handler, '__module__', '?')}.{name}"
 
 
+def _backoff(backoff: object) -> Backoff:
+    if backoff is None:
+        return Backoff()
+    if not isinstance(backoff, Backoff):
+        raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
+    return backoff
+
+
 def _size(option: str, value: object) -> int:
     return check_whole(option, value, LARGEST_VALUE_BYTES)
 
@@ -183,9 +198,16 @@ def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
     """What is called: of `@job` above `@staticmethod` the function in it."""
     if isinstance(handler, staticmethod):
         handler = handler.__func__
-    if not callable(handler) or isinstance(handler, type | JobType):
-        raise InvalidJobType(str(name), f"expected a function, got {show(handler)}")
-    return handler
+    if callable(handler) and not isinstance(handler, type | JobType):
+        return handler
+    problem, own_name = f"expected a function, got {show(handler)}", show(handler)
+    if isinstance(handler, str):
+        problem, own_name = f"{problem}. A name is given by name: @job(name={show(handler)})", handler
+    elif isinstance(handler, JobType):
+        problem, own_name = f"{problem}. It is declared already: once is enough", handler.name
+    elif isinstance(handler, type):
+        problem, own_name = f"{problem}. Declare a function that uses the class", handler.__name__
+    raise InvalidJobType(own_name if name is None else str(name), problem)
 
 
 def _within(function: Any) -> Iterator[Any]:

@@ -57,16 +57,25 @@ def make_adapter(
     return adapter
 
 
-def list_problems(error: ValidationError, whole: str = "arguments") -> list[tuple[str, str]]:
-    """Lists path (`whole`: of all of it) and message of each fault; never the values, which may be secret."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        (
-            ".".join(map(str, fault["loc"])) or whole,
-            "Input has none of the expected tags" if fault["type"] == "union_tag_invalid" else fault["msg"],
-        )
-        for fault in found
-    ]
+def list_problems(
+    error: ValidationError, whole: str = "arguments", *, explain_extra: Callable[[str], str | None] | None = None
+) -> list[tuple[str, str]]:
+    """Lists path and message of each fault; never the values, which may be secret.
+
+    Args:
+        error: What pydantic raised.
+        whole: The path of what is wrong with all of it.
+        explain_extra: Says what is meant by an argument that is one too many, or None.
+    """
+    listed = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        path, text = ".".join(map(str, fault["loc"])) or whole, fault["msg"]
+        if fault["type"] == "union_tag_invalid":
+            text = "Input has none of the expected tags"
+        elif fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1 and explain_extra is not None:
+            text = explain_extra(path) or text
+        listed.append((path, text))
+    return listed
 
 
 def explain(error: Exception) -> str:

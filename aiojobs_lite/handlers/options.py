@@ -12,6 +12,7 @@ from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_priority, check_text
+from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
@@ -104,13 +105,9 @@ class Enqueueing:
         """These options and more; where both have a value, the latest counts.
 
         Raises:
-            InvalidOption: If one of them cannot work.
-            TypeError: If there is no such option.
+            InvalidOption: If one of them cannot work, or there is no such option.
         """
-        unknown = options.keys() - EnqueueOptions.__optional_keys__
-        if unknown:
-            known = ", ".join(sorted(EnqueueOptions.__optional_keys__))
-            raise TypeError(f"using() has no option {min(unknown)!r}; it takes {known}")
+        refuse_unknown(options, EnqueueOptions.__optional_keys__)
         delay, at, priority = options.get("delay"), options.get("at"), options.get("priority")
         if delay is not None and at is not None:
             raise InvalidOption("at", at, "either delay= or at=, not both")

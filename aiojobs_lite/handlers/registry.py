@@ -48,7 +48,7 @@ class Registry:
         try:
             return self._types[name]
         except (KeyError, TypeError):
-            raise UnknownJobType(str(name), self._types) from None
+            raise UnknownJobType(name, self._types) from None
 
     def find(self, name: str) -> JobType[..., Any] | None:
         """The job type of a name, or None."""

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.habits import explain_argument
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_exact
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
@@ -58,6 +59,7 @@ class Signature:
     ) -> None:
         self.job_type = job_type
         self._largest = largest
+        self._explain_extra = functools.partial(explain_argument, job=getattr(handler, "__name__", "job_type"))
         parameters, hints = _parameters(job_type, handler, reads_return=reads_return)
         self.takes_context = bool(parameters) and _is_context(parameters[0], hints)
         if self.takes_context:
@@ -86,7 +88,7 @@ class Signature:
             # By the names of the fields, and read by them: an alias of a model's own need not lead back.
             encoded = self._adapter.serializer.to_json(validated, by_alias=False, round_trip=True)
         except ValidationError as error:
-            raise InvalidPayload(self.job_type, list_problems(error)) from None
+            raise InvalidPayload(self.job_type, list_problems(error, explain_extra=self._explain_extra)) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise InvalidPayload(
                 self.job_type, [("arguments", f"cannot be stored as JSON: {explain(error)}")]

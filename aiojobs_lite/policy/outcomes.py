@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from aiojobs_lite.durations import Duration, seconds
-from aiojobs_lite.errors import Portable
+from aiojobs_lite.errors import InvalidOption, Portable
 
 
 class Signal(Portable):
@@ -18,12 +20,14 @@ class Retry(Signal):
         after: The delay; None leaves it to the backoff.
 
     Raises:
-        InvalidOption: If the delay is no duration.
+        InvalidOption: If the delay is no duration, or given as the reason.
     """
 
     after: float | None = None  # also of a subclass whose __init__ does not call this one
 
     def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
+        if isinstance(reason, int | float | timedelta):
+            raise InvalidOption("reason", reason, "text; the delay goes by name, Retry(after=...)")
         self.after = None if after is None else seconds(after, "after")
         super().__init__(reason)
 

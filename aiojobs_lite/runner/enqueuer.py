@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.writes import Insert, Inserted
@@ -118,11 +119,11 @@ class Enqueuer:
         return job
 
     def _checked(self, jobs: Iterable[BoundJob[R]]) -> list[BoundJob[R]]:
-        bound = list(jobs)
+        bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
         checked = None
         for one in bound:
             if not isinstance(one, BoundJob):
-                raise InvalidOption("jobs", one, "bound jobs, made by job_type.bind(...)")
+                raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
             if one.job_type is not checked:
                 checked = one.job_type
                 self._registry.check(checked)

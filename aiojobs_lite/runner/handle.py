@@ -73,7 +73,9 @@ class JobHandle(Generic[R_co]):
     def _decoded(self, stored: str | None, note: str | None) -> R_co:
         kind = self._job_type.result
         if kind is None:
-            raise ResultNotKept(self.id, f"{self._job_type.name!r} is declared with keep_result=False.")
+            problem = f"{self._job_type.name!r} is declared with keep_result=False"
+            advice = "Do not await it by result(), or declare it with keep_result=True."
+            raise ResultNotKept(self.id, problem, advice)
         if note is not None:
             raise ResultNotKept(self.id, note.removeprefix(NOT_KEPT))
         if stored is None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Final, Never, Unpack, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
@@ -19,8 +19,9 @@ from aiojobs_lite.errors import (
     MissingDependency,
     RunnerAlreadyStarted,
 )
-from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
+from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, refuse_attribute, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
@@ -35,6 +36,10 @@ from aiojobs_lite.telemetry.stats import RunnerStats
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DEFAULT_DATABASE: Final = "jobs.db"
 _MOST_RUNNING: Final = 100_000  # handlers
+_OPTIONS: Final = (
+    "database", "jobs", "deps", "max_running", "drain_timeout", "cancel_grace", "durability", "keep_completed",
+    "keep_dead", "clock",
+)  # fmt: skip
 
 
 class JobRunner(Enqueuer):
@@ -79,8 +84,10 @@ class JobRunner(Enqueuer):
         keep_completed: Duration = "1d",
         keep_dead: Duration = "30d",
         clock: Clock | None = None,
+        **unknown: Never,
     ) -> None:
-        super().__init__(clock or SystemClock())
+        refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_RUNNER)
+        super().__init__(SystemClock() if clock is None else check_clock("clock", clock))
         if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
             raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
         if database is None:
@@ -95,12 +102,12 @@ class JobRunner(Enqueuer):
             seconds(keep_completed, "keep_completed"),
             seconds(keep_dead, "keep_dead"),
         )
-        self._deps = dict(deps or {})
+        self._deps = check_resources("deps", deps)
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
         self.job = make_decorator(self._add)
-        self.register(*jobs)
+        self.register(*check_each("jobs", jobs, "job types, made by @job"))
 
     # Declaring.
 
@@ -221,8 +228,10 @@ class JobRunner(Enqueuer):
         """For tests: another database, another clock and other resources, for each start in the block."""
         if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
+        open_store(database, self._durability)  # as in __init__
+        given = database, check_clock("clock", clock), {**self._deps, **check_resources("deps", deps)}
         found = self._database, self._clock, self._deps
-        self._database, self._clock, self._deps = database, clock, {**self._deps, **deps}
+        self._database, self._clock, self._deps = given
         try:
             yield
         finally:
@@ -247,6 +256,12 @@ class JobRunner(Enqueuer):
         `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()
+
+    if not TYPE_CHECKING:  # else every attribute would be there for a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            """Answers for an attribute that is not there, such as `add_job`."""
+            refuse_attribute(self, name)
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         if self._access.is_started:

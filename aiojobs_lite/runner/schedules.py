@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.errors import InvalidOption, UnknownJobType
+from aiojobs_lite.errors import UnknownJobType
+from aiojobs_lite.handlers.checks import check_whole
 from aiojobs_lite.policy.catch_up import Schedule
 
 _MOST_PREVIEWED: Final = 1000  # instants
@@ -36,8 +37,7 @@ class Schedules:
             UnknownJobType: If there is no such schedule.
             InvalidOption: If `count` is out of range.
         """
-        if name not in self._schedules:
+        if not isinstance(name, str) or name not in self._schedules:
             raise UnknownJobType(name, self._schedules)
-        if not isinstance(count, int) or not 1 <= count <= _MOST_PREVIEWED:
-            raise InvalidOption("count", count, f"1 to {_MOST_PREVIEWED:,}")
+        check_whole("count", count, _MOST_PREVIEWED)
         return self._schedules[name].cron.upcoming(to_datetime(self._now()), count)

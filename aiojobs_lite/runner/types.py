@@ -58,5 +58,5 @@ async def _set_paused(engine: Engine, name: str, *, is_paused: bool) -> None:
 def _known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
     name = job.name if isinstance(job, JobType) else job
     if not isinstance(name, str) or not engine.knows(name):
-        raise UnknownJobType(str(name), engine.stats().by_type)
+        raise UnknownJobType(name, engine.stats().by_type)
     return name

@@ -28,7 +28,7 @@ def open_store(database: Database, durability: Durability) -> Store:
         StoreRefused: If the URL names a database that no store knows, or has a query part.
     """
     if not isinstance(database, str | os.PathLike):
-        if not callable(getattr(database, "apply", None)):
+        if isinstance(database, type) or not callable(getattr(database, "apply", None)):
             raise InvalidOption("database", database, "a path, a URL, or a store")
         return database
     text = os.fspath(database)

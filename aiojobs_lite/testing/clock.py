@@ -9,6 +9,7 @@ from itertools import count
 
 from aiojobs_lite.clock import after, to_datetime, to_micros
 from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.handlers.checks import check_aware
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,7 +34,7 @@ class FakeClock:
     """
 
     def __init__(self, start: datetime = _START) -> None:
-        self._now = to_micros(start)
+        self._now = to_micros(check_aware("start", start))
         self._order = count()
         self._timers: list[tuple[int, int, FakeTimer]] = []
 
@@ -61,7 +62,7 @@ class FakeClock:
 
     def jump_to(self, instant: datetime) -> None:
         """Sets the clock, back as well; on the way forward it makes each call that comes due."""
-        target = to_micros(instant)
+        target = to_micros(check_aware("instant", instant))
         while self._timers and self._timers[0][0] <= target:
             due, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, due)

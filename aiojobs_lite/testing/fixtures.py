@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.testing.clock import FakeClock
@@ -39,8 +40,10 @@ class JobsFixture:
         Yields:
             The started runner.
         """
+        if runner is not None and not isinstance(runner, JobRunner):
+            raise InvalidOption("runner", runner, "a JobRunner")
         if runner is None:
             runner = JobRunner(":memory:", jobs=jobs)
-        with runner.replaced(database=":memory:", clock=self.clock, deps=deps or {}):
+        with runner.replaced(database=":memory:", clock=self.clock, deps={} if deps is None else deps):
             async with runner:
                 yield runner

@@ -372,7 +372,7 @@ async def test_a_transaction_that_fails_as_no_store_may_answers_its_callers(
         await nothing_to_do(runner)
         fails_once(monkeypatch, committer, "_deliver", IndexError())
         waits = committer._queue(())
-        with pytest.raises(Exception, match="it may be there or not"):
+        with pytest.raises(Exception, match="IN_DOUBT: it failed while it was being written: it may be there or not"):
             await waits
         assert await (await runner.enqueue(quick)).result() == "done"
     assert "a part of the runner failed, for a defect of the library" in caplog.text

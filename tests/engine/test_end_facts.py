@@ -6,6 +6,7 @@ import pytest
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.end_facts import publish_end
+from aiojobs_lite.engine.results import NOT_KEPT
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Failure, Held, Outcome, Status
 from aiojobs_lite.telemetry.bus import Bus
@@ -64,6 +65,13 @@ def test_each_end_is_published_as_what_it_is(end: End, fact: Fact) -> None:
     publish_end(bus, end, 1.5, CLOCK)
     more = [ResultNotStored(7, "a", 2, end.note)] if isinstance(end, Complete) and end.note else []
     assert told() == [fact, *more]
+
+
+def test_a_result_that_is_not_stored_says_so_once() -> None:
+    bus = Bus()
+    told = heard(bus)
+    publish_end(bus, Complete(*TOKEN, note=f"{NOT_KEPT}it is too odd"), 1.5, CLOCK)
+    assert str(told()[-1]) == "completed without its result: a job 7 attempt 2: it is too odd"
 
 
 def test_an_end_that_is_not_watched_makes_no_fact(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,14 @@ def test_a_store_is_good_until_its_first_fault(desk: Desk) -> None:
     assert all(isinstance(error, StoreUnavailable) and error.code == "SQLITE_IOERR_WRITE" for error in refusals)
 
 
+@pytest.mark.parametrize("code", ["SQLITE_BUSY", "SQLITE_FULL", "REPLACED", "SQLITE_CORRUPT_INDEX", "ANY"])
+def test_each_refused_caller_is_given_what_the_first_one_was(desk: Desk, code: str) -> None:
+    fault = StoreUnavailable(code, "the database's own words")
+    desk.health.failed(fault, with_claim=False)
+    assert str(desk.health.refusal()) == str(desk.health.refusal()) == str(fault)
+    assert vars(desk.health.refusal()) == vars(fault)
+
+
 def test_the_fault_and_its_end_are_published_once_and_everything_is_looked_at_again(desk: Desk) -> None:
     desk.health.failed(FULL, with_claim=False)
     desk.health.failed(FULL, with_claim=False)

@@ -121,7 +121,9 @@ async def test_a_processing_job_cannot_be_deleted_and_goes_on(database: Path) ->
     async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[held]) as runner:
         handle = await runner.enqueue(held)
         await entered.wait()
-        with pytest.raises(JobNotAllowed, match="is processing and cannot be deleted") as caught:
+        with pytest.raises(
+            JobNotAllowed, match="cannot be deleted: that takes a job that is not processing; cancel it first"
+        ) as caught:
             await runner.jobs.delete(handle.id)
         assert caught.value.status is Status.PROCESSING
         release.set()
@@ -315,7 +317,10 @@ def test_a_forked_child_is_told_to_start_its_own(database: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=unmeasured(), timeout=60, check=True)
     told: list[str] = json.loads(done.stdout)
     assert len(told) == 2
-    assert all("WrongEventLoop: this process was forked from the one that started the runner" in one for one in told)
+    assert all(
+        "WrongEventLoop: this process was forked from the one that started the runner. Start one of its own." in one
+        for one in told
+    )
 
 
 # Starting, running, replacing.

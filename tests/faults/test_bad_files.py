@@ -112,17 +112,33 @@ def emptied(database: Path) -> None:
     database.write_bytes(b"")
 
 
+FOREIGN = (
+    "It has tables whose names begin with aiojobs_ and that are not this library's. Rename them, or give the jobs a "
+    "file of their own; it was not changed"
+)
+
+
 @pytest.mark.parametrize(
     ("before", "spoil", "why", "advice"),
     [
         (never_made, garbage, "corrupt", "Restore it from a backup, or move it away to start empty"),
         (never_made, a_picture, "corrupt", "Restore it from a backup, or move it away to start empty"),
         (never_made, nearly_sqlite, "corrupt", "Restore it from a backup, or move it away to start empty"),
-        (never_made, tables_of_our_names, "foreign", "Rename them, or give the jobs a file of their own"),
+        (
+            never_made,
+            tables_of_our_names,
+            "foreign",
+            FOREIGN,
+        ),
         (made, a_newer_release, "newer", "Upgrade aiojobs_lite"),
         (made, a_trashed_page, "corrupt", "Restore it from a backup, or move it away to start empty"),
         (made, cut_off, "corrupt", "Restore it from a backup, or move it away to start empty"),
-        (killed, emptied, "corrupt", "restore it, or move both away"),
+        (
+            killed,
+            emptied,
+            "corrupt",
+            "It was emptied, and SQLite would now delete its log: restore it, or move both away",
+        ),
     ],
 )
 async def test_a_bad_file_is_refused_with_advice_and_not_a_byte_of_it_changes(

@@ -122,13 +122,16 @@ async def enqueues_until_refused(app: Application) -> None:
 async def is_told(app: Application) -> None:
     """The host hears of it from its own calls and from the statistics, and from nothing else."""
     events = app.runner.watch()
-    with pytest.raises(StoreUnavailable, match="restart the program") as caught:
+    with pytest.raises(StoreUnavailable, match="Restart the program") as caught:
         await enqueues_until_refused(app)
     assert caught.value.code == "REPLACED"
     assert "REPLACED" in (await next_fact(events, StoreDegraded)).reason
     assert app.runner.stats().degraded == "REPLACED"
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable) as again:
         await app.runner.enqueue(app.quick, 3)
+    assert "Restart the program" in str(again.value)
+    assert "was deleted, emptied or replaced" in str(again.value)
+    assert "Repeat the call" not in str(again.value)
 
 
 async def rescue(app: Application) -> None:

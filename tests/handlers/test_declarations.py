@@ -70,7 +70,7 @@ class Hidden:
 
 HIDDEN = "a decorator hides its `async def`"
 GENERATOR = "a generator cannot be a handler; return a list"
-PAYLOAD = "self would be a part of the payload"
+PAYLOAD = "self would be a part of the payload: a method is bound to no object while its class is made"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,9 @@ def test_what_would_fail_in_each_attempt_is_refused(handler: Any, problem: str, 
 
 
 def test_a_method_in_a_class_body_is_refused() -> None:
-    with pytest.raises(InvalidJobType, match=r"declare the bound one, job\(Class\(\)\.method\)"):
+    with pytest.raises(
+        InvalidJobType, match=r"declare the bound one, job\(Class\(\)\.method\); the context is `ctx: JobContext`"
+    ):
 
         class Reports:
             @job
@@ -184,7 +186,7 @@ def test_the_context_is_found_without_the_annotation_of_the_result() -> None:
         (ClassVar[int], "ClassVar"),
         (Final[int], "Final"),
         (Optional, "Optional"),
-        (Required[int], "is for a TypedDict"),
+        (Required[int], "is for a TypedDict; a default says it here"),
         (NotRequired[int], "is for a TypedDict"),
         (5, "cannot be stored as JSON"),
         ([int], "cannot be stored as JSON"),
@@ -193,6 +195,11 @@ def test_the_context_is_found_without_the_annotation_of_the_result() -> None:
 )
 def test_an_annotation_that_is_no_type_of_values_is_refused(annotation: Any, problem: str) -> None:
     assert problem in refused_type(handler_of(annotation))
+
+
+@pytest.mark.parametrize("annotation", [ClassVar[int], Final[int]])
+def test_an_annotation_that_is_no_type_of_values_is_refused_with_advice(annotation: Any) -> None:
+    assert refused_type(handler_of(annotation)).endswith(". Use a type of values")
 
 
 def test_every_refusal_is_a_typed_error_on_one_line() -> None:

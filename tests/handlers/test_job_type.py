@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
@@ -154,7 +155,28 @@ def test_a_lambda_must_be_given_a_name() -> None:
 def test_what_is_no_function_is_refused(handler: Any) -> None:
     with pytest.raises(InvalidJobType) as caught:
         JobType(handler, name="t")
-    assert str(caught.value) == f"job type 't': expected a function, got {handler!r}"
+    assert str(caught.value).startswith(f"job type 't': expected a function, got {handler!r}")
+
+
+BY_NAME = ". A name is given by name: @job(name='email')"
+ADVICE = [
+    (lambda: job("email"), f"'email': expected a function, got 'email'{BY_NAME}"),  # type: ignore[call-overload]
+    (lambda: job(name="t")("email"), f"'t': expected a function, got 'email'{BY_NAME}"),  # type: ignore[call-overload]
+    (lambda: JobRunner(":memory:").job("email"), f"got 'email'{BY_NAME}"),  # type: ignore[call-overload]
+    (lambda: JobRunner(":memory:").cron("@daily")("email"), f"got 'email'{BY_NAME}"),  # type: ignore[call-overload]
+    (
+        lambda: job(job(plain)),
+        f"got {job(plain)!r}. It is declared already: once is enough",
+    ),
+    (lambda: job(Sender), f"'Sender': expected a function, got {Sender!r}. Declare a function that uses the class"),
+    (lambda: job(3), "'3': expected a function, got 3"),  # type: ignore[call-overload]
+]
+
+
+@pytest.mark.parametrize(("declares", "text"), ADVICE)
+def test_what_is_no_function_is_refused_with_what_was_meant(declares: Callable[[], Any], text: str) -> None:
+    with pytest.raises(InvalidJobType, match=re.escape(text) + "$"):
+        declares()
 
 
 @pytest.mark.parametrize("handler", [numbers, async_numbers, GeneratorCallable(), functools.partial(numbers)])
@@ -211,7 +233,7 @@ def test_any_printable_name_will_do(name: str) -> None:
 
 
 def test_an_option_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(TypeError, match="max_atempts"):
+    with pytest.raises(InvalidOption, match="max_atempts=3: expected the option max_attempts"):
         declared(max_atempts=3)
 
 

@@ -101,9 +101,9 @@ def test_what_was_refused_is_shown_in_few_words() -> None:
 
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(
-        TypeError, match=r"using\(\) has no option 'prio'; it takes at, delay, idempotency_key, label, priority"
+        InvalidOption, match=r"^strange='high': expected one of at, delay, idempotency_key, label, priority\.$"
     ):
-        job(plain).using(prio="high")  # type: ignore[call-arg]  # what is tested
+        job(plain).using(strange="high")  # type: ignore[call-arg]  # what is tested
 
 
 def test_every_option_is_documented_and_none_is_the_same_as_leaving_it_out() -> None:

@@ -199,7 +199,7 @@ def test_a_union_of_models_that_json_cannot_tell_apart_is_refused_where_it_is_de
     annotation: Any, names: str
 ) -> None:
     problem = refused_type(handler_of(annotation))
-    assert f"may be {names}, whose JSON is the same" in problem
+    assert f"may be {names}, whose JSON is the same: each would be read as the first" in problem
     assert "Field(discriminator=...)" in problem
     with pytest.raises(InvalidJobType, match=r"Field\(discriminator=\.\.\.\), or declare it with keep_result=False"):
         Result("t", annotation)

@@ -367,6 +367,11 @@ def test_a_stored_payload_that_no_longer_fits_is_told_from_a_wrong_call(stored: 
     assert "enqueued" not in str(caught.value)
 
 
+def test_a_stored_payload_that_is_too_long_is_not_read() -> None:
+    with pytest.raises(InvalidPayload, match="arguments: have 1,001 characters, at most 1,000 bytes are read"):
+        Signature("t", mixed, 1_000).load("x" * 1_001)
+
+
 @pytest.mark.parametrize("annotation", [Any, object, dict[str, Any]])
 def test_a_secret_that_no_annotation_tells_of_is_refused(annotation: Any) -> None:
     problem = refused(handler_of(annotation), {"password": SecretStr(SECRET)})

@@ -442,8 +442,12 @@ async def test_a_result_that_is_no_json_completes_the_job_and_is_not_kept(clock:
         with pytest.raises(ResultNotKept, match="its result was not kept: this object"):
             await handle.result()
         assert (await handle.job()).status is Status.COMPLETED
-        with pytest.raises(ResultNotKept, match="keep_result=False"):
+        with pytest.raises(ResultNotKept, match="keep_result=False") as caught:
             await (await runner.enqueue(silent)).result()
+        assert str(caught.value) == (
+            "job 2 completed, but its result was not kept: 'silent' is declared with keep_result=False. "
+            "Do not await it by result(), or declare it with keep_result=True."
+        )
 
 
 async def test_a_payload_that_no_longer_fits_is_held_until_the_handler_is_fixed(database: Any) -> None:

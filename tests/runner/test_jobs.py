@@ -44,7 +44,7 @@ async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
             with pytest.raises(InvalidOption):
                 await working.jobs.list(**wrong)  # what is refused
         for wrong_id in ("1", True, 1.5):
-            with pytest.raises(InvalidOption, match="the id of a job"):
+            with pytest.raises(InvalidOption, match="expected the id of a job, a whole number"):
                 await working.jobs.get(wrong_id)  # type: ignore[arg-type]  # what is refused
         for missing in (0, -1, 999, 2**63, 2**200):
             with pytest.raises(JobNotFound):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,19 @@ def test_an_unknown_url_is_refused(url: str) -> None:
     assert caught.value.why == "unknown url"
 
 
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("mysql://x/y", 'unknown url. Use a path such as "app.db", "sqlite:///app.db", ":memory:", or a store.'),
+        ("file:a", "file:a: unknown url. SQLite's own URIs are not taken. Use a path such as"),
+        ("sqlite:///a?b", "unknown url. A URL has no query part: options go to JobRunner(...). Use a path such as"),
+    ],
+)  # fmt: skip
+def test_an_unknown_url_is_refused_with_advice(url: str, advice: str) -> None:
+    with pytest.raises(StoreRefused, match=re.escape(advice)):
+        open_store(url, "full")
+
+
 class AsBytes:
     """A path that is not text."""
 
@@ -64,13 +78,13 @@ class AsBytes:
 @pytest.mark.parametrize(
     ("database", "advice"),
     [
-        ("", "it is empty"),
+        ("", "the path of a file; it is empty"),
         ("sqlite:///", "it is empty"),
-        ("a\0b.db", "without NUL"),
-        ("\ud800.db", "can encode"),
+        ("a\0b.db", "a path without NUL"),
+        ("\ud800.db", "a path that the file system can encode"),
         (b"jobs.db", "a path, a URL, or a store"),
-        (AsBytes(), "not bytes"),
-        ("~", "expanduser"),
+        (AsBytes(), "a path as text, not bytes"),
+        ("~", r'a path without "~": use os\.path\.expanduser\(\.\.\.\)'),
         ("~/jobs.db", "expanduser"),
         ("~user/jobs.db", "expanduser"),
         (Path("~/jobs.db"), "expanduser"),

@@ -165,9 +165,7 @@ class Guard:
             if self._found[index] is None:
                 self._found[index] = found
             elif self._found[index] != found:
-                raise StoreUnavailable(
-                    "REPLACED", f"{path} was deleted, emptied or replaced while it was open; restart the program"
-                )
+                raise StoreUnavailable("REPLACED", f"{path} was deleted, emptied or replaced while it was open")
 
     def _state_of_folder(self) -> tuple[int, int, int] | None:
         """Something that is another after a change in the folder; None if it would not tell of one that comes now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -17,7 +18,7 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.named_sql import migrations
-from aiojobs_lite.stores.sqlite.file import translated
+from aiojobs_lite.stores.sqlite.file import create, translated
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import first_of, slow
 from tests.helpers.sqlite_store import opened, run_sql
@@ -151,7 +152,8 @@ async def test_a_newer_schema_is_refused(database: Path) -> None:
         connection.execute(NEWEST)
     refusal = await refused(database)
     assert refusal.why == "newer"
-    assert "Upgrade" in str(refusal)
+    assert re.search(r"Its tables have schema \d+, this release knows \d+\. Upgrade aiojobs_lite\.", str(refusal))
+    assert str(refusal).endswith("It was not changed.")
 
 
 async def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
@@ -165,6 +167,22 @@ async def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreRefused) as caught:
         await SqliteStore(tmp_path).open()
     assert caught.value.why == "not a file"
+    assert str(caught.value).endswith("Name a file, such as app.db.")
+
+
+def test_a_file_with_several_names_and_an_old_library_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "jobs.db"
+    path.touch()
+    path.with_name("other.db").hardlink_to(path)
+    with pytest.raises(StoreRefused, match="It has several names") as caught:
+        create(path)
+    assert str(caught.value).endswith("(hard links), and its log would be kept beside each. Leave it one.")
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 32, 0))
+    with pytest.raises(StoreRefused, match=r"is too old, 3\.33\.0 or newer is needed\.$") as caught:
+        create(path)
+    assert caught.value.why == "old library"
 
 
 async def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
@@ -284,8 +302,16 @@ async def test_a_store_whose_tables_are_migrated_meanwhile_names_the_cause(tmp_p
         ("SELECT missing FROM t", (), "with the release that the others use."),
         ("INSERT INTO t (missing) VALUES (1)", (), "with the release that the others use."),
         ("SELECT * FROM t INDEXED BY missing", (), "with the release that the others use."),
-        ("INSERT INTO t VALUES (?)", ("x" * 5000,), "give the job its path or key."),
-        ("INSERT INTO t VALUES (?)", ("\ud800",), "take it out."),
+        (
+            "INSERT INTO t VALUES (?)",
+            ("x" * 5000,),
+            "It is larger than this SQLite stores: keep the data elsewhere, and give the job its path or key.",
+        ),
+        (
+            "INSERT INTO t VALUES (?)",
+            ("\ud800",),
+            "A text has half a surrogate pair in it, which no database stores: take it out.",
+        ),
         ("INSERT INTO t VALUES (NULL)", (), "please report it."),
         ("INSERT INTO t VALUES (?)", (2**64,), "please report it."),
         ("SELEKT", (), "please report it."),

@@ -263,3 +263,13 @@ def test_sql_refuses_a_value_of_another_kind(bare: sqlite3.Connection, column: s
     _job_in(bare, standing)
     with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
         bare.execute(f"UPDATE aiojobs_jobs SET {column} = ?", (value,))
+
+
+def test_two_queries_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "of_one_name"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "a.sql").write_text("-- name: one\nSELECT 1;\n-- name: one\nSELECT 2;\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="two queries are named one"):
+        named_sql.load("of_one_name", {})

@@ -1,0 +1,153 @@
+"""What users of other libraries write by habit, and the word of this library for it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NoReturn
+
+from aiojobs_lite.errors import InvalidOption
+
+# Our option -> the words for it, its own name first: each may stand where that option is not taken.
+
+_OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
+    "{job}.using(delay=...)": "delay countdown defer_by _defer_by run_in delay_seconds",
+    "{job}.using(at=...)": (
+        "at eta defer_until _defer_until run_at run_date next_run_time schedule_at scheduled_at scheduled"
+    ),
+    "{job}.using(idempotency_key=...)": "idempotency_key _job_id job_id task_id key unique_key dedup_key",
+    "{job}.using(label=...)": "label tags",
+    "{job}.using(priority=...)": "priority _priority",
+}
+_OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
+    "@job(name=...)": "name task_name actor_name id",
+    "@job(max_attempts=...), which counts the first attempt too": (
+        "max_attempts retries max_retries max_tries tries attempts retry _job_try"
+    ),
+    '@job(backoff=Backoff(base="2s", cap="1h"))': (
+        "backoff retry_delay retry_backoff retry_backoff_max retry_jitter default_retry_delay min_backoff max_backoff"
+    ),
+    "@job(timeout=...)": "timeout time_limit soft_time_limit job_timeout task_time_limit max_runtime",
+    "@job(concurrency=...)": "concurrency max_instances max_concurrency concurrency_limit rate_limit limit",
+    "@job(priority=...)": "priority",
+    "@job(priority=...) or @job(concurrency=...): there is one queue": (
+        "queue queue_name _queue_name queues routing_key exchange default_queue_name"
+    ),
+    "@job(retry_on=...)": "retry_on autoretry_for retry_for retry_when",
+    "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
+    "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
+    "@job(process=...)": "process executor",
+    "@job(largest_payload=...)": "largest_payload",
+    "@job(largest_result=...)": "largest_result",
+    "a parameter `ctx: JobContext` of the handler": "bind context pass_context include_task",
+    "the handler's own arguments, as in a call of it": "args kwargs",
+}
+_BY_THE_CLOCK: Final = '@runner.cron("0 9 * * *")'
+_OF_A_SCHEDULE: Final[Mapping[str, str]] = {
+    _BY_THE_CLOCK: (
+        "expression trigger crontab cron interval run_every hour minute second day month weekday day_of_week"
+    ),
+    "@runner.cron(tz=...)": "tz timezone",
+    "@runner.cron(catch_up=...)": "catch_up misfire_grace_time coalesce run_at_startup",
+    "@runner.cron(overlap=...)": "overlap unique",
+}
+_RESOURCES: Final = "JobRunner(deps=...), or code before and after `async with runner:`"
+_OF_A_RUNNER: Final[Mapping[str, str]] = {
+    "JobRunner(database=...)": (
+        "database broker broker_url redis_settings redis_pool redis_url url dsn db path file filename database_url "
+        "store storage backend result_backend data_store jobstores connection"
+    ),
+    "JobRunner(jobs=...)": "jobs functions tasks job_types include imports cron_jobs",
+    "JobRunner(deps=...)": "deps dependencies state ctx",
+    _RESOURCES: "on_startup on_shutdown startup shutdown before_process after_process on_job_start on_job_end lifespan",
+    "JobRunner(max_running=...)": "max_running max_jobs workers max_workers num_workers worker_concurrency",
+    "JobRunner(drain_timeout=...)": (
+        "drain_timeout job_completion_wait shutdown_timeout shutdown_grace_period shutdown_grace_period_s grace_period"
+    ),
+    "JobRunner(cancel_grace=...)": "cancel_grace",
+    "JobRunner(durability=...)": "durability fsync",
+    "JobRunner(keep_completed=...)": (
+        "keep_completed result_ttl ttl result_expires expires keep_result_forever retention cleanup_interval"
+    ),
+    "JobRunner(keep_dead=...)": "keep_dead failure_ttl",
+    "JobRunner(clock=...)": "clock",
+}
+
+
+def _by_word(*tables: Mapping[str, str]) -> dict[str, str]:
+    return {word: ours for table in tables for ours, words in table.items() for word in words.split()}
+
+
+_OF_ONE_JOB: Final[Mapping[str, str]] = _by_word(_OF_A_JOB_TYPE, _OF_AN_ENQUEUE)
+
+HABITS: Final[Mapping[str, str]] = _by_word(_OF_A_RUNNER, _OF_A_SCHEDULE, _OF_AN_ENQUEUE, _OF_A_JOB_TYPE)
+"""A word for an option -> how it is said in this library; `{job}` stands for the job type."""
+
+HABITS_OF_A_RUNNER: Final[Mapping[str, str]] = {
+    **HABITS,
+    **dict.fromkeys(("concurrency", "limit", "max_concurrency", "executor"), "JobRunner(max_running=...)"),
+    **dict.fromkeys(("keep_result", "ignore_result", "store_results"), "JobRunner(keep_completed=...)"),
+}
+"""The same among the options of a runner, where some words mean another thing."""
+
+_ENQUEUED: Final = "await runner.enqueue(job_type, ...)"
+_LATER: Final = "await runner.enqueue(job_type.using(delay=...), ...)"
+_LIFE: Final = "`async with runner:` or await runner.run_forever()"
+HABITS_OF_METHODS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("delay", "send", "kiq", "enqueue", "submit", "push", "defer", "defer_async", "queue"), _ENQUEUED),
+    **dict.fromkeys(("enqueue_job", "add_job", "send_task", "add_task", "schedule_job", "apply"), _ENQUEUED),
+    **dict.fromkeys(("apply_async", "send_with_options", "schedule", "enqueue_in", "enqueue_at", "configure"), _LATER),
+    **dict.fromkeys(("s", "si", "message", "kicker", "options"), "job_type.using(...) or job_type.bind(...)"),
+    **dict.fromkeys(("map", "starmap", "group", "chunks"), "await runner.enqueue_many([job_type.bind(...), ...])"),
+    **dict.fromkeys(("call_local", "fn", "original_func", "run_sync"), "a plain call, job_type(...)"),
+    **dict.fromkeys(("start", "stop", "shutdown", "run", "close", "async_run", "main", "work", "connect"), _LIFE),
+    **dict.fromkeys(("task", "actor", "background_task", "add_function"), "@runner.job"),
+    **dict.fromkeys(("periodic_task", "scheduled_job", "cron_job", "add_periodic_task", "add_schedule"), _BY_THE_CLOCK),
+    **dict.fromkeys(("include", "autodiscover_tasks", "include_router"), "runner.register(...)"),
+    **dict.fromkeys(("get_job", "get_jobs", "remove_job", "abort", "revoke", "info"), "runner.jobs"),
+    **dict.fromkeys(("on_startup", "on_shutdown", "on_event", "startup"), _RESOURCES),
+}
+"""A word for a method of a job type or of a runner -> how it is said in this library."""
+
+
+def refuse_unknown(given: Mapping[str, Any], taken: Collection[str], habits: Mapping[str, str] = HABITS) -> None:
+    """Checks that every option of a call is one that there is.
+
+    Args:
+        given: The options of the call.
+        taken: Those that there are.
+        habits: What another word means at this place.
+
+    Raises:
+        InvalidOption: If one of them is not; it names the option that was meant.
+    """
+    for word, value in given.items():
+        if word in taken:
+            continue
+        ours = habits.get(word)
+        if ours is None:
+            close = difflib.get_close_matches(word, taken, n=1)
+            ours = f"the option {close[0]}" if close else f"one of {', '.join(sorted(taken))}"
+        raise InvalidOption(word, value, ours.format(job="job_type"))
+
+
+def explain_argument(word: str, job: str) -> str | None:
+    """Says which option of a job is meant by an argument that its handler does not have; None: none.
+
+    Args:
+        word: The name of the argument.
+        job: The name of the handler.
+    """
+    ours = _OF_ONE_JOB.get(word)
+    return None if ours is None else f"the handler has no such argument; as an option it is {ours.format(job=job)}"
+
+
+def refuse_attribute(owner: object, word: str) -> NoReturn:
+    """Says that an object has no such attribute, and what is meant by it.
+
+    Raises:
+        AttributeError: Always.
+    """
+    said = f"{type(owner).__name__!r} object has no attribute {word!r}"
+    ours = HABITS_OF_METHODS.get(word)
+    raise AttributeError(said if ours is None else f"{said}; in aiojobs_lite it is {ours}", name=word, obj=owner)

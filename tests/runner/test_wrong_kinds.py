@@ -1,0 +1,284 @@
+"""Every public entrance with arguments of a wrong kind: a typed error, never a bare one of Python's."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import (
+    Abandon,
+    Backoff,
+    Cancel,
+    ConfigurationError,
+    CronSchedule,
+    EnqueueError,
+    JobContext,
+    JobError,
+    JobHandle,
+    JobRunner,
+    JobType,
+    Retry,
+    Snooze,
+    StoreRefused,
+    job,
+)
+from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.testing import FakeClock, JobsFixture
+from tests.helpers.documents import DOCS, rows, section, spans
+
+
+async def handler(number: int = 0) -> None: ...
+
+
+class Plain: ...
+
+
+class Unhashable:
+    __hash__ = None  # type: ignore[assignment]  # what is tested
+
+
+DECLARED: Any = job(handler)
+WRONG: list[Any] = [
+    None, True, 7, -1, 10**30, 1.5, float("nan"), "x", "", "\ud800", b"x", [], ["x"], [[]], (), {}, {"a": []}, {1},
+    print,
+    handler, Plain, Plain(), Unhashable(), lambda: None, len, int, DECLARED, DECLARED.bind(), DECLARED.using(delay=1),
+    FakeClock(), FakeClock, ValueError("x"), range(1),
+]  # fmt: skip
+NOW = FakeClock().time
+NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001  # what is tested
+BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+WRONG += [NAIVE, BEYOND]
+ALLOWED = (ConfigurationError, EnqueueError, JobError, StoreRefused)
+
+
+class Entrance:
+    """A public call with one argument to be put in."""
+
+    def __init__(self, name: str, call: Callable[[JobRunner, Any], Any]) -> None:
+        self.name = name
+        self.call = call
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def new_runner(**options: Any) -> JobRunner:
+    return JobRunner(**{"database": ":memory:", "clock": FakeClock(), **options})
+
+
+def options_of(function: Any) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [one.name for one in parameters if one.name != "self" and one.kind is not one.VAR_KEYWORD]
+
+
+def by_name(
+    name: str, function: Callable[[JobRunner], Callable[..., Any]], *options: str, **fixed: Any
+) -> list[Entrance]:
+    """One entrance for each option of a call."""
+    """One entrance for each option of a call."""
+
+    def made(option: str) -> Entrance:
+        return Entrance(f"{name}({option}=)", lambda runner, value: function(runner)(**fixed, **{option: value}))
+
+    return [made(option) for option in options]
+
+
+def context() -> JobContext:
+    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"))
+
+
+async def replaced(runner: JobRunner, **given: Any) -> None:
+    with runner.replaced(**{"database": ":memory:", "clock": FakeClock(), "deps": {}, **given}):
+        async with runner:
+            pass
+
+
+async def fixed(**given: Any) -> None:
+    async with JobsFixture()(**given):
+        pass
+
+
+async def in_thread(call: Callable[[], Any]) -> Any:
+    return await asyncio.to_thread(call)
+
+
+BEFORE = [  # the start
+    *by_name("JobRunner", lambda _: new_runner, *options_of(JobRunner)),
+    *by_name("runner.job", lambda runner: lambda **given: runner.job(**given)(handler), *JobOptions.__annotations__),
+    *by_name("job", lambda _: lambda **given: job(**given)(handler), *JobOptions.__annotations__),
+    *by_name("JobType", lambda _: JobType, *JobOptions.__annotations__, handler=handler),
+    Entrance("runner.job(handler)", lambda runner, value: runner.job(value)),
+    Entrance("runner.job()(handler)", lambda runner, value: runner.job()(value)),
+    Entrance("job(handler)", lambda _, value: job(value)),
+    Entrance("JobType(handler)", lambda _, value: JobType(value)),
+    *by_name(
+        "runner.cron", lambda runner: lambda **given: runner.cron(**{"expression": "@daily", **given})(handler),
+        *options_of(JobRunner.cron)[:4], *JobOptions.__annotations__,
+    ),
+    Entrance("runner.cron(...)(handler)", lambda runner, value: runner.cron("@daily")(value)),
+    Entrance("runner.cron(handler)", lambda runner, value: runner.cron(value)(handler)),
+    Entrance("runner.register", lambda runner, value: runner.register(value)),
+    *by_name("runner.replaced", lambda runner: lambda **given: replaced(runner, **given), "database", "clock", "deps"),
+    *by_name("jobs", lambda _: fixed, "runner", "jobs", "deps"),
+    *by_name("job_type.using", lambda _: DECLARED.using, *EnqueueOptions.__annotations__),
+    Entrance("job_type.bind", lambda _, value: DECLARED.bind(value)),
+    Entrance("job_type.bind(number=)", lambda _, value: DECLARED.bind(number=value)),
+    *by_name("Backoff", lambda _: Backoff, *options_of(Backoff)),
+    *by_name("Retry", lambda _: Retry, "reason", "after"),
+    *by_name("Snooze", lambda _: lambda **given: Snooze(**{"delay": 1, **given}), "delay", "reason"),
+    Entrance("Abandon", lambda _, value: Abandon(value)),
+    Entrance("Cancel", lambda _, value: Cancel(value)),
+    *by_name("CronSchedule", lambda _: lambda **given: CronSchedule(**{"expression": "@daily", **given}),
+             "expression", "tz", "hash_id"),
+    *by_name("schedule.next_after", lambda _: CronSchedule("@daily").next_after, "instant"),
+    *by_name("schedule.upcoming", lambda _: lambda **given: CronSchedule("@daily").upcoming(
+        **{"instant": FakeClock().time, "count": 1, **given}), "instant", "count"),
+    *by_name("schedule.latest_between", lambda _: lambda **given: CronSchedule("@daily").latest_between(
+        **{"start": FakeClock().time, "end": FakeClock().time, "most": 1, **given}), "start", "end", "most"),
+    Entrance("ctx.get", lambda _, value: context().get(value)),
+    Entrance("FakeClock", lambda _, value: FakeClock(value)),
+    Entrance("clock.advance", lambda _, value: FakeClock().advance(value)),
+    Entrance("clock.jump_to", lambda _, value: FakeClock().jump_to(value)),
+]  # fmt: skip
+
+AFTER = [  # it
+    Entrance("runner.enqueue", lambda runner, value: runner.enqueue(value)),
+    Entrance("runner.enqueue(job, value)", lambda runner, value: runner.enqueue(DECLARED, value)),
+    Entrance("runner.enqueue(job, number=)", lambda runner, value: runner.enqueue(DECLARED, number=value)),
+    Entrance("runner.enqueue_many", lambda runner, value: runner.enqueue_many(value)),
+    Entrance("runner.enqueue_many([value])", lambda runner, value: runner.enqueue_many([value])),
+    Entrance("runner.enqueue_threadsafe", lambda runner, value: in_thread(lambda: runner.enqueue_threadsafe(value))),
+    *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
+    *by_name("runner.jobs.list", lambda runner: runner.jobs.list, *options_of(StoredJobs.list)),
+    *by_name("runner.jobs.cancel", lambda runner: lambda **given: runner.jobs.cancel(**{"job_id": 1, **given}),
+             "job_id", "reason"),
+    *by_name("runner.jobs.redrive", lambda runner: runner.jobs.redrive, "job_id"),
+    *by_name("runner.jobs.redrive_all", lambda runner: runner.jobs.redrive_all, "type"),
+    *by_name("runner.jobs.delete", lambda runner: runner.jobs.delete, "job_id"),
+    *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
+    *by_name("runner.types.pause", lambda runner: runner.types.pause, "job"),
+    *by_name("runner.types.resume", lambda runner: runner.types.resume, "job"),
+    *by_name("runner.schedules.preview", lambda runner: lambda **given: runner.schedules.preview(
+        **{"name": "tick", **given}), "name", "count"),
+    *by_name("handle.result", lambda runner: JobHandle(DECLARED, runner.jobs, 999, is_new=True).result, "timeout"),
+    *by_name("handle.cancel", lambda runner: JobHandle(DECLARED, runner.jobs, 1, is_new=True).cancel, "reason"),
+]  # fmt: skip
+
+
+async def refusals(entrance: Entrance, runner: Callable[[], JobRunner]) -> tuple[int, dict[str, str]]:
+    """How many wrong values are refused as they must, and what is raised for others."""
+    refused, odd = 0, {}
+    for value in WRONG:
+        try:
+            answer = entrance.call(runner(), value)
+            if inspect.isawaitable(answer):
+                await answer
+        except ALLOWED:
+            refused += 1
+        except Exception as error:
+            odd[repr(value)] = repr(error)
+    return refused, odd
+
+
+TAKES_ANYTHING = {"Retry(reason=)", "Snooze(reason=)", "Abandon", "Cancel"}  # as every exception does
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("entrance", BEFORE, ids=repr)
+async def test_a_wrong_kind_of_argument_is_refused_by_name(entrance: Entrance) -> None:
+    refused, odd = await refusals(entrance, new_runner)
+    assert odd == {}
+    assert refused > len(WRONG) / 2 or entrance.name in TAKES_ANYTHING
+
+
+@pytest.fixture
+async def runner() -> AsyncIterator[JobRunner]:
+    runner = new_runner(jobs=[DECLARED], max_running=0)
+
+    @runner.cron("@daily")
+    async def tick() -> None: ...
+
+    async with runner:
+        yield runner
+
+
+@pytest.mark.parametrize("entrance", AFTER, ids=repr)
+async def test_a_wrong_kind_of_argument_is_refused_by_a_runner_that_runs(entrance: Entrance, runner: JobRunner) -> None:
+    refused, odd = await refusals(entrance, lambda: runner)
+    assert odd == {}
+    assert refused > len(WRONG) / 2
+
+
+PARTS = {
+    "JobRunner": "runner",
+    "runner.jobs": "runner.jobs",
+    "runner.types": "runner.types",
+    "runner.schedules": "runner.schedules",
+    "JobType": "job_type",
+    "JobHandle": "handle",
+    "JobContext": "ctx",
+    "CronSchedule": "schedule",
+}
+
+
+@pytest.mark.parametrize(("title", "part"), PARTS.items())
+def test_every_method_of_the_page_of_names_is_an_entrance(title: str, part: str) -> None:
+    spelled = [name for row in rows(section(DOCS / "reference" / "names.md", title)) for name in spans(row[0])]
+    taking = {found[1] for name in spelled if (found := re.fullmatch(r"(\w+)\(.+\)", name))}
+    tried = {entrance.name.partition("(")[0] for entrance in (*BEFORE, *AFTER)}
+    assert taking
+    assert {f"{part}.{name}" for name in taking} - tried == set()
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: new_runner(jobs=print), "expected a list of job types, made by @job."),
+        (lambda: new_runner(jobs=DECLARED), "expected a list of job types, made by @job."),
+        (lambda: new_runner(jobs=[handler]), "expected job types, made by @job."),
+        (lambda: new_runner(deps=[1]), "deps=[1]: expected a dict, type -> resource."),
+        (lambda: new_runner(clock=FakeClock), "expected a clock, such as SystemClock() or a FakeClock() in tests."),
+        (lambda: new_runner(max_running=-1), "max_running=-1: expected a whole number from 0 to 100,000."),
+        (lambda: Retry(5), "reason=5: expected text; the delay goes by name, Retry(after=...)."),  # type: ignore[arg-type]
+        (lambda: CronSchedule(handler), "expression: it is no text; write five fields"),  # type: ignore[arg-type]
+        (lambda: CronSchedule("@daily", hash_id=7), "hash_id=7: expected the name of the schedule."),  # type: ignore[arg-type]
+        (lambda: CronSchedule("@daily").next_after(BEYOND), "lies outside of the calendar in UTC"),
+        (lambda: CronSchedule("@daily").next_after(NAIVE), "it is naive; pass datetime.now(UTC)"),
+        (lambda: CronSchedule("@daily").next_after(7), "instant: it is 7; pass datetime.now(UTC)"),  # type: ignore[arg-type]
+        (lambda: CronSchedule("@daily").upcoming(NOW, 10**7), "count=10000000: expected a whole number, at most"),
+    ],
+)  # fmt: skip
+def test_what_is_expected_instead_is_said(call: Callable[[], Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(text)):
+        call()
+
+
+async def test_what_is_enqueued_together_is_a_list_of_bound_jobs(runner: JobRunner) -> None:
+    given: Any
+    for given in (DECLARED, DECLARED.bind(), [DECLARED], 7):
+        with pytest.raises(ConfigurationError, match=r"a list of bound jobs, made by job_type\.bind\(\.\.\.\)\.$"):
+            await runner.enqueue_many(given)
+    with pytest.raises(ConfigurationError, match=r"a job type \(.*\) or the name of one\.$"):
+        await runner.enqueue(handler)  # type: ignore[call-overload]  # what is tested
+
+
+async def test_an_error_of_the_callers_own_iterable_is_the_callers(runner: JobRunner) -> None:
+    def faulty() -> Iterator[Any]:
+        yield DECLARED.bind()
+        raise TypeError("the caller's")
+
+    with pytest.raises(TypeError, match="the caller's"):
+        await runner.enqueue_many(faulty())
