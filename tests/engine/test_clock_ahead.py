@@ -207,3 +207,15 @@ async def test_a_clock_that_was_right_costs_no_write(database: Path) -> None:
         await correct(runner)
         assert committer.transactions == before
         assert await engine_of(runner).write(MoveBack((1, 2, 3))) == (0, 0)
+
+
+async def test_a_clock_at_the_end_of_time_ends_no_start(database: Path) -> None:
+    clock = FakeClock(datetime.max.replace(tzinfo=UTC) - timedelta(seconds=30))
+    runner = JobRunner(database, jobs=[quick], clock=clock)
+
+    @runner.cron("* * * * *")
+    async def minutely() -> None: ...
+
+    async with asyncio.timeout(PATIENCE), runner:
+        handle = await runner.enqueue(quick, 4)
+        assert await handle.result() == 4
