@@ -34,7 +34,7 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
+from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
     FireTick,
@@ -114,6 +114,11 @@ class Rows:
         ]
         return [replace(job, history=()) for job in sorted(found, key=lambda job: -job.id)[: query.limit]]
 
+    def first_due(self, query: FirstDue) -> Job | None:
+        """See `FirstDue`."""
+        due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
+        return next((replace(job, history=()) for job in due), None)
+
     def owners(self, _query: ListOwners) -> set[str]:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
@@ -144,6 +149,7 @@ class Rows:
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
+    FirstDue: Rows.first_due,
     ListAhead: Rows.ahead,
     ListEndedAhead: Rows.ended_ahead,
     ListOwners: Rows.owners,

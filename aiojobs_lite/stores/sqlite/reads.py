@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
-from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing, Query
+from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing, Query
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.rows import Sql
 
@@ -60,6 +60,15 @@ def _is_of_processing(query: FindJobs) -> bool:
     return query.status is Status.PROCESSING or (query.status is None and bool(query.owner or query.cancel_requested))
 
 
+def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job | None:
+    """See `FirstDue`."""
+    for priority in sorted(PRIORITIES.values()):
+        found = connection.execute(sql["first_due"], (query.type, priority, query.until)).fetchall()
+        if found:
+            return job_of(found[0])
+    return None
+
+
 def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) -> set[str]:
     """See `ListOwners`."""
     return {row[0] for row in connection.execute(sql["owners"]).fetchall()}
@@ -78,6 +87,7 @@ def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) ->
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetJob: get_job,
     FindJobs: find_jobs,
+    FirstDue: first_due,
     ListAhead: list_ahead,
     ListEndedAhead: list_ended_ahead,
     ListOwners: list_owners,

@@ -91,6 +91,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("end_for_good", BY_ID),
         ("insert_attempt", BY_ID),
         ("next_due", "INDEX aiojobs_jobs_pending (type=? AND priority=?)"),
+        ("first_due", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
         ("became_due", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>? AND scheduled_at<?)"),
         ("processing_of_type", "INDEX aiojobs_jobs_processing (type=?)"),
         ("owners", "INDEX aiojobs_jobs_processing"),
@@ -125,7 +126,7 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
     assert not _WHOLE_TABLE.search(steps)
 
 
-@pytest.mark.parametrize("query", ["due_jobs", "next_due", "prunable", "pending_after", "ended_after"])
+@pytest.mark.parametrize("query", ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after"])
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
     assert "TEMP B-TREE" not in plan_of(connection, query)
 
