@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from aiojobs_lite.engine.ports import AttemptStopper, ChangeListener, Rechecks
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
+
+_PAGE: Final = 200  # jobs a read: each comes with its payload
 
 
 class ChangeWatcher:
@@ -67,8 +70,19 @@ class ChangeWatcher:
             self._dispatcher.look_again()
             await self._waiters.recheck(self._store)
             if self._attempts.running:
-                for job in await self._store.ask(FindJobs(owner=self._owner, cancel_requested=True)):
-                    self._attempts.stop(job.id, Stop.CANCEL)
+                await self._stop_cancelled()
         except BaseException:
             self.look_again()  # in the next run
             raise
+
+    async def _stop_cancelled(self) -> None:
+        """Stops all attempts of this owner that were asked to cancel."""
+        before = None
+        while True:
+            query = FindJobs(owner=self._owner, cancel_requested=True, before=before, limit=_PAGE)
+            jobs = await self._store.ask(query)
+            for job in jobs:
+                self._attempts.stop(job.id, Stop.CANCEL)
+            if len(jobs) < _PAGE:
+                return
+            before = jobs[-1].id

@@ -18,6 +18,7 @@ from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, Store
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.base import Applied, Store
 
 _log = get_log("engine")
@@ -68,6 +69,7 @@ class Committer:
         self._in_flight: Sequence[_Entry] = ()
         self._transactions = 0
         self._is_closed = False
+        self._origin = Origin()
 
     @property
     def is_idle(self) -> bool:
@@ -163,6 +165,7 @@ class Committer:
     async def run(self) -> None:
         """Commits, until it is cancelled."""
         while True:
+            self._origin.check()
             claim = self._next_claim()
             if claim or self._kept or self._waiting or self._health.is_degraded:
                 await self._commit_group(self._next_group(), claim)
@@ -183,6 +186,7 @@ class Committer:
     def _check_usable(self) -> None:
         if self._is_closed:
             raise RunnerClosed
+        self._origin.check()
         if self._health.is_degraded:
             raise self._health.refusal()
 

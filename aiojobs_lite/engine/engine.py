@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.attempt_check import AttemptCheck
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
+from aiojobs_lite.engine.clock_corrector import ClockCorrector
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
@@ -192,8 +193,12 @@ class Engine:
                 writes=self.commits, waiters=self.waiters,
             ),
         ]  # fmt: skip
+        corrector = ClockCorrector(
+            store=self._store, clock=self._clock, bus=self.bus, commits=self.commits, ticks=ticker
+        )
         return [
-            ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker]),
+            corrector,
+            ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
             LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),
             DefectMonitor(bus=self.bus, attempts=self.attempts, checks=checks, describe=self._describe),
         ]

@@ -10,6 +10,7 @@ from aiojobs_lite.engine.phase import Progress
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import RunnerClosed, StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.telemetry.wording import span
 
 _log = get_log("engine")
@@ -29,6 +30,7 @@ class Keeper:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        self._origin = Origin()
         self._without_store: set[Part] = set()  # the parts that failed for it, and are not proven to run again
         self._codes: set[str] = set()  # of the faults that were logged since the first of them
         self._defects: dict[Part, type[Exception]] = {}  # that were logged, of the parts that are not proven to run
@@ -45,6 +47,8 @@ class Keeper:
             except RunnerClosed:
                 pass
             except Exception as error:  # noqa: BLE001  # logged, and the part is started again
+                if self._origin.is_left:  # a copy of the application, in which nothing is to go on
+                    return
                 if self._defects.get(part) is not type(error):
                     self._defects[part] = type(error)
                     _log.exception(

@@ -9,12 +9,11 @@ from aiojobs_lite.clock import MICROSECONDS, Clock, to_micros
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.ports import ClaimLanes, JobWaiters, WriteLane
 from aiojobs_lite.engine.suspects import SURE, Defect, Suspects
-from aiojobs_lite.model.job import FINISHED, Job, Status
-from aiojobs_lite.model.queries import FindJobs, ListPaused
+from aiojobs_lite.model.job import FINISHED, Job
+from aiojobs_lite.model.queries import FindJobs, FirstDue, ListPaused
 from aiojobs_lite.stores.base import Store
 
 _DUE_FOR_US: Final = 2 * MICROSECONDS  # since when a job must be due to count as left
-_EVIDENCE: Final = 100  # pending jobs of a type that are read to find one that is due
 _CALLERS_EVERY: Final = 2  # looks
 _MOST_CALLERS: Final = 500  # whose jobs are read at one look
 
@@ -73,7 +72,8 @@ class LaneCheck:
         paused = await self._store.ask(ListPaused())
         found = []
         for job_type, _ in confirmed:
-            job = None if job_type in paused else await self._due_job(job_type)
+            until = self._clock.now() - _DUE_FOR_US
+            job = None if job_type in paused else await self._store.ask(FirstDue(job_type, until))
             if job_type not in paused:
                 self._claims.look_again(job_type)
             if job is not None:
@@ -81,11 +81,6 @@ class LaneCheck:
                 what = f"a job is due for {late:.1f} s, slots are free, and no claim is asked for; one is now"
                 found.append(Defect(what, job.id, job_type, job.attempts))
         return found
-
-    async def _due_job(self, job_type: str) -> Job | None:
-        jobs = await self._store.ask(FindJobs(status=Status.PENDING, type=job_type, limit=_EVIDENCE))
-        until = self._clock.now() - _DUE_FOR_US
-        return next((job for job in jobs if job.held is None and to_micros(job.scheduled_at) <= until), None)
 
     async def _callers_of_finished_jobs(self) -> list[Defect]:
         """Some of the awaited jobs at each look, in turn; only the finished ones are read."""

@@ -15,6 +15,7 @@ from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Job
 from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.schedules import MoveTickBack
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Unit, Write
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Applied
@@ -248,6 +249,13 @@ class ClockListener(Protocol):
 
     def clock_jumped(self) -> None:
         """The wall clock was moved."""
+
+
+class TickCorrections(Protocol):
+    """Knows which stored ticks a clock has written that was ahead: the ticker."""
+
+    def corrections(self, now: int) -> Sequence[MoveTickBack]:
+        """The writes that move them back."""
 
 
 class SignalListener(Protocol):

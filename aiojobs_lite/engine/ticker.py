@@ -13,7 +13,7 @@ from aiojobs_lite.errors import RunnerClosed, StoreRejected, StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import Schedule, dropped
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
@@ -58,6 +58,7 @@ class Ticker:
         self._paused_until: dict[str, int] = {}  # the schedules that raised
         self._skipped: set[tuple[str, str, int]] = set()  # that were counted, and whose schedule has more to write
         self._replaced: list[tuple[str, tuple[str, str, int]]] = []  # what they owe is still to be counted
+        self._ahead: set[str] = set()  # the schedules whose stored tick is, or was, beyond the next one
         self._alarm = Alarm(clock)
         self._is_draining = False
 
@@ -84,6 +85,11 @@ class Ticker:
             with self._guarded(name):
                 self._wait_for(name, tick)
         self._alarm.ring()
+
+    def corrections(self, now: int) -> list[MoveTickBack]:
+        """The writes that move stored ticks back which a clock has written that was ahead."""
+        schedules = [self._schedules[name] for name in sorted(self._ahead)]
+        return [MoveTickBack(one.name, *one.rule, one.next_after(now)) for one in schedules]
 
     def drain(self) -> None:
         """Fires nothing more."""
@@ -130,7 +136,10 @@ class Ticker:
 
     def _wait_for(self, name: str, tick: int) -> None:
         """The next tick of a schedule is this one, or an earlier one that the clock has still to come to."""
-        self._next[name] = min(tick, self._schedules[name].next_after(self._clock.now()))
+        following = self._schedules[name].next_after(self._clock.now())
+        if following < tick:
+            self._ahead.add(name)
+        self._next[name] = min(tick, following)
 
     async def _fire(self, schedule: Schedule, now: int) -> None:
         stored, next_tick = self._next[schedule.name], schedule.next_after(now)

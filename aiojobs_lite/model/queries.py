@@ -60,6 +60,19 @@ class FindJobs(NamedTuple):
         unanswered()
 
 
+class FirstDue(NamedTuple):
+    """The first job of a type that is not held and was due at an instant, in the order of the claim, without history.
+    Answer: the job, or None. Costs the same however many jobs are pending.
+    """
+
+    type: str
+    until: int
+
+    def answer(self) -> Job | None:
+        """See `Query`."""
+        unanswered()
+
+
 class ListOwners(NamedTuple):
     """The owners of all processing jobs, those of living runners included. Answer: their ids."""
 

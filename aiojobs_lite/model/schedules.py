@@ -59,3 +59,19 @@ class FireTick(NamedTuple):
     def answer(self) -> TickAnswer:
         """See `Write`."""
         unanswered()
+
+
+class MoveTickBack(NamedTuple):
+    """Moves the stored next tick of a schedule back to this one, if it is later: a clock was ahead that moved it on.
+
+    A schedule that is stored with another expression or time zone stays. Answer: whether it was moved.
+    """
+
+    schedule: str
+    expression: str
+    tz: str
+    next_tick: int
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()

@@ -159,7 +159,9 @@ class PauseType(NamedTuple):
 
 
 class Release(NamedTuple):
-    """Makes those of these jobs that are held for this reason claimable again. Answer: how many."""
+    """Makes those of these jobs that are held for this reason claimable again, due now at the latest: each was due
+    when it was held. Answer: how many.
+    """
 
     ids: tuple[int, ...]
     held: Held

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from aiojobs_lite.clock import MICROSECONDS, to_datetime, to_micros
+from aiojobs_lite.clock import LAST_INSTANT, MICROSECONDS, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidSchedule
 from aiojobs_lite.model.schedules import SetSchedule
@@ -46,8 +46,11 @@ class Schedule:
         return SetSchedule(self.name, *self.rule, self.next_after(now))
 
     def next_after(self, now: int) -> int:
-        """The next tick after an instant, both in microseconds."""
-        return to_micros(self.cron.next_after(to_datetime(now)))
+        """The next tick after an instant, both in microseconds; the end of time if none follows."""
+        try:
+            return to_micros(self.cron.next_after(to_datetime(now)))
+        except InvalidSchedule:
+            return LAST_INSTANT
 
     def due(self, stored: int, now: int) -> list[int]:
         """The ticks to run now, oldest first, given the stored next tick; it is due.

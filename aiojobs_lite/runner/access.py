@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import RunnerClosed, RunnerNotStarted, StoreUnavailable, WrongEventLoop
+from aiojobs_lite.origin import Origin
 
 T = TypeVar("T")
 _LOOP_CHECK_S: Final = 0.5  # between the checks of a waiting thread whether the loop is still there
@@ -25,7 +25,7 @@ class EngineAccess:
         self._engine: Engine | None = None
         self._is_started = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
+        self._origin = Origin()
 
     @property
     def is_started(self) -> bool:
@@ -37,7 +37,7 @@ class EngineAccess:
     def open(self, engine: Engine) -> None:
         """Lets callers use this engine, from the running event loop on."""
         self._engine, self._is_started = engine, True
-        self._loop, self._pid = asyncio.get_running_loop(), os.getpid()
+        self._loop, self._origin = asyncio.get_running_loop(), Origin()
 
     def close(self) -> None:
         """Lets no caller use the engine any more; its stats stay."""
@@ -110,8 +110,7 @@ class EngineAccess:
     def _check_usable(self) -> asyncio.AbstractEventLoop:
         if not self._is_started or self._loop is None:
             raise RunnerNotStarted if self._engine is None else RunnerClosed
-        if os.getpid() != self._pid:
-            raise WrongEventLoop("this process was forked from the one that started the runner. Start one of its own.")
+        self._origin.check()
         return self._loop
 
 

@@ -23,6 +23,7 @@
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
 | `OwnerRescued` | warning | jobs of a dead runner were given back |
+| `JobsMovedBack` | warning | jobs that were written while the clock was ahead were moved back |
 | `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
 | `StoreDegraded` | error | the database cannot be written |
 | `StoreRecovered` | warning | the database can be written again |
@@ -330,6 +331,17 @@ class OwnerRescued(Fact):
 
     def _words(self) -> dict[str, str]:
         return {"jobs": counted(self.jobs, "job")}
+
+
+@dataclass(frozen=True, slots=True)
+class JobsMovedBack(Fact):
+    """The clock was ahead when jobs were written, and they were moved back, by `seconds` at most."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "moved back: {jobs} jobs, by {seconds:.1f} s at most; the clock was ahead when they were written"
+    jobs: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

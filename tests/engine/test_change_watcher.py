@@ -34,6 +34,7 @@ class Desk:
         self.looks = self.rechecks = 0
         self.running = 1
         self.asked: list[FindJobs] = []
+        self.asked_to_stop = [8, 7]
         self.stopped: list[tuple[int, Stop]] = []
         self.watcher = ChangeWatcher(store=self, owner="me", dispatcher=self, waiters=self)  # type: ignore[arg-type]  # no more of a store is needed
         self.watcher.connect(attempts=self)
@@ -51,7 +52,8 @@ class Desk:
         self.asked.append(query)
         if self.faults:
             raise self.faults.pop()
-        return [SimpleNamespace(id=7), SimpleNamespace(id=8)]
+        below = [job_id for job_id in self.asked_to_stop if query.before is None or job_id < query.before]
+        return [SimpleNamespace(id=job_id) for job_id in below[: query.limit]]
 
     def look_again(self) -> None:
         self.looks += 1
@@ -83,8 +85,8 @@ async def test_each_change_is_looked_at_everywhere(desk: Desk) -> None:
         assert (desk.looks, desk.rechecks) == (0, 0)
         await desk.react()
         assert (desk.looks, desk.rechecks) == (1, 1)
-        assert desk.asked == [FindJobs(owner="me", cancel_requested=True)]
-        assert desk.stopped == [(7, Stop.CANCEL), (8, Stop.CANCEL)]
+        assert desk.asked == [FindJobs(owner="me", cancel_requested=True, limit=200)]
+        assert desk.stopped == [(8, Stop.CANCEL), (7, Stop.CANCEL)]
         await desk.react()
         assert (desk.looks, desk.rechecks) == (2, 2)
 
@@ -147,3 +149,13 @@ async def test_a_store_that_stops_telling_is_a_fault(desk: Desk, monkeypatch: py
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(RuntimeError, match="does not tell of changes any more"):
             await desk.watcher.run()
+
+
+async def test_every_attempt_is_stopped_however_many_are_asked_to_at_once() -> None:
+    desk = Desk()
+    desk.asked_to_stop = list(range(1000, 0, -1))
+    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
+        desk.watcher.look_again()
+        await until(lambda: desk.rechecks == 1)
+        await turns(200)
+        assert {job_id for job_id, _ in desk.stopped} == set(range(1, 1001))

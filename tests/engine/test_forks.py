@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.helpers.programs import program
@@ -45,3 +47,14 @@ async def test_a_signal_to_a_process_that_was_forked_is_none_to_the_application(
     async with program("-m", "tests.helpers.apps.terminating", "loop", "1") as child:
         assert await child.ended() == 0
     assert (child.said("ended"), child.said("drained")) == ([["ended", "-15", "1"]], [])
+
+
+@slow
+async def test_a_copy_of_an_application_that_goes_on_awaiting_never_touches_the_database(database: Path) -> None:
+    """Units wait in the copied event loop, to be written in its next turn."""
+    async with program("-m", "tests.helpers.apps.copied", database) as child:
+        assert await child.line("jobs") == ["jobs", "6"]
+        assert await child.ended() == 0
+    for what in ("enqueued", "written", "read", "threadsafe"):
+        assert child.said(what) == [[what, "WrongEventLoop"]]
+    assert child.said("transactions") == [["transactions", "0"]]

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
+from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 
@@ -73,6 +73,36 @@ async def survives_a_jump(database: Path, by: int) -> None:
     fired = [int(instant) for _, instant in child.said("tick")]
     assert len(fired) == len(set(fired))
     assert any(abs(later - tick - by) < 60 for tick, later in pairwise(fired))
+
+
+@slow
+async def test_jobs_of_a_clock_that_was_years_ahead_run_when_it_is_set_back(tmp_path: Path) -> None:
+    """While the process runs, and at the next start; a delay is counted from then on."""
+    database, ahead = tmp_path / "jobs.db", 3650 * 86400
+    async with JobRunner(database, jobs=JOBS, max_running=0) as other:
+        await other.types.pause("quick")
+        async with ticking(database) as child:
+            await told(child, f"move {ahead}")
+            for words in ("quick first 0", "quick delayed 60", "fails_twice again 0"):
+                await told(child, f"enqueue {words}")
+            await ran(child, "again 3")
+            await told(child, "move 0")
+            await child.line("log moved")
+            await other.types.resume("quick")
+            await ran(child, "first 1")
+            await two_ticks(child)
+            await sane(child)
+            await told(child, "move 61")
+            await ran(child, "delayed 1")
+            await other.types.pause("quick")
+            await told(child, f"move {ahead}")
+            await told(child, "enqueue quick last 0")
+            child.signal(SIGKILL)
+            await child.ended()
+        await other.types.resume("quick")
+        async with ticking(database) as child:
+            await ran(child, "last 1")
+            await two_ticks(child)
 
 
 @slow

@@ -10,8 +10,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.ahead import (
+    CLOCK_TOLERANCE_US,
+    AheadPage,
+    ListAhead,
+    ListEndedAhead,
+    MoveBack,
+    MovedBack,
+    Place,
+)
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import (
     FINISHED,
@@ -25,8 +34,15 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
-from aiojobs_lite.model.schedules import ABANDONED_AFTER_US, FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
+from aiojobs_lite.model.schedules import (
+    ABANDONED_AFTER_US,
+    FireTick,
+    MoveTickBack,
+    ScheduleAnswer,
+    SetSchedule,
+    TickAnswer,
+)
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -98,9 +114,28 @@ class Rows:
         ]
         return [replace(job, history=()) for job in sorted(found, key=lambda job: -job.id)[: query.limit]]
 
+    def first_due(self, query: FirstDue) -> Job | None:
+        """See `FirstDue`."""
+        due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
+        return next((replace(job, history=()) for job in due), None)
+
     def owners(self, _query: ListOwners) -> set[str]:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
+
+    def ahead(self, query: ListAhead) -> AheadPage:
+        """See `ListAhead`."""
+        places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in self.claimable()}
+        later = sorted(place for place in places if place.scheduled_at > query.now)
+        page = [place for place in later if query.after is None or place > query.after][: query.limit]
+        ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
+        return AheadPage(ids, page[-1] if len(page) == query.limit else None)
+
+    def ended_ahead(self, query: ListEndedAhead) -> tuple[int, ...]:
+        """See `ListEndedAhead`."""
+        return tuple(job.id for job in self.jobs.values() if job.is_finished and ahead_by(job, query.now))[
+            : query.limit
+        ]
 
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
@@ -114,6 +149,9 @@ class Rows:
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
+    FirstDue: Rows.first_due,
+    ListAhead: Rows.ahead,
+    ListEndedAhead: Rows.ended_ahead,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: set(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
@@ -279,8 +317,26 @@ class MemoryPhases:
         """See `Release`."""
         held = [job for job in self._rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
-            self._put(job, held=None, reason=None)
+            due = min(job.scheduled_at, to_datetime(self._now))
+            self._put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
+
+    def move_back(self, write: MoveBack) -> MovedBack:
+        """See `MoveBack`."""
+        jobs = [job for job_id in set(write.ids) if (job := self._rows.jobs.get(job_id)) is not None]
+        moved = [(job, by) for job in jobs if (by := ahead_by(job, self._now))]
+        now = to_datetime(self._now)
+        for job, by in moved:
+            if not job.is_finished:
+                changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
+                if is_claimable(changed):
+                    self.made.append(to_micros(changed.scheduled_at))
+                continue
+            started = job.started_at
+            if started is not None and started > now:
+                started = to_datetime(max(to_micros(started) - by, FIRST_INSTANT))
+            self._put(job, started_at=started, created_at=min(job.created_at, now))
+        return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
 
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
@@ -328,6 +384,14 @@ class MemoryPhases:
         job_id = self._new(write.row)
         self._rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
         return TickAnswer("fired", job_id)
+
+    def move_tick_back(self, write: MoveTickBack) -> bool:
+        """See `MoveTickBack`."""
+        stored = self._rows.schedules.get(write.schedule)
+        if stored is None or stored[:2] != (write.expression, write.tz) or stored.next_tick <= write.next_tick:
+            return False
+        self._rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
+        return True
 
     # Inserts and the claim.
 
@@ -417,6 +481,8 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     DeleteJob: MemoryPhases.delete_job,
     FireTick: MemoryPhases.fire_tick,
     MarkInterrupted: MemoryPhases.mark_interrupted,
+    MoveBack: MemoryPhases.move_back,
+    MoveTickBack: MemoryPhases.move_tick_back,
     PauseType: MemoryPhases.pause_type,
     Prune: MemoryPhases.prune,
     RedriveDead: MemoryPhases.redrive_dead,
@@ -474,6 +540,28 @@ def _is_offered(claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
 
 def _order(job: Job) -> tuple[Any, ...]:
     return PRIORITIES[job.priority], job.scheduled_at, job.id
+
+
+def micros_of(job: Job) -> int:
+    """When a job is due."""
+    return to_micros(job.scheduled_at)
+
+
+def ahead_by(job: Job, now: int) -> int:
+    """By how much the clock was ahead that wrote a job, if `MoveBack` moves it; else 0."""
+    if job.is_finished:
+        ahead = _ended(job) - now
+        return ahead if ahead > CLOCK_TOLERANCE_US else 0
+    if job.status is Status.PROCESSING:
+        return 0
+    due, written = micros_of(job), to_micros(job.created_at)
+    if job.started_at is not None:
+        if job.attempts == job.snoozes == job.interruptions == job.crashes == 0:
+            written = due
+        elif job.history:
+            written = to_micros(job.history[-1].ended_at)
+    ahead = written - now
+    return ahead if ahead > CLOCK_TOLERANCE_US and -CLOCK_TOLERANCE_US <= due - written <= ahead else 0
 
 
 def _ended(job: Job) -> int:

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -236,6 +237,20 @@ class StoreBesideModel(RuleBasedStateMachine):
     @rule(which=st.lists(some), step=steps)
     def release(self, which: list[int], step: Step) -> None:
         self.put(Release(tuple(map(self.a_job, which)), Held.PAYLOAD), step)
+
+    @rule(which=st.lists(some), step=steps)
+    def move_back(self, which: list[int], step: Step) -> None:
+        self.put(MoveBack(tuple(map(self.a_job, which))), step)
+
+    @rule(back=st.integers(6, 60), then=commits)
+    def set_back(self, back: int, then: Mapping[str, Any]) -> None:
+        """The clock was ahead all the time, and what it has written is moved back."""
+        self.twins.now -= back * SECOND
+        self.put(MoveBack(tuple(self.jobs)), Step(joins=False, then=then))
+
+    @rule(expression=expressions, tick=some, step=steps)
+    def move_tick_back(self, expression: str, tick: int, step: Step) -> None:
+        self.put(MoveTickBack("s", expression, "UTC", at(tick)), step)
 
     @rule(completed=some, dead=some, ticks=some, limit=some, step=steps)
     def prune(self, completed: int, dead: int, ticks: int, limit: int, step: Step) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -122,6 +123,10 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     Complete: lambda end: f"complete {_token(end)}" + (f" with {end.result}" if end.result else ""),
     Again: _again,
     Close: lambda end: f"{end.outcome} {_token(end)}: {end.status}, {end.reason}" + ", refunded" * end.refund,
+    MoveBack: lambda write: f"move back {' '.join(map(str, write.ids)) or 'no job'}",
+    MoveTickBack: lambda write: (
+        f"move the tick of {write.schedule} as {write.expression!r} back to {_at(write.next_tick)}"
+    ),
     MarkInterrupted: lambda write: f"mark {_token(write)} as interrupted",
     CancelJob: lambda write: f"cancel {write.id}",
     RedriveJob: lambda write: f"redrive {write.id}",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aiojobs_lite.clock import to_micros
+from aiojobs_lite.clock import LAST_INSTANT, to_micros
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
@@ -27,6 +27,12 @@ def test_a_new_schedule_never_fires_for_the_past() -> None:
     assert schedule().first(at(0.5)) == SetSchedule("report", "* * * * *", "UTC", at(1))
     assert schedule().first(at(1)) == SetSchedule("report", "* * * * *", "UTC", at(2))
     assert schedule().next_after(at(1.5)) == at(2)
+
+
+def test_a_schedule_without_another_tick_waits_for_the_end_of_time() -> None:
+    """A clock that reads the year 9999 ends no start."""
+    now = LAST_INSTANT - 1_000_000
+    assert schedule().first(now) == SetSchedule("report", "* * * * *", "UTC", LAST_INSTANT)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import aiosqlite
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, translated
 
 _log = get_log("store")
@@ -36,6 +37,7 @@ class Connection:
         self._calls = 0
         self._help: asyncio.TimerHandle | None = None
         self._fault: Exception | None = None
+        self._origin = Origin()
 
     @classmethod
     async def connect(cls, database: str, *, is_urgent: bool = True) -> Connection:
@@ -58,7 +60,9 @@ class Connection:
 
         Raises:
             StoreError: What the function raised, translated.
+            WrongEventLoop: In a process that was forked since: it has a copy, without the thread.
         """
+        self._origin.check()
         if self._is_closed:
             raise closed()
         self._calls += 1
@@ -101,6 +105,7 @@ class Connection:
 
     def call_inline(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Calls a function at once, on the thread of the caller. Only while the connection is free."""
+        self._origin.check()
         try:
             return self._called(function)
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
@@ -109,6 +114,8 @@ class Connection:
     async def close(self) -> None:
         """Closes it, after all that was called before."""
         self._is_closed = True
+        if self._origin.is_left:  # the connection, its locks and its log are those of the first process
+            return
         with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite
             await self._connection.close()
 

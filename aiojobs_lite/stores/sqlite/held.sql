@@ -11,6 +11,6 @@ GROUP BY type;
 -- name: release
 -- Makes those of these jobs that are held for one reason claimable again.
 UPDATE aiojobs_jobs
-SET held = NULL, reason = NULL
+SET held = NULL, reason = NULL, scheduled_at = min(scheduled_at, ?)
 WHERE +held = ?
     AND id IN ({rows});

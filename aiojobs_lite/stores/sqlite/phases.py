@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -22,7 +23,7 @@ from aiojobs_lite.model.writes import (
     Release,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ends, held, insert, moves, pauses, prune, schedules
+from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, schedules
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
@@ -30,6 +31,8 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     CancelJob: moves.cancel_job,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
+    MoveBack: ahead.move_back,
+    MoveTickBack: schedules.move_tick_back,
     MarkInterrupted: ends.mark_interrupted,
     PauseType: pauses.pause_type,
     Prune: prune.prune,

@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
-from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing, Query
+from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing, Query
+from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
@@ -49,11 +51,22 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
 
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
+    if isinstance(query, ListAhead):
+        return True
     return isinstance(query, FindJobs) and query.ids is None and not _is_of_processing(query)
 
 
 def _is_of_processing(query: FindJobs) -> bool:
     return query.status is Status.PROCESSING or (query.status is None and bool(query.owner or query.cancel_requested))
+
+
+def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job | None:
+    """See `FirstDue`."""
+    for priority in sorted(PRIORITIES.values()):
+        found = connection.execute(sql["first_due"], (query.type, priority, query.until)).fetchall()
+        if found:
+            return job_of(found[0])
+    return None
 
 
 def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) -> set[str]:
@@ -74,6 +87,9 @@ def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) ->
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetJob: get_job,
     FindJobs: find_jobs,
+    FirstDue: first_due,
+    ListAhead: list_ahead,
+    ListEndedAhead: list_ended_ahead,
     ListOwners: list_owners,
     ListPaused: list_paused,
     ListProcessing: list_processing,

@@ -68,6 +68,18 @@ WHERE held = :held
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: first_due
+-- The first claimable job of a type and priority that was due at an instant.
+SELECT {job}
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+    AND scheduled_at <= ?
+ORDER BY scheduled_at, id
+LIMIT 1;
+
 -- name: attempts_of_job
 -- The recorded attempts of a job, oldest first.
 SELECT {attempt}

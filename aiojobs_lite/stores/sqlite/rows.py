@@ -32,6 +32,20 @@ _FILLED: Final = {
     "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED_COLUMNS)),
     "new": ", ".join(NewJob._fields),
     "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
+    "written": """CASE
+        WHEN started_at IS NULL THEN created_at
+        WHEN attempts = 0 AND snoozes = 0 AND interruptions = 0 AND crashes = 0 THEN scheduled_at
+        ELSE coalesce(
+            (
+                SELECT ended_at
+                FROM aiojobs_attempts
+                WHERE aiojobs_attempts.job_id = aiojobs_jobs.id
+                ORDER BY aiojobs_attempts.id DESC
+                LIMIT 1
+            ),
+            created_at
+        )
+    END""",
     "new_marks": ", ".join("?" * len(NewJob._fields)),
 }
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.model.schedules import ABANDONED_AFTER_US, FireTick, ScheduleAnswer, SetSchedule, TickAnswer
+from aiojobs_lite.model.schedules import (
+    ABANDONED_AFTER_US,
+    FireTick,
+    MoveTickBack,
+    ScheduleAnswer,
+    SetSchedule,
+    TickAnswer,
+)
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 
@@ -37,3 +44,8 @@ def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
     transaction.run("tick_job", (job_id, write.schedule, write.tick))
     transaction.run("latest_job", (job_id, write.schedule))
     return TickAnswer("fired", job_id)
+
+
+def move_tick_back(transaction: Transaction, write: MoveTickBack) -> bool:
+    """See `MoveTickBack`."""
+    return transaction.run("move_tick_back", write._asdict()).rowcount == 1

@@ -53,3 +53,12 @@ SET
     tz = :tz
 WHERE name = :name
     AND (expression = :expression AND tz = :tz OR next_tick < :abandoned_before);
+
+-- name: move_tick_back
+-- Moves the next tick of a schedule back: a clock that was ahead has moved it on.
+UPDATE aiojobs_schedules
+SET next_tick = :next_tick
+WHERE name = :schedule
+    AND expression = :expression
+    AND tz = :tz
+    AND next_tick > :next_tick;

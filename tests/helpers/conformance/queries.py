@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.model.job import Held, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListPaused, ListProcessing
+from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
     again,
     answers,
+    at,
     claim,
     complete,
     finished,
@@ -120,3 +121,17 @@ class Asking:
             assert (await stored(store, job.id)).status is Status.PROCESSING
             assert await one(store, complete(job))
             assert len(await found(store, FindJobs(status=Status.COMPLETED))) == n + 1
+
+    async def test_the_first_due_job_of_a_type_is_found_by_the_order_of_the_claim(self, store: Store) -> None:
+        assert await store.ask(FirstDue("a", at(0))) is None
+        await held(store, new(due=-99))
+        *_, first = await inserted(store, new("b", due=-99), new(due=9), new(due=-3), new(due=-5))
+        (high,) = await inserted(store, new(due=1, priority=0))
+        assert [await due_id(store, second) for second in (-6, -5, 0, 1)] == [None, first, first, high]
+        assert await store.ask(FirstDue("a", at(1))) == await stored(store, high)
+
+
+async def due_id(store: Store, until: float) -> int | None:
+    """The id of the first job of type `a` that was due."""
+    job = await store.ask(FirstDue("a", at(until)))
+    return None if job is None else job.id

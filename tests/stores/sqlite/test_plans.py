@@ -28,6 +28,7 @@ BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
+    "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW,
 }  # fmt: skip
 
 
@@ -90,6 +91,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("end_for_good", BY_ID),
         ("insert_attempt", BY_ID),
         ("next_due", "INDEX aiojobs_jobs_pending (type=? AND priority=?)"),
+        ("first_due", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
         ("became_due", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>? AND scheduled_at<?)"),
         ("processing_of_type", "INDEX aiojobs_jobs_processing (type=?)"),
         ("owners", "INDEX aiojobs_jobs_processing"),
@@ -97,6 +99,13 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("prunable", "INDEX aiojobs_jobs_finished (status=? AND completed_at<?)"),
         ("dead_of_type", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
         ("redrive_dead", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
+        ("pending_after", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>?)"),
+        ("pending_after", "INDEX aiojobs_attempts_job (job_id=?)"),
+        ("ended_after", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
+        ("pending_of_ids", BY_ID),
+        ("ended_of_ids", BY_ID),
+        ("move_pending_back", BY_ID),
+        ("move_ended_back", BY_ID),
         ("release", BY_ID),
         ("held_by_type", BY_ID),
         ("job_of_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
@@ -117,7 +126,7 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
     assert not _WHOLE_TABLE.search(steps)
 
 
-@pytest.mark.parametrize("query", ["due_jobs", "next_due", "prunable"])
+@pytest.mark.parametrize("query", ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after"])
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
     assert "TEMP B-TREE" not in plan_of(connection, query)
 

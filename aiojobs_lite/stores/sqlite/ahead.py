@@ -1,0 +1,107 @@
+"""What a clock that was ahead has written, found and moved back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from aiojobs_lite.clock import FIRST_INSTANT
+from aiojobs_lite.model.ahead import (
+    CLOCK_TOLERANCE_US,
+    AheadPage,
+    ListAhead,
+    ListEndedAhead,
+    MoveBack,
+    MovedBack,
+    Place,
+)
+from aiojobs_lite.model.job import FINISHED, PRIORITIES, Status
+from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.rows import Sql
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+_PRIORITIES: Final = sorted(PRIORITIES.values())
+
+
+class _Pending(NamedTuple):
+    """A pending job, and when it was written."""
+
+    id: int
+    type: str
+    priority: int
+    scheduled_at: int
+    attempts: int
+    is_held: int
+    written: int
+
+
+def list_ahead(connection: sqlite3.Connection, sql: Sql, query: ListAhead) -> AheadPage:
+    """See `ListAhead`."""
+    ids: list[int] = []
+    left = query.limit
+    for first in _ranges(connection, sql, query):
+        found = map(_Pending._make, connection.execute(sql["pending_after"], (*first, left)).fetchall())
+        for job in found:
+            left -= 1
+            if _ahead(job, query.now):
+                ids.append(job.id)
+            if not left:
+                return AheadPage(tuple(ids), Place(job.type, job.priority, job.scheduled_at, job.id))
+    return AheadPage(tuple(ids), None)
+
+
+def list_ended_ahead(connection: sqlite3.Connection, sql: Sql, query: ListEndedAhead) -> tuple[int, ...]:
+    """See `ListEndedAhead`."""
+    ids: list[int] = []
+    for status in sorted(FINISHED):
+        parameters = status.value, query.now + CLOCK_TOLERANCE_US, query.limit - len(ids)
+        ids += [row[0] for row in connection.execute(sql["ended_after"], parameters).fetchall()]
+    return tuple(ids)
+
+
+def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
+    """See `MoveBack`."""
+    now, ids, moved = transaction.now, [(job_id,) for job_id in sorted(set(write.ids))], MovedBack()
+    pending = [row for *_, cursor in transaction.many("pending_of_ids", ID_ROW, ids) for row in cursor.fetchall()]
+    for job in map(_Pending._make, pending):
+        ahead = _ahead(job, now)
+        if ahead:
+            scheduled_at = job.scheduled_at - ahead
+            tally = transaction.tally(job.type)
+            tally.move(Status.PENDING, -1, job.attempts, job.scheduled_at)
+            tally.move(Status.PENDING, 1, job.attempts, scheduled_at)
+            transaction.run("move_pending_back", (scheduled_at, job.id))
+            if not job.is_held:
+                transaction.due.add(job.type, job.priority, scheduled_at, job.id)
+            moved = _add(moved, ahead)
+    ended = [row for *_, cursor in transaction.many("ended_of_ids", ID_ROW, ids) for row in cursor.fetchall()]
+    for job_id, completed_at in ended:
+        if completed_at > now + CLOCK_TOLERANCE_US:
+            transaction.run(
+                "move_ended_back", {"id": job_id, "now": now, "ahead": completed_at - now, "first": FIRST_INSTANT}
+            )
+            moved = _add(moved, completed_at - now)
+    return moved
+
+
+def _ranges(connection: sqlite3.Connection, sql: Sql, query: ListAhead) -> Iterator[tuple[str, int, int, int]]:
+    """The type and priority of each range of jobs to be looked at, and behind what it begins."""
+    after = query.after or Place("", 0, AT_ONCE, 0)
+    for (job_type,) in connection.execute(sql["types_ahead"], (query.now, after.type)).fetchall():
+        for priority in _PRIORITIES:
+            if (job_type, priority) == after[:2]:
+                yield job_type, priority, max(query.now, after.scheduled_at), after.id
+            elif (job_type, priority) > after[:2]:
+                yield job_type, priority, query.now, 0
+
+
+def _ahead(job: _Pending, now: int) -> int:
+    """By how much the clock was ahead that wrote a job, if it is to be moved back; else 0."""
+    ahead = job.written - now
+    behind = job.scheduled_at - job.written
+    return ahead if ahead > CLOCK_TOLERANCE_US and -CLOCK_TOLERANCE_US <= behind <= ahead else 0
+
+
+def _add(moved: MovedBack, ahead: int) -> MovedBack:
+    return MovedBack(moved.jobs + 1, max(moved.longest, ahead))

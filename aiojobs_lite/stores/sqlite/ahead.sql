@@ -1,0 +1,62 @@
+-- What a clock that was ahead has written. {written}: the instant at which a pending job was written, by that clock.
+
+-- name: types_ahead
+-- The types, from one on, that have claimable jobs, and that a transaction with an instant after this one has changed.
+SELECT type
+FROM aiojobs_counts
+WHERE due_mark > ?
+    AND type >= ?
+    AND pending > held
+ORDER BY type;
+
+-- name: pending_after
+-- Claimable jobs of a type and priority, behind one of them.
+SELECT id, type, priority, scheduled_at, attempts, held IS NOT NULL, {written}
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+    AND (scheduled_at, id) > (?, ?)
+ORDER BY scheduled_at, id
+LIMIT ?;
+
+-- name: ended_after
+-- Finished jobs of one status that ended after an instant.
+SELECT id
+FROM aiojobs_jobs
+WHERE status = ?
+    AND completed_at > ?
+ORDER BY completed_at
+LIMIT ?;
+
+-- name: pending_of_ids
+-- Those of these jobs that are pending.
+SELECT id, type, priority, scheduled_at, attempts, held IS NOT NULL, {written}
+FROM aiojobs_jobs
+WHERE id IN ({rows})
+    AND status = 'pending';
+
+-- name: ended_of_ids
+-- Those of these jobs that are finished.
+SELECT id, completed_at
+FROM aiojobs_jobs
+WHERE id IN ({rows})
+    AND +completed_at IS NOT NULL;
+
+-- name: move_pending_back
+-- A pending job is due at another time.
+UPDATE aiojobs_jobs
+SET scheduled_at = ?
+WHERE id = ?
+    AND status = 'pending';
+
+-- name: move_ended_back
+-- A finished job ended now, after as long an attempt.
+UPDATE aiojobs_jobs
+SET
+    completed_at = :now,
+    started_at = iif(started_at > :now, max(started_at - :ahead, :first), started_at),
+    created_at = min(created_at, :now)
+WHERE id = :id
+    AND completed_at IS NOT NULL;
