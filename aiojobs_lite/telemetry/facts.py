@@ -8,8 +8,7 @@
 | `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
 | `JobBecameDead` | error | no attempt is left |
-| `JobBecameCancelled` | info | a job was cancelled |
-| `JobSnoozed` | info | a handler postponed its job |
+| `JobBecameCancelled`, `JobSnoozed` | info | a job was cancelled; a handler postponed its job |
 | `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
 | `JobHeld` | error | a stored payload no longer fits its handler |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
@@ -22,8 +21,7 @@
 | `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
-| `OwnerRescued` | warning | jobs of a dead runner were given back |
-| `JobsMovedBack` | warning | jobs that were written while the clock was ahead were moved back |
+| `OwnerRescued`, `JobsMovedBack` | warning | jobs of a dead runner, or of a clock that was ahead, were given back |
 | `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
 | `StoreDegraded` | error | the database cannot be written |
 | `StoreRecovered` | warning | the database can be written again |
@@ -36,6 +34,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from aiojobs_lite.telemetry.clock_facts import JobsMovedBack as JobsMovedBack  # noqa: PLC0414  # the same
 from aiojobs_lite.telemetry.fact import Fact as Fact  # noqa: PLC0414  # this module is the public one
 from aiojobs_lite.telemetry.wording import counted, ended_words, instant, later, skipped_words, span, waited_for_words
 
@@ -331,17 +330,6 @@ class OwnerRescued(Fact):
 
     def _words(self) -> dict[str, str]:
         return {"jobs": counted(self.jobs, "job")}
-
-
-@dataclass(frozen=True, slots=True)
-class JobsMovedBack(Fact):
-    """The clock was ahead when jobs were written, and they were moved back, by `seconds` at most."""
-
-    level = logging.WARNING
-    part = "engine"
-    text = "moved back: {jobs} jobs, by {seconds:.1f} s at most; the clock was ahead when they were written"
-    jobs: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
