@@ -168,17 +168,18 @@ def over_limit(story: Story) -> Iterator[str]:
         for run in runs:
             if run.type == "limited" and run.is_owned:
                 edges += [(run.begun, 1), (run.ended, -1)]
+    there = [
+        (life.up - _LEAVES, min(life.ended, life.exited) + _LEAVES, LIMITS[life.version])
+        for life in story.lives.values()
+        if life.version and life.owner
+    ]
     running = 0
     for at, step in sorted(edges):
         running += step
-        if running > min(LIMITS.values()) and running > (limit := _limit(story, at)):
-            yield f"{running} jobs of a type with the limit {limit} ran at {at:.3f}"
-
-
-def _limit(story: Story, at: float) -> int:
-    lives = [life for life in story.lives.values() if life.version and life.owner]
-    there = [life for life in lives if life.up - _LEAVES <= at <= min(life.ended, life.exited) + _LEAVES]
-    return max((LIMITS[life.version] for life in there), default=max(LIMITS.values()))
+        if running > min(LIMITS.values()):
+            limit = max((most for first, last, most in there if first <= at <= last), default=max(LIMITS.values()))
+            if running > limit:
+                yield f"{running} jobs of a type with the limit {limit} ran at {at:.3f}"
 
 
 def robbed(story: Story) -> Iterator[str]:
@@ -200,15 +201,17 @@ def robbed(story: Story) -> Iterator[str]:
 
 def rescues(story: Story) -> Iterator[tuple[float, AttemptRow]]:
     """Each attempt that was given back after its process had ended, and how long somebody could have done it."""
-    held_up = story.held_up
+    held_up, lives = story.held_up, list(story.lives.values())
     for row in story.evidence.attempts:
         life = story.owners.get(row.owner)
         if life is None or life.is_robbed:
             continue
         death = life.killed if life.killed < math.inf else life.exited
         if row.ended_at > death:
-            others = (other for other in story.lives.values() if other is not life)
-            yield max(longest_chance(other, death, row.ended_at, held_up + life.planted) for other in others), row
+            since, until = death, row.ended_at
+            out = [span for span in held_up + life.planted if span[0] < until and span[1] > since]
+            others = (other for other in lives if other is not life and other.up < until and other.ended > since)
+            yield max((longest_chance(other, since, until, out) for other in others), default=0.0), row
 
 
 def rescued_late(story: Story) -> Iterator[str]:

@@ -307,7 +307,7 @@ async def _live(work: Work, *, forks: bool) -> int:
     except StoreUnavailable as error:
         work.journal.note("refused start", reason=str(error))
         return START_REFUSED
-    calls = [(_CALLS, 0.04)] * _CALLERS + [(_OF_VERSIONS, 2.0)] + [(_FORKS, 2.0)] * forks
+    calls = [(_CALLS, 0.04)] * _CALLERS + [(_OF_VERSIONS, 2.0)] + [(_FORKS, 1.5)] * forks
     callers = [asyncio.create_task(_call(work, *each)) for each in calls]
     await work.runner.run_forever()  # until SIGTERM
     for caller in callers:
