@@ -195,14 +195,20 @@ def _flush() -> None:
 
 
 def serve(channel: socket.socket) -> NoReturn:
-    """Carries out orders, one after the other, until none can come any more."""
+    """Carries out orders, one after the other, until none can come any more. A runner that was killed may have left
+    half an order, or an answer that it had not read.
+    """
     orders = channel.makefile("rb")
     while True:
         try:
             call, args = pickle.load(orders)  # noqa: S301  # from the process that started this one
-        except EOFError:
+        except (EOFError, OSError, pickle.UnpicklingError):
             os._exit(0)
-        channel.sendall(_packed(call_in_one_process(call, *args)))
+        answer = _packed(call_in_one_process(call, *args))
+        try:
+            channel.sendall(answer)
+        except OSError:
+            os._exit(0)
 
 
 def _packed(answer: CallAnswer | None) -> bytes:

@@ -386,7 +386,7 @@ def _own(error: E) -> E:
     return made
 
 
-def _notify(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+def _notify(listener: Callable[P, None], /, *args: P.args, **kwargs: P.kwargs) -> None:
     """Calls a listener; one that fails must not keep the others' answers from them."""
     try:
         listener(*args, **kwargs)

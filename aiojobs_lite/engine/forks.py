@@ -82,7 +82,7 @@ def _handling(handler: Any) -> SignalHandling | None:
 _watch_forks()
 
 
-def call_in_one_process(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def call_in_one_process(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Calls a function that returns or raises in this process only: any other in which it does so ends."""
     pid, error = os.getpid(), None
     try:

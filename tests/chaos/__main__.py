@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.chaos.auditor import Verdict, judge
 from tests.chaos.evidence import gathered
-from tests.chaos.killer import Killer
+from tests.chaos.killer import FAULTS, Killer
 from tests.helpers.apps.common import say
 
 _SHOWN = 10  # breaches of a kind
@@ -28,6 +28,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--durability", choices=("full", "normal"), default="full")
     parser.add_argument("--longest-stop", type=float, default=10.0, metavar="SECONDS")
+    for fault in FAULTS:
+        parser.add_argument(
+            f"--no-{fault}",
+            dest="without",
+            action="append_const",
+            const=fault,
+            default=[],
+            help=f"leave the {fault} out",
+        )
     parser.add_argument("--folder", type=Path, default=None, help="an empty one, or a new one; kept in any case")
     return parser.parse_args()
 
@@ -41,7 +50,7 @@ def main() -> int:
     say(f"chaos: {options.minutes:g} min, {options.processes} processes, {options.durability}, seed {seed}")
     killer = Killer(
         folder, processes=options.processes, seed=seed, longest_stop=options.longest_stop,
-        durability=options.durability,
+        durability=options.durability, without=options.without,
     )  # fmt: skip
     began = time.monotonic()
 

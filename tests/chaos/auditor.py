@@ -15,11 +15,15 @@ from signal import SIGKILL, SIGTERM
 from tests.chaos.evidence import AttemptRow, Evidence
 from tests.chaos.journal import KILLER
 from tests.chaos.story import Life, Run, Story, longest_chance, told
-from tests.chaos.worker import LIMIT, START_REFUSED
+from tests.chaos.ticks import ticks
+from tests.chaos.work import LIMITS, RAISED
+from tests.chaos.worker import START_REFUSED
 
 RESCUED_WITHIN = 3.0  # seconds
 _FREE_INTERRUPTIONS = 20
-_TICK = 1_000_000  # microseconds
+_LEAVES = 15.0  # seconds; a process may be stopped between its claim and the begin of the attempt
+_LOG_BACK_WITHIN = 10.0  # seconds
+_LARGEST_LOG = 32 << 20  # bytes
 _ENDED = ("completed", "dead", "cancelled")
 _CODES = (0, -SIGKILL, -SIGTERM, START_REFUSED)
 
@@ -35,8 +39,22 @@ def lost(story: Story) -> Iterator[str]:
 def unfinished(story: Story) -> Iterator[str]:
     """Every job has ended."""
     for job in story.jobs.values():
-        if job.status not in _ENDED:
+        if job.status not in (*_ENDED, "processing") and job.held is None:
             yield f"{job.type} job {job.id} is {job.status} in the end"
+
+
+def without_end(story: Story) -> Iterator[str]:
+    """Every attempt has ended."""
+    for job in story.jobs.values():
+        if job.status == "processing":
+            yield f"attempt {job.attempts} of {job.type} job {job.id} has no end"
+
+
+def held_for_good(story: Story) -> Iterator[str]:
+    """No job is held when each version of the application has had its time."""
+    for job in story.jobs.values():
+        if job.status not in _ENDED and job.held is not None:
+            yield f"{job.type} job {job.id} is held in the end: {job.held}"
 
 
 def doubled(story: Story) -> Iterator[str]:
@@ -142,29 +160,26 @@ def finished_twice(story: Story) -> Iterator[str]:
 
 
 def over_limit(story: Story) -> Iterator[str]:
-    """Never more attempts of the limited type at once than its limit, over all processes."""
+    """Never more attempts of the limited type at once than its limit, over all processes. While two versions run, and
+    until the jobs of the one that has left have ended, the larger limit holds.
+    """
     edges: list[tuple[float, int]] = []
     for runs in story.runs.values():
         for run in runs:
             if run.type == "limited" and run.is_owned:
                 edges += [(run.begun, 1), (run.ended, -1)]
+    there = [
+        (life.up - _LEAVES, min(life.ended, life.exited) + _LEAVES, LIMITS[life.version])
+        for life in story.lives.values()
+        if life.version and life.owner
+    ]
     running = 0
     for at, step in sorted(edges):
         running += step
-        if running > LIMIT:
-            yield f"{running} jobs of a type with the limit {LIMIT} ran at {at:.3f}"
-
-
-def ticks(story: Story) -> Iterator[str]:
-    """Each instant of the schedule made one job."""
-    made = Counter(job.tick for job in story.jobs.values() if job.tick is not None)
-    for tick, count in made.items():
-        if count > 1:
-            yield f"the tick {tick} made {count} jobs"
-    if made:
-        missing = set(range(min(made), max(made), _TICK)) - made.keys()
-        if missing:
-            yield f"{len(missing)} ticks made no job: {sorted(missing)[:5]}"
+        if running > min(LIMITS.values()):
+            limit = max((most for first, last, most in there if first <= at <= last), default=max(LIMITS.values()))
+            if running > limit:
+                yield f"{running} jobs of a type with the limit {limit} ran at {at:.3f}"
 
 
 def robbed(story: Story) -> Iterator[str]:
@@ -186,15 +201,17 @@ def robbed(story: Story) -> Iterator[str]:
 
 def rescues(story: Story) -> Iterator[tuple[float, AttemptRow]]:
     """Each attempt that was given back after its process had ended, and how long somebody could have done it."""
-    held_up = [span for life in story.lives.values() for span in life.holds] + story.stalls
+    held_up, lives = story.held_up, list(story.lives.values())
     for row in story.evidence.attempts:
         life = story.owners.get(row.owner)
         if life is None or life.is_robbed:
             continue
         death = life.killed if life.killed < math.inf else life.exited
         if row.ended_at > death:
-            others = (other for other in story.lives.values() if other is not life)
-            yield max(longest_chance(other, death, row.ended_at, held_up) for other in others), row
+            since, until = death, row.ended_at
+            out = [span for span in held_up + life.planted if span[0] < until and span[1] > since]
+            others = (other for other in lives if other is not life and other.up < until and other.ended > since)
+            yield max((longest_chance(other, since, until, out) for other in others), default=0.0), row
 
 
 def rescued_late(story: Story) -> Iterator[str]:
@@ -219,10 +236,35 @@ def cancelled_in_vain(story: Story) -> Iterator[str]:
             yield f"job {job_id} was asked to stop, and ran {later} times after it"
 
 
-def defects(story: Story) -> Iterator[str]:
-    """No process failed by itself, none did not end, nothing is left behind, the file is sound."""
+def lanes(story: Story) -> Iterator[str]:
+    """No runner found that it had forgotten something: a lane, a slot, an attempt."""
     for record in story.said("defect"):
-        yield f"process {record.writer}: {record.facts['text']}"
+        if record.facts.get("fact") == "DefectFound":
+            yield f"process {record.writer}: {record.facts['text']}"
+
+
+def left_behind(story: Story) -> Iterator[str]:
+    """No file of an owner is left, no long log, no process that a handler started, no copy of the application."""
+    if story.evidence.left:
+        yield f"files: {', '.join(story.evidence.left)}"
+    if story.evidence.log:
+        yield f"a log of {story.evidence.log:,} bytes"
+    for record in story.said("alive"):
+        yield f"process {record.facts['pid']}: {record.facts['command']}"
+    for record in story.said("astray"):
+        yield f"a copy of process {record.writer} notes {record.facts['noted']}"
+    reads = [span for life in story.lives.values() for span in life.reads] + story.held_up
+    for record in story.said("log"):
+        is_free = not any(first < record.time < last + _LOG_BACK_WITHIN for first, last in reads)
+        if is_free and record.facts["size"] > _LARGEST_LOG:
+            yield f"a log of {record.facts['size']:,} bytes while nobody reads, at {record.time:.3f}"
+
+
+def defects(story: Story) -> Iterator[str]:
+    """No process failed by itself, none did not end, the file is sound."""
+    for record in story.said("defect"):
+        if record.facts.get("fact") != "DefectFound":
+            yield f"process {record.writer}: {record.facts['text']}"
     for record in story.said("hung"):
         yield f"process {record.facts['worker']} did not end"
     for life in story.lives.values():
@@ -230,16 +272,26 @@ def defects(story: Story) -> Iterator[str]:
             yield f"process {life.number} ended with code {life.code}"
     if story.evidence.unsound:
         yield story.evidence.unsound
-    if story.evidence.left:
-        yield f"left behind: {', '.join(story.evidence.left)}"
+    for row in story.evidence.attempts:
+        if math.isnan(row.ended_at):
+            yield f"attempt {row.attempt} of job {row.job} ended at an instant that no clock showed"
     ahead = [record.facts["ahead"] for record in story.said("forked")]
     if ahead and max(ahead) - min(ahead) > 0.1:
-        yield "somebody set the clock: the run cannot be judged"
+        yield "somebody set the machine's clock: the run cannot be judged"
+
+
+def failed_otherwise(story: Story) -> Iterator[str]:
+    """An attempt fails by what its handler raises, and by nothing else."""
+    for row in story.evidence.attempts:
+        if row.outcome == "failed" and row.error not in RAISED:
+            yield f"attempt {row.attempt} of {story.jobs[row.job].type} job {row.job} failed with {row.error}"
 
 
 CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "lost": lost,
     "not ended": unfinished,
+    "attempts without an end": without_end,
+    "held in the end": held_for_good,
     "doubled": doubled,
     "overlapping attempts": overlapping,
     "attempts begun twice": begun_again,
@@ -250,6 +302,9 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "taken from the living": robbed,
     "rescued too late": rescued_late,
     "cancelled in vain": cancelled_in_vain,
+    "failed by no handler": failed_otherwise,
+    "lanes left behind": lanes,
+    "left behind": left_behind,
     "defects": defects,
 }
 
@@ -280,7 +335,8 @@ def judge(evidence: Evidence) -> Verdict:
 
 
 def _figures(story: Story) -> Iterator[tuple[str, str]]:
-    lives = [life for life in story.lives.values() if life.number != KILLER]
+    processes = [life for life in story.lives.values() if life.number != KILLER]
+    lives = [life for life in processes if life.version]
     runs = [run for of_job in story.runs.values() for run in of_job]
     outcomes = Counter(row.outcome for row in story.evidence.attempts)
     statuses = Counter(job.status for job in story.jobs.values())
@@ -290,6 +346,14 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     yield "stops", _spans([stop for life in lives for stop in life.stops])
     yield "stops that held up all writers", _spans([stop for life in lives for stop in life.holds])
     yield "owner's files removed", f"{sum(life.is_robbed for life in lives):,}"
+    yield "links", f"{len(story.said('linked')):,}"
+    yield "links in place of owner's files", _spans([span for life in lives for span in life.planted])
+    yield "locks of another program", _spans([hold for life in processes if not life.version for hold in life.holds])
+    yield "reads of another program", _spans([read for life in processes for read in life.reads])
+    yield "versions", _counts(Counter(life.version for life in lives))
+    yield "clock steps", f"{len(story.eras) - 1:,}"
+    yield "handlers that forked", f"{sum(run.type.startswith(('forks', 'starts', 'stuck')) for run in runs):,}"
+    yield "longest log", f"{max((record.facts['size'] for record in story.said('log')), default=0) / 2**20:.1f} MiB"
     yield "stalls of the machine", _spans(story.stalls)
     yield "enqueue calls", f"{len(story.said('called')):,}"
     yield "acknowledged", f"{len({job for record in story.said('acknowledged') for job in record.facts['jobs']}):,}"

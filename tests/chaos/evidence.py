@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from aiojobs_lite.clock import MICROSECONDS
+from tests.chaos.clocks import Era, eras_of, instant_of
 from tests.chaos.journal import Record, read
 
 
@@ -24,16 +26,18 @@ class JobRow(NamedTuple):
     key: str | None = None
     tick: int | None = None
     result: str | None = None
+    held: str | None = None
 
 
 class AttemptRow(NamedTuple):
-    """An attempt that did not succeed; `ended_at` by CLOCK_MONOTONIC."""
+    """An attempt that did not succeed; `ended_at` by CLOCK_MONOTONIC, not a number if the clock never showed it."""
 
     job: int
     attempt: int
     outcome: str
     owner: str
     ended_at: float
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Evidence:
         attempts: All recorded attempts, in the order in which they were recorded.
         unsound: What SQLite, or a count that does not agree, says against the file.
         left: Files of owners that nobody has removed.
+        log: Bytes of the write-ahead log that is left.
     """
 
     records: list[Record]
@@ -53,11 +58,15 @@ class Evidence:
     attempts: list[AttemptRow] = field(default_factory=list)
     unsound: str = ""
     left: tuple[str, ...] = ()
+    log: int = 0
 
 
 def gathered(database: Path, journal: Path) -> Evidence:
     """Reads all; nobody may have the database open any more."""
-    ahead = time.time() - time.monotonic()
+    records = read(journal)
+    eras = eras_of(records)
+    log = Path(f"{database}-wal")
+    left_of_log = log.stat().st_size if log.exists() else 0  # before the database is opened
     with closing(sqlite3.connect(database)) as connection:
         jobs = [
             JobRow(
@@ -69,19 +78,26 @@ def gathered(database: Path, journal: Path) -> Evidence:
                 key,
                 tick,
                 result and json.loads(result),
+                held,
             )
-            for job_id, kind, status, attempts, payload, key, tick, result in connection.execute(
-                "SELECT id, type, status, attempts, payload, idempotency_key, tick, result FROM aiojobs_jobs"
+            for job_id, kind, status, attempts, payload, key, tick, result, held in connection.execute(
+                "SELECT id, type, status, attempts, payload, idempotency_key, tick, result, held FROM aiojobs_jobs"
             )
         ]
         attempts = [
-            AttemptRow(job_id, attempt, outcome, owner, ended_at / 1e6 - ahead)
-            for job_id, attempt, outcome, owner, ended_at in connection.execute(
-                "SELECT job_id, attempt, outcome, owner, ended_at FROM aiojobs_attempts ORDER BY id"
+            AttemptRow(job_id, attempt, outcome, owner, _instant(eras, ended_at), f"{error_type}: {message}")
+            for job_id, attempt, outcome, owner, ended_at, error_type, message in connection.execute(
+                "SELECT job_id, attempt, outcome, owner, ended_at, error_type, message"
+                " FROM aiojobs_attempts ORDER BY id"
             )
         ]
     left = tuple(sorted(path.name for path in database.parent.glob(f"{database.name}-owner-*")))
-    return Evidence(read(journal), jobs, attempts, _unsound(database), left)
+    return Evidence(records, jobs, attempts, _unsound(database), left, left_of_log)
+
+
+def _instant(eras: list[Era], shown: int) -> float:
+    found = instant_of(eras, shown / MICROSECONDS)
+    return math.nan if found is None else found
 
 
 def _unsound(database: Path) -> str:

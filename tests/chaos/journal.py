@@ -2,10 +2,16 @@
 
 | record | written by | facts |
 |---|---|---|
-| `forked` | the killer | `worker`, `ahead` (the wall clock of CLOCK_MONOTONIC) |
+| `forked` | the killer | `worker`, `version` (None: another program), `fires` (has schedules), `ahead` (of its clock) |
+| `stepped` | the killer, before it steps the clock of the runners | `offset` (from the wall clock) |
 | `killed`, `terminated`, `continued` | the killer, before the signal | `worker` |
 | `stopped` | the killer, when it has stopped | `worker`, `since` (the signal), `locks` (it holds up all writers) |
-| `robbed` | the killer, before it removes the owner's file | `worker` |
+| `robbed` | the killer, before it removes the owner's file, or puts another file in its place | `worker` |
+| `planted`, `restored` | the killer, before a link is in place of the owner's file, and after it is gone | `worker` |
+| `linked` | the killer, after it made a link beside the owners' files | `name`, `kind` |
+| `locked`, `unlocked`, `reading`, `read` | another program, around a write lock and a long read | |
+| `log` | the killer | `size` of the write-ahead log |
+| `alive` | the killer, in the end | `pid`, `command`: a process that nothing has ended |
 | `exited` | the killer, when it has noticed | `worker`, `code` |
 | `hung` | the killer | `worker`: told to end, and did not |
 | `stalled` | the killer: it was not given the processor | `since` |
@@ -17,7 +23,8 @@
 | `deleting` | before a delete | `job`, `call` (which made it) |
 | `begun`, `going`, `ended` | a handler | `job`, `attempt`, `owner`, `type`, `run`, `how` |
 | `JobCompleted`, ... | the library's facts of that name | theirs |
-| `defect` | the library's log | `text` |
+| `defect` | the library's log | `text`, `fact` |
+| `astray` | a process that a handler forked: it lives on as a copy of the application | `noted` |
 """
 
 from __future__ import annotations
@@ -32,7 +39,9 @@ KILLER = 0  # the number of the process that starts and kills the others
 
 
 class Record(NamedTuple):
-    """One fact. `time` is CLOCK_MONOTONIC, which all processes of a machine share."""
+    """One fact. `time` is CLOCK_MONOTONIC, which all processes of a machine share; `ahead` is what the machine's clock
+    shows more than that.
+    """
 
     what: str
     time: float
@@ -47,15 +56,22 @@ class Journal:
         path: The file; made if it is missing.
 
     Attributes:
-        writer: The number of this process; a fork sets its own.
+        writer: The number of this process; a fork takes one of its own, or notes that it goes astray.
     """
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self.writer = KILLER
+        self.become(KILLER)
+
+    def become(self, writer: int) -> None:
+        """Makes this process the writer of that number."""
+        self.writer = writer
+        self._pid = os.getpid()
 
     def note(self, what: str, **facts: object) -> None:
         """Appends a record."""
+        if os.getpid() != self._pid:
+            what, facts = "astray", {"noted": what}
         line = json.dumps((what, time.monotonic(), self.writer, facts))
         os.write(self._descriptor, line.encode() + b"\n")
 

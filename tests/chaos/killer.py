@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
 import random
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
-from tests.chaos import worker
+from tests.chaos import strangers, worker
+from tests.chaos.clocks import SteppedClock, Steps
 from tests.chaos.journal import Journal
+from tests.chaos.links import Links, is_plain
+from tests.chaos.work import VERSIONS, Version
+from tests.helpers.programs import descendants
 
 _TURN: Final = 0.01  # seconds
 _STALL: Final = 0.25  # seconds; a turn that took so long says that nobody was given the processor
 _PATIENCE: Final = 10.0  # seconds that a process that was told to end may take, on a busy machine
 _CALM: Final = 3.5  # seconds in which nobody is started and nobody killed: the one that lives must rescue
-_LAST: Final = 120.0  # seconds that the last process may take for what is left
+_LAST: Final = 120.0  # seconds that the last processes may take for what is left
+_LONGEST_ERA: Final = 14.0  # seconds between two steps of the clock
+_LOCK: Final = 2.0  # seconds for which another program holds the write lock
+_PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
+FAULTS: Final = (
+    "kills", "stops", "terms", "robberies", "calms", "forks", "links", "locks", "reads", "versions", "clocks",
+)  # fmt: skip
+"""What is done to the processes, each of which can be left out."""
 
 
 @dataclass
@@ -30,6 +45,7 @@ class Process:
     Attributes:
         number: Its own, never used again.
         pid: Its process id.
+        version: Of the application; None: it is another program, which is left alone.
         continues: When it is to go on, while it is stopped.
         told: When it was told to end, or went on after that.
         dies: When it is to be killed, whatever happens.
@@ -37,6 +53,7 @@ class Process:
 
     number: int
     pid: int
+    version: Version | None = None
     continues: float | None = None
     told: float | None = None
     dies: float | None = None
@@ -75,6 +92,7 @@ class Killer:
         seed: Of all that is random here. What the processes and the machine add to it is not repeated by it.
         longest_stop: Seconds that a process is stopped at most.
         durability: Of the runners.
+        without: The faults that are left out.
     """
 
     def __init__(
@@ -85,6 +103,7 @@ class Killer:
         seed: int,
         longest_stop: float = 10.0,
         durability: Literal["full", "normal"] = "full",
+        without: Collection[str] = (),
     ) -> None:
         self.database = folder / "jobs.db"
         self.journal_path = folder / "journal"
@@ -93,20 +112,32 @@ class Killer:
         self._seed = seed
         self._most = processes
         self._longest_stop = longest_stop
-        self._durability = durability
+        self._without = frozenset(without)
+        self._clock, self._steps = SteppedClock(), Steps(self._chance)
+        self._links = Links(self.database, self._journal, self._chance)
+        self._plan = worker.Plan(
+            self.database, self._journal, self.journal_path, self._clock, durability, "forks" not in self._without
+        )
+        self._share_of_new = 0.5
         self._living: dict[int, Process] = {}
         self.forked = 0
         self._starts: list[float] = []
-        self._calm_until = 0.0
+        self._calm_until = self._rests_until = 0.0
         self._spared = 0
 
     def run(self, seconds: float, progress: Callable[[], None]) -> None:
-        """Kills for so long, then lets a last process finish what is left."""
+        """Kills for so long, then lets a last process of each version finish what is left."""
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what workers leave is found below this process
         try:
             self._kill_for(seconds, progress)
             self._end()
-            self._fork(lambda: worker.finish(self.database, self._journal, _LAST))
+            self._links.look(math.inf)
+            if "clocks" not in self._without:
+                self._step_to(self._steps.last(time.monotonic()))
+            for version in VERSIONS if "versions" not in self._without else VERSIONS[:1]:
+                self._fork(partial(worker.finish, self._plan, version, _LAST), version, fires=False)
             self._until_ended(time.monotonic() + _LAST + _PATIENCE)
+            _look_for_children(self._journal, self._reap)
         finally:
             for process in self._living.values():
                 os.kill(process.pid, signal.SIGKILL)
@@ -114,16 +145,7 @@ class Killer:
             self._journal.close()
 
     def _kill_for(self, seconds: float, progress: Callable[[], None]) -> None:
-        chance = self._chance
-        plan = [
-            Every(chance, 0.06, 0.2, self._kill_one),
-            Every(chance, 0.3, 1.2, self._stop_one),
-            Every(chance, 0.3, 1.0, self._terminate_one),
-            Every(chance, 0.5, 2.5, self._rob_one),
-            Every(chance, 4.0, 9.0, self._calm),
-            Every(chance, 2.0, 6.0, self._spare_another),
-            Every(chance, 10.0, 10.0, lambda now: progress()),
-        ]
+        plan = self._events(progress)
         last = time.monotonic()
         self._starts = [last] * self._most
         end = last + seconds
@@ -137,8 +159,34 @@ class Killer:
                 event.look(now)
             time.sleep(_TURN)
 
+    def _events(self, progress: Callable[[], None]) -> list[Every]:
+        """What happens again and again."""
+        faults: list[tuple[str, float, float, Callable[[float], None]]] = [
+            ("kills", 0.06, 0.2, self._kill_one),
+            ("stops", 0.3, 1.2, self._stop_one),
+            ("terms", 0.3, 1.0, self._terminate_one),
+            ("robberies", 0.5, 2.5, self._rob_one),
+            ("calms", 4.0, 9.0, self._calm),
+            ("links", 0.3, 1.5, self._link),
+            ("links", 0.5, 2.5, self._link_in_place),
+            ("locks", 3.0, 9.0, self._lock),
+            ("reads", 4.0, 12.0, self._read),
+            ("versions", 3.0, 10.0, self._deploy),
+            ("clocks", 5.0, _LONGEST_ERA, self._step),
+        ]
+        always = [
+            Every(self._chance, 2.0, 6.0, self._spare_another),
+            Every(self._chance, 5.0, 10.0, self._rest),
+            Every(self._chance, 1.0, 1.0, self._note_log),
+            Every(self._chance, 10.0, 10.0, lambda now: progress()),
+        ]
+        return always + [
+            Every(self._chance, least, most, do) for name, least, most, do in faults if name not in self._without
+        ]
+
     def _keep_promises(self, now: float) -> None:
         """Does what was arranged for this instant."""
+        self._links.look(now)
         for process in list(self._living.values()):
             if process.dies is not None and now >= process.dies:
                 self._kill(process)
@@ -157,20 +205,23 @@ class Killer:
 
     def _start(self) -> None:
         seed = f"{self._seed}.{self.forked + 1}"
-        self._fork(lambda: worker.live(self.database, self._journal, self._durability, seed))
+        is_new = "versions" not in self._without and self._chance.random() < self._share_of_new
+        version = VERSIONS[is_new]
+        self._fork(lambda: worker.live(self._plan, version, seed), version)
 
-    def _fork(self, live: Callable[[], int]) -> None:
+    def _fork(self, live: Callable[[], int], version: Version | None, *, fires: bool = True) -> None:
         self.forked += 1
         pid = os.fork()
         if pid == 0:
             self._be(live)
-        self._living[self.forked] = Process(self.forked, pid)
-        self._journal.note("forked", worker=self.forked, ahead=time.time() - time.monotonic())
+        self._living[self.forked] = Process(self.forked, pid, version)
+        ahead = time.time() - time.monotonic()
+        self._journal.note("forked", worker=self.forked, version=version, fires=fires, ahead=ahead)
 
     def _be(self, live: Callable[[], int]) -> NoReturn:
         code = 1
         try:
-            self._journal.writer = self.forked
+            self._journal.become(self.forked)
             code = live()
         except BaseException:
             traceback.print_exc()
@@ -211,14 +262,24 @@ class Killer:
 
     def _victims(self) -> list[Process]:
         """All but the one that is spared, and those whose end is arranged."""
-        return [one for one in self._living.values() if one.number != self._spared and one.dies is None]
+        return [one for one in self._workers() if one.number != self._spared and one.dies is None]
+
+    def _workers(self) -> list[Process]:
+        return [process for process in self._living.values() if process.version is not None]
+
+    def _going(self) -> list[Process]:
+        return [process for process in self._workers() if process.continues is None]
 
     def _kill_one(self, now: float) -> None:
-        if victims := self._victims():
+        if now >= self._rests_until and (victims := self._victims()):
             self._kill(self._chance.choice(victims))
 
+    def _rest(self, now: float) -> None:
+        """For a while processes live long enough to start others, and to differ in their versions."""
+        self._rests_until = now + self._chance.uniform(2.0, 5.0)
+
     def _stop_one(self, now: float) -> None:
-        going = [process for process in self._living.values() if process.continues is None]
+        going = self._going()
         if going and now >= self._calm_until:
             self._stop(self._chance.choice(going), now, self._longest_stop * self._chance.random() ** 3)
 
@@ -244,7 +305,7 @@ class Killer:
 
     def _spare_another(self, now: float) -> None:
         """One process at a time is not killed for a while: some must grow old, and rescue."""
-        going = [process for process in self._living.values() if process.told is process.dies is None]
+        going = [process for process in self._workers() if process.told is process.dies is None]
         if going and now >= self._calm_until:
             self._spared = self._chance.choice(going).number
 
@@ -259,17 +320,73 @@ class Killer:
         for process in self._victims():
             self._kill(process)
 
+    def _owner_files(self) -> list[tuple[int, Path]]:
+        """The files of owners that live, and are in their place."""
+        going = [process for process in self._workers() if process.told is process.dies is None]
+        found = [(process.number, path) for process in going for path in owner_files(process.pid, self.database)]
+        return [(number, path) for number, path in found if path not in self._links.paths]
+
+    def _link(self, now: float) -> None:
+        """Something lies under the name of an owner that there is not."""
+        files = [path for _, path in self._owner_files()]
+        self._links.make_beside(files, now + self._chance.uniform(0.5, 5.0))
+
+    def _link_in_place(self, now: float) -> None:
+        """Something else lies in place of the file of an owner that lives."""
+        files = [(number, path) for number, path in self._owner_files() if number != self._spared]
+        if len(files) > 1 and now >= self._calm_until:
+            number, path = files.pop(self._chance.randrange(len(files)))
+            until, others = now + self._chance.uniform(0.3, 3.0), [other for _, other in files]
+            if self._links.make_in_place(number, path, others, until):
+                self._living[number].dies = until + 1.0
+
+    def _lock(self, now: float) -> None:
+        """Another program holds the write lock."""
+        del now
+        if self.database.exists():
+            self._fork(lambda: strangers.lock(self.database, self._journal, _LOCK), None)
+
+    def _read(self, now: float) -> None:
+        """Another program reads for long."""
+        del now
+        seconds = self._chance.uniform(2.0, 8.0)
+        if self.database.exists():
+            self._fork(lambda: strangers.read(self.database, self._journal, seconds), None)
+
+    def _deploy(self, now: float) -> None:
+        """From now on more processes start with the one version, or with the other, or with either."""
+        del now
+        self._share_of_new = self._chance.choice([0.0, 0.5, 1.0])
+
+    def _step(self, now: float) -> None:
+        """The wall clock of all runners goes forward or back."""
+        offset = self._steps.next(now, _LONGEST_ERA)
+        if offset is not None:
+            self._step_to(offset)
+
+    def _step_to(self, offset: int) -> None:
+        self._journal.note("stepped", offset=offset)
+        self._clock.step_to(offset)
+
+    def _note_log(self, now: float) -> None:
+        del now
+        log = Path(f"{self.database}-wal")
+        self._journal.note("log", size=log.stat().st_size if log.exists() else 0)
+
     # Ends.
 
     def _reap(self) -> None:
-        for process in list(self._living.values()):
-            pid, status = os.waitpid(process.pid, os.WNOHANG)
-            if pid:
+        """Notices all that has ended: the processes that were forked, and what their handlers have left."""
+        while pid := _ended_child():
+            _, status = os.waitpid(pid, 0)
+            for process in [process for process in self._living.values() if process.pid == pid]:
                 self._ended(process, status)
 
     def _ended(self, process: Process, status: int) -> None:
         self._journal.note("exited", worker=process.number, code=os.waitstatus_to_exitcode(status))
         del self._living[process.number]
+        if process.version is None:
+            return
         wait = self._chance.uniform(0.1, 3.0) if self._chance.random() < 0.15 else 0.0
         self._starts.append(time.monotonic() + wait)
 
@@ -279,7 +396,7 @@ class Killer:
         for process in list(self._living.values()):
             if process.continues is not None:
                 self._continue(process, now)
-            if self._chance.random() < 0.5:
+            if process.version is None or ("kills" not in self._without and self._chance.random() < 0.5):
                 self._kill(process)
             elif process.told is None:
                 self._terminate(process, now)
@@ -294,6 +411,27 @@ class Killer:
             self._kill(process)
 
 
+def _look_for_children(journal: Journal, reap: Callable[[], None]) -> None:
+    """Nothing may live on that handlers have started, but what ends within seconds."""
+    deadline = time.monotonic() + _PATIENCE
+    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
+        reap()
+        time.sleep(_TURN)
+    for pid in left:
+        with suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            journal.note("alive", pid=pid, command=command.strip())
+            os.kill(pid, signal.SIGKILL)
+
+
+def _ended_child() -> int | None:
+    """The pid of a process that has ended, and that nobody has waited for."""
+    with suppress(ChildProcessError):
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return found and found.si_pid
+    return None
+
+
 def holds_up_writers(pid: int, database: Path) -> bool:
     """Whether a stopped process holds a lock of SQLite's without which no other can write."""
     inodes = {os.stat(path).st_ino for path in (database, Path(f"{database}-shm")) if path.exists()}
@@ -303,7 +441,8 @@ def holds_up_writers(pid: int, database: Path) -> bool:
 def owner_files(pid: int, database: Path) -> list[Path]:
     """The owner's files that a process holds."""
     held = {inode for _, inode in _locks(pid)}
-    return [path for path in database.parent.glob(f"{database.name}-owner-*") if path.stat().st_ino in held]
+    files = [path for path in database.parent.glob(f"{database.name}-owner-*") if is_plain(path)]
+    return [path for path in files if path.stat().st_ino in held]
 
 
 def _locks(pid: int) -> list[tuple[str, int]]:

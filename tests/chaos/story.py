@@ -6,10 +6,13 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from tests.chaos.clocks import Era, eras_of
 from tests.chaos.evidence import AttemptRow, Evidence, JobRow
 from tests.chaos.journal import Record
 
 Span = tuple[float, float]
+IN_PROCESS = "_in_process"
+"""How the names of the job types end that run in worker processes."""
 
 
 @dataclass
@@ -26,7 +29,11 @@ class Life:
         code: Its exit code.
         robbed: When its owner's file was removed from outside.
         stops: From each SIGSTOP to what ended it.
-        holds: Those of them in which it held up all writers.
+        holds: Those of them in which it held up all writers; of another program, when it had the write lock.
+        reads: When it read for long: another program.
+        version: Of the application; empty if it is another program.
+        fires: Whether its runner has the schedules.
+        planted: When something else was in place of its owner's file: it is taken for alive.
     """
 
     number: int
@@ -40,6 +47,10 @@ class Life:
     robbed: float = math.inf
     stops: list[Span] = field(default_factory=list)
     holds: list[Span] = field(default_factory=list)
+    reads: list[Span] = field(default_factory=list)
+    version: str = "old"
+    fires: bool = True
+    planted: list[Span] = field(default_factory=list)
 
     @property
     def ended(self) -> float:
@@ -82,6 +93,7 @@ class Story:
         jobs: The jobs by id.
         stalls: When nobody was given the processor.
         deleted: The jobs that somebody wanted to delete, and may have.
+        eras: The times between two steps of the clock.
     """
 
     evidence: Evidence
@@ -92,6 +104,12 @@ class Story:
     jobs: dict[int, JobRow] = field(default_factory=dict)
     stalls: list[Span] = field(default_factory=list)
     deleted: set[int] = field(default_factory=set)
+    eras: list[Era] = field(default_factory=list)
+
+    @property
+    def held_up(self) -> list[Span]:
+        """When nobody could write."""
+        return [span for life in self.lives.values() for span in life.holds] + self.stalls
 
     def said(self, what: str) -> list[Record]:
         """The records of a kind."""
@@ -100,7 +118,7 @@ class Story:
 
 def told(evidence: Evidence) -> Story:
     """Puts the story together."""
-    story = Story(evidence)
+    story = Story(evidence, eras=eras_of(evidence.records))
     story.jobs = {job.id: job for job in evidence.jobs}
     for row in evidence.attempts:
         story.rows[row.job].append(row)
@@ -115,7 +133,9 @@ def told(evidence: Evidence) -> Story:
             _live(story, record)
     for run in runs.values():
         if not run.how:  # it was killed, or was left to go on until its process ended
-            run.ended = max(run.begun, run.life.killed) if run.life.killed < math.inf else max(run.begun, run.ended)
+            is_apart = run.type.endswith(IN_PROCESS)  # it is killed without its runner, and goes on noting
+            killed = run.life.killed if run.life.killed < math.inf and not is_apart else run.begun
+            run.ended = max(run.begun, run.ended, killed)
     for life in story.lives.values():
         _close_stops(life)
     return story
@@ -147,6 +167,15 @@ def _live(story: Story, record: Record) -> None:
         life.drained = record.time
     elif record.what == "exited":
         life.code = record.facts["code"]
+    elif record.what == "forked":
+        life.version = record.facts.get("version", "old") or ""
+        life.fires = record.facts.get("fires", True)
+    elif record.what in _SPANS:
+        spans, begins = _SPANS[record.what]
+        if begins:
+            getattr(life, spans).append((record.time, math.inf))
+        else:
+            _go_on(getattr(life, spans), record.time)
     elif record.what == "stopped":
         life.stops.append((record.facts["since"], math.inf))
         if record.facts["locks"]:
@@ -154,6 +183,13 @@ def _live(story: Story, record: Record) -> None:
     elif record.what in ("continued", "killed"):
         _go_on(life.stops, record.time)
         _go_on(life.holds, record.time)
+
+
+_SPANS = {
+    "planted": ("planted", True), "restored": ("planted", False),
+    "locked": ("holds", True), "unlocked": ("holds", False),
+    "reading": ("reads", True), "read": ("reads", False),
+}  # fmt: skip
 
 
 def _life(story: Story, number: int) -> Life:
@@ -168,6 +204,7 @@ def _go_on(spans: list[Span], now: float) -> None:
 def _close_stops(life: Life) -> None:
     _go_on(life.stops, life.exited)
     _go_on(life.holds, life.exited)
+    _go_on(life.reads, life.exited)
 
 
 def longest_chance(life: Life, since: float, until: float, out: list[Span]) -> float:

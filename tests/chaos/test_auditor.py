@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import math
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from tests.chaos.auditor import CHECKS, judge
 from tests.chaos.evidence import AttemptRow, Evidence, JobRow
-from tests.chaos.journal import Journal, Record, read
+from tests.chaos.journal import Record
 from tests.chaos.story import Life, longest_chance
 
 
@@ -22,6 +22,7 @@ class Past:
         self.rows: list[AttemptRow] = []
         self.unsound = ""
         self.left: tuple[str, ...] = ()
+        self.log = 0
         for number, owner in ((1, "a"), (2, "b")):
             self.note(0, "forked", 0, worker=number, ahead=0.0)
             self.note(1, "owner", number, owner=owner)
@@ -55,29 +56,41 @@ class Past:
         self.jobs[number] = self.jobs[number]._replace(**columns)  # type: ignore[arg-type]
 
     def run(self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick") -> None:
-        writer, name = "?ab".index(owner), f"{job}.{attempt}.{owner}.{begun}"
+        writer, name = "?abc".index(owner), f"{job}.{attempt}.{owner}.{begun}"
         self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name)
         if ended is not None:
             self.note(ended, "ended", writer, run=name, how="returned")
 
     def row(self, job: int, attempt: int, outcome: str, owner: str, ended: float) -> None:
-        self.rows.append(AttemptRow(job, attempt, outcome, owner, ended))
+        self.rows.append(AttemptRow(job, attempt, outcome, owner, ended, "ValueError: not yet"))
 
     def done(self, number: int, attempt: int, owner: str, begun: float, kind: str = "quick") -> None:
         """A job that one attempt completed."""
         self.job(number, "completed", attempt, f"{owner}:{attempt}", kind)
         self.run(number, attempt, owner, begun, begun + 1, kind)
-        self.note(begun + 1.1, "JobCompleted", "?ab".index(owner), job_id=number)
+        self.note(begun + 1.1, "JobCompleted", "?abc".index(owner), job_id=number)
 
-    def tick(self, number: int, instant: int) -> None:
+    def fork(self, worker: int, owner: str, up: float, **facts: object) -> None:
+        self.note(up - 1, "forked", 0, worker=worker, ahead=0.0, **facts)
+        self.note(up, "owner", worker, owner=owner)
+        self.note(up, "up", worker)
+        self.note(100, "exited", 0, worker=worker, code=0)
+
+    def tick(self, number: int, instant: int, schedule: str = "tick") -> None:
         self.done(number, 1, "b", 20 + number)
-        self.change(number, tick=instant, call=None)
+        self.change(number, tick=instant, call=None, type=schedule)
         self.records = [record for record in self.records if record.facts.get("call") != f"c{number}"]
+
+    def ticks(self, seconds: Iterable[int], schedule: str = "tick") -> None:
+        """Jobs of ticks that nobody has run yet, and that somebody cancelled."""
+        for second in seconds:
+            number = 1000 + len(self.jobs)
+            self.jobs[number] = JobRow(number, schedule, "cancelled", 0, tick=second * 1_000_000)
 
     def broken(self) -> set[str]:
         """The checks that find something."""
         records = sorted(self.records, key=lambda record: record.time)
-        evidence = Evidence(records, list(self.jobs.values()), self.rows, self.unsound, self.left)
+        evidence = Evidence(records, list(self.jobs.values()), self.rows, self.unsound, self.left, self.log)
         return {name for name, found in judge(evidence).breaches.items() if found}
 
 
@@ -105,10 +118,16 @@ def still_pending(past: Past) -> None:
     past.job(4, "pending", 0)
 
 
-@breach("not ended")
+@breach("attempts without an end")
 def still_processing(past: Past) -> None:
     past.job(4, "processing", 1)
     past.run(4, 1, "b", 20, None)
+
+
+@breach("held in the end")
+def held_by_both_versions(past: Past) -> None:
+    past.job(4, "pending", 0)
+    past.change(4, held="payload")
 
 
 @breach("doubled")
@@ -214,6 +233,23 @@ def four_at_once(past: Past) -> None:
         past.done(number, 1, "b", 20 + number / 10, kind="limited")
 
 
+@breach("over the limit")
+def three_at_once_long_after_the_version_with_the_larger_limit(past: Past) -> None:
+    past.fork(3, "c", up=30, version="new")
+    past.note(40, "killed", 0, worker=2)
+    for number in range(4, 7):
+        past.done(number, 1, "c", 60 + number / 10, kind="limited")
+
+
+@breach("overlapping attempts")
+def a_worker_process_that_outlives_its_runner(past: Past) -> None:
+    past.job(4, "completed", 2, "b:2")
+    past.run(4, 1, "a", 9, None)
+    past.note(11.2, "going", 1, run="4.1.a.9")  # process 1 was killed at 10
+    past.row(4, 1, "lost", "a", 11)
+    past.run(4, 2, "b", 11.1, 12)
+
+
 @breach("ticks doubled or missed")
 def one_tick_two_jobs(past: Past) -> None:
     past.tick(4, 1_000_000)
@@ -224,6 +260,29 @@ def one_tick_two_jobs(past: Past) -> None:
 def a_tick_left_out(past: Past) -> None:
     past.tick(4, 1_000_000)
     past.tick(5, 3_000_000)
+
+
+@breach("ticks doubled or missed")
+def a_last_tick_that_the_process_that_lived_did_not_fire(past: Past) -> None:
+    past.ticks(range(1, 90))
+
+
+@breach("ticks doubled or missed")
+def a_tick_left_out_after_the_clock_was_set_back(past: Past) -> None:
+    past.note(30, "stepped", 0, offset=-3600)
+    past.ticks(range(1, 30))
+    past.ticks([*range(-3570, -3550), *range(-3549, -3500)])
+
+
+@breach("ticks doubled or missed")
+def an_instant_of_neither_version_s_schedule(past: Past) -> None:
+    past.tick(4, 7_000_000, "beat")
+
+
+@breach("ticks doubled or missed")
+def an_instant_of_one_version_s_schedule_left_out(past: Past) -> None:
+    past.ticks(range(1, 100))
+    past.ticks([second for second in range(1, 100) if second % 2 == 0 and second != 50], "beat")
 
 
 @breach("taken from the living")
@@ -293,9 +352,44 @@ def a_damaged_file(past: Past) -> None:
     past.unsound = "row 7 missing from index"
 
 
-@breach("defects")
+@breach("left behind")
 def a_file_left_behind(past: Past) -> None:
     past.left = ("jobs.db-owner-a",)
+
+
+@breach("left behind")
+def a_log_left_behind(past: Past) -> None:
+    past.log = 4096
+
+
+@breach("left behind")
+def a_log_that_is_long_while_nobody_reads(past: Past) -> None:
+    past.note(50, "log", 0, size=33 << 20)
+
+
+@breach("left behind")
+def a_process_that_a_handler_started(past: Past) -> None:
+    past.note(100, "alive", 0, pid=7, command="sleep 3600")
+
+
+@breach("left behind")
+def a_copy_of_the_application(past: Past) -> None:
+    past.note(7, "astray", 2, noted="begun")
+
+
+@breach("lanes left behind")
+def found_by_the_library_in_itself(past: Past) -> None:
+    past.note(7, "defect", 2, text="please report this line", fact="DefectFound")
+
+
+@breach("failed by no handler")
+def failed_in_the_library(past: Past) -> None:
+    past.rows[1] = past.rows[1]._replace(error="TypeError: got multiple values")
+
+
+@breach("defects")
+def an_end_at_an_instant_that_no_clock_showed(past: Past) -> None:
+    past.rows[1] = past.rows[1]._replace(ended_at=math.nan)
 
 
 @breach("defects")
@@ -423,6 +517,54 @@ def a_job_that_was_deleted(past: Past) -> None:
 
 
 @good
+def ticks_that_nobody_could_know_of_after_the_clock_was_set_back(past: Past) -> None:
+    past.note(30, "stepped", 0, offset=-3600)
+    past.note(40, "stopped", 0, worker=2, since=40, locks=False)
+    past.note(50, "continued", 0, worker=2)
+    past.ticks(range(1, 30))
+    past.ticks([*range(-3570, -3561), *range(-3550, -3500)])
+
+
+@good
+def ticks_at_which_another_program_held_the_lock(past: Past) -> None:
+    past.fork(3, "c", up=20, version=None)
+    past.note(93, "locked", 3)
+    past.note(99.9, "unlocked", 3)
+    past.ticks([*range(1, 93)])
+
+
+@good
+def three_at_once_while_a_process_with_the_larger_limit_lives(past: Past) -> None:
+    past.fork(3, "c", up=30, version="new")
+    for number in range(4, 7):
+        past.done(number, 1, "c", 60 + number / 10, kind="limited")
+
+
+@good
+def a_long_log_while_another_program_reads(past: Past) -> None:
+    past.fork(3, "c", up=20, version=None)
+    past.note(30, "reading", 3)
+    past.note(40, "read", 3)
+    past.note(49, "log", 0, size=33 << 20)
+
+
+@good
+def a_rescue_after_something_else_lay_in_place_of_the_file(past: Past) -> None:
+    past.rows[0] = past.rows[0]._replace(ended_at=11.9)
+    past.note(9.9, "planted", 0, worker=1)
+    past.note(11.5, "restored", 0, worker=1)
+
+
+@good
+def a_worker_process_that_was_killed_at_its_timeout(past: Past) -> None:
+    past.job(4, "completed", 2, "a:2")
+    past.run(4, 1, "a", 3, None, "stuck_in_process")
+    past.note(3.4, "going", 1, run="4.1.a.3")
+    past.row(4, 1, "timed_out", "a", 3.5)
+    past.run(4, 2, "a", 3.6, 4, "stuck_in_process")
+
+
+@good
 def a_cancel_that_came_too_late(past: Past) -> None:
     past.note(2.5, "cancelled", 2, job=1, status="processing")
 
@@ -443,16 +585,3 @@ def test_the_time_to_rescue_counts_while_one_process_lives_and_goes_on_and_can_w
     assert longest_chance(life, 38.0, 60.0, []) == 2.0  # told to end
     life.stops.append((11.0, 28.0))
     assert longest_chance(life, 10.0, 30.0, []) == 2.0
-
-
-def test_the_journal_is_read_in_the_order_of_time(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    journals = [Journal(path), Journal(path)]
-    journals[1].writer = 7
-    for number in range(6):
-        journals[number % 2].note("said", number=number)
-    for journal in journals:
-        journal.close()
-    assert [(record.what, record.writer, record.facts["number"]) for record in read(path)] == [
-        ("said", 7 * (number % 2), number) for number in range(6)
-    ]

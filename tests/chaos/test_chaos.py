@@ -1,4 +1,4 @@
-"""Many processes on one file, killed, stopped and ended at random: nothing lost, nothing twice, all at an end.
+"""Many processes on one file, with faults of every kind at random: nothing lost, nothing twice, all at an end.
 
 `python -m tests.chaos --minutes 10` does the same for longer. The seed is in the output; a run that broke a promise
 leaves its database and its journal in the folder that it names.
@@ -14,21 +14,30 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.auditor import CHECKS
+from tests.chaos.killer import FAULTS
 from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
 from tests.helpers.waiting import unmeasured
 
-pytestmark = slow
+pytestmark = [
+    slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="which process holds a lock is known from /proc/locks"),
+]
 
-SECONDS = 16
+SECONDS = 20
+ATTACKS = (
+    "kills", "SIGTERMs", "stops", "owner's files removed", "links", "links in place of owner's files",
+    "locks of another program", "reads of another program", "clock steps", "handlers that forked",
+)  # fmt: skip
+HITS = ("rescued attempts", "acknowledged", "ticks")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="who holds a lock is known from /proc/locks")
-def test_random_kills_stops_and_ends_break_no_promise(database: Path) -> None:
+def ran(folder: Path, seconds: float, *options: str) -> tuple[dict[str, str], str]:
+    """The figures of a run that broke no promise, and all that it wrote."""
     done = subprocess.run(
         [
-            sys.executable, "-m", "tests.chaos", "--minutes", str(SECONDS / 60), "--longest-stop", "3",
-            "--folder", database.parent,
+            sys.executable, "-m", "tests.chaos", "--minutes", str(seconds / 60), "--longest-stop", "3",
+            "--folder", folder, *options,
         ],
         cwd=ROOT, env=unmeasured(), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -36,5 +45,20 @@ def test_random_kills_stops_and_ends_break_no_promise(database: Path) -> None:
     assert done.returncode == 0, said
     figures = dict(re.findall(r"^ *(\S.*?)  (\S.*)$", done.stdout, re.MULTILINE))
     assert {name: figures[name] for name in CHECKS} == dict.fromkeys(CHECKS, "0"), said
-    for name in ("kills", "SIGTERMs", "stops", "owner's files removed", "rescued attempts", "acknowledged", "ticks"):
-        assert int(re.findall(r"[\d,]+", figures[name])[0].replace(",", "")) > 0, said  # it attacked, and was hit
+    return figures, said
+
+
+def count(figures: dict[str, str], name: str) -> int:
+    return int(re.findall(r"[\d,]+", figures[name])[0].replace(",", ""))
+
+
+def test_random_faults_of_every_kind_break_no_promise(database: Path) -> None:
+    figures, said = ran(database.parent, SECONDS)
+    assert {name for name in (*ATTACKS, *HITS) if not count(figures, name)} == set(), said  # it attacked, and was hit
+    assert re.findall("[a-z]+", figures["versions"]) in (["old", "new"], ["new", "old"])
+
+
+def test_each_kind_of_fault_can_be_left_out(database: Path) -> None:
+    figures, said = ran(database.parent, 6, *(f"--no-{fault}" for fault in FAULTS if fault != "terms"))
+    assert {name for name in ATTACKS if count(figures, name)} == {"SIGTERMs"}, said
+    assert re.findall("[a-z]+", figures["versions"]) == ["old"]

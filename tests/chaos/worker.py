@@ -4,171 +4,143 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import itertools
 import logging
 import random
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
-from aiojobs_lite import AiojobsError, Backoff, JobContext, JobRunner, Snooze, StoreUnavailable, injected, job
+from aiojobs_lite import AiojobsError, JobContext, JobRunner, JobType, Snooze, StoreUnavailable, injected, job
+from aiojobs_lite.clock import Clock
 from aiojobs_lite.testing.probe import Probe
+from tests.chaos import children
 from tests.chaos.journal import Journal
+from tests.chaos.work import EVERY, LIMITS, NEVER, NOT_YET, SHORT, STOPPED, VERSIONS, Run, Version, Work, quick
 
-LIMIT = 3
 START_REFUSED = 75  # exit code: the database could not be opened in time, because a stopped process holds its lock
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_SHORT = Backoff(base=0.02, cap=0.3)
 _CALLERS = 3  # a process
 _MOST_PENDING = 150
 
 
-@dataclass
-class Work:
-    """What the handlers and callers of one process share."""
-
-    journal: Journal
-    chance: random.Random
-    runner: JobRunner = field(init=False)
-    numbers: itertools.count[int] = field(default_factory=itertools.count)
-    known: list[int] = field(default_factory=list)
-
-    async def enqueue(self, what: Any, *arguments: Any, key: str | None = None) -> None:
-        """Enqueues one job under a name of its own, and notes before and after."""
-        call = self._called(1, key)
-        configured = what if key is None else what.using(idempotency_key=key)
-        handle = await self.runner.enqueue(configured, call, *arguments)
-        self._acknowledged(call, [handle.id], [handle.is_new])
-
-    async def enqueue_many(self, count: int) -> None:
-        """The same with many in one transaction."""
-        call = self._called(count, None)
-        handles = await self.runner.enqueue_many([quick.bind(call) for _ in range(count)])
-        self._acknowledged(call, [handle.id for handle in handles], [handle.is_new for handle in handles])
-
-    def _called(self, jobs: int, key: str | None) -> str:
-        call = f"{self.journal.writer}.{next(self.numbers)}"
-        self.journal.note("called", call=call, jobs=jobs, key=key)
-        return call
-
-    def _acknowledged(self, call: str, jobs: list[int], new: list[bool]) -> None:
-        self.journal.note("acknowledged", call=call, jobs=jobs, new=new)
-        self.known = [*self.known, *jobs][-50:]
-
-
-class Run:
-    """One attempt: notes its begin and, however it ends, its end. Its result names it."""
-
-    def __init__(self, work: Work, ctx: JobContext) -> None:
-        self._journal = work.journal
-        self.result = f"{ctx._claimed.owner}:{ctx.attempt}"
-        self._facts = {
-            "job": ctx.id, "attempt": ctx.attempt, "owner": ctx._claimed.owner, "type": ctx.type,
-            "run": f"{work.journal.writer}.{next(work.numbers)}",
-        }  # fmt: skip
-
-    def __enter__(self) -> Run:
-        self._journal.note("begun", **self._facts)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._journal.note("ended", run=self._facts["run"], how="returned" if kind is None else kind.__name__)
-
-    def going(self) -> None:
-        """A sign of life."""
-        self._journal.note("going", run=self._facts["run"])
-
-
-@job(backoff=_SHORT)
-async def quick(ctx: JobContext, call: str, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
-        return run.result
-
-
-@job(backoff=_SHORT)
+@job(backoff=SHORT)
 async def slow(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         await asyncio.sleep(seconds)
         return run.result
 
 
-@job(backoff=_SHORT)
+@job(backoff=SHORT)
 async def blocking(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         time.sleep(seconds)  # noqa: ASYNC251  # the whole event loop, on purpose
         return run.result
 
 
-@job(backoff=_SHORT)
+@job(backoff=SHORT)
 async def flaky(ctx: JobContext, call: str, failures: int, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         await asyncio.sleep(0.005)
         if ctx.attempt <= failures:
-            raise ValueError("not yet")
+            raise ValueError(NOT_YET)
         return run.result
 
 
-@job(backoff=_SHORT, max_attempts=2)
+@job(backoff=SHORT, max_attempts=2)
 async def doomed(ctx: JobContext, call: str, work: Work = injected) -> str:
-    with Run(work, ctx):
-        raise ValueError("never")
+    with Run(work.journal, ctx):
+        raise ValueError(NEVER)
 
 
-@job(backoff=_SHORT, timeout=0.2)
+@job(backoff=SHORT, timeout=0.2)
 async def hasty(ctx: JobContext, call: str, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         await asyncio.sleep(0.5 if ctx.attempt == 1 else 0.01)
         return run.result
 
 
-@job(backoff=_SHORT)
+@job(backoff=SHORT)
 async def sleepy(ctx: JobContext, call: str, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         if ctx._claimed.snoozes == 0:
             raise Snooze(0.1)
         return run.result
 
 
-@job(backoff=_SHORT)
+@job(backoff=SHORT)
 def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(0.01)
             run.going()
             if ctx.stopping and not stubborn:
-                raise RuntimeError("stopped")
+                raise RuntimeError(STOPPED)
         return run.result
 
 
-@job(backoff=_SHORT, concurrency=LIMIT)
 async def limited(ctx: JobContext, call: str, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         await asyncio.sleep(0.03)
         return run.result
 
 
-@job(backoff=_SHORT)
+@job(backoff=SHORT)
 async def parent(ctx: JobContext, call: str, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         await work.enqueue(quick, key=f"child of {ctx.id}")  # one, in however many attempts
         await work.enqueue(quick)
         return run.result
 
 
 async def tick(ctx: JobContext, work: Work = injected) -> str:
-    with Run(work, ctx) as run:
+    with Run(work.journal, ctx) as run:
         return run.result
 
 
-JOBS = (quick, slow, blocking, flaky, doomed, hasty, sleepy, threaded, limited, parent)
+async def beat(ctx: JobContext, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
+@job(backoff=SHORT, name="changed")
+async def changed_old(ctx: JobContext, call: str, number: int, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
+@job(backoff=SHORT, name="changed")
+async def changed_new(ctx: JobContext, call: str, text: str, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
+@job(backoff=SHORT)
+async def removed(ctx: JobContext, call: str, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
+@job(backoff=SHORT)
+async def added(ctx: JobContext, call: str, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
+_JOBS = (quick, slow, blocking, flaky, doomed, hasty, sleepy, threaded, parent, *children.JOBS)
+_CHANGED: dict[Version, JobType[..., str]] = {"old": changed_old, "new": changed_new}
+_OWN: dict[Version, JobType[..., str]] = {"old": removed, "new": added}
+_LIMITED: dict[Version, JobType[..., str]] = {
+    version: job(backoff=SHORT, name="limited", concurrency=LIMITS[version])(limited) for version in VERSIONS
+}
+
+
+def _jobs(version: Version) -> tuple[JobType[..., str], ...]:
+    return (*_JOBS, _LIMITED[version], _CHANGED[version], _OWN[version])
 
 
 # Callers.
@@ -189,7 +161,7 @@ async def _given_up(work: Work) -> None:
 
 async def _cancel(work: Work) -> None:
     found = await work.runner.jobs.list(status=work.chance.choice(["pending", "processing"]), limit=10)
-    ids = work.known[-10:] + [one.id for one in found if one.type != "tick"]
+    ids = work.known[-10:] + [one.id for one in found if one.tick is None]
     if ids:
         job_id = work.chance.choice(ids)
         work.journal.note("cancelling", job=job_id)
@@ -208,12 +180,13 @@ async def _redrive(work: Work) -> None:
 async def _delete(work: Work) -> None:
     """Deletes one of the newest: an id that was the highest is never given again."""
     found = await work.runner.jobs.list(status="completed", limit=3)
-    if found and (gone := work.chance.choice(found)).type != "tick":
+    if found and (gone := work.chance.choice(found)).tick is None:
         work.journal.note("deleting", job=gone.id, call=gone.payload["call"])
         await work.runner.jobs.delete(gone.id)
 
 
-_CALLS: tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...] = (
+_Calls = tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...]
+_CALLS: _Calls = (
     (30, lambda work: work.enqueue(quick)),
     (5, lambda work: work.enqueue_many(work.chance.randint(2, 20))),
     (6, lambda work: work.enqueue(slow, round(work.chance.uniform(0.1, 2.0), 3))),
@@ -223,7 +196,7 @@ _CALLS: tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...] = (
     (3, lambda work: work.enqueue(hasty)),
     (4, lambda work: work.enqueue(sleepy)),
     (5, lambda work: work.enqueue(threaded, round(work.chance.uniform(0.05, 1.5), 3), work.chance.random() < 0.5)),
-    (20, lambda work: work.enqueue(limited)),
+    (20, lambda work: work.enqueue(_LIMITED[work.version])),
     (6, lambda work: work.enqueue(parent)),
     (8, _keyed),
     (5, _given_up),
@@ -233,13 +206,28 @@ _CALLS: tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...] = (
 )
 
 
-async def _call(work: Work) -> None:
+_FORKS: _Calls = (
+    (3, lambda work: work.enqueue(children.forks, work.chance.choice(children.HOWS))),
+    (2, lambda work: work.enqueue(children.forks_in_thread, work.chance.choice(children.HOWS))),
+    (2, lambda work: work.enqueue(children.forks_in_process, work.chance.choice(children.HOWS))),
+    (2, lambda work: work.enqueue(children.starts, work.chance.random() < 0.5)),
+    (2, lambda work: work.enqueue(children.starts_in_thread, work.chance.random() < 0.5)),
+    (2, lambda work: work.enqueue(children.starts_in_process, work.chance.random() < 0.5)),
+    (1, lambda work: work.enqueue(children.stuck_in_process)),
+)
+_OF_VERSIONS: _Calls = (
+    (2, lambda work: work.enqueue(_CHANGED[work.version], 7 if work.version == "old" else "seven")),
+    (1, lambda work: work.enqueue(_OWN[work.version])),
+)
+
+
+async def _call(work: Work, calls: _Calls, every: float) -> None:
     """One caller: does this and that until it is cancelled. What fails is of unknown outcome, or was refused."""
-    weights = [weight for weight, _ in _CALLS]
+    weights = [weight for weight, _ in calls]
     while True:
-        await asyncio.sleep(work.chance.expovariate(1 / 0.04))
+        await asyncio.sleep(work.chance.expovariate(1 / every))
         if work.runner.stats().pending < _MOST_PENDING:
-            ((_, call),) = work.chance.choices(_CALLS, weights)
+            ((_, call),) = work.chance.choices(calls, weights)
             try:
                 await call(work)
             except AiojobsError:
@@ -267,32 +255,60 @@ class _Log(logging.Handler):
             noted = ("job_id", "attempt", "owner", "jobs", "left", "reason")
             self._journal.note(fact, **{name: fields[name] for name in noted if name in fields})
         elif fact == "DefectFound" or (fact is None and record.levelno >= logging.ERROR):
-            self._journal.note("defect", text=self.format(record))
+            self._journal.note("defect", text=self.format(record), fact=fact)
 
 
-def live(database: Path, journal: Journal, durability: Literal["full", "normal"], seed: str) -> int:
+@dataclass(frozen=True)
+class Plan:
+    """What a process is to be.
+
+    Attributes:
+        database: Its database.
+        journal: Where it notes what it does.
+        journal_path: The same, for its worker processes.
+        clock: Of its runner.
+        durability: Of its runner.
+        forks: Whether its callers enqueue handlers that fork and start processes.
+    """
+
+    database: Path
+    journal: Journal
+    journal_path: Path
+    clock: Clock
+    durability: Literal["full", "normal"]
+    forks: bool = True
+
+
+def live(plan: Plan, version: Version, seed: str) -> int:
     """What a forked process does until it is killed, or has drained; returns its exit code."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the killer
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _listen(journal)
-    work = Work(journal, random.Random(seed))
+    work = _work(plan, version, random.Random(seed))
     work.runner = JobRunner(
-        database, jobs=JOBS, deps={Work: work}, max_running=20, drain_timeout=0.3, cancel_grace=0.3,
-        durability=durability, keep_completed="30d",
+        plan.database, jobs=_jobs(version), deps={Work: work}, max_running=20, drain_timeout=0.3, cancel_grace=0.3,
+        durability=plan.durability, keep_completed="30d", clock=plan.clock,
     )  # fmt: skip
     work.runner.cron("* * * * * *", catch_up="all", overlap="queue")(tick)
-    return asyncio.run(_live(work))
+    work.runner.cron(f"*/{EVERY[version]} * * * * *", catch_up="all", overlap="queue")(beat)
+    return asyncio.run(_live(work, forks=plan.forks))
 
 
-async def _live(work: Work) -> int:
+def _work(plan: Plan, version: Version, chance: random.Random) -> Work:
+    _listen(plan.journal)
+    children.named(plan.journal_path, plan.journal.writer)
+    return Work(plan.journal, chance, version)
+
+
+async def _live(work: Work, *, forks: bool) -> int:
     try:
         await _enter(work)
     except StoreUnavailable as error:
         work.journal.note("refused start", reason=str(error))
         return START_REFUSED
-    callers = [asyncio.create_task(_call(work)) for _ in range(_CALLERS)]
+    calls = [(_CALLS, 0.04)] * _CALLERS + [(_OF_VERSIONS, 2.0)] + [(_FORKS, 1.5)] * forks
+    callers = [asyncio.create_task(_call(work, *each)) for each in calls]
     await work.runner.run_forever()  # until SIGTERM
     for caller in callers:
         caller.cancel()
@@ -309,25 +325,25 @@ async def _enter(work: Work) -> None:
     work.journal.note("up")
 
 
-def finish(database: Path, journal: Journal, patience: float) -> int:
-    """What the last process does: works until every job has ended, then looks after the dead once more."""
-    _listen(journal)
-    return asyncio.run(_finish(database, Work(journal, random.Random(0)), patience))
+def finish(plan: Plan, version: Version, patience: float) -> int:
+    """What the last process of a version does: works until every job has ended, then looks after the dead once more."""
+    return asyncio.run(_finish(plan, _work(plan, version, random.Random(0)), patience))
 
 
-async def _finish(database: Path, work: Work, patience: float) -> int:
-    jobs = (*JOBS, job(name="tick")(tick))
-    work.runner = JobRunner(database, jobs=jobs, deps={Work: work}, keep_completed="30d")
+async def _finish(plan: Plan, work: Work, patience: float) -> int:
+    jobs = (*_jobs(work.version), job(name="tick")(tick), job(name="beat")(beat))
+    work.runner = JobRunner(plan.database, jobs=jobs, deps={Work: work}, keep_completed="30d", clock=plan.clock)
     try:
         async with asyncio.timeout(patience):
             await _enter(work)
             while (stats := work.runner.stats()).pending or stats.processing:
                 await work.runner.run_until_idle()
-                await asyncio.sleep(0.02)  # for what is due later, after its backoff
+                await asyncio.sleep(0.02)  # for what is due later, after its backoff, or is of the other version
     except TimeoutError:
         pass  # the audit finds what has not ended
     await work.runner.__aexit__(None, None, None)
-    async with JobRunner(database, jobs=jobs, deps={Work: work}, max_running=0):
+    options: dict[str, Any] = {"keep_completed": "30d", "clock": plan.clock}
+    async with JobRunner(plan.database, jobs=jobs, deps={Work: work}, max_running=0, **options):
         return 0
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -231,6 +233,42 @@ def called(handler: Callable[..., Any] | str, payload: str) -> str | None:
     told = answer_of(name, payload)
     assert told.failure is None
     return told.result
+
+
+class Ended(BaseException):
+    """In place of the end of this process."""
+
+
+def left_unread(ours: socket.socket, theirs: socket.socket) -> None:
+    """An answer that the runner has not read."""
+    theirs.sendall(b"an answer")
+    ours.close()
+
+
+def sends_half_an_order(ours: socket.socket, theirs: socket.socket) -> None:
+    order = pickle.dumps((double, (1,) * 1000))
+    ours.sendall(order[: len(order) // 2])
+    ours.close()
+
+
+def takes_no_answer(ours: socket.socket, theirs: socket.socket) -> None:
+    ours.sendall(pickle.dumps((nothing, ())))
+    ours.close()
+
+
+@pytest.mark.parametrize("dies", [left_unread, sends_half_an_order, takes_no_answer])
+def test_a_worker_process_whose_runner_was_killed_ends_without_a_word(
+    dies: Callable[[socket.socket, socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(code: int) -> NoReturn:
+        raise Ended(code)
+
+    ours, theirs = socket.socketpair()
+    dies(ours, theirs)
+    with theirs, monkeypatch.context() as patch:
+        patch.setattr(os, "_exit", end)
+        with pytest.raises(Ended, match=r"^0$"):
+            child.serve(theirs)
 
 
 def test_the_handler_is_found_by_name_and_fed_from_the_stored_json() -> None:

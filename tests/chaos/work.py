@@ -1,0 +1,91 @@
+"""What the handlers and callers of a run share: how an attempt and an enqueue are noted."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Literal, get_args
+
+from aiojobs_lite import Backoff, JobContext, JobRunner, injected, job
+from tests.chaos.journal import Journal
+
+Version = Literal["old", "new"]
+VERSIONS: Final[tuple[Version, ...]] = get_args(Version)
+LIMITS: Final = {"old": 3, "new": 2}  # of the limited type, by version
+EVERY: Final = {"old": 2, "new": 3}  # seconds between two ticks of the schedule that the versions differ in
+NOT_YET, NEVER, STOPPED = "not yet", "never", "stopped"
+RAISED: Final = frozenset({f"ValueError: {NOT_YET}", f"ValueError: {NEVER}", f"RuntimeError: {STOPPED}"})
+"""What handlers raise, as it is stored."""
+SHORT = Backoff(base=0.02, cap=0.3)
+_numbers = itertools.count()
+
+
+@dataclass
+class Work:
+    """What the handlers and callers of one process share."""
+
+    journal: Journal
+    chance: random.Random
+    version: Version = "old"
+    runner: JobRunner = field(init=False)
+    known: list[int] = field(default_factory=list)
+
+    async def enqueue(self, what: Any, *arguments: Any, key: str | None = None) -> None:
+        """Enqueues one job under a name of its own, and notes before and after."""
+        call = self._called(1, key)
+        configured = what if key is None else what.using(idempotency_key=key)
+        handle = await self.runner.enqueue(configured, call, *arguments)
+        self._acknowledged(call, [handle.id], [handle.is_new])
+
+    async def enqueue_many(self, count: int) -> None:
+        """The same with many in one transaction."""
+        call = self._called(count, None)
+        handles = await self.runner.enqueue_many([quick.bind(call) for _ in range(count)])
+        self._acknowledged(call, [handle.id for handle in handles], [handle.is_new for handle in handles])
+
+    def _called(self, jobs: int, key: str | None) -> str:
+        call = f"{self.journal.writer}.{next(_numbers)}"
+        self.journal.note("called", call=call, jobs=jobs, key=key)
+        return call
+
+    def _acknowledged(self, call: str, jobs: list[int], new: list[bool]) -> None:
+        self.journal.note("acknowledged", call=call, jobs=jobs, new=new)
+        self.known = [*self.known, *jobs][-50:]
+
+
+class Run:
+    """One attempt: notes its begin and, however it ends, its end. Its result names it. What a handler forks may leave
+    it, and notes nothing.
+    """
+
+    def __init__(self, journal: Journal, ctx: JobContext) -> None:
+        self._journal = journal
+        self._pid = os.getpid()
+        self.result = f"{ctx._claimed.owner}:{ctx.attempt}"
+        self._facts = {
+            "job": ctx.id, "attempt": ctx.attempt, "owner": ctx._claimed.owner, "type": ctx.type,
+            "run": f"{journal.writer}.{self._pid}.{next(_numbers)}",
+        }  # fmt: skip
+
+    def __enter__(self) -> Run:
+        self._journal.note("begun", **self._facts)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if os.getpid() == self._pid:
+            self._journal.note("ended", run=self._facts["run"], how="returned" if kind is None else kind.__name__)
+
+    def going(self) -> None:
+        """A sign of life."""
+        self._journal.note("going", run=self._facts["run"])
+
+
+@job(backoff=SHORT)
+async def quick(ctx: JobContext, call: str, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
