@@ -1,0 +1,90 @@
+"""What a runner reports of itself, one frozen class a kind of fact: for its log lines and for `runner.watch()`;
+one file for each group.
+
+| fact | level | when |
+|---|---|---|
+| `JobEnqueued` | debug | a job was made durable by this runner |
+| `AttemptStarted` | debug | a handler is about to be called |
+| `JobCompleted` | info | an attempt succeeded |
+| `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
+| `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
+| `JobBecameDead` | error | no attempt is left |
+| `JobBecameCancelled`, `JobSnoozed` | info | a job was cancelled; a handler postponed its job |
+| `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
+| `JobHeld` | error | a stored payload no longer fits its handler |
+| `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
+| `TypePaused` | warning | no runner claims jobs of a type until it is resumed |
+| `TypeResumed` | info | a paused type is claimed again |
+| `AttemptStuck` | error | a handler runs on after it was stopped |
+| `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
+| `ProcessSuspended` | warning | nothing of the process ran for over a second; no job is the cause |
+| `DefectFound` | error | the runner found a defect of this library in itself, and ended or woke what it held up |
+| `EndRefused` | error | an attempt ended that this runner no longer owns |
+| `TickFired` | debug | a cron schedule made a job |
+| `TickSkipped` | warning | a cron schedule made none, with the reason |
+| `OwnerRescued`, `JobsMovedBack` | warning | jobs of a dead runner, or of a clock that was ahead, were given back |
+| `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
+| `StoreDegraded` | error | the database cannot be written |
+| `StoreRecovered` | warning | the database can be written again |
+| `TypesUnclaimed` | warning | jobs wait whose type is not registered in this runner |
+"""
+
+from aiojobs_lite.telemetry.fact import Fact
+from aiojobs_lite.telemetry.facts.health import (
+    DefectFound,
+    LoopBlocked,
+    ProcessSuspended,
+    StoreDegraded,
+    StoreRecovered,
+)
+from aiojobs_lite.telemetry.facts.jobs import (
+    AttemptFailed,
+    AttemptStarted,
+    AttemptStuck,
+    DeadRedriven,
+    EndRefused,
+    JobBecameCancelled,
+    JobBecameDead,
+    JobCompleted,
+    JobEnqueued,
+    JobHeld,
+    JobInterrupted,
+    JobRedriven,
+    JobSnoozed,
+    ResultNotStored,
+)
+from aiojobs_lite.telemetry.facts.owners import DrainFinished, DrainStarted, JobsMovedBack, OwnerRescued
+from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
+from aiojobs_lite.telemetry.facts.types import TypePaused, TypeResumed, TypesUnclaimed
+
+__all__ = [
+    "AttemptFailed",
+    "AttemptStarted",
+    "AttemptStuck",
+    "DeadRedriven",
+    "DefectFound",
+    "DrainFinished",
+    "DrainStarted",
+    "EndRefused",
+    "Fact",
+    "JobBecameCancelled",
+    "JobBecameDead",
+    "JobCompleted",
+    "JobEnqueued",
+    "JobHeld",
+    "JobInterrupted",
+    "JobRedriven",
+    "JobSnoozed",
+    "JobsMovedBack",
+    "LoopBlocked",
+    "OwnerRescued",
+    "ProcessSuspended",
+    "ResultNotStored",
+    "StoreDegraded",
+    "StoreRecovered",
+    "TickFired",
+    "TickSkipped",
+    "TypePaused",
+    "TypeResumed",
+    "TypesUnclaimed",
+]

@@ -1,0 +1,72 @@
+"""What a runner reports of its end, and of what others left."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from aiojobs_lite.telemetry.fact import Fact
+from aiojobs_lite.telemetry.wording import counted, ended_words, span, waited_for_words
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRescued(Fact):
+    """Jobs of a dead runner were given back."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "rescued: {jobs} of the dead owner {owner}"
+    owner: str
+    jobs: int
+
+    def _words(self) -> dict[str, str]:
+        return {"jobs": counted(self.jobs, "job")}
+
+
+@dataclass(frozen=True, slots=True)
+class JobsMovedBack(Fact):
+    """The clock was ahead when jobs were written, and they were moved back, by `seconds` at most."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "moved back: {jobs}, by {seconds:.1f} s at most; the clock was ahead when they were written"
+    jobs: int
+    seconds: float
+
+    def _words(self) -> dict[str, str]:
+        return {"jobs": counted(self.jobs, "job")}
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStarted(Fact):
+    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`. `running` attempts are
+    waited for; `types`: of which types, each with how many; `timeout`: for how many seconds, then they are interrupted.
+    """
+
+    part = "engine"
+    text = "drain started ({why}): {running} running{types}{timeout}"
+    why: str
+    running: int
+    types: str
+    timeout: float
+
+    def _words(self) -> dict[str, str]:
+        return waited_for_words(self.why, self.running, self.types, self.timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class DrainFinished(Fact):
+    """The drain is finished: each attempt has its end, or the runner was left. `duration` in seconds, the others ids of
+    jobs. `interrupted`: stored as such, they will run again. `left`: their handlers still run; another runner gives
+    them back when they run no more. `unsaved`: their ends are not stored; the next runner gives them back.
+    """
+
+    part = "engine"
+    text = "drain finished in {duration}: {interrupted}{left}{unsaved}"
+    duration: float
+    interrupted: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+    unsaved: tuple[int, ...] = ()
+
+    def _words(self) -> dict[str, str]:
+        return {"duration": span(self.duration), **ended_words(self.interrupted, self.left, self.unsaved)}
