@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from aiojobs_lite.errors import (
     RunnerClosed,
     RunnerNotStarted,
     StoreUnavailable,
-    UnknownJobType,
     WrongEventLoop,
 )
 from aiojobs_lite.model.writes import DeleteJob
@@ -163,28 +162,6 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_told_has_no_type(
     monkeypatch.setattr(engine_of(runner), "ask", gone)
     await runner.jobs.redrive(handle.id)
     assert "redriven: ? job 1" in [str(event) for event in listener._unread]
-
-
-def test_a_schedule_is_previewed_without_a_start() -> None:
-    clock = FakeClock(datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
-    runner = JobRunner(":memory:", clock=clock)
-
-    @runner.cron("0 9 * * *", tz="Europe/London")
-    async def digest() -> None: ...
-
-    @runner.cron("* * * * *")
-    async def minutely() -> None: ...
-
-    assert runner.schedules.names() == ("digest", "minutely")
-    assert runner.schedules.preview("digest", 2) == [
-        datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 3, 9, tzinfo=UTC),
-    ]  # fmt: skip
-    assert len(runner.schedules.preview("minutely")) == 5
-    with pytest.raises(UnknownJobType, match="Did you mean 'digest'"):
-        runner.schedules.preview("digset")
-    for count in (0, 1001, "5"):
-        with pytest.raises(InvalidOption):
-            runner.schedules.preview("digest", count)  # type: ignore[arg-type]  # what is refused
 
 
 # Other loops, threads and processes.

@@ -212,7 +212,7 @@ async def test_a_worker_process_that_holds_its_interpreter_does_not_outlive_a_ki
     script = f"""if True:
         import asyncio
         from aiojobs_lite import JobRunner
-        from tests.engine.test_worker_processes import counts_for_long
+        from tests.engine.test_workers import counts_for_long
         from tests.helpers.calls import in_process
         async def main():
             counts = in_process(counts_for_long)
