@@ -15,6 +15,7 @@ from typing import Final, Literal, NoReturn
 
 from tests.chaos import worker
 from tests.chaos.journal import Journal
+from tests.helpers.pauses import hold_thread_for
 
 _TURN: Final = 0.01  # seconds
 _STALL: Final = 0.25  # seconds; a turn that took so long says that nobody was given the processor
@@ -135,7 +136,7 @@ class Killer:
             self._keep_promises(now)
             for event in plan:
                 event.look(now)
-            time.sleep(_TURN)
+            hold_thread_for(_TURN)
 
     def _keep_promises(self, now: float) -> None:
         """Does what was arranged for this instant."""
@@ -288,7 +289,7 @@ class Killer:
     def _until_ended(self, deadline: float) -> None:
         while self._living and time.monotonic() < deadline:
             self._reap()
-            time.sleep(_TURN)
+            hold_thread_for(_TURN)
         for process in list(self._living.values()):
             self._journal.note("hung", worker=process.number)
             self._kill(process)

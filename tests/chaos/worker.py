@@ -19,6 +19,7 @@ from typing import Any, Literal
 from aiojobs_lite import AiojobsError, Backoff, JobContext, JobRunner, Snooze, StoreUnavailable, injected, job
 from aiojobs_lite.testing.probe import Probe
 from tests.chaos.journal import Journal
+from tests.helpers.pauses import hold_thread_for, pause, work_for
 
 LIMIT = 3
 START_REFUSED = 75  # exit code: the database could not be opened in time, because a stopped process holds its lock
@@ -95,21 +96,21 @@ async def quick(ctx: JobContext, call: str, work: Work = injected) -> str:
 @job(backoff=_SHORT)
 async def slow(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
     with Run(work, ctx) as run:
-        await asyncio.sleep(seconds)
+        await work_for(seconds)
         return run.result
 
 
 @job(backoff=_SHORT)
 async def blocking(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
     with Run(work, ctx) as run:
-        time.sleep(seconds)  # noqa: ASYNC251  # the whole event loop, on purpose
+        hold_thread_for(seconds)
         return run.result
 
 
 @job(backoff=_SHORT)
 async def flaky(ctx: JobContext, call: str, failures: int, work: Work = injected) -> str:
     with Run(work, ctx) as run:
-        await asyncio.sleep(0.005)
+        await work_for(0.005)
         if ctx.attempt <= failures:
             raise ValueError("not yet")
         return run.result
@@ -124,7 +125,7 @@ async def doomed(ctx: JobContext, call: str, work: Work = injected) -> str:
 @job(backoff=_SHORT, timeout=0.2)
 async def hasty(ctx: JobContext, call: str, work: Work = injected) -> str:
     with Run(work, ctx) as run:
-        await asyncio.sleep(0.5 if ctx.attempt == 1 else 0.01)
+        await work_for(0.5 if ctx.attempt == 1 else 0.01)
         return run.result
 
 
@@ -141,7 +142,7 @@ def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: W
     with Run(work, ctx) as run:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            time.sleep(0.01)
+            hold_thread_for(0.01)
             run.going()
             if ctx.stopping and not stubborn:
                 raise RuntimeError("stopped")
@@ -151,7 +152,7 @@ def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: W
 @job(backoff=_SHORT, concurrency=LIMIT)
 async def limited(ctx: JobContext, call: str, work: Work = injected) -> str:
     with Run(work, ctx) as run:
-        await asyncio.sleep(0.03)
+        await work_for(0.03)
         return run.result
 
 
@@ -237,13 +238,13 @@ async def _call(work: Work) -> None:
     """One caller: does this and that until it is cancelled. What fails is of unknown outcome, or was refused."""
     weights = [weight for weight, _ in _CALLS]
     while True:
-        await asyncio.sleep(work.chance.expovariate(1 / 0.04))
+        await work_for(work.chance.expovariate(1 / 0.04))
         if work.runner.stats().pending < _MOST_PENDING:
             ((_, call),) = work.chance.choices(_CALLS, weights)
             try:
                 await call(work)
             except AiojobsError:
-                await asyncio.sleep(0.1)
+                await work_for(0.1)
             except Exception as error:
                 work.journal.note("defect", text=f"a caller was told {error!r}")
 
@@ -323,7 +324,7 @@ async def _finish(database: Path, work: Work, patience: float) -> int:
             await _enter(work)
             while (stats := work.runner.stats()).pending or stats.processing:
                 await work.runner.run_until_idle()
-                await asyncio.sleep(0.02)  # for what is due later, after its backoff
+                await pause()  # for what is due later, after its backoff
     except TimeoutError:
         pass  # the audit finds what has not ended
     await work.runner.__aexit__(None, None, None)

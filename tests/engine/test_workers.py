@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -20,6 +19,7 @@ from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import in_process, outside, pid_in, started
+from tests.helpers.pauses import poll
 from tests.helpers.programs import alive, program
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
@@ -36,8 +36,7 @@ def counts_for_long(note: str) -> None:
 
 def waits_for(note: str, release: str) -> None:
     Path(note).write_text(str(os.getpid()))
-    while not Path(release).exists():
-        time.sleep(0.01)
+    poll(Path(release).exists, PATIENCE)
 
 
 def where() -> int:
@@ -121,11 +120,11 @@ async def test_the_start_of_a_process_is_not_its_handlers_time(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "slow_to_import.py").write_text(
-        "import pathlib, time\n"
+        "import pathlib\n"
+        "from tests.helpers.pauses import poll\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
         "(folder / 'importing').touch()\n"
-        "while not (folder / 'go').exists():\n"
-        "    time.sleep(0.01)\n"
+        f"poll((folder / 'go').exists, {PATIENCE})\n"
         "def where():\n"
         "    return 42\n"
     )

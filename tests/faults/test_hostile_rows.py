@@ -19,6 +19,7 @@ from aiojobs_lite.stores.sqlite.writer import Writer
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.fault_store import FaultStore
+from tests.helpers.pauses import pause
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, until
@@ -177,7 +178,7 @@ async def rounds_until(clock: FakeClock, condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             clock.advance(2)
-            await asyncio.sleep(0.001)
+            await pause()
 
 
 async def past_the_first_round(runner: JobRunner) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
+from tests.helpers.pauses import let_fault_last
 from tests.helpers.programs import program
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
@@ -96,7 +97,7 @@ async def lives_through(database: Path, lock: Lock) -> None:
             await next_fact(events, StoreDegraded)
             await looks_and_is_refused_at_once(runner, ends)
             ticks = app.ticks
-            await asyncio.sleep(locked_at + HELD - clock.time())
+            await let_fault_last(locked_at + HELD - clock.time())
             assert runner.stats().degraded == "SQLITE_BUSY"
             assert (await soon.job()).status is Status.PENDING
         async with asyncio.timeout(GOES_ON_WITHIN):

@@ -15,6 +15,7 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.probe import Probe
+from tests.helpers.pauses import pause
 from tests.helpers.programs import worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
@@ -116,7 +117,7 @@ async def enqueues_until_refused(app: Application) -> None:
     """The first call is refused, unless the file was emptied: that is noticed now and then."""
     while True:
         await app.runner.enqueue(app.quick, 2)
-        await asyncio.sleep(0.01)
+        await pause()
 
 
 async def is_told(app: Application) -> None:

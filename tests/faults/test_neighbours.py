@@ -23,6 +23,7 @@ from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, Fact, Jo
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.dying import WAYS, dies
 from tests.helpers.apps.worker import held, quick
+from tests.helpers.pauses import hold_thread_for, let_fault_last
 from tests.helpers.programs import looking, program, worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
@@ -216,7 +217,7 @@ async def blocked_by(handler: Callable[..., Any]) -> AsyncIterator[tuple[JobRunn
 
 
 def stands_still() -> None:
-    time.sleep(1.6)
+    hold_thread_for(1.6)
 
 
 def keeps_the_interpreter() -> int:
@@ -290,7 +291,7 @@ async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_t
         assert await blocked.line("started") == ["started", str(handle.id), "1"]
         async with worker(database) as second:
             await second.line("ready")
-            await asyncio.sleep(BLOCKED)  # the fault itself; meanwhile both others look after the dead
+            await let_fault_last(BLOCKED)  # meanwhile both others look after the dead
             assert await (await here.enqueue(quick)).result(PATIENCE) == second.pid
             found = await handle.job()
             assert (found.status, found.attempts, found.history) == (Status.PROCESSING, 1, ())

@@ -23,6 +23,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.ticking import JOBS
 from tests.helpers.calendar import HOUR, MINUTE, changes, ticks
+from tests.helpers.pauses import let_fault_last, pause
 from tests.helpers.programs import Child, program
 from tests.helpers.rings import deep, depth, first_of, slow
 from tests.helpers.waiting import PATIENCE, MovedClock, until
@@ -89,7 +90,7 @@ async def survives_a_stop(database: Path, catch_up: CatchUp) -> None:
         await ran(child, "held 1", "timed 1")
         await child.line("tick")
         child.signal(SIGSTOP)
-        await asyncio.sleep(2.5)  # this long it stands still
+        await let_fault_last(2.5)
         await rescue(other)
         assert {job.attempts for job in await other.jobs.list(status=Status.PROCESSING)} == {1}
         child.signal(SIGCONT)
@@ -158,7 +159,7 @@ async def finished(runner: JobRunner) -> dict[str, Job]:
             jobs = [job for known in JOBS for job in await runner.jobs.list(type=known.name)]
             if all(job.completed_at for job in jobs):
                 return {job.payload["name"]: job for job in jobs}
-            await asyncio.sleep(0.02)
+            await pause()
 
 
 async def sane(child: Child) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine import defect_monitor
+from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.testing.probe import Probe
@@ -37,6 +38,19 @@ async def started(*handlers: Any, **options: Any) -> AsyncIterator[tuple[JobRunn
         patch.setattr(defect_monitor, "DEFECTS_EVERY_S", LOOKS_EVERY_S)
         async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=handlers, **options) as runner:
             yield runner, runner.watch()
+
+
+def counted_looks(patch: pytest.MonkeyPatch) -> list[object]:
+    """The checks that have looked since now, each time they did."""
+    looks: list[object] = []
+    look = DefectMonitor._look
+
+    async def noted(self: DefectMonitor, check: Any) -> None:
+        await look(self, check)
+        looks.append(check)
+
+    patch.setattr(DefectMonitor, "_look", noted)
+    return looks
 
 
 def parts_of(runner: JobRunner) -> Parts:

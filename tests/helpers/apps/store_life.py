@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -40,6 +39,7 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.apps.common import note
+from tests.helpers.pauses import hold_thread_for
 from tests.helpers.stores import again, alone, at, claim, complete, counted, fire, hold, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
@@ -110,7 +110,7 @@ def lift_faults() -> None:
     """Has strace let go of this process."""
     while (tracer := _tracer()) != 0:
         os.kill(tracer, SIGTERM)
-        time.sleep(0.001)
+        hold_thread_for(0.001)
 
 
 def _tracer() -> int:

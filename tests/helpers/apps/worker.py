@@ -17,6 +17,7 @@ from typing import Any
 
 from aiojobs_lite import JobContext, JobRunner, job
 from tests.helpers.apps.common import Orders, say, show_log
+from tests.helpers.pauses import work_for
 
 ORDERS = Orders()
 
@@ -81,7 +82,7 @@ def threaded(ctx: JobContext) -> None:
 @job(concurrency=10)
 async def two_seconds(ctx: JobContext) -> None:
     say("started", ctx.id, ctx.attempt)
-    await asyncio.sleep(2)
+    await work_for(2)
     say("ended", ctx.id, ctx.attempt)
 
 
