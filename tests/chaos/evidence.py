@@ -45,7 +45,7 @@ class Evidence:
         jobs: All jobs.
         attempts: All recorded attempts, in the order in which they were recorded.
         unsound: What SQLite, or a count that does not agree, says against the file.
-        left: Files of owners that nobody has removed.
+        left: Files of owners that were not removed.
     """
 
     records: list[Record]
@@ -56,7 +56,7 @@ class Evidence:
 
 
 def gathered(database: Path, journal: Path) -> Evidence:
-    """Reads all; nobody may have the database open any more."""
+    """Reads all; no process may have the database open any more."""
     ahead = time.time() - time.monotonic()
     with closing(sqlite3.connect(database)) as connection:
         jobs = [

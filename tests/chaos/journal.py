@@ -7,7 +7,7 @@
 | `stopped` | the killer, when it has stopped | `worker`, `since` (the signal), `locks` (it holds up all writers) |
 | `robbed` | the killer, before it removes the owner's file | `worker` |
 | `exited` | the killer, when it has noticed | `worker`, `code` |
-| `hung` | the killer | `worker`: told to end, and did not |
+| `hung` | the killer | `worker`: asked to end, and did not |
 | `stalled` | the killer: it was not given the processor | `since` |
 | `owner` | a worker, before it opens the database | `owner` |
 | `up`, `refused start`, `left` | a worker | |

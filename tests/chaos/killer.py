@@ -18,9 +18,9 @@ from tests.chaos.journal import Journal
 from tests.helpers.pauses import hold_thread_for
 
 _TURN: Final = 0.01  # seconds
-_STALL: Final = 0.25  # seconds; a turn that took so long says that nobody was given the processor
-_PATIENCE: Final = 10.0  # seconds that a process that was told to end may take, on a busy machine
-_CALM: Final = 3.5  # seconds in which nobody is started and nobody killed: the one that lives must rescue
+_STALL: Final = 0.25  # seconds; a turn that took so long says that no process was given the processor
+_PATIENCE: Final = 10.0  # seconds that a process that was asked to end may take, on a busy machine
+_CALM: Final = 3.5  # seconds in which none is started and none killed: the one that lives must rescue
 _LAST: Final = 120.0  # seconds that the last process may take for what is left
 
 
@@ -32,14 +32,14 @@ class Process:
         number: Its own, never used again.
         pid: Its process id.
         continues: When it is to go on, while it is stopped.
-        told: When it was told to end, or went on after that.
+        asked_to_end: When it was asked to end, or went on after that.
         dies: When it is to be killed, whatever happens.
     """
 
     number: int
     pid: int
     continues: float | None = None
-    told: float | None = None
+    asked_to_end: float | None = None
     dies: float | None = None
 
 
@@ -145,7 +145,11 @@ class Killer:
                 self._kill(process)
             elif process.continues is not None and now >= process.continues:
                 self._continue(process, now)
-            elif process.told is not None and process.continues is None and now > process.told + _PATIENCE:
+            elif (
+                process.asked_to_end is not None
+                and process.continues is None
+                and now > process.asked_to_end + _PATIENCE
+            ):
                 self._journal.note("hung", worker=process.number)
                 self._kill(process)
         if now >= self._calm_until:
@@ -198,13 +202,13 @@ class Killer:
 
     def _continue(self, process: Process, now: float) -> None:
         process.continues = None
-        if process.told is not None:
-            process.told = now
+        if process.asked_to_end is not None:
+            process.asked_to_end = now
         self._journal.note("continued", worker=process.number)
         os.kill(process.pid, signal.SIGCONT)
 
     def _terminate(self, process: Process, now: float) -> None:
-        process.told = now
+        process.asked_to_end = now
         self._journal.note("terminated", worker=process.number)
         os.kill(process.pid, signal.SIGTERM)
 
@@ -224,7 +228,7 @@ class Killer:
             self._stop(self._chance.choice(going), now, self._longest_stop * self._chance.random() ** 3)
 
     def _terminate_one(self, now: float) -> None:
-        if victims := [process for process in self._victims() if process.told is None]:
+        if victims := [process for process in self._victims() if process.asked_to_end is None]:
             self._terminate(self._chance.choice(victims), now)
 
     def _rob_one(self, now: float) -> None:
@@ -245,12 +249,12 @@ class Killer:
 
     def _spare_another(self, now: float) -> None:
         """One process at a time is not killed for a while: some must grow old, and rescue."""
-        going = [process for process in self._living.values() if process.told is process.dies is None]
+        going = [process for process in self._living.values() if process.asked_to_end is process.dies is None]
         if going and now >= self._calm_until:
             self._spared = self._chance.choice(going).number
 
     def _calm(self, now: float) -> None:
-        """All but one are killed at once, and nobody comes to its help."""
+        """All but one are killed at once, and none comes to its help."""
         if self._spared not in self._living:
             self._spare_another(now)
         spared = self._living.get(self._spared)
@@ -282,7 +286,7 @@ class Killer:
                 self._continue(process, now)
             if self._chance.random() < 0.5:
                 self._kill(process)
-            elif process.told is None:
+            elif process.asked_to_end is None:
                 self._terminate(process, now)
         self._until_ended(now + _PATIENCE)
 

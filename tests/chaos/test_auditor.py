@@ -126,7 +126,7 @@ def half_a_batch(past: Past) -> None:
 
 
 @breach("doubled")
-def a_job_of_nobody(past: Past) -> None:
+def a_job_of_no_call(past: Past) -> None:
     past.done(4, 1, "b", 20)
     past.records = [record for record in past.records if record.facts.get("call") != "c4"]
 
@@ -178,7 +178,7 @@ def completed_by_one_that_had_lost_it(past: Past) -> None:
 
 
 @breach("attempts begun twice")
-def a_retry_that_nobody_recorded(past: Past) -> None:
+def a_retry_without_a_record(past: Past) -> None:
     past.run(3, 1, "b", 3, 4)
 
 
@@ -235,7 +235,7 @@ def lost_though_its_process_lived(past: Past) -> None:
 
 
 @breach("taken from the living")
-def interrupted_by_nobody(past: Past) -> None:
+def interrupted_by_none(past: Past) -> None:
     past.job(4, "completed", 1, "b:1")
     past.run(4, 1, "b", 5, 6)
     past.row(4, 1, "interrupted", "b", 6)
@@ -330,7 +330,7 @@ def nothing_special(past: Past) -> None:
 
 
 @good
-def an_enqueue_that_nobody_heard_of_and_is_there(past: Past) -> None:
+def an_enqueue_without_an_answer_that_is_there(past: Past) -> None:
     past.note(3, "called", 1, call="x", jobs=1, key=None)
     past.done(4, 1, "b", 20)
     past.change(4, call="x")
@@ -338,7 +338,7 @@ def an_enqueue_that_nobody_heard_of_and_is_there(past: Past) -> None:
 
 
 @good
-def an_enqueue_that_nobody_heard_of_and_is_not(past: Past) -> None:
+def an_enqueue_without_an_answer_that_is_not(past: Past) -> None:
     past.note(3, "called", 1, call="x", jobs=5, key=None)
 
 
@@ -370,7 +370,7 @@ def a_redrive_that_begins_anew(past: Past) -> None:
 
 
 @good
-def a_rescue_while_nobody_else_could_write(past: Past) -> None:
+def a_rescue_while_no_other_could_write(past: Past) -> None:
     past.rows[0] = past.rows[0]._replace(ended_at=11.9)
     past.jobs[2] = past.jobs[2]._replace()
     past.note(4, "forked", 0, worker=3, ahead=0.0)
@@ -440,7 +440,7 @@ def test_the_time_to_rescue_counts_while_one_process_lives_and_goes_on_and_can_w
     assert longest_chance(life, 0.0, 7.0, []) == 2.0
     assert longest_chance(life, 10.0, 30.0, [(12.0, 18.0), (17.0, 25.0)]) == 5.0
     assert longest_chance(life, 10.0, 30.0, [(0.0, 50.0)]) <= 0
-    assert longest_chance(life, 38.0, 60.0, []) == 2.0  # told to end
+    assert longest_chance(life, 38.0, 60.0, []) == 2.0  # asked to end
     life.stops.append((11.0, 28.0))
     assert longest_chance(life, 10.0, 30.0, []) == 2.0
 

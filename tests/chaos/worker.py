@@ -246,7 +246,7 @@ async def _call(work: Work) -> None:
             except AiojobsError:
                 await work_for(0.1)
             except Exception as error:
-                work.journal.note("defect", text=f"a caller was told {error!r}")
+                work.journal.note("defect", text=f"a caller was given {error!r}")
 
 
 # The process.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -19,7 +18,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DefectFound
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.defects import counted_looks, quick, started
-from tests.helpers.engine import going, heard, names
+from tests.helpers.engine import going, names, published_on
 from tests.helpers.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.plants_defects
@@ -87,7 +86,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_a_check_finds_is_published_with_what_is_known(quickly: None) -> None:
     bus, check = Bus(), Check(Defect("it is lost", 7, "mail", 2, 1.5, "parts"))
-    facts = heard(bus)
+    facts = published_on(bus)
     async with going(monitor(bus, AttemptRegister(), check).run):
         await until(lambda: check.looks > 1)
     (found,) = facts()
@@ -98,7 +97,7 @@ async def test_what_a_check_finds_is_published_with_what_is_known(quickly: None)
 
 async def test_a_check_that_fails_does_not_hold_up_the_others(quickly: None, caplog: pytest.LogCaptureFixture) -> None:
     bus, broken, check = Bus(), Check(ZeroDivisionError(), StoreUnavailable("SQLITE_BUSY", "locked")), Check()
-    facts = heard(bus)
+    facts = published_on(bus)
     async with going(monitor(bus, AttemptRegister(), broken, check).run):
         await until(lambda: check.looks > 3)
     assert broken.looks >= check.looks
@@ -107,19 +106,15 @@ async def test_a_check_that_fails_does_not_hold_up_the_others(quickly: None, cap
 
 
 async def test_nothing_is_looked_for_once_the_runner_was_left(quickly: None) -> None:
-    attempts, check, after = AttemptRegister(), Check(), Check()
-    check.look = leaving(attempts)  # type: ignore[method-assign]
-    async with going(monitor(Bus(), attempts, check, after).run):
+    class Leaving(Check):
+        async def look(self) -> list[Defect]:
+            attempts.leave()
+            return []
+
+    attempts, after = AttemptRegister(), Check()
+    async with going(monitor(Bus(), attempts, Leaving(), after).run):
         await until(lambda: attempts.is_left)
     assert after.looks == 0
-
-
-def leaving(attempts: AttemptRegister) -> Callable[[], Awaitable[list[Defect]]]:
-    async def look() -> list[Defect]:
-        attempts.leave()
-        return []
-
-    return look
 
 
 def test_a_report_has_no_payload_and_says_how_to_go_on() -> None:

@@ -16,7 +16,7 @@ from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
-from tests.helpers.engine import claimed, heard, turns
+from tests.helpers.engine import claimed, published_on, turns
 from tests.helpers.waiting import PATIENCE, until
 
 
@@ -36,7 +36,7 @@ class Draining:
         self.calls: list[str] = []
         self.stops: list[Stop] = []
         self.bus = Bus()
-        self.facts = heard(self.bus)
+        self.facts = published_on(self.bus)
         self.progress = Progress()
         parts: Any = SimpleNamespace(
             attempts=self.attempts, committer=None, executor=self,

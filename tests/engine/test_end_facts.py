@@ -20,7 +20,7 @@ from aiojobs_lite.telemetry.facts import (
     JobSnoozed,
     ResultNotStored,
 )
-from tests.helpers.engine import heard
+from tests.helpers.engine import published_on
 
 TOKEN = (7, 2, "me", "a")
 DUE = 60_000_000
@@ -52,15 +52,15 @@ FAILURE = Failure("ValueError", "no", None)
 )
 def test_each_end_is_published_as_what_it_is(end: End, fact: Fact) -> None:
     bus = Bus()
-    told = heard(bus)
+    published = published_on(bus)
     publish_end(bus, end, 1.5)
     more = [ResultNotStored(7, "a", 2, end.note)] if isinstance(end, Complete) and end.note else []
-    assert told() == [fact, *more]
+    assert published() == [fact, *more]
 
 
 def test_an_end_that_is_not_watched_makes_no_fact(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = Bus()
     monkeypatch.setattr(bus, "is_watched", lambda _kind: False)
-    told = heard(bus)
+    published = published_on(bus)
     publish_end(bus, Complete(*TOKEN), 1.5)
-    assert told() == []
+    assert published() == []

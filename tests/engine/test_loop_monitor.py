@@ -15,11 +15,11 @@ from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked
 from aiojobs_lite.telemetry.meters import Metrics
-from tests.helpers.engine import going, heard
+from tests.helpers.engine import going, published_on
 from tests.helpers.waiting import PATIENCE, until
 
 
-class Desk:
+class Rig:
     """A monitor each of whose turns takes the next step of the script.
 
     Attributes:
@@ -30,7 +30,7 @@ class Desk:
         self.script = list(script)
         self.metrics = Metrics()
         self.bus = Bus()
-        self.told = heard(self.bus)
+        self.published = published_on(self.bus)
         self._now = 1000.0
         world = SimpleNamespace(
             sleep=self._sleep, get_running_loop=asyncio.get_running_loop, current_task=asyncio.current_task
@@ -52,19 +52,19 @@ class Desk:
 
 
 async def test_the_lag_of_the_loop_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch)
-    await desk.watch(2.0)
-    assert desk.metrics.loop_lag == pytest.approx(2.0)
-    await desk.watch(*[0.0] * 34)
-    assert 0.9 < desk.metrics.loop_lag < 1.1
-    await desk.watch(5.0)
-    assert desk.metrics.loop_lag == pytest.approx(5.0)
+    rig = Rig(monkeypatch)
+    await rig.watch(2.0)
+    assert rig.metrics.loop_lag == pytest.approx(2.0)
+    await rig.watch(*[0.0] * 34)
+    assert 0.9 < rig.metrics.loop_lag < 1.1
+    await rig.watch(5.0)
+    assert rig.metrics.loop_lag == pytest.approx(5.0)
 
 
 async def test_of_over_a_second_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch)
-    await desk.watch(0.0, 0.9, 1.1, 0.0, 30.0, 0.9, 0.0)
-    found = [event for event in desk.told() if isinstance(event, LoopBlocked)]
+    rig = Rig(monkeypatch)
+    await rig.watch(0.0, 0.9, 1.1, 0.0, 30.0, 0.9, 0.0)
+    found = [event for event in rig.published() if isinstance(event, LoopBlocked)]
     assert [round(event.seconds, 3) for event in found] == [1.1, 30.0]
 
 

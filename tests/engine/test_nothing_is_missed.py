@@ -155,32 +155,32 @@ async def test_the_age_of_what_waits_is_known_while_all_slots_are_taken(database
 
 async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> None:
     clock = FakeClock()
-    async with ticking(clock, schedule("bad"), schedule("good")) as desk:
-        write = desk.write
+    async with ticking(clock, schedule("bad"), schedule("good")) as rig:
+        write = rig.write
 
         async def picky(tick: Any) -> Any:
             if tick.schedule == "bad":
                 raise REJECTED
             return await write(tick)
 
-        desk.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
+        rig.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
         for _ in range(10):
             clock.advance("1m")
             await turns()
-        assert {tick.schedule for tick in desk.ticks} == {"good"}
+        assert {tick.schedule for tick in rig.ticks} == {"good"}
 
 
 async def test_a_callback_that_fails_loses_no_other_answer() -> None:
     clock = FakeClock()
     store = scripted()
-    async with committing(store, clock) as desk:
+    async with committing(store, clock) as rig:
 
         def bad(_write: object, _answer: object, _error: object) -> None:
             raise KeyError("a defect")
 
-        async with one_group(desk, store):
-            desk.committer.keep((DeleteJob(1),), bad)
-            call = desk.call(DeleteJob(2))
+        async with one_group(rig, store):
+            rig.committer.keep((DeleteJob(1),), bad)
+            call = rig.call(DeleteJob(2))
             await turns()
         async with asyncio.timeout(PATIENCE):
             assert await call == f"saved {DeleteJob(2)}"

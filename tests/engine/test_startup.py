@@ -20,7 +20,7 @@ from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TypesUnclaimed
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import heard, registry_of, turns
+from tests.helpers.engine import published_on, registry_of, turns
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
 from tests.helpers.stores import inserted, new
 from tests.helpers.waiting import PATIENCE
@@ -79,7 +79,7 @@ class Starting:
         self.calls: list[str] = []
         self.progress = Progress()
         self.bus = Bus()
-        self.facts = heard(self.bus)
+        self.facts = published_on(self.bus)
         self.database = MemoryDatabase()
         self.store = MemoryStore(self.database)
         names = ("committer", "dispatcher", "ticker", "janitor", "releaser", "executor", "other")

@@ -147,7 +147,7 @@ async def test_the_start_of_a_process_is_not_its_handlers_time(
 @pytest.mark.parametrize(
     "handler", first_of(1, [writes_much, runs_a_program, writes_to_one, has_children_that_write_much])
 )
-async def test_what_a_handler_or_its_children_write_goes_where_the_parent_writes_and_hinders_nobody(
+async def test_what_a_handler_or_its_children_write_goes_where_the_parent_writes_and_hinders_nothing(
     clock: FakeClock, capfd: pytest.CaptureFixture[str], handler: Callable[[], int]
 ) -> None:
     writes, next_one = in_process(handler, max_attempts=1), in_process(where)

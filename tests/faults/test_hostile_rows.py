@@ -54,7 +54,7 @@ async def good(n: int) -> int:
 
 
 def insert(connection: sqlite3.Connection, **columns: Any) -> bool:
-    """Inserts a row as somebody would who knows the columns and no more; returns whether the schema took it."""
+    """Inserts a row as another program would that knows the columns and no more; returns whether the schema took it."""
     row = {
         "type": "quick", "payload": '{"n": 1}', "status": "pending", "priority": 1, "scheduled_at": NOW - 1,
         "max_attempts": 5, "created_at": NOW - 1, **columns,
@@ -127,7 +127,7 @@ async def everything(runner: JobRunner) -> list[Job]:
 
 
 def waits_for_a_reason(one: Job) -> bool:
-    """Nobody knows its type, or it is for later, or it says what is wrong with it."""
+    """Its type is not known, or it is for later, or it says what is wrong with it."""
     return one.type not in {"quick", "good"} or to_micros(one.scheduled_at) > NOW or bool(one.held)
 
 
@@ -217,7 +217,7 @@ async def test_hostile_rows_that_come_while_it_runs_are_dealt_with_too(written: 
         ],
     ),
 )
-async def test_counts_that_somebody_has_left_wrong_are_put_right_and_keep_no_job_waiting(
+async def test_counts_that_a_program_has_left_wrong_are_put_right_and_keep_no_job_waiting(
     written: Path, change: str
 ) -> None:
     clock = FakeClock()

@@ -31,6 +31,23 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file's tree."""
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
+def names(path: Path) -> frozenset[str]:
+    """What a file calls things: variables, attributes, parameters and keywords, classes and functions."""
+    found = {
+        getattr(node, kind, None)
+        for node in nodes(path)
+        for kind in ("id", "attr", "arg", *(("name",) if isinstance(node, ast.ClassDef | Function) else ()))
+    }
+    return frozenset(filter(None, found))
+
+
 def name_of(path: Path) -> str:
     """A file by its path from the root."""
     return path.relative_to(ROOT).as_posix()
@@ -91,9 +108,9 @@ def bound(module: ast.Module) -> set[str]:
     return {*public_definitions(module), *((alias.asname or alias.name).split(".")[0] for alias in imports)}
 
 
-def imported(module: ast.Module) -> Iterator[str]:
-    """Each module, or name in a module, that a module imports, dotted."""
-    for node in ast.walk(module):
+def imported(path: Path) -> Iterator[str]:
+    """Each module, or name in a module, that a file imports, dotted."""
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

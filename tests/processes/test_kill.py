@@ -1,4 +1,4 @@
-"""SIGKILL, SIGSTOP and blocked event loops: nothing is lost, nothing runs twice, nobody alive is robbed."""
+"""SIGKILL, SIGSTOP and blocked event loops: nothing is lost, nothing runs twice, no living owner is robbed."""
 
 from __future__ import annotations
 
@@ -146,5 +146,5 @@ async def test_what_was_acknowledged_before_a_kill_is_there_once(database: Path)
             found |= {job.idempotency_key: job.id for job in page}
             after = page[-1].id
         assert acknowledged.items() <= found.items()
-        assert len(found) - len(acknowledged) <= 1  # the one whose commit nobody heard of
+        assert len(found) - len(acknowledged) <= 1  # the one whose commit was not acknowledged
         assert runner.stats().pending == len(found)

@@ -1,6 +1,6 @@
 """The small life of a runner: jobs that succeed, one that is tried again, a tick, one that the drain interrupts.
 
-What it was told is acknowledged by lines in a file outside of the database: `entered`, `enqueued KEY ID`,
+What was acknowledged to it is noted by lines in a file outside of the database: `entered`, `enqueued KEY ID`,
 `completed ID`, `ticked`, `left`. What its handlers do is noted in another: `begin ID ATTEMPT`, `end ID ATTEMPT`.
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiojobs_lite import JobContext, JobRunner, job
 from tests.helpers.apps.common import Orders, note, show_log
-from tests.helpers.apps.worker import until_told
+from tests.helpers.apps.worker import until_leave
 from tests.helpers.pauses import work_for
 
 LIMIT = 3
@@ -43,7 +43,7 @@ def runner_on(database: str | Path, max_running: int = LIMIT - 1) -> JobRunner:
 async def main(database: str) -> None:
     orders = Orders()
     orders.watch()
-    await until_told(runner_on(database), orders)
+    await until_leave(runner_on(database), orders)
 
 
 if __name__ == "__main__":

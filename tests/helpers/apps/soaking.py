@@ -169,7 +169,7 @@ async def one_runner(database: Path, way: int) -> None:
             if way == 3:
                 raise KeyError
             if way == 4:
-                runner.watch()  # and nobody listens
+                runner.watch()  # and nothing listens
 
 
 async def main(database: Path, style: str, count: int) -> None:

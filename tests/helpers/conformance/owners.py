@@ -20,7 +20,7 @@ def new_owner() -> str:
 
 
 def never() -> None:
-    """A live owner is not told that it may be taken for dead."""
+    """A live owner is not notified that it may be taken for dead."""
     raise AssertionError("nothing was lost")
 
 

@@ -126,7 +126,7 @@ class Changing:
             assert shown(mine) == await counted(mine)
             assert mine.counts().total.pending == 3
 
-    async def test_every_owner_is_told(self, two: tuple[Store, Store]) -> None:
+    async def test_every_owner_is_notified(self, two: tuple[Store, Store]) -> None:
         async with watched(two[0]) as first, watched(two[1]) as second:
             await inserted(two[0], new("a"))
             await inserted(two[1], new("b"))

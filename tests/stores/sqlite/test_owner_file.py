@@ -77,7 +77,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("shape", [shape for shape in STRANGE if shape != "another name"])
-async def test_what_is_no_owners_file_is_not_opened_not_removed_and_told_once(
+async def test_what_is_no_owners_file_is_not_opened_not_removed_and_named_once(
     path: str, shape: str, opened: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     other, strange = Path(f"{path}-other"), Path(f"{path}-owner-{DEAD}")

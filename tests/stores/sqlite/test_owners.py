@@ -206,7 +206,7 @@ async def test_a_note_is_found_by_the_owners_name_though_the_file_was_removed_be
     assert files(path) == []
 
 
-async def test_a_note_that_cannot_be_made_is_told(
+async def test_a_note_that_cannot_be_made_is_logged(
     path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refused(_descriptor: int, _size: int) -> None:
