@@ -22,6 +22,7 @@ _FREE_INTERRUPTIONS = 20
 _TICK = 1_000_000  # microseconds
 _ENDED = ("completed", "dead", "cancelled")
 _CODES = (0, -SIGKILL, -SIGTERM, START_REFUSED)
+_MANY_LATE = 5  # ends of handlers whose jobs were taken: that none of them came to be written is no chance
 
 
 def lost(story: Story) -> Iterator[str]:
@@ -237,6 +238,21 @@ def defects(story: Story) -> Iterator[str]:
         yield "the clock was set: the run cannot be judged"
 
 
+def refused_in_vain(story: Story) -> Iterator[str]:
+    """Of the handlers that returned after their jobs were taken from robbed owners, an end was refused now and then."""
+    late = [run for runs in story.runs.values() for run in runs if run.how == "returned" and _was_taken(story, run)]
+    if len(late) >= _MANY_LATE and not story.said("EndRefused"):
+        yield f"{len(late)} handlers returned when their jobs were no longer theirs, and no end was refused"
+
+
+def _was_taken(story: Story, run: Run) -> bool:
+    """Whether an attempt was recorded as lost before its handler ended."""
+    token = (run.attempt, run.owner, "lost")
+    return run.life.is_robbed and any(
+        (row.attempt, row.owner, row.outcome) == token and row.ended_at < run.ended for row in story.rows[run.job]
+    )
+
+
 CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "lost": lost,
     "not ended": unfinished,
@@ -248,6 +264,7 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "over the limit": over_limit,
     "ticks doubled or missed": ticks,
     "taken from the living": robbed,
+    "late ends not refused": refused_in_vain,
     "rescued too late": rescued_late,
     "cancelled in vain": cancelled_in_vain,
     "defects": defects,

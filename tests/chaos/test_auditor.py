@@ -81,6 +81,14 @@ class Past:
         return {name for name, found in judge(evidence).breaches.items() if found}
 
 
+def late_end(past: Past, number: int) -> None:
+    """A job that was taken from a robbed owner, whose handler then returned."""
+    past.job(number, "completed", 2, "b:2")
+    past.run(number, 1, "a", 9, 9.95)
+    past.row(number, 1, "lost", "a", 9.6)
+    past.run(number, 2, "b", 9.7, 11)
+
+
 BREACHES: list[tuple[str, Callable[[Past], object]]] = []
 
 
@@ -303,6 +311,13 @@ def a_clock_that_was_set(past: Past) -> None:
     past.note(50, "forked", 0, worker=1, ahead=1.0)
 
 
+@breach("late ends not refused")
+def many_late_ends_and_none_refused(past: Past) -> None:
+    past.note(9.5, "robbed", 0, worker=1)
+    for number in range(4, 9):
+        late_end(past, number)
+
+
 @pytest.mark.parametrize(("name", "change"), BREACHES, ids=[change.__name__ for _, change in BREACHES])
 def test_a_breach_is_found_by_its_check_and_by_no_other(name: str, change: Callable[[Past], object]) -> None:
     past = Past()
@@ -390,10 +405,16 @@ def a_stopped_process_that_goes_on_with_its_own(past: Past) -> None:
 @good
 def a_robbed_one_whose_end_is_refused(past: Past) -> None:
     past.note(9.5, "robbed", 0, worker=1)
-    past.job(4, "completed", 2, "b:2")
-    past.run(4, 1, "a", 9, 9.95)
-    past.row(4, 1, "lost", "a", 9.6)
-    past.run(4, 2, "b", 9.7, 11)
+    late_end(past, 4)
+    past.note(9.96, "EndRefused", 1, job_id=4)
+
+
+@good
+def robbed_ones_one_of_whose_ends_is_refused(past: Past) -> None:
+    """The others were killed before they had written theirs."""
+    past.note(9.5, "robbed", 0, worker=1)
+    for number in range(4, 9):
+        late_end(past, number)
     past.note(9.96, "EndRefused", 1, job_id=4)
 
 
