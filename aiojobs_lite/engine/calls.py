@@ -14,7 +14,7 @@ from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, mak
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.engine.threads import UnawaitedThread
-from aiojobs_lite.engine.workers import WorkerPool
+from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending
 
@@ -40,40 +40,41 @@ async def call_in_thread(
     hangs would keep the process for ever. Pools have no daemons, hence a thread for each call.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+    ended: asyncio.Future[None] = loop.create_future()
+    outcome: list[tuple[Any, BaseException | None]] = []  # taken out of it again, so that it holds no traceback
 
     def work() -> None:
         run.thread_id = threading.get_ident()
-        value, error = None, None
         try:
             value = refuse_unfinished(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
+            outcome.append((value, None))
+            del value  # this thread may end after the attempt
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job
-            error = raised
+            outcome.append((None, raised))
         run.thread_id = None
         # A closed event loop: the drain gave up on this attempt, and its rescue will run it again.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, future, value, error)
+            loop.call_soon_threadsafe(_resolve, ended)
 
     run.thread = UnawaitedThread(work, f"aiojobs_lite {getattr(handler, '__name__', '')}")
     run.thread.start()
-    value, error = await future
-    if error is not None:
-        raise error  # StopIteration too, of which Python makes a RuntimeError
-    return value
+    await ended
+    value, error = outcome.pop()  # of any kind: a future does not take every exception
+    try:
+        if error is not None:
+            raise error  # StopIteration too, of which Python makes a RuntimeError
+        return value
+    finally:
+        del error  # what was raised holds this frame, and with it all that the handler had
 
 
-def _resolve(
-    future: asyncio.Future[tuple[Any, BaseException | None]], value: object, error: BaseException | None
-) -> None:
-    """Hands over what a handler returned or raised, unseen: the one may be a value of any kind, and a future does not
-    take the other whatever it is.
-    """
-    if not future.done():
-        future.set_result((value, error))
+def _resolve(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 async def call_in_process(
-    declared: Declaration, claimed: Claimed, pool: WorkerPool, entered: Callable[[], None]
+    declared: Declaration, claimed: Claimed, pool: WorkerPool, entered: Callable[[Worker], None]
 ) -> Ending:
     """Calls a function in a worker process and returns how it ended. Cancelling kills that process, with all that the
     handler started there, and waits for their end.
@@ -85,7 +86,7 @@ async def call_in_process(
         declared: The job type whose handler is called.
         claimed: The attempt.
         pool: Has the processes.
-        entered: Called when the process is ready: the handler's first line is next.
+        entered: Called with the process when it is ready: the handler's first line is next.
 
     Raises:
         anyio.BrokenWorkerProcess: If the process died.
@@ -93,6 +94,6 @@ async def call_in_process(
     async with pool.ready(make_ready, declared.where, sys.argv) as (worker, failed):
         if failed is not None:
             return failed.ending()
-        entered()
+        entered(worker)
         answer = await worker.ask(call_handler, declared, claimed)
     return (answer or CallAnswer()).ending()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.running import Running
@@ -48,32 +47,9 @@ def _loss_outside(run: Running) -> Loss | None:
         if run.thread.has_begun:
             return Loss("its thread has ended without a result")
         return Loss("its thread does not come to its first step", _THREAD_IS_SLOW)
-    if run.job_type.mode == "process":
-        process = process_of(run)
-        if process is not None and _is_dead(process):
-            return Loss("its worker process has ended, and its event loop was not notified")
+    if run.worker is not None and run.worker.has_ended_unnoticed:
+        return Loss("its worker process has ended, and its event loop was not notified")
     return None
-
-
-def process_of(run: Running) -> Any | None:
-    """The worker process for which an attempt waits, or None if it is not known: anyio keeps it to itself."""
-    awaited: Any = run.task.get_coro() if run.task is not None else None
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None)
-        if frame is not None and frame.f_code.co_name == "run_sync" and "process" in frame.f_locals:
-            return frame.f_locals["process"]
-        awaited = getattr(awaited, "cr_await", None)
-    return None
-
-
-def _is_dead(process: Any) -> bool:
-    if process.returncode is not None:
-        return True
-    try:
-        os.kill(process.pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def _is_done(task: Any) -> bool:

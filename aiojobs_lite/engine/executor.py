@@ -28,7 +28,7 @@ from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
-from aiojobs_lite.engine.workers import WorkerPool
+from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.location import locate
@@ -263,12 +263,15 @@ class Executor:
             end_process(None)
         if run.timers:
             run.call_off_timers()
+            if run.stopped is Stop.TIMEOUT:
+                ending = _with_timeout(run, ending)
         if run.is_given_up:
             return
         if not self._attempts.is_left:
             self._record(run, ending)
         elif run.thread_id is None:  # else the loop was closed over it, and its thread goes on
             self._attempts.forget(run)
+        del ending  # what was raised holds this frame, and with it all that the handler had
 
     def _call(self, run: Running) -> Ending | Awaitable[Any]:
         """Calls the handler. What it returns is to be awaited; or how the attempt ended, if it was not called."""
@@ -296,13 +299,17 @@ class Executor:
 
     async def _call_in_process(self, run: Running) -> Ending:
         try:
-            entered = partial(self._enter, run)
+            entered = partial(self._enter_process, run)
             declared = self._declared[run.job_type.name]
             return await call_in_process(declared, run.claimed, self._workers, entered=entered)
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)
             raise
+
+    def _enter_process(self, run: Running, worker: Worker) -> None:
+        run.worker = worker
+        self._enter(run)
 
     def _enter(self, run: Running) -> None:
         """The handler's first line is next: from here its time counts."""
@@ -353,3 +360,12 @@ def _ending_of(run: Running, value: Any) -> Ending:
         return _RETURNED
     result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)
+
+
+def _with_timeout(run: Running, ending: Ending) -> Ending:
+    """How an attempt ended that its timeout stopped; of the cancellation only the lines where it met the handler."""
+    failure, cancelled = ending.failure, asyncio.CancelledError
+    if ending.stopped is None or (ending.error is not None and not issubclass(type(ending.error), cancelled)):
+        return ending
+    text = f"it took longer than its timeout of {run.job_type.timeout or 0:g} s"
+    return ending._replace(failure=Failure("TimeoutError", text, failure.traceback if failure else None))

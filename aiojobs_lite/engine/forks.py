@@ -93,6 +93,7 @@ def call_in_one_process(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     finally:
         if os.getpid() != pid:
             end_process(error)
+        del error  # what was raised holds this frame, and with it all that the handler had
 
 
 def end_process(error: BaseException | None) -> NoReturn:

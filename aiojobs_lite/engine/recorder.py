@@ -90,20 +90,17 @@ class Recorder:
                 return
             _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
         is_owned = status is not None
-        lost = self._lost.pop((end.id, end.attempt, end.owner), None) if self._lost else None
-        if lost is None:
-            self._saved_own(end, is_owned=is_owned, is_refused=not is_owned and error is None)
-        elif is_owned:
-            self._notify(end, 0.0)
-        if lost is not None and not lost.done():
-            lost.set_result(is_owned)
-
-    def _saved_own(self, end: End, *, is_owned: bool, is_refused: bool) -> None:
+        if self._lost and (lost := self._lost.pop((end.id, end.attempt, end.owner), None)):
+            if is_owned:
+                self._notify(end, 0.0)
+            if not lost.done():
+                lost.set_result(is_owned)
+            return
         duration = self._attempts.saved(end.id)
         if is_owned:
             self._metrics.ended(end.type, duration, succeeded=type(end) is Complete)
             self._notify(end, duration)
-        elif is_refused:
+        elif error is None:
             self._metrics.refused_ends += 1
             self._refusals.look_again()
             self._bus.publish(EndRefused(end.id, end.type, end.attempt))

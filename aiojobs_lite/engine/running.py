@@ -14,6 +14,7 @@ from typing import Any
 from aiojobs_lite.clock import Timer
 from aiojobs_lite.engine.failures import stack_of
 from aiojobs_lite.engine.threads import UnawaitedThread
+from aiojobs_lite.engine.workers import Worker
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Stop
@@ -33,6 +34,7 @@ class Running:
         timers: Its timers that may still ring, or None.
         thread: The thread that was made for its handler, or None.
         thread_id: The id of that thread, while the handler runs.
+        worker: The process in which its handler was called, or None.
         task: Its task, when it has one.
         made: Its coroutine, where a task factory of the application was given it; else None.
         is_entered: Whether its task has come to its first step.
@@ -54,6 +56,7 @@ class Running:
         "thread",
         "thread_id",
         "timers",
+        "worker",
     )
 
     def __init__(self, claimed: Claimed, job_type: JobType[..., Any]) -> None:
@@ -67,6 +70,7 @@ class Running:
         self.timers: list[Timer] | None = None
         self.thread: UnawaitedThread | None = None
         self.thread_id: int | None = None
+        self.worker: Worker | None = None
         self.task: asyncio.Task[None] | None = None
         self.made: weakref.ref[Coroutine[Any, Any, None]] | None = None
         self.is_entered = False
@@ -155,16 +159,21 @@ class AttemptRegister:
 
     def add(self, run: Running) -> None:
         """An attempt is about to run."""
-        displaced = self._running.setdefault(run.claimed.id, run)
+        job_id = run.claimed.id
+        displaced = self._running.setdefault(job_id, run)
         if displaced is not run:
             self._displaced.append(displaced)
-            self._running[run.claimed.id] = run
-        self._owned.add(run.claimed.id)
+            self._running[job_id] = run
+        self._owned.add(job_id)
 
     def ended(self, run: Running) -> None:
         """An attempt runs no more; its end is to be saved."""
-        self._remove(run)
-        self._saving[run.claimed.id] = time.perf_counter() - run.started
+        job_id = run.claimed.id
+        if self._running.get(job_id) is run:  # nearly always; and once for each job
+            del self._running[job_id]
+        else:
+            self._remove(run)
+        self._saving[job_id] = time.perf_counter() - run.started
         if not self._running:
             self._ended.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -21,6 +22,7 @@ from aiojobs_lite.telemetry.meters import Metrics
 _log = get_log("cron")
 _RETRY_US: Final = MICROSECONDS // 4  # until a tick that could not be written is tried again
 _PAUSE_S: Final = 60  # until a schedule that raised is tried again
+_COUNTED_IN_A_TURN: Final = 20  # missed ticks, 4 ms
 
 
 class Ticker:
@@ -54,27 +56,25 @@ class Ticker:
         self._next: dict[str, int] = {}
         self._paused_until: dict[str, int] = {}  # the schedules that raised
         self._skipped: set[tuple[str, str, int]] = set()  # that were counted, and whose schedule has more to write
+        self._replaced: list[tuple[str, tuple[str, str, int]]] = []  # what they owe is still to be counted
         self._alarm = Alarm(clock)
         self._is_draining = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no tick is to be fired now."""
-        return self._is_draining or not self._due(self._clock.now())
+        return self._is_draining or not (self._replaced or self._due(self._clock.now()))
 
     def first(self, now: int) -> list[SetSchedule]:
         """The writes that store the schedules."""
         return [schedule.first(now) for schedule in self._schedules.values()]
 
     def begin(self, answers: Sequence[ScheduleAnswer]) -> None:
-        """Takes the next ticks in force, and tells of those that are dropped: the answers to `first`."""
+        """Takes the next ticks in force: the answers to `first`."""
         self._next = dict(zip(self._schedules, (answer.next_tick for answer in answers), strict=True))
+        pairs = zip(self._schedules, answers, strict=True)
+        self._replaced = [(name, answer.replaced) for name, answer in pairs if answer.replaced is not None]
         self.clock_jumped()
-        for name, answer in zip(self._schedules, answers, strict=True):
-            if answer.replaced is not None:
-                ticks = dropped(name, answer.replaced, self._clock.now())
-                if ticks:
-                    self._skip(self._schedules[name], answer.replaced[2], "changed", ticks)
 
     def clock_jumped(self) -> None:
         """Waits anew. A stored tick beyond the next one was written by a clock that went ahead."""
@@ -87,10 +87,15 @@ class Ticker:
     def drain(self) -> None:
         """Fires nothing more."""
         self._is_draining = True
+        for name, replaced in self._replaced:  # a start that ends at once tells of them all the same
+            with self._guarded(name):
+                self._skip(self._schedules[name], replaced[2], "changed", len([*self._dropped(name, replaced)]))
+        self._replaced.clear()
         self._alarm.ring()
 
     async def run(self) -> None:
         """Fires, until it is cancelled."""
+        await self._publish_dropped()
         while True:
             now = self._clock.now()
             due = [] if self._is_draining else self._due(now)
@@ -137,7 +142,7 @@ class Ticker:
 
     async def _fire_all(self, schedule: Schedule, ticks: Sequence[int], next_tick: int, now: int) -> None:
         stored = self._next[schedule.name]
-        missed = schedule.missed(stored, ticks[0])
+        missed = await self._count(schedule.missed(stored, ticks[0]))
         skip_overlap = schedule.skips_overlap(ticks)
         for tick, following in zip(ticks, [*ticks[1:], next_tick], strict=True):  # where the next start would go on
             row = self._row(schedule, tick, now) if schedule.runs(tick, now) else None
@@ -170,8 +175,31 @@ class Ticker:
             self._skipped.add(what)
             self._skip(schedule, first, reason, ticks)
 
+    async def _publish_dropped(self) -> None:
+        """Publishes the ticks that are dropped with the expressions that were replaced."""
+        while self._replaced:
+            name, replaced = self._replaced[0]
+            with self._guarded(name):
+                ticks = await self._count(self._dropped(name, replaced))
+                if self._replaced:  # else the drain did it
+                    self._skip(self._schedules[name], replaced[2], "changed", ticks)
+            del self._replaced[:1]
+
+    def _dropped(self, name: str, replaced: tuple[str, str, int]) -> Iterator[int]:
+        return dropped(name, replaced, self._clock.now())
+
+    async def _count(self, ticks: Iterable[int]) -> int:
+        """How many ticks there are. Each takes time to find, hence many turns of the event loop."""
+        count = 0
+        for count, _ in enumerate(ticks, 1):
+            if count % _COUNTED_IN_A_TURN == 0:
+                await asyncio.sleep(0)
+        return count
+
     def _skip(self, schedule: Schedule, first: int, reason: str, ticks: int) -> None:
         """Counts and publishes ticks that make no job, from `first` on."""
+        if not ticks:
+            return
         self._metrics.skipped_ticks += ticks
         if self._bus.is_watched(TickSkipped):
             self._bus.publish(TickSkipped(schedule.name, to_datetime(first), reason, ticks))

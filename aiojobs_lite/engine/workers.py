@@ -63,6 +63,11 @@ class Worker:
         """Whether it has not ended."""
         return not self._ended.is_set()
 
+    @property
+    def has_ended_unnoticed(self) -> bool:
+        """Whether it has ended, and the event loop was not notified, or not yet."""
+        return self.is_alive and self._process.poll() is not None
+
     async def ask(self, call: Callable[..., CallAnswer | None], *args: Any) -> CallAnswer | None:
         """Has it call a function of the library's. A caller that is cancelled kills it, and waits for its end.
 

@@ -43,12 +43,15 @@ class DuplicateJobType(ConfigurationError):
         job_type: The name.
     """
 
-    def __init__(self, job_type: str, first: str, second: str) -> None:
+    def __init__(self, job_type: str, first: str, second: str, *, is_same_code: bool = False) -> None:
         self.job_type = job_type
-        super().__init__(
-            f"job type {job_type!r} is declared twice, by {first} and by {second}. "
-            f'Give one of them another name: @job(name="...").'
+        advice = (
+            "It is the same code, which ran twice: import its module under one name only; after a reload, or in a "
+            "notebook, run the line again that makes the JobRunner."
+            if is_same_code
+            else 'Give one of them another name: @job(name="...").'
         )
+        super().__init__(f"job type {job_type!r} is declared twice, by {first} and by {second}. {advice}")
 
 
 class MissingDependency(ConfigurationError, LookupError):

@@ -210,7 +210,10 @@ def _name(name: object) -> str:
 
 
 def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
-    called = handler, type(handler).__call__
+    bare = handler
+    while isinstance(bare, functools.partial):
+        bare = bare.func
+    called = bare, type(bare).__call__
     is_async = any(map(inspect.iscoroutinefunction, called))
     inner = [within for function in called for within in _within(function)]
     if any(map(inspect.isasyncgenfunction, inner)) or any(map(inspect.isgeneratorfunction, inner)):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +34,9 @@ class Registry:
             raise InvalidOption("jobs", job_type, "job types, made by @job")
         known = self._types.setdefault(job_type.name, job_type)
         if known is not job_type:
-            raise DuplicateJobType(job_type.name, qualified_name(known.handler), qualified_name(job_type.handler))
+            first, second = known.handler, job_type.handler
+            is_same = first is not second and _place(first) == _place(second)
+            raise DuplicateJobType(job_type.name, qualified_name(first), qualified_name(second), is_same_code=is_same)
         self._limits[job_type.name] = job_type.concurrency
 
     def get(self, name: str) -> JobType[..., Any]:
@@ -69,3 +72,15 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         """All names, in the order of registration."""
         return tuple(self._types)
+
+
+def _place(handler: Callable[..., Any]) -> object:
+    """Where a handler is written: what ran twice made two functions of one place."""
+    function: Any = inspect.unwrap(handler)
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", "")
+    if (
+        getattr(function, "__module__", "") == "__main__" and "<" not in name
+    ):  # a cell of a notebook may have been edited
+        return name
+    return handler if code is None else (code.co_filename, code.co_firstlineno, name)

@@ -71,6 +71,7 @@ class Signature:
         self._adapter = _adapter(job_type, fields)
         self._is_exact = is_exact(self._adapter.core_schema)
         self.returns = hints.get("return", Any)
+        _check_call(job_type, handler, parameters, int(self.takes_context))
 
     def dump(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """The payload of a call: a JSON object, argument name -> value; defaults are left to the handler.
@@ -207,6 +208,35 @@ def _check_bound(job_type: str, parameters: Sequence[inspect.Parameter]) -> None
         "a function or a @staticmethod, or declare the bound one, job(Class().method); the context is `ctx: JobContext`"
     )
     raise InvalidJobType(job_type, problem)
+
+
+def _check_call(job_type: str, handler: Callable[..., Any], parameters: list[inspect.Parameter], before: int) -> None:
+    """Checks that a handler takes what it says: a decorator may show the parameters of another function.
+
+    Args:
+        job_type: The name of the job type, for errors.
+        handler: The user's function.
+        parameters: Those that it shows, without the context.
+        before: How many arguments come before them.
+
+    Raises:
+        InvalidJobType: If a call with all of them, or with those that have no default, would fail.
+    """
+    try:
+        called = inspect.signature(handler, follow_wrapped=False)
+    except (ValueError, TypeError):
+        return
+    first = [None] * (before + sum(one.kind is one.POSITIONAL_ONLY for one in parameters))
+    by_name = [one for one in parameters if one.kind is not one.POSITIONAL_ONLY]
+    try:
+        for given in (by_name, [one for one in by_name if one.default is one.empty or one.default is injected]):
+            called.bind(*first, **{one.name: None for one in given})
+    except TypeError as error:
+        problem = (
+            f"a decorator's function does not take the arguments that it shows ({error}). Let it take *args and "
+            "**kwargs, or show its own parameters: leave out functools.wraps"
+        )
+        raise InvalidJobType(job_type, problem) from None
 
 
 def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

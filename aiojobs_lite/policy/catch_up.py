@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -59,11 +59,14 @@ class Schedule:
         start = to_datetime(stored - 1)
         return [to_micros(tick) for tick in self.cron.latest_between(start, to_datetime(now), most)]
 
-    def missed(self, stored: int, first: int) -> int:
-        """How many ticks there are from the stored one to the first that is dealt with, counted up to 1,000."""
-        if stored >= first:
-            return 0
-        return len(self.cron.latest_between(to_datetime(stored - 1), to_datetime(first - 1), _MOST_COUNTED))
+    def missed(self, stored: int, first: int) -> Iterator[int]:
+        """The ticks from the stored one to the first that is dealt with, up to 1,000. Each takes 0.2 ms to find."""
+        tick = self.next_after(stored - 1) if stored < first else first
+        for _ in range(_MOST_COUNTED):
+            if tick >= first:
+                return
+            yield tick
+            tick = self.next_after(tick)
 
     def runs(self, tick: int, now: int) -> bool:
         """Whether a tick that is so late still makes a job."""
@@ -75,15 +78,14 @@ class Schedule:
         return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)
 
 
-def dropped(name: str, replaced: tuple[str, str, int], now: int) -> int:
-    """How many ticks a schedule owes that was replaced (expression, time zone, next tick), counted up to 1,000; one if
-    its expression is no longer taken.
+def dropped(name: str, replaced: tuple[str, str, int], now: int) -> Iterator[int]:
+    """The ticks that a schedule owes that was replaced (expression, time zone, next tick), up to 1,000; the stored one
+    if its expression is no longer taken.
     """
     expression, tz, stored = replaced
     if stored > now:
-        return 0
+        return
     try:
-        cron = CronSchedule(expression, tz, hash_id=name)
-        return len(cron.latest_between(to_datetime(stored - 1), to_datetime(now), _MOST_COUNTED))
+        yield from Schedule(name, CronSchedule(expression, tz, hash_id=name)).missed(stored, now + 1)
     except (InvalidSchedule, OverflowError):  # OverflowError: the end of time
-        return 1
+        yield stored

@@ -29,8 +29,10 @@ class EngineAccess:
 
     @property
     def is_started(self) -> bool:
-        """Whether the runner is started and not yet closed."""
-        return self._is_started
+        """Whether the runner is started and not yet closed. One whose event loop was closed over it is not: it can be
+        entered anew, as another owner; what ran there stays of the former one until the process ends.
+        """
+        return self._is_started and self._loop is not None and not self._loop.is_closed()
 
     def open(self, engine: Engine) -> None:
         """Lets callers use this engine, from the running event loop on."""

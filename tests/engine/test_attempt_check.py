@@ -15,7 +15,6 @@ import pytest
 
 from aiojobs_lite import Outcome, Status, job
 from aiojobs_lite.engine import evidence
-from aiojobs_lite.engine.evidence import process_of
 from aiojobs_lite.model.ends import Again
 from aiojobs_lite.telemetry.facts import DefectFound
 from aiojobs_lite.testing.clock import FakeClock
@@ -223,16 +222,14 @@ async def test_a_worker_process_that_died_unnoticed(tmp_path: Any) -> None:
         pid = await pid_in(tmp_path / "note")
         run = Probe(runner).attempt(handle.id)
         assert run is not None
-        process = process_of(run)
-        assert process is not None
-        assert process.pid == pid
-        transport = process.stdout._stream._transport
-        asyncio.get_running_loop().remove_reader(transport.get_extra_info("pipe"))
+        worker = run.worker
+        assert worker is not None
+        asyncio.get_running_loop().remove_reader(worker._watched)
         os.kill(pid, signal.SIGKILL)
         found = await next_fact(facts, DefectFound)
         assert (found.job_id, "worker process has ended" in found.what) == (handle.id, True)
         await outside(lambda: runner.stats().dead == 1)
-        transport.close()
+        worker._look_for_end()
 
 
 async def test_slots_that_no_attempt_holds(monkeypatch: pytest.MonkeyPatch) -> None:

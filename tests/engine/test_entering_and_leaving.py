@@ -157,6 +157,40 @@ async def test_a_program_that_drops_its_event_loop_ends_by_itself(database: Path
         assert looking.stats().processing == 0
 
 
+@slow
+async def test_a_runner_whose_event_loop_was_closed_over_it_can_be_entered_again(database: Path) -> None:
+    script = f"""if True:
+        import asyncio, logging
+        from aiojobs_lite import JobRunner
+        logging.disable()
+        runner = JobRunner({str(database)!r})
+        begun = []
+        @runner.job
+        async def waits(number: int) -> int:
+            begun.append(number)
+            if number == 1:
+                await asyncio.Event().wait()
+            return number
+        async def enter() -> None:
+            await runner.__aenter__()
+            await runner.enqueue(waits, 1)
+            while not begun:
+                await asyncio.sleep(0)
+        async def enter_again() -> None:
+            async with runner:
+                print(await (await runner.enqueue(waits, 2)).result(), begun, flush=True)
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(enter())
+        loop.close()
+        asyncio.run(enter_again())
+    """
+    async with program("-c", script) as child:
+        await child.line("2 [1, 2]")  # what ran in the closed loop is not taken for the job of a dead process
+        assert await child.ended() == 0
+    async with JobRunner(database, max_running=0) as looking:
+        await until(lambda: looking.stats().pending == 1, 0.01)  # but it is when the process has ended
+
+
 # Entering.
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,11 +11,11 @@ import pytest
 
 from aiojobs_lite import job
 from aiojobs_lite.engine import evidence
-from aiojobs_lite.engine.evidence import Loss, loss_of, process_of
+from aiojobs_lite.engine.evidence import Loss, loss_of
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.handlers.job_type import JobType
-from tests.helpers.engine import claimed, turns
+from tests.helpers.engine import claimed
 
 
 @job
@@ -102,51 +100,12 @@ def test_what_cannot_be_asked_is_not_lost() -> None:
     assert loss_of(attempt(task=SimpleNamespace(done=fails))) is None
 
 
-async def run_sync(process: object) -> None:
-    """As anyio's function of this name, which waits for a process."""
-    await asyncio.Event().wait()
-    del process
-
-
-def looks_dead(**fields: Any) -> Any:
-    return SimpleNamespace(**fields)
-
-
-def gone() -> int:
-    """The number of a process that has ended."""
-    child = os.posix_spawn("/bin/true", ["true"], {})
-    os.waitpid(child, 0)
-    return child
-
-
-@pytest.mark.parametrize(
-    ("process", "is_lost"),
-    [
-        (lambda: looks_dead(returncode=0, pid=os.getpid()), True),
-        (lambda: looks_dead(returncode=None, pid=os.getpid()), False),
-        (lambda: looks_dead(returncode=None, pid=gone()), True),
-    ],
-    ids=["ended", "alive", "gone"],
-)
-async def test_an_attempt_in_a_process_is_lost_when_the_process_is_dead(
-    process: Callable[[], Any], is_lost: bool
-) -> None:
-    async def outer() -> None:
-        await run_sync(made)
-
-    made = process()
-    run = attempt(IN_PROCESS, task=asyncio.create_task(outer()), is_entered=True)
-    await turns(2)
-    assert process_of(run) is made
-    loss = loss_of(run)
-    assert (loss is not None) == is_lost
-    assert loss is None or loss.why == "its worker process has ended, and its event loop was not notified"
-    assert run.task is not None
-    run.task.cancel()
-
-
-def test_without_a_task_no_process_is_known() -> None:
-    assert process_of(attempt(IN_PROCESS)) is None
+@pytest.mark.parametrize(("worker", "is_lost"), [(None, False), (False, False), (True, True)])
+def test_an_attempt_in_a_process_is_lost_when_the_process_ended_unnoticed(worker: bool | None, is_lost: bool) -> None:
+    known = None if worker is None else SimpleNamespace(has_ended_unnoticed=worker)
+    loss = loss_of(attempt(IN_PROCESS, task=task(), is_entered=True, worker=known))
+    expected = Loss("its worker process has ended, and its event loop was not notified")
+    assert loss == (expected if is_lost else None)
 
 
 def test_the_looks_that_are_needed_grow_with_what_may_be_slow() -> None:

@@ -12,6 +12,8 @@ from aiojobs_lite.engine.failures import describe, stack_of
 from aiojobs_lite.model.job import Failure
 from tests.helpers.engine import turns
 
+NAMED = "; ".join(f"ValueError: {n}" for n in range(10))
+
 
 def caught(error: BaseException) -> BaseException:
     try:
@@ -28,6 +30,34 @@ def test_an_exception_is_recorded_with_its_type_text_and_traceback_without_local
     assert "in caught\n    raise error\n" in failure.traceback
     assert failure.traceback.endswith("ValueError: no\n")
     assert "hunter2" not in failure.traceback
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([ValueError("no row 7")], "several (1 sub-exception): ValueError: no row 7"),
+        ([KeyError("a"), OSError()], "several (2 sub-exceptions): KeyError: 'a'; OSError"),
+        (
+            [ExceptionGroup("inner", [TypeError("x"), TypeError("y")]), ValueError("z")],
+            "several (2 sub-exceptions): TypeError: x; TypeError: y; ValueError: z",
+        ),
+        ([ValueError(str(n)) for n in range(11)], f"several (11 sub-exceptions): {NAMED}; ..."),
+    ],
+)
+def test_the_message_of_a_group_names_what_is_in_it(parts: list[Exception], said: str) -> None:
+    failure = describe(caught(ExceptionGroup("several", parts)))
+    assert (failure.error_type, failure.message) == ("ExceptionGroup", said)
+
+
+class Hidden(ExceptionGroup[Exception]):
+    @property
+    def exceptions(self) -> NoReturn:
+        raise SystemExit("no parts")
+
+
+def test_a_group_that_hides_its_parts_names_them_all_the_same() -> None:
+    failure = describe(caught(Hidden("several", [Mute()])))
+    assert failure.message == "several (1 sub-exception): Mute: (its __str__ raised SystemExit)"
 
 
 def test_causes_are_recorded_too() -> None:

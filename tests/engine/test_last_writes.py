@@ -71,6 +71,22 @@ async def test_the_last_writes_have_the_time_of_the_whole_drain(
         await costs_no_attempt(database, owner_files)
 
 
+@pytest.mark.slow
+async def test_ten_thousand_running_jobs_are_saved_by_a_drain(database: Path) -> None:
+    count = 10_000
+    runner = JobRunner(database, jobs=[waits], max_running=count, drain_timeout=0, cancel_grace=PATIENCE)
+    async with runner:
+        await runner.enqueue_many([waits.bind(n) for n in range(count)])
+        await until(lambda: runner.stats().running == count)
+    async with JobRunner(database, max_running=0, jobs=[waits]) as looking:
+        assert looking.stats().pending == count
+    with closing(sqlite3.connect(database)) as connection:
+        (stored,) = connection.execute(
+            "SELECT status, attempts, interruptions, count(*) FROM aiojobs_jobs GROUP BY 1, 2, 3"
+        )
+        assert stored == ("pending", 0, 1, count)
+
+
 async def test_what_cannot_be_saved_in_that_time_is_noted_beside_the_database(
     database: Path, owner_files: Callable[[], list[str]]
 ) -> None:

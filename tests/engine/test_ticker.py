@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import CronSchedule, JobContext, JobRunner
-from aiojobs_lite.clock import to_micros
+from aiojobs_lite.clock import MICROSECONDS, to_micros
 from aiojobs_lite.errors import InvalidJobType, InvalidSchedule, StoreRejected
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
@@ -449,8 +449,37 @@ async def test_what_a_changed_expression_drops_is_counted_and_published(
 async def test_what_an_expression_drops_that_is_no_longer_taken_is_one_tick(clock: FakeClock) -> None:
     rig = Rig(clock, schedule())
     rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/90 * * * *", "UTC", clock.now()))])
+    assert not rig.ticker.is_idle
+    async with going(rig.ticker.run):
+        await until(lambda: rig.ticker.is_idle)
     assert rig.published() == [TickSkipped("report", START, "changed")]
     assert rig.metrics.skipped_ticks == 1
+
+
+async def test_what_an_expression_drops_is_published_by_a_start_that_ends_at_once(clock: FakeClock) -> None:
+    rig = Rig(clock, schedule())
+    rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/10 * * * *", "UTC", to_micros(START - MINUTE)))])
+    rig.ticker.drain()
+    assert rig.published() == [TickSkipped("report", START - MINUTE, "changed")]
+    async with going(rig.ticker.run):
+        await turns()
+    assert rig.published() == []
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+async def test_to_count_what_was_missed_leaves_the_event_loop_to_others(clock: FakeClock, is_changed: bool) -> None:
+    clock.advance("7d")
+    rig = Rig(clock, schedule())
+    replaced = ("* * * * *", "UTC", to_micros(START)) if is_changed else None
+    following = clock.now() + 60 * MICROSECONDS if is_changed else to_micros(START + MINUTE)
+    rig.ticker.begin([ScheduleAnswer(following, replaced)])
+    others = 0
+    async with asyncio.timeout(PATIENCE), going(rig.ticker.run):
+        while not rig.ticker.is_idle:
+            others += 1
+            await asyncio.sleep(0)
+    assert rig.metrics.skipped_ticks == 1_000
+    assert others >= 1_000 / 20
 
 
 async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, clock: FakeClock) -> None:

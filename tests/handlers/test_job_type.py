@@ -122,6 +122,8 @@ def test_every_option_is_kept() -> None:
         (functools.partial(plain, text="b"), "thread"),
         (functools.partial(coroutine, number=1), "async"),
         (functools.partial(AsyncCallable().__call__), "async"),
+        (functools.partial(AsyncCallable()), "async"),
+        (functools.partial(functools.partial(AsyncCallable())), "async"),
     ],
 )
 def test_the_mode_follows_from_what_the_handler_is(handler: Callable[..., Any], mode: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -49,6 +50,53 @@ def test_two_handlers_under_one_name_are_refused_and_the_first_stays() -> None:
         'Give one of them another name: @job(name="...").'
     )
     assert list(registry) == [first]
+
+
+SAME_CODE = (
+    "It is the same code, which ran twice: import its module under one name only; after a reload, or in a notebook, "
+    "run the line again that makes the JobRunner."
+)
+ANOTHER_NAME = 'Give one of them another name: @job(name="...").'
+
+
+def made_in(module: str, source: str, filename: str = "tasks.py") -> Any:
+    """The function `collect` of a module with this source."""
+    names: dict[str, Any] = {"__name__": module, "wraps": functools.wraps}
+    exec(compile(source, filename, "exec"), names)
+    return names["collect"]
+
+
+COLLECT = "async def collect(number: int) -> None: ..."
+DECORATED = """
+def through(handler):
+    @wraps(handler)
+    async def wrapper(*args, **kwargs):
+        return await handler(*args, **kwargs)
+    return wrapper
+async def inner(number: int) -> None: ...
+collect = through(inner)
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "advice"),
+    [
+        (made_in("app.tasks", COLLECT), made_in("tasks", COLLECT), SAME_CODE),  # imported under two names
+        (made_in("tasks", COLLECT), made_in("tasks", COLLECT), SAME_CODE),  # reloaded
+        (made_in("tasks", DECORATED), made_in("tasks", DECORATED), SAME_CODE),
+        (made_in("__main__", COLLECT, "cell 1"), made_in("__main__", f"\n{COLLECT}", "cell 2"), SAME_CODE),
+        (made_in("tasks", COLLECT), made_in("tasks", f"\n{COLLECT}"), ANOTHER_NAME),
+        (made_in("tasks", COLLECT, "a.py"), made_in("tasks", COLLECT, "b.py"), ANOTHER_NAME),
+        (plain, plain, ANOTHER_NAME),  # one function as two job types
+        (functools.partial(plain, 1), functools.partial(plain, 2), ANOTHER_NAME),
+    ],
+)
+def test_of_code_that_ran_twice_the_error_says_so(first: Any, second: Any, advice: str) -> None:
+    registry = Registry()
+    registry.add(job(name="t")(first))
+    with pytest.raises(DuplicateJobType) as caught:
+        registry.add(job(name="t")(second))
+    assert str(caught.value).partition(". ")[2] == advice
 
 
 @pytest.mark.parametrize("wrong", [plain, "plain", None, job(plain).using(delay=1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -137,3 +138,12 @@ async def watched(path: Path, durability: Durability) -> AsyncIterator[tuple[Sql
             yield store, asked
         finally:
             connection.set_trace_callback(None)
+
+
+class StrictConnection(sqlite3.Connection):
+    """A connection that refuses what Python 3.14 refuses: values in a row for parameters that have names."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if not isinstance(parameters, dict) and re.search(r"(?<![:\w]):[a-z_]+", re.sub(r"'[^']*'|--.*", "", sql)):
+            raise AssertionError(f"parameters with names are given by position: {sql}")
+        return super().execute(sql, parameters)

@@ -38,19 +38,19 @@ def test_of_the_ticks_that_were_missed_the_latest_is_always_dealt_with(
 ) -> None:
     ticks = schedule(catch_up).due(at(1), at(5.5))
     assert ticks == [at(minute) for minute in due]
-    assert schedule(catch_up).missed(at(1), ticks[0]) == missed
+    assert len([*schedule(catch_up).missed(at(1), ticks[0])]) == missed
 
 
 def test_a_tick_on_time_is_the_only_one_and_none_was_missed() -> None:
     assert schedule().due(at(3), at(3)) == [at(3)]
-    assert schedule().missed(at(3), at(3)) == 0
+    assert [*schedule().missed(at(3), at(3))] == []
 
 
 def test_of_very_many_ticks_the_oldest_are_dropped_and_not_all_are_counted() -> None:
     week = 7 * 24 * 60
     ticks = schedule("all").due(at(1), at(week))
     assert (len(ticks), ticks[-1]) == (100, at(week))
-    assert schedule("all").missed(at(1), ticks[0]) == 1000
+    assert [*schedule("all").missed(at(1), ticks[0])] == [at(minute) for minute in range(1, 1001)]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
     """See `GetJob`."""
     if abs(query.id) > LARGEST_INTEGER:
         return None
-    found = connection.execute(sql["job"], (query.id,)).fetchall()
+    found = connection.execute(sql["job"], {"id": query.id}).fetchall()
     if not found:
         return None
     history = connection.execute(sql["attempts_of_job"], (query.id,)).fetchall()

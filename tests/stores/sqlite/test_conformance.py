@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import conformance
 from tests.helpers.rings import slow
-from tests.helpers.sqlite_store import make_faulty
+from tests.helpers.sqlite_store import StrictConnection, make_faulty
 
 globals().update(conformance.test_classes())
 
@@ -25,6 +27,7 @@ def make(request: pytest.FixtureRequest, database: Path, monkeypatch: pytest.Mon
     """
     if request.param == "thread":
         monkeypatch.setattr(InlinePolicy, "admit", lambda self, units, pending: False)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=StrictConnection))
     path = None if request.param == "memory" else database
     return lambda: SqliteStore(path, "full" if request.param == "full" else "normal")
 
