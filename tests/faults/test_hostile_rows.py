@@ -178,7 +178,7 @@ async def rounds_until(clock: FakeClock, condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             clock.advance(2)
-            await pause()
+            await pause(0.001)
 
 
 async def past_the_first_round(runner: JobRunner) -> None:

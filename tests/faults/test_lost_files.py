@@ -143,7 +143,7 @@ async def rescue(app: Application) -> None:
     first_of(1, [deleted, log_deleted, replaced, emptied, moved, folder_removed, folder_moved]),
     ids=lambda harm: harm.__name__,
 )
-async def test_the_host_is_published_and_goes_on_whatever_befalls_the_file(
+async def test_the_host_learns_of_it_and_goes_on_whatever_befalls_the_file(
     lost: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Application(lost)
