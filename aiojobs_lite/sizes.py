@@ -39,7 +39,7 @@ LONGEST_TRACEBACK_CHARS: Final = 20_000
 MOST_ATTEMPTS_KEPT: Final = 100
 """Rows of one outcome in the history of a job, such as its snoozes; the newest are kept. Its counters go on."""
 
-# Shortened beyond: what stands in the text of an error.
+# Shortened beyond: what stands in the text of an error or in a log line.
 
 LONGEST_VALUE_SHOWN_CHARS: Final = 200
 LONGEST_PATH_SHOWN_CHARS: Final = 200
@@ -48,3 +48,4 @@ LONGEST_PATH_SHOWN_CHARS: Final = 200
 LONGEST_PROBLEM_SHOWN_CHARS: Final = 500
 MOST_PROBLEMS_SHOWN: Final = 10
 MOST_TYPES_SHOWN: Final = 10
+MOST_IDS_SHOWN: Final = 10

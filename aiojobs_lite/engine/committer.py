@@ -387,4 +387,4 @@ def _notify(listener: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> N
     try:
         listener(*args, **kwargs)
     except Exception:  # noqa: BLE001  # logged
-        _log.exception("%r failed when it was notified of a commit; please report it", listener)
+        _log.exception("a part of the runner failed when it was notified of a commit; please report it")

@@ -37,6 +37,7 @@ class DefectMonitor:
         self._attempts = attempts
         self._checks = tuple(checks)
         self._describe = describe
+        self._failing: dict[Check, type[Exception]] = {}  # with what they failed last
         self._pid = os.getpid()
 
     async def run(self) -> None:
@@ -52,9 +53,12 @@ class DefectMonitor:
             defects = await check.look()
         except StoreUnavailable:  # is published by the parts that write
             return
-        except Exception:  # noqa: BLE001  # logged: the other checks go on
-            _log.exception("%s failed; please report it", type(check).__name__)
+        except Exception as error:  # noqa: BLE001  # logged, once: the other checks go on
+            if self._failing.get(check) is not type(error):
+                self._failing[check] = type(error)
+                _log.exception("a check for defects of the library failed, the others go on; please report it")
             return
+        self._failing.pop(check, None)
         for defect in defects:
             self._publish(defect)
 

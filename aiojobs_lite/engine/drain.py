@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Coroutine
 from typing import Any
 
 from aiojobs_lite.engine.last_writes import LastWrites
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
+from aiojobs_lite.model.ends import Again, End
+from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Owners
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
+from aiojobs_lite.telemetry.wording import by_type
 
 
 class Drain:
-    """Lets the running attempts end, or ends them, and saves what they leave.
+    """Lets the running attempts end, or ends them, and saves what they leave. It reports of each attempt what was
+    stored of it, and is finished when all of them have their ends, or the runner was left.
 
     Args:
         bus: Gets the facts of the drain.
@@ -41,6 +47,9 @@ class Drain:
         )  # fmt: skip
         self._reason = "close"
         self._is_hurried = asyncio.Event()
+        self._started: float | None = None  # by the monotonic clock; None: it has not started, or is finished
+        self._interrupted: set[int] = set()
+        self._left: set[int] = set()
 
     def begin(self, why: str) -> None:
         """Nothing more is claimed, no tick fires. Enqueuing still works."""
@@ -57,33 +66,71 @@ class Drain:
 
     async def run(self) -> None:
         """Waits for the attempts, interrupts those that take too long, and waits again."""
-        started, parts = time.monotonic(), self._parts
+        parts = self._parts
+        self._started = time.monotonic()
         self._last_writes.drain_started()
+        parts.recorder.add_listener(self)
         if self._bus.is_watched(DrainStarted):
-            self._bus.publish(DrainStarted(self._reason, parts.attempts.running))
-        await self._wait_for_attempts(self._drain_timeout, hurry=self._is_hurried)
-        interrupted = parts.executor.stop_all(Stop.SHUTDOWN)
-        await self._wait_for_attempts(self._cancel_grace)
-        left = parts.attempts.running
-        if self._bus.is_watched(DrainFinished):
-            self._bus.publish(DrainFinished(time.monotonic() - started, max(0, interrupted - left), left))
+            types = by_type(Counter(run.job_type.name for run in parts.attempts))
+            self._bus.publish(DrainStarted(self._reason, parts.attempts.running, types, self._drain_timeout))
+        await _first_of(parts.attempts.wait_until_done(), self._is_hurried.wait(), timeout=self._drain_timeout)
+        parts.executor.stop_all(Stop.SHUTDOWN)
+        await _first_of(parts.attempts.wait_until_done(), timeout=self._cancel_grace)
+
+    async def wait_for_ends(self) -> None:
+        """Returns when every attempt has ended and its end is stored, or when the runner is being left."""
+        await _first_of(self._until_all_ended(), self._progress.until(Phase.CLOSING))
+        if self._have_all_ended:
+            self.finish()
 
     async def save(self) -> None:
         """Saves what the attempts left, in the time that is left; see `LastWrites.save`."""
+        self._note_left()
         await self._last_writes.save(self._is_hurried)
+        if not self._parts.attempts.unsaved:
+            self.finish()
 
     def note_unsaved(self) -> None:
         """See `LastWrites.note_unsaved`."""
+        self._note_left()
         self._last_writes.note_unsaved()
 
-    async def _wait_for_attempts(self, timeout: float, hurry: asyncio.Event | None = None) -> None:
-        """Waits until nothing runs, at most so many seconds, or until it is to hurry."""
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._parts.attempts.wait_until_done())]
-        if hurry is not None:
-            waits.append(asyncio.ensure_future(hurry.wait()))
-        try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+    def finish(self) -> None:
+        """Publishes what became of the attempts; once, at the first call."""
+        started, self._started = self._started, None
+        if started is None or not self._bus.is_watched(DrainFinished):
+            return
+        groups = self._interrupted, self._left, self._parts.attempts.unsaved_ends
+        interrupted, left, unsaved = (tuple(sorted(group)) for group in groups)
+        self._bus.publish(DrainFinished(time.monotonic() - started, interrupted, left, unsaved))
+
+    def attempt_ended(self, end: End) -> None:
+        """An end is stored."""
+        if isinstance(end, Again) and end.outcome is Outcome.INTERRUPTED:
+            self._interrupted.add(end.id)
+
+    @property
+    def _have_all_ended(self) -> bool:
+        return not self._parts.attempts.running and not self._parts.attempts.unsaved
+
+    async def _until_all_ended(self) -> None:
+        """Whenever an end was stored, nothing may be left to write."""
+        committer = self._parts.committer
+        while not self._have_all_ended:
+            committer.went_idle.clear()
+            committer.wake()
+            await committer.went_idle.wait()
+
+    def _note_left(self) -> None:
+        self._left.update(run.claimed.id for run in self._parts.attempts)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object], timeout: float | None = None) -> None:
+    """Returns when one of them has, or after so many seconds."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

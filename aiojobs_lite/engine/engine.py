@@ -87,7 +87,7 @@ class Engine:
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
         recorder = Recorder(
-            commits=committer, attempts=self.attempts, bus=bus, metrics=self._metrics,
+            commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher,
         )  # fmt: skip
         self._executor = Executor(
@@ -104,7 +104,7 @@ class Engine:
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
+            recorder=recorder, ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
             others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(

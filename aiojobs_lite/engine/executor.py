@@ -148,7 +148,7 @@ class Executor:
                 run = Running(claimed, self._registry.get(claimed.type))
                 self._attempts.add(run)
             except Exception:  # noqa: BLE001  # what this owner holds and is not on the list the janitor gives back
-                _log.exception("%s job %s could not be registered; please report it", claimed.type, claimed.id)
+                _log.exception("%s job %s did not begin and is given back; please report it", claimed.type, claimed.id)
                 self._slots.released(claimed.type)
             else:
                 runs.append(run)

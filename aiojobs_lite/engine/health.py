@@ -63,7 +63,7 @@ class Health:
             self._since = time.monotonic()
             self._pause_s = _FIRST_PAUSE_S
             if self._bus.is_watched(StoreDegraded):
-                self._bus.publish(StoreDegraded(str(error)))
+                self._bus.publish(StoreDegraded(f"{error.code}: {error.detail}"))
         self._enter(_State.FAILING)
         self._code = error.code
         self._has_claim_failed = self._has_claim_failed or with_claim

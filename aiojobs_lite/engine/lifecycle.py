@@ -159,6 +159,7 @@ class Lifecycle:
         closing.callback(self._signals.restore)
         group = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(group.cancel_scope.cancel)
+        closing.callback(self._drain.finish)  # what was in flight has its answer then
         closing.push_async_callback(parts.executor.close)
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
@@ -176,6 +177,7 @@ class Lifecycle:
             _resolve(ready, None)
             await self._progress.until(Phase.DRAINING)
             await self._drain.run()
+            await self._drain.wait_for_ends()
             await self._progress.until(Phase.CLOSING)
             self._parts.attempts.leave()
             await self._drain.save()

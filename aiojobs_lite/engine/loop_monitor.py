@@ -1,4 +1,7 @@
-"""How late the event loop is, and what blocks it: a thread looks at it, but only while it is overdue."""
+"""How late the event loop is, and what blocks it: a thread looks at it, but only while it is overdue.
+
+If that thread was as late and the process used no processor time, nothing blocked the loop: the process did not run.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from typing import Final
 from aiojobs_lite.engine.ports import AttemptTasks
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import LoopBlocked
+from aiojobs_lite.telemetry.facts import LoopBlocked, ProcessSuspended
 from aiojobs_lite.telemetry.meters import Metrics
 
 TURN_EVERY_S: Final = 0.2
@@ -26,6 +29,9 @@ _OVERDUE_S: Final = 0.5  # of lag that are looked into
 _FRAMES: Final = 10  # of the stack, the innermost
 _JOIN_S: Final = 1.0  # that the thread may take to end
 _NO_TYPE: Final = "?"
+_IDLE: Final = 0.3  # of a time span, at most that much was spent on a processor by a process that did not run
+_SLACK_S: Final = TURN_EVERY_S + _OVERDUE_S + 0.1  # by which the thread may have been less late than the loop
+_LATE_S: Final = 0.2  # that it was at least then; mostly it is not late at all
 
 
 class LoopMonitor:
@@ -36,7 +42,7 @@ class LoopMonitor:
     started is not; the stack shows it all the same.
 
     Args:
-        bus: Gets `LoopBlocked`.
+        bus: Gets `LoopBlocked` and `ProcessSuspended`.
         metrics: Gets the lag.
         attempts: Knows the tasks of attempts; asked on the other thread.
     """
@@ -47,21 +53,40 @@ class LoopMonitor:
         self._attempts = attempts
         self._expected = 0.0
         self._found: tuple[str, list[traceback.FrameSummary]] | None = None
+        self._used = 0.0  # processor time of the process, at the beginning of a turn
+        self._wakes_at = 0.0  # when the other thread wakes, if nothing keeps it from it
+        self._woke_late = 0.0  # by how many seconds it woke too late in this turn, at most
 
     async def run(self) -> None:
         """Measures, until it is cancelled."""
         with self._monitored():
             while True:
-                self._found = None
+                self._found, self._woke_late = None, 0.0
+                self._used = time.process_time()
                 self._expected = time.monotonic() + TURN_EVERY_S
                 await asyncio.sleep(TURN_EVERY_S)
                 self._back(max(0.0, time.monotonic() - self._expected))
 
     def _back(self, lag: float) -> None:
         self._metrics.loop_lag = max(lag, self._metrics.loop_lag * _LAG_MEMORY)
-        if lag >= _BLOCKED_S and self._bus.is_watched(LoopBlocked):
+        if lag < _BLOCKED_S:
+            return
+        if self._was_suspended(lag):
+            if self._bus.is_watched(ProcessSuspended):
+                self._bus.publish(ProcessSuspended(lag))
+        elif self._bus.is_watched(LoopBlocked):
             job_type, places = self._found or (_NO_TYPE, [])
             self._bus.publish(LoopBlocked(lag, job_type, "".join(traceback.format_list(places))))
+
+    def _was_suspended(self, lag: float) -> bool:
+        """Whether nothing of this process ran. Code that keeps the interpreter lock keeps the other thread from its
+        look as well; but it is found in an attempt, or computes.
+        """
+        if self._found is not None and self._found[0] != _NO_TYPE:
+            return False
+        lateness = max(self._woke_late, time.monotonic() - self._wakes_at)
+        is_late = lateness >= max(_LATE_S, lag - _SLACK_S)
+        return is_late and time.process_time() - self._used < _IDLE * lag
 
     @contextmanager
     def _monitored(self) -> Iterator[None]:
@@ -81,7 +106,11 @@ class LoopMonitor:
     def _watch(self, loop: asyncio.AbstractEventLoop, thread_id: int, is_ended: threading.Event) -> None:
         """Sleeps for as long as the loop cannot be overdue, so that it wakes no more than twice a second."""
         left = _OVERDUE_S
-        while not is_ended.wait(left):
+        while True:
+            self._wakes_at = time.monotonic() + left
+            if is_ended.wait(left):
+                return
+            self._woke_late = max(self._woke_late, time.monotonic() - self._wakes_at)
             left = self._expected + _OVERDUE_S - time.monotonic()
             if left <= 0:
                 left = _OVERDUE_S  # until the loop is back there is nothing more to find

@@ -10,6 +10,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
@@ -25,6 +26,7 @@ class Parts:
         dispatcher: Claims while the engine runs.
         executor: Stops attempts.
         attempts: Says what runs.
+        recorder: Notifies of ends.
         ticker: Fires while the engine runs.
         janitor: Rescues once before the start is complete.
         releaser: Releases held jobs once before the start is complete.
@@ -36,6 +38,7 @@ class Parts:
     dispatcher: Dispatcher
     executor: Executor
     attempts: AttemptRegister
+    recorder: Recorder
     ticker: Ticker
     janitor: Janitor
     releaser: Releaser

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
@@ -26,6 +27,7 @@ class Recorder:
 
     Args:
         commits: Makes the ends durable.
+        clock: Says how far the next attempt is away.
         attempts: Knows the ends that are still to be saved.
         bus: Gets a fact for each end.
         metrics: Counts ends.
@@ -37,6 +39,7 @@ class Recorder:
         self,
         *,
         commits: Commits,
+        clock: Clock,
         attempts: UnsavedEnds,
         bus: Bus,
         metrics: Metrics,
@@ -44,6 +47,7 @@ class Recorder:
         refusals: ChangeListener,
     ) -> None:
         self._commits = commits
+        self._clock = clock
         self._attempts = attempts
         self._bus = bus
         self._metrics = metrics
@@ -51,6 +55,10 @@ class Recorder:
         self._refusals = refusals
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
         self._when_saved = self._saved  # one object for all
+
+    def add_listener(self, listener: EndListener) -> None:
+        """Notifies one more of each end from now on."""
+        self._listeners = (*self._listeners, listener)
 
     def record(self, end: End) -> None:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
@@ -88,7 +96,8 @@ class Recorder:
             if simpler is not None:
                 self._commits.keep((simpler,), self._when_saved)
                 return
-            _log.error("the end of job %s cannot be saved, and is left to the rescue: %s", end.id, error)
+            text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
+            _log.error(text, end.type, end.id, end.attempt, error)
         is_owned = status is not None
         if self._lost and (lost := self._lost.pop((end.id, end.attempt, end.owner), None)):
             if is_owned:
@@ -108,7 +117,7 @@ class Recorder:
     def _notify(self, end: End, duration: float) -> None:
         for listener in self._listeners:
             listener.attempt_ended(end)
-        publish_end(self._bus, end, duration)
+        publish_end(self._bus, end, duration, self._clock)
 
 
 def _simpler(end: End, error: StoreError) -> End | None:

@@ -8,7 +8,7 @@ from typing import Final
 from anyio.abc import TaskGroup
 
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.engine.guard import keep_running
+from aiojobs_lite.engine.guard import Keeper
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.ports import Part
@@ -65,18 +65,18 @@ class Startup:
         """Starts the parts. No job starts before the start is complete: a start that is cancelled, by a signal say, has
         nothing to stop then.
         """
-        parts = self._parts
+        parts, keeper = self._parts, Keeper(self._progress)
         at_once: list[Part] = [parts.committer, parts.dispatcher, parts.ticker, *parts.others]
         for part in at_once:
-            group.start_soon(keep_running, part, self._progress)
+            group.start_soon(keeper.keep_running, part)
         try:
             async with asyncio.timeout(_FIRST_RESCUE_S):
                 await parts.janitor.rescue()
                 await parts.releaser.release_all()
         except (TimeoutError, StoreError) as error:
-            _log.warning("the first rescue is put off: %r", error)
+            _log.warning("jobs of dead processes could not be given back at the start, which is tried again: %r", error)
         for part in (parts.janitor, parts.releaser):
-            group.start_soon(keep_running, part, self._progress)
+            group.start_soon(keeper.keep_running, part)
         self._progress.go_on_to(Phase.RUNNING)
         parts.dispatcher.start_claiming()
 

@@ -18,6 +18,7 @@ from aiojobs_lite.policy.catch_up import Schedule, dropped
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import TickFired, TickSkipped
 from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.telemetry.wording import instant
 
 _log = get_log("cron")
 _RETRY_US: Final = MICROSECONDS // 4  # until a tick that could not be written is tried again
@@ -137,7 +138,8 @@ class Ticker:
         if ticks:
             await self._fire_all(schedule, ticks, next_tick, now)
         else:  # stored by a version with another expression, or under other rules of its time zone
-            _log.info("%s does not fire at %s: go on to %s", schedule.name, to_datetime(stored), to_datetime(next_tick))
+            text = "%s does not fire at %s, as its expression is now: its next tick is %s"
+            _log.info(text, schedule.name, _shown(stored), _shown(next_tick))
         self._wait_for(schedule.name, next_tick)  # the clock may have been set back meanwhile
 
     async def _fire_all(self, schedule: Schedule, ticks: Sequence[int], next_tick: int, now: int) -> None:
@@ -150,7 +152,7 @@ class Ticker:
             try:
                 answer = await self._commits.write(write)
             except StoreRejected:
-                _log.exception("the tick of %s at %s is lost", schedule.name, to_datetime(tick))  # not the others
+                _log.exception("the tick of %s at %s makes no job", schedule.name, _shown(tick))  # not the others
                 self._skip_once(schedule, tick, "rejected", 1)
             else:
                 self._skip_once(schedule, stored, "catch_up", missed)
@@ -203,3 +205,7 @@ class Ticker:
         self._metrics.skipped_ticks += ticks
         if self._bus.is_watched(TickSkipped):
             self._bus.publish(TickSkipped(schedule.name, to_datetime(first), reason, ticks))
+
+
+def _shown(tick: int) -> str:
+    return instant(to_datetime(tick))

@@ -14,10 +14,12 @@ class StoreUnavailable(StoreError):
 
     Attributes:
         code: The database's own name for the fault, such as `SQLITE_FULL`.
+        detail: What the database said.
     """
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
+        self.detail = detail
         super().__init__(
             f"the database cannot be used now ({code}: {detail}). Repeat the call later, "
             "with an idempotency_key if it must not be done twice."

@@ -8,7 +8,7 @@ import logging
 import weakref
 from collections import deque
 
-from aiojobs_lite.telemetry.facts import PARTS, Fact
+from aiojobs_lite.telemetry.fact import PARTS, Fact
 
 _MOST_UNREAD = 1000  # facts that wait for one listener
 

@@ -17,6 +17,7 @@
 | `TypeResumed` | info | a paused type is claimed again |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
+| `ProcessSuspended` | warning | nothing of the process ran for over a second; no job is the cause |
 | `DefectFound` | error | the runner found a defect of this library in itself, and ended or woke what it held up |
 | `EndRefused` | error | an attempt ended that this runner no longer owns |
 | `TickFired` | debug | a cron schedule made a job |
@@ -31,46 +32,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Final
 
-from aiojobs_lite.text import escape, escape_lines
-
-PARTS: Final = ("jobs", "engine", "cron")  # the loggers: `aiojobs_lite.jobs` ...
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact.
-
-    Attributes:
-        level: The level of its log line.
-        part: Names its logger, one of `PARTS`.
-        text: Its log line, with the fields in braces.
-        block: Names the field that has lines of its own; they follow the log line, each behind a space.
-    """
-
-    level: ClassVar[int] = logging.INFO
-    part: ClassVar[str] = "jobs"
-    text: ClassVar[str] = ""
-    block: ClassVar[str] = ""
-
-    def __str__(self) -> str:
-        shown = self.shown()
-        line = self.text.format(**shown).rstrip()
-        return f"{line}\n{shown[self.block]}" if self.block else line
-
-    def items(self) -> list[tuple[str, object]]:
-        """Name and value of each field."""
-        return [(field.name, getattr(self, field.name)) for field in fields(self)]
-
-    def shown(self) -> dict[str, object]:
-        """Name and value of each field as they stand in a log: text is escaped."""
-        return {
-            name: value if type(value) is not str else escape_lines(value) if name == self.block else escape(value)
-            for name, value in self.items()
-        }
+from aiojobs_lite.telemetry.fact import Fact as Fact  # noqa: PLC0414  # this module is the public one
+from aiojobs_lite.telemetry.wording import counted, ended_words, instant, later, skipped_words, span, waited_for_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +62,23 @@ class AttemptStarted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class JobCompleted(Fact):
-    """An attempt succeeded. `duration` in seconds; `note` says if the result could not be kept."""
+    """An attempt succeeded. `duration` in seconds. If its result could not be kept, `ResultNotStored` comes as well."""
 
-    text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s {note}"
+    text = "completed: {type} job {job_id} attempt {attempt} in {duration:.3f} s"
     job_id: int
     type: str
     attempt: int
     duration: float
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResultNotStored(Fact):
-    """A job is completed, but what its handler returned could not be kept: too large, or no JSON."""
+    """A job is completed, but what its handler returned could not be kept: too large, or no JSON. It stays completed;
+    callers that await its result get `ResultNotKept`.
+    """
 
     level = logging.WARNING
-    text = "result not stored: {type} job {job_id} attempt {attempt}: {reason}"
+    text = "completed without its result: {type} job {job_id} attempt {attempt}: {reason}"
     job_id: int
     type: str
     attempt: int
@@ -120,49 +87,63 @@ class ResultNotStored(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed(Fact):
-    """An attempt failed and will be tried again at `next_at`."""
+    """An attempt failed and will be tried again at `next_at`, `wait` seconds from then."""
 
     level = logging.WARNING
-    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again at {next_at:%H:%M:%S}"
+    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again {next_at}"
     job_id: int
     type: str
     attempt: int
     outcome: str
     error: str
     next_at: datetime
+    wait: float
+
+    def _words(self) -> dict[str, str]:
+        return {"next_at": later(self.next_at, self.wait)}
 
 
 @dataclass(frozen=True, slots=True)
 class JobBecameDead(Fact):
-    """No attempt is left."""
+    """No attempt is left; the job stays dead until it is redriven."""
 
     level = logging.ERROR
-    text = "dead: {type} job {job_id} after attempt {attempt} ({reason}): {error}"
+    text = "dead: {type} job {job_id} after attempt {attempt}{reason}: {error}; it runs again only if redriven"
     job_id: int
     type: str
     attempt: int
     reason: str
     error: str
 
+    def _words(self) -> dict[str, str]:
+        return {"reason": self.reason and f" ({self.reason})"}
+
 
 @dataclass(frozen=True, slots=True)
 class JobBecameCancelled(Fact):
     """A job was cancelled."""
 
-    text = "cancelled: {type} job {job_id} ({reason})"
+    text = "cancelled: {type} job {job_id}{reason}"
     job_id: int
     type: str
     reason: str
 
+    def _words(self) -> dict[str, str]:
+        return {"reason": self.reason and f" ({self.reason})"}
+
 
 @dataclass(frozen=True, slots=True)
 class JobSnoozed(Fact):
-    """A handler postponed its job; no attempt was used."""
+    """A handler postponed its job to `next_at`, `wait` seconds from then; no attempt was used."""
 
-    text = "snoozed: {type} job {job_id} until {next_at:%H:%M:%S}"
+    text = "snoozed: {type} job {job_id}, to run again {next_at}"
     job_id: int
     type: str
     next_at: datetime
+    wait: float
+
+    def _words(self) -> dict[str, str]:
+        return {"next_at": later(self.next_at, self.wait)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +162,7 @@ class JobHeld(Fact):
     """A stored payload no longer fits its handler; the job waits until it is looked at again."""
 
     level = logging.ERROR
-    text = "held: {type} job {job_id}: {reason}"
+    text = "held: {type} job {job_id} waits for a handler that takes its payload: {reason}"
     job_id: int
     type: str
     reason: str
@@ -200,9 +181,12 @@ class JobRedriven(Fact):
 class DeadRedriven(Fact):
     """All dead jobs of a type, or of every type, were sent back to pending."""
 
-    text = "redriven: {jobs} dead jobs of {types}"
+    text = "redriven: {jobs} of {types}"
     jobs: int
     types: str
+
+    def _words(self) -> dict[str, str]:
+        return {"jobs": counted(self.jobs, "dead job")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +195,7 @@ class TypePaused(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "paused: {type}"
+    text = "paused: no runner starts jobs of {type} until it is resumed"
     type: str
 
 
@@ -220,19 +204,16 @@ class TypeResumed(Fact):
     """A paused type is claimed again."""
 
     part = "engine"
-    text = "resumed: {type}"
+    text = "resumed: jobs of {type} start again"
     type: str
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptStuck(Fact):
-    """A handler runs on after it was stopped; it keeps its slot until it ends.
-
-    `why`: `timeout`, `cancel` or `shutdown`. `stack`: where it is.
-    """
+    """A handler runs on after it was stopped, in its slot. `why`: `timeout`, `cancel` or `shutdown`. `stack`: where."""
 
     level = logging.ERROR
-    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on"
+    text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on, in its slot until it ends"
     block = "stack"
     job_id: int
     type: str
@@ -243,10 +224,9 @@ class AttemptStuck(Fact):
 
 @dataclass(frozen=True, slots=True)
 class LoopBlocked(Fact):
-    """The event loop stood still for over a second; reported when it goes on.
-
-    `seconds`: how long. `type`: the job type whose handler blocked it; `?` if it was no handler's own task, such as the
-    application or a task that a handler started. `stack`: where it was when it was half a second late.
+    """The event loop stood still for `seconds`, over one; reported when it goes on. `type`: the job type whose handler
+    blocked it; `?` if it was no handler's own task, such as the application or a task that a handler started. `stack`:
+    where it was when it was half a second late.
     """
 
     level = logging.WARNING
@@ -257,21 +237,30 @@ class LoopBlocked(Fact):
     type: str
     stack: str
 
+    def _words(self) -> dict[str, str]:
+        return {"type": "code that is no handler's own task" if self.type == "?" else f"a handler of {self.type}"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSuspended(Fact):
+    """Nothing of the process ran for over a second: it was stopped, or its machine was, or had no processor for it."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "suspended: the process did not run for {seconds:.1f} s (stopped, or no processor time); no job is the cause"
+    seconds: float
+
 
 @dataclass(frozen=True, slots=True)
 class DefectFound(Fact):
     """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler.
-
     What it held up was ended or woken. Please report the log line: `what` was found; in which attempt of which job, 0
-    and `?` if in none; for how many seconds it has been there; what is known of the `parts`. There is no payload in it.
+    and `?` if in none; for how many seconds it has been there; what is known of the `parts`; there is no payload in it.
     """
 
     level = logging.ERROR
     part = "engine"
-    text = (
-        "a defect of aiojobs_lite, please report this line: {what}; {type} job {job_id} attempt {attempt}, "
-        "{age:.1f} s; {parts}"
-    )
+    text = "a defect of aiojobs_lite, please report this line: {what}{type}{job_id}{attempt}, for {age:.1f} s; {parts}"
     what: str
     job_id: int
     type: str
@@ -279,13 +268,17 @@ class DefectFound(Fact):
     age: float
     parts: str
 
+    def _words(self) -> dict[str, str]:
+        job = f"; {self.type} job {self.job_id} attempt {self.attempt}" if self.job_id else ""
+        return {"type": job, "job_id": "", "attempt": ""}
+
 
 @dataclass(frozen=True, slots=True)
 class EndRefused(Fact):
     """An attempt ended that this runner no longer owned; nothing was written."""
 
     level = logging.ERROR
-    text = "refused: the end of {type} job {job_id} attempt {attempt} came too late: this runner no longer owns it"
+    text = "refused: the end of {type} job {job_id} attempt {attempt} is not stored: this runner no longer owns it"
     job_id: int
     type: str
     attempt: int
@@ -302,6 +295,9 @@ class TickFired(Fact):
     tick: datetime
     job_id: int
 
+    def _words(self) -> dict[str, str]:
+        return {"tick": instant(self.tick)}
+
 
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Fact):
@@ -312,11 +308,14 @@ class TickSkipped(Fact):
 
     level = logging.WARNING
     part = "cron"
-    text = "tick skipped: {schedule} at {tick} ({ticks} in all): {reason}"
+    text = "tick skipped: {schedule} at {tick}{ticks}: {reason}"
     schedule: str
     tick: datetime
     reason: str
     ticks: int = 1
+
+    def _words(self) -> dict[str, str]:
+        return skipped_words(self.tick, self.reason, self.ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,30 +324,47 @@ class OwnerRescued(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "rescued: {jobs} jobs of the dead owner {owner}"
+    text = "rescued: {jobs} of the dead owner {owner}"
     owner: str
     jobs: int
+
+    def _words(self) -> dict[str, str]:
+        return {"jobs": counted(self.jobs, "job")}
 
 
 @dataclass(frozen=True, slots=True)
 class DrainStarted(Fact):
-    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`."""
+    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`. `running` attempts are
+    waited for; `types`: of which types, each with how many; `timeout`: for how many seconds, then they are interrupted.
+    """
 
     part = "engine"
-    text = "drain started ({why}): {running} attempts running"
+    text = "drain started ({why}): {running} running{types}{timeout}"
     why: str
     running: int
+    types: str
+    timeout: float
+
+    def _words(self) -> dict[str, str]:
+        return waited_for_words(self.why, self.running, self.types, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
 class DrainFinished(Fact):
-    """The drain is finished. `interrupted` jobs will run again; `left` attempts still run, and are stuck."""
+    """The drain is finished: each attempt has its end, or the runner was left. `duration` in seconds, the others ids of
+    jobs. `interrupted`: stored as such, they will run again. `left`: their handlers still run; another runner gives
+    them back when they run no more. `unsaved`: their ends are not stored; the next runner gives them back.
+    """
 
     part = "engine"
-    text = "drain finished in {duration:.1f} s: {interrupted} interrupted, {left} left running"
+    text = "drain finished in {duration}: {interrupted}{left}{unsaved}"
     duration: float
-    interrupted: int
-    left: int
+    interrupted: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+    unsaved: tuple[int, ...] = ()
+
+    def _words(self) -> dict[str, str]:
+        return {"duration": span(self.duration), **ended_words(self.interrupted, self.left, self.unsaved)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +373,7 @@ class StoreDegraded(Fact):
 
     level = logging.ERROR
     part = "engine"
-    text = "degraded: {reason}"
+    text = "degraded: the database cannot be written ({reason}): no job starts until it can, tried again and again"
     reason: str
 
 
@@ -367,8 +383,11 @@ class StoreRecovered(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "recovered after {duration:.1f} s"
+    text = "recovered: the database can be written again, after {duration}"
     duration: float
+
+    def _words(self) -> dict[str, str]:
+        return {"duration": span(self.duration)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,5 +396,5 @@ class TypesUnclaimed(Fact):
 
     level = logging.WARNING
     part = "engine"
-    text = "unclaimed: this runner has not registered {types}"
+    text = "unclaimed: jobs wait for a runner that has registered their types, this one has not: {types}"
     types: str

@@ -28,7 +28,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--durability", choices=("full", "normal"), default="full")
     parser.add_argument("--longest-stop", type=float, default=10.0, metavar="SECONDS")
-    parser.add_argument("--folder", type=Path, default=None, help="an empty one; kept in any case")
+    parser.add_argument("--folder", type=Path, default=None, help="an empty one, or a new one; kept in any case")
     return parser.parse_args()
 
 
@@ -37,6 +37,7 @@ def main() -> int:
     options = _options()
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     folder = options.folder or Path(tempfile.mkdtemp(prefix="aiojobs-lite-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
     say(f"chaos: {options.minutes:g} min, {options.processes} processes, {options.durability}, seed {seed}")
     killer = Killer(
         folder, processes=options.processes, seed=seed, longest_stop=options.longest_stop,

@@ -102,7 +102,9 @@ async def test_a_check_that_fails_does_not_hold_up_the_others(quickly: None, cap
         await until(lambda: check.looks > 3)
     assert broken.looks >= check.looks
     assert names(facts()) == []
-    assert [record.getMessage() for record in caplog.records] == ["Check failed; please report it"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "a check for defects of the library failed, the others go on; please report it"
+    ]
 
 
 async def test_nothing_is_looked_for_once_the_runner_was_left(quickly: None) -> None:
@@ -119,4 +121,6 @@ async def test_nothing_is_looked_for_once_the_runner_was_left(quickly: None) -> 
 
 def test_a_report_has_no_payload_and_says_how_to_go_on() -> None:
     text = str(DefectFound("something", 7, "mail", 2, 3.0, "parts"))
-    assert text == "a defect of aiojobs_lite, please report this line: something; mail job 7 attempt 2, 3.0 s; parts"
+    assert (
+        text == "a defect of aiojobs_lite, please report this line: something; mail job 7 attempt 2, for 3.0 s; parts"
+    )

@@ -13,6 +13,8 @@ from aiojobs_lite import job
 from aiojobs_lite.engine.drain import Drain
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.running import AttemptRegister, Running
+from aiojobs_lite.model.ends import Again
+from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
@@ -39,7 +41,7 @@ class Draining:
         self.facts = published_on(self.bus)
         self.progress = Progress()
         parts: Any = SimpleNamespace(
-            attempts=self.attempts, committer=None, executor=self,
+            attempts=self.attempts, committer=None, executor=self, recorder=self,
             dispatcher=self.noting("dispatcher"), ticker=self.noting("ticker"),
         )  # fmt: skip
         owners: Any = None
@@ -50,14 +52,33 @@ class Draining:
     def noting(self, name: str) -> Any:
         return SimpleNamespace(drain=lambda: self.calls.append(name))
 
+    def add_listener(self, listener: Any) -> None:
+        self.listener = listener
+
     def drain(self) -> None:
         self.calls.append("executor")
+
+    def end(self, run: Running) -> None:
+        """An attempt that was stopped has ended, and its end is stored."""
+        self.attempts.ended(run)
+        self.attempts.saved(run.claimed.id)
+        self.listener.attempt_ended(Again(run.claimed.id, 1, "one", "waits", Outcome.INTERRUPTED, 0, refund=True))
+
+    async def drained(self) -> DrainFinished:
+        """Drains; returns what is reported of it."""
+        async with asyncio.timeout(PATIENCE):
+            await self.drain_part.run()
+        self.drain_part.finish()
+        self.drain_part.finish()  # reports once
+        *_, finished = self.facts()
+        assert isinstance(finished, DrainFinished)
+        return finished
 
     def stop_all(self, why: Stop) -> int:
         self.stops.append(why)
         stopped = [run for run in self.attempts if run.claimed.id >= self.stubborn]
         for run in stopped:
-            asyncio.get_running_loop().call_soon(self.attempts.ended, run)
+            asyncio.get_running_loop().call_soon(self.end, run)
         return self.attempts.running
 
 
@@ -78,24 +99,22 @@ async def test_an_attempt_that_ends_by_itself_is_waited_for_and_counts_as_neithe
     draining.attempts.ended(draining.runs[0])
     async with asyncio.timeout(PATIENCE):
         await running
+    draining.drain_part.finish()
     started, finished = draining.facts()
-    assert started == DrainStarted("SIGTERM", 1)
+    assert started == DrainStarted("SIGTERM", 1, "waits (1)", PATIENCE)
     assert isinstance(finished, DrainFinished)
-    assert (finished.interrupted, finished.left) == (0, 0)
+    assert (finished.interrupted, finished.left, finished.unsaved) == ((), (), (0,))  # its end is not stored yet
     assert 0 <= finished.duration < PATIENCE
 
 
-async def test_after_the_timeout_all_are_stopped_and_those_left_are_counted_apart() -> None:
+async def test_after_the_timeout_all_are_stopped_and_those_that_ended_are_reported() -> None:
     draining = Draining(3, stubborn=1, timeout=0.02, grace=0.02)
     began = time.monotonic()
-    async with asyncio.timeout(PATIENCE):
-        await draining.drain_part.run()
+    finished = await draining.drained()
     assert time.monotonic() - began >= 0.04
     assert draining.stops == [Stop.SHUTDOWN]
-    started, finished = draining.facts()
-    assert started == DrainStarted("close", 3)  # what it is called unless it was begun otherwise
-    assert isinstance(finished, DrainFinished)
-    assert (finished.interrupted, finished.left) == (2, 1)
+    assert draining.attempts.running == 1
+    assert (finished.interrupted, finished.unsaved) == ((1, 2), ())
 
 
 @pytest.mark.parametrize("when", ["before", "while it waits"])

@@ -20,25 +20,33 @@ from aiojobs_lite.telemetry.facts import (
     JobSnoozed,
     ResultNotStored,
 )
+from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import published_on
 
 TOKEN = (7, 2, "me", "a")
-DUE = 60_000_000
+CLOCK = FakeClock()
+DUE = CLOCK.now() + 42_000_000
 FAILURE = Failure("ValueError", "no", None)
 
 
 @pytest.mark.parametrize(
     ("end", "fact"),
     [
-        (Complete(*TOKEN), JobCompleted(7, "a", 2, 1.5, "")),
-        (Complete(*TOKEN, note="not kept"), JobCompleted(7, "a", 2, 1.5, "not kept")),
+        (Complete(*TOKEN), JobCompleted(7, "a", 2, 1.5)),
+        (Complete(*TOKEN, note="not kept"), JobCompleted(7, "a", 2, 1.5)),
         (
             Again(*TOKEN, Outcome.FAILED, DUE, failure=FAILURE),
-            AttemptFailed(7, "a", 2, "failed", "ValueError: no", to_datetime(DUE)),
+            AttemptFailed(7, "a", 2, "failed", "ValueError: no", to_datetime(DUE), 42.0),
         ),
-        (Again(*TOKEN, Outcome.TIMED_OUT, DUE), AttemptFailed(7, "a", 2, "timed_out", "no error", to_datetime(DUE))),
-        (Again(*TOKEN, Outcome.LOST, DUE), AttemptFailed(7, "a", 2, "lost", "its process ended", to_datetime(DUE))),
-        (Again(*TOKEN, Outcome.SNOOZED, DUE, refund=True), JobSnoozed(7, "a", to_datetime(DUE))),
+        (
+            Again(*TOKEN, Outcome.TIMED_OUT, DUE),
+            AttemptFailed(7, "a", 2, "timed_out", "no error", to_datetime(DUE), 42.0),
+        ),
+        (
+            Again(*TOKEN, Outcome.LOST, DUE),
+            AttemptFailed(7, "a", 2, "lost", "its process ended", to_datetime(DUE), 42.0),
+        ),
+        (Again(*TOKEN, Outcome.SNOOZED, DUE, refund=True), JobSnoozed(7, "a", to_datetime(DUE), 42.0)),
         (Again(*TOKEN, Outcome.INTERRUPTED, DUE, refund=True), JobInterrupted(7, "a", 2)),
         (Again(*TOKEN, Outcome.SNOOZED, DUE, held=Held.PAYLOAD, reason="why"), JobHeld(7, "a", "why")),
         (
@@ -53,7 +61,7 @@ FAILURE = Failure("ValueError", "no", None)
 def test_each_end_is_published_as_what_it_is(end: End, fact: Fact) -> None:
     bus = Bus()
     published = published_on(bus)
-    publish_end(bus, end, 1.5)
+    publish_end(bus, end, 1.5, CLOCK)
     more = [ResultNotStored(7, "a", 2, end.note)] if isinstance(end, Complete) and end.note else []
     assert published() == [fact, *more]
 
@@ -62,5 +70,5 @@ def test_an_end_that_is_not_watched_makes_no_fact(monkeypatch: pytest.MonkeyPatc
     bus = Bus()
     monkeypatch.setattr(bus, "is_watched", lambda _kind: False)
     published = published_on(bus)
-    publish_end(bus, Complete(*TOKEN), 1.5)
+    publish_end(bus, Complete(*TOKEN), 1.5, CLOCK)
     assert published() == []

@@ -258,4 +258,4 @@ async def test_a_claim_that_is_rejected_alone_is_published_and_tried_again_after
         store.faults.clear()
         assert await handle.result() == 7
     assert min(later - earlier for earlier, later in pairwise(tries)) >= 0.1
-    assert caplog.text.count("not this time") == len(tries)
+    assert caplog.text.count("not this time") == 1  # not one a try

@@ -80,4 +80,4 @@ async def test_a_transaction_that_fails_as_no_store_may_answers_its_callers(
         with pytest.raises(Exception, match="it may be there or not"):
             await waits
         assert await (await runner.enqueue(quick)).result() == "done"
-    assert "Committer failed and is started again" in caplog.text
+    assert "a part of the runner failed, for a defect of the library" in caplog.text

@@ -117,10 +117,10 @@ async def test_ownership_is_kept_while_an_attempt_that_was_left_still_runs() -> 
     async with asyncio.timeout(PATIENCE):
         async with JobRunner(store, jobs=[stubborn], drain_timeout=0, cancel_grace=0) as runner:
             facts = runner.watch()
-            await runner.enqueue(stubborn)
+            handle = await runner.enqueue(stubborn)
             await until(lambda: runner.stats().running == 1)
         assert store.order == ["open", "acquire", "close"]
-        assert (await next_fact(facts, DrainFinished)).left == 1
+        assert (await next_fact(facts, DrainFinished)).left == (handle.id,)
         release.set()
         await until(lambda: store.order[-1] == "release")
 

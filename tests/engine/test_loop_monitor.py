@@ -13,7 +13,7 @@ from aiojobs_lite.engine import loop_monitor as module
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import LoopBlocked
+from aiojobs_lite.telemetry.facts import LoopBlocked, ProcessSuspended
 from aiojobs_lite.telemetry.meters import Metrics
 from tests.helpers.engine import going, published_on
 from tests.helpers.waiting import PATIENCE, until
@@ -32,10 +32,13 @@ class Rig:
         self.bus = Bus()
         self.published = published_on(self.bus)
         self._now = 1000.0
+        self.used = 1.0  # of the time that passes, by the process
         world = SimpleNamespace(
             sleep=self._sleep, get_running_loop=asyncio.get_running_loop, current_task=asyncio.current_task
         )
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self._now))
+        monkeypatch.setattr(
+            module, "time", SimpleNamespace(monotonic=lambda: self._now, process_time=lambda: self._now * self.used)
+        )
         monkeypatch.setattr(module, "asyncio", world)
         self.monitor = LoopMonitor(bus=self.bus, metrics=self.metrics, attempts=AttemptRegister())
 
@@ -66,6 +69,37 @@ async def test_of_over_a_second_it_tells(monkeypatch: pytest.MonkeyPatch) -> Non
     await rig.watch(0.0, 0.9, 1.1, 0.0, 30.0, 0.9, 0.0)
     found = [event for event in rig.published() if isinstance(event, LoopBlocked)]
     assert [round(event.seconds, 3) for event in found] == [1.1, 30.0]
+
+
+async def test_of_a_process_that_did_not_run_it_blames_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own thread did not wake either, and no processor time was used: it was suspended."""
+    rig = Rig(monkeypatch)
+    rig.used = 0.01
+    await rig.watch(0.0, 1.1, 0.0, 30.0, 0.9, 0.0)
+    found = rig.published()
+    assert [type(fact) for fact in found] == [ProcessSuspended] * 2
+    assert [round(fact.seconds, 3) for fact in found if isinstance(fact, ProcessSuspended)] == [1.1, 30.0]
+
+
+@pytest.mark.parametrize("reason", ["its thread woke", "a handler was found"])
+async def test_a_loop_that_waits_for_something_is_blocked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """A handler that sleeps uses no processor time either."""
+    rig = Rig(monkeypatch)
+    rig.used = 0.01
+    turned = rig.monitor._back
+
+    def back(lag: float) -> None:
+        if reason == "its thread woke":
+            rig.monitor._wakes_at = rig._now + 0.1
+        else:
+            rig.monitor._found = "heavy", []
+        turned(lag)
+
+    monkeypatch.setattr(rig.monitor, "_back", back)
+    await rig.watch(3.0)
+    assert [type(fact) for fact in rig.published()] == [LoopBlocked]
 
 
 async def test_its_thread_ends_with_it() -> None:
@@ -101,7 +135,7 @@ def test_its_thread_sleeps_until_the_loop_would_be_overdue_and_looks_once_at_eac
         looked.append(len(slept))
         return "heavy", []
 
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now, process_time=lambda: now))
     monkeypatch.setattr(monitor, "_look", look)
     monitor._watch(None, 0, Over())  # type: ignore[arg-type]  # nothing more is asked of them
     assert slept == [0.5, 0.6, 0.5, 0.25, 0.5, 0.5, 0.5, 0.5, 0.7]

@@ -17,6 +17,7 @@ from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed, names, published_on, turns
 
 REJECTED = StoreRejected("it has a surrogate in it")
@@ -37,7 +38,9 @@ class Rig:
         self.ended: list[End] = []
         self.looks = 0
         self.recorder = Recorder(
-            commits=self, attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self], refusals=self  # type: ignore[arg-type]  # no more of commits is needed
+            commits=self,  # type: ignore[arg-type]  # no more of commits is needed
+            clock=FakeClock(), attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self],
+            refusals=self,
         )  # fmt: skip
 
     def keep(self, unit: Unit, done: Done) -> None:
@@ -153,7 +156,7 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(
         rig.answer(error=REJECTED)
     assert (rig.kept, rig.ended, rig.looks, rig.published()) == ([], [], 0, [])
     assert rig.attempts.watch_owned() == set()  # so that the janitor takes it back
-    assert "the end of job 1 cannot be saved" in caplog.text
+    assert "the end of a job 1 attempt 3 cannot be saved" in caplog.text
     lost = asyncio.ensure_future(rig.recorder.record_lost(again(Outcome.LOST, None)))
     await turns()
     for _ in range(3):

@@ -150,7 +150,9 @@ async def test_a_first_rescue_that_fails_or_takes_long_is_put_off(
     assert {"rescue", "release"} & {*starting.calls} == set()
     assert {"claims, RUNNING", "janitor runs", "releaser runs"} <= {*starting.calls}
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"the first rescue is put off: {why}(")
+    assert record.getMessage().startswith(
+        f"jobs of dead processes could not be given back at the start, which is tried again: {why}("
+    )
 
 
 async def test_a_first_rescue_with_a_defect_fails_the_start(starting: Starting) -> None:

@@ -301,7 +301,7 @@ async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_t
         assert second.said("started") == []
         assert len(blocked.said("started")) == 1
         assert float(line.split(" for ")[1].split()[0]) >= BLOCKED
-        assert line.endswith(" in blocking"), line
+        assert line.endswith(" in a handler of blocking"), line
         assert (await handle.job()).attempts == 1
 
 

@@ -342,7 +342,7 @@ def asks(node: ast.AST) -> bool:
     """Whether code asks for the wall clock: `time.time()`, `datetime.now()` and their like."""
     match node:
         case ast.Attribute(value=ast.Name(id="time"), attr=attr):
-            return attr not in {"monotonic", "perf_counter", "thread_time", "sleep"}
+            return attr not in {"monotonic", "perf_counter", "process_time", "thread_time", "sleep"}
         case ast.Attribute(value=ast.Name(id="datetime" | "date"), attr="now" | "utcnow" | "today"):
             return True
         case ast.ImportFrom(module="time"):

@@ -50,6 +50,7 @@ ELSEWHERE: Final = {
     "stores/sqlite/reads.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
     "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
+    "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     "testing/fixtures.py": Suite("tests/test_pytest_plugin.py", "the plugin offers them, and is tested with them"),
     "testing/probe.py": Suite("tests/helpers", "how tests look inside; each of its parts is used there"),
 }

@@ -22,7 +22,7 @@ from aiojobs_lite.telemetry.facts import (
 )
 
 PATIENCE_S = 20.0
-FAILED = AttemptFailed(7, "email", 1, "failed", "ValueError: bad", datetime(2026, 3, 1, tzinfo=UTC))
+FAILED = AttemptFailed(7, "email", 1, "failed", "ValueError: bad", datetime(2026, 3, 1, tzinfo=UTC), 2.0)
 
 
 @pytest.fixture
@@ -165,9 +165,9 @@ async def test_two_buses_share_nothing() -> None:
     listener = mine.watch()
     other.publish(JobEnqueued(1, "email"))
     other.close()
-    mine.publish(DrainStarted("close", 0))
+    mine.publish(DrainStarted("close", 0, "", 1.0))
     mine.close()
-    assert await all_of(listener) == [DrainStarted("close", 0)]
+    assert await all_of(listener) == [DrainStarted("close", 0, "", 1.0)]
 
 
 async def test_a_listener_that_is_not_held_is_dropped() -> None:

@@ -67,9 +67,8 @@ class FileOwners:
         try:
             owner_file.note_interrupted(descriptor)
         except OSError as error:
-            _log.warning(
-                "%s cannot be written: %s. The attempts of its jobs are lost", self._path(owner), error.strerror
-            )
+            text = "%s cannot be written: %s. The jobs that this runner leaves unfinished lose an attempt"
+            _log.warning(text, self._path(owner), error.strerror)
         else:
             self._is_noted = True
 

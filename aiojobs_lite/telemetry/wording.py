@@ -1,0 +1,115 @@
+"""How numbers, times and lists stand in a log line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from aiojobs_lite.sizes import MOST_IDS_SHOWN, MOST_TYPES_SHOWN
+
+_TENTHS_BELOW_S: Final = 9.95  # shorter spans are given with a decimal
+_LEAST_WAIT_S: Final = 0.05  # a shorter one would read 0.0 s
+_DAY_S: Final = 86_400
+_UNITS: Final = ((_DAY_S, "day"), (3_600, "h"), (60, "min"), (1, "s"))
+
+_WHY_SKIPPED: Final = {
+    "overlap": "the job of an earlier tick is not finished",
+    "too late": "it was missed for longer than the schedule catches up",
+    "catch_up": "a later tick stands for it",
+    "changed": "it was due when the expression was replaced",
+    "rejected": "the database refuses its job",
+}
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 job`, `1,200 jobs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def span(seconds: float) -> str:
+    """A time span in its largest unit and the one below, rounded: `0.4 s`, `42 min`, `2 days 3 h`."""
+    if seconds < _TENTHS_BELOW_S:
+        return f"{max(0.0, seconds):.1f} s"
+    whole, below = _rounded(seconds), 0
+    words = []
+    for size, unit in _UNITS:
+        if whole >= size and below < 2:  # units are shown
+            number, whole = divmod(whole, size)
+            words.append(counted(number, unit) if size == _DAY_S else f"{number} {unit}")
+        below += bool(words)
+    return " ".join(words)
+
+
+def instant(at: datetime, *, has_date: bool = True) -> str:
+    """An instant, to the second: `2026-03-01 12:30:15 UTC`."""
+    text = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds")
+    return f"{text if has_date else text.partition(' ')[2]} UTC"
+
+
+def later(at: datetime, wait: float) -> str:
+    """When something comes that is `wait` seconds away: `in 42 min (13:29:32 UTC)`; with the date from a day on."""
+    if wait < _LEAST_WAIT_S:
+        return "at once"
+    return f"in {span(wait)} ({instant(at, has_date=_rounded(wait) >= _DAY_S)})"
+
+
+def jobs(found: Collection[int]) -> str:
+    """Some ids of many jobs, in their order: `job 7`, `jobs 7, 8`."""
+    shown = _some([str(number) for number in sorted(found)[:MOST_IDS_SHOWN]], len(found))
+    return f"job {shown}" if len(found) == 1 else f"jobs {shown}"
+
+
+def by_type(numbers: Mapping[str, int]) -> str:
+    """How many there are of each job type, the largest numbers first: `email (3), report (1)`."""
+    largest = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))[:MOST_TYPES_SHOWN]
+    return _some([f"{name} ({number:,})" for name, number in largest], len(numbers))
+
+
+# Of single facts: their fields.
+
+
+def skipped_words(tick: datetime, reason: str, ticks: int) -> dict[str, str]:
+    """A tick that made no job, the number of those like it, and why."""
+    return {
+        "tick": instant(tick),
+        "ticks": f", and {counted(ticks - 1, 'more tick')} from then on" if ticks > 1 else "",
+        "reason": ", ".join(filter(None, [reason, _WHY_SKIPPED.get(reason)])),
+    }
+
+
+def waited_for_words(why: str, running: int, types: str, timeout: float) -> dict[str, str]:
+    """What a drain waits for. If a signal began it, the next SIGINT is one to hurry."""
+    attempts = counted(running, "attempt")
+    if not running:
+        return {"running": attempts, "types": "", "timeout": ""}
+    hurry = "; a SIGINT (Ctrl-C) interrupts them at once" if why.startswith("SIG") else ""
+    timed = f"; after {span(timeout)} they are interrupted{hurry}"
+    return {"running": attempts, "types": f": {types}", "timeout": timed}
+
+
+def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Collection[int]) -> dict[str, str]:
+    """What became of the jobs of a drain; a group without jobs is left out."""
+    return {
+        "interrupted": _group(interrupted, "{} interrupted", "to run again") or "no job was interrupted",
+        "left": _group(left, "; {} left running", "given back when no longer running"),
+        "unsaved": _group(unsaved, "; {} not stored", "given back by the next runner"),
+    }
+
+
+def _group(found: Collection[int], what: str, then: str) -> str:
+    return f"{what.format(len(found))} ({jobs(found)}), {then}" if found else ""
+
+
+def _some(shown: list[str], number: int) -> str:
+    more = number - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def _rounded(seconds: float) -> int:
+    """Whole seconds, rounded to the unit below the largest: 59.6 s is a minute, 23 h 59 min 40 s is a day."""
+    rounded = round(seconds)
+    for (below, _), (size, _) in zip(_UNITS[-2::-1], _UNITS[-3::-1], strict=False):  # an hour's minute, a day's hour
+        if rounded >= size:
+            rounded = round(seconds / below) * below
+    return rounded
