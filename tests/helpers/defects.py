@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, job
-from aiojobs_lite.engine import defect_monitor
+from aiojobs_lite.engine import defect_monitor, guard
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.telemetry.bus import Watch
@@ -36,6 +36,7 @@ def threaded() -> str:
 async def started(*handlers: Any, **options: Any) -> AsyncIterator[tuple[JobRunner, Watch]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(defect_monitor, "DEFECTS_EVERY_S", LOOKS_EVERY_S)
+        patch.setattr(guard, "_RESTART_PAUSE_S", LOOKS_EVERY_S)
         async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=handlers, **options) as runner:
             yield runner, runner.watch()
 
