@@ -96,12 +96,12 @@ def database(tmp_path: Path) -> Iterator[Path]:
     if path.exists():
         assert sound(path)
         left = [suffix for suffix in ("-wal", "-shm") if path.with_name(f"{path.name}{suffix}").exists()]
-        assert not left, f"somebody still has the database open: {left}"  # the last one to close removes them
+        assert not left, f"the database is still open: {left}"  # the last one to close removes them
 
 
 @pytest.fixture
 def owner_files(database: Path) -> Callable[[], list[str]]:
-    """Lists the files of live (or dead and not yet buried) owners of the database."""
+    """Lists the files of live (or dead and not yet removed) owners of the database."""
     return lambda: sorted(entry.name for entry in database.parent.glob(f"{database.name}-owner-*"))
 
 

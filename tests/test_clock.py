@@ -105,7 +105,7 @@ async def test_a_ring_wakes_the_waiter() -> None:
         await again
 
 
-async def test_a_ring_while_nobody_waits_is_kept_once() -> None:
+async def test_a_ring_while_nothing_waits_is_kept_once() -> None:
     alarm = Alarm(FakeClock())
     alarm.ring()
     alarm.ring()

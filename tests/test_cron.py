@@ -56,7 +56,7 @@ def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second:
     return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
-# The oracle: it knows neither croniter nor `fold`, only what the clock on the wall shows at each minute.
+# The oracle: it knows neither croniter nor `fold`, only what the local clock shows at each minute.
 
 
 def allowed(field: str, low: int, high: int) -> set[int]:
@@ -76,25 +76,25 @@ def matcher(expression: str) -> Callable[[datetime], bool]:
     minutes, hours = allowed(minute, 0, 59), allowed(hour, 0, 23)
     days, months, weekdays = allowed(day, 1, 31), allowed(month, 1, 12), allowed(weekday, 0, 7)
 
-    def matches(wall: datetime) -> bool:
-        on_day, on_weekday = wall.day in days, wall.isoweekday() % 7 in weekdays
+    def matches(local: datetime) -> bool:
+        on_day, on_weekday = local.day in days, local.isoweekday() % 7 in weekdays
         right_day = (on_day or on_weekday) if "*" not in {day, weekday} else (on_day and on_weekday)
-        return wall.minute in minutes and wall.hour in hours and wall.month in months and right_day
+        return local.minute in minutes and local.hour in hours and local.month in months and right_day
 
     return matches
 
 
 @cache
-def walls(tz: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime, bool]]:
+def local_times(tz: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime, bool]]:
     """(instant, wall clock time, whether this time was shown before) for each minute of (start, end]."""
     zone = ZoneInfo(tz)
     steps = [start + MINUTE * step for step in range(1, (end - start) // MINUTE + 1)]
     shown: set[datetime] = set()
     rows = []
     for instant in steps:
-        wall = instant.astimezone(zone).replace(tzinfo=None, fold=0)
-        rows.append((instant, wall, wall in shown))
-        shown.add(wall)
+        local = instant.astimezone(zone).replace(tzinfo=None, fold=0)
+        rows.append((instant, local, local in shown))
+        shown.add(local)
     return rows
 
 
@@ -103,14 +103,14 @@ def oracle(expression: str, tz: str, start: datetime, end: datetime, *, fixed: b
     matches = matcher(expression)
     ticks = []
     before = start.astimezone(ZoneInfo(tz)).replace(tzinfo=None, fold=0)
-    for instant, wall, seen in walls(tz, start, end):
-        hit = matches(wall)
+    for instant, local, seen in local_times(tz, start, end):
+        hit = matches(local)
         if fixed:
-            skipped = range(1, (wall - before) // MINUTE)  # empty unless the clock was put forward
+            skipped = range(1, (local - before) // MINUTE)  # empty unless the clock was put forward
             hit = (hit and not seen) or any(matches(before + MINUTE * step) for step in skipped)
         if hit:
             ticks.append(instant)
-        before = wall
+        before = local
     return ticks
 
 

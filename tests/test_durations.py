@@ -97,7 +97,7 @@ def test_the_least_is_allowed_and_named_when_it_is_missed() -> None:
     assert str(caught.value) == f"base=0: {EXPECTED}, from 0.001 s to a century."
 
 
-def test_the_option_has_a_name_even_if_nobody_gave_one() -> None:
+def test_the_option_has_a_name_even_if_none_was_given() -> None:
     with pytest.raises(InvalidOption) as caught:
         seconds("soon")
     assert caught.value.option == "duration"

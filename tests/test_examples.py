@@ -69,7 +69,7 @@ async def running(folder: Path, *command: str | Path) -> AsyncIterator[Program]:
         await program.ended()
 
 
-async def told(folder: Path, *command: str | Path) -> str:
+async def output_of(folder: Path, *command: str | Path) -> str:
     """What an example prints that ends well and leaves its folder empty."""
     async with running(folder, *command) as program:
         code, said = await program.ended()
@@ -126,7 +126,7 @@ def test_an_example_uses_public_names_only_and_says_how_to_run_it(path: Path) ->
 async def test_the_quickstart_tells_a_story_in_which_nothing_is_lost(
     tmp_path: Path, zones: list[dict[str, str]]
 ) -> None:
-    said = await told(tmp_path, EXAMPLES / "quickstart.py")
+    said = await output_of(tmp_path, EXAMPLES / "quickstart.py")
     areas = Counter(row["zone"].partition("/")[0] for row in zones)
     by_latitude = sorted(zones, key=lambda row: float(row["latitude"]))
     in_order(
@@ -196,7 +196,7 @@ async def test_the_quickstart_fails_if_a_claim_is_not_true(tmp_path: Path) -> No
 @slow
 async def test_retries(tmp_path: Path) -> None:
     in_order(
-        await told(tmp_path, EXAMPLES / "retries.py"),
+        await output_of(tmp_path, EXAMPLES / "retries.py"),
         "failed: call_webhook job 1 attempt 1 ",
         "failed: call_webhook job 1 attempt 2 ",
         "result: answered in attempt 3",
@@ -216,7 +216,7 @@ async def test_retries(tmp_path: Path) -> None:
 
 @slow
 async def test_cron(tmp_path: Path) -> None:
-    said = await told(tmp_path, EXAMPLES / "cron.py")
+    said = await output_of(tmp_path, EXAMPLES / "cron.py")
     in_order(
         said,
         r"(?:^ +(?:Mon|Tue|Wed|Thu|Fri) \d\d \w+ \d{4} 0[89]:00 UTC\n){3}",
@@ -234,7 +234,7 @@ async def test_cron(tmp_path: Path) -> None:
 @slow
 async def test_script(tmp_path: Path) -> None:
     in_order(
-        await told(tmp_path, EXAMPLES / "script.py"),
+        await output_of(tmp_path, EXAMPLES / "script.py"),
         "fill:\n   2 jobs wait in jobs.db\n",
         "work:\n.* returned 4\n.* returned 6\n",
         "serve:\n",

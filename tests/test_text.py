@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiojobs_lite import AiojobsError, JobRunner, StoreRefused, errors
-from aiojobs_lite.logs import get_log
 from aiojobs_lite.text import escape, escape_lines, make_storable, redact, shorten, show
 from tests.helpers.hostile_text import HOSTILE, any_text, is_one_printed_line
 
@@ -111,33 +109,6 @@ def test_an_error_names_a_long_text_in_few_words() -> None:
     assert len(str(errors.UnknownJobType(long, ["a" * 200] * 50))) < 3_000
     assert len(str(errors.InvalidPayload("a", [(long, long)] * 50))) < 10_000
     assert len(str(errors.InvalidSchedule(long, "tz", "no"))) < 300
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_a_line_of_a_logger_of_the_library_is_one_line(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    log = get_log("engine")
-    log.warning("%s %r %d %.1f", text, ValueError(text), 3, 1.25)
-    (record,) = caplog.records
-    assert is_one_printed_line(record.getMessage())
-    assert record.getMessage().endswith(" 3 1.2")
-    assert (record.name, record.levelno) == ("aiojobs_lite.engine", logging.WARNING)
-    assert record.funcName == "test_a_line_of_a_logger_of_the_library_is_one_line"
-
-
-def test_a_logged_exception_is_there_for_tools(caplog: pytest.LogCaptureFixture) -> None:
-    try:
-        raise ValueError("x")
-    except ValueError:
-        get_log("store").exception("it failed")
-    (record,) = caplog.records
-    assert record.exc_info is not None
-    assert record.exc_info[0] is ValueError
-    assert record.funcName == "test_a_logged_exception_is_there_for_tools"
-
-
-def test_nothing_is_logged_that_is_not_enabled(caplog: pytest.LogCaptureFixture) -> None:
-    get_log("engine").debug("%s", "x")
-    assert caplog.records == []
 
 
 class Dsn:

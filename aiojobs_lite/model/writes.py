@@ -156,6 +156,7 @@ class PauseType(NamedTuple):
 
     def answer(self) -> None:
         """See `Write`."""
+        unanswered()
 
 
 class Release(NamedTuple):

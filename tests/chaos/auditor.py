@@ -14,7 +14,7 @@ from signal import SIGKILL, SIGTERM
 
 from tests.chaos.evidence import AttemptRow, Evidence
 from tests.chaos.journal import KILLER
-from tests.chaos.story import Life, Run, Story, longest_chance, told
+from tests.chaos.story import Life, Run, Story, longest_chance, story_of
 from tests.chaos.ticks import ticks
 from tests.chaos.work import LIMITS, RAISED
 from tests.chaos.worker import START_REFUSED
@@ -26,6 +26,7 @@ _LOG_BACK_WITHIN = 10.0  # seconds
 _LARGEST_LOG = 32 << 20  # bytes
 _ENDED = ("completed", "dead", "cancelled")
 _CODES = (0, -SIGKILL, -SIGTERM, START_REFUSED)
+_MANY_LATE = 5  # ends of handlers whose jobs were taken: that none of them came to be written is no chance
 
 
 def lost(story: Story) -> Iterator[str]:
@@ -58,7 +59,7 @@ def held_for_good(story: Story) -> Iterator[str]:
 
 
 def doubled(story: Story) -> Iterator[str]:
-    """Each call made all its jobs once, or none; each key one; and nobody else made any."""
+    """Each call made all its jobs once, or none; each key one; and no other made any."""
     made = Counter(job.call for job in story.jobs.values() if job.tick is None)
     thinned = {record.facts["call"] for record in story.said("deleting")}
     known = {}
@@ -71,16 +72,16 @@ def doubled(story: Story) -> Iterator[str]:
     for record in story.said("acknowledged"):
         call, ids, new = (record.facts[name] for name in ("call", "jobs", "new"))
         if known[call] is None and not all(new):
-            yield f"call {call} without a key was told of a job seen before"
+            yield f"call {call} without a key was given a job seen before"
         for job_id, is_new in zip(ids, new, strict=True):
             if is_new and given.setdefault(job_id, call) != call:
                 yield f"the id {job_id} was given to call {given[job_id]} and to call {call}"
             job = story.jobs.get(job_id)
             if job and ((job.call == call) is not is_new or job.key != known[call]):
-                yield f"call {call} was told of job {job_id} (new: {is_new}), which call {job.call} made, key {job.key}"
+                yield f"call {call} was given job {job_id} (new: {is_new}), which call {job.call} made, key {job.key}"
     for call in made:
         if call not in known:
-            yield f"nobody made the call {call} of a job"
+            yield f"there was no call {call} of a job"
     for (kind, key), count in Counter((job.type, job.key) for job in story.jobs.values() if job.key).items():
         if count > 1:
             yield f"{count} jobs of type {kind} have the key {key}"
@@ -120,7 +121,7 @@ def begun_again(story: Story) -> Iterator[str]:
             if begun != Counter({(job.attempts, owner): 1}) or attempt != str(job.attempts):
                 yield f"job {job_id} was completed in attempt {job.attempts} by {job.result}; open: {sorted(begun)}"
         elif job.status in _ENDED and begun:
-            yield f"job {job_id} is {job.status}, and nobody recorded the end of {sorted(begun)}"
+            yield f"job {job_id} is {job.status}, and no end is recorded of {sorted(begun)}"
 
 
 def misnumbered(story: Story) -> Iterator[str]:
@@ -183,24 +184,24 @@ def over_limit(story: Story) -> Iterator[str]:
 
 
 def robbed(story: Story) -> Iterator[str]:
-    """Nobody takes a job from a process that lives, stopped or not."""
+    """No owner takes a job from a process that lives, stopped or not."""
     for row in story.evidence.attempts:
         life = story.owners.get(row.owner)
         if life is None:
-            yield f"job {row.job} was {row.outcome} by an owner that nobody knows"
+            yield f"job {row.job} was {row.outcome} by an owner that is not known"
         elif life.robbed < row.ended_at:
             continue
         elif row.outcome == "lost" and row.ended_at < life.ended:
             yield f"job {row.job} was taken from process {life.number}, which lived"
         elif row.outcome == "interrupted" and row.ended_at < life.terminated:
-            yield f"job {row.job} was interrupted in process {life.number}, which was not told to end"
+            yield f"job {row.job} was interrupted in process {life.number}, which was not asked to end"
     for record in story.said("EndRefused"):
         if not story.lives[record.writer].is_robbed:
-            yield f"process {record.writer} could not end job {record.facts['job_id']}, which somebody else had"
+            yield f"process {record.writer} could not end job {record.facts['job_id']}, which another one had"
 
 
 def rescues(story: Story) -> Iterator[tuple[float, AttemptRow]]:
-    """Each attempt that was given back after its process had ended, and how long somebody could have done it."""
+    """Each attempt that was given back after its process had ended, and how long another one could have done it."""
     held_up, lives = story.held_up, list(story.lives.values())
     for row in story.evidence.attempts:
         life = story.owners.get(row.owner)
@@ -215,7 +216,7 @@ def rescues(story: Story) -> Iterator[tuple[float, AttemptRow]]:
 
 
 def rescued_late(story: Story) -> Iterator[str]:
-    """What a dead process held is given back in time, if anybody lives and can write."""
+    """What a dead process held is given back in time, if another one lives and can write."""
     for delay, row in rescues(story):
         if delay > RESCUED_WITHIN:
             yield f"job {row.job} of owner {row.owner} was given back after {delay:.1f} s"
@@ -257,7 +258,7 @@ def left_behind(story: Story) -> Iterator[str]:
     for record in story.said("log"):
         is_free = not any(first < record.time < last + _LOG_BACK_WITHIN for first, last in reads)
         if is_free and record.facts["size"] > _LARGEST_LOG:
-            yield f"a log of {record.facts['size']:,} bytes while nobody reads, at {record.time:.3f}"
+            yield f"a log of {record.facts['size']:,} bytes while no program reads, at {record.time:.3f}"
 
 
 def defects(story: Story) -> Iterator[str]:
@@ -277,7 +278,7 @@ def defects(story: Story) -> Iterator[str]:
             yield f"attempt {row.attempt} of job {row.job} ended at an instant that no clock showed"
     ahead = [record.facts["ahead"] for record in story.said("forked")]
     if ahead and max(ahead) - min(ahead) > 0.1:
-        yield "somebody set the machine's clock: the run cannot be judged"
+        yield "the machine's clock was set: the run cannot be judged"
 
 
 def failed_otherwise(story: Story) -> Iterator[str]:
@@ -285,6 +286,21 @@ def failed_otherwise(story: Story) -> Iterator[str]:
     for row in story.evidence.attempts:
         if row.outcome == "failed" and row.error not in RAISED:
             yield f"attempt {row.attempt} of {story.jobs[row.job].type} job {row.job} failed with {row.error}"
+
+
+def refused_in_vain(story: Story) -> Iterator[str]:
+    """Of the handlers that returned after their jobs were taken from robbed owners, an end was refused now and then."""
+    late = [run for runs in story.runs.values() for run in runs if run.how == "returned" and _was_taken(story, run)]
+    if len(late) >= _MANY_LATE and not story.said("EndRefused"):
+        yield f"{len(late)} handlers returned when their jobs were no longer theirs, and no end was refused"
+
+
+def _was_taken(story: Story, run: Run) -> bool:
+    """Whether an attempt was recorded as lost before its handler ended."""
+    token = (run.attempt, run.owner, "lost")
+    return run.life.is_robbed and any(
+        (row.attempt, row.owner, row.outcome) == token and row.ended_at < run.ended for row in story.rows[run.job]
+    )
 
 
 CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
@@ -300,6 +316,7 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "over the limit": over_limit,
     "ticks doubled or missed": ticks,
     "taken from the living": robbed,
+    "late ends not refused": refused_in_vain,
     "rescued too late": rescued_late,
     "cancelled in vain": cancelled_in_vain,
     "failed by no handler": failed_otherwise,
@@ -329,7 +346,7 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """Judges a run."""
-    story = told(evidence)
+    story = story_of(evidence)
     breaches = {name: list(check(story)) for name, check in CHECKS.items()}
     return Verdict(breaches, [*_figures(story), *((name, f"{len(found):,}") for name, found in breaches.items())])
 

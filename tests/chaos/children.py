@@ -12,13 +12,13 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
 from aiojobs_lite import JobContext, injected, job
 from tests.chaos.journal import Journal
 from tests.chaos.work import SHORT, Run, Work
+from tests.helpers.pauses import hold_thread_for, pause
 
 How = Literal["exits", "exits at once", "raises", "returns", "goes on", "is left"]
 HOWS: Final[tuple[How, ...]] = ("exits", "exits at once", "raises", "returns", "goes on", "is left")
@@ -63,7 +63,7 @@ def _end(how: How, left_for: float) -> NoReturn:
     if how == "raises":
         raise ValueError("in a child")
     if how != "exits at once":
-        time.sleep(_SHORT_S if how == "goes on" else left_for)
+        hold_thread_for(_SHORT_S if how == "goes on" else left_for)
     os._exit(0)
 
 
@@ -75,8 +75,8 @@ def _has_ended(pid: int) -> bool:
 async def forks(ctx: JobContext, call: str, how: How, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         pid = _forked(how, _LEFT_S)
-        while pid and how != "is left" and not _has_ended(pid):  # noqa: ASYNC110  # an end of a process is no event
-            await asyncio.sleep(_LOOK_S)
+        while pid and how != "is left" and not _has_ended(pid):  # an end of a process is no event
+            await pause(_LOOK_S)
         return run.result
 
 
@@ -85,7 +85,7 @@ def forks_in_thread(ctx: JobContext, call: str, how: How, work: Work = injected)
     with Run(work.journal, ctx) as run:
         pid = _forked(how, _LEFT_S)
         while pid and how != "is left" and not _has_ended(pid):
-            time.sleep(_LOOK_S)
+            hold_thread_for(_LOOK_S)
             run.going()
         return run.result
 
@@ -95,7 +95,7 @@ def forks_in_process(ctx: JobContext, call: str, how: How) -> str:
     with Run(_of_environment(), ctx) as run:
         pid = _forked(how, _FOR_GOOD_S)
         while pid and how != "is left" and not _has_ended(pid):
-            time.sleep(_LOOK_S)
+            hold_thread_for(_LOOK_S)
             run.going()
         return run.result
 
@@ -131,7 +131,7 @@ def stuck_in_process(ctx: JobContext, call: str) -> str:
             return run.result
         subprocess.Popen(["sleep", str(_FOR_GOOD_S)])
         while True:
-            time.sleep(_LOOK_S)
+            hold_thread_for(_LOOK_S)
             run.going()
 
 
@@ -139,10 +139,10 @@ def _start(run: Run, left_for: float, *, is_left: bool) -> None:
     """A program, and a process of multiprocessing."""
     seconds = left_for if is_left else _SHORT_S
     program = subprocess.Popen(["sleep", str(seconds)])
-    other = multiprocessing.get_context("fork").Process(target=time.sleep, args=(seconds,), daemon=True)
+    other = multiprocessing.get_context("fork").Process(target=hold_thread_for, args=(seconds,), daemon=True)
     other.start()
     while not is_left and (program.poll() is None or other.is_alive()):
-        time.sleep(_LOOK_S)
+        hold_thread_for(_LOOK_S)
         run.going()
 
 

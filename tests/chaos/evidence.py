@@ -49,7 +49,7 @@ class Evidence:
         jobs: All jobs.
         attempts: All recorded attempts, in the order in which they were recorded.
         unsound: What SQLite, or a count that does not agree, says against the file.
-        left: Files of owners that nobody has removed.
+        left: Files of owners that were not removed.
         log: Bytes of the write-ahead log that is left.
     """
 
@@ -62,7 +62,7 @@ class Evidence:
 
 
 def gathered(database: Path, journal: Path) -> Evidence:
-    """Reads all; nobody may have the database open any more."""
+    """Reads all; no process may have the database open any more."""
     records = read(journal)
     eras = eras_of(records)
     log = Path(f"{database}-wal")

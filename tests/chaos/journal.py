@@ -13,7 +13,7 @@
 | `log` | the killer | `size` of the write-ahead log |
 | `alive` | the killer, in the end | `pid`, `command`: a process that nothing has ended |
 | `exited` | the killer, when it has noticed | `worker`, `code` |
-| `hung` | the killer | `worker`: told to end, and did not |
+| `hung` | the killer | `worker`: asked to end, and did not |
 | `stalled` | the killer: it was not given the processor | `since` |
 | `owner` | a worker, before it opens the database | `owner` |
 | `up`, `refused start`, `left` | a worker | |

@@ -22,12 +22,13 @@ from tests.chaos.clocks import SteppedClock, Steps
 from tests.chaos.journal import Journal
 from tests.chaos.links import Links, is_plain
 from tests.chaos.work import VERSIONS, Version
+from tests.helpers.pauses import hold_thread_for
 from tests.helpers.programs import descendants
 
 _TURN: Final = 0.01  # seconds
-_STALL: Final = 0.25  # seconds; a turn that took so long says that nobody was given the processor
-_PATIENCE: Final = 10.0  # seconds that a process that was told to end may take, on a busy machine
-_CALM: Final = 3.5  # seconds in which nobody is started and nobody killed: the one that lives must rescue
+_STALL: Final = 0.25  # seconds; a turn that took so long says that no process was given the processor
+_PATIENCE: Final = 10.0  # seconds that a process that was asked to end may take, on a busy machine
+_CALM: Final = 3.5  # seconds in which none is started and none killed: the one that lives must rescue
 _LAST: Final = 120.0  # seconds that the last processes may take for what is left
 _LONGEST_ERA: Final = 14.0  # seconds between two steps of the clock
 _LOCK: Final = 2.0  # seconds for which another program holds the write lock
@@ -47,7 +48,7 @@ class Process:
         pid: Its process id.
         version: Of the application; None: it is another program, which is left alone.
         continues: When it is to go on, while it is stopped.
-        told: When it was told to end, or went on after that.
+        asked_to_end: When it was asked to end, or went on after that.
         dies: When it is to be killed, whatever happens.
     """
 
@@ -55,7 +56,7 @@ class Process:
     pid: int
     version: Version | None = None
     continues: float | None = None
-    told: float | None = None
+    asked_to_end: float | None = None
     dies: float | None = None
 
 
@@ -157,7 +158,7 @@ class Killer:
             self._keep_promises(now)
             for event in plan:
                 event.look(now)
-            time.sleep(_TURN)
+            hold_thread_for(_TURN)
 
     def _events(self, progress: Callable[[], None]) -> list[Every]:
         """What happens again and again."""
@@ -192,7 +193,11 @@ class Killer:
                 self._kill(process)
             elif process.continues is not None and now >= process.continues:
                 self._continue(process, now)
-            elif process.told is not None and process.continues is None and now > process.told + _PATIENCE:
+            elif (
+                process.asked_to_end is not None
+                and process.continues is None
+                and now > process.asked_to_end + _PATIENCE
+            ):
                 self._journal.note("hung", worker=process.number)
                 self._kill(process)
         if now >= self._calm_until:
@@ -248,13 +253,13 @@ class Killer:
 
     def _continue(self, process: Process, now: float) -> None:
         process.continues = None
-        if process.told is not None:
-            process.told = now
+        if process.asked_to_end is not None:
+            process.asked_to_end = now
         self._journal.note("continued", worker=process.number)
         os.kill(process.pid, signal.SIGCONT)
 
     def _terminate(self, process: Process, now: float) -> None:
-        process.told = now
+        process.asked_to_end = now
         self._journal.note("terminated", worker=process.number)
         os.kill(process.pid, signal.SIGTERM)
 
@@ -284,7 +289,7 @@ class Killer:
             self._stop(self._chance.choice(going), now, self._longest_stop * self._chance.random() ** 3)
 
     def _terminate_one(self, now: float) -> None:
-        if victims := [process for process in self._victims() if process.told is None]:
+        if victims := [process for process in self._victims() if process.asked_to_end is None]:
             self._terminate(self._chance.choice(victims), now)
 
     def _rob_one(self, now: float) -> None:
@@ -305,12 +310,12 @@ class Killer:
 
     def _spare_another(self, now: float) -> None:
         """One process at a time is not killed for a while: some must grow old, and rescue."""
-        going = [process for process in self._workers() if process.told is process.dies is None]
+        going = [process for process in self._workers() if process.asked_to_end is process.dies is None]
         if going and now >= self._calm_until:
             self._spared = self._chance.choice(going).number
 
     def _calm(self, now: float) -> None:
-        """All but one are killed at once, and nobody comes to its help."""
+        """All but one are killed at once, and none comes to its help."""
         if self._spared not in self._living:
             self._spare_another(now)
         spared = self._living.get(self._spared)
@@ -322,7 +327,7 @@ class Killer:
 
     def _owner_files(self) -> list[tuple[int, Path]]:
         """The files of owners that live, and are in their place."""
-        going = [process for process in self._workers() if process.told is process.dies is None]
+        going = [process for process in self._workers() if process.asked_to_end is process.dies is None]
         found = [(process.number, path) for process in going for path in owner_files(process.pid, self.database)]
         return [(number, path) for number, path in found if path not in self._links.paths]
 
@@ -398,14 +403,14 @@ class Killer:
                 self._continue(process, now)
             if process.version is None or ("kills" not in self._without and self._chance.random() < 0.5):
                 self._kill(process)
-            elif process.told is None:
+            elif process.asked_to_end is None:
                 self._terminate(process, now)
         self._until_ended(now + _PATIENCE)
 
     def _until_ended(self, deadline: float) -> None:
         while self._living and time.monotonic() < deadline:
             self._reap()
-            time.sleep(_TURN)
+            hold_thread_for(_TURN)
         for process in list(self._living.values()):
             self._journal.note("hung", worker=process.number)
             self._kill(process)
@@ -416,7 +421,7 @@ def _look_for_children(journal: Journal, reap: Callable[[], None]) -> None:
     deadline = time.monotonic() + _PATIENCE
     while (left := descendants(os.getpid())) and time.monotonic() < deadline:
         reap()
-        time.sleep(_TURN)
+        hold_thread_for(_TURN)
     for pid in left:
         with suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -425,7 +430,7 @@ def _look_for_children(journal: Journal, reap: Callable[[], None]) -> None:
 
 
 def _ended_child() -> int | None:
-    """The pid of a process that has ended, and that nobody has waited for."""
+    """The pid of a process that has ended, and has not been waited for."""
     with suppress(ChildProcessError):
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return found and found.si_pid

@@ -54,7 +54,7 @@ class Life:
 
     @property
     def ended(self) -> float:
-        """When nothing of it ran any more, as near as it is known; never later than somebody could have noticed."""
+        """When nothing of it ran any more, as near as it is known; never later than it could have been noticed."""
         return min(self.killed, max(self.drained, self.terminated))
 
     @property
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def is_owned(self) -> bool:
-        """Whether nobody had removed its owner's file before it ended."""
+        """Whether its owner's file was there before it ended."""
         return self.ended <= self.life.robbed
 
 
@@ -91,8 +91,8 @@ class Story:
         runs: The attempts of each job, by their begins.
         rows: The recorded attempts of each job.
         jobs: The jobs by id.
-        stalls: When nobody was given the processor.
-        deleted: The jobs that somebody wanted to delete, and may have.
+        stalls: When no process was given the processor.
+        deleted: The jobs that a caller wanted to delete, and may have.
         eras: The times between two steps of the clock.
     """
 
@@ -108,7 +108,7 @@ class Story:
 
     @property
     def held_up(self) -> list[Span]:
-        """When nobody could write."""
+        """When no process could write."""
         return [span for life in self.lives.values() for span in life.holds] + self.stalls
 
     def said(self, what: str) -> list[Record]:
@@ -116,7 +116,7 @@ class Story:
         return [record for record in self.evidence.records if record.what == what]
 
 
-def told(evidence: Evidence) -> Story:
+def story_of(evidence: Evidence) -> Story:
     """Puts the story together."""
     story = Story(evidence, eras=eras_of(evidence.records))
     story.jobs = {job.id: job for job in evidence.jobs}
@@ -214,7 +214,7 @@ def longest_chance(life: Life, since: float, until: float, out: list[Span]) -> f
         life: The process.
         since: The death that it had to notice.
         until: The rescue.
-        out: When nobody could.
+        out: When none could.
     """
     free, end = max(since, life.up), min(until, life.ended, life.terminated, life.exited)
     longest = 0.0

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.journal import Journal
+from tests.helpers.pauses import hold_thread_for
 
 _MAY_WAIT_S: Final = 5.0  # for the lock; then this one comes to nothing
 
 
 def lock(database: Path, journal: Journal, seconds: float) -> int:
     """Holds the write lock for so long, and writes nothing."""
-    return _held(database, "BEGIN IMMEDIATE", ("locked", "unlocked"), journal, lambda: time.sleep(seconds))
+    return _held(database, "BEGIN IMMEDIATE", ("locked", "unlocked"), journal, lambda: hold_thread_for(seconds))
 
 
 def read(database: Path, journal: Journal, seconds: float) -> int:
     """Reads for so long: what is written meanwhile stays in the log."""
-    return _held(database, "BEGIN", ("reading", "read"), journal, lambda: time.sleep(seconds))
+    return _held(database, "BEGIN", ("reading", "read"), journal, lambda: hold_thread_for(seconds))
 
 
 def _held(database: Path, begin: str, notes: tuple[str, str], journal: Journal, wait: Callable[[], None]) -> int:

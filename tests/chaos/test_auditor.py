@@ -3,95 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import pytest
 
-from tests.chaos.auditor import CHECKS, judge
-from tests.chaos.evidence import AttemptRow, Evidence, JobRow
-from tests.chaos.journal import Record
+from tests.chaos.auditor import CHECKS
+from tests.chaos.past import Past
 from tests.chaos.story import Life, longest_chance
 
 
-class Past:
-    """A run as it may have been: processes 1 and 2 with owners a and b, some jobs; a test changes a thing."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.jobs: dict[int, JobRow] = {}
-        self.rows: list[AttemptRow] = []
-        self.unsound = ""
-        self.left: tuple[str, ...] = ()
-        self.log = 0
-        for number, owner in ((1, "a"), (2, "b")):
-            self.note(0, "forked", 0, worker=number, ahead=0.0)
-            self.note(1, "owner", number, owner=owner)
-            self.note(1, "up", number)
-        self.kill(10, 1)
-        self.done(1, 1, "a", begun=2)  # at once
-        self.job(2, "completed", 2, "b:2")  # lost with process 1, completed by the other
-        self.run(2, 1, "a", 9, None)
-        self.row(2, 1, "lost", "a", 11)
-        self.run(2, 2, "b", 12, 13)
-        self.note(13.1, "JobCompleted", 2, job_id=2)
-        self.job(3, "dead", 1)  # failed
-        self.run(3, 1, "b", 5, 6)
-        self.row(3, 1, "failed", "b", 6)
-        self.note(100, "exited", 0, worker=2, code=0)
-
-    def note(self, time: float, what: str, writer: int, **facts: object) -> None:
-        self.records.append(Record(what, time, writer, facts))
-
-    def kill(self, time: float, worker: int) -> None:
-        self.note(time, "killed", 0, worker=worker)
-        self.note(time + 0.1, "exited", 0, worker=worker, code=-9)
-
-    def job(self, number: int, status: str, attempts: int, result: str | None = None, kind: str = "quick") -> None:
-        """A job, with its enqueue."""
-        self.jobs[number] = JobRow(number, kind, status, attempts, f"c{number}", result=result)
-        self.note(1.5, "called", 2, call=f"c{number}", jobs=1, key=None)
-        self.note(1.6, "acknowledged", 2, call=f"c{number}", jobs=[number], new=[True])
-
-    def change(self, number: int, **columns: object) -> None:
-        self.jobs[number] = self.jobs[number]._replace(**columns)  # type: ignore[arg-type]
-
-    def run(self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick") -> None:
-        writer, name = "?abc".index(owner), f"{job}.{attempt}.{owner}.{begun}"
-        self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name)
-        if ended is not None:
-            self.note(ended, "ended", writer, run=name, how="returned")
-
-    def row(self, job: int, attempt: int, outcome: str, owner: str, ended: float) -> None:
-        self.rows.append(AttemptRow(job, attempt, outcome, owner, ended, "ValueError: not yet"))
-
-    def done(self, number: int, attempt: int, owner: str, begun: float, kind: str = "quick") -> None:
-        """A job that one attempt completed."""
-        self.job(number, "completed", attempt, f"{owner}:{attempt}", kind)
-        self.run(number, attempt, owner, begun, begun + 1, kind)
-        self.note(begun + 1.1, "JobCompleted", "?abc".index(owner), job_id=number)
-
-    def fork(self, worker: int, owner: str, up: float, **facts: object) -> None:
-        self.note(up - 1, "forked", 0, worker=worker, ahead=0.0, **facts)
-        self.note(up, "owner", worker, owner=owner)
-        self.note(up, "up", worker)
-        self.note(100, "exited", 0, worker=worker, code=0)
-
-    def tick(self, number: int, instant: int, schedule: str = "tick") -> None:
-        self.done(number, 1, "b", 20 + number)
-        self.change(number, tick=instant, call=None, type=schedule)
-        self.records = [record for record in self.records if record.facts.get("call") != f"c{number}"]
-
-    def ticks(self, seconds: Iterable[int], schedule: str = "tick") -> None:
-        """Jobs of ticks that nobody has run yet, and that somebody cancelled."""
-        for second in seconds:
-            number = 1000 + len(self.jobs)
-            self.jobs[number] = JobRow(number, schedule, "cancelled", 0, tick=second * 1_000_000)
-
-    def broken(self) -> set[str]:
-        """The checks that find something."""
-        records = sorted(self.records, key=lambda record: record.time)
-        evidence = Evidence(records, list(self.jobs.values()), self.rows, self.unsound, self.left, self.log)
-        return {name for name, found in judge(evidence).breaches.items() if found}
+def late_end(past: Past, number: int) -> None:
+    """A job that was taken from a robbed owner, whose handler then returned."""
+    past.job(number, "completed", 2, "b:2")
+    past.run(number, 1, "a", 9, 9.95)
+    past.row(number, 1, "lost", "a", 9.6)
+    past.run(number, 2, "b", 9.7, 11)
 
 
 BREACHES: list[tuple[str, Callable[[Past], object]]] = []
@@ -145,7 +71,7 @@ def half_a_batch(past: Past) -> None:
 
 
 @breach("doubled")
-def a_job_of_nobody(past: Past) -> None:
+def a_job_of_no_call(past: Past) -> None:
     past.done(4, 1, "b", 20)
     past.records = [record for record in past.records if record.facts.get("call") != "c4"]
 
@@ -197,7 +123,7 @@ def completed_by_one_that_had_lost_it(past: Past) -> None:
 
 
 @breach("attempts begun twice")
-def a_retry_that_nobody_recorded(past: Past) -> None:
+def a_retry_without_a_record(past: Past) -> None:
     past.run(3, 1, "b", 3, 4)
 
 
@@ -294,7 +220,7 @@ def lost_though_its_process_lived(past: Past) -> None:
 
 
 @breach("taken from the living")
-def interrupted_by_nobody(past: Past) -> None:
+def interrupted_by_none(past: Past) -> None:
     past.job(4, "completed", 1, "b:1")
     past.run(4, 1, "b", 5, 6)
     past.row(4, 1, "interrupted", "b", 6)
@@ -363,7 +289,7 @@ def a_log_left_behind(past: Past) -> None:
 
 
 @breach("left behind")
-def a_log_that_is_long_while_nobody_reads(past: Past) -> None:
+def a_log_that_is_long_while_no_program_reads(past: Past) -> None:
     past.note(50, "log", 0, size=33 << 20)
 
 
@@ -397,6 +323,13 @@ def a_clock_that_was_set(past: Past) -> None:
     past.note(50, "forked", 0, worker=1, ahead=1.0)
 
 
+@breach("late ends not refused")
+def many_late_ends_and_none_refused(past: Past) -> None:
+    past.note(9.5, "robbed", 0, worker=1)
+    for number in range(4, 9):
+        late_end(past, number)
+
+
 @pytest.mark.parametrize(("name", "change"), BREACHES, ids=[change.__name__ for _, change in BREACHES])
 def test_a_breach_is_found_by_its_check_and_by_no_other(name: str, change: Callable[[Past], object]) -> None:
     past = Past()
@@ -424,7 +357,7 @@ def nothing_special(past: Past) -> None:
 
 
 @good
-def an_enqueue_that_nobody_heard_of_and_is_there(past: Past) -> None:
+def an_enqueue_without_an_answer_that_is_there(past: Past) -> None:
     past.note(3, "called", 1, call="x", jobs=1, key=None)
     past.done(4, 1, "b", 20)
     past.change(4, call="x")
@@ -432,7 +365,7 @@ def an_enqueue_that_nobody_heard_of_and_is_there(past: Past) -> None:
 
 
 @good
-def an_enqueue_that_nobody_heard_of_and_is_not(past: Past) -> None:
+def an_enqueue_without_an_answer_that_is_not(past: Past) -> None:
     past.note(3, "called", 1, call="x", jobs=5, key=None)
 
 
@@ -464,7 +397,7 @@ def a_redrive_that_begins_anew(past: Past) -> None:
 
 
 @good
-def a_rescue_while_nobody_else_could_write(past: Past) -> None:
+def a_rescue_while_no_other_could_write(past: Past) -> None:
     past.rows[0] = past.rows[0]._replace(ended_at=11.9)
     past.jobs[2] = past.jobs[2]._replace()
     past.note(4, "forked", 0, worker=3, ahead=0.0)
@@ -484,10 +417,16 @@ def a_stopped_process_that_goes_on_with_its_own(past: Past) -> None:
 @good
 def a_robbed_one_whose_end_is_refused(past: Past) -> None:
     past.note(9.5, "robbed", 0, worker=1)
-    past.job(4, "completed", 2, "b:2")
-    past.run(4, 1, "a", 9, 9.95)
-    past.row(4, 1, "lost", "a", 9.6)
-    past.run(4, 2, "b", 9.7, 11)
+    late_end(past, 4)
+    past.note(9.96, "EndRefused", 1, job_id=4)
+
+
+@good
+def robbed_ones_one_of_whose_ends_is_refused(past: Past) -> None:
+    """The others were killed before they had written theirs."""
+    past.note(9.5, "robbed", 0, worker=1)
+    for number in range(4, 9):
+        late_end(past, number)
     past.note(9.96, "EndRefused", 1, job_id=4)
 
 
@@ -517,7 +456,7 @@ def a_job_that_was_deleted(past: Past) -> None:
 
 
 @good
-def ticks_that_nobody_could_know_of_after_the_clock_was_set_back(past: Past) -> None:
+def ticks_that_no_process_could_know_of_after_the_clock_was_set_back(past: Past) -> None:
     past.note(30, "stepped", 0, offset=-3600)
     past.note(40, "stopped", 0, worker=2, since=40, locks=False)
     past.note(50, "continued", 0, worker=2)
@@ -582,6 +521,6 @@ def test_the_time_to_rescue_counts_while_one_process_lives_and_goes_on_and_can_w
     assert longest_chance(life, 0.0, 7.0, []) == 2.0
     assert longest_chance(life, 10.0, 30.0, [(12.0, 18.0), (17.0, 25.0)]) == 5.0
     assert longest_chance(life, 10.0, 30.0, [(0.0, 50.0)]) <= 0
-    assert longest_chance(life, 38.0, 60.0, []) == 2.0  # told to end
+    assert longest_chance(life, 38.0, 60.0, []) == 2.0  # asked to end
     life.stops.append((11.0, 28.0))
     assert longest_chance(life, 10.0, 30.0, []) == 2.0

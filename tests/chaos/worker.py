@@ -20,6 +20,7 @@ from aiojobs_lite.testing.probe import Probe
 from tests.chaos import children
 from tests.chaos.journal import Journal
 from tests.chaos.work import EVERY, LIMITS, NEVER, NOT_YET, SHORT, STOPPED, VERSIONS, Run, Version, Work, quick
+from tests.helpers.pauses import hold_thread_for, pause, work_for
 
 START_REFUSED = 75  # exit code: the database could not be opened in time, because a stopped process holds its lock
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -30,21 +31,21 @@ _MOST_PENDING = 150
 @job(backoff=SHORT)
 async def slow(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
-        await asyncio.sleep(seconds)
+        await work_for(seconds)
         return run.result
 
 
 @job(backoff=SHORT)
 async def blocking(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
-        time.sleep(seconds)  # noqa: ASYNC251  # the whole event loop, on purpose
+        hold_thread_for(seconds)
         return run.result
 
 
 @job(backoff=SHORT)
 async def flaky(ctx: JobContext, call: str, failures: int, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
-        await asyncio.sleep(0.005)
+        await work_for(0.005)
         if ctx.attempt <= failures:
             raise ValueError(NOT_YET)
         return run.result
@@ -59,7 +60,7 @@ async def doomed(ctx: JobContext, call: str, work: Work = injected) -> str:
 @job(backoff=SHORT, timeout=0.2)
 async def hasty(ctx: JobContext, call: str, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
-        await asyncio.sleep(0.5 if ctx.attempt == 1 else 0.01)
+        await work_for(0.5 if ctx.attempt == 1 else 0.01)
         return run.result
 
 
@@ -76,7 +77,7 @@ def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: W
     with Run(work.journal, ctx) as run:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            time.sleep(0.01)
+            hold_thread_for(0.01)
             run.going()
             if ctx.stopping and not stubborn:
                 raise RuntimeError(STOPPED)
@@ -85,7 +86,7 @@ def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: W
 
 async def limited(ctx: JobContext, call: str, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
-        await asyncio.sleep(0.03)
+        await work_for(0.03)
         return run.result
 
 
@@ -225,15 +226,15 @@ async def _call(work: Work, calls: _Calls, every: float) -> None:
     """One caller: does this and that until it is cancelled. What fails is of unknown outcome, or was refused."""
     weights = [weight for weight, _ in calls]
     while True:
-        await asyncio.sleep(work.chance.expovariate(1 / every))
+        await work_for(work.chance.expovariate(1 / every))
         if work.runner.stats().pending < _MOST_PENDING:
             ((_, call),) = work.chance.choices(calls, weights)
             try:
                 await call(work)
             except AiojobsError:
-                await asyncio.sleep(0.1)
+                await work_for(0.1)
             except Exception as error:
-                work.journal.note("defect", text=f"a caller was told {error!r}")
+                work.journal.note("defect", text=f"a caller was given {error!r}")
 
 
 # The process.
@@ -338,7 +339,7 @@ async def _finish(plan: Plan, work: Work, patience: float) -> int:
             await _enter(work)
             while (stats := work.runner.stats()).pending or stats.processing:
                 await work.runner.run_until_idle()
-                await asyncio.sleep(0.02)  # for what is due later, after its backoff, or is of the other version
+                await pause()  # for what is due later, after its backoff, or is of the other version
     except TimeoutError:
         pass  # the audit finds what has not ended
     await work.runner.__aexit__(None, None, None)

@@ -19,7 +19,7 @@ from tests.helpers.engine import engine_of
 from tests.helpers.waiting import PATIENCE, next_fact
 
 Factory = Callable[..., Any]
-USER: contextvars.ContextVar[str] = contextvars.ContextVar("USER", default="nobody")
+USER: contextvars.ContextVar[str] = contextvars.ContextVar("USER", default="unknown")
 FAULTS: Final = [TypeError("no"), MemoryError(), RuntimeError("can't start new thread")]
 
 
@@ -89,7 +89,7 @@ async def test_attempts_begin_with_every_task_factory_and_in_an_empty_context(ki
     async with started(looks, max_running=1) as runner:
         with made_by(FACTORIES[kind]):
             handles = [await runner.enqueue(looks) for _ in range(3)]
-            assert [await handle.result() for handle in handles] == ["nobody"] * 3
+            assert [await handle.result() for handle in handles] == ["unknown"] * 3
         assert runner.stats().running == 0
 
 
@@ -102,7 +102,7 @@ async def test_attempts_begin_although_the_class_of_tasks_knows_no_eager_start(m
     async with started(looks, max_running=1) as runner:
         monkeypatch.setattr(asyncio, "Task", Classic)
         handles = [await runner.enqueue(looks) for _ in range(3)]
-        assert [await handle.result() for handle in handles] == ["nobody"] * 3
+        assert [await handle.result() for handle in handles] == ["unknown"] * 3
         assert runner.stats().running == 0
 
 
@@ -166,7 +166,7 @@ async def test_a_factory_that_always_fails_takes_no_slot_for_ever_and_in_the_end
             with pytest.raises(JobDead, match="interrupted 21 times; last error: OSError: none to be had"):
                 await handle.result()
         assert runner.stats().running == 0
-        assert await (await runner.enqueue(looks)).result() == "nobody"
+        assert await (await runner.enqueue(looks)).result() == "unknown"
 
 
 async def test_a_task_that_fails_after_it_was_scheduled_does_not_run_its_attempt_a_second_time() -> None:

@@ -230,9 +230,9 @@ def answer_of(name: str, payload: str = "{}") -> child.CallAnswer:
 
 def called(handler: Callable[..., Any] | str, payload: str) -> str | None:
     name = handler if isinstance(handler, str) else handler.__qualname__
-    told = answer_of(name, payload)
-    assert told.failure is None
-    return told.result
+    answer = answer_of(name, payload)
+    assert answer.failure is None
+    return answer.result
 
 
 class Ended(BaseException):
@@ -277,15 +277,15 @@ def test_the_handler_is_found_by_name_and_fed_from_the_stored_json() -> None:
     assert called(nothing, "{}") is None
     assert called("declared_where_it_stands", '{"text": "a"}') == '"A"'  # there the name leads to the job type
     assert called(Box.Inner.deep, '{"n": 3}') == "4"
-    told = answer_of("forgets_to_await")
-    assert told.failure is not None
-    assert told.failure.message.startswith("the handler returned a coroutine that nothing awaits")
+    answer = answer_of("forgets_to_await")
+    assert answer.failure is not None
+    assert answer.failure.message.startswith("the handler returned a coroutine that nothing awaits")
 
 
 @pytest.mark.parametrize("what", SIGNALS)
 def test_what_a_handler_asks_for_comes_back_as_it_was_raised(what: str) -> None:
-    told = answer_of("raises", f'{{"what": "{what}"}}')
-    ended = told.ending()
+    answer = answer_of("raises", f'{{"what": "{what}"}}')
+    ended = answer.ending()
     assert ended.verdict == Policy().judge(SIGNALS[what])
     assert ended.verdict is not None
     assert ended.verdict.wish == what
@@ -367,7 +367,7 @@ def test_a_thread_that_outlives_the_event_loop_ends_in_silence() -> None:
     assert failures == []
 
 
-async def test_a_coroutine_that_nobody_awaits_is_no_success(clock: FakeClock) -> None:
+async def test_a_coroutine_that_nothing_awaits_is_no_success(clock: FakeClock) -> None:
     hidden: JobType[..., Any] = JobType(forgets_to_await, max_attempts=1)
     async with started(clock, hidden) as runner:
         with pytest.raises(JobDead, match="make the decorator's function an `async def` too"):

@@ -19,7 +19,7 @@ from tests.helpers.fault_store import FULL
 from tests.helpers.waiting import PATIENCE, until
 
 
-class Desk:
+class Rig:
     """A change watcher with a store that tells of changes as the test says.
 
     Attributes:
@@ -75,87 +75,87 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def rig() -> Rig:
+    return Rig()
 
 
-async def test_each_change_is_looked_at_everywhere(desk: Desk) -> None:
-    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
+async def test_each_change_is_looked_at_everywhere(rig: Rig) -> None:
+    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
         await turns()
-        assert (desk.looks, desk.rechecks) == (0, 0)
-        await desk.react()
-        assert (desk.looks, desk.rechecks) == (1, 1)
-        assert desk.asked == [FindJobs(owner="me", cancel_requested=True, limit=200)]
-        assert desk.stopped == [(8, Stop.CANCEL), (7, Stop.CANCEL)]
-        await desk.react()
-        assert (desk.looks, desk.rechecks) == (2, 2)
+        assert (rig.looks, rig.rechecks) == (0, 0)
+        await rig.react()
+        assert (rig.looks, rig.rechecks) == (1, 1)
+        assert rig.asked == [FindJobs(owner="me", cancel_requested=True, limit=200)]
+        assert rig.stopped == [(8, Stop.CANCEL), (7, Stop.CANCEL)]
+        await rig.react()
+        assert (rig.looks, rig.rechecks) == (2, 2)
 
 
-async def test_while_nothing_runs_no_cancel_is_looked_for(desk: Desk) -> None:
-    desk.running = 0
-    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
-        await desk.react()
-        assert (desk.looks, desk.rechecks, desk.asked) == (1, 1, [])
+async def test_while_nothing_runs_no_cancel_is_looked_for(rig: Rig) -> None:
+    rig.running = 0
+    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+        await rig.react()
+        assert (rig.looks, rig.rechecks, rig.asked) == (1, 1, [])
 
 
-async def test_it_looks_when_it_is_asked_to_whatever_the_store_says(desk: Desk) -> None:
-    desk.watcher.look_again()  # before it runs, say
-    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
-        await until(lambda: desk.rechecks == 1)
+async def test_it_looks_when_it_is_asked_to_whatever_the_store_says(rig: Rig) -> None:
+    rig.watcher.look_again()  # before it runs, say
+    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+        await until(lambda: rig.rechecks == 1)
         await turns()
         for _ in range(3):
-            desk.watcher.look_again()
+            rig.watcher.look_again()
         await turns()
-        assert (desk.looks, desk.rechecks) == (2, 2)  # together
+        assert (rig.looks, rig.rechecks) == (2, 2)  # together
 
 
-async def test_a_change_while_it_reacts_is_looked_at_again(desk: Desk) -> None:
-    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
-        desk.changed.put_nowait(None)
-        await until(lambda: desk.rechecks == 1)  # it reads
-        desk.watcher.look_again()
+async def test_a_change_while_it_reacts_is_looked_at_again(rig: Rig) -> None:
+    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+        rig.changed.put_nowait(None)
+        await until(lambda: rig.rechecks == 1)  # it reads
+        rig.watcher.look_again()
         await turns()
-        assert desk.rechecks == 2
+        assert rig.rechecks == 2
 
 
-async def test_a_change_whose_consequences_failed_is_not_forgotten(desk: Desk) -> None:
-    desk.faults = [FULL]
-    desk.changed.put_nowait(None)
+async def test_a_change_whose_consequences_failed_is_not_forgotten(rig: Rig) -> None:
+    rig.faults = [FULL]
+    rig.changed.put_nowait(None)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(StoreUnavailable):
-            await desk.watcher.run()
-        async with going(desk.watcher.run):  # started again
-            await until(lambda: bool(desk.stopped))
-    assert (desk.looks, desk.rechecks, desk.iterations) == (2, 2, 2)
+            await rig.watcher.run()
+        async with going(rig.watcher.run):  # started again
+            await until(lambda: bool(rig.stopped))
+    assert (rig.looks, rig.rechecks, rig.iterations) == (2, 2, 2)
 
 
-async def test_a_store_that_could_not_tell_may_have_missed_a_change(desk: Desk) -> None:
-    desk.changed.put_nowait(FULL)
+async def test_a_store_that_could_not_tell_may_have_missed_a_change(rig: Rig) -> None:
+    rig.changed.put_nowait(FULL)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(StoreUnavailable):
-            await desk.watcher.run()
-        async with going(desk.watcher.run):
-            await until(lambda: desk.rechecks == 1)
-            await desk.react()
-    assert desk.iterations == 2
+            await rig.watcher.run()
+        async with going(rig.watcher.run):
+            await until(lambda: rig.rechecks == 1)
+            await rig.react()
+    assert rig.iterations == 2
 
 
-async def test_a_store_that_stops_telling_is_a_fault(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_stops_telling_is_a_fault(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     async def ends() -> AsyncIterator[Change]:
         return
         yield
 
-    monkeypatch.setattr(desk, "changes", ends)
+    monkeypatch.setattr(rig, "changes", ends)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(RuntimeError, match="does not tell of changes any more"):
-            await desk.watcher.run()
+            await rig.watcher.run()
 
 
 async def test_every_attempt_is_stopped_however_many_are_asked_to_at_once() -> None:
-    desk = Desk()
-    desk.asked_to_stop = list(range(1000, 0, -1))
-    async with asyncio.timeout(PATIENCE), going(desk.watcher.run):
-        desk.watcher.look_again()
-        await until(lambda: desk.rechecks == 1)
+    rig = Rig()
+    rig.asked_to_stop = list(range(1000, 0, -1))
+    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+        rig.watcher.look_again()
+        await until(lambda: rig.rechecks == 1)
         await turns(200)
-        assert {job_id for job_id, _ in desk.stopped} == set(range(1, 1001))
+        assert {job_id for job_id, _ in rig.stopped} == set(range(1, 1001))

@@ -1,4 +1,4 @@
-"""Jumps of the wall clock, in a world whose time passes only as the test says."""
+"""Jumps of the real clock, in a world whose time passes only as the test says."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 LOOK_EVERY = 0.1
 
 
-class Desk:
+class Rig:
     """A clock monitor each of whose looks takes the next step of the script.
 
     Attributes:
-        script: For each look: how many seconds passed by the monotonic clock, and by the wall clock.
+        script: For each look: how many seconds passed by the monotonic clock, and by the real clock.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *script: tuple[float, float]) -> None:
@@ -44,9 +44,9 @@ class Desk:
         await asyncio.sleep(0)
         if not self.script:
             await asyncio.Event().wait()
-        passed, wall = self.script.pop(0)
+        passed, real = self.script.pop(0)
         self.monotonic += passed
-        self.clock.jump_to(self.clock.time + timedelta(seconds=wall))
+        self.clock.jump_to(self.clock.time + timedelta(seconds=real))
 
     async def watch(self) -> None:
         async with asyncio.timeout(PATIENCE), going(self.monitor.run):
@@ -58,7 +58,7 @@ IN_TIME = LOOK_EVERY, LOOK_EVERY
 
 
 @pytest.mark.parametrize(
-    ("passed", "wall", "jumps"),
+    ("passed", "real", "jumps"),
     [
         (0.08, 0.08, 0),
         (0.08, 0.5, 0),
@@ -67,30 +67,30 @@ IN_TIME = LOOK_EVERY, LOOK_EVERY
         (0.08, 3600.0, 1),
         (0.08, -86400.0, 1),
         (30.0, 30.0, 0),  # a blocked loop is no jump
-        (30.0, 0.08, 1),  # a machine that slept, with a wall clock that did not go on
+        (30.0, 0.08, 1),  # a machine that slept, with a real clock that did not go on
     ],
 )
 async def test_a_jump_of_the_wall_clock_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, passed: float, wall: float, jumps: int
+    monkeypatch: pytest.MonkeyPatch, passed: float, real: float, jumps: int
 ) -> None:
-    desk = Desk(monkeypatch, IN_TIME, (passed, wall), IN_TIME)
-    await desk.watch()
-    assert desk.jumps == [jumps, jumps]  # every listener
+    rig = Rig(monkeypatch, IN_TIME, (passed, real), IN_TIME)
+    await rig.watch()
+    assert rig.jumps == [jumps, jumps]  # every listener
 
 
 async def test_a_jump_between_two_runs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch, IN_TIME)
-    await desk.watch()
-    desk.clock.jump_to(START - timedelta(hours=1))
-    desk.script = [IN_TIME] * 2
-    await desk.watch()
-    assert desk.jumps == [1, 1]
+    rig = Rig(monkeypatch, IN_TIME)
+    await rig.watch()
+    rig.clock.jump_to(START - timedelta(hours=1))
+    rig.script = [IN_TIME] * 2
+    await rig.watch()
+    assert rig.jumps == [1, 1]
 
 
 async def test_a_clock_that_is_moved_little_by_little_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch, *[(0.08, 0.12)] * 30)
-    await desk.watch()
-    assert desk.jumps == [2, 2]  # 1.2 seconds, half a second each
+    rig = Rig(monkeypatch, *[(0.08, 0.12)] * 30)
+    await rig.watch()
+    assert rig.jumps == [2, 2]  # 1.2 seconds, half a second each
 
 
 async def test_it_looks_by_the_clock_of_the_machine() -> None:

@@ -1,4 +1,4 @@
-"""A write that nobody competes with: done without a turn of the event loop, and never out of order."""
+"""A write that nothing competes with: done without a turn of the event loop, and never out of order."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ def clock() -> FakeClock:
 
 async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
-        desk.claims.append(CLAIM)
+    async with committing(store, clock) as rig:
+        rig.claims.append(CLAIM)
         insert = Insert(())
-        assert await desk.write(insert) == f"inline {insert}"
+        assert await rig.write(insert) == f"inline {insert}"
         written: list[Write[Any]] = [insert, CLAIM]
         assert store.inlined == [written]
-        assert desk.asked_for_claim[-1]
-        ((applied, answer),) = desk.taken
+        assert rig.asked_for_claim[-1]
+        ((applied, answer),) = rig.taken
         assert answer is applied.answers[1]
         assert store.tried == []
 
 
 async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: FakeClock) -> None:
-    """The tick of a schedule, say: nobody asks for a claim before it is written, and nobody wakes the committer."""
+    """The tick of a schedule, say: nothing asks for a claim before it is written, and nothing wakes the committer."""
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
-        await desk.write(DeleteJob(1))
-        desk.claims.append(CLAIM)
+    async with committing(store, clock) as rig:
+        await rig.write(DeleteJob(1))
+        rig.claims.append(CLAIM)
         await until(lambda: store.saved == [[CLAIM]])
         await turns()
-        asked = len(desk.asked_for_claim)
-        await desk.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
+        asked = len(rig.asked_for_claim)
+        await rig.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
         await turns()
-        assert len(desk.asked_for_claim) == asked + 1
+        assert len(rig.asked_for_claim) == asked + 1
 
 
 async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
+    async with committing(store, clock) as rig:
         for _ in range(2):
-            answers = [await desk.write(DeleteJob(number)) for number in range(17)]
+            answers = [await rig.write(DeleteJob(number)) for number in range(17)]
             assert [answer.startswith("inline") for answer in answers] == [True] * 16 + [False]
             await turns()
         assert store.saved == [[DeleteJob(16)]] * 2
@@ -60,26 +60,26 @@ async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: F
 
 async def test_callers_who_come_together_are_served_together_and_so_is_who_comes_next(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
-        calls = [desk.call(DeleteJob(number)) for number in range(10)]
+    async with committing(store, clock) as rig:
+        calls = [rig.call(DeleteJob(number)) for number in range(10)]
         assert [(await call).startswith("inline") for call in calls] == [True] + [False] * 9
-        calls = [desk.call(DeleteJob(number)) for number in range(10)]
+        calls = [rig.call(DeleteJob(number)) for number in range(10)]
         assert [(await call).startswith("inline") for call in calls] == [False] * 10
         assert [len(group) for group in store.saved] == [9, 10]
         await turns()
-        answers = [await desk.call(DeleteJob(number)) for number in range(2)]
+        answers = [await rig.call(DeleteJob(number)) for number in range(2)]
         assert [answer.startswith("inline") for answer in answers] == [False, True]
 
 
 async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
-        desk.keep(DeleteJob(1))
-        assert (await desk.write(DeleteJob(2))).startswith("saved")
+    async with committing(store, clock) as rig:
+        rig.keep(DeleteJob(1))
+        assert (await rig.write(DeleteJob(2))).startswith("saved")
         store.gate.clear()
-        desk.keep(DeleteJob(3))
+        rig.keep(DeleteJob(3))
         await until(lambda: store.tried[-1] == [DeleteJob(3)])
-        late = desk.call(DeleteJob(4))
+        late = rig.call(DeleteJob(4))
         await turns()
         store.gate.set()
         assert (await late).startswith("saved")
@@ -89,32 +89,32 @@ async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) ->
 @pytest.mark.parametrize("fault", [Fault(Kind.LATE, "inline"), Fault(Kind.REJECTED, "inline")])
 async def test_what_cannot_be_done_at_once_waits_its_turn(clock: FakeClock, fault: Fault) -> None:
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
+    async with committing(store, clock) as rig:
         store.faults = [fault]
-        assert await desk.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
-        assert not desk.health.is_degraded
-        assert desk.told() == []
+        assert await rig.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
+        assert not rig.health.is_degraded
+        assert rig.published() == []
 
 
 async def test_what_failed_at_once_is_not_done_again_for_its_caller(clock: FakeClock) -> None:
     """It may be there all the same: a fault of the commit itself."""
     store = scripted(has_inline=True)
-    async with committing(store, clock) as desk:
+    async with committing(store, clock) as rig:
         store.faults = [Fault(method="inline", error=FULL)]
         with pytest.raises(type(FULL)):
-            await desk.write(DeleteJob(1))
-        assert desk.health.fault == FULL.code
-        await until(lambda: not desk.health.is_degraded)
+            await rig.write(DeleteJob(1))
+        assert rig.health.fault == FULL.code
+        await until(lambda: not rig.health.is_degraded)
         assert store.saved == [[]]
-        assert desk.looks == 1  # at everything: it may be there
-        assert [type(event) for event in desk.told()] == [StoreDegraded, StoreRecovered]
+        assert rig.looks == 1  # at everything: it may be there
+        assert [type(event) for event in rig.published()] == [StoreDegraded, StoreRecovered]
 
 
 async def test_a_degraded_store_is_not_tried_at_once(clock: FakeClock) -> None:
     store = scripted(FULL, has_inline=True)
-    async with committing(store, clock) as desk:
-        desk.keep(DeleteJob(1))
-        await degraded(desk, store)
+    async with committing(store, clock) as rig:
+        rig.keep(DeleteJob(1))
+        await degraded(rig, store)
         with pytest.raises(type(FULL)):
-            await desk.write(DeleteJob(2))
+            await rig.write(DeleteJob(2))
         assert store.inlined == []

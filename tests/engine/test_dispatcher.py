@@ -38,7 +38,7 @@ async def limited() -> None: ...
 TYPES = frozenset({"free", "two"})
 
 
-class Desk:
+class Rig:
     """A dispatcher, what it starts and gives back, and how often it wakes the committer."""
 
     def __init__(self, clock: FakeClock, *job_types: Any, max_running: int = 10) -> None:
@@ -82,183 +82,183 @@ def clock() -> FakeClock:
 
 
 def test_at_first_it_claims_and_then_at_the_instant_that_the_store_says(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited, limited)
-    assert desk.claims() == Claim("me", 10, TYPES, {"two": 2}, {"two": 2})
-    desk.claimed(due=NOW + 5 * SECOND)
-    assert desk.claims() is None
-    assert desk.dispatcher.is_idle
-    assert desk.dispatcher.next_claim(inserting=True) is not None  # new jobs may be claimed as they are inserted
-    desk.claimed(due=NOW + 5 * SECOND)
+    rig = Rig(clock, unlimited, limited)
+    assert rig.claims() == Claim("me", 10, TYPES, {"two": 2}, {"two": 2})
+    rig.claimed(due=NOW + 5 * SECOND)
+    assert rig.claims() is None
+    assert rig.dispatcher.is_idle
+    assert rig.dispatcher.next_claim(inserting=True) is not None  # new jobs may be claimed as they are inserted
+    rig.claimed(due=NOW + 5 * SECOND)
     clock.advance(5)
-    assert not desk.dispatcher.is_idle
-    assert desk.claims() is not None
-    desk.claimed()
-    assert desk.claims() is None
+    assert not rig.dispatcher.is_idle
+    assert rig.claims() is not None
+    rig.claimed()
+    assert rig.claims() is None
     clock.advance("1d")
-    assert desk.claims() is None  # not before something else happens
+    assert rig.claims() is None  # not before something else happens
 
 
 def test_a_write_makes_it_sooner_and_never_later(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    desk.claims()
-    desk.claimed()
-    desk.committed(NOW + 5 * SECOND)
-    desk.committed(NOW + 9 * SECOND)
-    desk.committed(None)
-    assert desk.claims() is None
+    rig = Rig(clock, unlimited)
+    rig.claims()
+    rig.claimed()
+    rig.committed(NOW + 5 * SECOND)
+    rig.committed(NOW + 9 * SECOND)
+    rig.committed(None)
+    assert rig.claims() is None
     clock.advance(5)
-    assert desk.claims() is not None
-    desk.claimed(due=NOW + 9 * SECOND)
-    desk.committed(NOW)
-    assert desk.claims() is not None
+    assert rig.claims() is not None
+    rig.claimed(due=NOW + 9 * SECOND)
+    rig.committed(NOW)
+    assert rig.claims() is not None
 
 
 def test_slots_are_taken_by_the_claim_and_freed_by_the_end(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited, limited, max_running=3)
+    rig = Rig(clock, unlimited, limited, max_running=3)
     jobs = [claimed(1, "two"), claimed(2, "two")]
-    desk.claims()
-    desk.claimed(*jobs, due=NOW)
-    assert desk.started == jobs
-    claim = desk.claims()
+    rig.claims()
+    rig.claimed(*jobs, due=NOW)
+    assert rig.started == jobs
+    claim = rig.claims()
     assert claim is not None
     assert (claim.limit, claim.slots) == (1, {"two": 0})
-    desk.claimed(claimed(3, "free"))
-    assert desk.dispatcher.next_claim(inserting=True) is None  # all of the runner's slots are taken
-    assert not desk.dispatcher.is_idle
-    desk.dispatcher.released("two")
-    claim = desk.claims()  # the type was full: jobs of it may wait
+    rig.claimed(claimed(3, "free"))
+    assert rig.dispatcher.next_claim(inserting=True) is None  # all of the runner's slots are taken
+    assert not rig.dispatcher.is_idle
+    rig.dispatcher.released("two")
+    claim = rig.claims()  # the type was full: jobs of it may wait
     assert claim is not None
     assert (claim.limit, claim.slots) == (1, {"two": 1})
 
 
 def test_what_a_claim_was_given_does_not_change_while_it_is_in_flight(clock: FakeClock) -> None:
-    desk = Desk(clock, limited)
-    desk.claims()
-    desk.claimed(claimed(1, "two"), due=NOW)
-    claim = desk.claims()
+    rig = Rig(clock, limited)
+    rig.claims()
+    rig.claimed(claimed(1, "two"), due=NOW)
+    claim = rig.claims()
     assert claim is not None
-    desk.dispatcher.released("two")
+    rig.dispatcher.released("two")
     assert claim.slots == {"two": 1}
-    desk.claimed(claimed(2, "two"))  # it took all that it was offered, but a slot got free meanwhile
-    assert desk.slots() == {"two": 1}
+    rig.claimed(claimed(2, "two"))  # it took all that it was offered, but a slot got free meanwhile
+    assert rig.slots() == {"two": 1}
 
 
 def test_the_end_of_a_type_without_a_limit_asks_for_nothing(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    desk.claims()
-    desk.claimed(claimed(1, "free"))
-    desk.dispatcher.released("free")
-    assert desk.claims() is None
-    assert desk.dispatcher.is_idle
+    rig = Rig(clock, unlimited)
+    rig.claims()
+    rig.claimed(claimed(1, "free"))
+    rig.dispatcher.released("free")
+    assert rig.claims() is None
+    assert rig.dispatcher.is_idle
 
 
 def test_without_slots_nothing_is_claimed_ever(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited, max_running=0)
-    desk.committed(NOW)
-    assert desk.dispatcher.next_claim(inserting=True) is None
-    assert desk.dispatcher.is_idle
+    rig = Rig(clock, unlimited, max_running=0)
+    rig.committed(NOW)
+    assert rig.dispatcher.next_claim(inserting=True) is None
+    assert rig.dispatcher.is_idle
 
 
 @pytest.mark.parametrize("name", ["two", "free"])  # a type without a limit may be paused
 def test_a_type_that_is_held_back_is_offered_again_when_something_changed(clock: FakeClock, name: str) -> None:
-    desk = Desk(clock, unlimited, limited)
-    offered = desk.slots()
+    rig = Rig(clock, unlimited, limited)
+    offered = rig.slots()
 
     def at_its_limit() -> None:
-        desk.claims()
-        desk.claimed(limited=name)
-        assert desk.claims() is None
-        assert desk.dispatcher.is_idle  # what waits cannot run
-        desk.committed(NOW)
-        assert desk.slots() == {**offered, name: 0}
-        desk.claimed()
+        rig.claims()
+        rig.claimed(limited=name)
+        assert rig.claims() is None
+        assert rig.dispatcher.is_idle  # what waits cannot run
+        rig.committed(NOW)
+        assert rig.slots() == {**offered, name: 0}
+        rig.claimed()
 
     at_its_limit()
-    wakes = desk.wakes
-    desk.dispatcher.attempt_ended(Complete(1, 1, "another", name))
-    assert desk.wakes > wakes
-    assert desk.slots() == offered
+    wakes = rig.wakes
+    rig.dispatcher.attempt_ended(Complete(1, 1, "another", name))
+    assert rig.wakes > wakes
+    assert rig.slots() == offered
     at_its_limit()
-    desk.dispatcher.look_again(name)  # resumed
-    assert desk.slots() == offered
+    rig.dispatcher.look_again(name)  # resumed
+    assert rig.slots() == offered
     at_its_limit()
-    desk.dispatcher.look_again("of another runner")
-    assert desk.slots() == {**offered, name: 0}
-    desk.dispatcher.look_again()
-    assert desk.slots() == offered
+    rig.dispatcher.look_again("of another runner")
+    assert rig.slots() == {**offered, name: 0}
+    rig.dispatcher.look_again()
+    assert rig.slots() == offered
 
 
 def test_the_end_of_an_own_attempt_offers_a_type_that_is_held_back_again(clock: FakeClock) -> None:
-    desk = Desk(clock, limited)
-    desk.claims()
-    desk.claimed(claimed(1, "two"), limited="two")
-    assert desk.claims() is None
-    desk.dispatcher.released("two")  # its end goes with the same transaction as the claim
-    assert desk.slots() == {"two": 2}
+    rig = Rig(clock, limited)
+    rig.claims()
+    rig.claimed(claimed(1, "two"), limited="two")
+    assert rig.claims() is None
+    rig.dispatcher.released("two")  # its end goes with the same transaction as the claim
+    assert rig.slots() == {"two": 2}
 
 
 def test_what_changes_while_a_claim_is_in_flight_is_looked_at_by_another(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    desk.claims()
-    desk.dispatcher.look_again()
-    desk.claimed(due=NOW + 5 * SECOND)
-    assert desk.claims() is not None
-    desk.claimed(due=NOW + 5 * SECOND)
-    assert desk.claims() is None
+    rig = Rig(clock, unlimited)
+    rig.claims()
+    rig.dispatcher.look_again()
+    rig.claimed(due=NOW + 5 * SECOND)
+    assert rig.claims() is not None
+    rig.claimed(due=NOW + 5 * SECOND)
+    assert rig.claims() is None
 
 
 async def test_a_store_that_is_wrong_about_what_is_due_is_asked_again_after_a_pause(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    async with going(desk.dispatcher.run):
+    rig = Rig(clock, unlimited)
+    async with going(rig.dispatcher.run):
         for pause in (0.002, 0.004, 0.008, 0.016, 0.02, 0.02):
-            assert desk.claims() is not None
-            desk.claimed(due=NOW - SECOND)
+            assert rig.claims() is not None
+            rig.claimed(due=NOW - SECOND)
             await turns(3)
-            assert desk.claims() is None
-            assert not desk.dispatcher.is_idle
-            wakes = desk.wakes
+            assert rig.claims() is None
+            assert not rig.dispatcher.is_idle
+            wakes = rig.wakes
             clock.advance(pause)
             await turns(3)
-            assert desk.wakes > wakes
-        desk.claims()
-        desk.claimed(claimed(1, "free"), due=NOW - SECOND)  # right again
-        assert desk.claims() is not None
-        desk.claimed()
-        assert desk.claims() is None
+            assert rig.wakes > wakes
+        rig.claims()
+        rig.claimed(claimed(1, "free"), due=NOW - SECOND)  # right again
+        assert rig.claims() is not None
+        rig.claimed()
+        assert rig.claims() is None
 
 
 def test_a_job_that_becomes_due_while_its_claim_is_in_flight_is_no_wrong_hint(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    desk.claims()
+    rig = Rig(clock, unlimited)
+    rig.claims()
     clock.advance(5)
-    desk.claimed(due=NOW + 5 * SECOND)
-    assert desk.claims() is not None
+    rig.claimed(due=NOW + 5 * SECOND)
+    assert rig.claims() is not None
 
 
 def test_before_the_start_it_claims_nothing_and_after_the_drain_began_it_gives_back(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    desk.dispatcher.stop_claiming()
-    assert desk.dispatcher.next_claim(inserting=True) is None
-    desk.dispatcher.start_claiming()
-    assert desk.claims() is not None
-    desk.dispatcher.drain()
-    desk.claimed(claimed(1, "free"))
-    assert (desk.started, [job.id for job in desk.given_back]) == ([], [1])
-    assert not desk.dispatcher.is_idle
-    desk.dispatcher.released("free")
-    assert desk.dispatcher.is_idle
-    desk.dispatcher.start_claiming()
-    assert desk.dispatcher.next_claim(inserting=True) is None
+    rig = Rig(clock, unlimited)
+    rig.dispatcher.stop_claiming()
+    assert rig.dispatcher.next_claim(inserting=True) is None
+    rig.dispatcher.start_claiming()
+    assert rig.claims() is not None
+    rig.dispatcher.drain()
+    rig.claimed(claimed(1, "free"))
+    assert (rig.started, [job.id for job in rig.given_back]) == ([], [1])
+    assert not rig.dispatcher.is_idle
+    rig.dispatcher.released("free")
+    assert rig.dispatcher.is_idle
+    rig.dispatcher.start_claiming()
+    assert rig.dispatcher.next_claim(inserting=True) is None
 
 
 def test_what_a_claim_is_given_does_not_grow_with_the_types_that_are_registered(clock: FakeClock) -> None:
     types: list[JobType[..., Any]] = [JobType(noop, name=f"type {number}") for number in range(100)]
-    desk = Desk(clock, *types)
-    claim = desk.claims()
+    rig = Rig(clock, *types)
+    claim = rig.claims()
     assert claim is not None
     assert (len(claim.types), claim.slots, claim.concurrency) == (100, {}, {})
-    desk.claimed(claimed(1, "type 5"), due=NOW)
-    again = desk.claims()
+    rig.claimed(claimed(1, "type 5"), due=NOW)
+    again = rig.claims()
     assert again is not None
     assert again.types is claim.types
     assert again.slots is claim.slots
@@ -268,40 +268,40 @@ async def noop() -> None: ...
 
 
 async def test_the_committer_is_woken_when_the_next_job_becomes_due(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    async with going(desk.dispatcher.run):
-        desk.claims()
-        desk.claimed(due=NOW + 10 * SECOND)
+    rig = Rig(clock, unlimited)
+    async with going(rig.dispatcher.run):
+        rig.claims()
+        rig.claimed(due=NOW + 10 * SECOND)
         await turns()
-        wakes = desk.wakes
+        wakes = rig.wakes
         clock.advance(9.999)
         await turns()
-        assert desk.wakes == wakes
+        assert rig.wakes == wakes
         clock.advance(0.001)
         await turns()
-        assert desk.wakes > wakes
-        assert desk.claims() is not None
-        desk.claimed(due=NOW + 30 * SECOND)
+        assert rig.wakes > wakes
+        assert rig.claims() is not None
+        rig.claimed(due=NOW + 30 * SECOND)
         await turns()
-        desk.committed(NOW + 20 * SECOND)  # sooner than what it waits for
+        rig.committed(NOW + 20 * SECOND)  # sooner than what it waits for
         await turns()
-        wakes = desk.wakes
+        wakes = rig.wakes
         clock.advance(10)
         await turns()
-        assert desk.wakes > wakes
-        assert desk.claims() is not None
+        assert rig.wakes > wakes
+        assert rig.claims() is not None
 
 
 async def test_after_a_jump_of_the_clock_it_looks_again_and_waits_anew(clock: FakeClock) -> None:
-    desk = Desk(clock, unlimited)
-    async with going(desk.dispatcher.run):
-        desk.claims()
-        desk.claimed(due=NOW + 3600 * SECOND)
+    rig = Rig(clock, unlimited)
+    async with going(rig.dispatcher.run):
+        rig.claims()
+        rig.claimed(due=NOW + 3600 * SECOND)
         await turns()
-        wakes = desk.wakes
-        desk.dispatcher.clock_jumped()
-        assert desk.wakes > wakes
-        assert desk.claims() is not None
+        wakes = rig.wakes
+        rig.dispatcher.clock_jumped()
+        assert rig.wakes > wakes
+        assert rig.claims() is not None
 
 
 # Through runners.

@@ -22,7 +22,7 @@ from aiojobs_lite.telemetry.facts import (
     ResultNotStored,
 )
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import heard
+from tests.helpers.engine import published_on
 
 TOKEN = (7, 2, "me", "a")
 CLOCK = FakeClock()
@@ -61,22 +61,22 @@ FAILURE = Failure("ValueError", "no", None)
 )
 def test_each_end_is_published_as_what_it_is(end: End, fact: Fact) -> None:
     bus = Bus()
-    told = heard(bus)
+    published = published_on(bus)
     publish_end(bus, end, 1.5, CLOCK)
     more = [ResultNotStored(7, "a", 2, end.note)] if isinstance(end, Complete) and end.note else []
-    assert told() == [fact, *more]
+    assert published() == [fact, *more]
 
 
 def test_a_result_that_is_not_stored_says_so_once() -> None:
     bus = Bus()
-    told = heard(bus)
+    published = published_on(bus)
     publish_end(bus, Complete(*TOKEN, note=f"{NOT_KEPT}it is too odd"), 1.5, CLOCK)
-    assert str(told()[-1]) == "completed without its result: a job 7 attempt 2: it is too odd"
+    assert str(published()[-1]) == "completed without its result: a job 7 attempt 2: it is too odd"
 
 
 def test_an_end_that_is_not_watched_makes_no_fact(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = Bus()
     monkeypatch.setattr(bus, "is_watched", lambda _kind: False)
-    told = heard(bus)
+    published = published_on(bus)
     publish_end(bus, Complete(*TOKEN), 1.5, CLOCK)
-    assert told() == []
+    assert published() == []

@@ -1,4 +1,4 @@
-"""The engine as a whole when something below it fails: through the runner, on a store that fails when told to."""
+"""The engine as a whole when something below it fails: through the runner, on a store that fails when it is to."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
         assert runner.stats().degraded is None
         assert await (await runner.enqueue(quick, 7)).result() == 7
         assert [found.id for found in await runner.jobs.list()] == [2, 1]  # the refused ones were not written
-    told = [event async for event in events if isinstance(event, StoreDegraded | StoreRecovered)]
-    assert told == []  # each was told once
+    found = [event async for event in events if isinstance(event, StoreDegraded | StoreRecovered)]
+    assert found == []  # each was published once
 
 
 async def test_many_results_survive_a_store_that_fails_again_and_again(
@@ -140,7 +140,7 @@ async def test_many_results_survive_a_store_that_fails_again_and_again(
 async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
     database: Path, clock: FakeClock, store: FaultStore, runner: JobRunner
 ) -> None:
-    """The repeated end finds its job ended; who awaits it is told all the same."""
+    """The repeated end finds its job ended; a caller that awaits it is answered all the same."""
     store.faults = [Fault(Kind.AFTER, at=1, when=holding(Complete))]
     async with asyncio.timeout(PATIENCE), runner:
         events = runner.watch()
@@ -244,7 +244,7 @@ async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock
 # The start.
 
 
-async def test_the_start_rescues_and_those_who_await_the_job_are_told(
+async def test_the_start_rescues_and_what_awaits_the_job_are_answered(
     database: Path, clock: FakeClock, owner_files: Callable[[], list[str]]
 ) -> None:
     job_id = await orphaned(database, clock)
@@ -262,7 +262,7 @@ async def test_the_start_rescues_and_those_who_await_the_job_are_told(
             await runner.jobs.list(limit=1)
 
 
-async def test_who_awaits_a_job_that_is_lost_once_too_often_is_told(database: Path, clock: FakeClock) -> None:
+async def test_what_awaits_a_job_that_is_lost_once_too_often_is_notified(database: Path, clock: FakeClock) -> None:
     async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], max_running=0, clock=clock) as runner:
         events = runner.watch()
         handle = await runner.enqueue(quick)
@@ -318,7 +318,7 @@ async def test_a_start_whose_first_write_fails_opens_nothing(
         assert await (await runner.enqueue(quick, 2)).result() == 2
 
 
-async def test_jobs_of_types_that_nobody_registered_are_named_at_the_start(database: Path, runner: JobRunner) -> None:
+async def test_jobs_of_types_that_are_not_registered_are_named_at_the_start(database: Path, runner: JobRunner) -> None:
     @job
     async def elsewhere() -> None: ...
 
@@ -412,7 +412,7 @@ async def test_after_a_jump_of_the_clock_a_schedule_fires(clock: FakeClock) -> N
         assert await ticked.wait()
 
 
-async def test_a_read_that_fails_is_told_to_its_caller_and_to_nobody_else(runner: JobRunner, store: FaultStore) -> None:
+async def test_a_read_that_fails_reaches_its_caller_alone(runner: JobRunner, store: FaultStore) -> None:
     async with asyncio.timeout(PATIENCE), runner:
         store.faults = [Fault(method="ask", error=FULL, when=looks_for_many)]
         with pytest.raises(StoreUnavailable):

@@ -83,7 +83,7 @@ async def test_leaving_beside_a_lock_takes_no_longer_than_it_may_and_answers_wha
 
 
 @pytest.mark.parametrize("is_locked", [False, True])
-async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(database: Path, is_locked: bool) -> None:
+async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_answered(database: Path, is_locked: bool) -> None:
     async def enqueues() -> None:
         while True:
             await runner.enqueue(quick)
@@ -109,7 +109,7 @@ async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_told(datab
         assert all(one.attempts == (one.status is Status.COMPLETED) for one in found)  # none was spent
 
 
-async def test_whoever_waits_for_idleness_is_let_go_when_the_runner_is_left(database: Path) -> None:
+async def test_what_waits_for_idleness_is_let_go_when_the_runner_is_left(database: Path) -> None:
     entered, release = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
@@ -236,7 +236,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
 # A claim that is rejected.
 
 
-async def test_a_claim_that_is_rejected_alone_is_told_and_tried_again_after_a_pause(
+async def test_a_claim_that_is_rejected_alone_is_published_and_tried_again_after_a_pause(
     monkeypatch: pytest.MonkeyPatch, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0.1)

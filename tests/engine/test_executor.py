@@ -20,16 +20,16 @@ from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStuck, Fact
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import claimed, heard, names, registry_of, turns
+from tests.helpers.engine import claimed, names, published_on, registry_of, turns
 from tests.helpers.waiting import PATIENCE, until
 
 
-class Desk:
+class Rig:
     """An executor with the list of its attempts, and all that it tells others."""
 
     def __init__(self, clock: FakeClock, *job_types: JobType[..., Any], deps: dict[Any, Any] | None = None) -> None:
         self.bus = Bus()
-        self.told: Callable[[], list[Fact]] = heard(self.bus)
+        self.published: Callable[[], list[Fact]] = published_on(self.bus)
         self.attempts = AttemptRegister()
         self.ends: list[End] = []
         self.slots: list[str] = []
@@ -70,15 +70,15 @@ async def fails() -> None:
 
 
 async def test_an_attempt_is_registered_when_start_returns_and_held_until_its_end_is_saved(clock: FakeClock) -> None:
-    desk = Desk(clock, quick)
-    desk.executor.start([claimed(1, "quick", owner="me")])
-    assert (desk.executor.running, desk.attempts.watch_owned()) == (1, {1})
-    assert await desk.end() == Complete(1, 1, "me", "quick", '"done"')
-    assert (desk.executor.running, desk.attempts.watch_owned()) == (0, {1})
-    assert desk.slots == ["quick"]  # the slot is free before the end is saved
-    assert names(desk.told()) == ["AttemptStarted"]
-    assert desk.attempts.saved(1) > 0
-    assert desk.attempts.watch_owned() == set()
+    rig = Rig(clock, quick)
+    rig.executor.start([claimed(1, "quick", owner="me")])
+    assert (rig.executor.running, rig.attempts.watch_owned()) == (1, {1})
+    assert await rig.end() == Complete(1, 1, "me", "quick", '"done"')
+    assert (rig.executor.running, rig.attempts.watch_owned()) == (0, {1})
+    assert rig.slots == ["quick"]  # the slot is free before the end is saved
+    assert names(rig.published()) == ["AttemptStarted"]
+    assert rig.attempts.saved(1) > 0
+    assert rig.attempts.watch_owned() == set()
 
 
 async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_job(clock: FakeClock) -> None:
@@ -88,31 +88,31 @@ async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_jo
     async def held(ctx: JobContext) -> None:
         await go[ctx.attempt - 1].wait()
 
-    desk = Desk(clock, held)
-    for attempt in (1, 2):  # as when somebody removed the owner's file: others took the job, and it came back
-        desk.executor.start([claimed(1, "held", attempt=attempt)])
+    rig = Rig(clock, held)
+    for attempt in (1, 2):  # as when the owner's file was removed: others took the job, and it came back
+        rig.executor.start([claimed(1, "held", attempt=attempt)])
     for attempt in (1, 2):
         go[attempt - 1].set()
-        end = await desk.end()
+        end = await rig.end()
         assert isinstance(end, Complete)
         assert end.attempt == attempt
-        assert desk.attempts.running == (1 if attempt == 1 else 0)
-        desk.attempts.saved(1)
-    assert desk.slots == ["held", "held"]
+        assert rig.attempts.running == (1 if attempt == 1 else 0)
+        rig.attempts.saved(1)
+    assert rig.slots == ["held", "held"]
 
 
 async def test_what_runs_or_starts_after_the_question_stays_among_what_is_held(clock: FakeClock) -> None:
     """A job that ends and is run again by the same attempt, after a snooze say, must not look like a stray."""
-    desk = Desk(clock, quick)
-    desk.executor.start([claimed(1, "quick")])
-    held = desk.attempts.watch_owned()
+    rig = Rig(clock, quick)
+    rig.executor.start([claimed(1, "quick")])
+    held = rig.attempts.watch_owned()
     for number in (1, 2):
-        await desk.end()
-        desk.attempts.saved(number)
+        await rig.end()
+        rig.attempts.saved(number)
         if number == 1:
-            desk.executor.start([claimed(2, "quick")])
+            rig.executor.start([claimed(2, "quick")])
     assert held == {1, 2}
-    assert desk.attempts.watch_owned() == set()
+    assert rig.attempts.watch_owned() == set()
 
 
 async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock: FakeClock) -> None:
@@ -122,26 +122,26 @@ async def test_an_attempt_that_is_stopped_before_its_first_line_never_runs(clock
     async def never() -> None:
         ran.append(1)
 
-    desk = Desk(clock, never)
-    desk.executor.start([claimed(1, "never")])
-    assert desk.executor.stop(1, Stop.CANCEL)
-    assert not desk.executor.stop(2, Stop.CANCEL)  # not here
-    end = await desk.end()
+    rig = Rig(clock, never)
+    rig.executor.start([claimed(1, "never")])
+    assert rig.executor.stop(1, Stop.CANCEL)
+    assert not rig.executor.stop(2, Stop.CANCEL)  # not here
+    end = await rig.end()
     assert isinstance(end, Close)
     assert (end.outcome, end.status, ran) == (Outcome.CANCELLED, Status.CANCELLED, [])
-    assert desk.told() == []
+    assert rig.published() == []
 
 
 async def test_what_is_given_back_never_runs_and_costs_no_attempt(clock: FakeClock) -> None:
-    desk = Desk(clock, quick)
-    desk.attempts.leave()  # even then
-    desk.executor.give_back([claimed(1, "quick")])
-    (end,) = desk.ends
+    rig = Rig(clock, quick)
+    rig.attempts.leave()  # even then
+    rig.executor.give_back([claimed(1, "quick")])
+    (end,) = rig.ends
     assert isinstance(end, Again)
     assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)
-    assert (desk.attempts.running, desk.slots, desk.attempts.watch_owned()) == (0, ["quick"], {1})
+    assert (rig.attempts.running, rig.slots, rig.attempts.watch_owned()) == (0, ["quick"], {1})
     await turns()
-    assert desk.told() == []
+    assert rig.published() == []
 
 
 async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
@@ -156,14 +156,14 @@ async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
             await turns(5)
             cancelled.append(2)
 
-    desk = Desk(clock, cleans_up)
-    desk.executor.start([claimed(1, "cleans_up")])
+    rig = Rig(clock, cleans_up)
+    rig.executor.start([claimed(1, "cleans_up")])
     await turns(3)
-    assert desk.executor.stop_all(Stop.SHUTDOWN) == 1
+    assert rig.executor.stop_all(Stop.SHUTDOWN) == 1
     await turns(2)
-    assert desk.executor.stop_all(Stop.SHUTDOWN) == 0
-    assert desk.executor.stop(1, Stop.TIMEOUT)
-    end = await desk.end()
+    assert rig.executor.stop_all(Stop.SHUTDOWN) == 0
+    assert rig.executor.stop(1, Stop.TIMEOUT)
+    end = await rig.end()
     assert cancelled == [1, 2]
     assert isinstance(end, Again)
     assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)  # the first reason stands
@@ -174,12 +174,12 @@ async def test_a_cancel_counts_although_the_attempt_was_stopped_for_another_reas
     async def waits() -> None:
         await asyncio.Event().wait()
 
-    desk = Desk(clock, waits)
-    desk.executor.start([claimed(1, "waits")])
+    rig = Rig(clock, waits)
+    rig.executor.start([claimed(1, "waits")])
     await turns(3)
-    desk.executor.stop_all(Stop.SHUTDOWN)
-    desk.executor.stop(1, Stop.CANCEL)
-    end = await desk.end()
+    rig.executor.stop_all(Stop.SHUTDOWN)
+    rig.executor.stop(1, Stop.CANCEL)
+    end = await rig.end()
     assert isinstance(end, Close)
     assert end.status is Status.CANCELLED
 
@@ -191,16 +191,16 @@ async def test_waiting_until_done_returns_when_the_last_one_has_ended(clock: Fak
     async def gated(n: int) -> None:
         await gates[n].wait()
 
-    desk = Desk(clock, gated)
+    rig = Rig(clock, gated)
     for number in gates:
-        desk.executor.start([claimed(number, "gated", f'{{"n": {number}}}')])
-    waiting = asyncio.get_running_loop().create_task(desk.attempts.wait_until_done())
+        rig.executor.start([claimed(number, "gated", f'{{"n": {number}}}')])
+    waiting = asyncio.get_running_loop().create_task(rig.attempts.wait_until_done())
     for number, gate in gates.items():
         await turns()
         assert not waiting.done()
         gate.set()
-        await desk.end()
-        assert desk.attempts.running == 2 - number
+        await rig.end()
+        assert rig.attempts.running == 2 - number
     async with asyncio.timeout(PATIENCE):
         await waiting
 
@@ -217,22 +217,22 @@ async def test_what_is_left_running_is_not_recorded_and_the_last_one_calls_back(
             except asyncio.CancelledError:
                 continue
 
-    desk = Desk(clock, stubborn)
+    rig = Rig(clock, stubborn)
     for number in (1, 2):
-        desk.executor.start([claimed(number, "stubborn", attempt=number, owner="me")])
+        rig.executor.start([claimed(number, "stubborn", attempt=number, owner="me")])
     await turns()
-    tasks = [run.task for run in desk.attempts if run.task]
+    tasks = [run.task for run in rig.attempts if run.task]
     assert len(tasks) == 2
-    desk.attempts.leave()
-    assert [(run.claimed.id, run.claimed.attempt) for run in desk.attempts] == [(1, 1), (2, 2)]
+    rig.attempts.leave()
+    assert [(run.claimed.id, run.claimed.attempt) for run in rig.attempts] == [(1, 1), (2, 2)]
     assert not {*tasks} & asyncio.all_tasks()  # asyncio.run does not wait for them
-    desk.attempts.when_empty(lambda: empty.append("empty"))
+    rig.attempts.when_empty(lambda: empty.append("empty"))
     clock.advance("1m")  # their timers are off
-    assert (empty, desk.attempts.stuck) == ([], 0)
+    assert (empty, rig.attempts.stuck) == ([], 0)
     release.set()
     await asyncio.gather(*tasks)
-    assert (empty, desk.ends, desk.slots) == (["empty"], [], [])
-    desk.attempts.when_empty(lambda: empty.append("at once"))
+    assert (empty, rig.ends, rig.slots) == (["empty"], [], [])
+    rig.attempts.when_empty(lambda: empty.append("at once"))
     assert empty == ["empty", "at once"]
 
 
@@ -247,19 +247,19 @@ async def test_a_thread_that_is_stuck_shows_where_it_is(clock: FakeClock) -> Non
     def threaded(ctx: JobContext) -> None:
         sits_here()
 
-    desk = Desk(clock, threaded)
-    desk.executor.start([claimed(1, "threaded")])
+    rig = Rig(clock, threaded)
+    rig.executor.start([claimed(1, "threaded")])
     await until(entered.is_set)
     clock.advance("1s")
     clock.advance("5s")
-    assert desk.attempts.stuck == 1
-    (stuck,) = [event for event in desk.told() if isinstance(event, AttemptStuck)]
+    assert rig.attempts.stuck == 1
+    (stuck,) = [event for event in rig.published() if isinstance(event, AttemptStuck)]
     assert stuck.why == "timeout"
     assert "sits_here" in stuck.stack
     release.set()
-    end = await desk.end()
+    end = await rig.end()
     assert isinstance(end, Complete)
-    assert desk.attempts.stuck == 0
+    assert rig.attempts.stuck == 0
 
 
 async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,42 +273,42 @@ async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkey
     @job(name="threaded")
     def threaded() -> None: ...
 
-    desk = Desk(clock, threaded)
-    desk.executor.start([claimed(1, "threaded")])
+    rig = Rig(clock, threaded)
+    rig.executor.start([claimed(1, "threaded")])
     await turns()
-    desk.executor.stop(1, Stop.CANCEL)
+    rig.executor.stop(1, Stop.CANCEL)
     clock.advance("5s")
-    assert desk.told()[-1] == AttemptStuck(1, "threaded", 1, "cancel", "(its thread has not started)")
+    assert rig.published()[-1] == AttemptStuck(1, "threaded", 1, "cancel", "(its thread has not started)")
     begin.set()
-    await desk.end()
+    await rig.end()
 
 
 async def test_the_timers_of_an_attempt_that_has_ended_do_nothing(clock: FakeClock) -> None:
     @job(name="timed", timeout="30s")
     async def timed() -> None: ...
 
-    desk = Desk(clock, timed)
-    desk.executor.start([claimed(1, "timed")])
-    end = await desk.end()
+    rig = Rig(clock, timed)
+    rig.executor.start([claimed(1, "timed")])
+    end = await rig.end()
     clock.advance("1h")
     await turns()
     assert isinstance(end, Complete)
-    assert (desk.ends, desk.attempts.stuck, names(desk.told())) == ([], 0, ["AttemptStarted"])
+    assert (rig.ends, rig.attempts.stuck, names(rig.published())) == ([], 0, ["AttemptStarted"])
 
 
 async def test_a_payload_that_no_longer_fits_does_not_start_its_handler(clock: FakeClock) -> None:
     @job(name="typed")
     async def typed(n: int) -> None: ...
 
-    desk = Desk(clock, typed)
-    desk.executor.start([claimed(1, "typed", '{"m": 1}')])
-    end = await desk.end()
+    rig = Rig(clock, typed)
+    rig.executor.start([claimed(1, "typed", '{"m": 1}')])
+    end = await rig.end()
     assert isinstance(end, Again)
-    assert (end.held, end.refund, desk.told()) == (Held.PAYLOAD, True, [])
+    assert (end.held, end.refund, rig.published()) == (Held.PAYLOAD, True, [])
     assert "n: Field required" in (end.reason or "")
 
 
-async def test_nobody_listens_and_no_event_is_made(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_listens_and_no_event_is_made(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bus, "is_watched", lambda _bus, _kind: False)
 
     @job(name="swallows", timeout="1s", max_attempts=1)
@@ -319,17 +319,17 @@ async def test_nobody_listens_and_no_event_is_made(clock: FakeClock, monkeypatch
             await release.wait()
 
     release = asyncio.Event()
-    desk = Desk(clock, swallows)
-    desk.executor.start([claimed(1, "swallows")])
+    rig = Rig(clock, swallows)
+    rig.executor.start([claimed(1, "swallows")])
     await turns()
     clock.advance("1s")
     await turns()
     clock.advance("5s")
-    assert desk.attempts.stuck == 1
+    assert rig.attempts.stuck == 1
     release.set()
-    end = await desk.end()
+    end = await rig.end()
     assert isinstance(end, Again)
-    assert (end.outcome, desk.told()) == (Outcome.TIMED_OUT, [])
+    assert (end.outcome, rig.published()) == (Outcome.TIMED_OUT, [])
 
 
 async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(clock: FakeClock) -> None:
@@ -340,11 +340,11 @@ async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(c
         finally:
             raise LookupError("in the cleanup")
 
-    desk = Desk(clock, clumsy)
-    desk.executor.start([claimed(1, "clumsy")])
+    rig = Rig(clock, clumsy)
+    rig.executor.start([claimed(1, "clumsy")])
     await turns()
     clock.advance("1s")
-    end = await desk.end()
+    end = await rig.end()
     assert isinstance(end, Again)
     assert end.outcome is Outcome.TIMED_OUT
     assert isinstance(end.failure, Failure)
@@ -366,15 +366,15 @@ async def test_no_handler_begins_before_those_who_enqueued_went_on(clock: FakeCl
         await answered
         order.append("caller")
 
-    desk = Desk(clock, notes)
+    rig = Rig(clock, notes)
     answered = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(caller(answered))
     await turns()
     answered.set_result(None)
-    desk.executor.start([claimed(1, "notes"), claimed(2, "notes")])
+    rig.executor.start([claimed(1, "notes"), claimed(2, "notes")])
     order.append("started")
     await waiting
-    await desk.end()
+    await rig.end()
     assert order == ["started", "caller", "handler", "handler"]
 
 
@@ -389,10 +389,10 @@ async def test_each_attempt_is_a_task_of_its_own_from_its_first_line_on(clock: F
         await asyncio.sleep(0)
         assert asyncio.current_task() is task
 
-    desk = Desk(clock, looks)
-    desk.executor.start([claimed(1, "looks"), claimed(2, "looks")])
+    rig = Rig(clock, looks)
+    rig.executor.start([claimed(1, "looks"), claimed(2, "looks")])
     for _ in range(2):
-        end = await desk.end()
+        end = await rig.end()
         assert isinstance(end, Complete)
     assert len({task for task, _ in seen}) == 2
     assert [name for _, name in seen] == ["looks", "looks"]
@@ -403,14 +403,14 @@ async def test_an_attempt_that_is_stopped_in_its_first_step_ends_at_its_next_awa
 
     @job
     async def stops_itself(n: int) -> None:
-        assert desk.executor.stop(n, Stop.CANCEL)
+        assert rig.executor.stop(n, Stop.CANCEL)
         reached.append("first")
         await asyncio.sleep(0)
         reached.append("never")
 
-    desk = Desk(clock, stops_itself)
-    desk.executor.start([claimed(1, "stops_itself", '{"n": 1}')])
-    end = await desk.end()
+    rig = Rig(clock, stops_itself)
+    rig.executor.start([claimed(1, "stops_itself", '{"n": 1}')])
+    end = await rig.end()
     assert isinstance(end, Close)
     assert (end.outcome, end.status, reached) == (Outcome.CANCELLED, Status.CANCELLED, ["first"])
 
@@ -422,13 +422,13 @@ async def test_what_was_not_begun_when_the_runner_was_left_never_begins(clock: F
     async def counts() -> None:
         ran.append(1)
 
-    desk = Desk(clock, counts)
-    desk.executor.start([claimed(1, "counts", owner="me")])
-    desk.attempts.leave()  # its rescue gives the attempt back
+    rig = Rig(clock, counts)
+    rig.executor.start([claimed(1, "counts", owner="me")])
+    rig.attempts.leave()  # its rescue gives the attempt back
     empty: list[str] = []
-    desk.attempts.when_empty(lambda: empty.append("empty"))
+    rig.attempts.when_empty(lambda: empty.append("empty"))
     await until(lambda: bool(empty))
-    assert (desk.ends, ran) == ([], [])
+    assert (rig.ends, ran) == ([], [])
 
 
 async def test_a_task_factory_of_the_application_makes_the_tasks_of_attempts_too(clock: FakeClock) -> None:
@@ -438,12 +438,12 @@ async def test_a_task_factory_of_the_application_makes_the_tasks_of_attempts_too
         made.append(asyncio.Task(coro, loop=loop, **options))
         return made[-1]
 
-    desk = Desk(clock, quick)
+    rig = Rig(clock, quick)
     loop = asyncio.get_running_loop()
     loop.set_task_factory(factory)
     try:
-        desk.executor.start([claimed(1, "quick")])
-        await desk.end()
+        rig.executor.start([claimed(1, "quick")])
+        await rig.end()
     finally:
         loop.set_task_factory(None)
     assert "quick" in [task.get_name() for task in made]
@@ -458,17 +458,17 @@ async def test_a_signal_while_one_attempt_begins_leaves_all_to_begin(
             monkeypatch.undo()
             raise KeyboardInterrupt
 
-    desk = Desk(clock, quick)
+    rig = Rig(clock, quick)
     loop = asyncio.get_running_loop()
     begun: list[Callable[[], object]] = []
     monkeypatch.setattr(loop, "call_soon", lambda call, *args, **_: begun.append(lambda: call(*args)))
-    desk.executor.start([claimed(number, "quick") for number in range(3)])
+    rig.executor.start([claimed(number, "quick") for number in range(3)])
     monkeypatch.undo()
     monkeypatch.setattr(asyncio, "Task", Fails)
     with pytest.raises(KeyboardInterrupt):  # which ends the event loop, as it is meant to
         begun[0]()
-    assert {(await desk.end()).id for _ in range(3)} == {0, 1, 2}
-    assert (desk.attempts.running, desk.slots) == (0, ["quick"] * 3)
+    assert {(await rig.end()).id for _ in range(3)} == {0, 1, 2}
+    assert (rig.attempts.running, rig.slots) == (0, ["quick"] * 3)
 
 
 async def test_a_signal_while_a_task_is_made_leaves_the_others_to_begin(
@@ -479,9 +479,9 @@ async def test_a_signal_while_a_task_is_made_leaves_the_others_to_begin(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("aiojobs_lite.engine.executor._HAS_EAGER_TASKS", False)
-    desk = Desk(clock, quick)
+    rig = Rig(clock, quick)
     asyncio.get_running_loop().set_task_factory(fails)
     with pytest.raises(KeyboardInterrupt):
-        desk.executor.start([claimed(number, "quick") for number in range(3)])
-    assert {(await desk.end()).id for _ in range(3)} == {0, 1, 2}
-    assert (desk.attempts.running, desk.slots) == (0, ["quick"] * 3)
+        rig.executor.start([claimed(number, "quick") for number in range(3)])
+    assert {(await rig.end()).id for _ in range(3)} == {0, 1, 2}
+    assert (rig.attempts.running, rig.slots) == (0, ["quick"] * 3)

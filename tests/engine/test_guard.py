@@ -107,7 +107,7 @@ async def test_a_file_that_is_gone_is_two_lines_of_an_idle_runner(
     async with asyncio.timeout(PATIENCE), JobRunner(database) as runner:
         await runner.jobs.list()
         database.rename(database.with_suffix(".away"))
-        await until(lambda: runs[0] > 10, pause=0.01)
+        await until(lambda: runs[0] > 10, look_every=0.01)
         database.with_suffix(".away").rename(database)
     assert len([line for line in lines(caplog) if "cannot be used now" in line]) == 1
 

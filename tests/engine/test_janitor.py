@@ -22,7 +22,7 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, heard, registry_of, turns
+from tests.helpers.engine import going, published_on, registry_of, turns
 from tests.helpers.fault_store import IOERR
 from tests.helpers.waiting import PATIENCE, until
 
@@ -131,12 +131,12 @@ async def test_the_jobs_of_an_owner_that_noted_an_interruption_get_their_attempt
 async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_left(world: World) -> None:
     lost = await world.claimed_by("dead", "known", "unknown", "known")
     others = await world.claimed_by("alive", "known")
-    told = heard(world.bus)
+    published = published_on(world.bus)
     await world.janitor().rescue()
     assert sorted(end.id for end in world.ends) == [one.id for one in lost]
     assert {(type(end), end.owner) for end in world.ends} == {(Again, "dead")}
     assert [(await world.job(one.id)).crashes for one in lost] == [1, 1, 1]
-    assert told() == [OwnerRescued("dead", 3)]
+    assert published() == [OwnerRescued("dead", 3)]
     found = await world.job(others[0].id)
     assert (found.status, found.owner) == (Status.PROCESSING, "alive")
     assert world.probed == [{"dead", "alive"}]
@@ -174,12 +174,12 @@ async def test_a_job_that_a_drain_left_running_is_given_back_for_free(world: Wor
     assert (found.attempts, found.crashes, found.interruptions) == (0, 0, 1)
 
 
-async def test_jobs_that_somebody_else_gave_back_first_are_not_told_of(world: World) -> None:
+async def test_jobs_that_another_owner_gave_back_first_are_not_published(world: World) -> None:
     await world.claimed_by("dead", "known")
     world.answer = False
-    told = heard(world.bus)
+    published = published_on(world.bus)
     await world.janitor().rescue()
-    assert (len(world.ends), told()) == (1, [])
+    assert (len(world.ends), published()) == (1, [])
 
 
 async def test_more_jobs_than_a_page_are_all_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ async def test_more_jobs_than_a_page_are_all_found(world: World, monkeypatch: py
     assert sorted(end.id for end in world.ends) == [one.id for one in jobs]
 
 
-async def test_what_this_runner_claimed_and_was_never_told_of_is_taken_back(world: World) -> None:
+async def test_what_this_runner_claimed_and_was_never_notified_of_is_taken_back(world: World) -> None:
     held, stray = await world.claimed_by("me", "known", "known")
     world.held = {held.id}
     await world.janitor().rescue()

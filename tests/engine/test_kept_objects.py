@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import Abandon, JobRunner
+from tests.helpers.pauses import hold_thread_for, work_for
 from tests.helpers.waiting import PATIENCE, until
 
 
@@ -52,11 +52,11 @@ def handlers(held: list[weakref.ref[Large]]) -> dict[str, Callable[..., Any]]:
 
     async def takes_too_long() -> None:
         large = hold()
-        await asyncio.sleep(PATIENCE)
+        await work_for(PATIENCE)
         raise ValueError(id(large))
 
     def succeeds_in_a_thread() -> None:
-        time.sleep(id(hold()) * 0)
+        hold_thread_for(id(hold()) * 0)
 
     every = fails, fails_later, fails_in_a_thread, gives_up, takes_too_long, succeeds_in_a_thread
     return {handler.__name__: handler for handler in every}

@@ -15,11 +15,11 @@ from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import LoopBlocked, ProcessSuspended
 from aiojobs_lite.telemetry.meters import Metrics
-from tests.helpers.engine import going, heard
+from tests.helpers.engine import going, published_on
 from tests.helpers.waiting import PATIENCE, until
 
 
-class Desk:
+class Rig:
     """A monitor each of whose turns takes the next step of the script.
 
     Attributes:
@@ -30,7 +30,7 @@ class Desk:
         self.script = list(script)
         self.metrics = Metrics()
         self.bus = Bus()
-        self.told = heard(self.bus)
+        self.published = published_on(self.bus)
         self._now = 1000.0
         self.used = 1.0  # of the time that passes, by the process
         world = SimpleNamespace(
@@ -55,28 +55,28 @@ class Desk:
 
 
 async def test_the_lag_of_the_loop_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch)
-    await desk.watch(2.0)
-    assert desk.metrics.loop_lag == pytest.approx(2.0)
-    await desk.watch(*[0.0] * 34)
-    assert 0.9 < desk.metrics.loop_lag < 1.1
-    await desk.watch(5.0)
-    assert desk.metrics.loop_lag == pytest.approx(5.0)
+    rig = Rig(monkeypatch)
+    await rig.watch(2.0)
+    assert rig.metrics.loop_lag == pytest.approx(2.0)
+    await rig.watch(*[0.0] * 34)
+    assert 0.9 < rig.metrics.loop_lag < 1.1
+    await rig.watch(5.0)
+    assert rig.metrics.loop_lag == pytest.approx(5.0)
 
 
 async def test_of_over_a_second_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(monkeypatch)
-    await desk.watch(0.0, 0.9, 1.1, 0.0, 30.0, 0.9, 0.0)
-    found = [event for event in desk.told() if isinstance(event, LoopBlocked)]
+    rig = Rig(monkeypatch)
+    await rig.watch(0.0, 0.9, 1.1, 0.0, 30.0, 0.9, 0.0)
+    found = [event for event in rig.published() if isinstance(event, LoopBlocked)]
     assert [round(event.seconds, 3) for event in found] == [1.1, 30.0]
 
 
 async def test_of_a_process_that_did_not_run_it_blames_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own thread did not wake either, and no processor time was used: it was suspended."""
-    desk = Desk(monkeypatch)
-    desk.used = 0.01
-    await desk.watch(0.0, 1.1, 0.0, 30.0, 0.9, 0.0)
-    found = desk.told()
+    rig = Rig(monkeypatch)
+    rig.used = 0.01
+    await rig.watch(0.0, 1.1, 0.0, 30.0, 0.9, 0.0)
+    found = rig.published()
     assert [type(fact) for fact in found] == [ProcessSuspended] * 2
     assert [round(fact.seconds, 3) for fact in found if isinstance(fact, ProcessSuspended)] == [1.1, 30.0]
 
@@ -86,20 +86,20 @@ async def test_a_loop_that_waits_for_something_is_blocked_all_the_same(
     monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     """A handler that sleeps uses no processor time either."""
-    desk = Desk(monkeypatch)
-    desk.used = 0.01
-    turned = desk.monitor._back
+    rig = Rig(monkeypatch)
+    rig.used = 0.01
+    turned = rig.monitor._back
 
     def back(lag: float) -> None:
         if reason == "its thread woke":
-            desk.monitor._wakes_at = desk._now + 0.1
+            rig.monitor._wakes_at = rig._now + 0.1
         else:
-            desk.monitor._found = "heavy", []
+            rig.monitor._found = "heavy", []
         turned(lag)
 
-    monkeypatch.setattr(desk.monitor, "_back", back)
-    await desk.watch(3.0)
-    assert [type(fact) for fact in desk.told()] == [LoopBlocked]
+    monkeypatch.setattr(rig.monitor, "_back", back)
+    await rig.watch(3.0)
+    assert [type(fact) for fact in rig.published()] == [LoopBlocked]
 
 
 async def test_its_thread_ends_with_it() -> None:

@@ -82,16 +82,16 @@ async def test_ticks_that_were_missed_do_not_skip_each_other(database: Path, mis
             assert runner.stats().skipped_ticks == 0
             events = runner.watch()
             clock.advance(60)  # on time, and those before it have not ended
-            assert await told_of_a_tick(events) == TickSkipped
+            assert await next_tick_fact(events) == TickSkipped
             go.set()
             await runner.run_until_idle()
             clock.advance(60)
-            assert await told_of_a_tick(events) == TickFired
+            assert await next_tick_fact(events) == TickFired
             await runner.run_until_idle()
             assert runner.stats().completed == missed + 1
 
 
-async def told_of_a_tick(listener: Watch) -> type[Fact]:
+async def next_tick_fact(listener: Watch) -> type[Fact]:
     """What became of the next tick."""
     while not isinstance(event := await anext(listener), TickFired | TickSkipped):
         pass

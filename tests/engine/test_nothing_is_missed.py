@@ -45,7 +45,7 @@ async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(data
         result = asyncio.ensure_future(handle.result())
         await entered.wait()
         events = works.watch()
-        await until(lambda: waits.stats().processing == 1, pause=0.01)  # it has noticed the claim
+        await until(lambda: waits.stats().processing == 1, look_every=0.01)  # it has noticed the claim
         release.set()
         await next_fact(events, JobCompleted)
         await waits.enqueue(late)  # before its watcher looks
@@ -118,7 +118,7 @@ async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytes
             handle = await waits.enqueue(held)
             result = asyncio.ensure_future(handle.result())
             await entered.wait()
-            await until(lambda: waits.stats().processing == 1, pause=0.01)
+            await until(lambda: waits.stats().processing == 1, look_every=0.01)
             store.faults = [Fault(method="ask", error=FULL, at=1, when=asks_for_ids)]
             release.set()
             async with asyncio.timeout(PATIENCE):
@@ -146,7 +146,7 @@ async def test_the_age_of_what_waits_is_known_while_all_slots_are_taken(database
         assert runner.stats().oldest_due_age == 300
         async with JobRunner(database, jobs=[held], max_running=0, clock=clock) as other:
             await other.enqueue(held.using(delay="1h"))
-            await until(lambda: runner.stats().pending == 2, pause=0.01)
+            await until(lambda: runner.stats().pending == 2, look_every=0.01)
         try:
             assert runner.stats().oldest_due_age == 300
         finally:
@@ -155,32 +155,32 @@ async def test_the_age_of_what_waits_is_known_while_all_slots_are_taken(database
 
 async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> None:
     clock = FakeClock()
-    async with ticking(clock, schedule("bad"), schedule("good")) as desk:
-        write = desk.write
+    async with ticking(clock, schedule("bad"), schedule("good")) as rig:
+        write = rig.write
 
         async def picky(tick: Any) -> Any:
             if tick.schedule == "bad":
                 raise REJECTED
             return await write(tick)
 
-        desk.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
+        rig.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
         for _ in range(10):
             clock.advance("1m")
             await turns()
-        assert {tick.schedule for tick in desk.ticks} == {"good"}
+        assert {tick.schedule for tick in rig.ticks} == {"good"}
 
 
 async def test_a_callback_that_fails_loses_no_other_answer() -> None:
     clock = FakeClock()
     store = scripted()
-    async with committing(store, clock) as desk:
+    async with committing(store, clock) as rig:
 
         def bad(_write: object, _answer: object, _error: object) -> None:
             raise KeyError("a defect")
 
-        async with one_group(desk, store):
-            desk.committer.keep((DeleteJob(1),), bad)
-            call = desk.call(DeleteJob(2))
+        async with one_group(rig, store):
+            rig.committer.keep((DeleteJob(1),), bad)
+            call = rig.call(DeleteJob(2))
             await turns()
         async with asyncio.timeout(PATIENCE):
             assert await call == f"saved {DeleteJob(2)}"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from aiojobs_lite.errors import (
     RunnerClosed,
     RunnerNotStarted,
     StoreUnavailable,
-    UnknownJobType,
     WrongEventLoop,
 )
 from aiojobs_lite.model.writes import DeleteJob
@@ -52,7 +51,7 @@ async def runner(database: Path) -> AsyncIterator[JobRunner]:
 # Handles.
 
 
-async def test_a_result_that_no_longer_fits_its_type_is_told_as_not_kept(database: Path) -> None:
+async def test_a_result_that_no_longer_fits_its_type_is_published_as_not_kept(database: Path) -> None:
     @job(name="answer")
     async def old() -> str:
         return "forty-two"
@@ -133,7 +132,7 @@ async def test_a_processing_job_cannot_be_deleted_and_goes_on(database: Path) ->
             await handle.result()
 
 
-async def test_ids_that_no_job_has_are_told_so(runner: JobRunner) -> None:
+async def test_ids_that_no_job_has_have_that_answer(runner: JobRunner) -> None:
     calls: list[Any] = [runner.jobs.cancel, runner.jobs.delete, runner.jobs.redrive, runner.jobs.get]
     for call in calls:
         with pytest.raises(JobNotFound, match="there is no job 77"):
@@ -152,7 +151,7 @@ async def test_a_page_takes_ids_and_sizes_only(runner: JobRunner) -> None:
             await runner.jobs.list(**wrong)
 
 
-async def test_a_job_that_is_deleted_while_its_redrive_is_told_has_no_type(
+async def test_a_job_that_is_deleted_while_its_redrive_is_published_has_no_type(
     runner: JobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = await runner.enqueue(quick.using(delay="1h"))
@@ -167,58 +166,36 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_told_has_no_type(
     assert "redriven: ? job 1" in [str(event) for event in listener._unread]
 
 
-def test_a_schedule_is_previewed_without_a_start() -> None:
-    clock = FakeClock(datetime(2026, 3, 1, 12, 30, tzinfo=UTC))
-    runner = JobRunner(":memory:", clock=clock)
-
-    @runner.cron("0 9 * * *", tz="Europe/London")
-    async def digest() -> None: ...
-
-    @runner.cron("* * * * *")
-    async def minutely() -> None: ...
-
-    assert runner.schedules.names() == ("digest", "minutely")
-    assert runner.schedules.preview("digest", 2) == [
-        datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 3, 9, tzinfo=UTC),
-    ]  # fmt: skip
-    assert len(runner.schedules.preview("minutely")) == 5
-    with pytest.raises(UnknownJobType, match="Did you mean 'digest'"):
-        runner.schedules.preview("digset")
-    for count in (0, 1001, "5"):
-        with pytest.raises(InvalidOption):
-            runner.schedules.preview("digest", count)  # type: ignore[arg-type]  # what is refused
-
-
 # Other loops, threads and processes.
 
 
 async def test_a_thread_cannot_wait_inside_an_event_loop(runner: JobRunner) -> None:
-    told: list[str] = []
+    refusals: list[str] = []
 
     async def elsewhere() -> None:
         try:
             runner.enqueue_threadsafe(quick)
         except WrongEventLoop as error:
-            told.append(str(error))
+            refusals.append(str(error))
 
     await asyncio.to_thread(asyncio.run, elsewhere())
     with pytest.raises(WrongEventLoop, match="from its own event loop, which it would block"):
         runner.enqueue_threadsafe(quick)
-    assert told
-    assert "called inside an event loop" in told[0]
+    assert refusals
+    assert "called inside an event loop" in refusals[0]
 
 
 async def test_without_a_running_loop_the_runner_says_what_to_use(runner: JobRunner) -> None:
-    told: list[BaseException] = []
+    refusals: list[BaseException] = []
 
     def plain_thread() -> None:
         try:
             runner.jobs.list().send(None)
         except WrongEventLoop as error:
-            told.append(error)
+            refusals.append(error)
 
     await asyncio.to_thread(plain_thread)
-    assert "Use enqueue_threadsafe from a thread" in str(told[0])
+    assert "Use enqueue_threadsafe from a thread" in str(refusals[0])
 
 
 async def test_a_fault_reaches_the_thread_that_enqueues(database: Path) -> None:
@@ -244,10 +221,12 @@ def test_a_thread_does_not_wait_for_a_loop_that_is_closed(database: Path) -> Non
         runner.enqueue_threadsafe(quick)
 
 
-def test_a_thread_that_waits_is_told_when_the_loop_ends_first(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_waits_is_published_when_the_loop_ends_first(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("aiojobs_lite.runner.access._LOOP_CHECK_S", 0.01)
     runner = JobRunner(database, jobs=[quick])
-    loop, told, waiting = asyncio.new_event_loop(), list[BaseException](), threading.Event()
+    loop, refusals, waiting = asyncio.new_event_loop(), list[BaseException](), threading.Event()
 
     async def never(*_: object) -> None:
         waiting.set()
@@ -257,7 +236,7 @@ def test_a_thread_that_waits_is_told_when_the_loop_ends_first(database: Path, mo
         try:
             runner.enqueue_threadsafe(quick)
         except StoreUnavailable as error:
-            told.append(error)
+            refusals.append(error)
 
     thread = threading.Thread(target=enqueue)
 
@@ -272,7 +251,7 @@ def test_a_thread_that_waits_is_told_when_the_loop_ends_first(database: Path, mo
     loop.run_until_complete(main())
     loop.close()
     thread.join(PATIENCE)
-    assert "its event loop ended meanwhile: it may be there or not" in str(told[0])
+    assert "its event loop ended meanwhile: it may be there or not" in str(refusals[0])
     for task in hung:
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # a loop was closed over it, on purpose
 
@@ -289,7 +268,7 @@ async def test_a_timeout_that_the_work_itself_raises_is_handed_on(
 
 
 @slow
-def test_a_forked_child_is_told_to_start_its_own(database: Path) -> None:
+def test_a_forked_child_has_to_start_its_own(database: Path) -> None:
     script = f"""if True:
         import asyncio, json, os
         from aiojobs_lite import JobRunner, job
@@ -300,13 +279,13 @@ def test_a_forked_child_is_told_to_start_its_own(database: Path) -> None:
                 read, write = os.pipe()
                 pid = os.fork()
                 if pid == 0:
-                    told = []
+                    refusals = []
                     for call in (lambda: runner.enqueue(quick).send(None), lambda: runner.enqueue_threadsafe(quick)):
                         try:
                             call()
                         except Exception as error:
-                            told.append(f"{{type(error).__name__}}: {{error}}")
-                    os.write(write, json.dumps(told).encode())
+                            refusals.append(f"{{type(error).__name__}}: {{error}}")
+                    os.write(write, json.dumps(refusals).encode())
                     os._exit(0)
                 os.waitpid(pid, 0)
                 print(os.read(read, 10000).decode())
@@ -315,11 +294,11 @@ def test_a_forked_child_is_told_to_start_its_own(database: Path) -> None:
     """
     command = [sys.executable, "-W", "ignore", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=unmeasured(), timeout=60, check=True)
-    told: list[str] = json.loads(done.stdout)
-    assert len(told) == 2
+    refusals: list[str] = json.loads(done.stdout)
+    assert len(refusals) == 2
     assert all(
         "WrongEventLoop: this process was forked from the one that started the runner. Start one of its own." in one
-        for one in told
+        for one in refusals
     )
 
 
@@ -384,7 +363,7 @@ def test_before_its_start_a_runner_has_nothing_to_show() -> None:
         runner.enqueue_threadsafe(quick)
 
 
-async def test_a_write_after_the_end_is_refused_though_somebody_kept_the_engine(database: Path) -> None:
+async def test_a_write_after_the_end_is_refused_though_the_caller_kept_the_engine(database: Path) -> None:
     async with JobRunner(database, jobs=[quick]) as runner:
         engine = engine_of(runner)
     with pytest.raises(RunnerClosed, match="does nothing more"):

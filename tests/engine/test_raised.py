@@ -49,7 +49,7 @@ class MuteSnooze(Snooze):
 
 
 def cannot_be_asked(fault: type[BaseException]) -> type[Exception]:
-    """An exception class that fails when somebody looks whether an exception is one of it."""
+    """An exception class that fails when it is asked whether an exception is one of it."""
 
     class Meta(type):
         def __instancecheck__(cls, instance: object) -> bool:
@@ -68,13 +68,13 @@ async def quick() -> str:
 
 @contextmanager
 def nothing_reaches_the_host() -> Iterator[None]:
-    loop, told = asyncio.get_running_loop(), list[Any]()
-    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    loop, complaints = asyncio.get_running_loop(), list[Any]()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
     try:
         yield
     finally:
         loop.set_exception_handler(None)
-    assert told == []
+    assert complaints == []
 
 
 async def end_of(raises: Callable[[], Any], kind: type[Fact], **options: Any) -> tuple[Any, Any]:
@@ -91,11 +91,11 @@ async def end_of(raises: Callable[[], Any], kind: type[Fact], **options: Any) ->
         async with asyncio.timeout(PATIENCE), runner:
             events = runner.watch()
             handle = await runner.enqueue(odd)
-            told = await next_fact(events, kind)
-            assert told.job_id == handle.id  # type: ignore[attr-defined]  # those asked for have it
+            fact = await next_fact(events, kind)
+            assert fact.job_id == handle.id  # type: ignore[attr-defined]  # those asked for have it
             assert await (await runner.enqueue(quick)).result() == "ran"
             assert runner.stats().running == 0
-            return told, await handle.job()
+            return fact, await handle.job()
 
 
 def raiser(error: BaseException) -> Callable[[], NoReturn]:
@@ -130,8 +130,8 @@ async def test_a_snooze_that_was_not_made_as_ours_is_over_at_once() -> None:
 
 @pytest.mark.parametrize("fault", [ValueError, SystemExit])
 async def test_a_signal_whose_text_raises_settles_its_job(fault: type[BaseException]) -> None:
-    told, found = await end_of(raiser(MuteCancel(fault)), JobBecameCancelled)
-    assert (found.status, told.reason) == (Status.CANCELLED, f"(its __str__ raised {fault.__name__})")
+    fact, found = await end_of(raiser(MuteCancel(fault)), JobBecameCancelled)
+    assert (found.status, fact.reason) == (Status.CANCELLED, f"(its __str__ raised {fault.__name__})")
     _, found = await end_of(raiser(MuteAbandon(fault)), JobBecameDead)
     assert (found.status, found.reason, found.attempts) == (Status.DEAD, "abandoned by its handler", 1)
 
@@ -182,17 +182,17 @@ GROUPED = pytest.mark.parametrize("grouped", [in_asyncio, in_anyio, in_both])
 
 @GROUPED
 async def test_a_group_of_one_signal_is_that_signal(grouped: Callable[..., Any]) -> None:
-    told, found = await end_of(lambda: grouped(Retry("busy", after=7)), AttemptFailed)
-    assert (found.status, told.next_at - FakeClock().time) == (Status.PENDING, timedelta(seconds=7))
+    fact, found = await end_of(lambda: grouped(Retry("busy", after=7)), AttemptFailed)
+    assert (found.status, fact.next_at - FakeClock().time) == (Status.PENDING, timedelta(seconds=7))
     _, found = await end_of(lambda: grouped(Abandon("bad")), JobBecameDead)
     assert (found.reason, found.attempts) == ("abandoned by its handler", 1)
 
 
 @GROUPED
 async def test_in_a_group_of_several_each_one_counts(grouped: Callable[..., Any]) -> None:
-    told, found = await end_of(lambda: grouped(Retry("a", after=60), Retry("b", after=9)), AttemptFailed)
+    fact, found = await end_of(lambda: grouped(Retry("a", after=60), Retry("b", after=9)), AttemptFailed)
     assert (found.status, found.attempts) == (Status.PENDING, 1)
-    assert told.next_at - FakeClock().time == timedelta(seconds=60)  # the longest that any asks for
+    assert fact.next_at - FakeClock().time == timedelta(seconds=60)  # the longest that any asks for
     assert found.history[0].error_type == "ExceptionGroup"
     _, found = await end_of(lambda: grouped(Abandon("a"), ValueError("b")), JobBecameDead)
     assert (found.reason, found.attempts) == ("abandoned by its handler", 1)

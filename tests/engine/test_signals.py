@@ -32,17 +32,17 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-class Desk:
+class Rig:
     """Signals, with a handler of the host below."""
 
     def __init__(self, error: BaseException | None = None) -> None:
-        self.told: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
         self.host: list[int] = []
         self.error = error
         self.signals = Signals(listener=self)
 
     def signalled(self, name: str, *, is_impatient: bool) -> None:
-        self.told.append((name, is_impatient))
+        self.calls.append((name, is_impatient))
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         self.host.append(number)
@@ -51,53 +51,53 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    desk = Desk()
-    signal.signal(SIGTERM, desk.handle)
-    return desk
+def rig() -> Rig:
+    rig = Rig()
+    signal.signal(SIGTERM, rig.handle)
+    return rig
 
 
-async def test_the_host_is_called_and_the_runner_is_told_each_time(desk: Desk) -> None:
-    desk.signals.install()
+async def test_the_host_is_called_and_the_runner_is_published_each_time(rig: Rig) -> None:
+    rig.signals.install()
     for _ in range(3):
         signal.raise_signal(SIGTERM)
     await turns(3)
-    assert desk.told == [("SIGTERM", False)] * 3  # sent again by a supervisor: nobody is impatient
-    assert desk.host == [SIGTERM] * 3
-    assert not desk.signals.is_due
-    desk.signals.restore()
-    assert signal.getsignal(SIGTERM) == desk.handle
-    desk.signals.act()  # nothing was put off
+    assert rig.calls == [("SIGTERM", False)] * 3  # sent again by a supervisor: no person is impatient
+    assert rig.host == [SIGTERM] * 3
+    assert not rig.signals.is_due
+    rig.signals.restore()
+    assert signal.getsignal(SIGTERM) == rig.handle
+    rig.signals.act()  # nothing was put off
     signal.raise_signal(SIGTERM)
     await turns(3)
-    assert len(desk.told) == 3
+    assert len(rig.calls) == 3
 
 
 @pytest.mark.parametrize("error", [SystemExit(7), KeyboardInterrupt()])
-async def test_an_exception_of_the_host_is_put_off_twice_and_then_not(desk: Desk, error: BaseException) -> None:
-    desk.error = error
-    desk.signals.install()
+async def test_an_exception_of_the_host_is_put_off_twice_and_then_not(rig: Rig, error: BaseException) -> None:
+    rig.error = error
+    rig.signals.install()
     signal.raise_signal(SIGTERM)
-    assert desk.signals.is_due
+    assert rig.signals.is_due
     signal.raise_signal(SIGTERM)
     with pytest.raises(type(error)):
         signal.raise_signal(SIGTERM)
-    desk.signals.restore()
+    rig.signals.restore()
     await turns(3)
-    assert len(desk.told) == 3
+    assert len(rig.calls) == 3
 
 
-async def test_what_was_put_off_is_raised_out_of_the_event_loop_at_the_end(desk: Desk) -> None:
-    desk.error = SystemExit(7)
+async def test_what_was_put_off_is_raised_out_of_the_event_loop_at_the_end(rig: Rig) -> None:
+    rig.error = SystemExit(7)
     loop = asyncio.get_running_loop()
-    desk.signals.install()
+    rig.signals.install()
     signal.raise_signal(SIGTERM)
-    desk.signals.restore()
+    rig.signals.restore()
     later = loop.call_soon
     calls: list[Any] = []
     loop.call_soon = lambda call, *args, **_: calls.append((call, args))  # type: ignore[method-assign, assignment]  # else it would end the test
     try:
-        desk.signals.act()
+        rig.signals.act()
     finally:
         loop.call_soon = later  # type: ignore[method-assign]
     ((call, args),) = calls
@@ -109,55 +109,55 @@ async def test_what_was_put_off_is_raised_out_of_the_event_loop_at_the_end(desk:
 async def test_the_default_action_is_put_off_and_then_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     acted: list[int] = []
     signal.signal(SIGTERM, signal.SIG_DFL)
-    desk = Desk()
-    desk.signals.install()
+    rig = Rig()
+    rig.signals.install()
     signal.raise_signal(SIGTERM)
     await turns(3)
-    assert (desk.told, desk.signals.is_due) == ([("SIGTERM", False)], True)
-    desk.signals.restore()
+    assert (rig.calls, rig.signals.is_due) == ([("SIGTERM", False)], True)
+    rig.signals.restore()
     assert signal.getsignal(SIGTERM) is signal.SIG_DFL
     monkeypatch.setattr(signal, "raise_signal", acted.append)  # else it would end the test
-    desk.signals.act()
+    rig.signals.act()
     assert acted == [SIGTERM]
     monkeypatch.undo()
 
 
-async def test_the_runner_above_takes_over_what_the_one_below_put_off(desk: Desk) -> None:
-    desk.error = SystemExit(7)
-    above = Desk()
-    desk.signals.install()
+async def test_the_runner_above_takes_over_what_the_one_below_put_off(rig: Rig) -> None:
+    rig.error = SystemExit(7)
+    above = Rig()
+    rig.signals.install()
     above.signals.install()
     signal.raise_signal(SIGTERM)
     await turns(3)
-    assert (above.told, desk.told) == ([("SIGTERM", False)], [("SIGTERM", False)])
-    assert (above.signals.is_due, desk.signals.is_due) == (False, True)
-    desk.signals.restore()  # the one below ends first
-    desk.signals.act()
+    assert (above.calls, rig.calls) == ([("SIGTERM", False)], [("SIGTERM", False)])
+    assert (above.signals.is_due, rig.signals.is_due) == (False, True)
+    rig.signals.restore()  # the one below ends first
+    rig.signals.act()
     await turns(3)
     assert above.signals.is_due
-    assert above.told == [("SIGTERM", False), ("SIGTERM", False)]
+    assert above.calls == [("SIGTERM", False), ("SIGTERM", False)]
     signal.raise_signal(SIGTERM)  # passed on by the one that has ended, and put off by the one above
-    assert desk.host == [SIGTERM, SIGTERM]
+    assert rig.host == [SIGTERM, SIGTERM]
     above.signals.restore()
 
 
-async def test_one_that_has_ended_passes_signals_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.signals.install()
+async def test_one_that_has_ended_passes_signals_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.signals.install()
     chained = signal.getsignal(SIGTERM)
     signal.signal(SIGTERM, lambda number, frame: chained(number, frame))  # type: ignore[operator, misc]  # it is a function
-    desk.signals.restore()
+    rig.signals.restore()
     signal.raise_signal(SIGTERM)
     await turns(3)
-    assert (desk.told, desk.host) == ([], [SIGTERM])
+    assert (rig.calls, rig.host) == ([], [SIGTERM])
 
 
 async def test_one_that_has_ended_takes_the_default_action_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(SIGTERM, signal.SIG_DFL)
-    desk = Desk()
-    desk.signals.install()
+    rig = Rig()
+    rig.signals.install()
     chained: Any = signal.getsignal(SIGTERM)
     signal.signal(SIGTERM, lambda number, frame: chained(number, frame))
-    desk.signals.restore()
+    rig.signals.restore()
     acted: list[tuple[int, Any]] = []
     monkeypatch.setattr(signal, "raise_signal", lambda number: acted.append((number, signal.getsignal(number))))
     chained(SIGTERM, None)
@@ -167,32 +167,32 @@ async def test_one_that_has_ended_takes_the_default_action_at_once(monkeypatch: 
 
 async def test_an_ignored_signal_and_one_handled_in_c_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(SIGTERM, signal.SIG_IGN)
-    desk = Desk()
-    desk.signals.install()
+    rig = Rig()
+    rig.signals.install()
     assert signal.getsignal(SIGTERM) is signal.SIG_IGN
-    desk.signals.restore()
+    rig.signals.restore()
     monkeypatch.setattr(signal, "getsignal", lambda _number: None)
-    desk.signals.install()
+    rig.signals.install()
     monkeypatch.undo()
     assert signal.getsignal(SIGTERM) is signal.SIG_IGN
-    desk.signals.restore()
+    rig.signals.restore()
 
 
-async def test_in_a_thread_nothing_is_chained_and_nothing_restored(desk: Desk) -> None:
-    thread = threading.Thread(target=desk.signals.install)
+async def test_in_a_thread_nothing_is_chained_and_nothing_restored(rig: Rig) -> None:
+    thread = threading.Thread(target=rig.signals.install)
     thread.start()
     thread.join(PATIENCE)
-    assert signal.getsignal(SIGTERM) == desk.handle
-    assert not desk.signals.is_active
-    desk.signals.install()
+    assert signal.getsignal(SIGTERM) == rig.handle
+    assert not rig.signals.is_active
+    rig.signals.install()
     ours = signal.getsignal(SIGTERM)
-    thread = threading.Thread(target=desk.signals.restore)
+    thread = threading.Thread(target=rig.signals.restore)
     thread.start()
     thread.join(PATIENCE)
     assert signal.getsignal(SIGTERM) is ours
-    assert not desk.signals.is_active
+    assert not rig.signals.is_active
     signal.raise_signal(SIGTERM)
-    assert (desk.told, desk.host) == ([], [SIGTERM])  # passed on
+    assert (rig.calls, rig.host) == ([], [SIGTERM])  # passed on
 
 
 # Through a runner.
@@ -208,27 +208,27 @@ entered = threading.Event()
 
 
 @pytest.mark.parametrize("first", [SIGTERM, SIGINT])
-async def test_a_later_sigint_is_impatient_and_a_later_sigterm_is_not(desk: Desk, first: signal.Signals) -> None:
-    signal.signal(SIGINT, desk.handle)
-    desk.signals.install()
+async def test_a_later_sigint_is_impatient_and_a_later_sigterm_is_not(rig: Rig, first: signal.Signals) -> None:
+    signal.signal(SIGINT, rig.handle)
+    rig.signals.install()
     for number in (first, SIGTERM, SIGINT):
         signal.raise_signal(number)
     await turns(3)
-    assert desk.told == [(first.name, False), ("SIGTERM", False), ("SIGINT", True)]
-    desk.signals.restore()
+    assert rig.calls == [(first.name, False), ("SIGTERM", False), ("SIGINT", True)]
+    rig.signals.restore()
 
 
 async def test_a_signal_that_comes_while_one_is_handled_does_not_overtake_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To uvicorn, a SIGINT after a SIGTERM means: at once, without the lifespan."""
-    signal.signal(SIGINT, desk.handle)
-    desk.signals.install()
+    signal.signal(SIGINT, rig.handle)
+    rig.signals.install()
     loop = asyncio.get_running_loop()
     tell = loop.call_soon_threadsafe
 
     def interrupted(*call: Any) -> Any:
-        if not desk.host and signal.SIGTERM not in came:
+        if not rig.host and signal.SIGTERM not in came:
             came.append(SIGTERM)
             signal.raise_signal(SIGTERM)
         return tell(*call)
@@ -238,13 +238,13 @@ async def test_a_signal_that_comes_while_one_is_handled_does_not_overtake_it(
     signal.raise_signal(SIGINT)
     monkeypatch.undo()
     await turns(3)
-    assert desk.host == [SIGINT, SIGTERM]
-    assert desk.told == [("SIGINT", False), ("SIGTERM", False)]
-    desk.signals.restore()
+    assert rig.host == [SIGINT, SIGTERM]
+    assert rig.calls == [("SIGINT", False), ("SIGTERM", False)]
+    rig.signals.restore()
 
 
-async def test_a_sigint_hurries_the_drain(desk: Desk, database: Path) -> None:
-    signal.signal(SIGINT, desk.handle)
+async def test_a_sigint_hurries_the_drain(rig: Rig, database: Path) -> None:
+    signal.signal(SIGINT, rig.handle)
     entered.clear()
     runner = JobRunner(database, jobs=[endless], drain_timeout=2 * PATIENCE)
     async with asyncio.timeout(PATIENCE), runner:
@@ -260,14 +260,14 @@ async def test_a_sigint_hurries_the_drain(desk: Desk, database: Path) -> None:
         assert (finished.interrupted, finished.left) == ((handle.id,), ())
         await runner.enqueue(endless)  # the host has not left: it may still enqueue
         assert (await handle.job()).interruptions == 1
-    assert desk.host == [SIGTERM, SIGINT]
+    assert rig.host == [SIGTERM, SIGINT]
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-async def test_a_signal_that_nobody_handles_ends_the_runner_and_is_raised_after_all_is_closed(
+async def test_a_signal_that_nothing_handles_ends_the_runner_and_is_raised_after_all_is_closed(
     database: Path, monkeypatch: pytest.MonkeyPatch, owner_files: Callable[[], list[str]], leaves: bool
 ) -> None:
-    """Also if whoever entered it knows nothing of the signal and would stay."""
+    """Also if its caller knows nothing of the signal and would stay."""
     signal.signal(SIGTERM, signal.SIG_DFL)
     raised: list[tuple[int, Any, list[str]]] = []
     runner, stay = JobRunner(database), asyncio.Event()

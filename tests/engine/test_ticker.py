@@ -19,7 +19,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty, going, turns
 from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
-from tests.helpers.ticker import MINUTE, START, Desk, schedule, ticking, written
+from tests.helpers.ticker import MINUTE, START, Rig, schedule, ticking, written
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
@@ -53,15 +53,15 @@ async def test_a_new_schedule_fires_at_its_next_instant_and_not_for_the_past(clo
     clock.jump_to(START + timedelta(seconds=30))
     hourly = schedule("hourly", "0 * * * *")
     assert schedule().first(clock.now()) == SetSchedule("report", "* * * * *", "UTC", to_micros(START + MINUTE))
-    async with ticking(clock, schedule(), hourly) as desk:
+    async with ticking(clock, schedule(), hourly) as rig:
         clock.advance(29.999)
         await turns()
-        assert desk.ticks == []
-        assert desk.ticker.is_idle
+        assert rig.ticks == []
+        assert rig.ticker.is_idle
         clock.advance(0.001)
-        assert not desk.ticker.is_idle
-        await written(desk, 1)
-        (tick,) = desk.ticks
+        assert not rig.ticker.is_idle
+        await written(rig, 1)
+        (tick,) = rig.ticks
         assert (tick.schedule, tick.tick, tick.next_tick, tick.skip_overlap) == (
             "report", to_micros(START + MINUTE), to_micros(START + 2 * MINUTE), True,
         )  # fmt: skip
@@ -69,19 +69,19 @@ async def test_a_new_schedule_fires_at_its_next_instant_and_not_for_the_past(clo
         assert (tick.row.type, tick.row.schedule, tick.row.tick, tick.row.scheduled_at) == (
             "report", "report", tick.tick, clock.now(),
         )  # fmt: skip
-        assert desk.told() == [TickFired("report", START + MINUTE, 1)]
+        assert rig.published() == [TickFired("report", START + MINUTE, 1)]
         clock.advance("1m")
-        await written(desk, 2)
-        assert desk.minutes() == [1, 2]
+        await written(rig, 2)
+        assert rig.minutes() == [1, 2]
 
 
 async def test_two_schedules_fire_each_at_its_own_time(clock: FakeClock) -> None:
-    async with ticking(clock, schedule("two", "*/2 * * * *"), schedule("three", "*/3 * * * *")) as desk:
+    async with ticking(clock, schedule("two", "*/2 * * * *"), schedule("three", "*/3 * * * *")) as rig:
         for minute in range(1, 7):
             clock.advance("1m")
             await turns()
-            assert len(desk.ticks) == minute // 2 + minute // 3
-        assert [tick.schedule for tick in desk.ticks] == ["two", "three", "two", "two", "three"]
+            assert len(rig.ticks) == minute // 2 + minute // 3
+        assert [tick.schedule for tick in rig.ticks] == ["two", "three", "two", "two", "three"]
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ async def test_what_is_run_of_the_ticks_that_were_missed(
     clock: FakeClock, catch_up: CatchUp, late: float, expected: list[int]
 ) -> None:
     clock.advance(late * 60)
-    async with ticking(clock, schedule(catch_up=catch_up), stored=1) as desk:
-        await written(desk, len(expected))
-        assert desk.minutes() == expected
-        assert all(tick.row is not None for tick in desk.ticks)
+    async with ticking(clock, schedule(catch_up=catch_up), stored=1) as rig:
+        await written(rig, len(expected))
+        assert rig.minutes() == expected
+        assert all(tick.row is not None for tick in rig.ticks)
         following = [*expected[1:], int(late) + 1]
-        assert [tick.next_tick for tick in desk.ticks] == [to_micros(START + minute * MINUTE) for minute in following]
+        assert [tick.next_tick for tick in rig.ticks] == [to_micros(START + minute * MINUTE) for minute in following]
         clock.jump_to(START + (int(late) + 1) * MINUTE)
-        await written(desk, len(expected) + 1)  # and then in time again
+        await written(rig, len(expected) + 1)  # and then in time again
 
 
 @pytest.mark.parametrize(
@@ -124,193 +124,193 @@ async def test_a_tick_that_is_too_late_makes_no_job_and_says_so(
     clock.advance(60 + hours * 3600)
     answer = TickAnswer("fired", 1) if runs else TickAnswer("skipped")
     yearly = schedule(expression="1 0 1 1 *", catch_up=catch_up)
-    desk = Desk(clock, yearly)
-    desk.answers = [answer] * 9
-    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))])
-    async with going(desk.ticker.run):
-        await until(lambda: len(desk.ticks) > 0)
+    rig = Rig(clock, yearly)
+    rig.answers = [answer] * 9
+    rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))])
+    async with going(rig.ticker.run):
+        await until(lambda: len(rig.ticks) > 0)
         await turns()
-        assert desk.minutes()[0] == 1
-        assert all((tick.row is not None) is runs for tick in desk.ticks)
-        assert desk.metrics.skipped_ticks == (0 if runs else 1)
-        assert desk.told()[0] == (
+        assert rig.minutes()[0] == 1
+        assert all((tick.row is not None) is runs for tick in rig.ticks)
+        assert rig.metrics.skipped_ticks == (0 if runs else 1)
+        assert rig.published()[0] == (
             TickFired("report", START + MINUTE, 1) if runs else TickSkipped("report", START + MINUTE, "too late")
         )
 
 
-async def test_a_tick_of_somebody_else_is_neither_told_nor_counted(clock: FakeClock) -> None:
-    async with ticking(clock, schedule()) as desk:
-        desk.answers = [TickAnswer("duplicate"), TickAnswer("overlap")]
+async def test_a_tick_of_another_owner_is_neither_published_nor_counted(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as rig:
+        rig.answers = [TickAnswer("duplicate"), TickAnswer("overlap")]
         clock.advance("1m")
-        await written(desk, 1)
-        assert (desk.told(), desk.metrics.skipped_ticks) == ([], 0)
+        await written(rig, 1)
+        assert (rig.published(), rig.metrics.skipped_ticks) == ([], 0)
         clock.advance("1m")
-        await written(desk, 2)
-        assert desk.told() == [TickSkipped("report", START + 2 * MINUTE, "overlap")]
-        assert desk.metrics.skipped_ticks == 1
+        await written(rig, 2)
+        assert rig.published() == [TickSkipped("report", START + 2 * MINUTE, "overlap")]
+        assert rig.metrics.skipped_ticks == 1
 
 
 @pytest.mark.parametrize(("overlap", "skips"), [("skip", True), ("queue", False)])
 async def test_what_overlap_means_is_for_the_store_to_say(clock: FakeClock, overlap: Overlap, skips: bool) -> None:
-    async with ticking(clock, schedule(overlap=overlap)) as desk:
+    async with ticking(clock, schedule(overlap=overlap)) as rig:
         clock.advance("1m")
-        await written(desk, 1)
-        assert desk.ticks[0].skip_overlap is skips
+        await written(rig, 1)
+        assert rig.ticks[0].skip_overlap is skips
 
 
 async def test_a_tick_that_could_not_be_written_is_soon_tried_again(clock: FakeClock) -> None:
-    async with ticking(clock, schedule(catch_up="all")) as desk:
-        desk.answers = [FULL, FULL, TickAnswer("fired", 7)]
+    async with ticking(clock, schedule(catch_up="all")) as rig:
+        rig.answers = [FULL, FULL, TickAnswer("fired", 7)]
         clock.advance("1m")
         await turns()
-        assert (desk.ticks, len(desk.answers)) == ([], 2)
-        assert not desk.ticker.is_idle
+        assert (rig.ticks, len(rig.answers)) == ([], 2)
+        assert not rig.ticker.is_idle
         clock.advance(0.249)
         await turns()
-        assert len(desk.answers) == 2
+        assert len(rig.answers) == 2
         clock.advance(0.001)
         await turns()
-        assert len(desk.answers) == 1
+        assert len(rig.answers) == 1
         clock.advance(1)
-        await written(desk, 1)
-        assert desk.minutes() == [1]
-        assert desk.told() == [TickFired("report", START + MINUTE, 7)]
+        await written(rig, 1)
+        assert rig.minutes() == [1]
+        assert rig.published() == [TickFired("report", START + MINUTE, 7)]
 
 
 async def test_of_many_missed_ticks_a_fault_loses_none(clock: FakeClock) -> None:
-    async with ticking(clock, schedule(catch_up="all")) as desk:
-        desk.answers = [TickAnswer("fired", 1), TickAnswer("fired", 2), FULL]
+    async with ticking(clock, schedule(catch_up="all")) as rig:
+        rig.answers = [TickAnswer("fired", 1), TickAnswer("fired", 2), FULL]
         clock.jump_to(START + 5 * MINUTE)
-        await written(desk, 2)
-        desk.answers = [TickAnswer("duplicate"), TickAnswer("duplicate")]  # as the store would say now
+        await written(rig, 2)
+        rig.answers = [TickAnswer("duplicate"), TickAnswer("duplicate")]  # as the store would say now
         clock.advance(1)
-        await written(desk, 7)
-        assert desk.minutes() == [1, 2, 1, 2, 3, 4, 5]
-        assert len(desk.told()) == 5
+        await written(rig, 7)
+        assert rig.minutes() == [1, 2, 1, 2, 3, 4, 5]
+        assert len(rig.published()) == 5
 
 
 async def test_ticks_that_were_missed_are_counted_once_however_often_the_write_is_repeated(clock: FakeClock) -> None:
-    async with ticking(clock, schedule()) as desk:
-        desk.answers = [FULL, FULL]
+    async with ticking(clock, schedule()) as rig:
+        rig.answers = [FULL, FULL]
         clock.jump_to(START + 5 * MINUTE)
         await turns()
-        assert (desk.told(), desk.metrics.skipped_ticks) == ([], 0)
+        assert (rig.published(), rig.metrics.skipped_ticks) == ([], 0)
         clock.advance(1)
         await turns()
         clock.advance(1)
-        await written(desk, 1)
-        assert desk.told() == [
+        await written(rig, 1)
+        assert rig.published() == [
             TickSkipped("report", START + MINUTE, "catch_up", 4), TickFired("report", START + 5 * MINUTE, 1),
         ]  # fmt: skip
-        assert desk.metrics.skipped_ticks == 4
+        assert rig.metrics.skipped_ticks == 4
 
 
 async def test_a_tick_that_the_store_rejects_is_counted_and_published_once(clock: FakeClock) -> None:
-    async with ticking(clock, schedule(catch_up="all")) as desk:
-        desk.answers = [StoreRejected("no"), FULL, StoreRejected("no")]
+    async with ticking(clock, schedule(catch_up="all")) as rig:
+        rig.answers = [StoreRejected("no"), FULL, StoreRejected("no")]
         clock.jump_to(START + 2 * MINUTE)
         await turns()
         clock.advance(1)
-        await written(desk, 1)
-        assert desk.told() == [
+        await written(rig, 1)
+        assert rig.published() == [
             TickSkipped("report", START + MINUTE, "rejected"), TickFired("report", START + 2 * MINUTE, 1),
         ]  # fmt: skip
-        assert desk.metrics.skipped_ticks == 1
+        assert rig.metrics.skipped_ticks == 1
 
 
 async def test_a_stored_tick_ahead_of_a_clock_that_went_back_is_not_waited_for(clock: FakeClock) -> None:
-    async with ticking(clock, schedule(), stored=60 * 24 * 365) as desk:
+    async with ticking(clock, schedule(), stored=60 * 24 * 365) as rig:
         clock.advance("1m")
-        await written(desk, 1)
-        assert desk.minutes() == [1]
+        await written(rig, 1)
+        assert rig.minutes() == [1]
 
 
 async def test_a_clock_that_goes_back_while_it_runs_fires_again_at_the_next_instant(clock: FakeClock) -> None:
-    async with ticking(clock, schedule()) as desk:
+    async with ticking(clock, schedule()) as rig:
         clock.advance("1m")
-        await written(desk, 1)
+        await written(rig, 1)
         clock.jump_to(START - timedelta(hours=1))
-        desk.ticker.clock_jumped()
+        rig.ticker.clock_jumped()
         await turns()
-        assert len(desk.ticks) == 1
+        assert len(rig.ticks) == 1
         clock.advance("1m")
-        await written(desk, 2)
-        assert desk.minutes() == [1, -59]
+        await written(rig, 2)
+        assert rig.minutes() == [1, -59]
 
 
 async def test_a_clock_that_goes_back_while_a_tick_is_written_fires_again_at_the_next_instant(clock: FakeClock) -> None:
-    async with ticking(clock, schedule()) as desk:
-        write = desk.write
+    async with ticking(clock, schedule()) as rig:
+        write = rig.write
 
         async def goes_back(tick: Any) -> Any:
-            desk.write = write  # type: ignore[method-assign]  # put back
+            rig.write = write  # type: ignore[method-assign]  # put back
             clock.jump_to(START - timedelta(hours=1))
-            desk.ticker.clock_jumped()
+            rig.ticker.clock_jumped()
             return await write(tick)
 
-        desk.write = goes_back  # type: ignore[method-assign, assignment]  # as above
+        rig.write = goes_back  # type: ignore[method-assign, assignment]  # as above
         clock.advance("1m")
-        await written(desk, 1)
+        await written(rig, 1)
         clock.advance("1m")
-        await written(desk, 2)
-        assert desk.minutes() == [1, -59]
+        await written(rig, 2)
+        assert rig.minutes() == [1, -59]
 
 
 async def test_a_clock_that_goes_forward_fires_what_is_due_now(clock: FakeClock) -> None:
-    async with ticking(clock, schedule()) as desk:
+    async with ticking(clock, schedule()) as rig:
         clock.advance("3h")
-        desk.ticker.clock_jumped()
-        await written(desk, 1)
-        assert desk.minutes() == [180]
+        rig.ticker.clock_jumped()
+        await written(rig, 1)
+        assert rig.minutes() == [180]
 
 
 async def test_a_closed_ticker_fires_nothing_more(clock: FakeClock) -> None:
-    async with ticking(clock, schedule()) as desk:
-        desk.ticker.drain()
+    async with ticking(clock, schedule()) as rig:
+        rig.ticker.drain()
         clock.advance("1h")
         await turns()
-        assert desk.ticks == []
-        assert desk.ticker.is_idle
+        assert rig.ticks == []
+        assert rig.ticker.is_idle
 
 
 @pytest.mark.parametrize("late", [5.5, 60.5], ids=["before its first tick", "after it"])
 async def test_a_stored_tick_that_is_none_makes_no_job_and_stops_no_schedule(clock: FakeClock, late: float) -> None:
     clock.advance(late * 60)
     hourly, minutely = schedule("hourly", "0 * * * *"), schedule("minutely")
-    async with ticking(clock, hourly, minutely, stored=0.5) as desk:
-        await until(lambda: desk.ticker.is_idle)
-        assert desk.minutes("hourly") == ([60] if late > 60 else [])
-        assert desk.minutes("minutely") == [int(late)]
+    async with ticking(clock, hourly, minutely, stored=0.5) as rig:
+        await until(lambda: rig.ticker.is_idle)
+        assert rig.minutes("hourly") == ([60] if late > 60 else [])
+        assert rig.minutes("minutely") == [int(late)]
         clock.jump_to(START + timedelta(hours=2))
-        desk.ticker.clock_jumped()
-        await until(lambda: desk.ticker.is_idle)
-        assert desk.minutes("hourly")[-1] == 120
+        rig.ticker.clock_jumped()
+        await until(lambda: rig.ticker.is_idle)
+        assert rig.minutes("hourly")[-1] == 120
 
 
 async def test_a_stored_tick_ahead_that_is_none_makes_no_job(clock: FakeClock) -> None:
-    async with ticking(clock, schedule(expression="*/10 * * * *"), stored=3.5) as desk:
+    async with ticking(clock, schedule(expression="*/10 * * * *"), stored=3.5) as rig:
         for minute in (3.5, 9.9, 10):
             clock.jump_to(START + minute * MINUTE)
-            desk.ticker.clock_jumped()
-            await until(lambda: desk.ticker.is_idle)
-        assert desk.minutes() == [10]
-        assert (desk.metrics.skipped_ticks, len(desk.told())) == (0, 1)
+            rig.ticker.clock_jumped()
+            await until(lambda: rig.ticker.is_idle)
+        assert rig.minutes() == [10]
+        assert (rig.metrics.skipped_ticks, len(rig.published())) == (0, 1)
 
 
 async def test_what_one_schedule_raises_ends_its_round_only(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
     bad = Failing("bad", "all")
-    async with ticking(clock, bad, schedule("good")) as desk:
+    async with ticking(clock, bad, schedule("good")) as rig:
         bad.faults.extend([RuntimeError("first"), RuntimeError("second")])
         clock.advance("1m")
-        await until(lambda: desk.minutes("good") == [1])
+        await until(lambda: rig.minutes("good") == [1])
         await turns(20)
         assert [str(fault) for fault in bad.faults] == ["second"]  # it is not tried again at once
-        assert desk.ticker.is_idle
+        assert rig.ticker.is_idle
         for minute in (2, 3):
             clock.advance("1m")
-            await until(lambda last=minute: desk.minutes("good")[-1] == last)  # type: ignore[misc]  # a default
-        await until(lambda: desk.ticker.is_idle)
-        assert desk.minutes("bad") == [1, 2, 3]
+            await until(lambda last=minute: rig.minutes("good")[-1] == last)  # type: ignore[misc]  # a default
+        await until(lambda: rig.ticker.is_idle)
+        assert rig.minutes("bad") == [1, 2, 3]
         assert [record.getMessage() for record in caplog.records if record.exc_info] == [
             "the schedule bad could not fire; it is tried again in 60 s"
         ] * 2
@@ -318,32 +318,32 @@ async def test_what_one_schedule_raises_ends_its_round_only(clock: FakeClock, ca
 
 async def test_a_schedule_that_raised_is_tried_again_when_the_clock_goes_back(clock: FakeClock) -> None:
     bad = Failing("bad", "latest")
-    async with ticking(clock, bad) as desk:
+    async with ticking(clock, bad) as rig:
         bad.faults.append(RuntimeError("once"))
         clock.advance("1m")
         await until(lambda: not bad.faults)
         clock.jump_to(START - timedelta(days=365))
-        desk.ticker.clock_jumped()
+        rig.ticker.clock_jumped()
         clock.advance("1m")
-        await written(desk, 1)
+        await written(rig, 1)
 
 
 async def test_a_schedule_that_finds_no_next_tick_does_not_keep_the_others_from_starting(clock: FakeClock) -> None:
     bad = Failing("bad", "latest")
-    desk = Desk(clock, bad, schedule("good"))
+    rig = Rig(clock, bad, schedule("good"))
     bad.lost.append(InvalidSchedule("* * * * *", "instant", "no tick follows"))
-    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))] * 2)
-    async with going(desk.ticker.run):
+    rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))] * 2)
+    async with going(rig.ticker.run):
         clock.advance("1m")
-        await until(lambda: desk.minutes("good") == [1])
-        await until(lambda: desk.minutes("bad") == [1])
+        await until(lambda: rig.minutes("good") == [1])
+        await until(lambda: rig.minutes("bad") == [1])
 
 
 async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> None:
-    async with ticking(clock) as desk:
+    async with ticking(clock) as rig:
         clock.advance("1h")
         await turns()
-        assert (desk.ticks, desk.ticker.is_idle, desk.ticker.first(clock.now())) == ([], True, [])
+        assert (rig.ticks, rig.ticker.is_idle, rig.ticker.first(clock.now())) == ([], True, [])
 
 
 # Through runners.
@@ -429,7 +429,7 @@ async def test_an_expression_that_is_only_written_otherwise_keeps_the_overdue_ti
 
 
 @pytest.mark.parametrize(("minute", "owed"), [(9, 0), (10, 1), (65, 6)])
-async def test_what_a_changed_expression_drops_is_counted_and_told(
+async def test_what_a_changed_expression_drops_is_counted_and_published(
     database: Path, clock: FakeClock, minute: int, owed: int
 ) -> None:
     ran: list[datetime] = []
@@ -442,43 +442,43 @@ async def test_what_a_changed_expression_drops_is_counted_and_told(
         async with runner:
             await runner.run_until_idle()
             assert (ran, runner.stats().skipped_ticks) == ([], owed)
-        told = [fact async for fact in events if isinstance(fact, TickSkipped)]
-        assert told == ([TickSkipped("report", START + 10 * MINUTE, "changed", owed)] if owed else [])
+        skips = [fact async for fact in events if isinstance(fact, TickSkipped)]
+        assert skips == ([TickSkipped("report", START + 10 * MINUTE, "changed", owed)] if owed else [])
 
 
 async def test_what_an_expression_drops_that_is_no_longer_taken_is_one_tick(clock: FakeClock) -> None:
-    desk = Desk(clock, schedule())
-    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/90 * * * *", "UTC", clock.now()))])
-    assert not desk.ticker.is_idle
-    async with going(desk.ticker.run):
-        await until(lambda: desk.ticker.is_idle)
-    assert desk.told() == [TickSkipped("report", START, "changed")]
-    assert desk.metrics.skipped_ticks == 1
+    rig = Rig(clock, schedule())
+    rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/90 * * * *", "UTC", clock.now()))])
+    assert not rig.ticker.is_idle
+    async with going(rig.ticker.run):
+        await until(lambda: rig.ticker.is_idle)
+    assert rig.published() == [TickSkipped("report", START, "changed")]
+    assert rig.metrics.skipped_ticks == 1
 
 
-async def test_what_an_expression_drops_is_told_by_a_start_that_ends_at_once(clock: FakeClock) -> None:
-    desk = Desk(clock, schedule())
-    desk.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/10 * * * *", "UTC", to_micros(START - MINUTE)))])
-    desk.ticker.drain()
-    assert desk.told() == [TickSkipped("report", START - MINUTE, "changed")]
-    async with going(desk.ticker.run):
+async def test_what_an_expression_drops_is_published_by_a_start_that_ends_at_once(clock: FakeClock) -> None:
+    rig = Rig(clock, schedule())
+    rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE), ("*/10 * * * *", "UTC", to_micros(START - MINUTE)))])
+    rig.ticker.drain()
+    assert rig.published() == [TickSkipped("report", START - MINUTE, "changed")]
+    async with going(rig.ticker.run):
         await turns()
-    assert desk.told() == []
+    assert rig.published() == []
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
 async def test_to_count_what_was_missed_leaves_the_event_loop_to_others(clock: FakeClock, is_changed: bool) -> None:
     clock.advance("7d")
-    desk = Desk(clock, schedule())
+    rig = Rig(clock, schedule())
     replaced = ("* * * * *", "UTC", to_micros(START)) if is_changed else None
     following = clock.now() + 60 * MICROSECONDS if is_changed else to_micros(START + MINUTE)
-    desk.ticker.begin([ScheduleAnswer(following, replaced)])
+    rig.ticker.begin([ScheduleAnswer(following, replaced)])
     others = 0
-    async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
-        while not desk.ticker.is_idle:
+    async with asyncio.timeout(PATIENCE), going(rig.ticker.run):
+        while not rig.ticker.is_idle:
             others += 1
             await asyncio.sleep(0)
-    assert desk.metrics.skipped_ticks == 1_000
+    assert rig.metrics.skipped_ticks == 1_000
     assert others >= 1_000 / 20
 
 

@@ -1,4 +1,4 @@
-"""Those who await a job's end: told once, told rightly, forgotten when they go."""
+"""The callers that await a job's end: notified once, and rightly, forgotten when they go."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STORED = Job(
 )  # fmt: skip
 
 
-async def test_all_who_await_a_job_are_told_of_its_end_and_no_others() -> None:
+async def test_all_callers_that_await_a_job_are_notified_of_its_end_and_no_others() -> None:
     waiters = Waiters()
     one, two, other = waiters.add(1), waiters.add(1), waiters.add(2)
     waiters.notify(1, COMPLETED)

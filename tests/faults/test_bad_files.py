@@ -236,13 +236,13 @@ async def test_what_this_user_may_not_write_is_refused_with_advice(
         database.chmod(0o400)
     elif locked == "directory":
         tmp_path.chmod(0o500)
-    told, complaints = run_child(_STARTS.format(database=str(database)), tmp_path)
+    output, complaints = run_child(_STARTS.format(database=str(database)), tmp_path)
     tmp_path.chmod(0o700)
-    assert answer in told
+    assert answer in output
     assert complaints == ""
     if locked == "nothing":
         return
-    assert told.startswith(f"unreadable | {database}: unreadable. ")
+    assert output.startswith(f"unreadable | {database}: unreadable. ")
     if leave is killed:  # the file itself may be written: what was in its log is in it now
         with connected(database) as connection:
             assert connection.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("x",)]

@@ -13,6 +13,7 @@ import pytest
 
 from aiojobs_lite import JobContext, JobHandle, JobRunner, Retry, Snooze, job
 from aiojobs_lite.engine import defect_monitor
+from tests.helpers.pauses import hold_thread_for, work_for
 from tests.helpers.rings import depth, slow
 
 SECONDS: Final = depth(5, 60)
@@ -21,17 +22,17 @@ CALLERS: Final = 40
 
 @job(max_attempts=3, timeout="0.05s", concurrency=3)
 async def late(ctx: JobContext) -> None:
-    await asyncio.sleep(random.uniform(0, 0.1))
+    await work_for(random.uniform(0, 0.1))
 
 
 @job(max_attempts=2)
 async def blocks() -> None:
-    time.sleep(random.uniform(0, 0.02))  # noqa: ASYNC251  # as handlers should not
+    hold_thread_for(random.uniform(0, 0.02))
 
 
 @job(max_attempts=3, concurrency=4)
 def threaded() -> int:
-    time.sleep(random.uniform(0, 0.05))
+    hold_thread_for(random.uniform(0, 0.05))
     return 1
 
 
@@ -44,7 +45,7 @@ async def moody() -> None:
 async def stubborn() -> None:
     for _ in range(3):
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0.05)
+            await work_for(0.05)
 
 
 @job(concurrency=1)
@@ -67,9 +68,9 @@ async def caller(runner: JobRunner, until: float) -> None:
                 await handle.result(timeout=random.uniform(0, 0.5))
         elif what < 0.65:
             await runner.types.pause("alone")
-            await asyncio.sleep(random.uniform(0, 0.05))
+            await work_for(random.uniform(0, 0.05))
             await runner.types.resume("alone")
-        await asyncio.sleep(random.uniform(0, 0.1))
+        await work_for(random.uniform(0, 0.1))
 
 
 async def canceller(callers: list[asyncio.Task[None]], runner: JobRunner, until: float) -> None:
@@ -79,7 +80,7 @@ async def canceller(callers: list[asyncio.Task[None]], runner: JobRunner, until:
         callers[at].cancel()
         await asyncio.gather(callers[at], return_exceptions=True)
         callers[at] = asyncio.ensure_future(caller(runner, until))
-        await asyncio.sleep(random.uniform(0, 0.05))
+        await work_for(random.uniform(0, 0.05))
 
 
 @slow

@@ -70,7 +70,7 @@ def many(runner: JobRunner, counted: JobType[..., Any], n: int) -> Coroutine[Any
 
 
 def stored(other: sqlite3.Connection, n: int) -> int:
-    """How many jobs of a number there are; counted by somebody else, who is given the write lock at once."""
+    """How many jobs of a number there are; counted by another program, which is given the write lock at once."""
     other.execute("BEGIN IMMEDIATE")
     try:
         ((broken,),) = other.execute("SELECT count(*) FROM aiojobs_jobs WHERE status <> 'completed'").fetchall()
@@ -306,15 +306,15 @@ def is_gone(found: Job | None) -> bool:
 
 @EVERY_WAY
 @pytest.mark.parametrize(
-    ("what", "is_carried_out", "told"),
+    ("what", "is_carried_out", "expected"),
     [
         ("cancel pending", is_cancelled, JobCancelled),
         ("cancel processing", is_cancelled, JobCancelled),
         ("delete pending", is_gone, JobNotFound),
     ],
 )
-async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_whoever_waits_is_told(
-    database: Path, way: str, what: str, is_carried_out: Callable[[Job | None], bool], told: type[Exception]
+async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_its_caller_is_answered(
+    database: Path, way: str, what: str, is_carried_out: Callable[[Job | None], bool], expected: type[Exception]
 ) -> None:
     entered = asyncio.Event()
 
@@ -347,14 +347,14 @@ async def test_a_cancelled_order_is_carried_out_whole_or_not_at_all_and_whoever_
                 assert not waiting[moment].done()
                 await getattr(runner.jobs, verb)(handles[moment].id)
             async with asyncio.timeout(PATIENCE):
-                with pytest.raises(told):
+                with pytest.raises(expected):
                     await waiting[moment]
             await until(lambda: runner.stats().running == 0)
             await until(lambda: asyncio.all_tasks() <= tasks)
 
 
 @EVERY_WAY
-async def test_an_order_that_fails_when_its_caller_is_gone_complains_to_nobody(database: Path, way: str) -> None:
+async def test_an_order_that_fails_when_its_caller_is_gone_complains_nowhere(database: Path, way: str) -> None:
     complaints: list[Any] = []
     counted = recorder(Counter())
     async with JobRunner(database, jobs=[counted]) as runner:

@@ -88,8 +88,8 @@ class Laboratories:
         sys.stdout.write(f"{len(reached)} of {len(chosen)} points were reached, of {len(points)} that there are:\n")
         sys.stdout.write("".join(f"{json.dumps(point)}\n" for point in chosen))
         bad = [(point, verdict) for point, verdict in zip(chosen, verdicts, strict=True) if verdict.problem]
-        told = "\n".join(f"{json.dumps(point)}\n{verdict.problem}" for point, verdict in bad[:3])
-        assert not bad, f"{len(bad)} of {len(chosen)} points:\n{told}"
+        story = "\n".join(f"{json.dumps(point)}\n{verdict.problem}" for point, verdict in bad[:3])
+        assert not bad, f"{len(bad)} of {len(chosen)} points:\n{story}"
         assert len(reached) > 0.4 * len(chosen)  # lives differ: not each makes as many calls
 
     def close(self) -> None:

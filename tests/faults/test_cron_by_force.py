@@ -1,4 +1,4 @@
-"""Cron schedules, held against a calendar that walks through real time step by step and reads the clock on the wall."""
+"""Cron schedules, held against a calendar that walks through real time step by step and reads the local clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is full, at the start or later: what can wait waits, callers are told, and nothing is lost."""
+"""A disk that is full, at the start or later: what can wait waits, callers are answered, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Application:
         return handle
 
     async def is_refused(self) -> None:
-        """A caller hears what to do."""
+        """A caller learns what to do."""
         with pytest.raises(StoreUnavailable, match="Repeat the call later") as caught:
             await self.runner.enqueue(self.quick, 9, "x" * 10_000)
         assert caught.value.code.startswith(FAULTS)
@@ -154,7 +154,7 @@ class Application:
 
 @slow
 @pytest.mark.parametrize("durability", ["full", "normal"])
-async def test_what_ends_on_a_full_disk_is_saved_when_there_is_room_and_all_goes_on(
+async def test_what_ends_on_a_full_disk_is_saved_when_there_is_space_and_all_goes_on(
     disk: Disk, durability: Literal["full", "normal"]
 ) -> None:
     app = Application(disk.database, durability)
@@ -177,8 +177,8 @@ async def test_what_ends_on_a_full_disk_is_saved_when_there_is_room_and_all_goes
         assert (runner.stats().degraded, runner.stats().processing, runner.stats().dead) == (None, 0, 0)
 
 
-async def test_a_little_room_is_used_for_what_ended_and_not_for_a_prune(disk: Disk) -> None:
-    """To delete takes room as well, at first."""
+async def test_a_little_space_is_used_for_what_ended_and_not_for_a_prune(disk: Disk) -> None:
+    """To delete takes space as well, at first."""
     app = Application(disk.database)
     async with asyncio.timeout(PATIENCE), app.runner as runner:
         await runner.enqueue_many([app.quick.bind(n, "x" * 1000) for n in range(500)])
@@ -198,7 +198,7 @@ async def test_a_little_room_is_used_for_what_ended_and_not_for_a_prune(disk: Di
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-async def test_a_start_on_a_full_disk_says_so_and_succeeds_when_there_is_room(disk: Disk, is_new: bool) -> None:
+async def test_a_start_on_a_full_disk_says_so_and_succeeds_when_there_is_space(disk: Disk, is_new: bool) -> None:
     app = Application(disk.database)
     if not is_new:
         async with JobRunner(disk.database, jobs=[app.quick], max_running=0) as before:

@@ -19,6 +19,7 @@ from aiojobs_lite.stores.sqlite.writer import Writer
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.fault_store import FaultStore
+from tests.helpers.pauses import pause
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, until
@@ -53,7 +54,7 @@ async def good(n: int) -> int:
 
 
 def insert(connection: sqlite3.Connection, **columns: Any) -> bool:
-    """Inserts a row as somebody would who knows the columns and no more; returns whether the schema took it."""
+    """Inserts a row as another program would that knows the columns and no more; returns whether the schema took it."""
     row = {
         "type": "quick", "payload": '{"n": 1}', "status": "pending", "priority": 1, "scheduled_at": NOW - 1,
         "max_attempts": 5, "created_at": NOW - 1, **columns,
@@ -126,7 +127,7 @@ async def everything(runner: JobRunner) -> list[Job]:
 
 
 def waits_for_a_reason(one: Job) -> bool:
-    """Nobody knows its type, or it is for later, or it says what is wrong with it."""
+    """Its type is not known, or it is for later, or it says what is wrong with it."""
     return one.type not in {"quick", "good"} or to_micros(one.scheduled_at) > NOW or bool(one.held)
 
 
@@ -177,7 +178,7 @@ async def rounds_until(clock: FakeClock, condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not condition():
             clock.advance(2)
-            await asyncio.sleep(0.001)
+            await pause(0.001)
 
 
 async def past_the_first_round(runner: JobRunner) -> None:
@@ -216,7 +217,7 @@ async def test_hostile_rows_that_come_while_it_runs_are_dealt_with_too(written: 
         ],
     ),
 )
-async def test_counts_that_somebody_has_left_wrong_are_put_right_and_keep_no_job_waiting(
+async def test_counts_that_a_program_has_left_wrong_are_put_right_and_keep_no_job_waiting(
     written: Path, change: str
 ) -> None:
     clock = FakeClock()

@@ -1,4 +1,4 @@
-"""A write lock that somebody else holds for ten seconds: no job fails for it, and all goes on when it ends."""
+"""A write lock that another program holds for ten seconds: no job fails for it, and all goes on when it ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
+from tests.helpers.pauses import let_fault_last
 from tests.helpers.programs import program
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
@@ -92,11 +93,11 @@ async def lives_through(database: Path, lock: Lock) -> None:
         async with lock(database):
             locked_at = clock.time()
             app.release[0].set()  # its end cannot be saved now
-            await waits_and_is_told(runner)
+            await waits_and_is_refused(runner)
             await next_fact(events, StoreDegraded)
             await looks_and_is_refused_at_once(runner, ends)
             ticks = app.ticks
-            await asyncio.sleep(locked_at + HELD - clock.time())
+            await let_fault_last(locked_at + HELD - clock.time())
             assert runner.stats().degraded == "SQLITE_BUSY"
             assert (await soon.job()).status is Status.PENDING
         async with asyncio.timeout(GOES_ON_WITHIN):
@@ -113,8 +114,8 @@ async def lives_through(database: Path, lock: Lock) -> None:
         assert (runner.stats().dead, runner.stats().retrying, runner.stats().refused_ends) == (0, 0, 0)
 
 
-async def waits_and_is_told(runner: JobRunner) -> None:
-    """A caller waits for the lock as long as it may, five seconds, and then hears what to do."""
+async def waits_and_is_refused(runner: JobRunner) -> None:
+    """A caller waits for the lock as long as it may, five seconds, and then learns what to do."""
     called_at = asyncio.get_running_loop().time()
     with pytest.raises(StoreUnavailable, match="Repeat the call later") as caught:
         await runner.enqueue("quick", 9)
@@ -123,7 +124,7 @@ async def waits_and_is_told(runner: JobRunner) -> None:
 
 
 async def looks_and_is_refused_at_once(runner: JobRunner, ends: JobHandle[int]) -> None:
-    """Beside the lock reads go on, and nobody waits in vain."""
+    """Beside the lock reads go on, and nothing waits in vain."""
     assert runner.stats().degraded == "SQLITE_BUSY"
     assert (runner.stats().running, runner.stats().processing) == (1, 2)
     assert (await runner.jobs.get(ends.id)).status is Status.PROCESSING

@@ -1,4 +1,4 @@
-"""Files deleted, moved, replaced or cut while they are open: the host is told, and goes on."""
+"""Files deleted, moved, replaced or cut while they are open: the host learns of it, and goes on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.probe import Probe
+from tests.helpers.pauses import pause
 from tests.helpers.programs import worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
@@ -116,11 +117,11 @@ async def enqueues_until_refused(app: Application) -> None:
     """The first call is refused, unless the file was emptied: that is noticed now and then."""
     while True:
         await app.runner.enqueue(app.quick, 2)
-        await asyncio.sleep(0.01)
+        await pause()
 
 
-async def is_told(app: Application) -> None:
-    """The host hears of it from its own calls and from the statistics, and from nothing else."""
+async def is_refused(app: Application) -> None:
+    """The host learns of it from its own calls and from the statistics, and from nothing else."""
     events = app.runner.watch()
     with pytest.raises(StoreUnavailable, match="Restart the program") as caught:
         await enqueues_until_refused(app)
@@ -145,14 +146,14 @@ async def rescue(app: Application) -> None:
     first_of(1, [deleted, log_deleted, replaced, emptied, moved, folder_removed, folder_moved]),
     ids=lambda harm: harm.__name__,
 )
-async def test_the_host_is_told_and_goes_on_whatever_befalls_the_file(
+async def test_the_host_learns_of_it_and_goes_on_whatever_befalls_the_file(
     lost: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Application(lost)
     async with asyncio.timeout(PATIENCE):
         await app.begin()
         harm(lost)
-        await is_told(app)
+        await is_refused(app)
         app.release.set()
         await until(lambda: app.runner.stats().running == 0)
         await rescue(app)
@@ -163,19 +164,19 @@ async def test_the_host_is_told_and_goes_on_whatever_befalls_the_file(
     assert "report" not in caplog.text
 
 
-@pytest.mark.parametrize(("harm", "mend"), [(moved, moved_back), (folder_moved, folder_moved_back)])
+@pytest.mark.parametrize(("harm", "repair"), [(moved, moved_back), (folder_moved, folder_moved_back)])
 async def test_a_file_that_comes_back_is_gone_on_with_and_nothing_is_lost(
-    lost: Path, harm: Callable[[Path], None], mend: Callable[[Path], None]
+    lost: Path, harm: Callable[[Path], None], repair: Callable[[Path], None]
 ) -> None:
     app = Application(lost)
     async with asyncio.timeout(PATIENCE):
         in_flight, later = await app.begin()
         harm(lost)
-        await is_told(app)
+        await is_refused(app)
         app.release.set()
         await until(lambda: app.runner.stats().running == 0)
         events = app.runner.watch()
-        mend(lost)
+        repair(lost)
         await next_fact(events, StoreRecovered)
         assert await in_flight.result() == 7
         assert await (await app.runner.enqueue(app.quick, 4)).result() == 4

@@ -1,4 +1,4 @@
-"""Bad neighbours: handlers that raise what nobody should, leak, block the event loop, or end their process."""
+"""Bad neighbours: handlers that raise what none should, leak, block the event loop, or end their process."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, Fact, Jo
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.dying import WAYS, dies
 from tests.helpers.apps.worker import held, quick
+from tests.helpers.pauses import hold_thread_for, let_fault_last
 from tests.helpers.programs import looking, program, worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
@@ -135,14 +136,14 @@ def declared(
 
 @contextmanager
 def nothing_reaches_the_host() -> Iterator[None]:
-    """Not even the event loop's handler of what nobody caught."""
-    loop, told = asyncio.get_running_loop(), list[Any]()
-    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    """Not even the event loop's handler of what was not caught."""
+    loop, complaints = asyncio.get_running_loop(), list[Any]()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
     try:
         yield
     finally:
         loop.set_exception_handler(None)
-    assert told == []
+    assert complaints == []
 
 
 async def all_of(events: Watch, kind: type[Fact], count: int) -> None:
@@ -176,7 +177,7 @@ async def test_whatever_a_handler_raises_is_recorded_and_tried_again_and_in_the_
 
 # What they leave behind.
 
-USER: contextvars.ContextVar[str] = contextvars.ContextVar("USER", default="nobody")
+USER: contextvars.ContextVar[str] = contextvars.ContextVar("USER", default="unknown")
 
 
 def remembers() -> tuple[str, int]:
@@ -200,7 +201,7 @@ async def test_what_a_job_sets_is_seen_neither_by_the_host_nor_by_the_next_job(
     USER.set("the request")
     async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=[odd], max_running=1) as runner:
         found = [await (await runner.enqueue(odd)).result() for _ in range(3)]
-        assert [user for user, _ in found] == ["nobody"] * 3
+        assert [user for user, _ in found] == ["unknown"] * 3
         assert len({pid for _, pid in found}) == 1  # they share a process, and nothing in it
     assert USER.get() == "the request"
 
@@ -216,13 +217,13 @@ async def blocked_by(handler: Callable[..., Any]) -> AsyncIterator[tuple[JobRunn
 
 
 def stands_still() -> None:
-    time.sleep(1.6)
+    hold_thread_for(1.6)
 
 
 def keeps_the_interpreter() -> int:
     until, number = time.monotonic() + 1.6, 10**7
     while time.monotonic() < until:
-        sum(range(number))  # one call of C, which lets nobody else run
+        sum(range(number))  # one call of C, which lets nothing else run
     return number
 
 
@@ -253,14 +254,14 @@ async def stands_still_in_a_task_of_its_own() -> None:
         (stands_still_in_a_task_of_its_own, "?", "awaits_and_then_stands_still"),
     ],
 )
-async def test_a_blocked_event_loop_is_told_of_with_the_job_type_and_the_place(
+async def test_a_blocked_event_loop_is_published_with_the_job_type_and_the_place(
     handler: Callable[..., Any], named: str, seen: str
 ) -> None:
     async with blocked_by(handler) as (runner, events):
         await (await runner.enqueue("heavy")).result()
-        told = await next_fact(events, LoopBlocked)
-        assert told.seconds >= 1
-        assert (told.type, seen in told.stack) == (named, True), told
+        fact = await next_fact(events, LoopBlocked)
+        assert fact.seconds >= 1
+        assert (fact.type, seen in fact.stack) == (named, True), fact
 
 
 @slow
@@ -269,12 +270,12 @@ async def test_no_job_is_blamed_for_what_the_host_does() -> None:
         await runner.enqueue("heavy")
         await next_fact(events, AttemptStarted)
         stands_still()
-        told = await next_fact(events, LoopBlocked)
-        assert (told.type, "test_no_job_is_blamed" in told.stack) == ("?", True), told
+        fact = await next_fact(events, LoopBlocked)
+        assert (fact.type, "test_no_job_is_blamed" in fact.stack) == ("?", True), fact
 
 
 @slow
-async def test_a_thread_that_stands_still_blocks_nobody() -> None:
+async def test_a_thread_that_stands_still_blocks_nothing() -> None:
     async with blocked_by(stands_still) as (runner, events):
         await (await runner.enqueue("heavy")).result()
         assert [event for event in events._unread if isinstance(event, LoopBlocked) and event.type != "?"] == []
@@ -290,17 +291,17 @@ async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_t
         assert await blocked.line("started") == ["started", str(handle.id), "1"]
         async with worker(database) as second:
             await second.line("ready")
-            await asyncio.sleep(BLOCKED)  # the fault itself; meanwhile both others look after the dead
+            await let_fault_last(BLOCKED)  # meanwhile both others look after the dead
             assert await (await here.enqueue(quick)).result(PATIENCE) == second.pid
             found = await handle.job()
             assert (found.status, found.attempts, found.history) == (Status.PROCESSING, 1, ())
             blocked.order("free")
-            told = " ".join(await blocked.line("log blocked:"))
+            line = " ".join(await blocked.line("log blocked:"))
             await handle.result(PATIENCE)
         assert second.said("started") == []
         assert len(blocked.said("started")) == 1
-        assert float(told.split(" for ")[1].split()[0]) >= BLOCKED
-        assert told.endswith(" in a handler of blocking"), told
+        assert float(line.split(" for ")[1].split()[0]) >= BLOCKED
+        assert line.endswith(" in a handler of blocking"), line
         assert (await handle.job()).attempts == 1
 
 

@@ -16,12 +16,13 @@ import anyio
 import pytest
 
 from aiojobs_lite import Backoff, JobDead, JobRunner, job
+from tests.helpers.pauses import work_for
 from tests.helpers.waiting import PATIENCE
 
 
 async def opens_a_scope() -> str:
     scope = anyio.CancelScope(deadline=anyio.current_time() + 0.001)
-    scope.__enter__()  # left to nobody
+    scope.__enter__()  # never left
     return "done"
 
 
@@ -38,11 +39,11 @@ async def opens_a_timeout() -> str:
 
 
 @pytest.mark.parametrize("handler", [opens_a_scope, opens_a_group, opens_a_timeout])
-async def test_what_a_handler_leaves_open_cancels_nobody_else(handler: Callable[..., Any]) -> None:
+async def test_what_a_handler_leaves_open_cancels_no_other(handler: Callable[..., Any]) -> None:
     """There the scope of one job cancelled the whole scheduler."""
 
     async def later() -> str:
-        await asyncio.sleep(0.02)
+        await work_for(0.02)
         return "too"
 
     runner = JobRunner(":memory:")
@@ -101,7 +102,7 @@ async def test_each_attempt_gets_the_arguments_as_they_were_enqueued() -> None:
 
 @pytest.mark.parametrize("value", [None, 0, False, "", [], {}, 0.0])
 async def test_a_result_that_is_false_is_a_result(value: Any) -> None:
-    """There whoever waited for None waited for ever."""
+    """There a caller that waited for None waited for ever."""
     runner = JobRunner(":memory:")
 
     @runner.job

@@ -23,6 +23,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.ticking import JOBS
 from tests.helpers.calendar import HOUR, MINUTE, changes, ticks
+from tests.helpers.pauses import let_fault_last, pause
 from tests.helpers.programs import Child, program
 from tests.helpers.rings import deep, depth, first_of, slow
 from tests.helpers.waiting import PATIENCE, MovedClock, until
@@ -46,20 +47,20 @@ async def test_a_jump_loses_no_job_and_no_tick_and_ends_no_attempt(tmp_path: Pat
 async def survives_a_jump(database: Path, by: int) -> None:
     async with ticking(database) as child, looking(database) as other:
         for words in ("held held 0", "quick later 1800", "fails_twice before 0"):
-            await told(child, f"enqueue {words}")
+            await give(child, f"enqueue {words}")
         await ran(child, "held 1", "before 3")
         await two_ticks(child)
-        await told(child, f"move {by}")
-        await told(child, "enqueue fails_twice after 0")
+        await give(child, f"move {by}")
+        await give(child, "enqueue fails_twice after 0")
         await ran(child, "after 3")  # its backoff counts from the new time
         await two_ticks(child)
         if by > 0:
             await ran(child, "later 1")
         else:
             assert ["ran", "later", "1"] not in said(child)
-            await told(child, "move 1801")
+            await give(child, "move 1801")
             await ran(child, "later 1")
-            await told(child, f"move {by}")
+            await give(child, f"move {by}")
         await rescue(other)
         await sane(child)
         child.order("go")
@@ -82,21 +83,21 @@ async def test_jobs_of_a_clock_that_was_years_ahead_run_when_it_is_set_back(tmp_
     async with JobRunner(database, jobs=JOBS, max_running=0) as other:
         await other.types.pause("quick")
         async with ticking(database) as child:
-            await told(child, f"move {ahead}")
+            await give(child, f"move {ahead}")
             for words in ("quick first 0", "quick delayed 60", "fails_twice again 0"):
-                await told(child, f"enqueue {words}")
+                await give(child, f"enqueue {words}")
             await ran(child, "again 3")
-            await told(child, "move 0")
+            await give(child, "move 0")
             await child.line("log moved")
             await other.types.resume("quick")
             await ran(child, "first 1")
             await two_ticks(child)
             await sane(child)
-            await told(child, "move 61")
+            await give(child, "move 61")
             await ran(child, "delayed 1")
             await other.types.pause("quick")
-            await told(child, f"move {ahead}")
-            await told(child, "enqueue quick last 0")
+            await give(child, f"move {ahead}")
+            await give(child, "enqueue quick last 0")
             child.signal(SIGKILL)
             await child.ended()
         await other.types.resume("quick")
@@ -114,12 +115,12 @@ async def test_a_process_that_stood_still_is_not_robbed_and_catches_up(tmp_path:
 
 async def survives_a_stop(database: Path, catch_up: CatchUp) -> None:
     async with ticking(database, catch_up) as child, looking(database) as other:
-        await told(child, "enqueue held held 0")
-        await told(child, "enqueue timed timed 0")
+        await give(child, "enqueue held held 0")
+        await give(child, "enqueue timed timed 0")
         await ran(child, "held 1", "timed 1")
         await child.line("tick")
         child.signal(SIGSTOP)
-        await asyncio.sleep(2.5)  # this long it stands still
+        await let_fault_last(2.5)
         await rescue(other)
         assert {job.attempts for job in await other.jobs.list(status=Status.PROCESSING)} == {1}
         child.signal(SIGCONT)
@@ -141,8 +142,8 @@ async def survives_a_stop(database: Path, catch_up: CatchUp) -> None:
 
 def skipped(child: Child) -> set[int]:
     """The ticks of which the runner said that they were missed."""
-    told = re.compile(r"log tick skipped: tick at (\S+ \S+) \((\d+) in all\): catch_up")
-    found = [match for line in child.lines if (match := told.match(line))]
+    skipping = re.compile(r"log tick skipped: tick at (\S+ \S+) \((\d+) in all\): catch_up")
+    found = [match for line in child.lines if (match := skipping.match(line))]
     starts = [(int(datetime.fromisoformat(match[1]).timestamp()), int(match[2])) for match in found]
     return {second for start, count in starts for second in range(start, start + count)}
 
@@ -155,7 +156,7 @@ def looking(database: Path) -> JobRunner:
     return JobRunner(database, max_running=0)
 
 
-async def told(child: Child, order: str) -> None:
+async def give(child: Child, order: str) -> None:
     child.order(order)
     await child.line(f"{order} done")
 
@@ -188,7 +189,7 @@ async def finished(runner: JobRunner) -> dict[str, Job]:
             jobs = [job for known in JOBS for job in await runner.jobs.list(type=known.name)]
             if all(job.completed_at for job in jobs):
                 return {job.payload["name"]: job for job in jobs}
-            await asyncio.sleep(0.02)
+            await pause()
 
 
 async def sane(child: Child) -> None:
@@ -201,7 +202,7 @@ async def sane(child: Child) -> None:
     assert 0 <= lag < 30
 
 
-# In this process, on a clock that moves only as it is told.
+# In this process, on a clock that moves only as the test says apart.
 
 
 class Expected:
@@ -351,7 +352,7 @@ async def test_a_jump_neither_shortens_nor_prolongs_a_drain(database: Path, by: 
 # That a clock of a test's own is as good as the machine's.
 
 
-def test_nobody_asks_the_machine_for_the_time_of_day_but_the_clock() -> None:
+def test_nothing_asks_the_machine_for_the_time_of_day_but_the_clock() -> None:
     found = [
         path.relative_to(PACKAGE).as_posix()
         for path in sorted(PACKAGE.rglob("*.py"))

@@ -331,10 +331,10 @@ def test_an_honest_none_next_to_numbers_is_taken() -> None:
 def test_a_payload_may_have_256_kib_and_no_byte_more() -> None:
     assert LARGEST_PAYLOAD_BYTES == 262_144
     signature = Signature("t", handler_of(str))
-    room = LARGEST_PAYLOAD_BYTES - len('{"value":""}')
-    assert len(signature.dump((), {"value": "x" * room})) == LARGEST_PAYLOAD_BYTES
+    space = LARGEST_PAYLOAD_BYTES - len('{"value":""}')
+    assert len(signature.dump((), {"value": "x" * space})) == LARGEST_PAYLOAD_BYTES
     with pytest.raises(PayloadTooLarge) as caught:
-        signature.dump((), {"value": "x" * (room + 1)})
+        signature.dump((), {"value": "x" * (space + 1)})
     assert (caught.value.size, caught.value.limit) == (LARGEST_PAYLOAD_BYTES + 1, LARGEST_PAYLOAD_BYTES)
 
 
@@ -357,7 +357,7 @@ def test_the_size_of_a_payload_is_that_of_its_bytes() -> None:
         ("nonsense", ("arguments", "Invalid JSON: expected ident at line 1 column 2")),
     ],
 )
-def test_a_stored_payload_that_no_longer_fits_is_told_from_a_wrong_call(stored: str, problem: tuple[str, str]) -> None:
+def test_a_stored_payload_that_no_longer_fits_differs_from_a_wrong_call(stored: str, problem: tuple[str, str]) -> None:
     with pytest.raises(InvalidPayload) as caught:
         Signature("t", mixed).load(stored)
     assert caught.value.problems == (problem,)

@@ -1,6 +1,6 @@
 """When a cron expression fires, by brute force: what is written about it, applied to every second of real time.
 
-Knows neither croniter nor the package. Real time is walked through step by step; the clock on the wall is read at each.
+Knows neither croniter nor the package. Real time is walked through step by step; the local clock is read at each.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class Rule:
             _values(month, 1, 12, _MONTHS), day, weekday, is_fixed=minute[0] != "*" and hour[0] != "*",
         )  # fmt: skip
 
-    def matches(self, wall: datetime) -> bool:
-        """Whether the clock on the wall shows a time of it."""
+    def matches(self, local: datetime) -> bool:
+        """Whether the local clock shows a time of it."""
         return (
-            wall.second in self.seconds
-            and wall.minute in self.minutes
-            and wall.hour in self.hours
-            and wall.month in self.months
-            and _is_day(self.day, self.weekday, wall.year, wall.month, wall.day)
+            local.second in self.seconds
+            and local.minute in self.minutes
+            and local.hour in self.hours
+            and local.month in self.months
+            and _is_day(self.day, self.weekday, local.year, local.month, local.day)
         )
 
 
@@ -124,12 +124,12 @@ class Moment(NamedTuple):
 
     Attributes:
         instant: Which.
-        wall: What the clock on the wall shows.
+        local: What the local clock shows.
         new: Every time that it shows now or has left out, and never showed before.
     """
 
     instant: datetime
-    wall: datetime
+    local: datetime
     new: list[datetime]
 
 
@@ -138,14 +138,14 @@ def moments(tz: str, start: datetime, end: datetime, step: timedelta) -> list[Mo
     """Every step of (start, end]."""
     zone = ZoneInfo(tz)
     instant, found = start - _RUN_IN, []
-    latest = _wall(instant, zone)
+    latest = _local(instant, zone)
     while instant < end:
         instant += step
-        wall = _wall(instant, zone)
-        new = [latest + step * number for number in range(1, (wall - latest) // step + 1)]
-        latest = max(latest, wall)
+        local = _local(instant, zone)
+        new = [latest + step * number for number in range(1, (local - latest) // step + 1)]
+        latest = max(latest, local)
         if instant > start:
-            found.append(Moment(instant, wall, new))
+            found.append(Moment(instant, local, new))
     return found
 
 
@@ -158,7 +158,7 @@ def ticks(expression: str, tz: str, start: datetime, end: datetime, step: timede
     return [
         moment.instant
         for moment in moments(tz, start, end, step)
-        if (any(map(rule.matches, moment.new)) if rule.is_fixed else rule.matches(moment.wall))
+        if (any(map(rule.matches, moment.new)) if rule.is_fixed else rule.matches(moment.local))
     ]
 
 
@@ -176,5 +176,5 @@ def changes(tz: str, year: int) -> list[datetime]:
     return found
 
 
-def _wall(instant: datetime, zone: ZoneInfo) -> datetime:
+def _local(instant: datetime, zone: ZoneInfo) -> datetime:
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)

@@ -13,6 +13,7 @@ from typing import Any
 from aiojobs_lite import JobRunner
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.pauses import pause
 from tests.helpers.waiting import PATIENCE
 
 
@@ -42,10 +43,10 @@ def in_process(handler: Callable[..., Any], **options: Any) -> JobType[..., Any]
 
 
 async def outside(condition: Callable[[], bool]) -> None:
-    """Waits for something in another process, which tells nobody of it."""
+    """Waits for something in another process, of which no event comes."""
     async with asyncio.timeout(3 * PATIENCE):
-        while not condition():  # noqa: ASYNC110  # see above
-            await asyncio.sleep(0.01)
+        while not condition():
+            await pause()
 
 
 async def pid_in(note: Path) -> int:

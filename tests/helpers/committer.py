@@ -15,7 +15,7 @@ from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Unit, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, heard, turns
+from tests.helpers.engine import going, published_on, turns
 from tests.helpers.fault_store import EchoStore, Fault, FaultStore
 from tests.helpers.waiting import PATIENCE, until
 
@@ -40,12 +40,12 @@ class Kept:
         self.answers[write] = answer, error
 
 
-class Desk:
+class Rig:
     """A committer with its surroundings: no claims unless the test asks for some."""
 
     def __init__(self, store: FaultStore, clock: Clock) -> None:
         self.bus = Bus()
-        self.told = heard(self.bus)
+        self.published = published_on(self.bus)
         self.health = Health(bus=self.bus, listeners=[self])
         self.kept = Kept()
         self.claims: list[Claim] = []
@@ -78,18 +78,18 @@ class Desk:
 
 
 @asynccontextmanager
-async def committing(store: FaultStore, clock: Clock) -> AsyncIterator[Desk]:
-    desk = Desk(store, clock)
-    async with asyncio.timeout(PATIENCE), going(desk.committer.run):
-        await until(desk.committer.went_idle.is_set)  # it sleeps
-        yield desk
+async def committing(store: FaultStore, clock: Clock) -> AsyncIterator[Rig]:
+    rig = Rig(store, clock)
+    async with asyncio.timeout(PATIENCE), going(rig.committer.run):
+        await until(rig.committer.went_idle.is_set)  # it sleeps
+        yield rig
 
 
 @asynccontextmanager
-async def one_group(desk: Desk, store: FaultStore) -> AsyncIterator[None]:
+async def one_group(rig: Rig, store: FaultStore) -> AsyncIterator[None]:
     """What is written in the block meets in one transaction: the one before it is held up."""
     store.gate.clear()
-    before, tried = desk.call(DeleteJob(0)), len(store.tried)
+    before, tried = rig.call(DeleteJob(0)), len(store.tried)
     await until(lambda: len(store.tried) > tried)
     yield
     await turns()
@@ -97,12 +97,12 @@ async def one_group(desk: Desk, store: FaultStore) -> AsyncIterator[None]:
     await before
 
 
-async def degraded(desk: Desk, store: FaultStore) -> None:
+async def degraded(rig: Rig, store: FaultStore) -> None:
     """Returns when the committer has met its first fault."""
-    await until(lambda: bool(store.tried) and desk.health.is_degraded)
+    await until(lambda: bool(store.tried) and rig.health.is_degraded)
 
 
-async def recovered(desk: Desk, clock: FakeClock) -> None:
-    while desk.health.is_degraded:
+async def recovered(rig: Rig, clock: FakeClock) -> None:
+    while rig.health.is_degraded:
         clock.advance(0.5)
         await turns(3)

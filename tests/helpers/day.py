@@ -57,7 +57,7 @@ class World:
         wrong: What must not be.
         entered: Set when the job of a label has started.
         goes_on: What runs without end runs until it is set.
-        is_mended: What fails does so until then.
+        is_repaired: What fails does so until then.
         tries: How often the user tried to enqueue the jobs that have no key, by label.
         redriven: The jobs that the user sent back to pending.
     """
@@ -68,7 +68,7 @@ class World:
         self.wrong: list[str] = []
         self.entered = {label: threading.Event() for label in (*ENDS, "nightly")}
         self.goes_on = asyncio.Event()
-        self.is_mended = False
+        self.is_repaired = False
         self.tries: Counter[str] = Counter()
         self.redriven: set[int] = set()
         self._snoozed: set[int] = set()
@@ -136,7 +136,7 @@ async def sleepy(ctx: JobContext, label: str, world: World = injected) -> str:
 @job(max_attempts=2, backoff=Backoff("1s", "1s"))
 async def doomed(ctx: JobContext, label: str, world: World = injected) -> str:
     with world.running(ctx, label):
-        if not world.is_mended:
+        if not world.is_repaired:
             raise ValueError(label)
         return label
 
@@ -177,7 +177,7 @@ class Gone(Exception):
 
 
 class User:
-    """Somebody who uses the application, does much at once, and repeats what failed, as the errors advise."""
+    """A person who uses the application, does much at once, and repeats what failed, as the errors advise."""
 
     def __init__(self, world: World, store: FaultStore) -> None:
         self._world = world
@@ -192,7 +192,7 @@ class User:
             for name, labels in SMALL:
                 works.create_task(self._small_jobs(name, labels))
             works.create_task(self._insists(lambda: asyncio.to_thread(self._from_a_thread)))
-            works.create_task(self._mends())
+            works.create_task(self._repairs())
         async with asyncio.TaskGroup() as works:
             works.create_task(self._pauses())
             works.create_task(self._stops("endless", "stopped"))
@@ -230,13 +230,13 @@ class User:
         using = TYPES[name].using(idempotency_key=label, **options)
         return await self._insists(lambda: self._runner.enqueue(using, label=label))
 
-    async def _hears(self, handle: JobHandle[Any]) -> None:
+    async def _awaits(self, handle: JobHandle[Any]) -> None:
         """Awaits a result."""
         with suppress(ResultNotKept):  # of an end that the store has refused; it is looked at later
             await self._insists(handle.result)
 
     async def _small_jobs(self, name: str, labels: list[str]) -> None:
-        """Enqueues jobs without a key, a repeat of which makes others if what had failed was done; hears of them."""
+        """Enqueues jobs without a key, a repeat of which makes others if what had failed was done; learns of them."""
         bound = [TYPES[name].bind(label=label) for label in labels]
 
         async def tries() -> list[JobHandle[Any]]:
@@ -246,22 +246,22 @@ class User:
             return [await self._runner.enqueue(name, label=labels[0])]
 
         for handle in await self._insists(tries):
-            await self._hears(handle)
+            await self._awaits(handle)
 
     def _from_a_thread(self) -> None:
         using = TYPES["plain"].using(idempotency_key="from a thread")
         self._runner.enqueue_threadsafe(using, label="from a thread")
 
-    async def _mends(self) -> None:
+    async def _repairs(self) -> None:
         """What is dead is redriven."""
         handle = await self._enqueues("doomed", "doomed")
         with pytest.raises(JobDead):
-            await self._hears(handle)
-        self._world.is_mended = True
+            await self._awaits(handle)
+        self._world.is_repaired = True
         self._world.redriven.add(handle.id)
         with suppress(JobNotAllowed):  # the repeat of one that was done
             await self._insists(lambda: self._runner.jobs.redrive(handle.id))
-        await self._hears(handle)
+        await self._awaits(handle)
 
     async def _pauses(self) -> None:
         await self._insists(lambda: self._runner.types.pause("plain"))
@@ -270,7 +270,7 @@ class User:
         if self._world.entered["paused"].is_set():
             self._world.wrong.append("what is paused was run")
         await self._insists(lambda: self._runner.types.resume("plain"))
-        await self._hears(handle)
+        await self._awaits(handle)
 
     async def _stops(self, name: str, label: str, **options: Any) -> None:
         """Cancels a job: one that runs, or one that waits."""
@@ -280,7 +280,7 @@ class User:
         with suppress(JobNotAllowed):  # as above
             await self._insists(handle.cancel)
         with pytest.raises(JobCancelled):
-            await self._hears(handle)
+            await self._awaits(handle)
 
 
 async def aftermath(world: World, database: Path) -> list[Job]:

@@ -53,7 +53,7 @@ def registry_of(*job_types: JobType[..., Any]) -> Registry:
     return registry
 
 
-def heard(bus: Bus) -> Callable[[], list[Fact]]:
+def published_on(bus: Bus) -> Callable[[], list[Fact]]:
     """Takes what was published since it was last asked."""
     listener = bus.watch()
 

@@ -82,7 +82,7 @@ def _jobs(state: State) -> dict[int, dict[str, Any]]:
 
 
 def _check_rescue(before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]) -> None:
-    """What nobody runs any more was given back, with its attempt spent or refunded; all else is as it was."""
+    """What is not run any more was given back, with its attempt spent or refunded; all else is as it was."""
     assert before.keys() == after.keys()
     for job_id, job in before.items():
         if job["status"] != "processing":

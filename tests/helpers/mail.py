@@ -6,7 +6,7 @@ from aiojobs_lite import job
 
 
 @job(name="email.welcome")
-async def welcome(user_id: int, email: str = "nobody@example.org") -> str:
+async def welcome(user_id: int, email: str = "unknown@example.org") -> str:
     return f"{user_id} {email}"
 
 

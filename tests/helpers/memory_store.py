@@ -48,12 +48,12 @@ class MemoryDatabase:
         self.lost.discard(owner)
 
     def lose(self, owner: str) -> None:
-        """Others may soon take an owner for dead: it is told, and cannot claim. `kill` may follow, or `regain`."""
+        """Others may soon take an owner for dead: it is notified, and cannot claim. `kill` may follow, or `regain`."""
         self.lost.add(owner)
         self.living[owner][0]()
 
     def regain(self, owner: str) -> None:
-        """An owner is safe again, and is told."""
+        """An owner is safe again, and is notified."""
         self.lost.discard(owner)
         self.living[owner][1]()
 

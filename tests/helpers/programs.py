@@ -133,7 +133,7 @@ def descendants(ancestor: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process still runs; one that has ended and that nobody has asked after does not."""
+    """Whether a process still runs; one that has ended and was not waited for does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

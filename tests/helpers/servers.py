@@ -1,4 +1,4 @@
-"""ASGI servers that are told to stop while a job runs: what becomes of the job and of the processes, and how soon.
+"""ASGI servers that are asked to stop while a job runs: what becomes of the job and of the processes, and how soon.
 
 `python -m tests.helpers.servers` tries all of them; with `--write` it writes what it saw into the table
 of `docs/guides/deploying.md`.
@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Trial:
-    """A server that is told to stop while a job runs.
+    """A server that is asked to stop while a job runs.
 
     Attributes:
         server: Which.
@@ -109,7 +109,7 @@ async def ended_in(database: Path) -> Job:
 
 
 async def at_once() -> None:
-    """Each job of the application, after a deploy that mended it."""
+    """Each job of the application, after a deploy that repaired it."""
 
 
 TARGETS = ("process", "group")

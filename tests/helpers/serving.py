@@ -129,7 +129,7 @@ def paths(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def reserved() -> Iterator[int]:
-    """A port that only a server that is told of it will take: bound here, and not listened on."""
+    """A port that only a server that knows its number will take: bound here, and not listened on."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
@@ -137,6 +137,6 @@ def reserved() -> Iterator[int]:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody takes connections."""
+    """Whether a server takes connections."""
     with socket.socket() as tried:
         return tried.connect_ex(("127.0.0.1", port)) == 0

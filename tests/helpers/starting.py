@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
+
+from tests.helpers.pauses import poll
 
 HOWS = ("subprocess", "fork", "spawn", "forkserver")
 _PATIENCE = 30.0  # seconds
@@ -42,10 +43,7 @@ def start(how: str, note: str) -> Any:
 
 
 def until_noted(note: str) -> None:
-    ends = time.monotonic() + _PATIENCE
-    while not Path(note).exists() or not Path(note).read_text():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+    assert poll(lambda: Path(note).exists() and Path(note).read_text(), _PATIENCE)
 
 
 def terminated(how: str, note: str) -> int:

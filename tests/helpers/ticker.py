@@ -19,7 +19,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, heard, turns
+from tests.helpers.engine import going, published_on, turns
 from tests.helpers.waiting import PATIENCE, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,12 +44,12 @@ def registered(*schedules: Schedule) -> Registry:
     return registry
 
 
-class Desk:
+class Rig:
     """A ticker whose writes are answered by the test: `fired` unless it says otherwise."""
 
     def __init__(self, clock: FakeClock, *schedules: Schedule) -> None:
         self.bus = Bus()
-        self.told: Callable[[], list[Fact]] = heard(self.bus)
+        self.published: Callable[[], list[Fact]] = published_on(self.bus)
         self.metrics = Metrics()
         self.ticks: list[FireTick] = []
         self.answers: list[TickAnswer | StoreError] = []
@@ -82,19 +82,17 @@ class Desk:
 
 
 @asynccontextmanager
-async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Desk]:
+async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None = None) -> AsyncIterator[Rig]:
     """A running ticker; `stored`: the next tick of each in the store, in minutes after the start."""
-    desk = Desk(clock, *schedules)
-    first = [write.next_tick for write in desk.ticker.first(clock.now())]
-    desk.ticker.begin(
-        [ScheduleAnswer(tick if stored is None else to_micros(START + stored * MINUTE)) for tick in first]
-    )
-    async with asyncio.timeout(PATIENCE), going(desk.ticker.run):
+    rig = Rig(clock, *schedules)
+    first = [write.next_tick for write in rig.ticker.first(clock.now())]
+    rig.ticker.begin([ScheduleAnswer(tick if stored is None else to_micros(START + stored * MINUTE)) for tick in first])
+    async with asyncio.timeout(PATIENCE), going(rig.ticker.run):
         await turns(3)
-        yield desk
+        yield rig
 
 
-async def written(desk: Desk, count: int) -> None:
-    await until(lambda: len(desk.ticks) == count)
+async def written(rig: Rig, count: int) -> None:
+    await until(lambda: len(rig.ticks) == count)
     await turns()
-    assert len(desk.ticks) == count
+    assert len(rig.ticks) == count

@@ -10,6 +10,7 @@ from typing import TypeVar
 from aiojobs_lite.clock import MICROSECONDS, SystemClock
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.facts import Fact
+from tests.helpers.pauses import pause
 
 E = TypeVar("E", bound=Fact)
 PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
@@ -37,11 +38,11 @@ async def next_fact(listener: Watch, kind: type[E]) -> E:
     raise AssertionError(f"the runner was closed before a {kind.__name__}")
 
 
-async def until(condition: Callable[[], bool], pause: float = 0) -> None:
-    """Lets the event loop turn until a condition holds that no event tells of; other processes need a pause."""
+async def until(condition: Callable[[], bool], look_every: float = 0) -> None:
+    """Lets the event loop turn until a condition holds that no event announces; other processes need a pause."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110  # a turn of the loop each
-            await asyncio.sleep(pause)
+        while not condition():
+            await pause(look_every)
 
 
 def unmeasured() -> dict[str, str]:

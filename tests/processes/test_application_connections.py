@@ -131,7 +131,7 @@ def is_warning(record: logging.LogRecord) -> bool:
 
 @slow
 @pytest.mark.parametrize("mix", MIXES, ids=["one way", "many ways"])
-async def test_what_was_acknowledged_before_a_kill_is_there_whoever_wrote_it(database: Path, mix: list[str]) -> None:
+async def test_what_was_acknowledged_before_a_kill_is_there_by_any_writer(database: Path, mix: list[str]) -> None:
     make_tables(database)
     lives = []
     for life in range(KILLS):

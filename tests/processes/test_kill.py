@@ -1,8 +1,10 @@
-"""SIGKILL, SIGSTOP and blocked event loops: nothing is lost, nothing runs twice, nobody alive is robbed."""
+"""SIGKILL, SIGSTOP and blocked event loops: nothing is lost, nothing runs twice, no living owner is robbed."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 
@@ -89,6 +91,31 @@ async def test_a_stopped_process_keeps_its_job_and_finishes_it(database: Path) -
 
 
 @slow
+async def test_a_stopped_process_that_was_taken_for_dead_cannot_overwrite_the_later_attempt(
+    database: Path, owner_files: Callable[[], list[str]]
+) -> None:
+    async with looking(database) as enqueuer, worker(database) as child:
+        handle = await enqueuer.enqueue(held)
+        assert await child.line("started") == ["started", str(handle.id), "1"]
+        child.signal(SIGSTOP)
+        stopped = (await handle.job()).owner
+        (name,) = [name for name in owner_files() if name.endswith(f"-{stopped}")]
+        (database.parent / name).unlink()  # all that shows that this owner lives
+        async with JobRunner(database, jobs=JOBS) as living:  # its start rescues
+            assert await handle.result(PATIENCE) == os.getpid()
+            later = await living.jobs.get(handle.id)
+            assert (later.status, later.attempts, later.crashes) == (Status.COMPLETED, 2, 1)
+            child.signal(SIGCONT)
+            child.order("go")
+            await child.line(f"log refused: the end of held job {handle.id} attempt 1 ")
+            assert child.said("ended") == [["ended", str(handle.id), "1"]]  # it returned, and a value of its own
+            assert await living.jobs.get(handle.id) == later
+        assert [(one.attempt, one.outcome, one.owner) for one in later.history] == [(1, Outcome.LOST, stopped)]
+        child.order("leave")
+        assert await child.ended() == 0
+
+
+@slow
 async def test_a_blocked_event_loop_is_not_a_dead_one(database: Path) -> None:
     async with looking(database) as other, worker(database) as child:
         handle = await other.enqueue("blocking")
@@ -119,5 +146,5 @@ async def test_what_was_acknowledged_before_a_kill_is_there_once(database: Path)
             found |= {job.idempotency_key: job.id for job in page}
             after = page[-1].id
         assert acknowledged.items() <= found.items()
-        assert len(found) - len(acknowledged) <= 1  # the one whose commit nobody heard of
+        assert len(found) - len(acknowledged) <= 1  # the one whose commit was not acknowledged
         assert runner.stats().pending == len(found)

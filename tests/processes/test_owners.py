@@ -49,11 +49,11 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_l
         async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[alone_here]) as living:
             await until(lambda: "alone" in Probe(living).limited_types)
             await child.kill()
-            events, others = living.watch(), living.watch()  # the rescue may be told of before or after the jobs
+            events, others = living.watch(), living.watch()  # the rescue may be published before or after the jobs
             await rescue(living)
             assert (await next_fact(events, OwnerRescued)).jobs == 1
             for _ in range(4):
-                await next_fact(others, JobCompleted)  # and nobody else did anything
+                await next_fact(others, JobCompleted)  # and nothing else was done
             assert living.stats().completed == 4
 
 

@@ -40,7 +40,7 @@ PROMISED = 1.0  # seconds beyond both timeouts
 OWN = 8.0  # seconds that a server may take for itself, on a busy machine
 
 
-async def test_a_server_that_is_told_to_stop_costs_no_attempt_and_ends_in_time() -> None:
+async def test_a_server_that_is_asked_to_stop_costs_no_attempt_and_ends_in_time() -> None:
     seen = await side_by_side(tried, trials_of(*SERVERS))
     assert {trial: (found.outcome, found.begun, found.code) for trial, found in seen.items()} == {
         trial: (EXPECTED[trial.kind], 1, CODES.get(trial.server.name, 0)) for trial in seen

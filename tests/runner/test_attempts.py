@@ -321,7 +321,7 @@ async def test_a_cancelled_job_that_fails_instead_is_not_tried_again(clock: Fake
             await handle.result()
 
 
-async def test_a_thread_hears_that_it_should_stop(clock: FakeClock) -> None:
+async def test_a_thread_sees_that_it_should_stop(clock: FakeClock) -> None:
     entered = threading.Event()
     host = asyncio.get_running_loop()
     seen = asyncio.Event()
@@ -342,7 +342,7 @@ async def test_a_thread_hears_that_it_should_stop(clock: FakeClock) -> None:
             await handle.result()
 
 
-async def test_what_a_thread_returns_counts_as_done_though_it_was_told_to_stop(clock: FakeClock) -> None:
+async def test_what_a_thread_returns_counts_as_done_though_it_was_asked_to_stop(clock: FakeClock) -> None:
     host = asyncio.get_running_loop()
     seen, release = asyncio.Event(), threading.Event()
 
@@ -409,7 +409,7 @@ async def test_injected_parameters_are_filled_from_deps(clock: FakeClock) -> Non
 
 
 async def test_context_variables_stay_on_their_side(clock: FakeClock) -> None:
-    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="unknown")
 
     @job
     async def on_the_loop() -> str:
@@ -423,8 +423,8 @@ async def test_context_variables_stay_on_their_side(clock: FakeClock) -> None:
 
     user.set("the request")
     async with started(clock, on_the_loop, in_a_thread) as runner:
-        assert await (await runner.enqueue(on_the_loop)).result() == "nobody"
-        assert await (await runner.enqueue(in_a_thread)).result() == "nobody"
+        assert await (await runner.enqueue(on_the_loop)).result() == "unknown"
+        assert await (await runner.enqueue(in_a_thread)).result() == "unknown"
     assert user.get() == "the request"
 
 

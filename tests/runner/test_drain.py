@@ -102,7 +102,7 @@ async def test_the_drain_is_bounded_whatever_a_job_does(
     assert time.monotonic() - started < 1.2  # the promise itself: both timeouts and a second
     assert (await next_fact(events, DrainFinished)).left == (handle.id,)
     assert len(owner_files()) == 1  # locked for as long as it runs
-    async with JobRunner(database, jobs=[swallows, thread]) as second:  # so nobody takes it over
+    async with JobRunner(database, jobs=[swallows, thread]) as second:  # so it is not taken over
         found = await second.jobs.get(handle.id)
         assert (found.status, found.interrupted, found.attempts) == (Status.PROCESSING, True, 1)
         free.set()
@@ -229,13 +229,13 @@ async def test_two_runners_in_one_process_share_a_file_and_nothing_else(database
     two = JobRunner(database, jobs=[second])
     other = JobRunner(tmp_path / "other.db", jobs=[first], max_running=0)
     async with asyncio.timeout(PATIENCE), one, two, other:
-        heard_by_other = other.watch()
+        facts_of_other = other.watch()
         handle = await one.enqueue(first)
         await handle.result()  # woken by the commit of the other runner
         assert ran == ["second"]
         assert other.stats().completed == 0
         await other.enqueue(first)
-    assert [type(event).__name__ async for event in heard_by_other][:1] == ["JobEnqueued"]
+    assert [type(event).__name__ async for event in facts_of_other][:1] == ["JobEnqueued"]
 
 
 async def test_the_drain_takes_no_new_job(database: Path) -> None:

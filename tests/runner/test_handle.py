@@ -22,8 +22,8 @@ async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -
     async with asyncio.timeout(PATIENCE), working:
         handle = await working.enqueue(welcome, 1)
         results = await asyncio.gather(*(handle.result() for _ in range(20)))
-        assert set(results) == {"1 nobody@example.org"}
-        assert await handle.result(timeout=0.5) == "1 nobody@example.org"
+        assert set(results) == {"1 unknown@example.org"}
+        assert await handle.result(timeout=0.5) == "1 unknown@example.org"
         waiting = await working.enqueue(welcome.using(delay="1h"), 2)
         with pytest.raises(ResultTimeout, match=r"did not finish within 0.01 s. It goes on"):
             await waiting.result(timeout=0.01)

@@ -120,9 +120,9 @@ async def test_a_result_that_is_too_large_is_not_kept_and_its_job_is_done(mode: 
                 await handle.result()
             found = await handle.job()
             assert (found.status, found.attempts, found.result_json) == (Status.COMPLETED, 1, None)
-            told = await next_fact(facts, ResultNotStored)
-            assert (told.job_id, told.attempt) == (handle.id, 1)
-            assert "1,000" in told.reason
+            fact = await next_fact(facts, ResultNotStored)
+            assert (fact.job_id, fact.attempt) == (handle.id, 1)
+            assert "1,000" in fact.reason
 
 
 async def test_as_declared_payload_and_result_have_256_kib() -> None:

@@ -84,7 +84,7 @@ async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notif
         assert (await next_fact(events, JobBecameCancelled)).reason == "later"
         await working.jobs.redrive(scheduled.id)
         assert (await next_fact(events, JobRedriven)).job_id == scheduled.id
-        assert await scheduled.result() == "1 nobody@example.org"
+        assert await scheduled.result() == "1 unknown@example.org"
         assert await working.jobs.redrive_all(type="email.welcome") == 0
         assert await working.jobs.redrive_all() == 3
         assert (await next_fact(events, DeadRedriven)).types == "email.welcome"

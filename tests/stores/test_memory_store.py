@@ -45,9 +45,11 @@ async def test_an_owner_that_was_killed_is_dead_and_its_attempts_may_be_ended() 
     mine, other = MemoryStore(database), MemoryStore(database)
     await mine.open()
     await other.open()
-    told: list[str] = []
+    notices: list[str] = []
     for store, owner in ((mine, "me"), (other, "other")):
-        await store.owners.acquire(owner, lost=lambda: told.append("lost"), regained=lambda: told.append("regained"))
+        await store.owners.acquire(
+            owner, lost=lambda: notices.append("lost"), regained=lambda: notices.append("regained")
+        )
     (held,) = await running(other, new(), owner="other")
     assert await one(mine, again(held, Outcome.LOST)) is None  # it lives
     database.lose("other")
@@ -57,7 +59,7 @@ async def test_an_owner_that_was_killed_is_dead_and_its_attempts_may_be_ended() 
     assert await mine.owners.dead(["me", "other"]) == set()
     database.regain("other")
     assert len(await claimed(other, claim("other"))) == 1
-    assert told == ["lost", "regained"]
+    assert notices == ["lost", "regained"]
     database.kill("other")
     assert await mine.owners.dead(["me", "other"]) == {"other"}
     assert await answers(mine, again(held, Outcome.LOST)) == [Status.PENDING]

@@ -1,4 +1,8 @@
-"""The claim inside a transaction: which due jobs become processing, in what order, within which limits."""
+"""The claim inside a transaction: which due jobs become processing, in what order, within which limits.
+
+`Claiming.choose` is the claim: paused types are left out, each priority in turn gives its due jobs, and the chosen ones
+become processing. Which rows are due is asked by `due_jobs` in `merge.sql`; `claim_jobs` in `claim.sql` marks them.
+"""
 
 from __future__ import annotations
 
@@ -50,28 +54,9 @@ class Claiming:
         Returns:
             The indexes of the chosen rows.
         """
-        now, due = self._transaction.now, self._transaction.due
-        due.set_paused(self._paused)
-        for job_type in self._paused:
-            if due.is_due(job_type, now) and self._offered(job_type) > 0:
-                self._limited.add(job_type)  # it is not looked at any more, and the answer is to name it
-                self._left_of[job_type] = 0
-        new: dict[int, list[_New]] = {}
-        for index, row in enumerate(rows):
-            if row.scheduled_at <= now:
-                new.setdefault(row.priority, []).append((row.scheduled_at, index, row.type))
-        chosen: set[int] = set()
-        for priority in _PRIORITIES:
-            if self._left > 0:
-                candidates = sorted(new.get(priority, ()))
-                if due.has(priority, now):
-                    self._claim_priority(priority, candidates, chosen)
-                else:
-                    self._choose_new(candidates, chosen)
-        if self._ids:
-            self._record()
-        if self._emptied:
-            self._look_for_next()
+        self._leave_out_paused()
+        chosen = self._choose_by_priority(rows)
+        self._record()
         return chosen
 
     def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
@@ -97,8 +82,34 @@ class Claiming:
         left = self._left_of.get(job_type)
         return self._claim.slots[job_type] > 0 if left is None else left > 0
 
-    def _claim_priority(self, priority: int, new: Iterable[_New], chosen: set[int]) -> None:
-        """Claims jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
+    def _leave_out_paused(self) -> None:
+        """Paused types are not looked at any more, and the answer names those that have due jobs."""
+        now, due = self._transaction.now, self._transaction.due
+        due.set_paused(self._paused)
+        for job_type in self._paused:
+            if due.is_due(job_type, now) and self._offered(job_type) > 0:
+                self._limited.add(job_type)
+                self._left_of[job_type] = 0
+
+    def _choose_by_priority(self, rows: Sequence[NewJob]) -> set[int]:
+        """Chooses due jobs of the store and of the new rows, the highest priority first; the indexes of the rows."""
+        now, due = self._transaction.now, self._transaction.due
+        new: dict[int, list[_New]] = {}
+        for index, row in enumerate(rows):
+            if row.scheduled_at <= now:
+                new.setdefault(row.priority, []).append((row.scheduled_at, index, row.type))
+        chosen: set[int] = set()
+        for priority in _PRIORITIES:
+            if self._left > 0:
+                candidates = sorted(new.get(priority, ()))
+                if due.has(priority, now):
+                    self._choose_stored_and_new(priority, candidates, chosen)
+                else:
+                    self._choose_new(candidates, chosen)
+        return chosen
+
+    def _choose_stored_and_new(self, priority: int, new: Iterable[_New], chosen: set[int]) -> None:
+        """Chooses jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
         stored = DueJobs(self._transaction, priority, self._left, self._slots_left)
         for candidate in (*new, _BEHIND_ALL):
             while self._left > 0 and (taken := stored.take(candidate[0], self._left)):
@@ -121,7 +132,13 @@ class Claiming:
                 self._left -= 1
 
     def _record(self) -> None:
-        """Makes the claimed jobs of the store processing."""
+        """Makes the chosen jobs of the store processing, and finds when their types are next."""
+        if self._ids:
+            self._mark_processing()
+        if self._emptied:
+            self._look_for_next()
+
+    def _mark_processing(self) -> None:
         transaction, ids = self._transaction, self._ids
         transaction.run_all("claim_jobs", ID_ROW, ids, (self._claim.owner, transaction.now))
         for _, _, cursor in transaction.many("claimed_jobs", ID_ROW, ids):

@@ -1,4 +1,6 @@
--- The claim. {claimed} is what an owner is given of a job that it claims; {largest} is where a counter stays.
+-- The claim, in the order of its queries: `paused_types` are left out; `due_jobs` (in merge.sql) says which rows may be
+-- chosen, `processing_of_type` how many of a type; `claim_jobs` marks the chosen ones, `claimed_jobs` reads them, and
+-- `next_due` says when a type is next. {claimed} is what an owner is given of a job; {largest} is where a counter stays.
 
 -- name: claim_jobs
 -- Gives jobs to an owner, one attempt each.

@@ -14,14 +14,18 @@ WHERE +status = 'processing'
 
 -- name: complete_with_results
 -- Completes the attempts that (id, attempt, owner) still has, each with what it returned. The plus sign as above.
+-- No WITH before UPDATE: the driver of Python 3.11 does not count its rows then.
 UPDATE aiojobs_jobs
 SET
-    status = 'completed', owner = NULL, completed_at = ?, result = ended.column3, reason = ended.column4,
+    status = 'completed', owner = NULL, completed_at = ?, result = ended.result, reason = ended.note,
     cancel_requested = 0, interrupted = 0
-FROM (VALUES {rows}) AS ended
-WHERE aiojobs_jobs.id = ended.column1
-    AND aiojobs_jobs.attempts = ended.column2
-    AND aiojobs_jobs.owner = ended.column5
+FROM (
+    SELECT column1 AS id, column2 AS attempt, column3 AS result, column4 AS note, column5 AS owner
+    FROM (VALUES {rows})
+) AS ended
+WHERE aiojobs_jobs.id = ended.id
+    AND aiojobs_jobs.attempts = ended.attempt
+    AND aiojobs_jobs.owner = ended.owner
     AND +aiojobs_jobs.status = 'processing';
 
 -- name: owned_attempt

@@ -33,7 +33,7 @@ def show_log() -> None:
 class Orders:
     """The test's orders, a line each. Read by a thread: a blocked event loop does not hold them up.
 
-    The program ends when there is nobody left to give orders, whatever it is doing then.
+    The program ends when its test has ended, whatever it is doing then.
 
     Attributes:
         go: Set by the order `go`.

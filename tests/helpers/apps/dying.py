@@ -14,7 +14,7 @@ import sys
 
 from aiojobs_lite import JobContext, JobRunner, job
 from tests.helpers.apps.common import Orders, say, show_log
-from tests.helpers.apps.worker import until_told
+from tests.helpers.apps.worker import until_leave
 
 
 def is_killed() -> None:
@@ -42,7 +42,7 @@ def dies(ctx: JobContext) -> None:
 async def main(database: str) -> None:
     orders = Orders()
     orders.watch()
-    await until_told(JobRunner(database, jobs=[dies]), orders)
+    await until_leave(JobRunner(database, jobs=[dies]), orders)
 
 
 if __name__ == "__main__":

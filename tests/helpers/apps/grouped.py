@@ -10,19 +10,19 @@ import asyncio
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from aiojobs_lite import JobRunner, job
 from tests.helpers.apps.common import say, show_log
+from tests.helpers.pauses import poll
+from tests.helpers.waiting import PATIENCE
 
 
 @job(process=True, max_attempts=2)
 def waits(folder: str) -> int:
     Path(folder, "pid").write_text(str(os.getpid()))
-    while not Path(folder, "go").exists():
-        time.sleep(0.01)
+    poll(Path(folder, "go").exists, PATIENCE)
     return os.getpid()
 
 

@@ -13,12 +13,12 @@ import os
 import random
 import signal
 import sys
-import time
 from itertools import count
 from pathlib import Path
 
 from aiojobs_lite import JobRunner, job
 from tests.helpers.apps.common import note, say
+from tests.helpers.pauses import hold_thread_for, poll, work_for
 
 LONGEST = 0.12  # seconds
 PATIENCE = 20.0  # seconds
@@ -32,7 +32,7 @@ async def quick(n: int) -> int:
 
 @job
 async def slow(n: int) -> int:
-    await asyncio.sleep(0.02)
+    await work_for(0.02)
     return n
 
 
@@ -60,12 +60,15 @@ async def drops(folder: Path, seed: int) -> None:
 
 def ended(child: int) -> int | None:
     """The exit code of a child (negative: the signal), or None if it does not end."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    statuses: list[int] = []
+
+    def has_ended() -> bool:
         found, status = os.waitpid(child, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
+        statuses.append(status)
+        return found != 0
+
+    if poll(has_ended, PATIENCE):
+        return os.waitstatus_to_exitcode(statuses[-1])
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
@@ -89,10 +92,10 @@ def main(folder: Path, seeds: int) -> None:
             asyncio.run((drops if seed % 5 == 4 else works)(folder, seed))
             raise AssertionError("it came back")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        time.sleep(chance.uniform(0, LONGEST))
+        hold_thread_for(chance.uniform(0, LONGEST))
         for _ in range(1 + seed % 2):
             os.kill(child, signal.SIGINT)
-            time.sleep(chance.uniform(0, 0.01))
+            hold_thread_for(chance.uniform(0, 0.01))
         code = ended(child)
         say(*(("hangs", seed) if code is None else ("ended", seed, code)))
 

@@ -18,7 +18,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,6 +32,7 @@ from aiojobs_lite.stores.base import Durability
 from tests.helpers import judge
 from tests.helpers.apps import runner_life, store_life
 from tests.helpers.apps.store_life import Step
+from tests.helpers.pauses import poll
 from tests.helpers.waiting import PATIENCE
 
 CALLS = ("pwrite64", "write", "fdatasync", "fsync", "ftruncate", "unlink")  # each is counted for itself, and by thread
@@ -195,11 +195,9 @@ def _interference(point: Point) -> list[str]:
 def _attached(child: int, log: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     """Attaches strace to a process and all its threads; returns when it has them."""
     tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", log, *options, "-p", str(child)])
-    deadline = time.monotonic() + PATIENCE
-    while not _is_traced(child):
-        if tracer.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("strace cannot be attached")
-        time.sleep(0.001)
+    poll(lambda: _is_traced(child) or tracer.poll() is not None, PATIENCE)
+    if not _is_traced(child):
+        raise RuntimeError("strace cannot be attached")
     return tracer
 
 

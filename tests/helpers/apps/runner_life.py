@@ -1,6 +1,6 @@
 """The small life of a runner: jobs that succeed, one that is tried again, a tick, one that the drain interrupts.
 
-What it was told is acknowledged by lines in a file outside of the database: `entered`, `enqueued KEY ID`,
+What was acknowledged to it is noted by lines in a file outside of the database: `entered`, `enqueued KEY ID`,
 `completed ID`, `ticked`, `left`. What its handlers do is noted in another: `begin ID ATTEMPT`, `end ID ATTEMPT`.
 """
 
@@ -21,6 +21,7 @@ from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.stores.base import Durability
 from tests.helpers.apps.common import note
 from tests.helpers.apps.store_life import opened
+from tests.helpers.pauses import pause
 from tests.helpers.waiting import PATIENCE
 
 T = TypeVar("T")
@@ -157,4 +158,4 @@ async def _repeated(call: Callable[[], Awaitable[T]]) -> T:
             try:
                 return await call()
             except StoreUnavailable:
-                await asyncio.sleep(0.01)
+                await pause()

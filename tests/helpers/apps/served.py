@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from aiojobs_lite import JobRunner, job
 from tests.helpers.apps.common import note, show_log
+from tests.helpers.pauses import hold_thread_for, work_for
 
 DRAIN_TIMEOUT, CANCEL_GRACE = 1.5, 0.5  # seconds; short, for the test's sake
 QUICK, BLOCKED = 0.5, 3.0  # seconds that these jobs take
@@ -39,7 +40,7 @@ def noted(name: str) -> Iterator[None]:
 @job
 async def quick() -> None:
     with noted("quick"):
-        await asyncio.sleep(QUICK)
+        await work_for(QUICK)
 
 
 @job
@@ -61,7 +62,7 @@ async def swallows() -> None:
 @job
 async def blocks() -> None:
     with noted("blocks"):
-        time.sleep(BLOCKED)  # noqa: ASYNC251  # the whole event loop, on purpose
+        hold_thread_for(BLOCKED)
 
 
 @job
@@ -96,7 +97,7 @@ async def endless(_request: Request) -> Response:
     async def body() -> AsyncIterator[str]:
         while True:
             yield f"data: {time.monotonic()}\n\n"
-            await asyncio.sleep(0.1)
+            await work_for(0.1)
 
     return StreamingResponse(body(), media_type="text/event-stream")
 

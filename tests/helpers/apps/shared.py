@@ -13,7 +13,8 @@ from pathlib import Path
 
 from aiojobs_lite import JobContext, JobRunner, job
 from tests.helpers.apps.common import Orders, note, show_log
-from tests.helpers.apps.worker import until_told
+from tests.helpers.apps.worker import until_leave
+from tests.helpers.pauses import work_for
 
 LIMIT = 3
 LOG = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(os.devnull)
@@ -23,7 +24,7 @@ LOG = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(os.devnull)
 async def limited(ctx: JobContext) -> None:
     note(LOG, "begin", ctx.id, os.getpid())
     for _ in range(3):
-        await asyncio.sleep(0.005)  # long enough that the slots of all processes are wanted at once
+        await work_for(0.005)  # long enough that the slots of all processes are wanted at once
     note(LOG, "end", ctx.id, os.getpid())
 
 
@@ -42,7 +43,7 @@ def runner_on(database: str | Path, max_running: int = LIMIT - 1) -> JobRunner:
 async def main(database: str) -> None:
     orders = Orders()
     orders.watch()
-    await until_told(runner_on(database), orders)
+    await until_leave(runner_on(database), orders)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from aiojobs_lite import Abandon, Backoff, JobDead, JobHandle, JobRunner, System
 from aiojobs_lite.clock import Timer
 from aiojobs_lite.handlers.job_type import BoundJob
 from tests.helpers.apps.common import say
+from tests.helpers.pauses import pause
 
 FASTER = 60  # a minute takes a second: the runner prunes each minute
 CHUNK = 1000
@@ -136,7 +137,7 @@ async def largest_log(database: Path) -> None:
     log = database.with_name(f"{database.name}-wal")
     while True:
         LARGEST["log"] = max(LARGEST["log"], log.stat().st_size)
-        await asyncio.sleep(0.005)
+        await pause()
 
 
 async def many_runners(database: Path, count: int) -> None:
@@ -168,7 +169,7 @@ async def one_runner(database: Path, way: int) -> None:
             if way == 3:
                 raise KeyError
             if way == 4:
-                runner.watch()  # and nobody listens
+                runner.watch()  # and nothing listens
 
 
 async def main(database: Path, style: str, count: int) -> None:

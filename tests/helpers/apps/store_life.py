@@ -2,14 +2,13 @@
 
 Each step is one transaction and, once it has returned, is acknowledged by a line in a file outside of the database.
 Instants and owners are the same in every life, hence ids and rows as well: a life that was broken off must have left
-exactly what the reference, which nobody disturbed, held after the last acknowledged step, or after the next one.
+exactly what the reference, which nothing disturbed, held after the last acknowledged step, or after the next one.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -40,6 +39,7 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.apps.common import note
+from tests.helpers.pauses import hold_thread_for
 from tests.helpers.stores import again, alone, at, claim, complete, counted, fire, hold, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
@@ -110,7 +110,7 @@ def lift_faults() -> None:
     """Has strace let go of this process."""
     while (tracer := _tracer()) != 0:
         os.kill(tracer, SIGTERM)
-        time.sleep(0.001)
+        hold_thread_for(0.001)
 
 
 def _tracer() -> int:
@@ -132,7 +132,7 @@ class Book:
         folder: Where the database is, and the acknowledgements.
         durability: Of the store.
         reference: The steps as they are without a fault; empty when this life becomes the reference.
-        gate: Told of how far this life is.
+        gate: Notified of how far this life is.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Book:
         return answers
 
     async def _check_counts(self) -> None:
-        """What the store shows of its last transaction is what somebody else finds in the database."""
+        """What the store shows of its last transaction is what another program finds in the database."""
         assert _settled(shown(self.store)) == _settled(await counted(self.store))
 
     async def _written(self, writes: Sequence[Write[Any]], now: int) -> list[Any]:

@@ -11,11 +11,12 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 
 from aiojobs_lite import JobRunner, job
 from tests.helpers.apps.common import say
+from tests.helpers.engine import turns
+from tests.helpers.pauses import poll
 
 _PATIENCE = 5.0  # seconds
 
@@ -34,12 +35,15 @@ def terminates(rounds: int) -> list[int]:
 
 
 def ended(pid: int) -> int:
-    ends = time.monotonic() + _PATIENCE
-    while time.monotonic() < ends:
+    statuses: list[int] = []
+
+    def has_ended() -> bool:
         found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.001)
+        statuses.append(status)
+        return found != 0
+
+    if poll(has_ended, _PATIENCE):
+        return os.waitstatus_to_exitcode(statuses[-1])
     os.kill(pid, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -49,7 +53,7 @@ async def main(handler: str, rounds: int) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, say, "drained")
     async with JobRunner(":memory:", jobs=[terminates]) as runner:
         codes = await (await runner.enqueue(terminates, rounds)).result()
-        await asyncio.sleep(0.1)  # what comes by the descriptor of the event loop has come
+        await turns()  # what comes by the descriptor of the event loop has come
         if runner.stats().draining:
             say("drained")
     for code, count in Counter(codes).items():

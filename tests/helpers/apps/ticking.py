@@ -1,7 +1,7 @@
 """A runner in a process of its own whose time is tampered with: a schedule that ticks every second, jobs that wait.
 
 Usage: ticking.py DATABASE CATCH_UP. Orders: `move SECONDS` sets its wall clock ahead of the machine's by so many;
-`enqueue TYPE NAME DELAY`; `stats`; `leave`. It says `tick INSTANT`, `ran NAME ATTEMPT`, and what it was told to do.
+`enqueue TYPE NAME DELAY`; `stats`; `leave`. It says `tick INSTANT`, `ran NAME ATTEMPT`, and what it was asked to do.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from aiojobs_lite import JobContext, JobRunner
+from tests.helpers.pauses import work_for
 
 Version = Literal["old", "new"]
 VERSIONS: tuple[Version, ...] = get_args(Version)
@@ -57,7 +58,7 @@ def make(version: Version, database: Any, did: Did, **options: Any) -> JobRunner
     @runner.job(concurrency=CONCURRENCY[version])
     async def limited(n: int) -> None:
         did("begin", n=n)
-        await asyncio.sleep(0.01)
+        await work_for(0.01)
         did("limited", n=n)
 
     return runner

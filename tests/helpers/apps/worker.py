@@ -17,6 +17,7 @@ from typing import Any
 
 from aiojobs_lite import JobContext, JobRunner, job
 from tests.helpers.apps.common import Orders, say, show_log
+from tests.helpers.pauses import work_for
 
 ORDERS = Orders()
 
@@ -81,7 +82,7 @@ def threaded(ctx: JobContext) -> None:
 @job(concurrency=10)
 async def two_seconds(ctx: JobContext) -> None:
     say("started", ctx.id, ctx.attempt)
-    await asyncio.sleep(2)
+    await work_for(2)
     say("ended", ctx.id, ctx.attempt)
 
 
@@ -100,7 +101,7 @@ async def kills_its_process(ctx: JobContext) -> None:
 JOBS = (quick, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone, kills_its_process)
 
 
-async def until_told(runner: JobRunner, orders: Orders) -> None:
+async def until_leave(runner: JobRunner, orders: Orders) -> None:
     """Runs until the order `leave`."""
     async with runner:
         say("ready")
@@ -143,9 +144,9 @@ async def main(database: str, style: str, options: dict[str, Any]) -> None:
             await runner.run_forever()
         elif style == "both":
             async with runner:
-                await until_told(JobRunner(f"{database}-2", jobs=JOBS, **options), ORDERS)
+                await until_leave(JobRunner(f"{database}-2", jobs=JOBS, **options), ORDERS)
         else:
-            await until_told(runner, ORDERS)
+            await until_leave(runner, ORDERS)
     finally:
         now = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
         say("restored" if now == found else f"left behind: {now}")

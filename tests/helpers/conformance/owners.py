@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from aiojobs_lite.stores.base import Store
+from tests.helpers.pauses import pause
 from tests.helpers.waiting import PATIENCE
-
-PAUSE_S = 0.01  # between two looks
 
 
 def new_owner() -> str:
@@ -21,7 +20,7 @@ def new_owner() -> str:
 
 
 def never() -> None:
-    """A live owner is not told that it may be taken for dead."""
+    """A live owner is not notified that it may be taken for dead."""
     raise AssertionError("nothing was lost")
 
 
@@ -43,7 +42,7 @@ async def until_dead(store: Store, wanted: Collection[str], beside: Collection[s
     async with asyncio.timeout(PATIENCE):
         while (found := await store.owners.dead([*wanted, *beside])) != set(wanted):
             assert found.isdisjoint(beside)
-            await asyncio.sleep(PAUSE_S)
+            await pause()
 
 
 class Owning:

@@ -19,6 +19,7 @@ from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType, Release
 from aiojobs_lite.stores.base import Change, Store
 from tests.helpers import stores
+from tests.helpers.pauses import LOOK_EVERY_S
 from tests.helpers.stores import (
     GUARD,
     NOW,
@@ -38,8 +39,6 @@ from tests.helpers.stores import (
     stored,
 )
 from tests.helpers.waiting import until
-
-PAUSE_S = 0.005  # between two looks at what is waited for
 
 
 @asynccontextmanager
@@ -67,7 +66,7 @@ def is_about(change: Change, job_type: str) -> bool:
 
 async def until_reported(reported: list[Change], job_type: str) -> None:
     """Waits for a change that may be about a type; forgets all that were reported so far."""
-    await until(lambda: any(is_about(change, job_type) for change in reported), PAUSE_S)
+    await until(lambda: any(is_about(change, job_type) for change in reported), LOOK_EVERY_S)
     reported.clear()
 
 
@@ -120,14 +119,14 @@ class Changing:
         mine, other = two
         async with watched(mine):
             await inserted(other, new(), new("b", due=4))
-            await until(lambda: shown(mine) == shown(other), PAUSE_S)
+            await until(lambda: shown(mine) == shown(other), LOOK_EVERY_S)
             await running(other, new("c"))
             await inserted(mine, new("d"))
-            await until(lambda: set(shown(mine)) == {"a", "b", "c", "d"}, PAUSE_S)
+            await until(lambda: set(shown(mine)) == {"a", "b", "c", "d"}, LOOK_EVERY_S)
             assert shown(mine) == await counted(mine)
             assert mine.counts().total.pending == 3
 
-    async def test_every_owner_is_told(self, two: tuple[Store, Store]) -> None:
+    async def test_every_owner_is_notified(self, two: tuple[Store, Store]) -> None:
         async with watched(two[0]) as first, watched(two[1]) as second:
             await inserted(two[0], new("a"))
             await inserted(two[1], new("b"))

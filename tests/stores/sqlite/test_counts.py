@@ -75,7 +75,7 @@ async def test_counting_anew_forgets_no_id(store: SqliteStore, database: Path) -
 
 
 async def test_jobs_written_past_the_library_are_counted_and_found(store: SqliteStore, database: Path) -> None:
-    """Not by the claim before `maintain`: nothing has told it when they are due."""
+    """Not by the claim before `maintain`: the ledger does not know when they are due."""
     (known,) = await inserted(store, new())
     with connected(database) as program:
         program.execute(

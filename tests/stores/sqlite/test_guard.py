@@ -41,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def settled(path: Path) -> Guard:
-    """A guard that has seen the files in a folder that nobody changed lately."""
+    """A guard that has seen the files in a folder that was not changed lately."""
     os.utime(path.parent, (LONG_AGO, LONG_AGO))
     guard = Guard(path)
     guard.check()

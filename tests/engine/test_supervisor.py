@@ -193,7 +193,7 @@ async def test_nothing_that_a_worker_started_outlives_a_killed_runner(tmp_path: 
     script = f"""if True:
         import asyncio
         from aiojobs_lite import JobRunner
-        from tests.engine.test_started_in_workers import starts_and_hangs
+        from tests.engine.test_supervisor import starts_and_hangs
         from tests.helpers.calls import in_process
         async def main():
             hangs = in_process(starts_and_hangs)

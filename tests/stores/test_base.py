@@ -48,7 +48,7 @@ def test_each_store_answers_every_query() -> None:
     assert set(reads.READS) == QUERIES
 
 
-def test_every_write_can_be_told() -> None:
+def test_every_write_has_words() -> None:
     assert set(write_story.WORDS) == WRITES
 
 

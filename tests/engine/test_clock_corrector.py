@@ -16,7 +16,7 @@ from aiojobs_lite.engine import clock_corrector as module
 from aiojobs_lite.model.ahead import ListAhead, MoveBack
 from aiojobs_lite.telemetry.facts import JobsMovedBack, TickFired
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import engine_of, heard
+from tests.helpers.engine import engine_of, published_on
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -112,7 +112,7 @@ async def test_instants_of_the_calendar_and_small_differences_stay(database: Pat
     clock = FakeClock(START + timedelta(seconds=4))
     instant = START + timedelta(days=30)
     async with running(database, clock) as runner:
-        take = heard(engine_of(runner).bus)
+        take = published_on(engine_of(runner).bus)
         dated = await runner.enqueue(quick.using(at=instant), 1)
         soon = await runner.enqueue(quick.using(delay="1h"), 1)
         clock.jump_to(START)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -20,6 +19,7 @@ from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import in_process, outside, pid_in, started
+from tests.helpers.pauses import poll
 from tests.helpers.programs import alive, program
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact
@@ -36,8 +36,7 @@ def counts_for_long(note: str) -> None:
 
 def waits_for(note: str, release: str) -> None:
     Path(note).write_text(str(os.getpid()))
-    while not Path(release).exists():
-        time.sleep(0.01)
+    poll(Path(release).exists, PATIENCE)
 
 
 def where() -> int:
@@ -121,11 +120,11 @@ async def test_the_start_of_a_process_is_not_its_handlers_time(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "slow_to_import.py").write_text(
-        "import pathlib, time\n"
+        "import pathlib\n"
+        "from tests.helpers.pauses import poll\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
         "(folder / 'importing').touch()\n"
-        "while not (folder / 'go').exists():\n"
-        "    time.sleep(0.01)\n"
+        f"poll((folder / 'go').exists, {PATIENCE})\n"
         "def where():\n"
         "    return 42\n"
     )
@@ -148,7 +147,7 @@ async def test_the_start_of_a_process_is_not_its_handlers_time(
 @pytest.mark.parametrize(
     "handler", first_of(1, [writes_much, runs_a_program, writes_to_one, has_children_that_write_much])
 )
-async def test_what_a_handler_or_its_children_write_goes_where_the_parent_writes_and_hinders_nobody(
+async def test_what_a_handler_or_its_children_write_goes_where_the_parent_writes_and_hinders_nothing(
     clock: FakeClock, capfd: pytest.CaptureFixture[str], handler: Callable[[], int]
 ) -> None:
     writes, next_one = in_process(handler, max_attempts=1), in_process(where)
@@ -212,7 +211,7 @@ async def test_a_worker_process_that_holds_its_interpreter_does_not_outlive_a_ki
     script = f"""if True:
         import asyncio
         from aiojobs_lite import JobRunner
-        from tests.engine.test_worker_processes import counts_for_long
+        from tests.engine.test_workers import counts_for_long
         from tests.helpers.calls import in_process
         async def main():
             counts = in_process(counts_for_long)

@@ -1,0 +1,90 @@
+"""A run of chaos as it may have been, for the tests of the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.chaos.auditor import judge
+from tests.chaos.evidence import AttemptRow, Evidence, JobRow
+from tests.chaos.journal import Record
+
+
+class Past:
+    """A run as it may have been: processes 1 and 2 with owners a and b, some jobs; a test changes a thing."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.jobs: dict[int, JobRow] = {}
+        self.rows: list[AttemptRow] = []
+        self.unsound = ""
+        self.left: tuple[str, ...] = ()
+        self.log = 0
+        for number, owner in ((1, "a"), (2, "b")):
+            self.note(0, "forked", 0, worker=number, ahead=0.0)
+            self.note(1, "owner", number, owner=owner)
+            self.note(1, "up", number)
+        self.kill(10, 1)
+        self.done(1, 1, "a", begun=2)  # at once
+        self.job(2, "completed", 2, "b:2")  # lost with process 1, completed by the other
+        self.run(2, 1, "a", 9, None)
+        self.row(2, 1, "lost", "a", 11)
+        self.run(2, 2, "b", 12, 13)
+        self.note(13.1, "JobCompleted", 2, job_id=2)
+        self.job(3, "dead", 1)  # failed
+        self.run(3, 1, "b", 5, 6)
+        self.row(3, 1, "failed", "b", 6)
+        self.note(100, "exited", 0, worker=2, code=0)
+
+    def note(self, time: float, what: str, writer: int, **facts: object) -> None:
+        self.records.append(Record(what, time, writer, facts))
+
+    def kill(self, time: float, worker: int) -> None:
+        self.note(time, "killed", 0, worker=worker)
+        self.note(time + 0.1, "exited", 0, worker=worker, code=-9)
+
+    def job(self, number: int, status: str, attempts: int, result: str | None = None, kind: str = "quick") -> None:
+        """A job, with its enqueue."""
+        self.jobs[number] = JobRow(number, kind, status, attempts, f"c{number}", result=result)
+        self.note(1.5, "called", 2, call=f"c{number}", jobs=1, key=None)
+        self.note(1.6, "acknowledged", 2, call=f"c{number}", jobs=[number], new=[True])
+
+    def change(self, number: int, **columns: object) -> None:
+        self.jobs[number] = self.jobs[number]._replace(**columns)  # type: ignore[arg-type]
+
+    def run(self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick") -> None:
+        writer, name = "?abc".index(owner), f"{job}.{attempt}.{owner}.{begun}"
+        self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name)
+        if ended is not None:
+            self.note(ended, "ended", writer, run=name, how="returned")
+
+    def row(self, job: int, attempt: int, outcome: str, owner: str, ended: float) -> None:
+        self.rows.append(AttemptRow(job, attempt, outcome, owner, ended, "ValueError: not yet"))
+
+    def done(self, number: int, attempt: int, owner: str, begun: float, kind: str = "quick") -> None:
+        """A job that one attempt completed."""
+        self.job(number, "completed", attempt, f"{owner}:{attempt}", kind)
+        self.run(number, attempt, owner, begun, begun + 1, kind)
+        self.note(begun + 1.1, "JobCompleted", "?abc".index(owner), job_id=number)
+
+    def fork(self, worker: int, owner: str, up: float, **facts: object) -> None:
+        self.note(up - 1, "forked", 0, worker=worker, ahead=0.0, **facts)
+        self.note(up, "owner", worker, owner=owner)
+        self.note(up, "up", worker)
+        self.note(100, "exited", 0, worker=worker, code=0)
+
+    def tick(self, number: int, instant: int, schedule: str = "tick") -> None:
+        self.done(number, 1, "b", 20 + number)
+        self.change(number, tick=instant, call=None, type=schedule)
+        self.records = [record for record in self.records if record.facts.get("call") != f"c{number}"]
+
+    def ticks(self, seconds: Iterable[int], schedule: str = "tick") -> None:
+        """Jobs of ticks that were cancelled before they ran."""
+        for second in seconds:
+            number = 1000 + len(self.jobs)
+            self.jobs[number] = JobRow(number, schedule, "cancelled", 0, tick=second * 1_000_000)
+
+    def broken(self) -> set[str]:
+        """The checks that find something."""
+        records = sorted(self.records, key=lambda record: record.time)
+        evidence = Evidence(records, list(self.jobs.values()), self.rows, self.unsound, self.left, self.log)
+        return {name for name, found in judge(evidence).breaches.items() if found}

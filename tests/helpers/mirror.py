@@ -1,0 +1,81 @@
+"""Which tests prove which module: those of the same path and stem, or the suite that is named here, and why it does.
+
+`aiojobs_lite/engine/drain.py` is proven by `tests/engine/test_drain.py`. Tests of several modules together, such as
+`tests/faults` and `tests/processes`, have names of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT
+
+
+class Suite(NamedTuple):
+    """What proves a module that has no tests of its own.
+
+    Attributes:
+        path: Where the tests lie, from the root.
+        why: Why they lie there.
+    """
+
+    path: str
+    why: str
+
+
+_CONFORMANCE: Final = "tests/helpers/conformance"
+_EACH_STORE: Final = "what it does is asked of each store alike, in one suite"
+_EACH_ERROR: Final = "one table has every class of the tree, with its message and attributes"
+_NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
+
+ELSEWHERE: Final = {
+    "engine/parts.py": Suite("tests/engine/test_lifecycle.py", "the parts in one place; whole engines live there"),
+    "engine/ports.py": Suite("tests/test_typing.py", "protocols alone; mypy compares every part with them"),
+    **{
+        f"errors/{name}.py": Suite("tests/test_errors.py", _EACH_ERROR)
+        for name in ("base", "configuration", "enqueuing", "job", "runner", "store")
+    },
+    "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
+    "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
+    "model/queries.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
+    "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
+    "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
+    "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),
+    "stores/sqlite/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
+    "stores/sqlite/ends.py": Suite(f"{_CONFORMANCE}/ends.py", _EACH_STORE),
+    "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
+    "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
+    "stores/sqlite/moves.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
+    "stores/sqlite/pauses.py": Suite(f"{_CONFORMANCE}/claim.py", _EACH_STORE),
+    "stores/sqlite/phases.py": Suite("tests/stores/test_base.py", "a table of handlers, compared with the contract"),
+    "stores/sqlite/prune.py": Suite(f"{_CONFORMANCE}/prune.py", _EACH_STORE),
+    "stores/sqlite/reads.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
+    "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
+    "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
+    "telemetry/clock_facts.py": Suite("tests/engine/test_clock_corrector.py", "what publishes the fact, and its line"),
+    "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
+    "testing/fixtures.py": Suite("tests/test_pytest_plugin.py", "the plugin offers them, and is tested with them"),
+    "testing/probe.py": Suite("tests/helpers", "how tests look inside; each of its parts is used there"),
+}
+
+
+def proof_of(module: Path) -> Path:
+    """Where the tests of a module lie if it is not in the table."""
+    place = module.relative_to(PACKAGE_FOLDER)
+    return ROOT / "tests" / place.parent / f"test_{place.stem}.py"
+
+
+def unproven() -> list[str]:
+    """The modules with no tests in their place and no line in the table, and the lines that are wrong."""
+    found = []
+    for module in PACKAGE:
+        name = module.relative_to(PACKAGE_FOLDER).as_posix()
+        has_own = proof_of(module).exists()
+        if module.name == "__init__.py" or has_own == (name not in ELSEWHERE):
+            continue
+        found.append(f"{name}: has tests of its own, and a line" if has_own else f"{name}: no {proof_of(module).name}")
+    modules = {module.relative_to(PACKAGE_FOLDER).as_posix() for module in PACKAGE}
+    found += [f"{name}: no such module" for name in ELSEWHERE if name not in modules]
+    found += [f"{name}: no {suite.path}" for name, suite in ELSEWHERE.items() if not (ROOT / suite.path).exists()]
+    return found

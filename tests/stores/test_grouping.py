@@ -1,0 +1,126 @@
+"""From units to phases and back to answers: ends, then other writes, then inserts with the claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiojobs_lite.model.ends import Complete, End
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Insert, Inserted, RedriveJob, Unit
+from aiojobs_lite.stores.grouping import apply_units
+from tests.helpers.stores import claim, new
+
+
+class Noted:
+    """Phases that note what they are given. An attempt of owner `two` is not owned."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self._ids = 0
+
+    def end(self, ends: Sequence[End]) -> list[Status | None]:
+        self.calls.append(("end", [ended.id for ended in ends]))
+        return [None if ended.owner == "two" else Status.COMPLETED for ended in ends]
+
+    def write(self, write: Any) -> Any:
+        self.calls.append(("write", write))
+        return f"answer to {write.id}"
+
+    def insert_and_claim(
+        self, rows: Sequence[NewJob], claim: Claim | None
+    ) -> tuple[list[Inserted], ClaimAnswer | None]:
+        self.calls.append(("insert", [row.type for row in rows], claim))
+        first, self._ids = self._ids, self._ids + len(rows)
+        inserted = [Inserted(first + n + 1, is_new=True) for n in range(len(rows))]
+        return inserted, None if claim is None else ClaimAnswer([], frozenset({"limited"}))
+
+
+def complete(job_id: int, owner: str = "one") -> Complete:
+    return Complete(job_id, 1, owner, "a")
+
+
+def inserts(*types: str) -> Insert:
+    return Insert(tuple(new(name) for name in types))
+
+
+def ids(*numbers: int) -> list[Inserted]:
+    return [Inserted(number, is_new=True) for number in numbers]
+
+
+def test_nothing_to_do_calls_no_phase() -> None:
+    phases = Noted()
+    assert apply_units([], phases) == []
+    assert apply_units([()], phases) == []
+    assert phases.calls == []
+
+
+def test_phases_come_in_one_order_and_answers_in_that_of_the_writes() -> None:
+    phases, wanted = Noted(), claim()
+    units: list[Unit] = [
+        (wanted,),
+        (inserts("b", "c"),),
+        (DeleteJob(5),),
+        (complete(7),),
+        (inserts("d"),),
+        (RedriveJob(6),),
+    ]
+    answers = apply_units(units, phases)
+    assert phases.calls == [
+        ("end", [7]),
+        ("write", DeleteJob(5)),
+        ("write", RedriveJob(6)),
+        ("insert", ["b", "c", "d"], wanted),
+    ]
+    assert answers == [
+        ClaimAnswer([], frozenset({"limited"})),
+        ids(1, 2),
+        "answer to 5",
+        Status.COMPLETED,
+        ids(3),
+        "answer to 6",
+    ]
+
+
+def test_a_claim_alone_and_an_insert_alone_are_carried_out() -> None:
+    phases, wanted = Noted(), claim()
+    assert apply_units([(wanted,)], phases) == [ClaimAnswer([], frozenset({"limited"}))]
+    assert apply_units([(inserts("a", "b"),)], phases) == [ids(1, 2)]
+    assert phases.calls == [("insert", [], wanted), ("insert", ["a", "b"], None)]
+
+
+def test_inserts_without_rows_have_answers_of_their_own() -> None:
+    assert apply_units([(inserts(),), (inserts("a"),), (inserts(),)], Noted()) == [[], ids(1), []]
+
+
+def test_all_of_a_unit_whose_end_was_refused_is_left_out_and_nothing_else() -> None:
+    phases, wanted = Noted(), claim()
+    units: list[Unit] = [
+        (complete(1), DeleteJob(10), inserts("kept")),
+        (inserts("dropped"), complete(2, "two"), DeleteJob(20), wanted),
+        (DeleteJob(30),),
+    ]
+    answers = apply_units(units, phases)
+    assert phases.calls == [
+        ("end", [1, 2]),
+        ("write", DeleteJob(10)),
+        ("write", DeleteJob(30)),
+        ("insert", ["kept"], None),
+    ]
+    assert answers == [Status.COMPLETED, "answer to 10", ids(1), None, None, None, None, "answer to 30"]
+
+
+def test_a_refused_end_alone_in_its_unit_refuses_nothing_else() -> None:
+    phases = Noted()
+    assert apply_units([(complete(1, "two"),), (complete(2),), (DeleteJob(3),)], phases) == [
+        None, Status.COMPLETED, "answer to 3",
+    ]  # fmt: skip
+
+
+def test_ends_keep_their_order_over_all_units() -> None:
+    phases = Noted()
+    failed = complete(2)._replace(owner="two")
+    assert apply_units([(complete(3),), (failed, complete(1))], phases) == [
+        Status.COMPLETED, None, Status.COMPLETED,
+    ]  # fmt: skip
+    assert phases.calls == [("end", [3, 2, 1])]

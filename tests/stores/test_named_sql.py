@@ -1,0 +1,69 @@
+"""Named queries from the files of a package, and its migrations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aiojobs_lite.stores.named_sql import load, migration, migrations
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package that can be imported, with no file of SQL yet."""
+    folder = tmp_path / "queries_of_a_test"
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    sys.modules.pop(folder.name, None)
+
+
+def write(package: Path, name: str, text: str) -> None:
+    (package / name).write_text(text, encoding="utf-8")
+
+
+def test_queries_come_without_comments_semicolon_and_empty_lines(package: Path) -> None:
+    write(
+        package,
+        "a.sql",
+        "-- What this file is about.\n\n"
+        "-- name: first\n-- Says what it does.\nSELECT 1\n\nFROM a;\n\n"
+        "-- name: second_2\nSELECT ';'\n-- A remark.\nFROM b;\n",
+    )
+    assert load(package.name, {}) == {"first": "SELECT 1\nFROM a", "second_2": "SELECT ';'\nFROM b"}
+
+
+def test_names_in_braces_are_filled_in_and_others_left_for_later(package: Path) -> None:
+    write(package, "a.sql", "-- name: one\nSELECT {columns}, {columns}\nFROM a\nWHERE id IN ({rows});\n")
+    assert load(package.name, {"columns": "x, y", "other": "z"}) == {
+        "one": "SELECT x, y, x, y\nFROM a\nWHERE id IN ({rows})"
+    }
+
+
+def test_all_files_of_sql_are_read_and_no_other_file(package: Path) -> None:
+    write(package, "b.sql", "-- name: of_b\nSELECT 2;\n")
+    write(package, "a.sql", "-- name: of_a\nSELECT 1;\n")
+    write(package, "a.txt", "-- name: of_text\nSELECT 3;\n")
+    write(package, "migrations/0001_a.sql", "-- name: of_migrations\nSELECT 4;\n")
+    assert list(load(package.name, {})) == ["of_a", "of_b"]
+
+
+def test_two_queries_of_one_name_are_refused(package: Path) -> None:
+    write(package, "a.sql", "-- name: one\nSELECT 1;\n")
+    write(package, "b.sql", "-- name: one\nSELECT 2;\n")
+    with pytest.raises(ValueError, match="two queries are named one"):
+        load(package.name, {})
+
+
+def test_migrations_are_the_numbered_scripts_in_their_order_as_they_stand(package: Path) -> None:
+    second, first = "CREATE TABLE b (x);\n-- The end.\n", "CREATE TABLE a (x);\n"
+    write(package, "migrations/0002_more.sql", second)
+    write(package, "migrations/0001_initial.sql", first)
+    write(package, "migrations/from_0_1_0.sql", "DROP TABLE old;\n")
+    write(package, "migrations/0003_note.txt", "no script")
+    assert migrations(package.name) == [first, second]
+    assert migration(package.name, "from_0_1_0.sql") == "DROP TABLE old;\n"
