@@ -27,6 +27,7 @@ class Suite(NamedTuple):
 _CONFORMANCE: Final = "tests/helpers/conformance"
 _EACH_STORE: Final = "what it does is asked of each store alike, in one suite"
 _EACH_ERROR: Final = "one table has every class of the tree, with its message and attributes"
+_EACH_FACT: Final = "one table has every kind of fact, with its level and its line"
 _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
@@ -53,8 +54,11 @@ ELSEWHERE: Final = {
     "stores/sqlite/reads.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
     "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
-    "telemetry/clock_facts.py": Suite("tests/engine/test_clock_corrector.py", "what publishes the fact, and its line"),
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
+    **{
+        f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)
+        for name in ("health", "jobs", "owners", "ticks", "types")
+    },
     "testing/fixtures.py": Suite("tests/test_pytest_plugin.py", "the plugin offers them, and is tested with them"),
     "testing/probe.py": Suite("tests/helpers", "how tests look inside; each of its parts is used there"),
 }
