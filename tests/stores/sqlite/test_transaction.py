@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.schedules import SetSchedule
+from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     DeleteJob,
@@ -59,7 +60,7 @@ async def store(database: Path) -> AsyncIterator[SqliteStore]:
         yield made
 
 
-def _everything_at_once(jobs: list[Claimed], dead: int, pending: int, held: int) -> list[Unit]:
+def _everything_at_once(jobs: list[Claimed], dead: int, pending: int, held: int, ahead: int) -> list[Unit]:
     """Writes of every kind that changes rows."""
     return [
         (complete(jobs[0]), Insert((new("a", idempotency_key="k"), new("b"), new("b", due=9)))),
@@ -75,7 +76,10 @@ def _everything_at_once(jobs: list[Claimed], dead: int, pending: int, held: int)
                 RedriveDead("c"),
                 Release((held,), Held.PAYLOAD),
                 Prune(NOW, NOW, NOW, 9),
+                MoveBack((ahead,)),
                 PauseType("z", paused=True),
+                SetSchedule("t", "* * * * *", "UTC", at(90)),
+                MoveTickBack("t", "* * * * *", "UTC", at(60)),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
@@ -91,7 +95,8 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     await finished(store, new("c"), Status.DEAD)
     (held,) = await stores.held(store, new("d"))
     (pending,) = await inserted(store, new("b"))
-    units = _everything_at_once(jobs, dead, pending, held)
+    (ahead,) = await inserted(store, new("e", due=60)._replace(created_at=at(60)), now=60)
+    units = _everything_at_once(jobs, dead, pending, held, ahead)
     assert {type(write) for unit in units for write in unit} > WRITES.keys()
     before, counts = await everything(store), shown(store)
     with faulty(store) as connection:
@@ -109,8 +114,9 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert failed_at > 40
     assert connection.statements[-1] == "COMMIT"
     assert applied.answers[0] is Status.COMPLETED
-    assert applied.answers[2:13] == [
-        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, 1, 1, None
+    assert applied.answers[2:14] == [
+        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, 1, 1,
+        MovedBack(1, 60_000_000), None,
     ]  # fmt: skip
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
