@@ -12,7 +12,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.queries import FindJobs, GetJob, Query
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
@@ -195,13 +195,15 @@ class Twins:
         self._has_news[view] = False
         self._known[view] = [self.model.database.rows]
 
-    def ask(self, query: FindJobs, view: View) -> None:
+    def ask(self, query: Query[A], view: View) -> A:
         """A view and the model answer alike."""
         with self.story.telling():
-            self._ask(query, view)
+            return self._ask(query, view)
 
-    def _ask(self, query: FindJobs, view: View) -> None:
-        assert self.run(view.store.ask(query)) == self.run(self.model.ask(query)), query
+    def _ask(self, query: Query[A], view: View) -> A:
+        answer = self.run(view.store.ask(query))
+        assert answer == self.run(self.model.ask(query)), query
+        return answer
 
     # What holds at all times.
 
