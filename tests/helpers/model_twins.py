@@ -225,9 +225,7 @@ class Twins:
         assert counts.total == TypeCounts(*map(sum, zip(TypeCounts(), *counts.by_type.values(), strict=True)))
         matching = [rows for rows in self._known[view] if self._are_of(rows, counts)]
         assert matching, f"{view.name} counts {shown(view.store)}"
-        for job in matching[-1].jobs.values():
-            if is_claimable(job):
-                assert counts.due[job.type] <= micros(job.scheduled_at)
+        assert any(_are_due(rows, counts) for rows in matching), f"{view.name} has a job due too late"
 
     def _are_of(self, rows: Rows, counts: Counts) -> bool:
         """Whether these are the counts of these rows. How many are scheduled depends on when the store looked last: at
@@ -247,3 +245,9 @@ def _counts_by_marks(rows: Rows) -> dict[str, TypeCounts]:
     for name, mark in rows.marks.items():
         found |= counts_of([job for job in rows.jobs.values() if job.type == name], mark)
     return found
+
+
+def _are_due(rows: Rows, counts: Counts) -> bool:
+    """Whether no claimable job of these rows is due before the instant that the counts have for its type."""
+    claimable = filter(is_claimable, rows.jobs.values())
+    return all(counts.due[job.type] <= micros(job.scheduled_at) for job in claimable)
