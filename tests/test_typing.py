@@ -212,7 +212,7 @@ async def reading(engine: Engine) -> None:
     watch: Watch = runner.watch()
     reveal_type(await engine.write(Insert(())))  # R: list[tuple[int, bool, fallback=Inserted]]
     reveal_type(await engine.write(CancelJob(1, None)))  # R: Status | None
-    both = await engine.write_all(RedriveDead(None), Insert(()))
+    both = await engine.write_all(RedriveDead((1,)), Insert(()))
     reveal_type(both)  # R: tuple[int, list[tuple[int, bool, fallback=Inserted]]]
     reveal_type(await engine.ask(GetJob(1)))  # R: Job | None
     await engine.write(GetJob(1).id)  # E: arg-type

@@ -13,7 +13,7 @@ from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
 
 _EVERY_S: Final = 60.0
-_PRUNE_AT_ONCE: Final = 500  # jobs a transaction
+_PRUNE_AT_ONCE: Final = 500  # jobs and ticks a transaction: a rescue waits for no more
 _KEEP_TICKS_S: Final = 2 * 86400.0  # longer than any clock is expected to be set back
 
 
@@ -51,7 +51,7 @@ class Maintenance:
             await sleep(self._clock, _EVERY_S)
 
     async def prune(self) -> None:
-        """Deletes finished jobs that were kept long enough, some at a time."""
+        """Deletes finished jobs and ticks that were kept long enough, some at a time."""
         now = self._clock.now()
         write = Prune(
             completed_before=after(now, -self._retention.completed),

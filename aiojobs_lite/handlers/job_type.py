@@ -231,7 +231,33 @@ def _name(name: object) -> str:
     return checked
 
 
+def _check_dispatch(name: str, handler: Callable[..., Any]) -> None:
+    """Checks that a handler does not need its first argument by position: a payload is given by name.
+
+    Raises:
+        InvalidJobType: If `functools.singledispatch` chooses by that argument.
+    """
+    for function in _within(handler):
+        code = getattr(function, "__code__", None)
+        if isinstance(function, functools.partial):
+            if function.args:
+                return
+        elif code is None or code.co_argcount or code.co_kwonlyargcount:  # it need not pass on what it takes
+            return
+        elif code.co_qualname.startswith("singledispatch") and code.co_filename == functools.__file__:
+            first = next(iter(inspect.signature(function).parameters.values()), None)
+            if first is None or first.kind is first.POSITIONAL_ONLY:
+                return
+            chooser = code.co_qualname.partition(".")[0]
+            problem = (
+                f"functools.{chooser} chooses by an argument that is given by position, and a payload is given by "
+                "name. Declare a function of your own that calls it"
+            )
+            raise InvalidJobType(name, problem)
+
+
 def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
+    _check_dispatch(name, handler)
     bare = handler
     while isinstance(bare, functools.partial):
         bare = bare.func

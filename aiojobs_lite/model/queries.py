@@ -73,6 +73,43 @@ class FirstDue(NamedTuple):
         unanswered()
 
 
+class Died(NamedTuple):
+    """Where a list of dead jobs goes on: behind this job; and the latest instant of death that it comes to."""
+
+    completed_at: int
+    id: int
+    until: int
+
+
+class DeadPage(NamedTuple):
+    """The ids of dead jobs, and where the list goes on; None at its end."""
+
+    ids: tuple[int, ...]
+    next: Died | None
+
+
+class ListDead(NamedTuple):
+    """The dead jobs of a type (None: of every type) as of the first page, those that died first before the others.
+    Answer: a `DeadPage`.
+
+    At most `limit` dead jobs, of whatever type, are looked at. A job that dies later than all that were dead at the
+    first page is on no page.
+
+    Attributes:
+        type: Their type.
+        limit: The size of a page.
+        after: The `next` of the page before.
+    """
+
+    type: str | None
+    limit: int
+    after: Died | None = None
+
+    def answer(self) -> DeadPage:
+        """See `Query`."""
+        unanswered()
+
+
 class ListOwners(NamedTuple):
     """The owners of all processing jobs, those of living runners included. Answer: their ids."""
 

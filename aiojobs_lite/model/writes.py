@@ -129,9 +129,9 @@ class RedriveJob(NamedTuple):
 
 
 class RedriveDead(NamedTuple):
-    """Sends the dead jobs of a type (None: of every type) back to pending, due now, as if new. Answer: how many."""
+    """Sends those of these jobs that are dead back to pending, due now, as if new. Answer: how many."""
 
-    type: str | None
+    ids: tuple[int, ...]
 
     def answer(self) -> int:
         """See `Write`."""
@@ -173,10 +173,11 @@ class Release(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Deletes at most `limit` jobs that completed, or died or were cancelled, before these instants, and all ticks
-    before `ticks_before`. Answer: how many jobs.
+    """Deletes jobs that completed, or died or were cancelled, before these instants, and ticks before `ticks_before`:
+    at most `limit` in all. Answer: how many jobs and ticks.
 
-    The completed go first, then the dead, then the cancelled, of each the oldest first.
+    The completed go first, then the dead, then the cancelled, then the ticks; of each kind of job, and of the ticks of
+    a schedule, the oldest first.
     """
 
     completed_before: int

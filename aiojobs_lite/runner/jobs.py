@@ -11,7 +11,7 @@ from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, Runne
 from aiojobs_lite.handlers.checks import check_choice, check_whole
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
@@ -19,6 +19,7 @@ from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRe
 from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
+_REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
 
 
 class StoredJobs:
@@ -107,7 +108,10 @@ class StoredJobs:
         await engine.order(_redrive(engine, _check_id(job_id)))
 
     async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
-        """Sends all dead jobs (of one type, or of every type) back to pending; returns how many."""
+        """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.
+
+        If it fails, those of the transactions before are pending. A job that dies again meanwhile stays dead.
+        """
         engine = self._access.engine
         return await engine.order(_redrive_all(engine, _check_storable("type", type)))
 
@@ -170,9 +174,15 @@ async def _redrive(engine: Engine, job_id: int) -> None:
 
 
 async def _redrive_all(engine: Engine, job_type: str | None) -> int:
-    redriven = await engine.write(RedriveDead(job_type))
-    if engine.bus.is_watched(DeadRedriven):
-        engine.bus.publish(DeadRedriven(redriven, job_type or "every type"))
+    redriven, after, is_done = 0, None, False
+    try:
+        while not is_done:
+            ids, after = await engine.ask(ListDead(job_type, _REDRIVE_AT_ONCE, after))
+            redriven += await engine.write(RedriveDead(ids)) if ids else 0
+            is_done = after is None
+    finally:  # also those before a fault
+        if (redriven or is_done) and engine.bus.is_watched(DeadRedriven):
+            engine.bus.publish(DeadRedriven(redriven, job_type or "every type"))
     return redriven
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -71,6 +72,88 @@ def test_causes_are_recorded_too() -> None:
     assert failure.traceback is not None
     assert "KeyError: 'first'" in failure.traceback
     assert "The above exception was the direct cause" in failure.traceback
+
+
+def chain(length: int, *, causes: bool) -> BaseException:
+    """An exception, each of whose causes, or contexts, has one."""
+    error = caught(ValueError("number 0"))
+    for number in range(1, length):
+        later = caught(KeyError(f"number {number}"))
+        if causes:
+            later.__cause__ = error
+        later.__context__ = error
+        error = later
+    return error
+
+
+def nested(depth: int) -> BaseException:
+    """A group in a group in a group."""
+    error = caught(ValueError("innermost"))
+    for _ in range(depth):
+        error = caught(BaseExceptionGroup("around", [error]))
+    return error
+
+
+def recursion(depth: int) -> BaseException:
+    """An exception with very many lines."""
+
+    def again(left: int) -> None:
+        if left:
+            again(left - 1)
+        raise ValueError("at the bottom")
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(depth + 1000)
+    try:
+        again(depth)
+    except ValueError as error:
+        return error
+    finally:
+        sys.setrecursionlimit(limit)
+    raise AssertionError
+
+
+class Several(ExceptionGroup[Exception]):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            caught(Several("all", [ValueError("number 0") for _ in range(3000)])),
+            ["Several: all (3000 sub-exceptions)", "(15 of 3,000 exceptions are shown)", "ValueError: number 0"],
+        ),
+        (
+            chain(3000, causes=True),
+            ["the direct cause", "(what came before it is not shown)", "KeyError: 'number 2999'"],
+        ),
+        (
+            chain(3000, causes=False),
+            ["During handling", "(what came before it is not shown)", "KeyError: 'number 2999'"],
+        ),
+        (nested(1500), ["ExceptionGroup: around (1 sub-exception)", "(0 of 1 exceptions are shown)"]),
+        (recursion(5000), ["again(left - 1)", "ValueError: at the bottom"]),
+    ],
+    ids=["group", "causes", "contexts", "nested", "lines"],
+)
+def test_of_a_large_exception_an_excerpt_is_rendered(
+    error: BaseException, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To render all of it would stop the event loop: what is counted are the lines of code that are looked up."""
+    looked_up = 0
+    summary = traceback.FrameSummary
+
+    def counted(*args: Any, **kwargs: Any) -> traceback.FrameSummary:
+        nonlocal looked_up
+        looked_up += 1
+        return summary(*args, **kwargs)
+
+    monkeypatch.setattr(traceback, "FrameSummary", counted)
+    text = describe(error).traceback
+    assert text is not None
+    assert [part for part in shown if part not in text] == []
+    assert 1 <= looked_up <= 200
 
 
 def test_what_is_long_is_shortened_at_the_end_that_matters_less() -> None:

@@ -68,6 +68,28 @@ class Hidden:
     __call__ = wrapped(on_the_loop)
 
 
+@functools.singledispatch
+def by_type(x: int) -> int:
+    return x
+
+
+@functools.singledispatch
+def by_type_of_first(x: int, /) -> int:
+    return x
+
+
+class Chooser:
+    @functools.singledispatchmethod
+    def choose(self, x: int) -> int:
+        return x
+
+
+@functools.wraps(by_type)
+def on_its_own(x: int) -> int:
+    return by_type(x)
+
+
+DISPATCH = "functools.singledispatch chooses by an argument .* Declare a function of your own that calls it"
 HIDDEN = "a decorator hides its `async def`"
 GENERATOR = "a generator cannot be a handler; return a list"
 PAYLOAD = "self would be a part of the payload: a method is bound to no object while its class is made"
@@ -94,6 +116,11 @@ PAYLOAD = "self would be a part of the payload: a method is bound to no object w
         (Mailer.__dict__["of_class"], "expected a function, got <classmethod"),
         (functools.partialmethod(Mailer.send), "expected a function"),
         (Mailer, "expected a function"),
+        (by_type, DISPATCH),
+        (functools.partial(by_type), DISPATCH),
+        (wrapped(by_type), DISPATCH),
+        (functools.singledispatch(on_the_loop), DISPATCH),
+        (Chooser().choose, "functools.singledispatchmethod chooses by an argument that is given by position"),
     ],
 )
 @pytest.mark.parametrize("keep_result", [True, False])
@@ -132,6 +159,8 @@ def test_a_method_in_a_class_body_is_refused() -> None:
         (Mailer.__dict__["alone"], "thread"),
         (Mailer(), "thread"),
         (lambda x: x, "thread"),
+        (by_type_of_first, "thread"),
+        (on_its_own, "thread"),
     ],
 )
 def test_what_works_is_taken(handler: Any, mode: str) -> None:

@@ -34,7 +34,17 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
+from aiojobs_lite.model.queries import (
+    DeadPage,
+    Died,
+    FindJobs,
+    FirstDue,
+    GetJob,
+    ListDead,
+    ListOwners,
+    ListPaused,
+    ListProcessing,
+)
 from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
     FireTick,
@@ -119,6 +129,15 @@ class Rows:
         due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
         return next((replace(job, history=()) for job in due), None)
 
+    def dead(self, query: ListDead) -> DeadPage:
+        """See `ListDead`."""
+        died = sorted((_ended(job), job.id) for job in self.jobs.values() if job.status is Status.DEAD)
+        until = max([at for at, _ in died], default=0) if query.after is None else query.after.until
+        later = [one for one in died if one[0] <= until and (query.after is None or one > query.after[:2])]
+        page = later[: query.limit]
+        ids = tuple(job_id for _, job_id in page if query.type in {None, self.jobs[job_id].type})
+        return DeadPage(ids, Died(*page[-1], until) if len(page) == query.limit else None)
+
     def owners(self, _query: ListOwners) -> set[str]:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
@@ -151,6 +170,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
     ListAhead: Rows.ahead,
+    ListDead: Rows.dead,
     ListEndedAhead: Rows.ended_ahead,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: set(rows.paused),
@@ -283,10 +303,8 @@ class MemoryPhases:
 
     def redrive_dead(self, write: RedriveDead) -> int:
         """See `RedriveDead`."""
-        dead = [job for job in self._rows.jobs.values() if job.status is Status.DEAD and write.type in {None, job.type}]
-        for job in dead:
-            self._redrive(job)
-        return len(dead)
+        dead = self._rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
+        return sum(self.redrive_job(RedriveJob(job.id)) for job in dead)
 
     def _redrive(self, job: Job) -> None:
         self.redriven.append(job.id)
@@ -351,8 +369,10 @@ class MemoryPhases:
             pruned += [job for *_, job in old[: write.limit - len(pruned)]]
         for job in pruned:
             self._delete(job)
-        self._rows.ticks = {(name, tick) for name, tick in self._rows.ticks if tick >= write.ticks_before}
-        return len(pruned)
+        old_ticks = sorted(entry for entry in self._rows.ticks if entry[1] < write.ticks_before)
+        ticks = old_ticks[: write.limit - len(pruned)]
+        self._rows.ticks.difference_update(ticks)
+        return len(pruned) + len(ticks)
 
     def set_schedule(self, write: SetSchedule) -> ScheduleAnswer:
         """See `SetSchedule`."""

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
-from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -222,9 +222,21 @@ class StoreBesideModel(RuleBasedStateMachine):
         held = self.one_held(which)
         self.put(MarkInterrupted(held.id, held.attempt + wrong, held.owner), step)
 
-    @rule(which=some | st.sampled_from([None, *TYPES]), step=steps)
-    def redrive(self, which: int | str | None, step: Step) -> None:
-        self.put(RedriveJob(self.a_job(which)) if isinstance(which, int) else RedriveDead(which), step)
+    @rule(which=some | st.lists(some), step=steps)
+    def redrive(self, which: int | list[int], step: Step) -> None:
+        write = RedriveJob(self.a_job(which)) if isinstance(which, int) else RedriveDead((*map(self.a_job, which),))
+        self.put(write, step)
+
+    @rule(kind=st.none() | kinds, limit=st.integers(1, 9), view=which_view, step=steps)
+    def redrive_all(self, kind: str | None, limit: int, view: int, step: Step) -> None:
+        """Page by page, as `runner.jobs.redrive_all` finds them."""
+        query = ListDead(kind, limit)
+        while True:
+            page = self.twins.ask(query, self.twins.views[view])
+            self.put(RedriveDead(page.ids), step)
+            if page.next is None:
+                return
+            query = query._replace(after=page.next)
 
     @rule(which=some, step=steps)
     def delete(self, which: int, step: Step) -> None:

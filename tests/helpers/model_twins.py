@@ -12,7 +12,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.queries import FindJobs, GetJob, Query
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
@@ -195,13 +195,15 @@ class Twins:
         self._has_news[view] = False
         self._known[view] = [self.model.database.rows]
 
-    def ask(self, query: FindJobs, view: View) -> None:
+    def ask(self, query: Query[A], view: View) -> A:
         """A view and the model answer alike."""
         with self.story.telling():
-            self._ask(query, view)
+            return self._ask(query, view)
 
-    def _ask(self, query: FindJobs, view: View) -> None:
-        assert self.run(view.store.ask(query)) == self.run(self.model.ask(query)), query
+    def _ask(self, query: Query[A], view: View) -> A:
+        answer = self.run(view.store.ask(query))
+        assert answer == self.run(self.model.ask(query)), query
+        return answer
 
     # What holds at all times.
 
@@ -223,9 +225,7 @@ class Twins:
         assert counts.total == TypeCounts(*map(sum, zip(TypeCounts(), *counts.by_type.values(), strict=True)))
         matching = [rows for rows in self._known[view] if self._are_of(rows, counts)]
         assert matching, f"{view.name} counts {shown(view.store)}"
-        for job in matching[-1].jobs.values():
-            if is_claimable(job):
-                assert counts.due[job.type] <= micros(job.scheduled_at)
+        assert any(_are_due(rows, counts) for rows in matching), f"{view.name} has a job due too late"
 
     def _are_of(self, rows: Rows, counts: Counts) -> bool:
         """Whether these are the counts of these rows. How many are scheduled depends on when the store looked last: at
@@ -245,3 +245,9 @@ def _counts_by_marks(rows: Rows) -> dict[str, TypeCounts]:
     for name, mark in rows.marks.items():
         found |= counts_of([job for job in rows.jobs.values() if job.type == name], mark)
     return found
+
+
+def _are_due(rows: Rows, counts: Counts) -> bool:
+    """Whether no claimable job of these rows is due before the instant that the counts have for its type."""
+    claimable = filter(is_claimable, rows.jobs.values())
+    return all(counts.due[job.type] <= micros(job.scheduled_at) for job in claimable)

@@ -130,7 +130,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     MarkInterrupted: lambda write: f"mark {_token(write)} as interrupted",
     CancelJob: lambda write: f"cancel {write.id}",
     RedriveJob: lambda write: f"redrive {write.id}",
-    RedriveDead: lambda write: f"redrive the dead of {write.type or 'every type'}",
+    RedriveDead: lambda write: f"redrive the dead of {' '.join(map(str, write.ids)) or 'no job'}",
     DeleteJob: lambda write: f"delete {write.id}",
     PauseType: lambda write: f"{'pause' if write.paused else 'resume'} {write.type}",
     Release: lambda write: f"release {write.held} of {' '.join(map(str, write.ids)) or 'no job'}",

@@ -50,12 +50,14 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
 
 def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     """See `RedriveDead`."""
-    for job_type, count in transaction.run("dead_of_type", (write.type,)).fetchall():
-        tally = transaction.tally(job_type)
-        tally.dead -= count
-        tally.move(Status.PENDING, count, 0, transaction.now)
-        transaction.due.add_any(job_type, transaction.now)
-    return transaction.run("redrive_dead", (transaction.now, write.type)).rowcount
+    ids = [(job_id,) for job_id in sorted(set(write.ids))]
+    for _, _, cursor in transaction.many("dead_by_type", ID_ROW, ids):
+        for job_type, count in cursor.fetchall():
+            tally = transaction.tally(job_type)
+            tally.dead -= count
+            tally.move(Status.PENDING, count, 0, transaction.now)
+            transaction.due.add_any(job_type, transaction.now)
+    return transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
 
 
 def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:

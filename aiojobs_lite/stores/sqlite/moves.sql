@@ -20,13 +20,12 @@ SET cancel_requested = 1
 WHERE id = ?
     AND status = 'processing';
 
--- name: dead_of_type
--- How many jobs are dead, by type; one type, or all where it is NULL.
+-- name: dead_by_type
+-- How many of these jobs are dead, by type.
 SELECT type, count(*)
 FROM aiojobs_jobs
-WHERE status = 'dead'
-    AND completed_at IS NOT NULL
-    AND type = coalesce(?, type)
+WHERE id IN ({rows})
+    AND +status = 'dead'
 GROUP BY type;
 
 -- name: redrive
@@ -39,14 +38,13 @@ WHERE id = ?
     AND status IN ('dead', 'cancelled');
 
 -- name: redrive_dead
--- Sends the dead jobs of one type (or of all) back to pending, as if new.
+-- Sends those of these jobs that are dead back to pending, as if new.
 UPDATE aiojobs_jobs
 SET
     status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
     snoozes = 0, crashes = 0, cancel_requested = 0
-WHERE status = 'dead'
-    AND completed_at IS NOT NULL
-    AND type = coalesce(?, type);
+WHERE id IN ({rows})
+    AND +status = 'dead';
 
 -- name: delete_jobs
 -- Deletes jobs that no owner runs.

@@ -23,5 +23,8 @@ def prune(transaction: Transaction, write: Prune) -> int:
             transaction.tally(job_type).move(status, -count)
         pruned += len(old)
     for (schedule,) in transaction.run("schedule_names").fetchall():
-        transaction.run("prune_ticks", (schedule, write.ticks_before))
+        if pruned == write.limit:
+            break
+        old_ticks = {"schedule": schedule, "before": write.ticks_before, "limit": write.limit - pruned}
+        pruned += transaction.run("prune_ticks", old_ticks).rowcount
     return pruned

@@ -10,10 +10,17 @@ ORDER BY completed_at
 LIMIT ?;
 
 -- name: prune_ticks
--- Forgets ticks that no clock will show again.
+-- Forgets ticks that no clock will show again, the oldest first.
 DELETE FROM aiojobs_ticks
-WHERE schedule = ?
-    AND tick < ?;
+WHERE schedule = :schedule
+    AND tick IN (
+        SELECT tick
+        FROM aiojobs_ticks
+        WHERE schedule = :schedule
+            AND tick < :before
+        ORDER BY tick
+        LIMIT :limit
+    );
 
 -- name: schedule_names
 -- All schedules that were ever stored.

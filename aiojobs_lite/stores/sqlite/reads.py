@@ -9,8 +9,20 @@ from typing import Any, Final
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
-from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing, Query
+from aiojobs_lite.model.queries import (
+    DeadPage,
+    Died,
+    FindJobs,
+    FirstDue,
+    GetJob,
+    ListDead,
+    ListOwners,
+    ListPaused,
+    ListProcessing,
+    Query,
+)
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
+from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
@@ -51,7 +63,7 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
 
 def may_walk(query: Query[Any]) -> bool:
     """Whether a query may look at very many jobs: a list of others than those that are known by id or processing."""
-    if isinstance(query, ListAhead):
+    if isinstance(query, ListAhead | ListDead):
         return True
     return isinstance(query, FindJobs) and query.ids is None and not _is_of_processing(query)
 
@@ -67,6 +79,20 @@ def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job 
         if found:
             return job_of(found[0])
     return None
+
+
+def list_dead(connection: sqlite3.Connection, sql: Sql, query: ListDead) -> DeadPage:
+    """See `ListDead`."""
+    after = query.after
+    if after is None:
+        latest = connection.execute(sql["latest_death"]).fetchall()[0][0]
+        if latest is None:
+            return DeadPage((), None)
+        after = Died(AT_ONCE, 0, latest)
+    parameters = after.until, after.completed_at, after.id, query.limit
+    found = connection.execute(sql["dead_after"], parameters).fetchall()
+    ids = tuple(job_id for job_id, job_type, _ in found if query.type in (None, job_type))
+    return DeadPage(ids, Died(found[-1][2], found[-1][0], after.until) if len(found) == query.limit else None)
 
 
 def list_owners(connection: sqlite3.Connection, sql: Sql, _query: ListOwners) -> set[str]:
@@ -89,6 +115,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FindJobs: find_jobs,
     FirstDue: first_due,
     ListAhead: list_ahead,
+    ListDead: list_dead,
     ListEndedAhead: list_ended_ahead,
     ListOwners: list_owners,
     ListPaused: list_paused,

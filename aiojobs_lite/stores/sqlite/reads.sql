@@ -68,6 +68,23 @@ WHERE held = :held
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: latest_death
+-- When the latest of the dead jobs died.
+SELECT max(completed_at)
+FROM aiojobs_jobs
+WHERE status = 'dead'
+    AND completed_at IS NOT NULL;
+
+-- name: dead_after
+-- Dead jobs up to an instant, behind one of them.
+SELECT id, type, completed_at
+FROM aiojobs_jobs
+WHERE status = 'dead'
+    AND completed_at <= ?
+    AND (completed_at, id) > (?, ?)
+ORDER BY completed_at, id
+LIMIT ?;
+
 -- name: first_due
 -- The first claimable job of a type and priority that was due at an instant.
 SELECT {job}

@@ -283,7 +283,7 @@ async def _rescue_redrive_and_prune(book: Book) -> None:
     # The rest of what TWO holds of type c stays behind: the reopened database has a dead owner.
     await step("prove that it can be written", 300)
     (one, *_) = (await step("claim after the migration", 301, claim(ONE, slots={"a": 1, "b": 3}, limit=3)))[0].jobs
-    await step("rescue", 302, crashed(one, 302), RedriveDead(None))
+    await step("rescue", 302, crashed(one, 302), RedriveDead(tuple(range(1, one.id + 1))))
     await step("cancel and redrive one", 303, CancelJob(one.id, "x"), RedriveJob(one.id))
     await step("prune some", 400, Prune(at(100), at(100), at(100), 5))
     await step("prune the rest", 500, Prune(at(500), at(500), at(200), 1000))

@@ -44,8 +44,8 @@ class DueWithoutClaim:
         assert is_in_time((await applied(store, again(job, scheduled_at=at(7)))).due, at(7))
 
     async def test_a_redrive_says_that_the_job_is_due(self, store: Store) -> None:
-        first, _second = [await finished(store, new(), Status.DEAD) for _ in range(2)]
-        for write in (RedriveJob(first), RedriveDead("a")):
+        first, second = [await finished(store, new(), Status.DEAD) for _ in range(2)]
+        for write in (RedriveJob(first), RedriveDead((second,))):
             assert is_in_time((await applied(store, write, now=4)).due, at(4))
 
     async def test_a_release_says_when_the_jobs_are_due(self, store: Store) -> None:

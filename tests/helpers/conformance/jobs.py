@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiojobs_lite.model.job import Held, Outcome, Status
-from aiojobs_lite.model.queries import FindJobs, GetJob
+from aiojobs_lite.model.queries import DeadPage, Died, FindJobs, GetJob, ListDead
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Inserted, RedriveDead, RedriveJob, Release
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
@@ -29,6 +29,16 @@ from tests.helpers.stores import (
     shown,
     stored,
 )
+
+
+async def dead(store: Store, job_type: str | None, limit: int, after: Died | None = None) -> list[int]:
+    """The dead of a type on all pages from one on."""
+    ids: list[int] = []
+    while True:
+        found, after = await store.ask(ListDead(job_type, limit, after))
+        ids += found
+        if after is None:
+            return ids
 
 
 class Inserting:
@@ -196,17 +206,53 @@ class Redriving:
             assert await stored(store, job_id) == before
 
     async def test_all_dead_jobs_of_a_type_or_of_every_type_are_redriven(self, store: Store) -> None:
+        (waiting,) = await inserted(store, new("b", due=9))
+        (running_one,) = await running(store, new("b"))
+        ids = [waiting, running_one.id]
         for job_type in ("a", "a", "b"):
-            for status in (Status.DEAD, Status.CANCELLED, Status.COMPLETED):
-                await finished(store, new(job_type), status)
-        assert await one(store, RedriveDead("c")) == 0
-        assert await one(store, RedriveDead("a")) == 2
+            statuses = (Status.DEAD, Status.CANCELLED, Status.COMPLETED)
+            ids += [await finished(store, new(job_type), status) for status in statuses]
+        assert await one(store, RedriveDead(())) == await one(store, RedriveDead((999,))) == 0
+        assert await one(store, RedriveDead((ids[2], ids[5], ids[5]))) == 2
         assert shown(store) == await counted(store)
-        assert await one(store, RedriveDead(None), 3) == 1
-        found = await store.ask(FindJobs(type="b"))
-        assert {job.status for job in found} == {Status.PENDING, Status.CANCELLED, Status.COMPLETED}
-        assert [micros(job.scheduled_at) for job in found if job.status is Status.PENDING] == [at(3)]
+        assert await one(store, RedriveDead(tuple(ids)), 3) == 1
+        found = await store.ask(FindJobs(ids=ids[8:]))
+        assert [job.status for job in found] == [Status.COMPLETED, Status.CANCELLED, Status.PENDING]
+        assert micros(found[-1].scheduled_at) == at(3)
+        assert [micros((await stored(store, job_id)).scheduled_at) for job_id in ids[:2]] == [at(9), at(0)]
         assert shown(store) == await counted(store, 3)
+
+    async def test_more_dead_jobs_than_a_statement_takes_are_redriven(self, store: Store) -> None:
+        jobs = await running(store, *(new("ab"[n % 2]) for n in range(300)))
+        await answers(store, *map(close, jobs))
+        assert await one(store, RedriveDead(tuple(job.id for job in jobs[:-1]))) == 299
+        assert shown(store) == await counted(store)
+
+    async def test_the_dead_are_listed_page_by_page_in_the_order_of_their_deaths(self, store: Store) -> None:
+        await finished(store, new(), Status.CANCELLED)
+        ids = [await finished(store, new("ab"[n % 2]), Status.DEAD, n // 2 % 2) for n in range(8)]
+        in_order = [ids[n] for n in (0, 1, 4, 5, 2, 3, 6, 7)]
+        for limit in (1, 3, 8, 9):
+            assert await dead(store, None, limit) == in_order
+            assert await dead(store, "a", limit) == in_order[::2]
+            assert await dead(store, "c", limit) == []
+        assert len((await store.ask(ListDead("b", 3))).ids) == 1  # of the three that were looked at
+
+    async def test_without_a_dead_job_the_list_of_the_dead_is_empty(self, store: Store) -> None:
+        assert await store.ask(ListDead(None, 9)) == DeadPage((), None)
+        await finished(store, new(), Status.CANCELLED)
+        assert await store.ask(ListDead(None, 9)) == DeadPage((), None)
+
+    async def test_a_job_that_dies_again_is_on_no_later_page(self, store: Store) -> None:
+        """Else who redrives them page by page would not come to an end."""
+        first, second, third = [await finished(store, new(), Status.DEAD, n) for n in range(3)]
+        page = await store.ask(ListDead(None, 1))
+        assert page.ids == (first,)
+        assert await one(store, RedriveDead(page.ids), 5) == 1
+        (job,) = await claimed(store, now=5)
+        assert await one(store, close(job), 6)
+        await finished(store, new(), Status.DEAD, 7)
+        assert await dead(store, None, 1, page.next) == [second, third]
 
 
 class Deleting:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
-from tests.helpers.stores import at, finished, found, inserted, new, one, running, shown
+from tests.helpers.stores import answers, at, finished, fire, found, inserted, new, one, running, shown
 
 
 class Pruning:
@@ -33,6 +34,27 @@ class Pruning:
         assert await found(store, FindJobs()) == [dead[0]]
         assert [await one(store, write, 100) for _ in range(2)] == [1, 0]
         assert shown(store) == {}
+
+    async def test_pruning_counts_ticks_in_its_limit_after_the_jobs_the_oldest_first(self, store: Store) -> None:
+        await finished(store, new(), Status.COMPLETED, 1)
+        names = ("s", "t", "u")
+        await answers(store, *(SetSchedule(name, "* * * * *", "UTC", at(60)) for name in names))
+        ticks = {(name, n): fire(name, at(n), at(9), None, skip_overlap=False) for name in names for n in (2, 1, 3, 50)}
+        await answers(store, *ticks.values())
+        write = Prune(at(0), at(0), at(4), 4)
+        assert await one(store, write._replace(completed_before=at(99), limit=0), 100) == 0
+        assert await one(store, write._replace(completed_before=at(99)), 100) == 4  # the job and three ticks
+        assert shown(store) == {}
+        assert [await one(store, write, 100) for _ in range(3)] == [4, 2, 0]
+        left = {key for key, tick in ticks.items() if (await one(store, tick)).what == "duplicate"}
+        assert left == {(name, 50) for name in names}
+
+    async def test_pruning_some_ticks_of_a_schedule_forgets_the_oldest(self, store: Store) -> None:
+        await one(store, SetSchedule("s", "* * * * *", "UTC", at(60)))
+        ticks = [fire("s", at(n), at(9), None, skip_overlap=False) for n in range(4)]
+        await answers(store, *ticks)
+        assert await one(store, Prune(at(0), at(0), at(3), 2)) == 2
+        assert [answer.what for answer in await answers(store, *ticks)] == ["skipped"] * 2 + ["duplicate"] * 2
 
     async def test_pruning_many_types_at_once_counts_each(self, store: Store) -> None:
         for n in range(6):

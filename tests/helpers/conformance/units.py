@@ -75,7 +75,7 @@ class Phasing:
             claim("two", limit=1, types="c"),
             Prune(at(0), at(0), at(0), 0),
             Insert((new(),)),
-            RedriveDead("c"),
+            RedriveDead(tuple(dead)),
             complete(jobs[0]),
             SetSchedule("s", "* * * * *", "UTC", at(60)),
             FireTick("s", "* * * * *", "UTC", at(60), at(120), None, skip_overlap=False),

@@ -67,7 +67,7 @@ def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         ([Insert((new()._replace(payload="x" * 40_000),))], 0, True),
         ([Insert((new()._replace(payload="x" * 40_000),) * 2)], 0, False),
         ([Prune(1, 1, 1, 500)], 0, False),
-        ([RedriveDead(None)], 0, False),
+        ([RedriveDead((1,))], 0, False),
         ([SetSchedule("s", "* * * * *", "UTC", NOW)], 0, False),
         ([Release((1,), Held.PAYLOAD), SMALL], 0, False),
         ([PauseType("a", paused=True)], 0, False),

@@ -28,7 +28,7 @@ BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
-    "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW,
+    "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
 }  # fmt: skip
 
 
@@ -97,8 +97,10 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("owners", "INDEX aiojobs_jobs_processing"),
         ("processing_of_owner", "INDEX aiojobs_jobs_processing"),
         ("prunable", "INDEX aiojobs_jobs_finished (status=? AND completed_at<?)"),
-        ("dead_of_type", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
-        ("redrive_dead", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
+        ("latest_death", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
+        ("dead_after", "INDEX aiojobs_jobs_finished (status=? AND completed_at>? AND completed_at<?)"),
+        ("dead_by_type", BY_ID),
+        ("redrive_dead", BY_ID),
         ("pending_after", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>?)"),
         ("pending_after", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("ended_after", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
@@ -126,7 +128,9 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
     assert not _WHOLE_TABLE.search(steps)
 
 
-@pytest.mark.parametrize("query", ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after"])
+@pytest.mark.parametrize(
+    "query", ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after", "dead_after"]
+)
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
     assert "TEMP B-TREE" not in plan_of(connection, query)
 
