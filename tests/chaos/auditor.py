@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM
 
@@ -113,15 +113,27 @@ def begun_again(story: Story) -> Iterator[str]:
             if job_id not in story.deleted:
                 yield f"job {job_id} ran and is not there"
             continue
-        open_ones = Counter((run.attempt, run.owner) for run in runs)
-        open_ones.subtract((row.attempt, row.owner) for row in story.rows[job_id])
-        begun = +open_ones
+        begun = _open(runs, story.rows[job_id])
         if job.status == "completed":
             owner, _, attempt = (job.result or "").partition(":")
             if begun != Counter({(job.attempts, owner): 1}) or attempt != str(job.attempts):
                 yield f"job {job_id} was completed in attempt {job.attempts} by {job.result}; open: {sorted(begun)}"
         elif job.status in _ENDED and begun:
             yield f"job {job_id} is {job.status}, and no end is recorded of {sorted(begun)}"
+
+
+def _open(runs: Sequence[Run], rows: Sequence[AttemptRow]) -> Counter[tuple[int, str]]:
+    """The attempts that began, and whose end is not recorded. An attempt that was stopped before its handler was called
+    has a record and did not begin; after a redrive its number and owner may come again, and that one began later.
+    """
+    left = list(runs)
+    for row in rows:
+        for run in left:
+            is_later = run.begun >= row.ended_at and row.outcome != "lost"  # a robbed owner may begin what it has lost
+            if (run.attempt, run.owner) == (row.attempt, row.owner) and not is_later:
+                left.remove(run)
+                break
+    return Counter((run.attempt, run.owner) for run in left)
 
 
 def misnumbered(story: Story) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tests.chaos.journal import Record
 
 STEPS: Final = (-3600, 3600, -3600, 3600, -600, 600, 600, 90, -90, 86_400, -86_400)  # seconds
 _APART: Final = 20.0  # seconds between what two eras show
-_FARTHEST: Final = 10 * 86_400  # seconds from the machine's clock; nothing gets so old that it is pruned
+_FARTHEST: Final = 23 * 3600  # seconds from the machine's clock; a tick is remembered for two days
 _SECONDS: Final = struct.Struct("q")
 
 

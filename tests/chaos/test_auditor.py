@@ -508,6 +508,14 @@ def a_cancel_that_came_too_late(past: Past) -> None:
     past.note(2.5, "cancelled", 2, job=1, status="processing")
 
 
+@good
+def an_attempt_that_was_stopped_before_its_handler_was_called_and_its_number_again_after_a_redrive(past: Past) -> None:
+    past.job(4, "completed", 1, "a:1")
+    past.row(4, 1, "cancelled", "a", 4)
+    past.note(5, "redriving", 1, job=4)
+    past.run(4, 1, "a", 6, 7)
+
+
 @pytest.mark.parametrize("change", GOOD, ids=[change.__name__ for change in GOOD])
 def test_what_is_allowed_is_no_breach(change: Callable[[Past], object]) -> None:
     past = Past()
