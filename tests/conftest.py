@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite.engine.defect_monitor import DefectMonitor
-from aiojobs_lite.engine.suspects import Defect
-from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
-from tests.helpers import rings
-from tests.helpers.databases import sound
+pytest.register_assert_rewrite("tests.helpers")  # before they are imported: a failed assertion there says what differs
+
+from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # see above
+from aiojobs_lite.engine.suspects import Defect  # noqa: E402
+from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
+from tests.helpers import rings  # noqa: E402
+from tests.helpers.databases import sound  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)

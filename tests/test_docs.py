@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -113,3 +114,13 @@ def test_what_a_block_does_not_print_is_noticed() -> None:
     check_printed(block, "0\n1\n2\n")
     with pytest.raises(AssertionError, match="does not print"):
         check_printed(block, "2\n1\n")
+
+
+def test_each_step_of_the_path_of_a_claim_names_what_is_there() -> None:
+    page = ROOT / "docs/internals/README.md"
+    steps = re.findall(r"\[[\w.]+\]\((\S+)\) `([\w.]+)`", page.read_text(encoding="utf-8"))
+    assert len(steps) > 8
+    for place, name in steps:
+        code = (page.parent / place).read_text(encoding="utf-8")
+        for part in name.split("."):
+            assert re.search(rf"(def|class|-- name:) {part}\b", code), (place, name)

@@ -14,7 +14,7 @@
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
     │   ├── JobNotAllowed           its status does not allow the operation
-    │   ├── AttemptNotOwned          the runner owned its attempt no more: nothing was written
+    │   ├── AttemptNotOwned         the runner owned its attempt no more: nothing was written
     │   ├── JobDead                 awaited, and it is dead
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long

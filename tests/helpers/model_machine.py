@@ -294,14 +294,16 @@ class StoreBesideModel(RuleBasedStateMachine):
         for _ in range(times):
             of_owner = [held for held in self.held.values() if held.owner == self.owners[owner] and drained]
             marks = [MarkInterrupted(held.id, held.attempt, held.owner) for held in of_owner]
-            self.commit(alone(marks), view, inline=inline)
+            if marks:
+                self.commit(alone(marks), view, inline=inline)
             dead, self.owners[owner] = self.owners[owner], f"owner {next(self.numbers)}"
             self.units = [unit for unit in self.units if not any(_is_claim_of(dead, write) for write in unit)]
             query = FindJobs(status=Status.PROCESSING, limit=1000)
             jobs = self.twins.run(self.twins.views[view].store.ask(query))
             ends = [self.rescue(job) for job in jobs if job.owner == dead]
             assert {end.id for end in ends} == {held.id for held in self.held.values() if held.owner == dead}
-            assert all(self.commit(alone(ends), view, inline=inline))
+            if ends:
+                assert all(self.commit(alone(ends), view, inline=inline))
             assert dead not in {held.owner for held in self.held.values()}
             self.commit([(self.claim_of(owner),)], 1 - view, inline=inline)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import Callable
 from typing import TypeVar
@@ -40,9 +41,19 @@ async def next_fact(listener: Watch, kind: type[E]) -> E:
 
 async def until(condition: Callable[[], bool], look_every: float = 0) -> None:
     """Lets the event loop turn until a condition holds that no event announces; other processes need a pause."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await pause(look_every)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await pause(look_every)
+    except TimeoutError:
+        raise AssertionError(f"it did not come to hold: {_source_of(condition)}") from None
+
+
+def _source_of(condition: Callable[[], bool]) -> str:
+    try:
+        return inspect.getsource(condition).strip()
+    except (OSError, TypeError):
+        return repr(condition)
 
 
 def unmeasured() -> dict[str, str]:

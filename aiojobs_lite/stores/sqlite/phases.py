@@ -73,5 +73,9 @@ class SqlitePhases:
         if claim is None:
             return insert.insert(self._transaction, rows, None), None
         self.claiming = Claiming(self._transaction, claim)
-        inserted = insert.insert(self._transaction, rows, self.claiming)
+        inserted: list[Inserted] = []
+        if rows:  # some of them may be claimed as they are inserted
+            inserted = insert.insert(self._transaction, rows, self.claiming)
+        else:
+            self.claiming.choose(())
         return inserted, self.claiming.answer()

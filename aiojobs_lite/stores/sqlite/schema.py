@@ -28,7 +28,9 @@ from aiojobs_lite.stores.sqlite.inline import BUSY_STEP_MS
 from aiojobs_lite.stores.sqlite.rows import Sql
 
 _APPLICATION: Final = "aiojobs_lite"
-_OLD_APPLICATION_ID: Final = 0x616A6C31  # of release 0.1.0, which had a file of its own and tables without the prefix
+_OLD_APPLICATION_ID: Final = (
+    0x616A6C31  # of an earlier state of 0.1.0, which had a file of its own and tables without the prefix
+)
 _OLD_VERSION: Final = 1
 _WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
 _BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -121,12 +123,14 @@ def _stored_version(connection: sqlite3.Connection, sql: Sql) -> int | None:
 
 def _check_old(connection: sqlite3.Connection, database: str) -> None:
     if _application_id(connection) == _OLD_APPLICATION_ID and _user_version(connection) > _OLD_VERSION:
-        advice = "Its tables of release 0.1.0 were moved, and are gone. Restore it from a backup; it was not changed."
+        advice = (
+            "Its tables, of an earlier state, were moved, and are gone. Restore it from a backup; it was not changed."
+        )
         raise StoreRefused(database, "corrupt", advice)
 
 
 def _is_old(connection: sqlite3.Connection) -> bool:
-    """Whether it is a file of release 0.1.0."""
+    """Whether it is a file of an earlier state of 0.1.0."""
     return _application_id(connection) == _OLD_APPLICATION_ID and _user_version(connection) == _OLD_VERSION
 
 
@@ -166,7 +170,7 @@ def _set_wal(connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, sql: Sql, number: int, script: str) -> None:
-    """Brings the tables to one version, in one transaction; the tables of release 0.1.0 are moved with the first."""
+    """Brings the tables to one version, in one transaction; an earlier state of 0.1.0 is moved with the first."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _stored_version(connection, sql) or 0

@@ -1,4 +1,4 @@
-"""From the file of release 0.1.0 to today's tables: with rows in every table and state, and when it is cut short."""
+"""From an earlier state of 0.1.0 to today's tables: with rows in every table and state, and when it is cut short."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ print("left", left)
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """The path of a file of release 0.1.0, closed."""
+    """The path of a file of an earlier state of 0.1.0, closed."""
     path = tmp_path / "jobs.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -200,5 +200,5 @@ async def test_an_old_file_without_the_tables_that_it_was_migrated_to_is_refused
     with closing(sqlite3.connect(old, isolation_level=None)) as connection:
         names = [name for name in tables(old) if name.startswith("aiojobs_")]
         connection.executescript("".join(f"DROP TABLE {name};" for name in names))
-    with pytest.raises(StoreRefused, match=r"release 0\.1\.0 were moved"):
+    with pytest.raises(StoreRefused, match=r"of an earlier state, were moved"):
         await migrated(old, jobs_of)

@@ -1,4 +1,4 @@
--- Moves the tables of release 0.1.0, which had a file of its own, into those of 0001, and drops them. The application's
+-- Moves the tables of an earlier state of 0.1.0, which had a file of its own, into those of 0001, and drops them. The application's
 -- id and a user version of 2 stay: by them a process of 0.1.0 that opens the file says that it is newer.
 
 INSERT INTO aiojobs_jobs (
