@@ -202,7 +202,7 @@ async def test_retries(tmp_path: Path) -> None:
         "result: answered in attempt 3",
         "failed: ask_busy_service job 2 attempt 1 .*Retry: 429 too many requests",
         "result: served in attempt 2",
-        "snoozed: open_shop job 3 ",
+        "snoozed: open_shop job 3, ",
         "result: open in attempt 1",
         "dead: ship job 4 after attempt 1 .*there is no order A-17",
         "result: dead, abandoned by its handler",

@@ -171,10 +171,9 @@ def _kind(where: Location) -> type[BaseException]:
     return Named
 
 
+@functools.cache  # once: that the name is known says nothing, for to import multiprocessing gives it to what is there
 def _import_main(main: MainModule) -> None:
     """Imports the program's main module as multiprocessing does: under another name, which its guard leaves out."""
-    if MAIN_MODULE_ELSEWHERE in sys.modules:
-        return
     module = ModuleType(MAIN_MODULE_ELSEWHERE)
     if main.name is not None:
         found = runpy.run_module(main.name, run_name=MAIN_MODULE_ELSEWHERE, alter_sys=True)
