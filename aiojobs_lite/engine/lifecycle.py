@@ -96,6 +96,7 @@ class Lifecycle:
             self._drain.hurry()
             await self.stop()
             raise
+        self._parts.dispatcher.start_claiming()  # now: no handler begins before its application has entered the runner
 
     async def stop(self) -> None:
         """Drains and closes; returns when all is closed. A caller that is cancelled makes it hurry, and still waits."""

@@ -78,7 +78,6 @@ class Startup:
         for part in (parts.janitor, parts.releaser):
             group.start_soon(keeper.keep_running, part)
         self._progress.go_on_to(Phase.RUNNING)
-        parts.dispatcher.start_claiming()
 
     def _lose(self) -> None:
         """Others may soon take this owner for dead: nothing of it may run then."""
