@@ -13,6 +13,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
+from aiojobs_lite.engine.inline_turn import InlineTurn
 from aiojobs_lite.engine.ports import ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.logs import get_log
@@ -29,7 +30,6 @@ D = TypeVar("D")
 P = ParamSpec("P")
 E = TypeVar("E", bound=Exception)
 _MOST_UNITS: Final = 250  # a transaction; more would hold the event loop for too long
-_MOST_INLINE: Final = 16  # units of one caller in one turn of the event loop
 
 
 # One unit that waits: for a caller (the future), or for the engine, which keeps it until it is saved (the callback).
@@ -63,8 +63,7 @@ class Committer:
         self._waiting: list[_Entry] = []
         self._alarm = Alarm(clock)
         self.went_idle = asyncio.Event()
-        self._callers: set[asyncio.Task[Any] | None] = set()  # of this turn of the event loop
-        self._inline_left = _MOST_INLINE
+        self._turn = InlineTurn()
         self._is_busy = False
         self._in_flight: Sequence[_Entry] = ()
         self._transactions = 0
@@ -219,13 +218,11 @@ class Committer:
     def _apply_inline(self, unit: Unit) -> list[Any] | None:
         """Applies a caller's unit without a turn of the event loop, if nothing else is to be written.
 
-        Many callers are better served together, in this turn and in the next; and the host must have its turn.
-
         Returns:
             The answers; or None: the unit has to wait.
         """
         self._check_usable()
-        if self._inline is None or not self._admit_inline():
+        if self._inline is None or not self._turn.admit() or not self.is_idle:
             return None
         is_inserting = Insert in map(type, unit)
         claim = self._claims.next_claim(inserting=is_inserting)
@@ -243,22 +240,6 @@ class Committer:
         if claim is None and not is_inserting:  # what is inserted without one waits for a slot
             self._alarm.ring()
         return applied.answers
-
-    def _admit_inline(self) -> bool:
-        """Counts a caller; returns whether it may be served inline."""
-        if len(self._callers) > 1:
-            return False
-        if not self._callers:
-            asyncio.get_running_loop().call_soon(self._end_turn)
-        self._callers.add(asyncio.current_task())
-        if self._inline_left == 0 or len(self._callers) > 1 or not self.is_idle:
-            return False
-        self._inline_left -= 1
-        return True
-
-    def _end_turn(self) -> None:
-        self._inline_left = 0 if len(self._callers) > 1 else _MOST_INLINE
-        self._callers.clear()
 
     async def _commit_group(self, entries: Sequence[_Entry], claim: Claim | None) -> None:
         self._in_flight = entries

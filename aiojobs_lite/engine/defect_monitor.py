@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -13,6 +12,7 @@ from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DefectFound
 
@@ -38,14 +38,14 @@ class DefectMonitor:
         self._checks = tuple(checks)
         self._describe = describe
         self._failing: dict[Check, type[Exception]] = {}  # with what they failed last
-        self._pid = os.getpid()
+        self._origin = Origin()
 
     async def run(self) -> None:
         """Looks, until it is cancelled. Sleeps by the event loop's own clock: a test's may stand still."""
         while True:
             await asyncio.sleep(DEFECTS_EVERY_S)
             for check in self._checks:
-                if not self._attempts.is_left and os.getpid() == self._pid:
+                if not self._attempts.is_left and not self._origin.is_left:
                     await self._look(check)
 
     async def _look(self, check: Check) -> None:

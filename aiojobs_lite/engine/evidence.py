@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.running import Running
+from aiojobs_lite.engine.suspects import SURE
 
-_SURE: Final = 3  # consecutive looks: between them the event loop turns, and what is on its way arrives
 _THREAD_IS_SLOW: Final = 10  # beside many threads the first step of one takes seconds
 _TASK_IS_SLOW: Final = 30  # a task factory of the application may put something before the first step
 
@@ -20,7 +20,7 @@ class Loss(NamedTuple):
     """
 
     why: str
-    looks: int = _SURE
+    looks: int = SURE
 
 
 def loss_of(run: Running) -> Loss | None:

@@ -36,6 +36,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Failure
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.bus import Bus
@@ -87,7 +88,7 @@ class Executor:
         self._workers = WorkerPool(os.cpu_count() or 1)
         self._declared = {one.name: declaration_of(one, locate(one)) for one in registry if one.mode == "process"}
         self._is_draining = False
-        self._pid = os.getpid()
+        self._origin = Origin()
 
     @property
     def running(self) -> int:
@@ -156,7 +157,7 @@ class Executor:
 
     def _begin(self, loop: asyncio.AbstractEventLoop, runs: Iterator[Running]) -> None:
         """Does the first step of each attempt, if it can be done at once; most need no other."""
-        if os.getpid() != self._pid:
+        if self._origin.is_left:
             return  # in a copy of the application: they begin in the application itself
         is_eager = _HAS_EAGER_TASKS and loop.get_task_factory() is None
         try:
@@ -256,10 +257,10 @@ class Executor:
             called = self._call(run)
             ending = called if isinstance(called, Ending) else _ending_of(run, await called)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
-            if os.getpid() != self._pid:
+            if self._origin.is_left:
                 end_process(error)
             ending = Ending(error=error, failure=describe(error), stopped=run.stopped)
-        if os.getpid() != self._pid:  # a handler forked: a copy of the application must not live on
+        if self._origin.is_left:  # a handler forked: a copy of the application must not live on
             end_process(None)
         if run.timers:
             run.call_off_timers()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.policy.verdict import alone
 
 P = ParamSpec("P")
@@ -84,14 +85,14 @@ _watch_forks()
 
 def call_in_one_process(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Calls a function that returns or raises in this process only: any other in which it does so ends."""
-    pid, error = os.getpid(), None
+    origin, error = Origin(), None
     try:
         return call(*args, **kwargs)
     except BaseException as raised:
         error = raised
         raise
     finally:
-        if os.getpid() != pid:
+        if origin.is_left:
             end_process(error)
         del error  # what was raised holds this frame, and with it all that the handler had
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import threading
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from aiojobs_lite.engine.forks import STOP_SIGNALS, SignalHandling
 from aiojobs_lite.engine.ports import SignalListener
+from aiojobs_lite.origin import Origin
 
 _MOST_PUT_OFF: Final = 2  # signals; the third is not put off any more
 
@@ -32,7 +32,7 @@ class Signals(SignalHandling):
     def __init__(self, *, listener: SignalListener) -> None:
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = os.getpid()
+        self._origin = Origin()
         self._found: dict[int, Any] = {}
         self._ours: dict[int, Any] = {}
         self._waiting: list[tuple[int, FrameType | None]] = []
@@ -43,7 +43,7 @@ class Signals(SignalHandling):
     @property
     def is_active(self) -> bool:
         """Whether its runner is notified of signals; not in a forked process, which has no runner."""
-        return self._loop is not None and not self._loop.is_closed() and os.getpid() == self._pid
+        return self._loop is not None and not self._loop.is_closed() and not self._origin.is_left
 
     @property
     def is_due(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
-SURE: Final = 3  # looks in a row
+SURE: Final = 3  # looks in a row: between them the event loop turns, and what is on its way arrives
 
 
 class Defect(NamedTuple):

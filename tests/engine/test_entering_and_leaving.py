@@ -12,16 +12,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from anyio.abc import TaskGroup
 
 from aiojobs_lite import JobHandle, JobRunner, RunnerError, Status, StoreError, job
 from aiojobs_lite.engine import guard
 from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.startup import Startup
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.model.writes import Claim, Release, Unit
+from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import Fault, holding
+from tests.helpers.pauses import let_fault_last
 from tests.helpers.programs import program, rescue
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
@@ -46,6 +50,33 @@ async def left(runner: JobRunner) -> float:
     started = time.monotonic()
     await runner.__aexit__(None, None, None)
     return time.monotonic() - started
+
+
+# Entering.
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+async def test_no_handler_begins_before_its_application_has_entered_the_runner(
+    database: Path, durability: Durability, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs are due at the start: their handlers may need what the application makes there."""
+    is_entered, begun, begin = False, list[bool](), Startup.begin
+
+    async def begins_slowly(startup: Startup, group: TaskGroup) -> None:
+        await begin(startup, group)
+        await let_fault_last(0.1)  # there is time for a claim
+
+    @job
+    async def looks() -> None:
+        begun.append(is_entered)
+
+    async with JobRunner(database, jobs=[looks], max_running=0) as runner:
+        await runner.enqueue_many([looks.bind() for _ in range(5)])
+    monkeypatch.setattr(Startup, "begin", begins_slowly)
+    async with JobRunner(database, jobs=[looks], durability=durability) as runner:
+        is_entered = True
+        await runner.run_until_idle()
+    assert begun == [True] * 5
 
 
 # Leaving.

@@ -13,6 +13,7 @@ from aiojobs_lite import job
 from aiojobs_lite.engine import evidence
 from aiojobs_lite.engine.evidence import Loss, loss_of
 from aiojobs_lite.engine.running import Running
+from aiojobs_lite.engine.suspects import SURE
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.handlers.job_type import JobType
 from tests.helpers.engine import claimed
@@ -109,4 +110,4 @@ def test_an_attempt_in_a_process_is_lost_when_the_process_ended_unnoticed(worker
 
 
 def test_the_looks_that_are_needed_grow_with_what_may_be_slow() -> None:
-    assert 1 < evidence._SURE < evidence._THREAD_IS_SLOW < evidence._TASK_IS_SLOW
+    assert 1 < SURE < evidence._THREAD_IS_SLOW < evidence._TASK_IS_SLOW

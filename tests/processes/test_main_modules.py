@@ -93,6 +93,10 @@ FOUND = {
         ["-m", "app.cli"], ["__main__", "__mp_main__"],
     ),
     "script": ({"app.py": HEAD + HANDLER + MAIN + GUARD + RUN}, ["FOLDER/app.py"], ["__main__", "__mp_main__"]),
+    "script, multiprocessing imported before it": (  # which gives the name __mp_main__ to what is there
+        {"sitecustomize.py": "import multiprocessing\n", "app.py": HEAD + HANDLER + MAIN + GUARD + RUN},
+        ["FOLDER/app.py"], ["__main__", "__mp_main__"],
+    ),
     "script without a guard, handler elsewhere": (
         {"jobs.py": JOBS, "app.py": HEAD + "from jobs import double\n" + MAIN + RUN}, ["FOLDER/app.py"], ["__main__"],
     ),
