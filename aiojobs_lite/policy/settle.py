@@ -4,6 +4,7 @@ alone knows, and then it writes what `Again.cancelled` says.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -210,5 +211,5 @@ class _Settlement:
 
 
 def _storable(delay: float) -> float:
-    """A delay of a signal, within a century: a subclass may give any."""
-    return min(max(0.0, delay), LONGEST_S)
+    """A delay of a signal in seconds, within a century, which is that of no number too: a subclass may give any."""
+    return LONGEST_S if math.isnan(delay) else min(max(0.0, delay), LONGEST_S)

@@ -99,3 +99,5 @@ async def test_a_busy_runner_finds_no_defect(database: Path, monkeypatch: pytest
         for callers, cancels in works:
             await cancels
             await asyncio.gather(*callers, return_exceptions=True)
+        stats = runner.stats()
+        assert min(stats.completed, stats.dead, stats.cancelled) > 0  # it was busy: jobs came to an end of each kind

@@ -67,6 +67,7 @@ async def test_a_delay_that_no_row_holds_ends_the_attempt_all_the_same(mode: str
                 while not (found := await handle.job()).history:  # noqa: ASYNC110  # no event says so for all kinds
                     await asyncio.sleep(0)
                 assert found.status is Status.PENDING, DELAYS[index]
+                assert found.scheduled_at > found.created_at, DELAYS[index]  # else it would run again without a pause
                 assert FIRST_INSTANT <= after(0, found.scheduled_at.timestamp()) <= LAST_INSTANT
                 await handle.cancel()
         assert runner.stats().processing == 0
