@@ -105,6 +105,7 @@ async def end_to_end(
     """Jobs per second from the first enqueue to the last commit of a finish; `alike` of one type follow each other."""
     noop = Noop(path, durability, types, concurrency)
     async with noop.runner as runner:
+        await runner.run_until_idle()  # else the first producers meet what the start still writes, or not
         started = time.perf_counter()
         await _produce(noop, jobs, producers, text, alike)
         await runner.run_until_idle()

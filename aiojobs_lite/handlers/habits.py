@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from inspect import getattr_static
 from typing import Any, Final, NoReturn
 
 from aiojobs_lite.errors import InvalidOption
@@ -142,12 +143,37 @@ def explain_argument(word: str, job: str) -> str | None:
     return None if ours is None else f"the handler has no such argument; as an option it is {ours.format(job=job)}"
 
 
-def refuse_attribute(owner: object, word: str) -> NoReturn:
-    """Says that an object has no such attribute, and what is meant by it.
+class _Missing:
+    """An attribute that there is not: a method of another library."""
 
-    Raises:
-        AttributeError: Always.
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def __get__(self, owner: object, kind: type) -> NoReturn:
+        said = f"{kind.__name__!r} object has no attribute {self._word!r}; in aiojobs_lite it is"
+        raise AttributeError(f"{said} {HABITS_OF_METHODS[self._word]}", name=self._word, obj=owner)
+
+
+def _existing(cls: type, names: Iterable[str]) -> list[str]:
+    return [name for name in names if not isinstance(getattr_static(cls, name, None), _Missing)]
+
+
+class _HidesMissing(type):
+    """Leaves what is missing out of `dir` and `help`, for classes and their instances."""
+
+    def __dir__(cls) -> list[str]:
+        return _existing(cls, super().__dir__())
+
+
+class AnswersHabits(metaclass=_HidesMissing):
+    """Mixin: a word of another library, such as `delay`, is missed with an error that says ours.
+
+    An attribute for each word and no `__getattr__`, which would make every use of any attribute slower.
     """
-    said = f"{type(owner).__name__!r} object has no attribute {word!r}"
-    ours = HABITS_OF_METHODS.get(word)
-    raise AttributeError(said if ours is None else f"{said}; in aiojobs_lite it is {ours}", name=word, obj=owner)
+
+    def __dir__(self) -> list[str]:
+        return _existing(type(self), super().__dir__())
+
+
+for _word in HABITS_OF_METHODS:
+    setattr(AnswersHabits, _word, _Missing(_word))

@@ -7,12 +7,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
+from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
-from aiojobs_lite.handlers.habits import refuse_attribute, refuse_unknown
+from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
@@ -50,7 +50,7 @@ class BoundJob(Generic[R_co]):
         return self.how.row(self.job_type, self.payload, now)
 
 
-class Enqueueable(Generic[P, R_co]):
+class Enqueueable(AnswersHabits, Generic[P, R_co]):
     """What `enqueue` takes: a job type, with or without options.
 
     Attributes:
@@ -88,12 +88,6 @@ class Enqueueable(Generic[P, R_co]):
             InvalidOption: If one of them cannot work.
         """
         return ConfiguredJob(self.job_type, self.how.extended(options))
-
-    if not TYPE_CHECKING:  # else every attribute would be there for a type checker
-
-        def __getattr__(self, name: str) -> Any:
-            """Answers for an attribute that is not there, such as `delay`."""
-            refuse_attribute(self, name)
 
 
 class ConfiguredJob(Enqueueable[P, R_co]):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Never, Unpack, get_args
+from typing import Any, Final, Never, Unpack, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.cron import CronSchedule
@@ -21,7 +21,7 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
-from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, refuse_attribute, refuse_unknown
+from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
@@ -42,7 +42,7 @@ _OPTIONS: Final = (
 )  # fmt: skip
 
 
-class JobRunner(Enqueuer):
+class JobRunner(Enqueuer, AnswersHabits):
     """Runs durable background jobs inside the application that enters it.
 
     Nothing is opened or started before `async with runner:`. After leaving it, it may be entered again.
@@ -256,12 +256,6 @@ class JobRunner(Enqueuer):
         `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()
-
-    if not TYPE_CHECKING:  # else every attribute would be there for a type checker
-
-        def __getattr__(self, name: str) -> Any:
-            """Answers for an attribute that is not there, such as `add_job`."""
-            refuse_attribute(self, name)
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         if self._access.is_started:

@@ -123,6 +123,7 @@ def test_any_other_attribute_is_missed_as_ever() -> None:
             owner.strange()
         assert (caught.value.name, caught.value.obj) == ("strange", owner)
         assert not hasattr(owner, "delay")
+        assert "delay" not in dir(owner)  # no completion offers it
     assert copy.copy(JOB).name == "welcome"
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby, repeat
-from typing import Any, Protocol
+from operator import itemgetter
+from typing import Any, Final, Protocol
 
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Inserted
-from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, PENDING, REQUIRED_COLUMNS
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, PENDING, more_of, required_of
 from aiojobs_lite.stores.sqlite.transaction import Transaction
+
+_counts_as: Final = itemgetter(*map(NewJob._fields.index, ("type", "priority", "scheduled_at")))
 
 
 class Claims(Protocol):
@@ -60,7 +63,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
     for index, row in enumerate(rows):
         job_id = ids[index]
         is_chosen = index in chosen
-        counts_as = (row.type, row.priority, row.scheduled_at)
+        counts_as = _counts_as(row)
         if is_chosen:
             if claimed_of is None or row.type != claimed_type:
                 claimed_of, claimed_type = transaction.tally(row.type), row.type
@@ -73,9 +76,9 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
         else:
             tally, counted = transaction.count_pending(row, job_id), counts_as
             is_scheduled = row.scheduled_at > tally.due_mark
-        if row[REQUIRED_COLUMNS:] == NOTHING_MORE:
+        if more_of(row) == NOTHING_MORE:
             values = claimed if is_chosen else pending
-            values.append((job_id, *row[:REQUIRED_COLUMNS]))
+            values.append((job_id,) + required_of(row))  # noqa: RUF005  # without a list between
         else:
             transaction.run("insert_job", (*(standing if is_chosen else PENDING), job_id, *row))
     for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):

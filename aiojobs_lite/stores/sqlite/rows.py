@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,9 +17,10 @@ from aiojobs_lite.stores.sqlite.due import NEVER
 Sql = Mapping[str, str]
 """Every query of the store, by name."""
 
-REQUIRED_COLUMNS: Final = len(columns.REQUIRED)
+required_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(slice(len(columns.REQUIRED)))
+more_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(slice(len(columns.REQUIRED), None))
 NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)  # what nearly all new jobs bring of them
-NEW_ROW: Final = f"({', '.join('?' * (1 + REQUIRED_COLUMNS))})"
+NEW_ROW: Final = f"({', '.join('?' * (1 + len(columns.REQUIRED)))})"
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
 _ASKED: Final = [name for name in FindJobs._fields if name not in {"ids", "before", "limit"}]  # each is a column
@@ -29,7 +31,7 @@ _FILLED: Final = {
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
     "required": ", ".join(columns.REQUIRED),
-    "numbered": ", ".join(f"column{number + 2}" for number in range(REQUIRED_COLUMNS)),
+    "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),
     "new": ", ".join(NewJob._fields),
     "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "written": """CASE

@@ -79,8 +79,8 @@ class Transaction:
         """Inserts one job with all that it brings, and counts it; returns its id."""
         (job_id,) = self._ledger.new_ids(1)
         self.count_pending(row, job_id)
-        if row[rows.REQUIRED_COLUMNS :] == rows.NOTHING_MORE:
-            self.run_all("insert_pending", rows.NEW_ROW, [(job_id, *row[: rows.REQUIRED_COLUMNS])])
+        if rows.more_of(row) == rows.NOTHING_MORE:
+            self.run_all("insert_pending", rows.NEW_ROW, [(job_id, *rows.required_of(row))])
         else:
             self.run("insert_job", (*rows.PENDING, job_id, *row))
         return job_id

@@ -6,7 +6,7 @@ import pytest
 
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, REQUIRED_COLUMNS, chunks, filled, load_sql
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, chunks, filled, load_sql, more_of, required_of
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_a_query_is_filled_with_so_many_rows() -> None:
 
 def test_a_new_row_has_its_id_and_what_every_job_brings() -> None:
     row = NewJob("a", "{}", 1, 0, 5, 0)
-    assert NEW_ROW.count("?") == 1 + REQUIRED_COLUMNS == 1 + len(row[:REQUIRED_COLUMNS])
-    assert row[REQUIRED_COLUMNS:] == NOTHING_MORE
+    assert NEW_ROW.count("?") == 1 + len(required_of(row))
+    assert more_of(row) == NOTHING_MORE
 
 
 def test_queries_are_read_once_have_no_hole_but_rows_and_cannot_be_changed() -> None:
