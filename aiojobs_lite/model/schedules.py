@@ -64,7 +64,8 @@ class FireTick(NamedTuple):
 class MoveTickBack(NamedTuple):
     """Moves the stored next tick of a schedule back to this one, if it is later: a clock was ahead that moved it on.
 
-    A schedule that is stored with another expression or time zone stays. Answer: whether it was moved.
+    A schedule that is stored with another expression or time zone stays; so does one if this tick is not after the
+    transaction's instant: the clock went on since it was worked out. Answer: whether the schedule was moved.
     """
 
     schedule: str

@@ -408,7 +408,9 @@ class MemoryPhases:
     def move_tick_back(self, write: MoveTickBack) -> bool:
         """See `MoveTickBack`."""
         stored = self._rows.schedules.get(write.schedule)
-        if stored is None or stored[:2] != (write.expression, write.tz) or stored.next_tick <= write.next_tick:
+        if stored is None or stored[:2] != (write.expression, write.tz):
+            return False
+        if not self._now < write.next_tick < stored.next_tick:
             return False
         self._rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
         return True

@@ -48,4 +48,4 @@ def fire_tick(transaction: Transaction, write: FireTick) -> TickAnswer:
 
 def move_tick_back(transaction: Transaction, write: MoveTickBack) -> bool:
     """See `MoveTickBack`."""
-    return transaction.run("move_tick_back", write._asdict()).rowcount == 1
+    return transaction.run("move_tick_back", {**write._asdict(), "now": transaction.now}).rowcount == 1

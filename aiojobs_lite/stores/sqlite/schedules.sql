@@ -55,10 +55,12 @@ WHERE name = :name
     AND (expression = :expression AND tz = :tz OR next_tick < :abandoned_before);
 
 -- name: move_tick_back
--- Moves the next tick of a schedule back: a clock that was ahead has moved it on.
+-- Moves the next tick of a schedule back: a clock that was ahead has moved it on. One that the clock has come to by now
+-- was worked out before the clock went on: it has fired, or will.
 UPDATE aiojobs_schedules
 SET next_tick = :next_tick
 WHERE name = :schedule
     AND expression = :expression
     AND tz = :tz
-    AND next_tick > :next_tick;
+    AND next_tick > :next_tick
+    AND :next_tick > :now;
