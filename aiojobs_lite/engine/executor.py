@@ -44,6 +44,7 @@ from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
 _log = get_log("engine")
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
+_NO_OWNER: Final = ""  # of an end that the store is to refuse
 _RETURNED: Final = Ending()  # nothing
 
 
@@ -320,7 +321,8 @@ class Executor:
 
     def _record(self, run: Running, ending: Ending) -> None:
         end = self._settled(run, ending)
-        self._attempts.ended(run)
+        if not self._attempts.ended(run):  # it was taken from this runner, which has claimed the job again: after a
+            end = end._replace(owner=_NO_OWNER)  # redrive with the same number, so the owner would not tell them apart
         self._slots.released(run.claimed.type)
         self._recorder.record(end)
 

@@ -166,16 +166,22 @@ class AttemptRegister:
             self._running[job_id] = run
         self._owned.add(job_id)
 
-    def ended(self, run: Running) -> None:
-        """An attempt runs no more; its end is to be saved."""
+    def ended(self, run: Running) -> bool:
+        """An attempt runs no more; its end is to be saved.
+
+        Returns:
+            Whether it was the latest of its job in this runner.
+        """
         job_id = run.claimed.id
-        if self._running.get(job_id) is run:  # nearly always; and once for each job
+        is_latest = self._running.get(job_id) is run
+        if is_latest:  # nearly always; and once for each job
             del self._running[job_id]
         else:
             self._remove(run)
         self._saving[job_id] = time.perf_counter() - run.started
         if not self._running:
             self._ended.set()
+        return is_latest
 
     def saved(self, job_id: int) -> float:
         """Forgets an end that was to be saved; returns how many seconds its attempt took."""

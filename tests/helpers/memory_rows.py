@@ -408,9 +408,8 @@ class MemoryPhases:
     def move_tick_back(self, write: MoveTickBack) -> bool:
         """See `MoveTickBack`."""
         stored = self._rows.schedules.get(write.schedule)
-        if stored is None or stored[:2] != (write.expression, write.tz):
-            return False
-        if not self._now < write.next_tick < stored.next_tick:
+        rule, is_later = (write.expression, write.tz), write.next_tick > self._now
+        if stored is None or stored[:2] != rule or stored.next_tick <= write.next_tick or not is_later:
             return False
         self._rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
         return True

@@ -29,11 +29,13 @@ from aiojobs_lite import (
     job,
 )
 from aiojobs_lite.errors import JobNotAllowed, MissingDependency, ResultNotKept
+from aiojobs_lite.model.ends import Close
 from aiojobs_lite.model.job import Held
-from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, JobHeld
+from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, AttemptStuck, EndRefused, JobHeld
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import stopping_of
 from tests.helpers.calls import Classless
+from tests.helpers.engine import engine_of
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, next_fact
 
@@ -542,3 +544,33 @@ async def test_priorities_then_time_then_id_decide_the_order(clock: FakeClock) -
         await runner.types.resume(note)
         await runner.run_until_idle()
         assert order == ["high", "first", "second", "later", "low"]
+
+
+async def test_the_end_of_an_attempt_that_was_taken_away_is_refused_after_a_redrive_to_the_same_runner(
+    clock: FakeClock,
+) -> None:
+    """The later attempt has the number and the owner of the one before."""
+    gates = [asyncio.Event(), asyncio.Event()]
+    calls = iter(range(2))
+
+    @job(max_attempts=1)
+    async def gated(ctx: JobContext) -> int:
+        call = next(calls)
+        await gates[call].wait()
+        return call
+
+    async with started(clock, gated) as runner:
+        handle, facts = await runner.enqueue(gated), runner.watch()
+        await next_fact(facts, AttemptStarted)
+        owner = (await handle.job()).owner
+        assert owner is not None
+        await engine_of(runner).write(Close(handle.id, 1, owner, "gated", Outcome.LOST, Status.DEAD, "crashed"))
+        await runner.jobs.redrive(handle.id)
+        await next_fact(facts, AttemptStarted)
+        assert ((await handle.job()).owner, (await handle.job()).attempts) == (owner, 1)
+        gates[0].set()
+        await next_fact(facts, EndRefused)
+        assert (await handle.job()).status is Status.PROCESSING
+        gates[1].set()
+        assert await handle.result() == 1
+        assert runner.stats().refused_ends == 1
