@@ -34,8 +34,9 @@ from aiojobs_lite.errors import (
     StoreUnavailable,
     UnknownJobType,
 )
-from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.decorators import job
+from aiojobs_lite.handlers.injection import injected
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff

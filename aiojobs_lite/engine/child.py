@@ -120,8 +120,8 @@ def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
 def _call(declared: Declaration, claimed: Claimed) -> CallAnswer:
     job_type = _job_type(declared)
     args, kwargs = job_type.signature.load(claimed.payload)
-    if job_type.signature.takes_context:
-        args = (JobContext(claimed), *args)
+    if job_type.signature.context is not None:
+        kwargs[job_type.signature.context] = JobContext(claimed)
     context = contextvars.Context()  # of its own: other attempts follow in this process
     value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
     result, note = dump_result(job_type, refuse_unfinished(value))

@@ -288,8 +288,8 @@ class Executor:
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
             return self._call_in_process(run)
-        if signature.takes_context:
-            args = (JobContext(claimed, self._deps, run.stopping), *args)
+        if signature.context is not None:
+            kwargs[signature.context] = JobContext(claimed, self._deps, run.stopping)
         if signature.injected:
             kwargs.update(self._injected[claimed.type])
         self._enter(run)

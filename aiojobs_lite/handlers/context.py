@@ -1,34 +1,21 @@
-"""What a handler is given besides its arguments: the context, and what is injected."""
+"""What a handler sees of its attempt."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import MissingDependency
+from aiojobs_lite.handlers.injection import AttemptContext
 from aiojobs_lite.model.job import Claimed
 
 T = TypeVar("T")
 
 
-class _Injected:
-    """The class of `injected`."""
-
-    def __repr__(self) -> str:
-        return "injected"
-
-    def __reduce__(self) -> str:
-        return "injected"  # copies and pickles are the same object
-
-
-injected: Final[Any] = _Injected()
-"""Default of a handler's parameter that the runner fills from `deps=`, by its annotation."""
-
-
-class JobContext:
+class JobContext(AttemptContext):
     """The running attempt, for its handler.
 
     Attributes:

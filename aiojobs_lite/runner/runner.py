@@ -173,9 +173,10 @@ class JobRunner(Enqueuer, AnswersHabits):
         """
         if self._access.is_started:
             raise RunnerAlreadyStarted("entered")
+        deps = {JobRunner: self, type(self): self, **self._deps}
         for job_type in self._registry:
             for wanted in job_type.signature.injected.values():
-                if wanted not in self._deps:
+                if wanted not in deps:
                     raise MissingDependency(job_type.name, wanted)
         engine = Engine(
             store=open_store(self._database, self._durability),
@@ -183,7 +184,7 @@ class JobRunner(Enqueuer, AnswersHabits):
             bus=self._bus,
             registry=self._registry,
             schedules=list(self._schedules.values()),
-            deps=self._deps,
+            deps=deps,
             settings=self._settings,
         )
         self._access.open(engine)

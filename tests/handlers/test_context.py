@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from aiojobs_lite.errors import MissingDependency
-from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.injection import injected
 from aiojobs_lite.model.job import Claimed
 
 CLAIMED = Claimed(

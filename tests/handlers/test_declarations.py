@@ -131,7 +131,7 @@ def test_what_would_fail_in_each_attempt_is_refused(handler: Any, problem: str, 
 
 def test_a_method_in_a_class_body_is_refused() -> None:
     with pytest.raises(
-        InvalidJobType, match=r"declare the bound one, job\(Class\(\)\.method\); the context is `ctx: JobContext`"
+        InvalidJobType, match=r"declare the bound one, job\(Class\(\)\.method\); the context is `ctx: JobContext = injected`"
     ):
 
         class Reports:
@@ -206,7 +206,7 @@ def test_the_context_is_found_without_the_annotation_of_the_result() -> None:
     async def makes(ctx: JobContext, x: int) -> Fraction:
         raise NotImplementedError
 
-    assert makes.signature.takes_context
+    assert makes.signature.context == "ctx"
 
 
 @pytest.mark.parametrize(
