@@ -25,7 +25,7 @@ def plain(number: int, text: str = "a") -> str:
     return f"{text}{number}"
 
 
-async def coroutine(ctx: JobContext, number: int) -> str:
+async def coroutine(number: int, *, ctx: JobContext = injected) -> str:
     return f"{ctx.id}:{number}"
 
 
@@ -41,7 +41,7 @@ def with_resource(number: int, resource: object = injected) -> None: ...
 
 
 class Sender:
-    async def method(self, ctx: JobContext, number: int) -> str:
+    async def method(self, number: int, *, ctx: JobContext = injected) -> str:
         return f"{ctx.id}:{number}"
 
     @staticmethod

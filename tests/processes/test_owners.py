@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, Status, job
+from aiojobs_lite import JobContext, JobRunner, Status, injected, job
 from aiojobs_lite.telemetry.facts import JobCompleted, OwnerRescued
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import held
@@ -19,7 +19,7 @@ from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @job(name="alone", concurrency=1)
-async def alone_here(ctx: JobContext) -> int:
+async def alone_here(ctx: JobContext = injected) -> int:
     """The same type as that of the other process, but it ends at once."""
     return ctx.attempt
 

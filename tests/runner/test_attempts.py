@@ -56,7 +56,7 @@ async def test_a_failed_attempt_is_tried_again_after_the_backoff(clock: FakeCloc
     attempts: list[int] = []
 
     @job(backoff=BACKOFF, max_attempts=3)
-    async def flaky(ctx: JobContext) -> str:
+    async def flaky(ctx: JobContext = injected) -> str:
         attempts.append(ctx.attempt)
         if not ctx.is_last_attempt:
             raise ValueError("not yet")
@@ -327,7 +327,7 @@ async def test_a_thread_sees_that_it_should_stop(clock: FakeClock) -> None:
     seen = asyncio.Event()
 
     @job(max_attempts=1)
-    def patient(ctx: JobContext) -> None:
+    def patient(ctx: JobContext = injected) -> None:
         entered.set()
         host.call_soon_threadsafe(seen.set)
         stopping_of(ctx).wait(PATIENCE)
@@ -396,7 +396,7 @@ class Smtp:
 
 async def test_injected_parameters_are_filled_from_deps(clock: FakeClock) -> None:
     @job
-    async def send(ctx: JobContext, to: str, smtp: Smtp = injected) -> bool:
+    async def send(to: str, *, ctx: JobContext = injected, smtp: Smtp = injected) -> bool:
         smtp.sent.append(to)
         return ctx.get(Smtp) is smtp
 

@@ -36,7 +36,7 @@ def handler(prefix: str) -> Any:
     """A handler with a parameter of each name."""
     made: dict[str, Any] = {"JobContext": JobContext, "__name__": __name__}
     parameters = ", ".join(f"{name}: int" for name in NAMES)
-    exec(f"{prefix} takes(ctx: JobContext, {parameters}) -> int:\n    return {'+'.join(NAMES)}\n", made)
+    exec(f"{prefix} takes({parameters}, *, ctx: JobContext = None) -> int:\n    return {'+'.join(NAMES)}\n", made)
     return made["takes"]
 
 
