@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 import threading
 from datetime import UTC, datetime
 
@@ -11,7 +9,6 @@ import pytest
 
 from aiojobs_lite.errors import MissingDependency
 from aiojobs_lite.handlers.context import JobContext
-from aiojobs_lite.handlers.injection import injected
 from aiojobs_lite.model.job import Claimed
 
 CLAIMED = Claimed(
@@ -74,10 +71,3 @@ def test_the_context_shows_what_it_is_but_not_the_payload() -> None:
 def test_nothing_can_be_stuck_onto_the_context() -> None:
     with pytest.raises(AttributeError):
         JobContext(CLAIMED).user = "x"  # type: ignore[attr-defined]  # that it fails is what is tested
-
-
-def test_injected_is_one_mark_with_a_name() -> None:
-    assert repr(injected) == "injected"
-    assert copy.copy(injected) is injected
-    assert copy.deepcopy(injected) is injected
-    assert pickle.loads(pickle.dumps(injected)) is injected

@@ -224,9 +224,7 @@ def test_injected_parameters_are_no_part_of_the_payload() -> None:
     assert refused(with_resource, 1, point=Point(1.0)) == (("point", INJECTED),)
     assert refused(with_resource, 1, order=None) == (("order", INJECTED),)
     assert refused(mixed, 1, ctx=None) == (("ctx", INJECTED),)
-    assert refused(mixed, 1, 2, None) == (
-        ("arguments", f"takes 2 arguments by position {LEFT_OUT}, 3 were given"),
-    )
+    assert refused(mixed, 1, 2, None) == (("arguments", f"takes 2 arguments by position {LEFT_OUT}, 3 were given"),)
 
 
 def test_an_injected_parameter_without_annotation_is_refused() -> None:

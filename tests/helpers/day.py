@@ -243,7 +243,7 @@ class User:
             self._world.tries.update(labels)
             if len(bound) > 1:
                 return await self._runner.enqueue_many(bound)
-            return [await self._runner.enqueue(name, label=labels[0])]
+            return [await self._runner.enqueue_named(name, label=labels[0])]
 
         for handle in await self._insists(tries):
             await self._awaits(handle)

@@ -204,7 +204,7 @@ async def test_no_exception_reaches_the_host(clock: FakeClock, kind: str, mode: 
 
     handler = on_the_loop if mode == "async" else in_a_thread
     async with started(clock, on_the_loop, in_a_thread) as runner:
-        handle = await runner.enqueue(handler.name)
+        handle = await runner.enqueue_named(handler.name)
         with pytest.raises(JobDead):
             await handle.result()
         record = (await handle.job()).history[0]

@@ -96,7 +96,7 @@ async def test_the_drain_is_bounded_whatever_a_job_does(
     runner = JobRunner(database, jobs=[swallows, thread], drain_timeout=0.1, cancel_grace=0.1)
     async with runner:
         events = runner.watch()
-        handle = await runner.enqueue(mode)
+        handle = await runner.enqueue_named(mode)
         await entered.wait()
         started = time.monotonic()
     assert time.monotonic() - started < 1.2  # the promise itself: both timeouts and a second

@@ -120,7 +120,7 @@ async def obey(runner: JobRunner, order: list[str]) -> None:
                 say("enqueued", f"{prefix}{number}", handle.id, handle.is_new)
             say("raced")
         case ["enqueue", name]:
-            say("enqueued", (await runner.enqueue(name)).id)
+            say("enqueued", (await runner.enqueue_named(name)).id)
         case _:
             raise ValueError(order)
 
