@@ -30,7 +30,6 @@ from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfini
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
-from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -289,7 +288,7 @@ class Executor:
         if job_type.mode == "process":
             return self._call_in_process(run)
         if signature.context is not None:
-            kwargs[signature.context] = JobContext(claimed, self._deps, run.stopping)
+            kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
         if signature.injected:
             kwargs.update(self._injected[claimed.type])
         self._enter(run)

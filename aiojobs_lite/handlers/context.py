@@ -1,22 +1,35 @@
-"""What a handler sees of its attempt."""
+"""What a handler is given besides its arguments: the context, and what is injected."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import MissingDependency
-from aiojobs_lite.handlers.injection import AttemptContext
 from aiojobs_lite.model.job import Claimed
 
 T = TypeVar("T")
 
 
-class JobContext(AttemptContext):
-    """The running attempt, for its handler.
+class _Injected:
+    """The class of `injected`."""
+
+    def __repr__(self) -> str:
+        return "injected"
+
+    def __reduce__(self) -> str:
+        return "injected"  # copies and pickles are the same object
+
+
+injected: Final[Any] = _Injected()
+"""Default of a parameter that the runner fills by its annotation: the context, the runner, or a resource of `deps=`."""
+
+
+class AttemptContext:
+    """The running attempt: what every handler can read of it.
 
     Attributes:
         id: The job's id.
@@ -85,4 +98,4 @@ class JobContext(AttemptContext):
         return found
 
     def __repr__(self) -> str:
-        return f"<JobContext {self.type!r} job {self.id} attempt {self.attempt}/{self.max_attempts}>"
+        return f"<{type(self).__name__} {self.type!r} job {self.id} attempt {self.attempt}/{self.max_attempts}>"

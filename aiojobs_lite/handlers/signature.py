@@ -13,8 +13,8 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic brings it; it needs this one below Python 3.12
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
+from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
-from aiojobs_lite.handlers.injection import AttemptContext, injected
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_exact
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
@@ -37,6 +37,7 @@ class Signature:
     Attributes:
         job_type: The name of the job type.
         context: The name of the parameter for the context, or None.
+        context_class: Its annotation, of which the context is made.
         injected: Name and annotation of each other injected parameter.
         returns: The annotation of what the handler returns.
 
@@ -63,6 +64,7 @@ class Signature:
         self._handler_name: str = getattr(handler, "__name__", "job_type")
         parameters, hints = _parameters(job_type, handler, reads_return=reads_return)
         self.context: str | None = None
+        self.context_class: type[AttemptContext] = AttemptContext
         self.injected: dict[str, Any] = {}
         self._positional_only: dict[str, Any] = {}  # with their defaults
         self._names: list[str] = []
@@ -157,7 +159,7 @@ class Signature:
         if not _is_context(hints[name]):
             self.injected[name] = hints[name]
         elif self.context is None:
-            self.context = name
+            self.context, self.context_class = name, hints[name]
         else:
             raise InvalidJobType(self.job_type, f"{name} is the context a second time, after {self.context}")
 

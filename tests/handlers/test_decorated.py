@@ -11,7 +11,7 @@ from pydantic import validate_call
 
 from aiojobs_lite import JobContext, JobRunner
 from aiojobs_lite.errors import InvalidJobType
-from aiojobs_lite.handlers.injection import injected
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.job_type import JobType
 
 

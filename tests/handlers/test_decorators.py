@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
-from aiojobs_lite.handlers.injection import injected
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.context import JobContext
 
 
 def plain(number: int, text: str = "a") -> str:

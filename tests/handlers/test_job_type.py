@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import ConfigurationError, InvalidJobType, InvalidOption, InvalidPayload, JobDead
-from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
-from aiojobs_lite.handlers.injection import injected
 from aiojobs_lite.handlers.job_type import BoundJob, JobType, qualified_name
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 
 NOW = 1_700_000_000_000_000

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pydantic import Base64Bytes, Field, Json, SecretStr
 
 from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
-from aiojobs_lite.handlers.context import JobContext
-from aiojobs_lite.handlers.injection import injected
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 from tests.helpers.payloads import (
     INFINITY,

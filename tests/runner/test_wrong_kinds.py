@@ -247,9 +247,9 @@ def test_every_method_of_the_page_of_names_is_an_entrance(title: str, part: str)
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: new_runner(jobs=print), "expected a list of job types, made by @job."),
-        (lambda: new_runner(jobs=DECLARED), "expected a list of job types, made by @job."),
-        (lambda: new_runner(jobs=[handler]), "expected job types, made by @job."),
+        (lambda: new_runner(jobs=print), "expected a list of job types, groups or modules."),
+        (lambda: new_runner(jobs=DECLARED), "expected a list of job types, groups or modules."),
+        (lambda: new_runner(jobs=[handler]), "groups (Jobs()) or modules that have some."),
         (lambda: new_runner(deps=[1]), "deps=[1]: expected a dict, type -> resource."),
         (lambda: new_runner(clock=FakeClock), "expected a clock, such as SystemClock() or a FakeClock() in tests."),
         (lambda: new_runner(max_running=-1), "max_running=-1: expected a whole number from 0 to 100,000."),
