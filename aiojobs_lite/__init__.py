@@ -34,12 +34,14 @@ from aiojobs_lite.errors import (
     StoreUnavailable,
     UnknownJobType,
 )
-from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
+from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
+from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.telemetry.bus import Watch
@@ -51,6 +53,7 @@ __all__ = [  # noqa: RUF022  # in groups
     "CronSchedule",
     "JobContext",
     "JobType",
+    "Jobs",
     "injected",
     "job",
     # Run.

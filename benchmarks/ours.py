@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiojobs_lite import Backoff, JobContext, JobRunner
+from aiojobs_lite import Backoff, JobContext, JobRunner, injected
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import NewJob
@@ -119,7 +119,7 @@ async def with_failures(path: Path, durability: Durability, jobs: int, producers
     runner = JobRunner(path, durability=durability)
 
     @runner.job(backoff=Backoff(base=0.001))
-    async def flaky(ctx: JobContext, n: int) -> None:
+    async def flaky(n: int, *, ctx: JobContext = injected) -> None:
         if n % every == 0 and ctx.attempt == 1:
             raise RuntimeError("the network")
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from aiojobs_lite import CronSchedule, JobContext, JobRunner
+from aiojobs_lite import CronSchedule, JobContext, JobRunner, injected
 
 FOLDER = tempfile.TemporaryDirectory()
 EACH_SECOND = "* * * * * *"  # six fields, the first are the seconds
@@ -24,26 +24,26 @@ entries: list[datetime] = []
 
 
 @runner.cron("0 9 * * mon-fri", tz="Europe/London")
-async def digest(ctx: JobContext) -> None:
+async def digest(ctx: JobContext = injected) -> None:
     tell(ctx)
 
 
 @runner.cron(EACH_SECOND, overlap="skip")
-async def slow(ctx: JobContext) -> None:
+async def slow(ctx: JobContext = injected) -> None:
     """It takes longer than a tick: the ticks that come meanwhile are skipped."""
     tell(ctx)
     await asyncio.sleep(1.5)
 
 
 @runner.cron(EACH_SECOND)
-async def beat(ctx: JobContext) -> None:
+async def beat(ctx: JobContext = injected) -> None:
     """Of the ticks that were missed the latest is run, if it is at most a day late: the default."""
     tell(ctx)
     beats.release()
 
 
 @runner.cron(EACH_SECOND, catch_up="all", overlap="queue")
-async def ledger(ctx: JobContext) -> None:
+async def ledger(ctx: JobContext = injected) -> None:
     """Every tick is run, late or not."""
     entries.append(tell(ctx))
 

@@ -35,7 +35,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI, UploadFile
 
-from aiojobs_lite import Backoff, JobContext, JobRunner, RunnerStats
+from aiojobs_lite import Backoff, JobContext, JobRunner, RunnerStats, injected
 
 # The application
 
@@ -46,7 +46,7 @@ runner = JobRunner(DATABASE)
 
 
 @runner.job(max_attempts=3, backoff=Backoff(base="0.2s"))
-async def welcome(ctx: JobContext, email: str) -> str:
+async def welcome(email: str, *, ctx: JobContext = injected) -> str:
     """Here you would talk to your mail server. This one puts some users off, and does not reach others at all."""
     if email.startswith("greylisted@") and ctx.attempt < 3:
         raise ConnectionError("451 come again later")
@@ -66,7 +66,7 @@ class Report:
 
 
 @runner.job
-def report(ctx: JobContext, path: Path) -> Report:
+def report(path: Path, *, ctx: JobContext = injected) -> Report:
     """Blocking work belongs into a plain `def`: it runs in a thread, and the server goes on answering."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -78,7 +78,7 @@ def report(ctx: JobContext, path: Path) -> Report:
 
 
 @runner.cron("* * * * * *")  # six fields, the first are the seconds: it ticks each second
-async def heartbeat(ctx: JobContext) -> None:
+async def heartbeat(ctx: JobContext = injected) -> None:
     log.info("heartbeat job %d: the tick of %s", ctx.id, f"{ctx.tick:%H:%M:%S} UTC")
 
 

@@ -26,7 +26,7 @@ runner = JobRunner(":memory:", deps={Printer: printer})  # in memory: nothing is
 
 
 @runner.job(backoff=Backoff(base="0.2s"))
-async def call_webhook(ctx: JobContext) -> str:
+async def call_webhook(ctx: JobContext = injected) -> str:
     """Any exception is a failed attempt. The next one waits twice as long, times a random 0.5 to 1."""
     if ctx.attempt < 3:
         raise ConnectionError("connection refused")
@@ -34,7 +34,7 @@ async def call_webhook(ctx: JobContext) -> str:
 
 
 @runner.job
-async def ask_busy_service(ctx: JobContext) -> str:
+async def ask_busy_service(ctx: JobContext = injected) -> str:
     """The other side said when to come again: that counts, not the backoff."""
     if ctx.attempt == 1:
         raise Retry("429 too many requests", after="0.5s")
@@ -42,7 +42,7 @@ async def ask_busy_service(ctx: JobContext) -> str:
 
 
 @runner.job
-async def open_shop(ctx: JobContext) -> str:
+async def open_shop(ctx: JobContext = injected) -> str:
     """Not yet time, which is no failure: no attempt is used."""
     if datetime.now(UTC) < ctx.created_at + timedelta(seconds=0.3):
         raise Snooze("0.3s", "still closed")

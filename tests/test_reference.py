@@ -23,6 +23,7 @@ from aiojobs_lite import (
     JobContext,
     JobHandle,
     JobRunner,
+    Jobs,
     Retry,
     Snooze,
 )
@@ -182,6 +183,7 @@ def test_every_public_name_is_listed() -> None:
     ("title", "kind"),
     [
         ("JobRunner", JobRunner),
+        ("Jobs", Jobs),
         ("JobHandle", JobHandle),
         ("runner.jobs", StoredJobs),
         ("runner.types", JobTypes),

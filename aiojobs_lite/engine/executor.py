@@ -30,7 +30,6 @@ from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfini
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
-from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -289,8 +288,8 @@ class Executor:
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
             return self._call_in_process(run)
-        if signature.takes_context:
-            args = (JobContext(claimed, self._deps, run.stopping), *args)
+        if signature.context is not None:
+            kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
         if signature.injected:
             kwargs.update(self._injected[claimed.type])
         self._enter(run)

@@ -25,11 +25,11 @@ class _Injected:
 
 
 injected: Final[Any] = _Injected()
-"""Default of a handler's parameter that the runner fills from `deps=`, by its annotation."""
+"""Default of a parameter that the runner fills by its annotation: the context, the runner, or a resource of `deps=`."""
 
 
-class JobContext:
-    """The running attempt, for its handler.
+class AttemptContext:
+    """The running attempt: what every handler can read of it.
 
     Attributes:
         id: The job's id.
@@ -98,4 +98,4 @@ class JobContext:
         return found
 
     def __repr__(self) -> str:
-        return f"<JobContext {self.type!r} job {self.id} attempt {self.attempt}/{self.max_attempts}>"
+        return f"<{type(self).__name__} {self.type!r} job {self.id} attempt {self.attempt}/{self.max_attempts}>"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Protocol, Unpack, overload
+from typing import Any, Protocol, Unpack, overload
 
-from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.job_type import DeclaredJob, JobType, P, R
 from aiojobs_lite.handlers.options import JobOptions
@@ -15,17 +14,9 @@ class Declares(Protocol):
     """A decorator that makes a handler a job type: what `@job(...)` returns."""
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]  # a coroutine function is a function, too: the first match counts
-        self, handler: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
-    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]]]: ...
-    @overload
-    def __call__(
+    def __call__(  # a coroutine function is a function, too: the first match counts
         self, handler: Callable[P, Coroutine[Any, Any, R]], /
     ) -> DeclaredJob[P, R, Callable[P, Coroutine[Any, Any, R]]]: ...
-    @overload
-    def __call__(
-        self, handler: Callable[Concatenate[JobContext, P], R], /
-    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], R]]: ...
     @overload
     def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
 
@@ -34,17 +25,9 @@ class JobDecorator(Protocol):
     """`@job` and `@runner.job`: with and without parentheses."""
 
     @overload
-    def __call__(  # type: ignore[overload-overlap]  # as above
-        self, handler: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
-    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]]]: ...
-    @overload
     def __call__(
         self, handler: Callable[P, Coroutine[Any, Any, R]], /
     ) -> DeclaredJob[P, R, Callable[P, Coroutine[Any, Any, R]]]: ...
-    @overload
-    def __call__(
-        self, handler: Callable[Concatenate[JobContext, P], R], /
-    ) -> DeclaredJob[P, R, Callable[Concatenate[JobContext, P], R]]: ...
     @overload
     def __call__(self, handler: Callable[P, R], /) -> DeclaredJob[P, R, Callable[P, R]]: ...
     @overload

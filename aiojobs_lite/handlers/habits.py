@@ -40,7 +40,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(process=...)": "process executor",
     "@job(largest_payload=...)": "largest_payload",
     "@job(largest_result=...)": "largest_result",
-    "a parameter `ctx: JobContext` of the handler": "bind context pass_context include_task",
+    "a parameter `ctx: JobContext = injected` of the handler": "bind context pass_context include_task",
     "the handler's own arguments, as in a call of it": "args kwargs",
 }
 _BY_THE_CLOCK: Final = '@runner.cron("0 9 * * *")'

@@ -18,6 +18,7 @@ from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.policy.settle import Policy
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, LARGEST_RESULT_BYTES, LARGEST_VALUE_BYTES, LONGEST_TYPE_NAME_CHARS
 from aiojobs_lite.text import show
@@ -112,7 +113,10 @@ class JobType(Enqueueable[P, R_co]):
         priority: 0 (high), 1 or 2 (low).
         signature: Its parameters.
         result: How its result is stored; None: it is not.
+        schedule: When it runs by the clock; None: only when it is enqueued.
     """
+
+    schedule: Schedule | None = None
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
+from aiojobs_lite.errors import DuplicateJobType, UnknownJobType
 from aiojobs_lite.handlers.job_type import JobType, qualified_name
 
 
@@ -27,11 +27,8 @@ class Registry:
         """Adds a job type; the same one twice is fine.
 
         Raises:
-            InvalidOption: If it is no job type.
             DuplicateJobType: If another one has its name.
         """
-        if not isinstance(job_type, JobType):
-            raise InvalidOption("jobs", job_type, "job types, made by @job")
         known = self._types.setdefault(job_type.name, job_type)
         if known is not job_type:
             first, second = known.handler, job_type.handler

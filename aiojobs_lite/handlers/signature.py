@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic brings it; it needs this one below Python 3.12
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
-from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_exact
@@ -23,6 +23,7 @@ _WAITS: Final = "The job waits for a handler that takes them: each runner looks 
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
+_CONTEXT: Final = "`ctx: JobContext = injected`"
 _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 _REFUSED_KINDS: Final = {
     inspect.Parameter.VAR_POSITIONAL: "*{name} cannot be stored by name; take a list instead",
@@ -31,12 +32,13 @@ _REFUSED_KINDS: Final = {
 
 
 class Signature:
-    """A handler's parameters: which come from the payload, which are injected, whether the context comes first.
+    """A handler's parameters: which come from the payload, and which the runner fills.
 
     Attributes:
         job_type: The name of the job type.
-        takes_context: Whether the first parameter is the context.
-        injected: Name and annotation of each injected parameter.
+        context: The name of the parameter for the context, or None.
+        context_class: Its annotation, of which the context is made.
+        injected: Name and annotation of each other injected parameter.
         returns: The annotation of what the handler returns.
 
     Args:
@@ -59,11 +61,10 @@ class Signature:
     ) -> None:
         self.job_type = job_type
         self._largest = largest
-        self._explain_extra = functools.partial(explain_argument, job=getattr(handler, "__name__", "job_type"))
+        self._handler_name: str = getattr(handler, "__name__", "job_type")
         parameters, hints = _parameters(job_type, handler, reads_return=reads_return)
-        self.takes_context = bool(parameters) and _is_context(parameters[0], hints)
-        if self.takes_context:
-            del parameters[0]
+        self.context: str | None = None
+        self.context_class: type[AttemptContext] = AttemptContext
         self.injected: dict[str, Any] = {}
         self._positional_only: dict[str, Any] = {}  # with their defaults
         self._names: list[str] = []
@@ -73,7 +74,7 @@ class Signature:
         self._adapter = _adapter(job_type, fields)
         self._is_exact = is_exact(self._adapter.core_schema)
         self.returns = hints.get("return", Any)
-        _check_call(job_type, handler, parameters, int(self.takes_context))
+        _check_call(job_type, handler, parameters)
 
     def dump(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """The payload of a call: a JSON object, argument name -> value; defaults are left to the handler.
@@ -132,15 +133,12 @@ class Signature:
         if parameter.kind in _REFUSED_KINDS:
             raise InvalidJobType(self.job_type, _REFUSED_KINDS[parameter.kind].format(name=name))
         hint = hints.get(name, Any)
-        if parameter.default is injected:
-            if name not in hints:
-                raise InvalidJobType(self.job_type, f"{name} is injected by its annotation, and has none")
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                raise InvalidJobType(self.job_type, f"{name} is injected by name; put it behind the /")
-            self.injected[name] = hint
+        if _is_context(hint) or parameter.default is injected:
+            self._inject(parameter, hints)
             return
-        if hint is JobContext or JobContext in get_args(hint) or (name == "ctx" and name not in hints):
-            raise InvalidJobType(self.job_type, f"{name}: the context comes first, as `ctx: JobContext`")
+        if any(map(_is_context, get_args(hint))) or (name == "ctx" and name not in hints):
+            problem = f"{name}: the context is found by its annotation, which is JobContext alone: {_CONTEXT}"
+            raise InvalidJobType(self.job_type, problem)
         if parameter.kind is not parameter.KEYWORD_ONLY:
             self._names.append(name)
         if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -152,9 +150,29 @@ class Signature:
         except TypeError as error:
             raise InvalidJobType(self.job_type, f"{name}: {error}. Use a type of values") from error
 
+    def _inject(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> None:
+        name = parameter.name
+        if name not in hints:
+            raise InvalidJobType(self.job_type, f"{name} is injected by its annotation, and has none")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise InvalidJobType(self.job_type, f"{name} is injected by name; put it behind the /")
+        if not _is_context(hints[name]):
+            self.injected[name] = hints[name]
+        elif self.context is None:
+            self.context, self.context_class = name, hints[name]
+        else:
+            raise InvalidJobType(self.job_type, f"{name} is the context a second time, after {self.context}")
+
+    def _explain_extra(self, name: str) -> str | None:
+        """What is wrong with an argument that is no part of the payload, if more is known of it."""
+        if name == self.context or name in self.injected:
+            return "is injected: the runner fills it, so leave it out of the call"
+        return explain_argument(name, self._handler_name)
+
     def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._names):
-            problem = f"takes {len(self._names)} arguments by position, {len(args)} were given"
+            left_out = " (what is injected is left out)" if self.injected or self.context else ""
+            problem = f"takes {len(self._names)} arguments by position{left_out}, {len(args)} were given"
             raise InvalidPayload(self.job_type, [("arguments", problem)])
         given = dict(zip(self._names, args, strict=False))
         twice = given.keys() & kwargs.keys()
@@ -207,19 +225,18 @@ def _check_bound(job_type: str, parameters: Sequence[inspect.Parameter]) -> None
         return
     problem = (
         f"{first.name} would be a part of the payload: a method is bound to no object while its class is made. Make it "
-        "a function or a @staticmethod, or declare the bound one, job(Class().method); the context is `ctx: JobContext`"
+        f"a function or a @staticmethod, or declare the bound one, job(Class().method); the context is {_CONTEXT}"
     )
     raise InvalidJobType(job_type, problem)
 
 
-def _check_call(job_type: str, handler: Callable[..., Any], parameters: list[inspect.Parameter], before: int) -> None:
+def _check_call(job_type: str, handler: Callable[..., Any], parameters: list[inspect.Parameter]) -> None:
     """Checks that a handler takes what it says: a decorator may show the parameters of another function.
 
     Args:
         job_type: The name of the job type, for errors.
         handler: The user's function.
-        parameters: Those that it shows, without the context.
-        before: How many arguments come before them.
+        parameters: Those that it shows.
 
     Raises:
         InvalidJobType: If a call with all of them, or with those that have no default, would fail.
@@ -228,7 +245,7 @@ def _check_call(job_type: str, handler: Callable[..., Any], parameters: list[ins
         called = inspect.signature(handler, follow_wrapped=False)
     except (ValueError, TypeError):
         return
-    first = [None] * (before + sum(one.kind is one.POSITIONAL_ONLY for one in parameters))
+    first = [None] * sum(one.kind is one.POSITIONAL_ONLY for one in parameters)
     by_name = [one for one in parameters if one.kind is not one.POSITIONAL_ONLY]
     try:
         for given in (by_name, [one for one in by_name if one.default is one.empty or one.default is injected]):
@@ -241,9 +258,8 @@ def _check_call(job_type: str, handler: Callable[..., Any], parameters: list[ins
         raise InvalidJobType(job_type, problem) from None
 
 
-def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
-    by_position = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    return by_position and hints.get(parameter.name) is JobContext
+def _is_context(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, AttemptContext)
 
 
 def _adapter(job_type: str, fields: dict[str, Any]) -> TypeAdapter[Any]:

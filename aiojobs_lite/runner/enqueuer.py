@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
@@ -40,19 +40,15 @@ class Enqueuer:
         self._access = EngineAccess()
         self.jobs = StoredJobs(self._access)
 
-    @overload
-    async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
-    @overload
-    async def enqueue(self, job: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]: ...
-    async def enqueue(self, job: Enqueueable[..., Any] | str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
+    async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job durable; returns after the commit.
 
         A caller that is cancelled leaves one whole job or none; with an idempotency key it can safely repeat the call.
 
         Args:
-            job: A job type, one with options (`.using(...)`), or the name of one.
-            *args: The handler's arguments, without the context.
-            **kwargs: The same by name; injected parameters are left out.
+            job: A job type, or one with options (`.using(...)`).
+            *args: The handler's arguments; injected parameters are left out.
+            **kwargs: The same by name.
 
         Returns:
             A handle, by which the result can be awaited.
@@ -65,12 +61,29 @@ class Enqueuer:
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
         engine = self._access.engine
-        wanted = self._resolved(job)
-        row = wanted.row(self._clock.now(), args, kwargs)
+        if not isinstance(job, Enqueueable):
+            raise _not_enqueueable(job)
+        self._registry.check(job.job_type)
+        row = job.row(self._clock.now(), args, kwargs)
         ((job_id, is_new),) = await engine.write(Insert((row,)))
         if is_new and self._bus.is_watched(JobEnqueued):
-            self._bus.publish(JobEnqueued(job_id, wanted.job_type.name))
-        return JobHandle(wanted.job_type, self.jobs, job_id, is_new=is_new)
+            self._bus.publish(JobEnqueued(job_id, job.job_type.name))
+        return JobHandle(job.job_type, self.jobs, job_id, is_new=is_new)
+
+    async def enqueue_named(self, name: str, /, **payload: Any) -> JobHandle[Any]:
+        """The same as `enqueue`, for a job type of which only the name is known. pydantic checks its arguments.
+
+        Args:
+            name: The name of a job type that is registered in this runner.
+            **payload: The handler's arguments by name.
+
+        Raises:
+            InvalidOption: If `name` is no text.
+            UnknownJobType: If no registered job type has this name.
+        """
+        if not isinstance(name, str):
+            raise InvalidOption("name", name, "the name of a job type; await runner.enqueue(...) takes the job type")
+        return await self.enqueue(self._registry.get(name), **payload)
 
     async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.
@@ -94,11 +107,7 @@ class Enqueuer:
         inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
         return self._handles(bound, inserted)
 
-    @overload
-    def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]: ...
-    @overload
-    def enqueue_threadsafe(self, job: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]: ...
-    def enqueue_threadsafe(self, job: Enqueueable[..., Any] | str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
+    def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """The same as `enqueue`, from a plain thread; returns after the commit.
 
         Raises:
@@ -106,17 +115,11 @@ class Enqueuer:
             WrongEventLoop: If it is called on the event loop, which it would block for ever.
         """
         self._access.check_thread()
-        bound = self._resolved(job).bind(*args, **kwargs)
+        if not isinstance(job, Enqueueable):
+            raise _not_enqueueable(job)
+        bound = job.bind(*args, **kwargs)
         (handle,) = self._access.wait_for(self.enqueue_many([bound]))
         return handle
-
-    def _resolved(self, job: object) -> Enqueueable[..., Any]:
-        if isinstance(job, str):
-            return self._registry.get(job)
-        if not isinstance(job, Enqueueable):
-            raise InvalidOption("job", job, "a job type (a function with @runner.job or @job) or the name of one")
-        self._registry.check(job.job_type)
-        return job
 
     def _checked(self, jobs: Iterable[BoundJob[R]]) -> list[BoundJob[R]]:
         bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
@@ -139,3 +142,9 @@ class Enqueuer:
             JobHandle(one.job_type, jobs, job_id, is_new=is_new)
             for one, (job_id, is_new) in zip(bound, inserted, strict=True)
         ]
+
+
+def _not_enqueueable(job: object) -> InvalidOption:
+    if isinstance(job, str):
+        return InvalidOption("job", job, "a job type; by name it is `await runner.enqueue_named(name, ...)`")
+    return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")

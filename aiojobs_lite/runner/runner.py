@@ -6,25 +6,21 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Never, Unpack, get_args
+from typing import Any, Final, Never, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
-from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
 from aiojobs_lite.errors import (
-    InvalidJobType,
     InvalidOption,
-    InvalidPayload,
     MissingDependency,
     RunnerAlreadyStarted,
 )
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
-from aiojobs_lite.handlers.decorators import Declares, make_decorator
+from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.handlers.options import JobOptions
-from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
+from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
@@ -42,7 +38,7 @@ _OPTIONS: Final = (
 )  # fmt: skip
 
 
-class JobRunner(Enqueuer, AnswersHabits):
+class JobRunner(Enqueuer, Declaring, AnswersHabits):
     """Runs durable background jobs inside the application that enters it.
 
     Nothing is opened or started before `async with runner:`. After leaving it, it may be entered again.
@@ -50,7 +46,8 @@ class JobRunner(Enqueuer, AnswersHabits):
     Args:
         database: A path, `sqlite:///path`, `:memory:`, or a store. None: the variable AIOJOBS_LITE_DATABASE, else
             `jobs.db` in the working directory.
-        jobs: Job types declared elsewhere with `@job`.
+        jobs: What is declared elsewhere: job types (`@job`), groups (`Jobs()`), and modules that have some of them.
+            Groups and modules are read again at each start.
         deps: Resources for injected parameters, by type.
         max_running: Most handlers that run at once in this runner; 0: it enqueues and reads, and runs nothing.
         drain_timeout: How long leaving waits for running jobs before it interrupts them.
@@ -75,7 +72,7 @@ class JobRunner(Enqueuer, AnswersHabits):
         self,
         database: Database | None = None,
         *,
-        jobs: Iterable[JobType[..., Any]] = (),
+        jobs: Iterable[JobSource] = (),
         deps: Mapping[Any, Any] | None = None,
         max_running: int = 100,
         drain_timeout: Duration = 20.0,
@@ -87,7 +84,8 @@ class JobRunner(Enqueuer, AnswersHabits):
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_RUNNER)
-        super().__init__(SystemClock() if clock is None else check_clock("clock", clock))
+        Enqueuer.__init__(self, SystemClock() if clock is None else check_clock("clock", clock))
+        Declaring.__init__(self)
         if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
             raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
         if database is None:
@@ -106,59 +104,22 @@ class JobRunner(Enqueuer, AnswersHabits):
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
-        self.job = make_decorator(self._add)
-        self.register(*check_each("jobs", jobs, "job types, made by @job"))
+        self._sources: list[JobSource] = []
+        self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))
 
     # Declaring.
 
-    def register(self, *job_types: JobType[..., Any]) -> None:
-        """Adds job types declared elsewhere with `@job`, before the start.
+    def register(self, *jobs: JobSource) -> None:
+        """Adds what is declared elsewhere, before the start: job types, groups and modules, as `jobs=` does.
 
         Raises:
-            DuplicateJobType: If another one has the same name.
+            InvalidOption: If one is none of these, or a module without job types.
+            DuplicateJobType: If two job types have the same name.
             RunnerAlreadyStarted: If the runner is started.
         """
-        for job_type in job_types:
-            self._add(job_type)
-
-    def cron(
-        self,
-        expression: str,
-        *,
-        tz: str = "UTC",
-        catch_up: CatchUp = "latest",
-        overlap: Overlap = "skip",
-        **options: Unpack[JobOptions],
-    ) -> Declares:
-        """Declares a handler that runs by the clock: one job a tick, over all runners of the database.
-
-        Args:
-            expression: Five fields, or six with the seconds first.
-            tz: Time zone in which it is read.
-            catch_up: What becomes of ticks that were missed while nothing ran. `latest`: one run for all of them, if
-                it is at most a day old. `skip`: none. `all`: each of the last 100, one after the other or at once.
-            overlap: What becomes of a tick while the job of the one before is not finished: `skip` or `queue`.
-            **options: As for `@runner.job`. The name is also that of the schedule.
-
-        Raises:
-            InvalidSchedule: If the expression or the zone cannot work.
-            InvalidJobType: If the handler needs arguments.
-        """
-        check_choice("catch_up", catch_up, get_args(CatchUp))
-        check_choice("overlap", overlap, get_args(Overlap))
-        CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
-
-        def made(job_type: JobType[..., Any]) -> None:
-            try:
-                job_type.bind()
-            except InvalidPayload as error:
-                problem = f"a cron handler takes nothing but the context and injected parameters: {error}"
-                raise InvalidJobType(job_type.name, problem) from error
-            self._add(job_type)
-            cron = CronSchedule(expression, tz, hash_id=job_type.name)
-            self._schedules[job_type.name] = Schedule(job_type.name, cron, catch_up, overlap)
-
-        return make_decorator(made)(**options)
+        for source in jobs:
+            self._take(source)
+            self._sources.append(source)
 
     # Starting and closing.
 
@@ -173,9 +134,12 @@ class JobRunner(Enqueuer, AnswersHabits):
         """
         if self._access.is_started:
             raise RunnerAlreadyStarted("entered")
+        for source in self._sources:
+            self._take(source)  # what was added to groups and modules since
+        deps = {**self._deps, JobRunner: self, type(self): self}
         for job_type in self._registry:
             for wanted in job_type.signature.injected.values():
-                if wanted not in self._deps:
+                if wanted not in deps:
                     raise MissingDependency(job_type.name, wanted)
         engine = Engine(
             store=open_store(self._database, self._durability),
@@ -183,7 +147,7 @@ class JobRunner(Enqueuer, AnswersHabits):
             bus=self._bus,
             registry=self._registry,
             schedules=list(self._schedules.values()),
-            deps=self._deps,
+            deps=deps,
             settings=self._settings,
         )
         self._access.open(engine)
@@ -257,7 +221,13 @@ class JobRunner(Enqueuer, AnswersHabits):
         """
         return self._bus.watch()
 
+    def _take(self, source: JobSource) -> None:
+        for job_type in job_types_of(source):
+            self._add(job_type)
+
     def _add(self, job_type: JobType[..., Any]) -> None:
         if self._access.is_started:
             raise RunnerAlreadyStarted("given more job types")
         self._registry.add(job_type)
+        if job_type.schedule is not None:
+            self._schedules[job_type.name] = job_type.schedule

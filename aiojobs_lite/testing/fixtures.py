@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.group import JobSource
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.testing.clock import FakeClock
 
@@ -27,14 +27,14 @@ class JobsFixture:
         self,
         runner: JobRunner | None = None,
         *,
-        jobs: Iterable[JobType[..., Any]] = (),
+        jobs: Iterable[JobSource] = (),
         deps: Mapping[Any, Any] | None = None,
     ) -> AsyncIterator[JobRunner]:
         """Starts the application's own runner for the block, but in memory and with the fake clock.
 
         Args:
             runner: The application's runner; None: a new one.
-            jobs: More job types, for a new runner.
+            jobs: What a new runner runs, as `JobRunner(jobs=)` takes it.
             deps: Replaces resources of the same type.
 
         Yields:

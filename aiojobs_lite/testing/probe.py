@@ -10,12 +10,12 @@ from typing import TypeVar
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.running import Running
-from aiojobs_lite.handlers.context import JobContext
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.base import Store
 

@@ -72,7 +72,7 @@ def _has_ended(pid: int) -> bool:
 
 
 @job(backoff=SHORT)
-async def forks(ctx: JobContext, call: str, how: How, work: Work = injected) -> str:
+async def forks(call: str, how: How, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         pid = _forked(how, _LEFT_S)
         while pid and how != "is left" and not _has_ended(pid):  # an end of a process is no event
@@ -81,7 +81,7 @@ async def forks(ctx: JobContext, call: str, how: How, work: Work = injected) -> 
 
 
 @job(backoff=SHORT)
-def forks_in_thread(ctx: JobContext, call: str, how: How, work: Work = injected) -> str:
+def forks_in_thread(call: str, how: How, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         pid = _forked(how, _LEFT_S)
         while pid and how != "is left" and not _has_ended(pid):
@@ -91,7 +91,7 @@ def forks_in_thread(ctx: JobContext, call: str, how: How, work: Work = injected)
 
 
 @job(backoff=SHORT, process=True, timeout=5)
-def forks_in_process(ctx: JobContext, call: str, how: How) -> str:
+def forks_in_process(call: str, how: How, *, ctx: JobContext = injected) -> str:
     with Run(_of_environment(), ctx) as run:
         pid = _forked(how, _FOR_GOOD_S)
         while pid and how != "is left" and not _has_ended(pid):
@@ -101,7 +101,7 @@ def forks_in_process(ctx: JobContext, call: str, how: How) -> str:
 
 
 @job(backoff=SHORT, timeout=5)
-async def starts(ctx: JobContext, call: str, is_left: bool, work: Work = injected) -> str:
+async def starts(call: str, is_left: bool, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         process = await asyncio.create_subprocess_exec("sleep", str(_LEFT_S if is_left else _SHORT_S))
         if not is_left:
@@ -110,21 +110,21 @@ async def starts(ctx: JobContext, call: str, is_left: bool, work: Work = injecte
 
 
 @job(backoff=SHORT)
-def starts_in_thread(ctx: JobContext, call: str, is_left: bool, work: Work = injected) -> str:
+def starts_in_thread(call: str, is_left: bool, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         _start(run, _LEFT_S, is_left=is_left)
         return run.result
 
 
 @job(backoff=SHORT, process=True, timeout=5)
-def starts_in_process(ctx: JobContext, call: str, is_left: bool) -> str:
+def starts_in_process(call: str, is_left: bool, *, ctx: JobContext = injected) -> str:
     with Run(_of_environment(), ctx) as run:
         _start(run, _FOR_GOOD_S, is_left=is_left)
         return run.result
 
 
 @job(backoff=SHORT, process=True, timeout=0.5)
-def stuck_in_process(ctx: JobContext, call: str) -> str:
+def stuck_in_process(call: str, *, ctx: JobContext = injected) -> str:
     """Is killed at its first timeout, with all that it started."""
     with Run(_of_environment(), ctx) as run:
         if ctx.attempt > 1:

@@ -86,6 +86,6 @@ class Run:
 
 
 @job(backoff=SHORT)
-async def quick(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def quick(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         return run.result

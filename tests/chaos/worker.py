@@ -29,21 +29,21 @@ _MOST_PENDING = 150
 
 
 @job(backoff=SHORT)
-async def slow(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
+async def slow(call: str, seconds: float, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work_for(seconds)
         return run.result
 
 
 @job(backoff=SHORT)
-async def blocking(ctx: JobContext, call: str, seconds: float, work: Work = injected) -> str:
+async def blocking(call: str, seconds: float, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         hold_thread_for(seconds)
         return run.result
 
 
 @job(backoff=SHORT)
-async def flaky(ctx: JobContext, call: str, failures: int, work: Work = injected) -> str:
+async def flaky(call: str, failures: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work_for(0.005)
         if ctx.attempt <= failures:
@@ -52,20 +52,20 @@ async def flaky(ctx: JobContext, call: str, failures: int, work: Work = injected
 
 
 @job(backoff=SHORT, max_attempts=2)
-async def doomed(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def doomed(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx):
         raise ValueError(NEVER)
 
 
 @job(backoff=SHORT, timeout=0.2)
-async def hasty(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def hasty(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work_for(0.5 if ctx.attempt == 1 else 0.01)
         return run.result
 
 
 @job(backoff=SHORT)
-async def sleepy(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def sleepy(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         if ctx._claimed.snoozes == 0:
             raise Snooze(0.1)
@@ -73,7 +73,7 @@ async def sleepy(ctx: JobContext, call: str, work: Work = injected) -> str:
 
 
 @job(backoff=SHORT)
-def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: Work = injected) -> str:
+def threaded(call: str, seconds: float, stubborn: bool, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -84,50 +84,50 @@ def threaded(ctx: JobContext, call: str, seconds: float, stubborn: bool, work: W
         return run.result
 
 
-async def limited(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def limited(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work_for(0.03)
         return run.result
 
 
 @job(backoff=SHORT)
-async def parent(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def parent(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work.enqueue(quick, key=f"child of {ctx.id}")  # one, in however many attempts
         await work.enqueue(quick)
         return run.result
 
 
-async def tick(ctx: JobContext, work: Work = injected) -> str:
+async def tick(ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         return run.result
 
 
-async def beat(ctx: JobContext, work: Work = injected) -> str:
-    with Run(work.journal, ctx) as run:
-        return run.result
-
-
-@job(backoff=SHORT, name="changed")
-async def changed_old(ctx: JobContext, call: str, number: int, work: Work = injected) -> str:
+async def beat(ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         return run.result
 
 
 @job(backoff=SHORT, name="changed")
-async def changed_new(ctx: JobContext, call: str, text: str, work: Work = injected) -> str:
+async def changed_old(call: str, number: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
+@job(backoff=SHORT, name="changed")
+async def changed_new(call: str, text: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         return run.result
 
 
 @job(backoff=SHORT)
-async def removed(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def removed(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         return run.result
 
 
 @job(backoff=SHORT)
-async def added(ctx: JobContext, call: str, work: Work = injected) -> str:
+async def added(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         return run.result
 

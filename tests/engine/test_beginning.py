@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from aiojobs_lite import JobContext, JobDead, JobRunner, Outcome, Status, job
+from aiojobs_lite import JobContext, JobDead, JobRunner, Outcome, Status, injected, job
 from aiojobs_lite.telemetry.facts import JobInterrupted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import engine_of
@@ -30,7 +30,7 @@ async def looks() -> str:
 
 
 @job(max_attempts=1)
-async def tells(ctx: JobContext) -> int:
+async def tells(ctx: JobContext = injected) -> int:
     return ctx.attempt
 
 
@@ -174,7 +174,7 @@ async def test_a_task_that_fails_after_it_was_scheduled_does_not_run_its_attempt
     clock = FakeClock()
 
     @job
-    async def counts(ctx: JobContext) -> None:
+    async def counts(ctx: JobContext = injected) -> None:
         ran.append(ctx.attempt)
 
     def schedules_and_fails(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:

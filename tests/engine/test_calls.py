@@ -17,7 +17,19 @@ from typing import Any, NoReturn
 
 import pytest
 
-from aiojobs_lite import Abandon, Cancel, JobCancelled, JobContext, JobDead, JobRunner, Outcome, Retry, Snooze, job
+from aiojobs_lite import (
+    Abandon,
+    Cancel,
+    JobCancelled,
+    JobContext,
+    JobDead,
+    JobRunner,
+    Outcome,
+    Retry,
+    Snooze,
+    injected,
+    job,
+)
 from aiojobs_lite.engine import child
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.handlers.job_type import JobType
@@ -40,7 +52,7 @@ def double(n: int) -> int:
     return 2 * n
 
 
-def add(ctx: JobContext, a: int, b: int = 10) -> dict[str, int]:
+def add(a: int, b: int = 10, *, ctx: JobContext = injected) -> dict[str, int]:
     return {"sum": a + b, "attempt": ctx.attempt, "id": ctx.id}
 
 

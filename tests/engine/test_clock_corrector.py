@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, Retry, Snooze, Status, job
+from aiojobs_lite import JobContext, JobRunner, Retry, Snooze, Status, injected, job
 from aiojobs_lite.engine import clock_corrector as module
 from aiojobs_lite.model.ahead import ListAhead, MoveBack
 from aiojobs_lite.telemetry.facts import JobsMovedBack, TickFired
@@ -30,7 +30,7 @@ async def quick(n: int = 0) -> int:
 
 
 @job(max_attempts=3)
-async def picky(ctx: JobContext, n: int) -> str:
+async def picky(n: int, *, ctx: JobContext = injected) -> str:
     if ctx.scheduled_at == ctx.created_at:
         raise Snooze("1h") if n else Retry("1h", after="1h")
     return "done"

@@ -321,12 +321,12 @@ async def test_jobs_held_back_by_the_limit_run_when_another_owner_finishes(datab
 
     one, two = (JobRunner(database, jobs=[handler(name)]) for name in gates)
     async with asyncio.timeout(PATIENCE), one:
-        first = await one.enqueue("shared")
+        first = await one.enqueue_named("shared")
         await until(lambda: ran == ["one"])
         async with two:
             events = two.watch()
-            second = await two.enqueue("shared")
-            third = await two.enqueue("shared")
+            second = await two.enqueue_named("shared")
+            third = await two.enqueue_named("shared")
             await two.run_until_idle()
             assert ran == ["one"]
             assert two.stats().by_type["shared"].processing == 1

@@ -431,5 +431,5 @@ async def test_an_engine_that_the_application_cancels_says_so(
         owned.cancel()
         await asyncio.wait([owned])
         with pytest.raises(RunnerClosed):
-            await runner.enqueue("quick")
+            await runner.enqueue_named("quick")
     assert "the engine was cancelled while its runner is in use" in caplog.text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobContext, job
+from aiojobs_lite import JobContext, injected, job
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.handlers.job_type import JobType
@@ -85,7 +85,7 @@ async def test_an_attempt_that_was_taken_away_ends_beside_the_next_one_of_its_jo
     go = [asyncio.Event() for _ in range(2)]
 
     @job
-    async def held(ctx: JobContext) -> None:
+    async def held(ctx: JobContext = injected) -> None:
         await go[ctx.attempt - 1].wait()
 
     rig = Rig(clock, held)
@@ -244,7 +244,7 @@ async def test_a_thread_that_is_stuck_shows_where_it_is(clock: FakeClock) -> Non
         release.wait(PATIENCE)
 
     @job(name="threaded", timeout="1s")
-    def threaded(ctx: JobContext) -> None:
+    def threaded(ctx: JobContext = injected) -> None:
         sits_here()
 
     rig = Rig(clock, threaded)

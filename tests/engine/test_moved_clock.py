@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, StoreUnavailable, job
+from aiojobs_lite import JobContext, JobRunner, StoreUnavailable, injected, job
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.policy.outcomes import Snooze
 from aiojobs_lite.telemetry.bus import Watch
@@ -67,7 +67,7 @@ async def test_ticks_that_were_missed_do_not_skip_each_other(database: Path, mis
     runner = JobRunner(database, clock=clock)
 
     @runner.cron("* * * * *", catch_up="all")
-    async def minutely(ctx: JobContext) -> None:
+    async def minutely(ctx: JobContext = injected) -> None:
         assert ctx.tick is not None
         ran.append(ctx.tick)
         await go.wait()

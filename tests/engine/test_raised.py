@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import anyio
 import pytest
 
-from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, job
+from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, injected, job
 from aiojobs_lite.telemetry.facts import AttemptFailed, Fact, JobBecameCancelled, JobBecameDead, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.waiting import PATIENCE, next_fact
@@ -116,7 +116,7 @@ async def test_a_snooze_that_was_not_made_as_ours_is_over_at_once() -> None:
     asked: list[int] = []
 
     @job
-    async def snoozes(ctx: JobContext) -> str:
+    async def snoozes(ctx: JobContext = injected) -> str:
         asked.append(ctx.attempt)
         if len(asked) == 1:
             raise BareSnooze("later")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import CronSchedule, JobContext, JobRunner
+from aiojobs_lite import CronSchedule, JobContext, JobRunner, injected
 from aiojobs_lite.clock import MICROSECONDS, to_micros
 from aiojobs_lite.errors import InvalidJobType, InvalidSchedule, StoreRejected
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
@@ -359,7 +359,7 @@ def report_runner(
     runner = JobRunner(database, clock=clock, drain_timeout=0, cancel_grace=0)
 
     @runner.cron(expression, **options)
-    async def report(ctx: JobContext) -> None:
+    async def report(ctx: JobContext = injected) -> None:
         assert ctx.tick is not None
         ran.append(ctx.tick)
 
@@ -391,7 +391,7 @@ async def test_an_old_version_that_still_runs_does_not_move_the_schedule_of_the_
         runner = JobRunner(database, clock=clock)
 
         @runner.cron(expression, catch_up="all", overlap="queue")
-        async def report(ctx: JobContext) -> None:
+        async def report(ctx: JobContext = injected) -> None:
             assert ctx.tick is not None
             ran.append(ctx.tick)
 
@@ -531,7 +531,7 @@ async def test_a_tick_whose_predecessor_still_runs_is_skipped_or_queued(
     ran: list[datetime | None] = []
 
     @runner.cron("* * * * *", overlap=overlap, concurrency=1)
-    async def slow(ctx: JobContext) -> None:
+    async def slow(ctx: JobContext = injected) -> None:
         ran.append(ctx.tick)
         entered.set()
         await release.wait()
@@ -559,7 +559,7 @@ async def test_a_tick_whose_predecessor_still_runs_is_skipped_or_queued(
 def test_a_cron_handler_that_needs_arguments_is_refused() -> None:
     runner = JobRunner(":memory:")
 
-    async def greet(ctx: JobContext, name: str) -> None: ...
+    async def greet(name: str, *, ctx: JobContext = injected) -> None: ...
 
     with pytest.raises(InvalidJobType, match="takes nothing but the context") as caught:
         runner.cron("* * * * *")(greet)

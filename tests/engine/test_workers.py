@@ -188,7 +188,7 @@ async def test_what_was_raised_in_another_process_is_tried_again_or_not_as_its_t
         found = {}
         for name in types:
             events = runner.watch()
-            handle = await runner.enqueue(name)
+            handle = await runner.enqueue_named(name)
             if name in {"again", "as ever"}:
                 await next_fact(events, AttemptFailed)
             else:

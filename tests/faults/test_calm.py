@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from aiojobs_lite import JobContext, JobHandle, JobRunner, Retry, Snooze, job
+from aiojobs_lite import JobContext, JobHandle, JobRunner, Retry, Snooze, injected, job
 from aiojobs_lite.engine import defect_monitor
 from tests.helpers.pauses import hold_thread_for, work_for
 from tests.helpers.rings import depth, slow
@@ -21,7 +21,7 @@ CALLERS: Final = 40
 
 
 @job(max_attempts=3, timeout="0.05s", concurrency=3)
-async def late(ctx: JobContext) -> None:
+async def late(ctx: JobContext = injected) -> None:
     await work_for(random.uniform(0, 0.1))
 
 

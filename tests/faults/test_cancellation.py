@@ -212,7 +212,7 @@ class Leaving:
         runner = self.runners[moment] = self.runner_on(moment, full)
         await runner.__aenter__()
         if self._state != "idle":
-            await runner.enqueue("endless")
+            await runner.enqueue_named("endless")
             await self._entered.wait()
         is_degraded = self._state == "degraded"
 

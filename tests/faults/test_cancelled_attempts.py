@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from aiojobs_lite import JobContext, JobHandle, JobRunner, Outcome, Status, job
+from aiojobs_lite import JobContext, JobHandle, JobRunner, Outcome, Status, injected, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.testing.clock import FakeClock
@@ -45,7 +45,7 @@ class Rig:
             return n
 
         @job(max_attempts=2)
-        async def parent(ctx: JobContext) -> int:
+        async def parent(ctx: JobContext = injected) -> int:
             work = self._works(ctx)
             if self.number is None or ctx.attempt > 1:
                 return await work

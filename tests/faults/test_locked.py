@@ -104,7 +104,7 @@ async def lives_through(database: Path, lock: Lock) -> None:
             await next_fact(events, StoreRecovered)
             assert await ends.result() == 0
             assert await soon.result() == 2
-            assert await (await runner.enqueue("quick", 3)).result() == 3
+            assert await (await runner.enqueue_named("quick", n=3)).result() == 3
             await until(lambda: app.ticks > ticks)
         app.release[1].set()
         assert await goes_on.result() == 1
@@ -118,7 +118,7 @@ async def waits_and_is_refused(runner: JobRunner) -> None:
     """A caller waits for the lock as long as it may, five seconds, and then learns what to do."""
     called_at = asyncio.get_running_loop().time()
     with pytest.raises(StoreUnavailable, match="Repeat the call later") as caught:
-        await runner.enqueue("quick", 9)
+        await runner.enqueue_named("quick", n=9)
     assert caught.value.code == "SQLITE_BUSY"
     assert 4 < asyncio.get_running_loop().time() - called_at < HELD
 
@@ -130,7 +130,7 @@ async def looks_and_is_refused_at_once(runner: JobRunner, ends: JobHandle[int]) 
     assert (await runner.jobs.get(ends.id)).status is Status.PROCESSING
     async with asyncio.timeout(1):
         with pytest.raises(StoreUnavailable, match=r"\(SQLITE_\w+: .+\)\. "):
-            await runner.enqueue("quick", 9)
+            await runner.enqueue_named("quick", n=9)
 
 
 async def test_ten_seconds_of_a_foreign_lock_cost_no_job_and_all_goes_on_at_its_end(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ async def test_a_blocked_event_loop_is_published_with_the_job_type_and_the_place
     handler: Callable[..., Any], named: str, seen: str
 ) -> None:
     async with blocked_by(handler) as (runner, events):
-        await (await runner.enqueue("heavy")).result()
+        await (await runner.enqueue_named("heavy")).result()
         fact = await next_fact(events, LoopBlocked)
         assert fact.seconds >= 1
         assert (fact.type, seen in fact.stack) == (named, True), fact
@@ -267,7 +267,7 @@ async def test_a_blocked_event_loop_is_published_with_the_job_type_and_the_place
 @slow
 async def test_no_job_is_blamed_for_what_the_host_does() -> None:
     async with blocked_by(waits) as (runner, events):
-        await runner.enqueue("heavy")
+        await runner.enqueue_named("heavy")
         await next_fact(events, AttemptStarted)
         stands_still()
         fact = await next_fact(events, LoopBlocked)
@@ -277,7 +277,7 @@ async def test_no_job_is_blamed_for_what_the_host_does() -> None:
 @slow
 async def test_a_thread_that_stands_still_blocks_nothing() -> None:
     async with blocked_by(stands_still) as (runner, events):
-        await (await runner.enqueue("heavy")).result()
+        await (await runner.enqueue_named("heavy")).result()
         assert [event for event in events._unread if isinstance(event, LoopBlocked) and event.type != "?"] == []
 
 
@@ -287,7 +287,7 @@ async def test_an_owner_whose_event_loop_is_blocked_for_long_is_not_robbed_and_t
 ) -> None:
     async with looking(database) as here, worker(database) as blocked:
         await blocked.line("ready")
-        handle = await here.enqueue("blocking")
+        handle = await here.enqueue_named("blocking")
         assert await blocked.line("started") == ["started", str(handle.id), "1"]
         async with worker(database) as second:
             await second.line("ready")

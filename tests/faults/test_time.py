@@ -17,7 +17,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 import pytest
 
 import aiojobs_lite
-from aiojobs_lite import Job, JobContext, JobRunner, Outcome, Status, job
+from aiojobs_lite import Job, JobContext, JobRunner, Outcome, Status, injected, job
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.policy.catch_up import CatchUp
 from aiojobs_lite.testing.clock import FakeClock
@@ -240,7 +240,7 @@ async def test_whatever_the_clock_does_each_tick_runs_once_or_is_missed_as_its_r
     runner = JobRunner(database, clock=clock, durability="normal")
 
     @runner.cron("* * * * *", catch_up=catch_up, overlap="queue")
-    async def minutely(ctx: JobContext) -> None:
+    async def minutely(ctx: JobContext = injected) -> None:
         assert ctx.tick is not None
         fired.append((ctx.tick - START) // MINUTE)
 
@@ -294,7 +294,7 @@ async def test_both_odd_days_through_restarts_and_a_clock_that_is_set_back(datab
     for number, expression in enumerate(expressions):
 
         @runner.cron(expression, name=f"schedule {number}", tz=tz, catch_up="all", overlap="queue")
-        async def note(ctx: JobContext, ran: list[datetime] = ran[expression]) -> None:
+        async def note(ran: list[datetime] = ran[expression], *, ctx: JobContext = injected) -> None:
             assert ctx.tick is not None
             ran.append(ctx.tick)
 

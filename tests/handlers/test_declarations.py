@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NotRequired, Optional, R
 
 import pytest
 
-from aiojobs_lite import JobContext, job
+from aiojobs_lite import JobContext, injected, job
 from aiojobs_lite.errors import ConfigurationError, InvalidJobType
 from tests.helpers.payloads import handler_of, refused_type
 
@@ -131,7 +131,8 @@ def test_what_would_fail_in_each_attempt_is_refused(handler: Any, problem: str, 
 
 def test_a_method_in_a_class_body_is_refused() -> None:
     with pytest.raises(
-        InvalidJobType, match=r"declare the bound one, job\(Class\(\)\.method\); the context is `ctx: JobContext`"
+        InvalidJobType,
+        match=r"declare the bound one, job\(Class\(\)\.method\); the context is `ctx: JobContext = injected`",
     ):
 
         class Reports:
@@ -203,10 +204,10 @@ def test_the_annotation_of_a_result_that_is_not_kept_need_not_be_there() -> None
 
 def test_the_context_is_found_without_the_annotation_of_the_result() -> None:
     @job(keep_result=False)
-    async def makes(ctx: JobContext, x: int) -> Fraction:
+    async def makes(x: int, *, ctx: JobContext = injected) -> Fraction:
         raise NotImplementedError
 
-    assert makes.signature.takes_context
+    assert makes.signature.context == "ctx"
 
 
 @pytest.mark.parametrize(

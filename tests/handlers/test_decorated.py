@@ -19,7 +19,7 @@ async def add(first: int, second: int = 2, *, third: int = 3) -> int:
     return first + second + third
 
 
-async def add_number(ctx: JobContext, first: int, /, second: int = 2) -> int:
+async def add_number(first: int, /, second: int = 2, *, ctx: JobContext = injected) -> int:
     return ctx.attempt + first + second
 
 
@@ -50,8 +50,8 @@ def by_name(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 def with_context(handler: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(handler)
-    async def wrapper(ctx: JobContext, *args: Any, **kwargs: Any) -> Any:
-        return await handler(ctx, *args, **kwargs)
+    async def wrapper(*args: Any, ctx: JobContext, **kwargs: Any) -> Any:
+        return await handler(*args, ctx=ctx, **kwargs)
 
     return wrapper
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite.handlers.context import JobContext
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.context import JobContext
 
 
 def plain(number: int, text: str = "a") -> str:
     return f"{text}{number}"
 
 
-async def coroutine(ctx: JobContext, number: int) -> str:
+async def coroutine(number: int, *, ctx: JobContext = injected) -> str:
     return f"{ctx.id}:{number}"
 
 
@@ -51,7 +52,7 @@ def test_the_decorator_works_with_and_without_parentheses() -> None:
 async def test_calling_a_declared_job_stays_a_plain_call() -> None:
     assert job(plain)(3) == "a3"
     assert job(name="x")(plain)(3, text="b") == "b3"
-    assert await job(coroutine)(a_context(), number=3) == "7:3"
+    assert await job(coroutine)(number=3, ctx=a_context()) == "7:3"
     assert await Sender.declared(1) == 2
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         job(plain)()  # type: ignore[call-arg]  # what is tested

@@ -42,7 +42,7 @@ CALLS = [
     (lambda: RUNNER.job(max_attemps=5), "max_attemps", "the option max_attempts."),
     (lambda: RUNNER.job(tz="UTC"), "tz", "@runner.cron(tz=...)"),
     (lambda: job(max_retries=3), "max_retries", "@job(max_attempts=...)"),  # type: ignore[call-overload]
-    (lambda: job(bind=True), "bind", "a parameter `ctx: JobContext` of the handler"),  # type: ignore[call-overload]
+    (lambda: job(bind=True), "bind", "a parameter `ctx: JobContext = injected` of the handler"),  # type: ignore[call-overload]
     (lambda: TYPE(welcome, retries=3), "retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", max_retries=3), "max_retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", timezone="UTC"), "timezone", "@runner.cron(tz=...)"),

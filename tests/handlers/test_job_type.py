@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import ConfigurationError, InvalidJobType, InvalidOption, InvalidPayload, JobDead
-from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
 from aiojobs_lite.handlers.job_type import BoundJob, JobType, qualified_name
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 
 NOW = 1_700_000_000_000_000
@@ -24,7 +25,7 @@ def plain(number: int, text: str = "a") -> str:
     return f"{text}{number}"
 
 
-async def coroutine(ctx: JobContext, number: int) -> str:
+async def coroutine(number: int, *, ctx: JobContext = injected) -> str:
     return f"{ctx.id}:{number}"
 
 
@@ -40,7 +41,7 @@ def with_resource(number: int, resource: object = injected) -> None: ...
 
 
 class Sender:
-    async def method(self, ctx: JobContext, number: int) -> str:
+    async def method(self, number: int, *, ctx: JobContext = injected) -> str:
         return f"{ctx.id}:{number}"
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
+from aiojobs_lite.errors import DuplicateJobType, UnknownJobType
 from aiojobs_lite.handlers.decorators import job
 from aiojobs_lite.handlers.registry import Registry
 
@@ -97,12 +97,6 @@ def test_of_code_that_ran_twice_the_error_says_so(first: Any, second: Any, advic
     with pytest.raises(DuplicateJobType) as caught:
         registry.add(job(name="t")(second))
     assert str(caught.value).partition(". ")[2] == advice
-
-
-@pytest.mark.parametrize("wrong", [plain, "plain", None, job(plain).using(delay=1)])
-def test_only_job_types_can_be_registered(wrong: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"expected job types, made by @job\.$"):
-        Registry().add(wrong)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:

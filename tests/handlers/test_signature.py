@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from pydantic import Base64Bytes, Field, Json, SecretStr
 
 from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
-from aiojobs_lite.handlers.context import JobContext, injected
+from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 from tests.helpers.payloads import (
     INFINITY,
@@ -138,7 +139,7 @@ def test_a_parameter_without_annotation_takes_any_json() -> None:
 # How arguments find their names.
 
 
-def mixed(ctx: JobContext, a: int, b: int = 2, *, c: int = 3) -> None: ...
+def mixed(a: int, b: int = 2, *, c: int = 3, ctx: JobContext = injected) -> None: ...
 
 
 def only_by_position(a: int = 1, b: int = 2, /, c: int = 3) -> None: ...
@@ -158,7 +159,7 @@ def with_resource(a: int, point: Point = injected, b: int = 2, *, order: Order =
 )
 def test_arguments_are_stored_by_name_and_defaults_are_left_out(args: Any, kwargs: Any, stored: Any) -> None:
     signature = Signature("t", mixed)
-    assert signature.takes_context
+    assert signature.context == "ctx"
     assert json.loads(signature.dump(args, kwargs)) == stored
     assert signature.load(json.dumps(stored)) == ((), stored)
 
@@ -179,25 +180,51 @@ def test_arguments_that_go_by_position_keep_their_places(
     assert Signature("t", only_by_position).dump((), json.loads(stored)) == stored
 
 
-def test_the_context_is_known_as_the_first_parameter_only() -> None:
-    assert not Signature("t", lambda: None).takes_context
-    assert not Signature("t", handler_of(int)).takes_context
-    assert Signature("t", handler_of(JobContext)).takes_context
+def test_the_context_is_found_by_its_annotation_wherever_it_stands() -> None:
+    def first(where: JobContext, a: int) -> None: ...
+
+    def with_default(where: JobContext = injected, a: int = 1) -> None: ...
+
+    def second(a: int, where: JobContext) -> None: ...
+
+    def between(a: int, where: JobContext = injected, b: int = 2) -> None: ...
+
+    def by_name(a: int, *, where: JobContext) -> None: ...
+
+    def documented(a: int, *, where: JobContext = injected) -> None: ...
+
+    for handler in (first, with_default, second, between, by_name, documented):
+        signature = Signature("t", handler)
+        assert signature.context == "where"
+        assert signature.injected == {}
+        assert signature.dump((3,), {}) == '{"a":3}'
+        assert signature.load('{"a":3}') == ((), {"a": 3})
+    assert Signature("t", lambda: None).context is None
+    assert Signature("t", handler_of(int)).context is None
     assert Signature("t", handler_of(JobContext)).dump((), {}) == "{}"
 
-    def second(a: int, ctx: JobContext) -> None: ...
 
-    def by_name(*, ctx: JobContext) -> None: ...
+def test_a_context_that_cannot_be_given_is_refused() -> None:
+    def only_by_position(ctx: JobContext, /, a: int) -> None: ...
 
-    for handler in (second, by_name):
-        assert refused_type(handler) == "job type 't': ctx: the context comes first, as `ctx: JobContext`"
+    def twice(ctx: JobContext, a: int, again: JobContext = injected) -> None: ...
+
+    assert refused_type(only_by_position) == "job type 't': ctx is injected by name; put it behind the /"
+    assert refused_type(twice) == "job type 't': again is the context a second time, after ctx"
+
+
+LEFT_OUT = "(what is injected is left out)"
+INJECTED = "is injected: the runner fills it, so leave it out of the call"
 
 
 def test_injected_parameters_are_no_part_of_the_payload() -> None:
     signature = Signature("t", with_resource)
     assert signature.injected == {"point": Point, "order": Order}
     assert signature.dump((1, 5), {}) == '{"a":1,"b":5}'
-    assert refused(with_resource, 1, point=Point(1.0)) == (("point", "Extra inputs are not permitted"),)
+    assert refused(with_resource, 1, point=Point(1.0)) == (("point", INJECTED),)
+    assert refused(with_resource, 1, order=None) == (("order", INJECTED),)
+    assert refused(mixed, 1, ctx=None) == (("ctx", INJECTED),)
+    assert refused(mixed, 1, 2, None) == (("arguments", f"takes 2 arguments by position {LEFT_OUT}, 3 were given"),)
 
 
 def test_an_injected_parameter_without_annotation_is_refused() -> None:
@@ -229,7 +256,7 @@ def test_star_arguments_are_refused() -> None:
     [
         ((), {}, [("a", "Field required")]),
         ((), {"a": 1, "emial": 2}, [("emial", "Extra inputs are not permitted")]),
-        ((1, 2, 3), {}, [("arguments", "takes 2 arguments by position, 3 were given")]),
+        ((1, 2, 3), {}, [("arguments", f"takes 2 arguments by position {LEFT_OUT}, 3 were given")]),
         ((1,), {"a": 1}, [("a", "given twice, by position and by name")]),
         ((SECRET,), {}, [("a", "Input should be a valid integer, unable to parse string as an integer")]),
         ((None,), {}, [("a", "Input should be a valid integer")]),
@@ -384,8 +411,9 @@ def test_a_context_without_its_annotation_is_refused() -> None:
 
     def optional(context: JobContext | None, n: int) -> None: ...
 
-    assert refused_type(bare) == "job type 't': ctx: the context comes first, as `ctx: JobContext`"
-    assert refused_type(optional) == "job type 't': context: the context comes first, as `ctx: JobContext`"
+    problem = "the context is found by its annotation, which is JobContext alone: `ctx: JobContext = injected`"
+    assert refused_type(bare) == f"job type 't': ctx: {problem}"
+    assert refused_type(optional) == f"job type 't': context: {problem}"
 
 
 # Annotations that cannot be resolved.
@@ -436,7 +464,7 @@ def wide(ctx: JobContext, prefix: str, value: int) -> str:
 )
 def test_other_callables_have_a_signature_too(handler: Callable[..., Any]) -> None:
     signature = Signature("t", handler)
-    assert signature.takes_context
+    assert signature.context == "ctx"
     assert signature.returns is str
     assert signature.dump((3,), {}) == '{"value":3}'
     assert refused(handler, value="x")[0][0] == "value"

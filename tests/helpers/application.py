@@ -36,7 +36,7 @@ class Application:
 
 
 @job(max_attempts=20)
-async def noted(ctx: JobContext, number: int, application: Application = injected) -> int:
+async def noted(number: int, *, ctx: JobContext = injected, application: Application = injected) -> int:
     """Leaves a note of each of its attempts; every fifth job needs one more."""
     await application.note(f"job {ctx.id}", ctx.attempt)
     if number % 5 == 0 and ctx.attempt == 1:

@@ -111,14 +111,14 @@ class World:
 
 
 @job(concurrency=CONCURRENCY)
-async def plain(ctx: JobContext, label: str, world: World = injected) -> str:
+async def plain(label: str, *, ctx: JobContext = injected, world: World = injected) -> str:
     with world.running(ctx, label):
         await asyncio.sleep(0)
         return label
 
 
 @job(max_attempts=3, backoff=Backoff("1s", "1s"))
-async def flaky(ctx: JobContext, label: str, world: World = injected) -> str:
+async def flaky(label: str, *, ctx: JobContext = injected, world: World = injected) -> str:
     with world.running(ctx, label):
         if ctx.attempt == 1:
             raise ValueError(label)
@@ -126,7 +126,7 @@ async def flaky(ctx: JobContext, label: str, world: World = injected) -> str:
 
 
 @job
-async def sleepy(ctx: JobContext, label: str, world: World = injected) -> str:
+async def sleepy(label: str, *, ctx: JobContext = injected, world: World = injected) -> str:
     with world.running(ctx, label):
         if world.first(ctx):
             raise Snooze("2s")
@@ -134,7 +134,7 @@ async def sleepy(ctx: JobContext, label: str, world: World = injected) -> str:
 
 
 @job(max_attempts=2, backoff=Backoff("1s", "1s"))
-async def doomed(ctx: JobContext, label: str, world: World = injected) -> str:
+async def doomed(label: str, *, ctx: JobContext = injected, world: World = injected) -> str:
     with world.running(ctx, label):
         if not world.is_repaired:
             raise ValueError(label)
@@ -142,19 +142,19 @@ async def doomed(ctx: JobContext, label: str, world: World = injected) -> str:
 
 
 @job
-async def endless(ctx: JobContext, label: str, world: World = injected) -> str:
+async def endless(label: str, *, ctx: JobContext = injected, world: World = injected) -> str:
     with world.running(ctx, label):
         await world.goes_on.wait()
         return label
 
 
 @job
-def threaded(ctx: JobContext, label: str, world: World = injected) -> str:
+def threaded(label: str, *, ctx: JobContext = injected, world: World = injected) -> str:
     with world.running(ctx, label):
         return label
 
 
-async def nightly(ctx: JobContext, world: World = injected) -> None:
+async def nightly(ctx: JobContext = injected, world: World = injected) -> None:
     with world.running(ctx, "nightly"):
         pass
 
@@ -243,7 +243,7 @@ class User:
             self._world.tries.update(labels)
             if len(bound) > 1:
                 return await self._runner.enqueue_many(bound)
-            return [await self._runner.enqueue(name, label=labels[0])]
+            return [await self._runner.enqueue_named(name, label=labels[0])]
 
         for handle in await self._insists(tries):
             await self._awaits(handle)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from aiojobs_lite import CronSchedule, JobContext, job
+from aiojobs_lite import CronSchedule, JobContext, injected, job
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.errors import StoreError
@@ -38,7 +38,7 @@ def registered(*schedules: Schedule) -> Registry:
     for one in schedules:
 
         @job(name=one.name)
-        async def handler(ctx: JobContext) -> None: ...
+        async def handler(ctx: JobContext = injected) -> None: ...
 
         registry.add(handler)
     return registry

@@ -62,7 +62,7 @@ async def test_a_living_runner_rescues_within_three_seconds(database: Path) -> N
 @slow
 async def test_a_job_that_kills_its_process_three_times_is_dead(database: Path) -> None:
     async with looking(database) as runner:
-        job_id = (await runner.enqueue("kills_its_process")).id
+        job_id = (await runner.enqueue_named("kills_its_process")).id
     for attempt in (1, 2, 3):
         async with worker(database) as child:
             assert await child.line("started") == ["started", str(job_id), str(attempt)]
@@ -118,7 +118,7 @@ async def test_a_stopped_process_that_was_taken_for_dead_cannot_overwrite_the_la
 @slow
 async def test_a_blocked_event_loop_is_not_a_dead_one(database: Path) -> None:
     async with looking(database) as other, worker(database) as child:
-        handle = await other.enqueue("blocking")
+        handle = await other.enqueue_named("blocking")
         await child.line("started")
         await rescue(other)
         job = await handle.job()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner
+from aiojobs_lite import JobContext, JobRunner, injected
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import outside, pid_in
@@ -32,7 +32,7 @@ async def starts_on_the_loop(note: str) -> None:
     await asyncio.Event().wait()
 
 
-def starts_in_a_thread(ctx: JobContext, note: str) -> None:
+def starts_in_a_thread(note: str, *, ctx: JobContext = injected) -> None:
     LEFT.append(start("subprocess", note))
     while not ctx.stopping:
         pass

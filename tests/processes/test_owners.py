@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, Status, job
+from aiojobs_lite import JobContext, JobRunner, Status, injected, job
 from aiojobs_lite.telemetry.facts import JobCompleted, OwnerRescued
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import held
@@ -19,7 +19,7 @@ from tests.helpers.waiting import PATIENCE, next_fact, until
 
 
 @job(name="alone", concurrency=1)
-async def alone_here(ctx: JobContext) -> int:
+async def alone_here(ctx: JobContext = injected) -> int:
     """The same type as that of the other process, but it ends at once."""
     return ctx.attempt
 
@@ -28,7 +28,7 @@ async def alone_here(ctx: JobContext) -> int:
 async def test_a_killed_process_holds_up_no_job_behind_its_own_after_a_restart(database: Path) -> None:
     async with looking(database) as before:
         for _ in range(4):
-            await before.enqueue("alone")
+            await before.enqueue_named("alone")
     async with worker(database) as child:
         await child.line("started")
         await child.kill()
@@ -43,7 +43,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_after_a_restart(d
 async def test_a_killed_process_holds_up_no_job_behind_its_own_in_another_that_lives(database: Path) -> None:
     async with looking(database) as before:
         for _ in range(4):
-            await before.enqueue("alone")
+            await before.enqueue_named("alone")
     async with worker(database) as child:
         await child.line("started")
         async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[alone_here]) as living:

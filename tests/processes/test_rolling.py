@@ -45,7 +45,7 @@ async def enqueue(database: Path) -> dict[Version, Counter[str]]:
         async with make(version, database, print, max_running=0) as runner:
             for _ in range(ROUNDS):
                 for job_type, payload in fitting(version):
-                    await runner.enqueue(job_type, **payload)
+                    await runner.enqueue_named(job_type, **payload)
         lines = [f"{version} {name} {json.dumps(given, separators=(',', ':'))}" for name, given in fitting(version)]
         wanted[version] = Counter(lines * ROUNDS)
     return wanted

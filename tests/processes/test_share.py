@@ -69,7 +69,7 @@ async def test_a_result_and_a_cancel_reach_across_processes(database: Path) -> N
     async with worker(database) as child, looking(database) as runner:
         await child.line("ready")
         assert await (await runner.enqueue(quick)).result(PATIENCE) == child.pid
-        endless = await runner.enqueue("endless")
+        endless = await runner.enqueue_named("endless")
         await child.line("started")
         assert await endless.cancel() is Status.PROCESSING
         await child.line("stopped")
@@ -84,7 +84,7 @@ async def test_a_pause_holds_in_every_process(database: Path) -> None:
         await child.line("ready")
         await runner.types.pause(quick)
         limited = await runner.enqueue(quick)
-        endless = await runner.enqueue("endless")  # enqueued later, and started all the same
+        endless = await runner.enqueue_named("endless")  # enqueued later, and started all the same
         await child.line("started")
         assert (await limited.job()).attempts == 0
         await runner.types.resume(quick)
@@ -96,7 +96,7 @@ async def test_a_pause_holds_in_every_process(database: Path) -> None:
 @slow
 async def test_a_second_database_in_one_process_leaves_the_first_owner_alive(database: Path, tmp_path: Path) -> None:
     async with looking(database) as runner, worker(database) as child:
-        handle = await runner.enqueue("held")
+        handle = await runner.enqueue_named("held")
         await child.line("started")
         child.order(f"open {tmp_path / 'other.db'}")
         assert await child.line("opened") == ["opened", str(child.pid)]

@@ -32,7 +32,7 @@ LONG = {"drain_timeout": "1h", "cancel_grace": 0.1}
 
 async def enqueued(database: Path, *names: str) -> list[int]:
     async with looking(database) as runner:
-        return [(await runner.enqueue(name)).id for name in names]
+        return [(await runner.enqueue_named(name)).id for name in names]
 
 
 @BOTH
@@ -43,7 +43,7 @@ async def test_a_signal_has_a_script_finish_what_runs_and_then_ends_it(database:
         child.signal(number)
         expected = f"log drain started ({number.name}): 1 attempt running: held (1);"
         assert (await child.line("log drain started"))[:9] == expected.split()
-        late = await runner.enqueue("quick")
+        late = await runner.enqueue_named("quick")
         child.order("go")
         await child.line("ended")
         assert await child.ended() == -number

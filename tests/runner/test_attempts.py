@@ -58,7 +58,7 @@ async def test_a_failed_attempt_is_tried_again_after_the_backoff(clock: FakeCloc
     attempts: list[int] = []
 
     @job(backoff=BACKOFF, max_attempts=3)
-    async def flaky(ctx: JobContext) -> str:
+    async def flaky(ctx: JobContext = injected) -> str:
         attempts.append(ctx.attempt)
         if not ctx.is_last_attempt:
             raise ValueError("not yet")
@@ -206,7 +206,7 @@ async def test_no_exception_reaches_the_host(clock: FakeClock, kind: str, mode: 
 
     handler = on_the_loop if mode == "async" else in_a_thread
     async with started(clock, on_the_loop, in_a_thread) as runner:
-        handle = await runner.enqueue(handler.name)
+        handle = await runner.enqueue_named(handler.name)
         with pytest.raises(JobDead):
             await handle.result()
         record = (await handle.job()).history[0]
@@ -329,7 +329,7 @@ async def test_a_thread_sees_that_it_should_stop(clock: FakeClock) -> None:
     seen = asyncio.Event()
 
     @job(max_attempts=1)
-    def patient(ctx: JobContext) -> None:
+    def patient(ctx: JobContext = injected) -> None:
         entered.set()
         host.call_soon_threadsafe(seen.set)
         stopping_of(ctx).wait(PATIENCE)
@@ -398,7 +398,7 @@ class Smtp:
 
 async def test_injected_parameters_are_filled_from_deps(clock: FakeClock) -> None:
     @job
-    async def send(ctx: JobContext, to: str, smtp: Smtp = injected) -> bool:
+    async def send(to: str, *, ctx: JobContext = injected, smtp: Smtp = injected) -> bool:
         smtp.sent.append(to)
         return ctx.get(Smtp) is smtp
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, job
+from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, injected, job
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
 from aiojobs_lite.testing.probe import Probe
@@ -96,7 +96,7 @@ async def test_the_drain_is_bounded_whatever_a_job_does(
     runner = JobRunner(database, jobs=[swallows, thread], drain_timeout=0.1, cancel_grace=0.1)
     async with runner:
         events = runner.watch()
-        handle = await runner.enqueue(mode)
+        handle = await runner.enqueue_named(mode)
         await entered.wait()
         started = time.monotonic()
     assert time.monotonic() - started < 1.2  # the promise itself: both timeouts and a second
@@ -218,11 +218,11 @@ async def test_two_runners_in_one_process_share_a_file_and_nothing_else(database
     ran: list[str] = []
 
     @job(name="shared")
-    async def first(ctx: JobContext) -> None:
+    async def first(ctx: JobContext = injected) -> None:
         ran.append("first")
 
     @job(name="shared")
-    async def second(ctx: JobContext) -> None:
+    async def second(ctx: JobContext = injected) -> None:
         ran.append("second")
 
     one = JobRunner(database, jobs=[first], max_running=0)

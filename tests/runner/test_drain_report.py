@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, JobType, Status, job
+from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, JobType, Status, injected, job
 from aiojobs_lite.model.ends import Again
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
 from aiojobs_lite.testing.probe import Probe
@@ -47,7 +47,7 @@ async def fails() -> None:
 
 
 @job
-def completes(ctx: JobContext) -> None:
+def completes(ctx: JobContext = injected) -> None:
     ctx._stopping.wait(PATIENCE)  # type: ignore[union-attr]  # it has one
 
 

@@ -214,7 +214,7 @@ async def _sent_through_every_entrance(text: str) -> None:
         with one_line(InvalidOption):
             assert job(name=text)(takes_text).name == text
         with one_line(UnknownJobType):
-            await runner.enqueue(f"{text} ")
+            await runner.enqueue_named(f"{text} ")
 
 
 async def _dies(handle: JobHandle[Any], text: str) -> None:

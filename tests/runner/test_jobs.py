@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite import JobContext, JobDead, JobNotFound, JobRunner, Status
+from aiojobs_lite import JobContext, JobDead, JobNotFound, JobRunner, Status, injected
 from aiojobs_lite.errors import (
     InvalidOption,
     JobNotAllowed,
@@ -55,7 +55,7 @@ async def test_a_label_goes_with_its_job_to_the_handler_and_into_lists() -> None
     runner = JobRunner(":memory:")
 
     @runner.job
-    async def labelled(ctx: JobContext) -> str | None:
+    async def labelled(ctx: JobContext = injected) -> str | None:
         return ctx.label
 
     async with runner:

@@ -36,7 +36,7 @@ def handler(prefix: str) -> Any:
     """A handler with a parameter of each name."""
     made: dict[str, Any] = {"JobContext": JobContext, "__name__": __name__}
     parameters = ", ".join(f"{name}: int" for name in NAMES)
-    exec(f"{prefix} takes(ctx: JobContext, {parameters}) -> int:\n    return {'+'.join(NAMES)}\n", made)
+    exec(f"{prefix} takes({parameters}, *, ctx: JobContext = None) -> int:\n    return {'+'.join(NAMES)}\n", made)
     return made["takes"]
 
 
@@ -47,10 +47,11 @@ takes = handler("def")
 async def test_a_parameter_may_have_any_name_of_the_library_s(prefix: str) -> None:
     assert len(NAMES) > 200
     assert {"call", "handler", "job", "self", "args", "kwargs", "run", "key"} <= set(NAMES)
-    async with JobRunner(":memory:", jobs=[job(name="takes", max_attempts=1)(handler(prefix))]) as runner:
+    declared = job(name="takes", max_attempts=1)(handler(prefix))
+    async with JobRunner(":memory:", jobs=[declared]) as runner:
         handles = [
-            await runner.enqueue("takes", **GIVEN),
-            await asyncio.to_thread(lambda: runner.enqueue_threadsafe("takes", **GIVEN)),
+            await runner.enqueue_named("takes", **GIVEN),
+            await asyncio.to_thread(lambda: runner.enqueue_threadsafe(declared, **GIVEN)),
         ]
         assert [await handle.result() for handle in handles] == [TOTAL, TOTAL]
 

@@ -63,8 +63,8 @@ class Deploy:
         """Jobs that only this version can run, and one that both can, of a process that runs nothing itself."""
         async with make(version, self.database, self.did.append, clock=self.clock, max_running=0) as runner:
             for job_type, payload in fitting(version):
-                await runner.enqueue(job_type, **payload)
-            await runner.enqueue("same", n=len(self.did))
+                await runner.enqueue_named(job_type, **payload)
+            await runner.enqueue_named("same", n=len(self.did))
 
     async def settle(self) -> None:
         """All that can run now has run."""
@@ -196,7 +196,7 @@ async def test_limits_that_differ_are_kept_by_each_version_for_itself(database: 
 
     old, new = (make(version, database, doing(version)) for version in VERSIONS)
     async with asyncio.timeout(PATIENCE), old, new:
-        handles = [await (old, new)[n % 2].enqueue("limited", n=n) for n in range(60)]
+        handles = [await (old, new)[n % 2].enqueue_named("limited", n=n) for n in range(60)]
         for handle in handles:
             await handle.result()
     assert 1 <= peaks["old"] <= CONCURRENCY["old"]

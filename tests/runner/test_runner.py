@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobContext, JobNotFound, JobRunner
+from aiojobs_lite import JobContext, JobNotFound, JobRunner, injected
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import (
     InvalidOption,
@@ -22,7 +22,7 @@ async def test_a_job_runs_and_its_result_comes_back(database: Path) -> None:
     runner = JobRunner(database)
 
     @runner.job
-    async def greet(ctx: JobContext, name: str) -> str:
+    async def greet(name: str, *, ctx: JobContext = injected) -> str:
         return f"hello {name}, attempt {ctx.attempt}"
 
     async with runner:

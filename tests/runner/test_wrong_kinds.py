@@ -154,6 +154,7 @@ AFTER = [  # it
     Entrance("runner.enqueue", lambda runner, value: runner.enqueue(value)),
     Entrance("runner.enqueue(job, value)", lambda runner, value: runner.enqueue(DECLARED, value)),
     Entrance("runner.enqueue(job, number=)", lambda runner, value: runner.enqueue(DECLARED, number=value)),
+    Entrance("runner.enqueue_named", lambda runner, value: runner.enqueue_named(value)),
     Entrance("runner.enqueue_many", lambda runner, value: runner.enqueue_many(value)),
     Entrance("runner.enqueue_many([value])", lambda runner, value: runner.enqueue_many([value])),
     Entrance("runner.enqueue_threadsafe", lambda runner, value: in_thread(lambda: runner.enqueue_threadsafe(value))),
@@ -246,9 +247,9 @@ def test_every_method_of_the_page_of_names_is_an_entrance(title: str, part: str)
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: new_runner(jobs=print), "expected a list of job types, made by @job."),
-        (lambda: new_runner(jobs=DECLARED), "expected a list of job types, made by @job."),
-        (lambda: new_runner(jobs=[handler]), "expected job types, made by @job."),
+        (lambda: new_runner(jobs=print), "expected a list of job types, groups or modules."),
+        (lambda: new_runner(jobs=DECLARED), "expected a list of job types, groups or modules."),
+        (lambda: new_runner(jobs=[handler]), "groups (Jobs()) or modules that have some."),
         (lambda: new_runner(deps=[1]), "deps=[1]: expected a dict, type -> resource."),
         (lambda: new_runner(clock=FakeClock), "expected a clock, such as SystemClock() or a FakeClock() in tests."),
         (lambda: new_runner(max_running=-1), "max_running=-1: expected a whole number from 0 to 100,000."),
@@ -271,8 +272,8 @@ async def test_what_is_enqueued_together_is_a_list_of_bound_jobs(runner: JobRunn
     for given in (DECLARED, DECLARED.bind(), [DECLARED], 7):
         with pytest.raises(ConfigurationError, match=r"a list of bound jobs, made by job_type\.bind\(\.\.\.\)\.$"):
             await runner.enqueue_many(given)
-    with pytest.raises(ConfigurationError, match=r"a job type \(.*\) or the name of one\.$"):
-        await runner.enqueue(handler)  # type: ignore[call-overload]  # what is tested
+    with pytest.raises(ConfigurationError, match=r"a job type \(a function with @runner.job or @job\)\.$"):
+        await runner.enqueue(handler)  # type: ignore[arg-type]  # what is tested
 
 
 async def test_an_error_of_the_callers_own_iterable_is_the_callers(runner: JobRunner) -> None:

@@ -12,7 +12,7 @@ import resource
 import signal
 import sys
 
-from aiojobs_lite import JobContext, JobRunner, job
+from aiojobs_lite import JobContext, JobRunner, injected, job
 from tests.helpers.apps.common import Orders, say, show_log
 from tests.helpers.apps.worker import until_leave
 
@@ -34,7 +34,7 @@ WAYS = (is_killed, says_that_all_is_well, reads_where_nothing_is)
 
 
 @job(max_attempts=10)
-def dies(ctx: JobContext) -> None:
+def dies(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     WAYS[(ctx.attempt - 1) % len(WAYS)]()
 

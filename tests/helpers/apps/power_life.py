@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from aiojobs_lite import Abandon, JobContext, JobDead, JobHandle, JobRunner, job
+from aiojobs_lite import Abandon, JobContext, JobDead, JobHandle, JobRunner, injected, job
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.stores.base import Durability
@@ -38,7 +38,7 @@ async def large(text: str) -> str:
 
 
 @job(backoff=Backoff(base="1ms", cap="1ms"))
-async def shaky(ctx: JobContext) -> None:
+async def shaky(ctx: JobContext = injected) -> None:
     if ctx.attempt == 1:
         raise ValueError("not yet")
 

@@ -63,7 +63,7 @@ class Eve(SystemClock):
 
 
 @job
-async def steady(ctx: JobContext, number: int, stage: Stage = injected) -> int:
+async def steady(number: int, *, ctx: JobContext = injected, stage: Stage = injected) -> int:
     note(stage.effects, "begin", ctx.id, ctx.attempt)
     await asyncio.sleep(0)
     note(stage.effects, "end", ctx.id, ctx.attempt)
@@ -71,7 +71,7 @@ async def steady(ctx: JobContext, number: int, stage: Stage = injected) -> int:
 
 
 @job(backoff=Backoff(base="10ms", cap="10ms"))
-async def shaky(ctx: JobContext, stage: Stage = injected) -> None:
+async def shaky(ctx: JobContext = injected, stage: Stage = injected) -> None:
     note(stage.effects, "begin", ctx.id, ctx.attempt)
     if ctx.attempt == 1:
         raise ValueError("not yet")
@@ -79,7 +79,7 @@ async def shaky(ctx: JobContext, stage: Stage = injected) -> None:
 
 
 @job
-async def patient(ctx: JobContext, stage: Stage = injected) -> None:
+async def patient(ctx: JobContext = injected, stage: Stage = injected) -> None:
     note(stage.effects, "begin", ctx.id, ctx.attempt)
     stage.waits.set()
     if not stage.is_last:
@@ -95,7 +95,7 @@ def runner_on(database: Path, stage: Stage, clock: Clock, durability: Durability
     )  # fmt: skip
 
     @runner.cron("0 0 1 1 *")
-    async def tick(ctx: JobContext) -> None:
+    async def tick(ctx: JobContext = injected) -> None:
         note(stage.effects, "begin", ctx.id, ctx.attempt)
         assert ctx.tick == MIDNIGHT
         note(stage.effects, "end", ctx.id, ctx.attempt)

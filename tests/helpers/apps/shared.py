@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from aiojobs_lite import JobContext, JobRunner, job
+from aiojobs_lite import JobContext, JobRunner, injected, job
 from tests.helpers.apps.common import Orders, note, show_log
 from tests.helpers.apps.worker import until_leave
 from tests.helpers.pauses import work_for
@@ -21,7 +21,7 @@ LOG = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(os.devnull)
 
 
 @job(concurrency=LIMIT)
-async def limited(ctx: JobContext) -> None:
+async def limited(ctx: JobContext = injected) -> None:
     note(LOG, "begin", ctx.id, os.getpid())
     for _ in range(3):
         await work_for(0.005)  # long enough that the slots of all processes are wanted at once
@@ -33,7 +33,7 @@ def runner_on(database: str | Path, max_running: int = LIMIT - 1) -> JobRunner:
     runner = JobRunner(database, jobs=[limited], max_running=max_running)
 
     @runner.cron("* * * * * *", catch_up="all", overlap="queue")  # on a machine that stalls as well
-    async def tick(ctx: JobContext) -> None:
+    async def tick(ctx: JobContext = injected) -> None:
         assert ctx.tick is not None
         note(LOG, "tick", int(ctx.tick.timestamp()), os.getpid())
 

@@ -13,7 +13,7 @@ import itertools
 import sys
 from pathlib import Path
 
-from aiojobs_lite import JobContext, JobRunner, job
+from aiojobs_lite import JobContext, JobRunner, injected, job
 from tests.helpers.application import Note, by_turns, mixed, noted, runner_on, written
 from tests.helpers.apps.common import Orders, say, show_log
 
@@ -23,7 +23,7 @@ ORDERS = Orders()
 
 
 @job
-async def held(ctx: JobContext) -> int:
+async def held(ctx: JobContext = injected) -> int:
     say("started", ctx.id, ctx.attempt)
     await ORDERS.go.wait()
     return ctx.attempt

@@ -75,7 +75,7 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
 
 async def run(request: Request) -> Response:
     mode, how = request.path_params["mode"], request.path_params["how"]
-    return JSONResponse(await (await runner.enqueue(mode, how)).result())
+    return JSONResponse(await (await runner.enqueue_named(mode, how=how)).result())
 
 
 app = Starlette(routes=[Route("/{mode}/{how}", run, methods=["POST"])], lifespan=lifespan)
@@ -86,7 +86,7 @@ async def main() -> None:
     async with runner:
         for mode in ("async", "thread", "process"):
             for how in HOWS:
-                say(mode, how, json.dumps(await (await runner.enqueue(mode, how)).result()))
+                say(mode, how, json.dumps(await (await runner.enqueue_named(mode, how=how)).result()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import json
 import sys
 from typing import cast
 
-from aiojobs_lite import Backoff, JobContext, JobRunner, job
+from aiojobs_lite import Backoff, JobContext, JobRunner, injected, job
 from aiojobs_lite.policy.catch_up import CatchUp
 from tests.helpers.apps.common import Orders, say, show_log
 from tests.helpers.waiting import MovedClock
@@ -20,25 +20,25 @@ ORDERS = Orders()
 
 
 @job
-async def quick(ctx: JobContext, name: str) -> None:
+async def quick(name: str, *, ctx: JobContext = injected) -> None:
     say("ran", name, ctx.attempt)
 
 
 @job(backoff=Backoff(base=0.2))
-async def fails_twice(ctx: JobContext, name: str) -> None:
+async def fails_twice(name: str, *, ctx: JobContext = injected) -> None:
     say("ran", name, ctx.attempt)
     if ctx.attempt < 3:
         raise ValueError(name)
 
 
 @job(timeout="10m")
-async def held(ctx: JobContext, name: str) -> None:
+async def held(name: str, *, ctx: JobContext = injected) -> None:
     say("ran", name, ctx.attempt)
     await ORDERS.go.wait()
 
 
 @job(timeout="1s", backoff=Backoff(base=0.01))
-async def timed(ctx: JobContext, name: str) -> None:
+async def timed(name: str, *, ctx: JobContext = injected) -> None:
     say("ran", name, ctx.attempt)
     if ctx.attempt == 1:
         await asyncio.Event().wait()
@@ -53,7 +53,7 @@ async def main(database: str, catch_up: CatchUp) -> None:
     runner = JobRunner(database, jobs=JOBS, clock=clock)
 
     @runner.cron("* * * * * *", catch_up=catch_up, overlap="queue")  # on a machine that stalls as well
-    async def tick(ctx: JobContext) -> None:
+    async def tick(ctx: JobContext = injected) -> None:
         assert ctx.tick is not None
         say("tick", int(ctx.tick.timestamp()))
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from aiojobs_lite import JobContext, JobRunner
+from aiojobs_lite import JobContext, JobRunner, injected
 from tests.helpers.pauses import work_for
 
 Version = Literal["old", "new"]
@@ -110,7 +110,7 @@ def _add_new(runner: JobRunner, did: Did) -> None:
 def _add_schedules(runner: JobRunner, did: Did, *schedules: tuple[str, str, str]) -> None:
     for name, expression, tz in schedules:
 
-        async def fire(ctx: JobContext, name: str = name) -> None:
+        async def fire(name: str = name, *, ctx: JobContext = injected) -> None:
             did(name, tick=str(ctx.tick))
 
         runner.cron(expression, tz=tz, overlap="queue", name=name)(fire)

@@ -32,7 +32,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/jobs/{name}")
 async def enqueue(name: str) -> int:
-    return (await runner.enqueue(name)).id
+    return (await runner.enqueue_named(name)).id
 
 
 @app.get("/slow")

@@ -15,7 +15,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from aiojobs_lite import JobContext, JobRunner, job
+from aiojobs_lite import JobContext, JobRunner, injected, job
 from tests.helpers.apps.common import Orders, say, show_log
 from tests.helpers.pauses import work_for
 
@@ -29,7 +29,7 @@ async def quick() -> int:
 
 
 @job
-async def held(ctx: JobContext) -> int:
+async def held(ctx: JobContext = injected) -> int:
     say("started", ctx.id, ctx.attempt)
     if ctx.attempt == 1:
         await ORDERS.go.wait()
@@ -38,7 +38,7 @@ async def held(ctx: JobContext) -> int:
 
 
 @job
-async def endless(ctx: JobContext) -> None:
+async def endless(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     try:
         await asyncio.Event().wait()
@@ -47,7 +47,7 @@ async def endless(ctx: JobContext) -> None:
 
 
 @job
-async def slow_to_stop(ctx: JobContext) -> None:
+async def slow_to_stop(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     try:
         await asyncio.Event().wait()
@@ -57,14 +57,14 @@ async def slow_to_stop(ctx: JobContext) -> None:
 
 
 @job
-async def blocking(ctx: JobContext) -> None:
+async def blocking(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     ORDERS.free.wait()  # the whole event loop, on purpose
     say("ended", ctx.id, ctx.attempt)
 
 
 @job
-async def swallowing(ctx: JobContext) -> None:
+async def swallowing(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     while True:
         try:
@@ -74,26 +74,26 @@ async def swallowing(ctx: JobContext) -> None:
 
 
 @job
-def threaded(ctx: JobContext) -> None:
+def threaded(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     ORDERS.free.wait()
 
 
 @job(concurrency=10)
-async def two_seconds(ctx: JobContext) -> None:
+async def two_seconds(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     await work_for(2)
     say("ended", ctx.id, ctx.attempt)
 
 
 @job(concurrency=1)
-async def alone(ctx: JobContext) -> None:
+async def alone(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     await ORDERS.go.wait()
 
 
 @job(max_attempts=10)
-async def kills_its_process(ctx: JobContext) -> None:
+async def kills_its_process(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -120,7 +120,7 @@ async def obey(runner: JobRunner, order: list[str]) -> None:
                 say("enqueued", f"{prefix}{number}", handle.id, handle.is_new)
             say("raced")
         case ["enqueue", name]:
-            say("enqueued", (await runner.enqueue(name)).id)
+            say("enqueued", (await runner.enqueue_named(name)).id)
         case _:
             raise ValueError(order)
 

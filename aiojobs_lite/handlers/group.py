@@ -1,0 +1,120 @@
+"""Declaring handlers on a group or on a runner, and what `jobs=` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, Unpack, get_args
+
+from aiojobs_lite.cron import CronSchedule
+from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
+from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.handlers.decorators import Declares, make_decorator
+from aiojobs_lite.handlers.habits import AnswersHabits
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.options import JobOptions
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
+
+
+class Declaring:
+    """The decorators of a group and of a runner.
+
+    Attributes:
+        job: Declares a handler as a job type; see `JobOptions`.
+    """
+
+    def __init__(self) -> None:
+        self.job = make_decorator(self._add)
+
+    def cron(
+        self,
+        expression: str,
+        *,
+        tz: str = "UTC",
+        catch_up: CatchUp = "latest",
+        overlap: Overlap = "skip",
+        **options: Unpack[JobOptions],
+    ) -> Declares:
+        """Declares a handler that runs by the clock: one job a tick, over all runners of the database.
+
+        Args:
+            expression: Five fields, or six with the seconds first.
+            tz: Time zone in which it is read.
+            catch_up: What becomes of ticks that were missed while nothing ran. `latest`: one run for all of them, if
+                it is at most a day old. `skip`: none. `all`: each of the last 100, one after the other or at once.
+            overlap: What becomes of a tick while the job of the one before is not finished: `skip` or `queue`.
+            **options: As for `@runner.job`. The name is also that of the schedule.
+
+        Raises:
+            InvalidSchedule: If the expression or the zone cannot work.
+            InvalidJobType: If the handler needs arguments.
+        """
+        check_choice("catch_up", catch_up, get_args(CatchUp))
+        check_choice("overlap", overlap, get_args(Overlap))
+        CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
+
+        def made(job_type: JobType[..., Any]) -> None:
+            try:
+                job_type.bind()
+            except InvalidPayload as error:
+                problem = f"a cron handler takes nothing but the context and injected parameters: {error}"
+                raise InvalidJobType(job_type.name, problem) from error
+            cron = CronSchedule(expression, tz, hash_id=job_type.name)
+            job_type.schedule = Schedule(job_type.name, cron, catch_up, overlap)
+            self._add(job_type)
+
+        return make_decorator(made)(**options)
+
+    def _add(self, job_type: JobType[..., Any]) -> None:
+        raise NotImplementedError
+
+
+class Jobs(Declaring, AnswersHabits):
+    """A group of job types, declared in any number of modules without a runner: `JobRunner(jobs=[group])` runs them.
+
+    It may join several runners. Iterating it gives its job types, in the order of their declaration.
+
+    Attributes:
+        job: Declares a handler as a job type of this group; see `JobOptions`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._registry = Registry()
+
+    def _add(self, job_type: JobType[..., Any]) -> None:
+        self._registry.add(job_type)
+
+    def __iter__(self) -> Iterator[JobType[..., Any]]:
+        return iter(self._registry)
+
+    def __len__(self) -> int:
+        return len(self._registry)
+
+    def __repr__(self) -> str:
+        return f"<Jobs {', '.join(self._registry.names())}>"
+
+
+JobSource = JobType[..., Any] | Jobs | ModuleType
+"""What `jobs=` lists: a job type, a group, or a module that has job types or groups among its names."""
+
+
+def job_types_of(source: object) -> Iterator[JobType[..., Any]]:
+    """The job types of a source; of a module perhaps one of them several times.
+
+    Raises:
+        InvalidOption: If it is no source, or a module without any.
+    """
+    if isinstance(source, JobType):
+        yield source
+    elif isinstance(source, Jobs):
+        yield from source
+    elif isinstance(source, ModuleType):
+        found = [value for value in vars(source).values() if isinstance(value, JobType | Jobs)]
+        if not found:
+            raise InvalidOption("jobs", source, "a module with job types or a group among its names: it has none")
+        for one in found:
+            yield from job_types_of(one)
+    else:
+        raise InvalidOption("jobs", source, "job types (made by @job), groups (Jobs()) or modules that have some")

@@ -1,0 +1,67 @@
+"""The context of a handler: its attempt, and the way to further jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+from aiojobs_lite.errors import WrongEventLoop
+from aiojobs_lite.handlers.context import AttemptContext
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.runner.handle import JobHandle
+from aiojobs_lite.runner.runner import JobRunner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class JobContext(AttemptContext):
+    """The running attempt, for its handler, which takes it as `ctx: JobContext = injected`.
+
+    Attributes:
+        id: The job's id.
+        type: The name of its job type.
+        attempt: Number of this attempt, from 1.
+        max_attempts: All attempts it may have.
+    """
+
+    __slots__ = ()
+
+    # No coroutine functions: the runner's coroutine is enough, and in a thread the error comes without an await.
+
+    def enqueue(
+        self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, JobHandle[R]]:
+        """Makes a further job durable, as `runner.enqueue` does, also while the runner drains.
+
+        Raises:
+            WrongEventLoop: If the handler runs in a thread or in a worker process.
+        """
+        return self._awaited_runner().enqueue(job, *args, **kwargs)
+
+    def enqueue_named(self, name: str, /, **payload: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
+        """The same for a job type of which only the name is known; see `runner.enqueue_named`."""
+        return self._awaited_runner().enqueue_named(name, **payload)
+
+    def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> Coroutine[Any, Any, list[JobHandle[R]]]:
+        """Makes many further jobs durable in one transaction; see `runner.enqueue_many`."""
+        return self._awaited_runner().enqueue_many(jobs)
+
+    def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
+        """Makes a further job durable from a plain `def` handler, which runs in a thread; see
+        `runner.enqueue_threadsafe`.
+        """
+        return self._runner().enqueue_threadsafe(job, *args, **kwargs)
+
+    def _awaited_runner(self) -> JobRunner:
+        if self._stopping is not None:
+            problem = f"{self.type!r} is a plain `def`, runs in a thread and cannot await"
+            raise WrongEventLoop(f"{problem}. Use ctx.enqueue_threadsafe(...).")
+        return self._runner()
+
+    def _runner(self) -> JobRunner:
+        runner: JobRunner | None = self._deps.get(JobRunner)
+        if runner is None:
+            problem = f"{self.type!r} has no runner at hand, as in a worker process (process=True)"
+            raise WrongEventLoop(f"{problem}. Return the data, and let a handler of another kind enqueue the job.")
+        return runner

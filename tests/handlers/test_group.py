@@ -1,0 +1,153 @@
+"""Groups of declarations, and what `jobs=` takes: job types, groups and modules."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import JobContext, JobRunner, Jobs, injected, job
+from aiojobs_lite.errors import (
+    DuplicateJobType,
+    InvalidJobType,
+    InvalidOption,
+    InvalidSchedule,
+    RunnerAlreadyStarted,
+    UnknownJobType,
+)
+from aiojobs_lite.handlers.group import job_types_of
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers import mail
+
+
+def module(**names: Any) -> ModuleType:
+    made = ModuleType("emails")
+    vars(made).update(names)
+    return made
+
+
+@job
+async def single(number: int) -> int:
+    return number
+
+
+def a_group() -> Jobs:
+    group = Jobs()
+
+    @group.job
+    async def first(number: int) -> int:
+        return number + 1
+
+    @group.job(name="second", max_attempts=2)
+    def other(number: int) -> int:
+        return number + 2
+
+    @group.cron("0 9 * * *", tz="Europe/London", catch_up="skip", max_attempts=1)
+    async def daily(ctx: JobContext = injected) -> str:
+        return str(ctx.tick)
+
+    return group
+
+
+def names(runner: JobRunner) -> list[str]:
+    return sorted(runner.stats().by_type)
+
+
+async def test_a_group_is_declared_without_a_runner_and_runs_in_several() -> None:
+    group = a_group()
+    assert [job_type.name for job_type in group] == ["first", "second", "daily"]
+    assert len(group) == 3
+    assert repr(group) == "<Jobs first, second, daily>"
+    first, second, daily = group
+    assert (first.schedule, second.max_attempts, daily.max_attempts) == (None, 2, 1)
+    for runner in (JobRunner(":memory:", jobs=[group]), JobRunner(":memory:", jobs=group)):
+        async with runner:
+            handles = [await runner.enqueue(job_type, number=1) for job_type in (first, second)]
+            assert [await handle.result() for handle in handles] == [2, 3]
+            assert runner.schedules.names() == ("daily",)
+
+
+async def test_a_cron_handler_of_a_group_runs_by_the_clock() -> None:
+    clock = FakeClock()
+    async with JobRunner(":memory:", jobs=[a_group()], clock=clock) as runner:
+        clock.jump_to(runner.schedules.preview("daily", 1)[0])
+        await runner.run_until_idle()
+        (ran,) = await runner.jobs.list(type="daily")
+        assert (ran.schedule, ran.result) == ("daily", str(ran.tick))
+
+
+async def test_a_module_gives_all_that_is_among_its_names_once() -> None:
+    group = a_group()
+    source = module(a=single, b=single, group=group, again=group, first=next(iter(group)), text="x", runner=JobRunner)
+    assert {job_type.name for job_type in job_types_of(source)} == {"single", "first", "second", "daily"}
+    runner = JobRunner(":memory:", jobs=[source, mail, group])
+    runner.register(single, source)
+    async with runner:
+        assert names(runner) == ["daily", "dies", "email.welcome", "first", "other", "second", "single"]
+
+
+async def test_what_a_group_and_a_module_are_given_later_is_there_at_the_start() -> None:
+    group, source = Jobs(), module(single=single)
+    runner = JobRunner(":memory:", jobs=[group, source])
+    late = group.job(name="late")(mail.other.handler)
+    source.later = job(name="later")(mail.other.handler)  # type: ignore[attr-defined]  # as its own code does
+    async with runner:
+        assert names(runner) == ["late", "later", "single"]
+        await (await runner.enqueue(late)).result()
+        too_late = group.job(name="too late")(mail.other.handler)
+        with pytest.raises(UnknownJobType, match="'too late' is not registered"):
+            await runner.enqueue(too_late)
+    async with runner:
+        await (await runner.enqueue(too_late)).result()
+
+
+async def test_a_started_runner_takes_no_more() -> None:
+    async with JobRunner(":memory:") as runner:
+        with pytest.raises(RunnerAlreadyStarted, match="given more job types"):
+            runner.register(a_group())
+
+
+def test_two_handlers_of_one_name_are_refused_in_a_group_and_over_groups() -> None:
+    group = a_group()
+    with pytest.raises(DuplicateJobType, match="'first' is declared twice"):
+        group.job(name="first")(mail.other.handler)
+    with pytest.raises(DuplicateJobType, match="'first' is declared twice"):
+        JobRunner(":memory:", jobs=[group, a_group()])
+
+
+def test_a_cron_handler_of_a_group_is_checked_where_it_is_declared() -> None:
+    group = Jobs()
+    with pytest.raises(InvalidSchedule, match="minute"):
+        group.cron("61 * * * *")
+    with pytest.raises(InvalidOption, match="overlap='never'"):
+        group.cron("* * * * *", overlap="never")  # type: ignore[arg-type]  # what is tested
+
+    async def greet(name: str) -> None: ...
+
+    with pytest.raises(InvalidJobType, match="takes nothing but the context"):
+        group.cron("* * * * *")(greet)
+    assert len(group) == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (mail.other.handler, "expected job types (made by @job), groups (Jobs()) or modules that have some."),
+        (single.using(delay=1), "expected job types (made by @job), groups (Jobs()) or modules that have some."),
+        (None, "expected job types (made by @job), groups (Jobs()) or modules that have some."),
+        ("emails", "expected job types (made by @job), groups (Jobs()) or modules that have some."),
+        (module(text="x"), "expected a module with job types or a group among its names: it has none."),
+    ],
+)
+def test_what_is_no_source_is_refused(source: Any, text: str) -> None:
+    for take in (lambda: JobRunner(":memory:", jobs=[source]), lambda: JobRunner(":memory:").register(source)):
+        with pytest.raises(InvalidOption) as caught:
+            take()
+        assert str(caught.value).endswith(text)
+
+
+def test_an_empty_group_is_fine_and_a_word_of_another_library_is_answered() -> None:
+    assert list(job_types_of(module(group=Jobs()))) == []
+    with pytest.raises(AttributeError, match=r"in aiojobs_lite it is @runner\.job"):
+        Jobs().task  # type: ignore[attr-defined]  # noqa: B018  # what is tested
