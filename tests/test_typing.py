@@ -1,7 +1,11 @@
-"""What mypy says of programs that use the library: one run over one file, each line with its expectation."""
+"""What type checkers say of programs that use the library: each line with its expectation.
+
+mypy reads both programs in one run, pyright the one with all shapes of handlers.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,11 +21,12 @@ ROOT = Path(__file__).parent.parent
 PROGRAM = """
 from __future__ import annotations
 
+import email as emails
 from datetime import datetime
 from typing import Any
 
 from aiojobs_lite import Abandon, Backoff, BoundJob, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, Watch
-from aiojobs_lite import injected, job
+from aiojobs_lite import Jobs, injected, job
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.model.writes import CancelJob, Insert, RedriveDead
@@ -34,12 +39,12 @@ runner = JobRunner("app.db", max_running=3, deps={Smtp: Smtp()}, drain_timeout="
 
 
 @runner.job(name="email.welcome", max_attempts=3, backoff=Backoff("1s", "1m"), timeout="30s", priority="high")
-async def welcome(ctx: JobContext, user_id: int, email: str = "", *, smtp: Smtp = injected) -> str:
+async def welcome(user_id: int, email: str = "", *, smtp: Smtp = injected, ctx: JobContext = injected) -> str:
     return email
 
 
 @runner.job
-async def bare(ctx: JobContext, number: int) -> list[int]:
+async def bare(number: int, *, ctx: JobContext = injected) -> list[int]:
     return [number]
 
 
@@ -49,7 +54,7 @@ async def no_context(number: int) -> float:
 
 
 @runner.job
-def plain(ctx: JobContext, number: int) -> int:
+def plain(number: int, *, ctx: JobContext = injected) -> int:
     return number
 
 
@@ -59,7 +64,7 @@ def plain_without_context(number: int, text: str) -> bytes:
 
 
 @job
-async def elsewhere(ctx: JobContext, number: int) -> str:
+async def elsewhere(number: int, *, ctx: JobContext = injected) -> str:
     return str(number)
 
 
@@ -73,18 +78,31 @@ def bare_without_context(number: int) -> complex:
     return number * 1j
 
 
+group = Jobs()
+
+
+@group.job(timeout="30s")
+async def in_group(number: int, *, runner: JobRunner = injected) -> str:
+    return str(number)
+
+
+@group.cron("0 9 * * *", tz="Europe/London")
+def daily_in_group(ctx: JobContext = injected) -> int:
+    return ctx.enqueue_threadsafe(plain, 1).id
+
+
 @job(name="a")
 async def configured_without_context(number: int) -> set[int]:
     return {number}
 
 
 @job(name="b")
-def configured_plain(ctx: JobContext, number: int) -> dict[str, int]:
+def configured_plain(number: int, *, ctx: JobContext = injected) -> dict[str, int]:
     return {"a": number}
 
 
 @runner.cron("0 9 * * *", tz="Europe/London", catch_up="latest", overlap="skip", max_attempts=2)
-async def daily(ctx: JobContext) -> int:
+async def daily(ctx: JobContext = injected) -> int:
     return 1
 
 
@@ -109,18 +127,20 @@ async def enqueuing() -> None:
     await runner.enqueue(welcome, 1, "x")
     await runner.enqueue(welcome, 1)
     await runner.enqueue(welcome, 1, smtp=Smtp())  # accepted by mypy (one ParamSpec for both), refused when it runs
-    await runner.enqueue(welcome, user_id=1, emial="x")  # E: call-overload
-    await runner.enqueue(welcome, user_id="1")  # E: call-overload
-    await runner.enqueue(welcome)  # E: call-overload
-    await runner.enqueue(welcome, 1, "x", "y")  # E: call-overload
-    await runner.enqueue(plain_without_context, 1)  # E: call-overload
-    await runner.enqueue(3, 1)  # E: call-overload
-    await runner.enqueue("email.welcome", user_id=1, anything="goes")
+    await runner.enqueue(welcome, user_id=1, emial="x")  # E: call-arg
+    await runner.enqueue(welcome, user_id="1")  # E: arg-type
+    await runner.enqueue(welcome)  # E: call-arg
+    await runner.enqueue(no_context, 1, 2)  # E: call-arg
+    await runner.enqueue(plain_without_context, 1)  # E: call-arg
+    await runner.enqueue(3, 1)  # E: arg-type
+    await runner.enqueue("email.welcome", user_id=1)  # E: arg-type
+    await runner.enqueue_named("email.welcome", user_id=1, anything="goes")
+    await runner.enqueue_named(welcome, user_id=1)  # E: arg-type
     await runner.enqueue(daily)
-    await runner.enqueue(daily, 1)  # E: call-overload
+    await runner.enqueue(daily, 1)  # E: arg-type
     await runner.enqueue(often)
     runner.enqueue_threadsafe(bare, number=1)
-    runner.enqueue_threadsafe(bare, number="1")  # E: call-overload
+    runner.enqueue_threadsafe(bare, number="1")  # E: arg-type
     reveal_type(await runner.enqueue(welcome, user_id=1))  # R: JobHandle[str]
     reveal_type(await runner.enqueue(bare, 1))  # R: JobHandle[list[int]]
     reveal_type(await runner.enqueue(no_context, 1))  # R: JobHandle[float]
@@ -133,16 +153,26 @@ async def enqueuing() -> None:
     reveal_type(await runner.enqueue(configured_plain, 1))  # R: JobHandle[dict[str, int]]
     reveal_type(await runner.enqueue(daily))  # R: JobHandle[int]
     reveal_type(await runner.enqueue(often))  # R: JobHandle[None]
-    reveal_type(await runner.enqueue("bare", number=1))  # R: JobHandle[Any]
+    reveal_type(await runner.enqueue_named("bare", number=1))  # R: JobHandle[Any]
     reveal_type(runner.enqueue_threadsafe(plain, 1))  # R: JobHandle[int]
-    reveal_type(runner.enqueue_threadsafe("plain", 1))  # R: JobHandle[Any]
+    runner.enqueue_threadsafe("plain", 1)  # E: arg-type
+
+
+async def from_a_handler(ctx: JobContext) -> None:
+    reveal_type(await ctx.enqueue(in_group, number=1))  # R: JobHandle[str]
+    reveal_type(await ctx.enqueue(daily_in_group))  # R: JobHandle[int]
+    reveal_type(await ctx.enqueue_many([plain.bind(1)]))  # R: list[JobHandle[int]]
+    reveal_type(await ctx.enqueue_named("plain", number=1))  # R: JobHandle[Any]
+    reveal_type(ctx.enqueue_threadsafe(plain, number=1))  # R: JobHandle[int]
+    await ctx.enqueue(in_group, nubmer=1)  # E: call-arg
+    ctx.enqueue_threadsafe(plain, number="1")  # E: arg-type
 
 
 async def results() -> None:
     handle = await runner.enqueue(welcome, user_id=1)
     reveal_type(await handle.result(timeout="5s"))  # R: str
     reveal_type(await (await runner.enqueue(plain, 1)).result())  # R: int
-    reveal_type(await (await runner.enqueue("plain", 1)).result())  # R: Any
+    reveal_type(await (await runner.enqueue_named("plain", number=1)).result())  # R: Any
     reveal_type(handle.id)  # R: int
     reveal_type(handle.is_new)  # R: bool
     await handle.result(timeout=b"5s")  # E: arg-type
@@ -154,8 +184,8 @@ async def options() -> None:
     later = welcome.using(delay="5m", priority="low", idempotency_key="k")
     await runner.enqueue(later, user_id=1, email="x")
     await runner.enqueue(later.using(at=datetime.now()), 1)
-    await runner.enqueue(later, user_id=1, emial="x")  # E: call-overload
-    await runner.enqueue(later, "1")  # E: call-overload
+    await runner.enqueue(later, user_id=1, emial="x")  # E: call-arg
+    await runner.enqueue(later, "1")  # E: arg-type
     reveal_type(await runner.enqueue(later, 1))  # R: JobHandle[str]
     welcome.using(dealy="5m")  # E: call-arg
     welcome.using(priority="urgent")  # E: arg-type
@@ -174,17 +204,17 @@ async def binding() -> None:
 
 
 async def calling(ctx: JobContext) -> None:
-    reveal_type(await welcome(ctx, 1, email="x", smtp=Smtp()))  # R: str
+    reveal_type(await welcome(1, email="x", ctx=ctx, smtp=Smtp()))  # R: str
     reveal_type(await no_context(1))  # R: float
-    reveal_type(plain(ctx, 1))  # R: int
+    reveal_type(plain(1, ctx=ctx))  # R: int
     reveal_type(plain_without_context(1, text="x"))  # R: bytes
     reveal_type(await daily(ctx))  # R: int
     reveal_type(bare_without_context(1))  # R: complex
     reveal_type(await configured_without_context(1))  # R: set[int]
-    reveal_type(configured_plain(ctx, 1))  # R: dict[str, int]
+    reveal_type(configured_plain(1, ctx=ctx))  # R: dict[str, int]
     await welcome(1, 1)  # E: arg-type
-    await welcome(ctx, "1")  # E: arg-type
-    plain(ctx)  # E: call-arg
+    await welcome("1")  # E: arg-type
+    plain(ctx=ctx)  # E: call-arg
     reveal_type(ctx.get(Smtp))  # R: Smtp
     ctx.attempt = "2"  # E: assignment
 
@@ -193,8 +223,10 @@ def handing_over() -> None:
     types: list[JobType[..., Any]] = [elsewhere, in_process, plain]
     JobRunner(jobs=types)
     JobRunner(jobs=[elsewhere, in_process])
+    JobRunner(jobs=[group, emails, elsewhere])
+    JobRunner(jobs=group)
     JobRunner(jobs=[handing_over])  # E: list-item
-    runner.register(elsewhere, in_process)
+    runner.register(elsewhere, in_process, group, emails)
     runner.register(len)  # E: arg-type
     JobRunner(durability="half")  # E: arg-type
     JobRunner(max_runing=3)  # E: arg-type
@@ -227,24 +259,169 @@ def raising(what: int) -> None:
         raise Abandon("bad input")
     raise Retry("30s", "x")  # E: call-arg
 """
-LINES = PROGRAM.strip().splitlines()
+
+# The shapes of handlers, for both checkers. After `# R:` stands what is revealed, after `# E:` what the text of the
+# error contains: it names the argument.
+SHAPES = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypedDict, TypeVar
+
+from aiojobs_lite import JobContext, JobRunner, Jobs, injected
+
+T = TypeVar("T")
+jobs = Jobs()
+runner = JobRunner("app.db", jobs=[jobs])
+
+
+@dataclass
+class Page(Generic[T]):
+    items: list[T]
+
+
+class Order(TypedDict):
+    number: int
+
+
+class Smtp: ...
+
+
+@jobs.job
+async def is_async(number: int, email: str) -> str: raise NotImplementedError
+@jobs.job(max_attempts=3)
+async def with_context(number: int, email: str, *, ctx: JobContext = injected) -> str: raise NotImplementedError
+@jobs.job
+def is_plain(number: int, email: str) -> str: raise NotImplementedError
+@jobs.job(process=True)
+def plain_with_context(number: int, email: str, *, ctx: JobContext = injected) -> str: raise NotImplementedError
+@jobs.job
+async def takes_any(value: Any, *, ctx: JobContext = injected) -> str: raise NotImplementedError
+@jobs.job
+async def takes_dict(value: dict[str, Any], *, ctx: JobContext = injected) -> str: raise NotImplementedError
+@jobs.job
+async def gives_any(number: int, *, ctx: JobContext = injected) -> Any: ...
+@jobs.job
+async def gives_dict(number: int, *, ctx: JobContext = injected) -> dict[str, Any]: raise NotImplementedError
+@jobs.job
+def plain_dicts(value: dict[str, Any], *, ctx: JobContext = injected) -> dict[str, Any]: raise NotImplementedError
+@jobs.job
+async def generic(page: Page[int], *, ctx: JobContext = injected) -> Page[str]: raise NotImplementedError
+@jobs.job
+async def typed_dict(order: Order, *, ctx: JobContext = injected) -> Order: raise NotImplementedError
+@jobs.job
+async def keyword_only(*, number: int, email: str, ctx: JobContext = injected) -> None: ...
+@jobs.job
+async def defaults(number: int = 1, email: str = "", *, ctx: JobContext = injected) -> int: raise NotImplementedError
+@jobs.job
+async def resources(number: int, *, runner: JobRunner = injected) -> set[int]: raise NotImplementedError
+@jobs.cron("0 9 * * *")
+async def by_the_clock(ctx: JobContext = injected, smtp: Smtp = injected) -> dict[str, Any]: raise NotImplementedError
+
+
+async def right(ctx: JobContext) -> None:
+    reveal_type(await runner.enqueue(is_async, 1, email="x"))  # R: JobHandle[str]
+    reveal_type(await runner.enqueue(with_context, 1, "x"))  # R: JobHandle[str]
+    reveal_type(await runner.enqueue(is_plain, number=1, email="x"))  # R: JobHandle[str]
+    reveal_type(await runner.enqueue(plain_with_context, 1, email="x"))  # R: JobHandle[str]
+    reveal_type(await runner.enqueue(takes_any, {"a": 1}))  # R: JobHandle[str]
+    reveal_type(await runner.enqueue(takes_dict, value={"a": 1}))  # R: JobHandle[str]
+    reveal_type(await runner.enqueue(gives_any, 1))  # R: JobHandle[Any]
+    reveal_type(await runner.enqueue(gives_dict, number=1))  # R: JobHandle[dict[str, Any]]
+    reveal_type(await runner.enqueue(plain_dicts, {"a": 1}))  # R: JobHandle[dict[str, Any]]
+    reveal_type(await runner.enqueue(generic, Page([1])))  # R: JobHandle[Page[str]]
+    reveal_type((await (await runner.enqueue(typed_dict, {"number": 1})).result())["number"])  # R: int
+    reveal_type(await runner.enqueue(keyword_only, number=1, email="x"))  # R: JobHandle[None]
+    reveal_type(await runner.enqueue(defaults))  # R: JobHandle[int]
+    reveal_type(await runner.enqueue(resources, 1))  # R: JobHandle[set[int]]
+    reveal_type(await runner.enqueue(by_the_clock))  # R: JobHandle[dict[str, Any]]
+    reveal_type(await runner.enqueue(plain_dicts.using(delay="5m"), value={}))  # R: JobHandle[dict[str, Any]]
+    reveal_type(await ctx.enqueue(plain_dicts, value={}))  # R: JobHandle[dict[str, Any]]
+    reveal_type(ctx.enqueue_threadsafe(gives_dict, 1))  # R: JobHandle[dict[str, Any]]
+    reveal_type(runner.enqueue_threadsafe(gives_dict, 1))  # R: JobHandle[dict[str, Any]]
+    reveal_type(gives_dict.bind(number=1))  # R: BoundJob[dict[str, Any]]
+    reveal_type(await runner.enqueue_named("is_async", number=1))  # R: JobHandle[Any]
+    reveal_type(await gives_dict(1, ctx=ctx))  # R: dict[str, Any]
+    reveal_type(plain_dicts({}, ctx=ctx))  # R: dict[str, Any]
+
+
+async def wrong(ctx: JobContext) -> None:
+    await runner.enqueue(is_async, 1, "x", emial="x")  # E: "emial"
+    await runner.enqueue(is_async, number=1)  # E: "email"
+    await runner.enqueue(is_async, number="1", email="x")  # E: "number"
+    await runner.enqueue(with_context, 1, "x", emial="x")  # E: "emial"
+    await runner.enqueue(is_plain, number="1", email="x")  # E: "number"
+    await runner.enqueue(plain_with_context, 1)  # E: "email"
+    await runner.enqueue(takes_any, 1, emial="x")  # E: "emial"
+    await runner.enqueue(takes_any)  # E: "value"
+    await runner.enqueue(takes_dict, value=1)  # E: "value"
+    await runner.enqueue(gives_any, number="1")  # E: "number"
+    await runner.enqueue(gives_dict, number="1")  # E: "number"
+    await runner.enqueue(plain_dicts, value=1)  # E: "value"
+    await runner.enqueue(generic, page=Page(["x"]))  # E: "str"
+    await runner.enqueue(typed_dict, order=1)  # E: "order"
+    await runner.enqueue(keyword_only, number=1)  # E: "email"
+    await runner.enqueue(defaults, number="1")  # E: "number"
+    await runner.enqueue(resources, number="1")  # E: "number"
+    await runner.enqueue(by_the_clock, number=1)  # E: "number"
+    await runner.enqueue(plain_dicts.using(delay="5m"), value=1)  # E: "value"
+    await ctx.enqueue(plain_dicts, value=1)  # E: "value"
+    ctx.enqueue_threadsafe(is_plain, 1, "x", emial="x")  # E: "emial"
+    runner.enqueue_threadsafe(is_plain, 1, "x", emial="x")  # E: "emial"
+    is_plain.bind(1, "x", emial="x")  # E: "emial"
+    await runner.enqueue("is_async", number=1, email="x")  # E: "Enqueueable[
+"""
+LINES, SHAPED = PROGRAM.strip().splitlines(), SHAPES.strip().splitlines()
+Found = dict[int, list[str]]
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[str]]:
-    """What mypy says of the program, by line."""
-    program = tmp_path_factory.mktemp("typing") / "program.py"
-    program.write_text("\n".join(LINES) + "\n", encoding="utf-8")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("typing")
+    (folder / "program.py").write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    (folder / "shapes.py").write_text("\n".join(SHAPED) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def said_by_mypy(folder: Path) -> dict[str, Found]:
+    """What mypy says of the programs, by name and line."""
     options = ["--strict", "--no-error-summary", "--hide-error-context", "--no-color-output", "--no-pretty"]
-    command = [sys.executable, "-m", "mypy", *options, "--config-file", str(ROOT / "pyproject.toml"), str(program)]
+    config, programs = (
+        ["--config-file", str(ROOT / "pyproject.toml")],
+        [str(path) for path in sorted(folder.glob("*.py"))],
+    )
+    command = [sys.executable, "-m", "mypy", *options, *config, *programs]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
     assert done.stderr == ""
-    found: dict[int, list[str]] = {}
+    found: dict[str, Found] = {"program": {}, "shapes": {}}
     for line in done.stdout.splitlines():
-        match = re.match(r".*program\.py:(\d+): (error|note): (.*)", line)
+        match = re.match(r".*\b(program|shapes)\.py:(\d+): (error|note): (.*)", line)
         assert match, line
-        if match[2] == "error" or match[3].startswith("Revealed"):
-            found.setdefault(int(match[1]), []).append(match[3])
+        if match[3] == "error" or match[4].startswith("Revealed"):
+            found[match[1]].setdefault(int(match[2]), []).append(match[4])
+    return found
+
+
+@pytest.fixture(scope="module")
+def said(said_by_mypy: dict[str, Found]) -> Found:
+    return said_by_mypy["program"]
+
+
+@pytest.fixture(scope="module")
+def said_by_pyright(folder: Path) -> Found:
+    """What pyright says of the shapes, by line. Its package has all of it: nothing is fetched when it runs."""
+    (folder / "pyrightconfig.json").write_text(
+        json.dumps({"include": ["shapes.py"], "extraPaths": [str(ROOT)], "typeCheckingMode": "strict"}),
+        encoding="utf-8",
+    )
+    options = ["--project", str(folder), "--pythonpath", sys.executable, "--outputjson"]
+    command = [sys.executable, "-m", "pyright", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
+    assert done.returncode == 1, done.stderr  # it has found the mistakes
+    found: Found = {}
+    for one in json.loads(done.stdout)["generalDiagnostics"]:
+        found.setdefault(one["range"]["start"]["line"] + 1, []).append(one["message"])
     return found
 
 
@@ -255,13 +432,13 @@ def expected(line: str) -> tuple[str, str] | None:
 
 def short(revealed: str) -> str:
     """A revealed type without modules."""
-    match = re.fullmatch(r'Revealed type is "(.*)"', revealed)
+    match = re.fullmatch(r'(?:Revealed type is|Type of ".*" is) "(.*)"', revealed)
     assert match, revealed
     return re.sub(r"\b(?:\w+\.)+(?=\w)", "", match[1])
 
 
 @slow
-def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) -> None:
+def test_mypy_finds_each_mistake_and_nothing_else(said: Found) -> None:
     wrong = []
     for number, line in enumerate(LINES, 1):
         want, got = expected(line), [text for text in said.get(number, []) if not text.startswith("Revealed")]
@@ -273,7 +450,7 @@ def test_mypy_finds_each_mistake_and_nothing_else(said: dict[int, list[str]]) ->
 
 
 @slow
-def test_mypy_knows_the_type_of_each_result(said: dict[int, list[str]]) -> None:
+def test_mypy_knows_the_type_of_each_result(said: Found) -> None:
     wrong, seen = [], 0
     for number, line in enumerate(LINES, 1):
         want = expected(line)
@@ -284,3 +461,23 @@ def test_mypy_knows_the_type_of_each_result(said: dict[int, list[str]]) -> None:
                 wrong.append(f"{line.strip()} -> {got}")
     assert wrong == []
     assert seen >= 20
+
+
+@slow
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_both_checkers_know_every_shape_of_a_handler(checker: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(f"said_by_{checker}")
+    said: Found = found["shapes"] if checker == "mypy" else found
+    wrong = []
+    for number, line in enumerate(SHAPED, 1):
+        want, got = expected(line), said.get(number, [])
+        if want is None:
+            is_right = not got
+        elif want[0] == "R":
+            is_right = [short(text) for text in got] == [want[1]]
+        else:
+            is_right = any(want[1] in text for text in got)
+        if not is_right:
+            wrong.append(f"{line.strip()} -> {got}")
+    assert wrong == []
+    assert sum(expected(line) is not None for line in SHAPED) > 40
