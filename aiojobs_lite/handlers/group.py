@@ -111,7 +111,8 @@ def job_types_of(source: object) -> Iterator[JobType[..., Any]]:
     elif isinstance(source, Jobs):
         yield from source
     elif isinstance(source, ModuleType):
-        found = [value for value in vars(source).values() if isinstance(value, JobType | Jobs)]
+        # By `type`: `isinstance` asks for `__class__`, with which a lazy object would set itself up.
+        found = [value for value in vars(source).values() if issubclass(type(value), JobType | Jobs)]
         if not found:
             raise InvalidOption("jobs", source, "a module with job types or a group among its names: it has none")
         for one in found:

@@ -66,8 +66,8 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         """Validates the arguments now, for `enqueue_many`.
 
         Args:
-            *args: The handler's arguments, without the context.
-            **kwargs: The same by name; injected parameters are left out.
+            *args: The handler's arguments; injected parameters are left out.
+            **kwargs: The same by name.
 
         Raises:
             InvalidPayload: If they do not fit the handler.

@@ -87,6 +87,18 @@ async def test_a_module_gives_all_that_is_among_its_names_once() -> None:
         assert names(runner) == ["daily", "dies", "email.welcome", "first", "other", "second", "single"]
 
 
+def test_a_lazy_object_of_a_module_is_left_alone() -> None:
+    class Lazy:
+        @property  # type: ignore[misc]  # as lazy objects have it
+        def __class__(self) -> Any:
+            raise RuntimeError("it is set up")
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(f"it is set up for {name}")
+
+    assert list(job_types_of(module(settings=Lazy(), single=single))) == [single]
+
+
 async def test_what_a_group_and_a_module_are_given_later_is_there_at_the_start() -> None:
     group, source = Jobs(), module(single=single)
     runner = JobRunner(":memory:", jobs=[group, source])
