@@ -554,7 +554,7 @@ async def test_the_end_of_an_attempt_that_was_taken_away_is_refused_after_a_redr
     calls = iter(range(2))
 
     @job(max_attempts=1)
-    async def gated(ctx: JobContext) -> int:
+    async def gated(ctx: JobContext = injected) -> int:
         call = next(calls)
         await gates[call].wait()
         return call
