@@ -61,7 +61,7 @@ class Declaring:
                 problem = f"a cron handler takes nothing but the context and injected parameters: {error}"
                 raise InvalidJobType(job_type.name, problem) from error
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
-            job_type.schedule = Schedule(job_type.name, cron, catch_up, overlap)
+            job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
             self._add(job_type)
 
         return make_decorator(made)(**options)

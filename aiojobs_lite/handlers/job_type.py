@@ -113,10 +113,10 @@ class JobType(Enqueueable[P, R_co]):
         priority: 0 (high), 1 or 2 (low).
         signature: Its parameters.
         result: How its result is stored; None: it is not.
-        schedule: When it runs by the clock; None: only when it is enqueued.
+        cron: When it runs by the clock; None: only when it is enqueued.
     """
 
-    schedule: Schedule | None = None
+    cron: Schedule | None = None
 
     def __init__(
         self,

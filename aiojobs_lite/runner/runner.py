@@ -229,5 +229,5 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         if self._access.is_started:
             raise RunnerAlreadyStarted("given more job types")
         self._registry.add(job_type)
-        if job_type.schedule is not None:
-            self._schedules[job_type.name] = job_type.schedule
+        if job_type.cron is not None:
+            self._schedules[job_type.name] = job_type.cron

@@ -60,7 +60,7 @@ async def test_a_group_is_declared_without_a_runner_and_runs_in_several() -> Non
     assert len(group) == 3
     assert repr(group) == "<Jobs first, second, daily>"
     first, second, daily = group
-    assert (first.schedule, second.max_attempts, daily.max_attempts) == (None, 2, 1)
+    assert (first.cron, second.max_attempts, daily.max_attempts) == (None, 2, 1)
     for runner in (JobRunner(":memory:", jobs=[group]), JobRunner(":memory:", jobs=group)):
         async with runner:
             handles = [await runner.enqueue(job_type, number=1) for job_type in (first, second)]

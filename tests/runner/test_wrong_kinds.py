@@ -92,8 +92,8 @@ def by_name(
     return [made(option) for option in options]
 
 
-def context() -> JobContext:
-    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"))
+def context(runner: JobRunner | None = None) -> JobContext:
+    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), {JobRunner: runner})
 
 
 async def replaced(runner: JobRunner, **given: Any) -> None:
@@ -158,6 +158,11 @@ AFTER = [  # it
     Entrance("runner.enqueue_many", lambda runner, value: runner.enqueue_many(value)),
     Entrance("runner.enqueue_many([value])", lambda runner, value: runner.enqueue_many([value])),
     Entrance("runner.enqueue_threadsafe", lambda runner, value: in_thread(lambda: runner.enqueue_threadsafe(value))),
+    Entrance("ctx.enqueue", lambda runner, value: context(runner).enqueue(value)),
+    Entrance("ctx.enqueue_named", lambda runner, value: context(runner).enqueue_named(value)),
+    Entrance("ctx.enqueue_many", lambda runner, value: context(runner).enqueue_many(value)),
+    Entrance("ctx.enqueue_threadsafe", lambda runner, value: in_thread(
+        lambda: context(runner).enqueue_threadsafe(value))),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
     *by_name("runner.jobs.list", lambda runner: runner.jobs.list, *options_of(StoredJobs.list)),
     *by_name("runner.jobs.cancel", lambda runner: lambda **given: runner.jobs.cancel(**{"job_id": 1, **given}),
