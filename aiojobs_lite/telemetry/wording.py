@@ -15,10 +15,10 @@ _UNITS: Final = ((_DAY_S, "day"), (3_600, "h"), (60, "min"), (1, "s"))
 
 _WHY_SKIPPED: Final = {
     "overlap": "the job of an earlier tick is not finished",
-    "too late": "it was missed for longer than the schedule catches up",
-    "catch_up": "a later tick stands for it",
-    "changed": "it was due when the expression was replaced",
-    "rejected": "the database refuses its job",
+    "too late": "missed for longer than the schedule catches up",
+    "catch_up": "missed while nothing ran, and a later tick stands for all",
+    "changed": "due when the expression was replaced",
+    "rejected": "the database refuses the job",
 }
 
 
@@ -48,10 +48,11 @@ def instant(at: datetime, *, has_date: bool = True) -> str:
 
 
 def later(at: datetime, wait: float) -> str:
-    """When something comes that is `wait` seconds away: `in 42 min (13:29:32 UTC)`; with the date from a day on."""
+    """When something comes that is `wait` seconds away: `in 42 min (13:29:32 UTC)`; with the date on another day."""
     if wait < _LEAST_WAIT_S:
         return "at once"
-    return f"in {span(wait)} ({instant(at, has_date=_rounded(wait) >= _DAY_S)})"
+    since_midnight = (at.astimezone(UTC) - _midnight(at)).total_seconds()
+    return f"in {span(wait)} ({instant(at, has_date=wait > since_midnight)})"
 
 
 def jobs(found: Collection[int]) -> str:
@@ -69,12 +70,21 @@ def by_type(numbers: Mapping[str, int]) -> str:
 # Of single facts: their fields.
 
 
-def skipped_words(tick: datetime, reason: str, ticks: int) -> dict[str, str]:
-    """A tick that made no job, the number of those like it, and why."""
+def failed_words(outcome: str, max_attempts: int, next_at: datetime, wait: float) -> dict[str, str]:
+    """How an attempt failed, of how many, and when the next one comes."""
     return {
-        "tick": instant(tick),
-        "ticks": f", and {counted(ticks - 1, 'more tick')} from then on" if ticks > 1 else "",
-        "reason": ", ".join(filter(None, [reason, _WHY_SKIPPED.get(reason)])),
+        "outcome": outcome.replace("_", " "),
+        "max_attempts": f" of {max_attempts}" if max_attempts else "",
+        "next_at": later(next_at, wait),
+    }
+
+
+def skipped_words(tick: datetime, reason: str, ticks: int) -> dict[str, str]:
+    """Ticks that made no job, how many there are, and why."""
+    return {
+        "ticks": counted(ticks, "tick"),
+        "tick": f"from {instant(tick)} on" if ticks > 1 else f"at {instant(tick)}",
+        "reason": _WHY_SKIPPED.get(reason, reason),
     }
 
 
@@ -95,6 +105,10 @@ def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Co
         "left": _group(left, "; {} left running", "given back when no longer running"),
         "unsaved": _group(unsaved, "; {} not stored", "given back by the next runner"),
     }
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _group(found: Collection[int], what: str, then: str) -> str:

@@ -66,13 +66,15 @@ def test_an_instant_bears_its_date_and_its_zone() -> None:
         (0.049, "at once"),
         (0.051, "in 0.1 s (12:30:15 UTC)"),
         (42 * 60 - 0.01, "in 42 min (12:30:15 UTC)"),
-        (86_400 - 31, "in 23 h 59 min (12:30:15 UTC)"),
+        (12 * 3_600, "in 12 h (12:30:15 UTC)"),
+        (13 * 3_600, "in 13 h (2026-03-01 12:30:15 UTC)"),
+        (86_400 - 31, "in 23 h 59 min (2026-03-01 12:30:15 UTC)"),
         (86_400 - 29, "in 1 day (2026-03-01 12:30:15 UTC)"),
         (86_400, "in 1 day (2026-03-01 12:30:15 UTC)"),
         (3 * 86_400, "in 3 days (2026-03-01 12:30:15 UTC)"),
     ],
 )
-def test_what_comes_later_has_its_date_when_it_is_not_within_a_day(wait: float, text: str) -> None:
+def test_what_comes_later_has_its_date_when_it_is_on_another_day(wait: float, text: str) -> None:
     assert later(NOON, wait) == text
 
 

@@ -8,6 +8,7 @@ one file for each group.
 | `JobCompleted` | info | an attempt succeeded |
 | `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
+| `RetryRequested` | info | a handler raised `Retry`: the attempt failed, and will be tried again |
 | `JobBecameDead` | error | no attempt is left |
 | `JobBecameCancelled`, `JobSnoozed` | info | a job was cancelled; a handler postponed its job |
 | `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
@@ -52,6 +53,7 @@ from aiojobs_lite.telemetry.facts.jobs import (
     JobRedriven,
     JobSnoozed,
     ResultNotStored,
+    RetryRequested,
 )
 from aiojobs_lite.telemetry.facts.owners import DrainFinished, DrainStarted, JobsMovedBack, OwnerRescued
 from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
@@ -80,6 +82,7 @@ __all__ = [
     "OwnerRescued",
     "ProcessSuspended",
     "ResultNotStored",
+    "RetryRequested",
     "StoreDegraded",
     "StoreRecovered",
     "TickFired",
