@@ -1,12 +1,45 @@
-"""The library's loggers: `aiojobs_lite.jobs`, `.engine`, `.cron` and `.store`."""
+"""The library's loggers: `aiojobs_lite.jobs`, `.engine`, `.cron` and `.store`, and a filter for the application's."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.text import escape
+
+_OURS: Final = "aiojobs_lite"
+
+
+class JobFilter(logging.Filter):
+    """Adds `job_id`, `job_type` and `job_attempt` to every log record that is made inside a handler; it drops none.
+
+    Belongs to the application's log handlers: `handler.addFilter(JobFilter())`. Of the library's own records each has
+    the job that it is about.
+
+    Args:
+        outside: What the three are in a record that belongs to no job.
+    """
+
+    def __init__(self, outside: object = "-") -> None:
+        super().__init__()
+        self._outside = outside
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Adds what is missing."""
+        fields = record.__dict__
+        is_ours = record.name.partition(".")[0] == _OURS  # made anywhere, of any job
+        found = None if is_ours else CURRENT.get()
+        job_id = job_type = attempt = self._outside
+        if found is not None:
+            job_id, job_type, attempt = found[0].id, found[0].type, found[0].attempt
+        elif is_ours:
+            attempt = fields.get("attempt", attempt)
+        fields.setdefault("job_id", job_id)
+        fields.setdefault("job_type", job_type)
+        fields.setdefault("job_attempt", attempt)
+        return True
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, NamedTuple, NoReturn
 
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import dump_result, refuse_unfinished
+from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.location import MAIN_MODULE, MAIN_MODULE_ELSEWHERE, Location, MainModule, location_of
 from aiojobs_lite.model.job import Claimed, Failure
@@ -119,9 +121,11 @@ def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
 def _call(declared: Declaration, claimed: Claimed) -> CallAnswer:
     job_type = _job_type(declared)
     args, kwargs = job_type.signature.load(claimed.payload)
+    job: Claimed | AttemptContext = claimed
     if job_type.signature.context is not None:
-        kwargs[job_type.signature.context] = job_type.signature.context_class(claimed)
+        job = kwargs[job_type.signature.context] = job_type.signature.context_class(claimed)
     context = contextvars.Context()  # of its own: other attempts follow in this process
+    context.run(CURRENT.set, (job, {}, None))
     value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
     result, note = dump_result(job_type, refuse_unfinished(value))
     return CallAnswer(result, note)

@@ -21,6 +21,7 @@ from typing import Any, Final
 import anyio
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread
 from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.endings import ending_of, raised_of, with_timeout
@@ -30,6 +31,7 @@ from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
+from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -287,8 +289,10 @@ class Executor:
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
             return self._call_in_process(run)
+        job: Claimed | AttemptContext = claimed
         if signature.context is not None:
-            kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
+            job = kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
+        CURRENT.set((job, self._deps, run.stopping))
         if signature.injected:
             kwargs.update(self._injected[claimed.type])
         self._enter(run)
