@@ -55,6 +55,19 @@ def later(at: datetime, wait: float) -> str:
     return f"in {span(wait)} ({instant(at, has_date=wait > since_midnight)})"
 
 
+def named(noun: str, names: Collection[str]) -> str:
+    """Some of many named things: `2 job types (email, report)`, `no schedules`."""
+    if not names:
+        return f"no {noun}s"
+    return f"{counted(len(names), noun)} ({_some(list(names)[:MOST_TYPES_SHOWN], len(names))})"
+
+
+def aged(attempts: Collection[tuple[str, int, float]]) -> str:
+    """Some of many attempts, given as type, job and age in seconds, the oldest first: `email 12 for 3.2 s`."""
+    oldest = sorted(attempts, key=lambda attempt: -attempt[2])[:MOST_IDS_SHOWN]
+    return _some([f"{job_type} {job_id} for {span(age)}" for job_type, job_id, age in oldest], len(attempts))
+
+
 def jobs(found: Collection[int]) -> str:
     """Some ids of many jobs, in their order: `job 7`, `jobs 7, 8`."""
     shown = _some([str(number) for number in sorted(found)[:MOST_IDS_SHOWN]], len(found))
@@ -93,9 +106,13 @@ def waited_for_words(why: str, running: int, types: str, timeout: float) -> dict
     attempts = counted(running, "attempt")
     if not running:
         return {"running": attempts, "types": "", "timeout": ""}
-    hurry = "; a SIGINT (Ctrl-C) interrupts them at once" if why.startswith("SIG") else ""
-    timed = f"; after {span(timeout)} they are interrupted{hurry}"
+    timed = f"; after {span(timeout)} they are interrupted{_hurry(why)}"
     return {"running": attempts, "types": f": {types}", "timeout": timed}
+
+
+def waits_words(why: str, running: int, timeout: float) -> dict[str, str]:
+    """What a drain still waits for."""
+    return {"running": counted(running, "job"), "timeout": span(timeout), "why": _hurry(why)}
 
 
 def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Collection[int]) -> dict[str, str]:
@@ -105,6 +122,13 @@ def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Co
         "left": _group(left, "; {} left running", "given back when no longer running"),
         "unsaved": _group(unsaved, "; {} not stored", "given back by the next runner"),
     }
+
+
+def _hurry(why: str) -> str:
+    """How to end a drain sooner. The first SIGINT of all is the one that begins it."""
+    if why == "SIGINT":
+        return "; press Ctrl-C again to interrupt them now"
+    return "; a SIGINT (Ctrl-C) interrupts them now" if why.startswith("SIG") else ""
 
 
 def _midnight(at: datetime) -> datetime:

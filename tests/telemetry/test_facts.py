@@ -20,6 +20,7 @@ from aiojobs_lite.telemetry.facts import (
     DefectFound,
     DrainFinished,
     DrainStarted,
+    DrainWaits,
     Fact,
     JobBecameCancelled,
     JobBecameDead,
@@ -31,6 +32,7 @@ from aiojobs_lite.telemetry.facts import (
     ProcessSuspended,
     ResultNotStored,
     RetryRequested,
+    RunnerStarted,
     StoreDegraded,
     StoreRecovered,
     TickFired,
@@ -194,7 +196,20 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         (
             DrainStarted("SIGTERM", 3, "email (2), report (1)", 90.0),
             "drain started (SIGTERM): 3 attempts running: email (2), report (1); after 1 min 30 s they are interrupted"
-            "; a SIGINT (Ctrl-C) interrupts them at once",
+            "; a SIGINT (Ctrl-C) interrupts them now",
+        ),
+        (
+            DrainWaits("SIGINT", 2, "email 7 for 3.2 s, report 8 for 1.1 s", 19.0),
+            "waiting up to 19 s for 2 jobs (email 7 for 3.2 s, report 8 for 1.1 s), then they are interrupted; "
+            "press Ctrl-C again to interrupt them now",
+        ),
+        (
+            DrainWaits("close", 1, "email 7 for 3.2 s", 0.5),
+            "waiting up to 0.5 s for 1 job (email 7 for 3.2 s), then they are interrupted",
+        ),
+        (
+            RunnerStarted("/srv/app.db", "2 job types (a, b)", "no schedules", 1, 0, 4711, "0123"),
+            "runner started: /srv/app.db; 2 job types (a, b); no schedules; 1 pending, 0 dead; pid 4711, owner 0123",
         ),
         (DrainFinished(0.01), "drain finished in 0.0 s: no job was interrupted"),
         (

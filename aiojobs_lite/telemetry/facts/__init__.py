@@ -24,7 +24,9 @@ one file for each group.
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
 | `OwnerRescued`, `JobsMovedBack` | warning | jobs of a dead runner, or of a clock that was ahead, were given back |
+| `RunnerStarted` | info | the runner works; on which database, with which types and schedules |
 | `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
+| `DrainWaits` | warning | a drain takes over a second; what it waits for |
 | `StoreDegraded` | error | the database cannot be written |
 | `StoreRecovered` | warning | the database can be written again |
 | `TypesUnclaimed` | warning | jobs wait whose type is not registered in this runner |
@@ -55,7 +57,14 @@ from aiojobs_lite.telemetry.facts.jobs import (
     ResultNotStored,
     RetryRequested,
 )
-from aiojobs_lite.telemetry.facts.owners import DrainFinished, DrainStarted, JobsMovedBack, OwnerRescued
+from aiojobs_lite.telemetry.facts.owners import (
+    DrainFinished,
+    DrainStarted,
+    DrainWaits,
+    JobsMovedBack,
+    OwnerRescued,
+    RunnerStarted,
+)
 from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
 from aiojobs_lite.telemetry.facts.types import TypePaused, TypeResumed, TypesUnclaimed
 
@@ -67,6 +76,7 @@ __all__ = [
     "DefectFound",
     "DrainFinished",
     "DrainStarted",
+    "DrainWaits",
     "EndRefused",
     "Fact",
     "JobBecameCancelled",
@@ -83,6 +93,7 @@ __all__ = [
     "ProcessSuspended",
     "ResultNotStored",
     "RetryRequested",
+    "RunnerStarted",
     "StoreDegraded",
     "StoreRecovered",
     "TickFired",
