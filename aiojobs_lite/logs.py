@@ -76,3 +76,21 @@ class _Shown:
 
 def _shown(value: object) -> object:
     return value if isinstance(value, int | float) else _Shown(value)
+
+
+class _Bare(logging.Handler):
+    """Stands in where no logging is configured: as Python's last resort, but each line begins with its logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        resort = logging.lastResort
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:  # as `Logger.callHandlers` goes
+            if any(handler is not self for handler in logger.handlers):
+                return  # that one has the record
+            logger = logger.parent if logger.propagate else None
+        if resort is not None and record.levelno >= resort.level:
+            text = f"{record.name}: {record.getMessage()}"
+            resort.handle(logging.makeLogRecord({**record.__dict__, "msg": text, "args": ()}))
+
+
+logging.getLogger(_OURS).addHandler(_Bare())

@@ -5,6 +5,7 @@ one file for each group.
 |---|---|---|
 | `JobEnqueued` | debug | a job was made durable by this runner |
 | `AttemptStarted` | debug | a handler is about to be called |
+| `AttemptTakesLong` | info | a handler has run for over 5 s; once an attempt |
 | `JobCompleted` | info | an attempt succeeded |
 | `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
@@ -44,6 +45,7 @@ from aiojobs_lite.telemetry.facts.jobs import (
     AttemptFailed,
     AttemptStarted,
     AttemptStuck,
+    AttemptTakesLong,
     DeadRedriven,
     EndRefused,
     JobBecameCancelled,
@@ -72,6 +74,7 @@ __all__ = [
     "AttemptFailed",
     "AttemptStarted",
     "AttemptStuck",
+    "AttemptTakesLong",
     "DeadRedriven",
     "DefectFound",
     "DrainFinished",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import counted, failed_words, later
+from aiojobs_lite.telemetry.wording import counted, failed_words, later, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,20 @@ class AttemptStarted(Fact):
     job_id: int
     type: str
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTakesLong(Fact):
+    """A handler has run for over 5 s, `age` seconds at this moment. Published once an attempt."""
+
+    text = "still running: {type} job {job_id} attempt {attempt}, for {age}"
+    job_id: int
+    type: str
+    attempt: int
+    age: float
+
+    def _words(self) -> dict[str, str]:
+        return {"age": span(self.age)}
 
 
 @dataclass(frozen=True, slots=True)
