@@ -9,10 +9,11 @@ import logging.config
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, current_job, injected, job
+from aiojobs_lite import JobContext, JobRunner, JobType, current_job, injected, job
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.logs import JobFilter
 from aiojobs_lite.testing.clock import FakeClock
@@ -70,9 +71,9 @@ def in_thread_without_context() -> str:
         (in_thread_without_context, "in_thread_without_context 1 1"),
     ],
 )
-async def test_the_job_is_that_of_the_handler(job_type: object, result: object, clock: FakeClock) -> None:
-    async with started(clock, job_type) as runner:  # type: ignore[arg-type]  # of several kinds
-        handle = await runner.enqueue(job_type)  # type: ignore[call-overload]
+async def test_the_job_is_that_of_the_handler(job_type: JobType[..., Any], result: object, clock: FakeClock) -> None:
+    async with started(clock, job_type) as runner:
+        handle = await runner.enqueue(job_type)
         assert await handle.result() == result
         assert current_job() is None
 

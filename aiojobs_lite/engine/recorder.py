@@ -56,7 +56,7 @@ class Recorder:
         self._listeners = tuple(listeners)
         self._refusals = refusals
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
-        self._raised: dict[tuple[int, int], Raised] = {}  # by (id, attempt), until the end is saved
+        self._raised: dict[tuple[int, int, str], Raised] = {}  # the same, until the end is saved
         self._when_saved = self._saved  # one object for all
 
     def add_listener(self, listener: EndListener) -> None:
@@ -66,7 +66,7 @@ class Recorder:
     def record(self, end: End, raised: Raised | None = None) -> None:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
         if raised is not None:
-            self._raised[end.id, end.attempt] = self._limited(raised)
+            self._raised[end.id, end.attempt, end.owner] = self._limited(raised)
         self._commits.keep((end,), self._when_saved)
 
     async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
@@ -78,7 +78,7 @@ class Recorder:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._lost[end.id, end.attempt, end.owner] = answer
         if raised is not None:
-            self._raised[end.id, end.attempt] = raised
+            self._raised[end.id, end.attempt, end.owner] = raised
         self._commits.keep((end,), self._when_saved)
         return await answer
 
@@ -106,7 +106,7 @@ class Recorder:
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)
         is_owned = status is not None
-        raised = self._raised.pop((end.id, end.attempt), None) if self._raised else None
+        raised = self._raised.pop((end.id, end.attempt, end.owner), None) if self._raised else None
         if self._lost and (lost := self._lost.pop((end.id, end.attempt, end.owner), None)):
             if is_owned:
                 self._notify(end, 0.0, raised)
