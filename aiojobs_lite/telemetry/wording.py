@@ -10,6 +10,7 @@ from aiojobs_lite.sizes import MOST_IDS_SHOWN, MOST_TYPES_SHOWN
 
 _TENTHS_BELOW_S: Final = 9.95  # shorter spans are given with a decimal
 _LEAST_WAIT_S: Final = 0.05  # a shorter one would read 0.0 s
+_CLOCK_FROM_S: Final = 60.0  # a shorter wait is counted from the line itself
 _DAY_S: Final = 86_400
 _UNITS: Final = ((_DAY_S, "day"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -48,9 +49,13 @@ def instant(at: datetime, *, has_date: bool = True) -> str:
 
 
 def later(at: datetime, wait: float) -> str:
-    """When something comes that is `wait` seconds away: `in 42 min (13:29:32 UTC)`; with the date on another day."""
+    """When something comes that is `wait` seconds away: `in 0.4 s`; from a minute on `in 42 min (13:29:32 UTC)`,
+    with the date on another day.
+    """
     if wait < _LEAST_WAIT_S:
         return "at once"
+    if wait < _CLOCK_FROM_S:
+        return f"in {span(wait)}"
     since_midnight = (at.astimezone(UTC) - _midnight(at)).total_seconds()
     return f"in {span(wait)} ({instant(at, has_date=wait > since_midnight)})"
 

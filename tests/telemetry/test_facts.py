@@ -115,7 +115,7 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         ),
         (
             RetryRequested(7, "email", 2, 3, "failed", "Retry: 429 too many requests", NOON, 30.0),
-            "retry: email job 7 attempt 2 of 3 failed: Retry: 429 too many requests; again in 30 s (12:30:15 UTC)",
+            "retry: email job 7 attempt 2 of 3 failed: Retry: 429 too many requests; again in 30 s",
         ),
         (JobBecameCancelled(7, "a{b}c", "100%s"), "cancelled: a{b}c job 7 (100%s)"),
         (JobBecameCancelled(7, "email", ""), "cancelled: email job 7"),
