@@ -4,6 +4,7 @@ The names below are the whole surface for an application. Public as well, each f
 
 - `aiojobs_lite.testing`: a clock that stands still, and runners in memory; with pytest the fixture `jobs` gives both.
 - `aiojobs_lite.telemetry.facts`: what `runner.watch()` yields, one class each; a table says what they mean.
+- `aiojobs_lite.logs`: a filter that adds the job to every log record of its handler.
 - `aiojobs_lite.errors`: the tree of all errors; those that only a faulty program raises are not repeated here.
 - `aiojobs_lite.stores.base`: the contract of a store, for a database other than SQLite.
 
@@ -41,7 +42,7 @@ from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
-from aiojobs_lite.runner.context import JobContext
+from aiojobs_lite.runner.context import JobContext, current_job
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.telemetry.bus import Watch
@@ -74,6 +75,7 @@ __all__ = [  # noqa: RUF022  # in groups
     "RunnerStats",
     "Status",
     "Watch",
+    "current_job",
     # Errors; each after its base class.
     "AiojobsError",
     "ConfigurationError",

@@ -1,12 +1,45 @@
-"""The library's loggers: `aiojobs_lite.jobs`, `.engine`, `.cron` and `.store`."""
+"""The library's loggers: `aiojobs_lite.jobs`, `.engine`, `.cron` and `.store`, and a filter for the application's."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.text import escape
+
+_OURS: Final = "aiojobs_lite"
+
+
+class JobFilter(logging.Filter):
+    """Adds `job_id`, `job_type` and `job_attempt` to every log record that is made inside a handler; it drops none.
+
+    Belongs to the application's log handlers: `handler.addFilter(JobFilter())`. Of the library's own records each has
+    the job that it is about.
+
+    Args:
+        outside: What the three are in a record that belongs to no job.
+    """
+
+    def __init__(self, outside: object = "-") -> None:
+        super().__init__()
+        self._outside = outside
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Adds what is missing."""
+        fields = record.__dict__
+        is_ours = record.name.partition(".")[0] == _OURS  # made anywhere, of any job
+        found = None if is_ours else CURRENT.get()
+        job_id = job_type = attempt = self._outside
+        if found is not None:
+            job_id, job_type, attempt = found[0].id, found[0].type, found[0].attempt
+        elif is_ours:
+            attempt = fields.get("attempt", attempt)
+        fields.setdefault("job_id", job_id)
+        fields.setdefault("job_type", job_type)
+        fields.setdefault("job_attempt", attempt)
+        return True
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
@@ -43,3 +76,21 @@ class _Shown:
 
 def _shown(value: object) -> object:
     return value if isinstance(value, int | float) else _Shown(value)
+
+
+class _Bare(logging.Handler):
+    """Stands in where no logging is configured: as Python's last resort, but each line begins with its logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        resort = logging.lastResort
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:  # as `Logger.callHandlers` goes
+            if any(handler is not self for handler in logger.handlers):
+                return  # that one has the record
+            logger = logger.parent if logger.propagate else None
+        if resort is not None and record.levelno >= resort.level:
+            text = f"{record.name}: {record.getMessage()}"
+            resort.handle(logging.makeLogRecord({**record.__dict__, "msg": text, "args": ()}))
+
+
+logging.getLogger(_OURS).addHandler(_Bare())

@@ -49,3 +49,8 @@ LONGEST_PROBLEM_SHOWN_CHARS: Final = 500
 MOST_PROBLEMS_SHOWN: Final = 10
 MOST_TYPES_SHOWN: Final = 10
 MOST_IDS_SHOWN: Final = 10
+MOST_TRACEBACKS_KNOWN: Final = 1_000
+"""That a runner remembers to have logged; a forgotten one is logged once more."""
+
+MOST_EXCEPTIONS_KEPT: Final = 100
+"""Of failed attempts whose ends are still to be saved; the log lines of more have the text of the traceback alone."""

@@ -26,6 +26,9 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -136,6 +139,15 @@ def end_with_parent() -> None:
 
 TABLE = Path(__file__).with_name("time_zones.csv")
 CROWD = [f"user{number}@example.org" for number in range(1, 101)]
+STYLES = {
+    "checked:": "green",
+    "server:  failed": "yellow",
+    "server:  lost": "yellow",
+    "server:  dead": "red",
+    "server:": "dim",
+    **dict.fromkeys("12345678", "bold"),
+    "Nothing was lost": "bold green",
+}
 LONGEST = 25.0  # seconds for all of it: a guard against hanging
 
 
@@ -151,7 +163,7 @@ class Server:
         async for raw in self._lines:
             line = raw.decode().rstrip()
             if line.startswith((until, *about)):
-                say(f"   server: {line}")
+                say(f"   server:  {line}")
             if line.startswith(until):
                 return
         raise RuntimeError(f"the server ended before it said {until!r}")
@@ -178,7 +190,7 @@ async def serving(folder: Path, port: socket.socket, *, long_part: float) -> Asy
     )
     server = Server(process)
     try:
-        await server.tell("rescued", "failed", until="server is up")
+        await server.tell("rescued", "lost", until="server is up")
         yield server
     finally:
         await server.end(signal.SIGKILL)
@@ -230,7 +242,20 @@ class Users:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """Prints a line; in colours where it goes to a terminal and `rich` is installed."""
+    console = terminal()
+    if console is None:
+        print(line, flush=True)
+    else:
+        style = next((style for begin, style in STYLES.items() if line.strip().startswith(begin)), None)
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+@cache
+def terminal() -> Any:
+    if not sys.stdout.isatty() or find_spec("rich") is None:
+        return None
+    return import_module("rich.console").Console()
 
 
 def check(claim: str, found: object, expected: object) -> None:
@@ -240,18 +265,18 @@ def check(claim: str, found: object, expected: object) -> None:
 
 
 async def sign_ups(users: Users, server: Server) -> None:
-    say("\n1. A user signs up and is answered at once; the mail is a job")
+    say("\n2. A user signs up and is answered at once; the mail is a job")
     first = await users.sign_up("first@example.org")
     say(f"   POST /users?email=first@example.org: accepted as job {first}")
     await server.tell(until=f"completed: welcome job {first} ")
     check("signing up once more makes no second job", await users.sign_up("first@example.org"), first)
 
-    say("\n2. A job fails twice, waits a little longer each time, and succeeds")
+    say("\n3. A job fails twice, waits a little longer each time, and succeeds")
     greylisted = await users.sign_up("greylisted@example.org")
     await server.tell("failed: welcome", until=f"completed: welcome job {greylisted} ")
     check("it took three attempts", (await users.end_of(greylisted))["attempts"], 3)
 
-    say("\n3. A job fails in all its attempts: it is dead, and kept for a person to look at")
+    say("\n4. A job fails in all its attempts: it is dead, and kept for a person to look at")
     unreachable = await users.sign_up("unreachable@example.org")
     await server.tell("failed: welcome", until=f"dead: welcome job {unreachable} ")
     dead = await users.end_of(unreachable)
@@ -285,14 +310,15 @@ async def recovery(users: Users, server: Server) -> None:
 
 
 async def nothing_lost(users: Users) -> None:
-    say(f"   of the 100 users {users.unanswered} got no answer when the server was killed, and asked again")
+    say(f"   {users.unanswered} of the 100 users were still waiting for their answer when the server was killed:")
+    say("   they got none and asked again, without knowing whether their job was already stored")
     ends = Counter([(await users.end_of(job_id))["status"] for job_id in users.accepted.values()])
     check("of 104 accepted jobs all succeeded, but for the dead one", dict(ends), {"completed": 103, "dead": 1})
     stats = await users.stats()
     welcomes = {
         status: stats["by_type"]["welcome"][status] for status in ("pending", "processing", "completed", "dead")
     }
-    check("no user has two", welcomes, {"pending": 0, "processing": 0, "completed": 102, "dead": 1})
+    check("no user has two jobs", welcomes, {"pending": 0, "processing": 0, "completed": 102, "dead": 1})
     say("   the final stats():")
     for name, numbers in {**dict(sorted(stats["by_type"].items())), "all": stats}.items():
         say(f"      {name:<10}" + "".join(f"{numbers[status]:>5} {status}" for status in welcomes))
@@ -309,10 +335,10 @@ async def story(folder: Path, port: socket.socket) -> None:
         users = Users(http)
         say("A FastAPI application under uvicorn, with its jobs in one SQLite file")
         async with serving(folder, port, long_part=3600) as server:
-            await sign_ups(users, server)
-            say("\n4. A handler runs by the clock, each second")
+            say("\n1. A handler runs by the clock, each second from now on; each run is a job with its own number")
             for _ in range(2):
                 await server.tell(until="heartbeat job")
+            await sign_ups(users, server)
             signing_up = await crash(users, server, crowd)
 
         say("\n6. The server is started again on the same file")

@@ -27,7 +27,7 @@ SURFACE = {
     "Declare.": ["Backoff", "CronSchedule", "JobContext", "JobType", "Jobs", "injected", "job"],
     "Run.": ["BoundJob", "Clock", "JobHandle", "JobRunner", "SystemClock"],
     "Raise, in a handler.": ["Abandon", "Cancel", "Retry", "Snooze"],
-    "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status", "Watch"],
+    "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status", "Watch", "current_job"],
     "Errors; each after its base class.": [
         "AiojobsError", "ConfigurationError", "InvalidOption", "EnqueueError", "InvalidPayload", "PayloadTooLarge",
         "UnknownJobType", "JobError", "JobCancelled", "JobDead", "JobNotAllowed", "JobNotFound", "ResultNotKept",
@@ -36,7 +36,7 @@ SURFACE = {
     ],
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
-PUBLIC_MODULES = ["testing", "telemetry.facts", "errors", "stores.base"]
+PUBLIC_MODULES = ["testing", "telemetry.facts", "logs", "errors", "stores.base"]
 
 # Budgets.
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, make_ready
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import refuse_unfinished
@@ -41,12 +42,14 @@ async def call_in_thread(
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
+    context = contextvars.Context()
+    context.run(CURRENT.set, CURRENT.get())
     outcome: list[tuple[Any, BaseException | None]] = []  # taken out of it again, so that it holds no traceback
 
     def work() -> None:
         run.thread_id = threading.get_ident()
         try:
-            value = refuse_unfinished(call_in_one_process(contextvars.Context().run, handler, *args, **kwargs))
+            value = refuse_unfinished(call_in_one_process(context.run, handler, *args, **kwargs))
             outcome.append((value, None))
             del value  # this thread may end after the attempt
         except BaseException as raised:  # noqa: BLE001  # handed to the boundary around the job

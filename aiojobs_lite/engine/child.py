@@ -12,21 +12,26 @@ import runpy
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple, NoReturn
 
-from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.current import CURRENT
+from aiojobs_lite.engine.failures import describe, exc_info_of
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import dump_result, refuse_unfinished
+from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.location import MAIN_MODULE, MAIN_MODULE_ELSEWHERE, Location, MainModule, location_of
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.policy.settle import Ending, Policy
 from aiojobs_lite.policy.verdict import Kinds, Verdict, Wish
-from aiojobs_lite.sizes import LARGEST_VALUE_BYTES
+from aiojobs_lite.sizes import LARGEST_VALUE_BYTES, LONGEST_MESSAGE_CHARS
+from aiojobs_lite.text import make_storable
 
 LENGTH_BYTES: Final = 8
 """How many bytes of the channel say the length of an answer."""
+_IMPORTERS: Final = (importlib.__file__, runpy.__file__, "<frozen ")  # through which a module is imported
 Order = tuple[Callable[..., "CallAnswer | None"], tuple[Any, ...]]
 """What a worker process is to call, and with what."""
 
@@ -98,8 +103,21 @@ def make_ready(where: Location, arguments: list[str]) -> CallAnswer | None:
             _import_main(where.main)
         importlib.import_module(where.module)
     except BaseException as error:  # noqa: BLE001  # handed to the boundary around the job
-        return CallAnswer(failure=describe(error))
+        return CallAnswer(failure=_import_failure(error, where))
     return None
+
+
+def _import_failure(error: BaseException, where: Location) -> Failure:
+    """The record of an exception of a module that is imported: where in it, and what to do."""
+    found, failure = exc_info_of(error)[2], describe(error)
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_IMPORTERS):
+        found = found.tb_next
+    place = f" ({Path(found.tb_frame.f_code.co_filename).name} line {found.tb_lineno})" if found else ""
+    module, advice = where.module, ""
+    if where.main is not None:
+        advice = f'. What starts the program stands below `if __name__ == "{MAIN_MODULE}":`, which is left out here'
+    message = f"the worker process could not import `{module}`{place}: {failure.message}{advice}"
+    return failure._replace(message=make_storable(message, LONGEST_MESSAGE_CHARS))
 
 
 def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
@@ -119,9 +137,11 @@ def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
 def _call(declared: Declaration, claimed: Claimed) -> CallAnswer:
     job_type = _job_type(declared)
     args, kwargs = job_type.signature.load(claimed.payload)
+    job: Claimed | AttemptContext = claimed
     if job_type.signature.context is not None:
-        kwargs[job_type.signature.context] = job_type.signature.context_class(claimed)
+        job = kwargs[job_type.signature.context] = job_type.signature.context_class(claimed)
     context = contextvars.Context()  # of its own: other attempts follow in this process
+    context.run(CURRENT.set, (job, {}, None))
     value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
     result, note = dump_result(job_type, refuse_unfinished(value))
     return CallAnswer(result, note)

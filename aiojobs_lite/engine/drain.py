@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from aiojobs_lite.engine.last_writes import LastWrites
 from aiojobs_lite.engine.parts import Parts
@@ -16,8 +16,10 @@ from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Owners
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
-from aiojobs_lite.telemetry.wording import by_type
+from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, DrainWaits
+from aiojobs_lite.telemetry.wording import aged, by_type
+
+_SILENT_S: Final = 1.0  # of a drain, before it says what it waits for
 
 
 class Drain:
@@ -73,7 +75,12 @@ class Drain:
         if self._bus.is_watched(DrainStarted):
             types = by_type(Counter(run.job_type.name for run in parts.attempts))
             self._bus.publish(DrainStarted(self._reason, parts.attempts.running, types, self._drain_timeout))
-        await _first_of(parts.attempts.wait_until_done(), self._is_hurried.wait(), timeout=self._drain_timeout)
+        await self._wait(min(_SILENT_S, self._drain_timeout))
+        left = self._drain_timeout - _SILENT_S
+        if left > 0 and parts.attempts.running and not self._is_hurried.is_set():
+            if self._bus.is_watched(DrainWaits):
+                self._bus.publish(DrainWaits(self._reason, parts.attempts.running, self._waited_for(), left))
+            await self._wait(left)
         parts.executor.stop_all(Stop.SHUTDOWN)
         await _first_of(parts.attempts.wait_until_done(), timeout=self._cancel_grace)
 
@@ -112,6 +119,14 @@ class Drain:
     @property
     def _have_all_ended(self) -> bool:
         return not self._parts.attempts.running and not self._parts.attempts.unsaved
+
+    async def _wait(self, seconds: float) -> None:
+        """Waits for the attempts, unless it is hurried."""
+        await _first_of(self._parts.attempts.wait_until_done(), self._is_hurried.wait(), timeout=seconds)
+
+    def _waited_for(self) -> str:
+        now = time.perf_counter()
+        return aged([(run.job_type.name, run.claimed.id, now - run.started) for run in self._parts.attempts])
 
     async def _until_all_ended(self) -> None:
         """Whenever an end was stored, nothing may be left to write."""

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
+from aiojobs_lite.engine.failures import exc_info_of
 from aiojobs_lite.engine.results import NOT_KEPT
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.policy.settle import ABANDONED
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import (
     AttemptFailed,
@@ -20,26 +22,55 @@ from aiojobs_lite.telemetry.facts import (
     JobInterrupted,
     JobSnoozed,
     ResultNotStored,
+    RetryRequested,
 )
+from aiojobs_lite.telemetry.tracebacks import Raised, Trace
 
 
-def publish_end(bus: Bus, end: End, duration: float, clock: Clock) -> None:
-    """Publishes how an attempt ended, if that is watched; `duration` in seconds, by the clock the wait for the next."""
-    kind = _kind_of(end)
+def publish_end(bus: Bus, end: End, duration: float, clock: Clock, raised: Raised | None = None) -> None:
+    """Publishes how an attempt ended, if that is watched.
+
+    Args:
+        bus: Gets the facts.
+        end: How it ended.
+        duration: How many seconds the attempt took.
+        clock: Says how long it is to the next one.
+        raised: What is known of it besides, if it did not succeed.
+    """
+    kind = _kind_of(end, raised)
     if bus.is_watched(kind):
-        bus.publish(_FACTS[kind](end, _wait(end, clock) if isinstance(end, Again) else duration))
+        if isinstance(end, Again) and issubclass(kind, AttemptFailed):
+            bus.publish(_failed(kind, end, _wait(end, clock), raised), _trace_of(end, raised))
+        elif isinstance(end, Close) and kind is JobBecameDead:
+            bus.publish(_FACTS[kind](end, duration), _trace_of(end, raised))
+        else:
+            bus.publish(_FACTS[kind](end, _wait(end, clock) if isinstance(end, Again) else duration))
     if isinstance(end, Complete) and end.note is not None and bus.is_watched(ResultNotStored):
         bus.publish(ResultNotStored(end.id, end.type, end.attempt, end.note.removeprefix(NOT_KEPT)))
 
 
-def _kind_of(end: End) -> type[Fact]:
+def _trace_of(end: Again | Close, raised: Raised | None) -> Trace | None:
+    """The traceback of a failure, for the log; None for a wanted one, and if there is none."""
+    if not end.failure or not end.failure.traceback or (raised and raised.is_wanted and _is_wish(end)):
+        return None
+    exc_info = exc_info_of(raised.error) if raised and raised.error is not None else None
+    return Trace(end.failure.error_type, end.failure.traceback, exc_info, is_repeated=isinstance(end, Close))
+
+
+def _kind_of(end: End, raised: Raised | None) -> type[Fact]:
     if isinstance(end, Complete):
         return JobCompleted
     if isinstance(end, Close):
         return JobBecameDead if end.status is Status.DEAD else JobBecameCancelled
     if end.held is not None:
         return JobHeld
-    return _OF_OUTCOME.get(end.outcome, AttemptFailed)
+    is_retry = raised is not None and raised.is_wanted and end.outcome is Outcome.FAILED
+    return _OF_OUTCOME.get(end.outcome, RetryRequested if is_retry else AttemptFailed)
+
+
+def _is_wish(end: Again | Close) -> bool:
+    """Whether an end can be the wish of a handler: not the death of a job that has used all its attempts up."""
+    return isinstance(end, Again) or end.reason == ABANDONED
 
 
 def _error_of(end: Again | Close) -> str:
@@ -52,9 +83,9 @@ def _wait(end: Again, clock: Clock) -> float:
     return max(0.0, (end.scheduled_at - clock.now()) / MICROSECONDS)
 
 
-def _failed(end: Again, wait: float) -> Fact:
-    error, next_at = _error_of(end), to_datetime(end.scheduled_at)
-    return AttemptFailed(end.id, end.type, end.attempt, end.outcome.value, error, next_at, wait)
+def _failed(kind: type[AttemptFailed], end: Again, wait: float, raised: Raised | None) -> Fact:
+    error, next_at, attempts = _error_of(end), to_datetime(end.scheduled_at), raised.max_attempts if raised else 0
+    return kind(end.id, end.type, end.attempt, attempts, end.outcome.value, error, next_at, wait)
 
 
 _OF_OUTCOME: Final = {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}
@@ -65,5 +96,4 @@ _FACTS: Final[dict[type[Fact], Callable[[Any, float], Fact]]] = {
     JobHeld: lambda end, _: JobHeld(end.id, end.type, end.reason or ""),
     JobSnoozed: lambda end, wait: JobSnoozed(end.id, end.type, to_datetime(end.scheduled_at), wait),
     JobInterrupted: lambda end, _: JobInterrupted(end.id, end.type, end.attempt),
-    AttemptFailed: _failed,
 }

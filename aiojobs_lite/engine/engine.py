@@ -21,6 +21,7 @@ from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.lane_check import LaneCheck
 from aiojobs_lite.engine.lifecycle import Lifecycle
+from aiojobs_lite.engine.long_attempts import LongAttempts
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.engine.parts import Parts
@@ -199,6 +200,7 @@ class Engine:
         return [
             corrector,
             ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
+            LongAttempts(bus=self.bus, attempts=self.attempts),
             LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),
             DefectMonitor(bus=self.bus, attempts=self.attempts, checks=checks, describe=self._describe),
         ]

@@ -21,19 +21,21 @@ from typing import Any, Final
 import anyio
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread
 from aiojobs_lite.engine.child import declaration_of
+from aiojobs_lite.engine.endings import ending_of, raised_of, with_timeout
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import EndRecorder, Slots
-from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
+from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.ends import Complete, End
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
@@ -44,7 +46,6 @@ from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 _log = get_log("engine")
 _HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _NO_OWNER: Final = ""  # of an end that the store is to refuse
-_RETURNED: Final = Ending()  # nothing
 
 
 class Executor:
@@ -255,7 +256,7 @@ class Executor:
         run.task = asyncio.current_task() or run.task  # it may be done within its making
         try:
             called = self._call(run)
-            ending = called if isinstance(called, Ending) else _ending_of(run, await called)
+            ending = called if isinstance(called, Ending) else ending_of(run, await called)
         except BaseException as error:  # noqa: BLE001  # the boundary around a job: nothing passes
             if self._origin.is_left:
                 end_process(error)
@@ -265,7 +266,7 @@ class Executor:
         if run.timers:
             run.call_off_timers()
             if run.stopped is Stop.TIMEOUT:
-                ending = _with_timeout(run, ending)
+                ending = with_timeout(run, ending)
         if run.is_given_up:
             return
         if not self._attempts.is_left:
@@ -288,8 +289,10 @@ class Executor:
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
             return self._call_in_process(run)
+        job: Claimed | AttemptContext = claimed
         if signature.context is not None:
-            kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
+            job = kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
+        CURRENT.set((job, self._deps, run.stopping))
         if signature.injected:
             kwargs.update(self._injected[claimed.type])
         self._enter(run)
@@ -323,7 +326,10 @@ class Executor:
         if not self._attempts.ended(run):  # it was taken from this runner, which has claimed the job again: after a
             end = end._replace(owner=_NO_OWNER)  # redrive with the same number, so the owner would not tell them apart
         self._slots.released(run.claimed.type)
-        self._recorder.record(end)
+        if type(end) is Complete:  # nearly always
+            self._recorder.record(end)
+        else:
+            self._recorder.record(end, raised_of(run, ending))
 
     def _settled(self, run: Running, ending: Ending) -> End:
         claimed, policy, now = run.claimed, run.job_type.policy, self._clock.now()
@@ -350,24 +356,3 @@ class Executor:
         if self._bus.is_watched(AttemptStuck):
             claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
             self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))
-
-
-def _ending_of(run: Running, value: Any) -> Ending:
-    """How an attempt ended whose handler returned a value."""
-    if run.job_type.mode == "process":
-        return limit_result(run.job_type, value)
-    if run.stopped is not None and run.job_type.mode == "async":
-        return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
-    if value is None:
-        return _RETURNED
-    result, note = dump_result(run.job_type, refuse_unfinished(value))
-    return Ending(result=result, note=note)
-
-
-def _with_timeout(run: Running, ending: Ending) -> Ending:
-    """How an attempt ended that its timeout stopped; of the cancellation only the lines where it met the handler."""
-    failure, cancelled = ending.failure, asyncio.CancelledError
-    if ending.stopped is None or (ending.error is not None and not issubclass(type(ending.error), cancelled)):
-        return ending
-    text = f"it took longer than its timeout of {run.job_type.timeout or 0:g} s"
-    return ending._replace(failure=Failure("TimeoutError", text, failure.traceback if failure else None))

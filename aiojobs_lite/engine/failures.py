@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Final
 
 from aiojobs_lite.model.job import Failure
@@ -64,11 +64,20 @@ def _name(error: BaseException) -> str:
     return name
 
 
-def _traceback(error: BaseException) -> str:
-    frames = _frames_of(error)
+def exc_info_of(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """An exception as `logging` takes it, with its frames from the first one that is not the library's own."""
+    return type(error), error, _frames(error)
+
+
+def _frames(error: BaseException) -> TracebackType | None:
+    frames: TracebackType | None = _frames_of(error)
     while frames is not None and _is_own(frames.tb_frame):
         frames = frames.tb_next
-    limit = None
+    return frames
+
+
+def _traceback(error: BaseException) -> str:
+    frames, limit = _frames(error), None
     try:
         if _is_large(error):
             limit, error = -_LINES_OF_EXCERPT, _Excerpt().of(error)

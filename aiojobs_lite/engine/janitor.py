@@ -17,6 +17,7 @@ from aiojobs_lite.policy.settle import Ending, Policy, settle
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
+from aiojobs_lite.telemetry.tracebacks import Raised
 
 _RESCUE_EVERY_S: Final = 2.0
 _PAGE: Final = 200  # jobs a read: each comes with its payload
@@ -90,7 +91,8 @@ class Janitor:
 
     async def _end_all(self, jobs: Iterable[Job]) -> int:
         """Ends lost attempts; returns how many were still owned."""
-        return sum(await asyncio.gather(*[self._recorder.record_lost(self._lost(job)) for job in jobs]))
+        ends = [self._recorder.record_lost(self._lost(job), Raised(job.max_attempts)) for job in jobs]
+        return sum(await asyncio.gather(*ends))
 
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
         """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""

@@ -19,6 +19,7 @@ from aiojobs_lite.model.schedules import MoveTickBack
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Unit, Write
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Applied
+from aiojobs_lite.telemetry.tracebacks import Raised
 
 A = TypeVar("A")
 
@@ -120,10 +121,10 @@ class AttemptStopper(Protocol):
 class EndRecorder(Protocol):
     """Saves how attempts ended: the recorder."""
 
-    def record(self, end: End) -> None:
+    def record(self, end: End, raised: Raised | None = None) -> None:
         """Saves the end of an attempt of this runner."""
 
-    async def record_lost(self, end: End) -> bool:
+    async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         """Saves the end of an attempt that no runner runs any more; returns whether it was still owned."""
 
 

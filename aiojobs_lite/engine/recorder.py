@@ -14,9 +14,11 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.telemetry.tracebacks import Raised
 
 _log = get_log("engine")
 _NOT_STORED: Final = "its end could not be stored"
@@ -54,17 +56,20 @@ class Recorder:
         self._listeners = tuple(listeners)
         self._refusals = refusals
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
+        self._raised: dict[tuple[int, int, str], Raised] = {}  # the same, until the end is saved
         self._when_saved = self._saved  # one object for all
 
     def add_listener(self, listener: EndListener) -> None:
         """Notifies one more of each end from now on."""
         self._listeners = (*self._listeners, listener)
 
-    def record(self, end: End) -> None:
+    def record(self, end: End, raised: Raised | None = None) -> None:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
+        if raised is not None:
+            self._raised[end.id, end.attempt, end.owner] = self._limited(raised)
         self._commits.keep((end,), self._when_saved)
 
-    async def record_lost(self, end: End) -> bool:
+    async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         """Saves the end of an attempt that no runner runs any more.
 
         Returns:
@@ -72,6 +77,8 @@ class Recorder:
         """
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._lost[end.id, end.attempt, end.owner] = answer
+        if raised is not None:
+            self._raised[end.id, end.attempt, end.owner] = raised
         self._commits.keep((end,), self._when_saved)
         return await answer
 
@@ -99,25 +106,30 @@ class Recorder:
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)
         is_owned = status is not None
+        raised = self._raised.pop((end.id, end.attempt, end.owner), None) if self._raised else None
         if self._lost and (lost := self._lost.pop((end.id, end.attempt, end.owner), None)):
             if is_owned:
-                self._notify(end, 0.0)
+                self._notify(end, 0.0, raised)
             if not lost.done():
                 lost.set_result(is_owned)
             return
         duration = self._attempts.saved(end.id)
         if is_owned:
             self._metrics.ended(end.type, duration, succeeded=type(end) is Complete)
-            self._notify(end, duration)
+            self._notify(end, duration, raised)
         elif error is None:
             self._metrics.refused_ends += 1
             self._refusals.look_again()
             self._bus.publish(EndRefused(end.id, end.type, end.attempt))
 
-    def _notify(self, end: End, duration: float) -> None:
+    def _limited(self, raised: Raised) -> Raised:
+        """Without the exception, which keeps all that its handler had, if many wait while the database fails."""
+        return raised if len(self._raised) < MOST_EXCEPTIONS_KEPT else raised._replace(error=None)
+
+    def _notify(self, end: End, duration: float, raised: Raised | None) -> None:
         for listener in self._listeners:
             listener.attempt_ended(end)
-        publish_end(self._bus, end, duration, self._clock)
+        publish_end(self._bus, end, duration, self._clock, raised)
 
 
 def _simpler(end: End, error: StoreError) -> End | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Final
 
 from anyio.abc import TaskGroup
 
-from aiojobs_lite.clock import Clock
+from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.engine.guard import Keeper
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
@@ -18,8 +19,10 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import TypesUnclaimed
+from aiojobs_lite.telemetry.facts import RunnerStarted, TypesUnclaimed
 from aiojobs_lite.telemetry.stats import unclaimed
+from aiojobs_lite.telemetry.wording import later, named
+from aiojobs_lite.text import redact
 
 _log = get_log("engine")
 _FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
@@ -31,7 +34,7 @@ class Startup:
     Args:
         store: Is opened.
         clock: Gives the first transaction its instant.
-        bus: Gets a fact of the types that no runner claims.
+        bus: Gets a fact of the start, and of the types that no runner claims.
         registry: The job types.
         owner: The id of this runner.
         parts: What is started.
@@ -78,6 +81,17 @@ class Startup:
         for part in (parts.janitor, parts.releaser):
             group.start_soon(keeper.keep_running, part)
         self._progress.go_on_to(Phase.RUNNING)
+        if self._bus.is_watched(RunnerStarted):
+            self._bus.publish(self._started())
+
+    def _started(self) -> RunnerStarted:
+        counts, now = self._store.counts().total, self._clock.now()
+        ticks = sorted(self._parts.ticker.next_ticks.items(), key=lambda item: item[1])
+        schedules = [f"{name} {later(to_datetime(at), (at - now) / MICROSECONDS)}" for name, at in ticks]
+        return RunnerStarted(
+            redact(str(self._store)), named("job type", sorted(self._registry.limits)), named("schedule", schedules),
+            counts.pending, counts.dead, os.getpid(), self._owner,
+        )  # fmt: skip
 
     def _lose(self) -> None:
         """Others may soon take this owner for dead: nothing of it may run then."""

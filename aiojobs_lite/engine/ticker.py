@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -66,6 +66,11 @@ class Ticker:
     def is_idle(self) -> bool:
         """Whether no tick is to be fired now."""
         return self._is_draining or not (self._replaced or self._due(self._clock.now()))
+
+    @property
+    def next_ticks(self) -> Mapping[str, int]:
+        """When each schedule fires next, in microseconds."""
+        return self._next
 
     def first(self, now: int) -> list[SetSchedule]:
         """The writes that store the schedules."""

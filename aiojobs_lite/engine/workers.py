@@ -156,10 +156,10 @@ class Worker:
     def _how_it_ended(self) -> str:
         code = self._process.returncode
         if 0 <= code <= 128:
-            return f"ended with exit code {code}"
+            return f"died (exit code {code})"
         number = code - 128 if code > 0 else -code
-        known = {one.value: one.name for one in signal.Signals}
-        return f"was killed by {known.get(number, f'signal {number}')}"
+        named = "".join(f", {one.name}" for one in signal.Signals if one == number)
+        return f"died (signal {number}{named}{': out of memory?' if number == signal.SIGKILL else ''})"
 
 
 class WorkerPool:

@@ -21,6 +21,7 @@ from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.text import make_storable
 
 MOST_CRASHES = 3  # a job whose owners died so often is dead
+ABANDONED = "abandoned by its handler"  # the reason of a job that `Abandon` made dead
 FREE_INTERRUPTIONS = 20  # each further interruption of a job costs an attempt
 
 
@@ -134,7 +135,7 @@ class _Settlement:
         if wish is Wish.CANCEL:
             return self._cancelled(text or "cancelled by its handler", ending.failure)
         if wish is Wish.ABANDON:
-            return self._dead(Outcome.FAILED, "abandoned by its handler", ending.failure)
+            return self._dead(Outcome.FAILED, ABANDONED, ending.failure)
         if ending.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
             return self._interrupted(ending.failure)
         if ending.stopped is Stop.CANCEL:

@@ -76,6 +76,11 @@ def _waits(leaves: list[BaseException]) -> Verdict:
     return Verdict(Wish.SNOOZE if is_snooze else Wish.RETRY, _text(asking[0]), longest)
 
 
+def is_wanted(error: BaseException) -> bool:
+    """Whether a handler decided so: an exception, or every one of a group, is a signal such as `Retry`."""
+    return all(isinstance(leaf, Signal) for leaf, _ in _leaves(error, None, ()))
+
+
 def alone(error: BaseException | None) -> BaseException | None:
     """What was raised; of nested groups of one exception, as task groups make them, the one that they hold."""
     for _ in range(_DEEPEST_GROUP):  # a group of the user's making may hold itself

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.errors import WrongEventLoop
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
 
@@ -65,3 +67,15 @@ class JobContext(AttemptContext):
             problem = f"{self.type!r} has no runner at hand, as in a worker process (process=True)"
             raise WrongEventLoop(f"{problem}. Return the data, and let a handler of another kind enqueue the job.")
         return runner
+
+
+def current_job() -> JobContext | None:
+    """The context of the job whose handler runs here, in its tasks and in its thread as well; None anywhere else."""
+    found = CURRENT.get()
+    if found is None:
+        return None
+    job, deps, stopping = found
+    if isinstance(job, Claimed):  # the handler takes no context
+        job = JobContext(job, deps, stopping)
+        CURRENT.set((job, deps, stopping))  # the same one at the next call
+    return cast("JobContext", job)

@@ -30,6 +30,7 @@ from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
 
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
+_DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
 _DEFAULT_DATABASE: Final = "jobs.db"
 _MOST_RUNNING: Final = 100_000  # handlers
 _OPTIONS: Final = (
@@ -50,7 +51,8 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
             Groups and modules are read again at each start.
         deps: Resources for injected parameters, by type.
         max_running: Most handlers that run at once in this runner; 0: it enqueues and reads, and runs nothing.
-        drain_timeout: How long leaving waits for running jobs before it interrupts them.
+        drain_timeout: How long leaving waits for running jobs before it interrupts them. The variable
+            AIOJOBS_LITE_DRAIN_TIMEOUT replaces it, for short stops in development.
         cancel_grace: How long a job that was stopped may take to end.
         durability: `full` survives a power cut, `normal` a crash of the process.
         keep_completed: How long completed jobs are kept.
@@ -95,7 +97,7 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         self._database, self._durability = database, durability
         self._settings = Settings(
             max_running,
-            seconds(drain_timeout, "drain_timeout"),
+            _drain_timeout(drain_timeout),
             seconds(cancel_grace, "cancel_grace"),
             seconds(keep_completed, "keep_completed"),
             seconds(keep_dead, "keep_dead"),
@@ -231,3 +233,11 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         self._registry.add(job_type)
         if job_type.cron is not None:
             self._schedules[job_type.name] = job_type.cron
+
+
+def _drain_timeout(given: Duration) -> float:
+    """The one in force: that of the environment stands before the one in the code, which is made for deploys."""
+    checked, variable = seconds(given, "drain_timeout"), os.environ.get(_DRAIN_VARIABLE, "").strip()
+    if not variable:
+        return checked
+    return seconds(f"{variable}s" if variable[-1:].isdigit() else variable, _DRAIN_VARIABLE)

@@ -125,6 +125,8 @@ class Store(Protocol):
     no clock for what it writes. One whose owners live on several machines compares their clocks with its server's, and
     warns of a second.
 
+    Name: `str(store)` says to people which database it is.
+
     Text: any that UTF-8 can encode. A store that cannot keep a character (PostgreSQL: NUL) rejects it in names and
     keys, and replaces it in errors and tracebacks.
     """

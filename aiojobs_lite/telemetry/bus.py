@@ -7,8 +7,11 @@ import contextlib
 import logging
 import weakref
 from collections import deque
+from textwrap import indent
 
 from aiojobs_lite.telemetry.fact import PARTS, Fact
+from aiojobs_lite.telemetry.tracebacks import KnownTracebacks, Trace
+from aiojobs_lite.text import escape_lines
 
 _MOST_UNREAD = 1000  # facts that wait for one listener
 
@@ -19,15 +22,21 @@ class Bus:
     def __init__(self) -> None:
         self._listeners: set[weakref.ref[Watch]] = set()  # one that is not iterated any more goes by itself
         self._loggers = {part: logging.getLogger(f"aiojobs_lite.{part}") for part in PARTS}
+        self._known = KnownTracebacks()
 
     def is_watched(self, kind: type[Fact]) -> bool:
         """Whether a fact of this kind would be logged or reach a listener: else it need not be made."""
         return bool(self._listeners) or self._loggers[kind.part].isEnabledFor(kind.level)
 
-    def publish(self, fact: Fact) -> None:
-        """Logs the fact and hands it to every listener; one that is too slow loses its oldest."""
+    def publish(self, fact: Fact, trace: Trace | None = None) -> None:
+        """Logs the fact and hands it to every listener; one that is too slow loses its oldest.
+
+        Args:
+            fact: Is published.
+            trace: The traceback that its log line bears, unless the log has it already.
+        """
         with contextlib.suppress(Exception):  # a filter or handler of the application that raises is no fault of a job
-            self._log(fact)
+            self._log(fact, trace)
         for listener in self._listening():
             listener.put(fact)
 
@@ -46,12 +55,27 @@ class Bus:
     def _listening(self) -> list[Watch]:
         return [listener for reference in tuple(self._listeners) if (listener := reference()) is not None]
 
-    def _log(self, fact: Fact) -> None:
+    def _log(self, fact: Fact, trace: Trace | None) -> None:
         logger = self._loggers[fact.part]
-        if logger.isEnabledFor(fact.level):
-            shown = fact.shown().items()
-            extra = {f"job_{name}" if name in ("type", "reason") else name: value for name, value in shown}
-            logger.log(fact.level, "%s", fact, extra={"fact": type(fact).__name__, **extra})
+        if not logger.isEnabledFor(fact.level):
+            return
+        shown = fact.shown()
+        extra: dict[str, object] = {"fact": type(fact).__name__}
+        extra |= {f"job_{name}" if name in ("type", "reason") else name: value for name, value in shown.items()}
+        if trace is None:
+            logger.log(fact.level, "%s", fact, extra=extra)
+            return
+        place = f"job {shown['job_id']} attempt {shown['attempt']}"
+        first = self._known.find(str(shown["type"]), trace, place)
+        if first is not None and not trace.is_repeated:
+            logger.log(fact.level, "%s; traceback as of %s", fact, first, extra=extra)
+            return
+        path, line, function, _ = logger.findCaller()
+        info = trace.exc_info
+        record = logger.makeRecord(logger.name, fact.level, path, line, "%s", (fact,), info, function, extra)
+        text = escape_lines(indent(trace.text, "  "))
+        record.exc_text = text  # a formatter takes it: what was raised may have any text
+        logger.handle(record)
 
 
 class Watch:

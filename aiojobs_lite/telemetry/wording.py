@@ -10,15 +10,16 @@ from aiojobs_lite.sizes import MOST_IDS_SHOWN, MOST_TYPES_SHOWN
 
 _TENTHS_BELOW_S: Final = 9.95  # shorter spans are given with a decimal
 _LEAST_WAIT_S: Final = 0.05  # a shorter one would read 0.0 s
+_CLOCK_FROM_S: Final = 60.0  # a shorter wait is counted from the line itself
 _DAY_S: Final = 86_400
 _UNITS: Final = ((_DAY_S, "day"), (3_600, "h"), (60, "min"), (1, "s"))
 
 _WHY_SKIPPED: Final = {
     "overlap": "the job of an earlier tick is not finished",
-    "too late": "it was missed for longer than the schedule catches up",
-    "catch_up": "a later tick stands for it",
-    "changed": "it was due when the expression was replaced",
-    "rejected": "the database refuses its job",
+    "too late": "missed for longer than the schedule catches up",
+    "catch_up": "missed while nothing ran, and a later tick stands for all",
+    "changed": "due when the expression was replaced",
+    "rejected": "the database refuses the job",
 }
 
 
@@ -48,10 +49,28 @@ def instant(at: datetime, *, has_date: bool = True) -> str:
 
 
 def later(at: datetime, wait: float) -> str:
-    """When something comes that is `wait` seconds away: `in 42 min (13:29:32 UTC)`; with the date from a day on."""
+    """When something comes that is `wait` seconds away: `in 0.4 s`; from a minute on `in 42 min (13:29:32 UTC)`,
+    with the date on another day.
+    """
     if wait < _LEAST_WAIT_S:
         return "at once"
-    return f"in {span(wait)} ({instant(at, has_date=_rounded(wait) >= _DAY_S)})"
+    if wait < _CLOCK_FROM_S:
+        return f"in {span(wait)}"
+    since_midnight = (at.astimezone(UTC) - _midnight(at)).total_seconds()
+    return f"in {span(wait)} ({instant(at, has_date=wait > since_midnight)})"
+
+
+def named(noun: str, names: Collection[str]) -> str:
+    """Some of many named things: `2 job types (email, report)`, `no schedules`."""
+    if not names:
+        return f"no {noun}s"
+    return f"{counted(len(names), noun)} ({_some(list(names)[:MOST_TYPES_SHOWN], len(names))})"
+
+
+def aged(attempts: Collection[tuple[str, int, float]]) -> str:
+    """Some of many attempts, given as type, job and age in seconds, the oldest first: `email 12 for 3.2 s`."""
+    oldest = sorted(attempts, key=lambda attempt: -attempt[2])[:MOST_IDS_SHOWN]
+    return _some([f"{job_type} {job_id} for {span(age)}" for job_type, job_id, age in oldest], len(attempts))
 
 
 def jobs(found: Collection[int]) -> str:
@@ -69,12 +88,21 @@ def by_type(numbers: Mapping[str, int]) -> str:
 # Of single facts: their fields.
 
 
-def skipped_words(tick: datetime, reason: str, ticks: int) -> dict[str, str]:
-    """A tick that made no job, the number of those like it, and why."""
+def failed_words(outcome: str, max_attempts: int, next_at: datetime, wait: float) -> dict[str, str]:
+    """How an attempt failed, of how many, and when the next one comes."""
     return {
-        "tick": instant(tick),
-        "ticks": f", and {counted(ticks - 1, 'more tick')} from then on" if ticks > 1 else "",
-        "reason": ", ".join(filter(None, [reason, _WHY_SKIPPED.get(reason)])),
+        "outcome": outcome.replace("_", " "),
+        "max_attempts": f" of {max_attempts}" if max_attempts else "",
+        "next_at": later(next_at, wait),
+    }
+
+
+def skipped_words(tick: datetime, reason: str, ticks: int) -> dict[str, str]:
+    """Ticks that made no job, how many there are, and why."""
+    return {
+        "ticks": counted(ticks, "tick"),
+        "tick": f"from {instant(tick)} on" if ticks > 1 else f"at {instant(tick)}",
+        "reason": _WHY_SKIPPED.get(reason, reason),
     }
 
 
@@ -83,9 +111,13 @@ def waited_for_words(why: str, running: int, types: str, timeout: float) -> dict
     attempts = counted(running, "attempt")
     if not running:
         return {"running": attempts, "types": "", "timeout": ""}
-    hurry = "; a SIGINT (Ctrl-C) interrupts them at once" if why.startswith("SIG") else ""
-    timed = f"; after {span(timeout)} they are interrupted{hurry}"
+    timed = f"; after {span(timeout)} they are interrupted{_hurry(why)}"
     return {"running": attempts, "types": f": {types}", "timeout": timed}
+
+
+def waits_words(why: str, running: int, timeout: float) -> dict[str, str]:
+    """What a drain still waits for."""
+    return {"running": counted(running, "job"), "timeout": span(timeout), "why": _hurry(why)}
 
 
 def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Collection[int]) -> dict[str, str]:
@@ -95,6 +127,17 @@ def ended_words(interrupted: Collection[int], left: Collection[int], unsaved: Co
         "left": _group(left, "; {} left running", "given back when no longer running"),
         "unsaved": _group(unsaved, "; {} not stored", "given back by the next runner"),
     }
+
+
+def _hurry(why: str) -> str:
+    """How to end a drain sooner. The first SIGINT of all is the one that begins it."""
+    if why == "SIGINT":
+        return "; press Ctrl-C again to interrupt them now"
+    return "; a SIGINT (Ctrl-C) interrupts them now" if why.startswith("SIG") else ""
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _group(found: Collection[int], what: str, then: str) -> str:

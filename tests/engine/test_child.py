@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aiojobs_lite import Abandon, Cancel, Job, JobRunner, Retry, Snooze, Status, job
-from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, declaration_of
+from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, declaration_of, make_ready
 from aiojobs_lite.errors import ResultNotKept
 from aiojobs_lite.handlers.job_type import JobType
-from aiojobs_lite.handlers.location import locate
+from aiojobs_lite.handlers.location import Location, locate
 from aiojobs_lite.telemetry.facts import AttemptFailed, JobBecameCancelled, JobBecameDead, JobCompleted, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import started
@@ -163,3 +165,24 @@ def test_a_class_that_the_other_process_cannot_import_is_known_by_its_name() -> 
     for odd in (where._replace(module="no.such.module"), where._replace(name="gone"), where._replace(name="BUSY")):
         changed: Declaration = declared._replace(abandon_on=(odd,))
         assert call_handler(changed, claimed(7, "any", '{"what": "group"}')).verdict.wish == "again"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\nraise OSError('no such disk')\n", "`{name}` ({name}.py line 2): no such disk"),
+        ("import no_such_module_at_all\n", "`{name}` ({name}.py line 1): No module named 'no_such_module_at_all'"),
+        ("def broken(:\n", "`{name}`: invalid syntax ({name}.py, line 1)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_where(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"failing_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    answer = make_ready(Location(name, "handler"), sys.argv)
+    assert answer is not None
+    assert answer.failure is not None
+    assert answer.failure.message == f"the worker process could not import {message.format(name=name)}"

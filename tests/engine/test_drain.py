@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import job
+from aiojobs_lite.engine import drain as module
 from aiojobs_lite.engine.drain import Drain
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.running import AttemptRegister, Running
@@ -17,7 +18,7 @@ from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
+from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, DrainWaits, Fact
 from tests.helpers.engine import claimed, published_on, turns
 from tests.helpers.waiting import PATIENCE, until
 
@@ -115,6 +116,42 @@ async def test_after_the_timeout_all_are_stopped_and_those_that_ended_are_report
     assert draining.stops == [Stop.SHUTDOWN]
     assert draining.attempts.running == 1
     assert (finished.interrupted, finished.unsaved) == ((1, 2), ())
+
+
+@pytest.mark.parametrize("why", ["close", "SIGTERM", "SIGINT"])
+async def test_a_drain_that_takes_long_says_once_what_it_waits_for(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SILENT_S", 0.01)
+    draining = Draining(2)
+    draining.drain_part.begin(why)
+    draining.runs[1].started -= 90
+    draining.attempts.ended(draining.runs[0])
+    running = asyncio.create_task(draining.drain_part.run())
+    published: list[Fact] = []
+
+    def has_both() -> bool:
+        published.extend(draining.facts())
+        return len(published) == 2
+
+    await until(has_both)
+    draining.drain_part.hurry()
+    async with asyncio.timeout(PATIENCE):
+        await running
+    waits = published[1]
+    assert isinstance(waits, DrainWaits)
+    assert (waits.why, waits.running, waits.attempts) == (why, 1, "waits 1 for 1 min 30 s")
+    assert waits.timeout == pytest.approx(PATIENCE - 0.01)
+    assert draining.facts() == []
+
+
+@pytest.mark.parametrize("why", ["no time left", "hurried"])
+async def test_a_drain_that_does_not_wait_says_nothing_of_it(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SILENT_S", 0.01)
+    draining = Draining(1, timeout=0.01 if why == "no time left" else PATIENCE)
+    if why == "hurried":
+        draining.drain_part.hurry()
+    async with asyncio.timeout(PATIENCE):
+        await draining.drain_part.run()
+    assert [type(fact) for fact in draining.facts()] == [DrainStarted]
 
 
 @pytest.mark.parametrize("when", ["before", "while it waits"])

@@ -37,15 +37,15 @@ FAILURE = Failure("ValueError", "no", None)
         (Complete(*TOKEN, note="not kept"), JobCompleted(7, "a", 2, 1.5)),
         (
             Again(*TOKEN, Outcome.FAILED, DUE, failure=FAILURE),
-            AttemptFailed(7, "a", 2, "failed", "ValueError: no", to_datetime(DUE), 42.0),
+            AttemptFailed(7, "a", 2, 0, "failed", "ValueError: no", to_datetime(DUE), 42.0),
         ),
         (
             Again(*TOKEN, Outcome.TIMED_OUT, DUE),
-            AttemptFailed(7, "a", 2, "timed_out", "no error", to_datetime(DUE), 42.0),
+            AttemptFailed(7, "a", 2, 0, "timed_out", "no error", to_datetime(DUE), 42.0),
         ),
         (
             Again(*TOKEN, Outcome.LOST, DUE),
-            AttemptFailed(7, "a", 2, "lost", "its process ended", to_datetime(DUE), 42.0),
+            AttemptFailed(7, "a", 2, 0, "lost", "its process ended", to_datetime(DUE), 42.0),
         ),
         (Again(*TOKEN, Outcome.SNOOZED, DUE, refund=True), JobSnoozed(7, "a", to_datetime(DUE), 42.0)),
         (Again(*TOKEN, Outcome.INTERRUPTED, DUE, refund=True), JobInterrupted(7, "a", 2)),

@@ -19,6 +19,7 @@ from aiojobs_lite.model.job import Failure, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStuck, Fact
+from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed, names, published_on, registry_of, turns
 from tests.helpers.waiting import PATIENCE, until
@@ -41,10 +42,10 @@ class Rig:
     def released(self, job_type: str) -> None:
         self.slots.append(job_type)
 
-    def record(self, end: End) -> None:
+    def record(self, end: End, raised: Raised | None = None) -> None:
         self.ends.append(end)
 
-    async def record_lost(self, end: End) -> bool:
+    async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         raise NotImplementedError
 
     async def end(self) -> End:

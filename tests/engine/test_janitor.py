@@ -21,6 +21,7 @@ from aiojobs_lite.model.writes import Claim, Insert, MarkInterrupted
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
+from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on, registry_of, turns
 from tests.helpers.fault_store import IOERR
@@ -88,7 +89,7 @@ class World:
         self.settled += 1
         await asyncio.sleep(0)
 
-    async def record_lost(self, end: End) -> bool:
+    async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         self.ends.append(end)
         applied = await self.memory.apply([(end,)], self.clock.now())
         return applied.answers[0] is not None if self.answer is None else self.answer

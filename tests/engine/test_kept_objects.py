@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,31 @@ from tests.helpers.waiting import PATIENCE, until
 
 class Large:
     """What a handler holds in a local variable."""
+
+
+class Formats(logging.Formatter):
+    """Looks into each exception, as a handler does that sends it away, and leaves nothing to pytest, which keeps all.
+
+    Attributes:
+        exceptions: How many there were.
+    """
+
+    exceptions = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.format(record)
+        if record.exc_info:
+            self.formatException(record.exc_info)
+            self.exceptions += 1
+        return False
+
+
+@pytest.fixture
+def log() -> Iterator[Formats]:
+    ours, formats = logging.getLogger("aiojobs_lite.jobs"), Formats()
+    ours.addFilter(formats)
+    yield formats
+    ours.removeFilter(formats)
 
 
 @pytest.fixture
@@ -64,7 +90,7 @@ def handlers(held: list[weakref.ref[Large]]) -> dict[str, Callable[..., Any]]:
 
 @pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("name", handlers([]))
-async def test_what_a_handler_had_is_gone_with_its_attempt(name: str) -> None:
+async def test_what_a_handler_had_is_gone_with_its_attempt(name: str, log: Formats) -> None:
     held: list[weakref.ref[Large]] = []
     runner = JobRunner(":memory:")
     job_type = runner.job(max_attempts=1, timeout=0.02 if name == "takes_too_long" else None)(handlers(held)[name])
@@ -73,3 +99,4 @@ async def test_what_a_handler_had_is_gone_with_its_attempt(name: str) -> None:
         await runner.run_until_idle()
         await until(lambda: not any(ref() for ref in held))  # a thread's last lines come after its end
     assert len(held) == 1
+    assert log.exceptions == (0 if name in {"gives_up", "succeeds_in_a_thread"} else 1)

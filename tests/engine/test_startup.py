@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.schedules import ScheduleAnswer, SetSchedule
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import TypesUnclaimed
+from aiojobs_lite.telemetry.facts import RunnerStarted, TypesUnclaimed
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import published_on, registry_of, turns
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
@@ -49,6 +50,10 @@ class Part:
 
     def begin(self, answers: list[Any]) -> None:
         self.answers = answers
+
+    @property
+    def next_ticks(self) -> dict[str, int]:
+        return {"s": FakeClock().now() + 60_000_000} if self.answers else {}
 
     async def run(self) -> None:
         self._calls.append(f"{self._name} runs")
@@ -129,6 +134,18 @@ async def test_nothing_is_claimed_by_the_start(starting: Starting) -> None:
     before = set(starting.calls[:rescue])
     assert before == {f"{name} runs" for name in ("committer", "dispatcher", "ticker", "other")}
     assert set(starting.calls[release + 1 :]) == {"janitor runs", "releaser runs"}
+
+
+async def test_the_start_is_published_with_what_is_there_when_it_is_complete(starting: Starting) -> None:
+    await starting.part.open()
+    await inserted(starting.store, *(new("known") for _ in range(3)))
+    await starting.begun()
+    (started,) = starting.facts()
+    assert isinstance(started, RunnerStarted)
+    assert started.database == str(starting.store)
+    assert started.types == "1 job type (known)"
+    assert started.schedules == "1 schedule (s in 1 min (00:01:00 UTC))"
+    assert (started.pending, started.dead, started.pid, started.owner) == (3, 0, os.getpid(), "me")
 
 
 async def fails() -> None:

@@ -122,6 +122,15 @@ async def test_the_handler_is_found(tmp_path: Path, name: str) -> None:
     assert found == ran
 
 
+@slow
+async def test_a_main_module_that_fails_in_the_other_process_says_where_and_what_is_left_out(tmp_path: Path) -> None:
+    check = 'if __name__ == "__mp_main__":\n    raise RuntimeError("no display")\n'
+    write(tmp_path, {"app.py": check + HEAD + HANDLER + MAIN + GUARD + RUN})
+    _, _, text = await run(tmp_path, ["FOLDER/app.py"])
+    said = "RuntimeError: the worker process could not import `__main__` (app.py line 2): no display. What starts"
+    assert said in text, text
+
+
 REFUSED = {
     "script without a guard": (
         {"app.py": HEAD + HANDLER + MAIN + RUN}, ["FOLDER/app.py"], "run the whole script again",

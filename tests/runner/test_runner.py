@@ -125,3 +125,18 @@ def test_what_is_no_database_is_refused(database: Any) -> None:
 def test_a_runner_has_at_most_22_public_methods() -> None:
     methods = [name for name in dir(JobRunner) if not name.startswith("_")]
     assert len([*methods, "job"]) <= 22  # `job` is made for each runner
+
+
+@pytest.mark.parametrize(("variable", "effect"), [("", 7.0), ("1s", 1.0), ("0", 0.0), (" 2.5 ", 2.5), ("1m30s", 90.0)])
+def test_the_environment_shortens_the_drain_whatever_the_code_says(
+    variable: str, effect: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIOJOBS_LITE_DRAIN_TIMEOUT", variable)
+    assert JobRunner(":memory:", drain_timeout="7s")._settings.drain_timeout == effect
+
+
+@pytest.mark.parametrize("variable", ["soon", "-1", "1 s"])
+def test_a_wrong_variable_is_refused_by_its_name(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIOJOBS_LITE_DRAIN_TIMEOUT", variable)
+    with pytest.raises(InvalidOption, match="AIOJOBS_LITE_DRAIN_TIMEOUT="):
+        JobRunner(":memory:")

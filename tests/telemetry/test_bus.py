@@ -22,7 +22,7 @@ from aiojobs_lite.telemetry.facts import (
 )
 
 PATIENCE_S = 20.0
-FAILED = AttemptFailed(7, "email", 1, "failed", "ValueError: bad", datetime(2026, 3, 1, tzinfo=UTC), 2.0)
+FAILED = AttemptFailed(7, "email", 1, 5, "failed", "ValueError: bad", datetime(2026, 3, 1, tzinfo=UTC), 2.0)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from aiojobs_lite.telemetry.facts import (
     DefectFound,
     DrainFinished,
     DrainStarted,
+    DrainWaits,
     Fact,
     JobBecameCancelled,
     JobBecameDead,
@@ -30,6 +31,8 @@ from aiojobs_lite.telemetry.facts import (
     OwnerRescued,
     ProcessSuspended,
     ResultNotStored,
+    RetryRequested,
+    RunnerStarted,
     StoreDegraded,
     StoreRecovered,
     TickFired,
@@ -107,8 +110,12 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         (JobEnqueued(7, "email"), "enqueued: email job 7"),
         (JobCompleted(7, "email", 2, 0.12345), "completed: email job 7 attempt 2 in 0.123 s"),
         (
-            AttemptFailed(7, "email", 2, "timed_out", "ValueError: {x}", NOON, 2520.0),
-            "failed: email job 7 attempt 2 (timed_out): ValueError: {x}; again in 42 min (12:30:15 UTC)",
+            AttemptFailed(7, "email", 2, 3, "timed_out", "ValueError: {x}", NOON, 2520.0),
+            "timed out: email job 7 attempt 2 of 3: ValueError: {x}; again in 42 min (12:30:15 UTC)",
+        ),
+        (
+            RetryRequested(7, "email", 2, 3, "failed", "Retry: 429 too many requests", NOON, 30.0),
+            "retry: email job 7 attempt 2 of 3 failed: Retry: 429 too many requests; again in 30 s",
         ),
         (JobBecameCancelled(7, "a{b}c", "100%s"), "cancelled: a{b}c job 7 (100%s)"),
         (JobBecameCancelled(7, "email", ""), "cancelled: email job 7"),
@@ -126,12 +133,12 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         (OwnerRescued("0123", 2_000), "rescued: 2,000 jobs of the dead owner 0123"),
         (
             TickSkipped("daily", NOON, "overlap"),
-            "tick skipped: daily at 2026-03-01 12:30:15 UTC: overlap, the job of an earlier tick is not finished",
+            "skipped: 1 tick of daily at 2026-03-01 12:30:15 UTC: the job of an earlier tick is not finished",
         ),
         (
             TickSkipped("daily", NOON, "catch_up", 3),
-            "tick skipped: daily at 2026-03-01 12:30:15 UTC, and 2 more ticks from then on: catch_up, "
-            "a later tick stands for it",
+            "skipped: 3 ticks of daily from 2026-03-01 12:30:15 UTC on: missed while nothing ran, and a later tick "
+            "stands for all",
         ),
         (
             StoreDegraded("SQLITE_FULL: disk full"),
@@ -172,9 +179,10 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
             "  File x\n  ERROR forged\\r\n  \n  \\x1b[2J",
         ),
         (
-            AttemptFailed(7, "email", 2, "failed", "ValueError: x\nERROR dead: pay job 1\x1b[2J\u2028\u202e", NOON, 0),
-            "failed: email job 7 attempt 2 (failed): ValueError: x\\nERROR dead: pay job 1\\x1b[2J\\u2028\\u202e; "
-            "again at once",
+            AttemptFailed(
+                7, "email", 2, 0, "failed", "ValueError: x\nERROR dead: pay job 1\x1b[2J\u2028\u202e", NOON, 0
+            ),
+            "failed: email job 7 attempt 2: ValueError: x\\nERROR dead: pay job 1\\x1b[2J\\u2028\\u202e; again at once",
         ),
         (
             ResultNotStored(7, "email", 2, "the result was not kept: too large"),
@@ -188,7 +196,20 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         (
             DrainStarted("SIGTERM", 3, "email (2), report (1)", 90.0),
             "drain started (SIGTERM): 3 attempts running: email (2), report (1); after 1 min 30 s they are interrupted"
-            "; a SIGINT (Ctrl-C) interrupts them at once",
+            "; a SIGINT (Ctrl-C) interrupts them now",
+        ),
+        (
+            DrainWaits("SIGINT", 2, "email 7 for 3.2 s, report 8 for 1.1 s", 19.0),
+            "waiting up to 19 s for 2 jobs (email 7 for 3.2 s, report 8 for 1.1 s), then they are interrupted; "
+            "press Ctrl-C again to interrupt them now",
+        ),
+        (
+            DrainWaits("close", 1, "email 7 for 3.2 s", 0.5),
+            "waiting up to 0.5 s for 1 job (email 7 for 3.2 s), then they are interrupted",
+        ),
+        (
+            RunnerStarted("/srv/app.db", "2 job types (a, b)", "no schedules", 1, 0, 4711, "0123"),
+            "runner started: /srv/app.db; 2 job types (a, b); no schedules; 1 pending, 0 dead; pid 4711, owner 0123",
         ),
         (DrainFinished(0.01), "drain finished in 0.0 s: no job was interrupted"),
         (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from aiojobs_lite.telemetry.wording import by_type, counted, instant, jobs, later, span
+from aiojobs_lite.telemetry.wording import aged, by_type, counted, instant, jobs, later, named, span
 
 NOON = datetime(2026, 3, 1, 12, 30, 15, 999_999, tzinfo=UTC)
 
@@ -64,15 +64,19 @@ def test_an_instant_bears_its_date_and_its_zone() -> None:
         (-5.0, "at once"),
         (0.0, "at once"),
         (0.049, "at once"),
-        (0.051, "in 0.1 s (12:30:15 UTC)"),
+        (0.051, "in 0.1 s"),
+        (59.9, "in 1 min"),
+        (60.0, "in 1 min (12:30:15 UTC)"),
         (42 * 60 - 0.01, "in 42 min (12:30:15 UTC)"),
-        (86_400 - 31, "in 23 h 59 min (12:30:15 UTC)"),
+        (12 * 3_600, "in 12 h (12:30:15 UTC)"),
+        (13 * 3_600, "in 13 h (2026-03-01 12:30:15 UTC)"),
+        (86_400 - 31, "in 23 h 59 min (2026-03-01 12:30:15 UTC)"),
         (86_400 - 29, "in 1 day (2026-03-01 12:30:15 UTC)"),
         (86_400, "in 1 day (2026-03-01 12:30:15 UTC)"),
         (3 * 86_400, "in 3 days (2026-03-01 12:30:15 UTC)"),
     ],
 )
-def test_what_comes_later_has_its_date_when_it_is_not_within_a_day(wait: float, text: str) -> None:
+def test_what_comes_later_has_its_date_when_it_is_on_another_day(wait: float, text: str) -> None:
     assert later(NOON, wait) == text
 
 
@@ -83,3 +87,14 @@ def test_of_many_ids_and_types_some_are_shown() -> None:
     assert jobs(range(1, 1_212)) == "jobs 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 1,201 more"
     assert by_type({"b": 1, "a": 1, "c": 1_000}) == "c (1,000), a (1), b (1)"
     assert by_type({f"t{number:02}": 1 for number in range(12)}).endswith("t09 (1) and 2 more")
+
+
+def test_named_things_are_counted_and_the_first_ones_named() -> None:
+    assert named("schedule", []) == "no schedules"
+    assert named("job type", ["email"]) == "1 job type (email)"
+    assert named("job type", [f"t{number:02}" for number in range(12)]).endswith("t09 and 2 more)")
+
+
+def test_of_many_attempts_the_oldest_stand_first() -> None:
+    assert aged([("email", 7, 1.06), ("report", 8, 90.0)]) == "report 8 for 1 min 30 s, email 7 for 1.1 s"
+    assert aged([("a", number, number) for number in range(12)]).endswith("a 2 for 2.0 s and 2 more")

@@ -77,6 +77,9 @@ class SqliteStore:
         self.owners = FileOwners(None if path is None else str(path))
         self.inline = InlineWriter()
 
+    def __str__(self) -> str:
+        return ":memory:" if self._path is None else str(self._path)
+
     async def open(self) -> None:
         """See `Store.open`."""
         try:

@@ -5,9 +5,11 @@ one file for each group.
 |---|---|---|
 | `JobEnqueued` | debug | a job was made durable by this runner |
 | `AttemptStarted` | debug | a handler is about to be called |
+| `AttemptTakesLong` | info | a handler has run for over 5 s; once an attempt |
 | `JobCompleted` | info | an attempt succeeded |
 | `ResultNotStored` | warning | a job is completed, and what its handler returned could not be kept |
 | `AttemptFailed` | warning | an attempt failed, timed out or was lost, and will be tried again |
+| `RetryRequested` | info | a handler raised `Retry`: the attempt failed, and will be tried again |
 | `JobBecameDead` | error | no attempt is left |
 | `JobBecameCancelled`, `JobSnoozed` | info | a job was cancelled; a handler postponed its job |
 | `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
@@ -23,7 +25,9 @@ one file for each group.
 | `TickFired` | debug | a cron schedule made a job |
 | `TickSkipped` | warning | a cron schedule made none, with the reason |
 | `OwnerRescued`, `JobsMovedBack` | warning | jobs of a dead runner, or of a clock that was ahead, were given back |
+| `RunnerStarted` | info | the runner works; on which database, with which types and schedules |
 | `DrainStarted`, `DrainFinished` | info | the runner stops; what was interrupted |
+| `DrainWaits` | warning | a drain takes over a second; what it waits for |
 | `StoreDegraded` | error | the database cannot be written |
 | `StoreRecovered` | warning | the database can be written again |
 | `TypesUnclaimed` | warning | jobs wait whose type is not registered in this runner |
@@ -41,6 +45,7 @@ from aiojobs_lite.telemetry.facts.jobs import (
     AttemptFailed,
     AttemptStarted,
     AttemptStuck,
+    AttemptTakesLong,
     DeadRedriven,
     EndRefused,
     JobBecameCancelled,
@@ -52,8 +57,16 @@ from aiojobs_lite.telemetry.facts.jobs import (
     JobRedriven,
     JobSnoozed,
     ResultNotStored,
+    RetryRequested,
 )
-from aiojobs_lite.telemetry.facts.owners import DrainFinished, DrainStarted, JobsMovedBack, OwnerRescued
+from aiojobs_lite.telemetry.facts.owners import (
+    DrainFinished,
+    DrainStarted,
+    DrainWaits,
+    JobsMovedBack,
+    OwnerRescued,
+    RunnerStarted,
+)
 from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
 from aiojobs_lite.telemetry.facts.types import TypePaused, TypeResumed, TypesUnclaimed
 
@@ -61,10 +74,12 @@ __all__ = [
     "AttemptFailed",
     "AttemptStarted",
     "AttemptStuck",
+    "AttemptTakesLong",
     "DeadRedriven",
     "DefectFound",
     "DrainFinished",
     "DrainStarted",
+    "DrainWaits",
     "EndRefused",
     "Fact",
     "JobBecameCancelled",
@@ -80,6 +95,8 @@ __all__ = [
     "OwnerRescued",
     "ProcessSuspended",
     "ResultNotStored",
+    "RetryRequested",
+    "RunnerStarted",
     "StoreDegraded",
     "StoreRecovered",
     "TickFired",

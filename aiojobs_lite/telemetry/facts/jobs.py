@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import counted, later
+from aiojobs_lite.telemetry.wording import counted, failed_words, later, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,20 @@ class AttemptStarted(Fact):
     job_id: int
     type: str
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTakesLong(Fact):
+    """A handler has run for over 5 s, `age` seconds at this moment. Published once an attempt."""
+
+    text = "still running: {type} job {job_id} attempt {attempt}, for {age}"
+    job_id: int
+    type: str
+    attempt: int
+    age: float
+
+    def _words(self) -> dict[str, str]:
+        return {"age": span(self.age)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +72,39 @@ class ResultNotStored(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed(Fact):
-    """An attempt failed and will be tried again at `next_at`, `wait` seconds from then."""
+    """An attempt failed and will be tried again at `next_at`, `wait` seconds from then. `outcome`: `failed`,
+    `timed_out` or `lost`. `max_attempts`: all that the job may have. The log line bears the traceback, the first of
+    its kind.
+    """
 
     level = logging.WARNING
-    text = "failed: {type} job {job_id} attempt {attempt} ({outcome}): {error}; again {next_at}"
+    text = "{outcome}: {type} job {job_id} attempt {attempt}{max_attempts}: {error}; again {next_at}"
     job_id: int
     type: str
     attempt: int
+    max_attempts: int
     outcome: str
     error: str
     next_at: datetime
     wait: float
 
     def _words(self) -> dict[str, str]:
-        return {"next_at": later(self.next_at, self.wait)}
+        return failed_words(self.outcome, self.max_attempts, self.next_at, self.wait)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested(AttemptFailed):
+    """A handler raised `Retry`: as `AttemptFailed`, but no fault, and without a traceback."""
+
+    level = logging.INFO
+    text = "retry: {type} job {job_id} attempt {attempt}{max_attempts} {outcome}: {error}; again {next_at}"
 
 
 @dataclass(frozen=True, slots=True)
 class JobBecameDead(Fact):
-    """No attempt is left; the job stays dead until it is redriven."""
+    """No attempt is left; the job stays dead until it is redriven. The log line bears the traceback, unless the handler
+    raised `Abandon`.
+    """
 
     level = logging.ERROR
     text = "dead: {type} job {job_id} after attempt {attempt}{reason}: {error}; it runs again only if redriven"

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import counted, ended_words, span, waited_for_words
+from aiojobs_lite.telemetry.wording import counted, ended_words, span, waited_for_words, waits_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,23 @@ class JobsMovedBack(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerStarted(Fact):
+    """The runner works on `database`. `types` and `schedules`: the first names, each schedule with its next tick;
+    `pending` and `dead`: jobs in the database; `pid` and `owner`: the process, and this start of the runner.
+    """
+
+    part = "engine"
+    text = "runner started: {database}; {types}; {schedules}; {pending} pending, {dead} dead; pid {pid}, owner {owner}"
+    database: str
+    types: str
+    schedules: str
+    pending: int
+    dead: int
+    pid: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrainStarted(Fact):
     """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`. `running` attempts are
     waited for; `types`: of which types, each with how many; `timeout`: for how many seconds, then they are interrupted.
@@ -52,6 +69,24 @@ class DrainStarted(Fact):
 
     def _words(self) -> dict[str, str]:
         return waited_for_words(self.why, self.running, self.types, self.timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class DrainWaits(Fact):
+    """A drain has waited for a second. `why`, `running` and `timeout` as of `DrainStarted`, at this moment; `attempts`:
+    the ones that have run for longest, with their ages.
+    """
+
+    level = logging.WARNING
+    part = "engine"
+    text = "waiting up to {timeout} for {running} ({attempts}), then they are interrupted{why}"
+    why: str
+    running: int
+    attempts: str
+    timeout: float
+
+    def _words(self) -> dict[str, str]:
+        return waits_words(self.why, self.running, self.timeout)
 
 
 @dataclass(frozen=True, slots=True)

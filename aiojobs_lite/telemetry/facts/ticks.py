@@ -34,7 +34,7 @@ class TickSkipped(Fact):
 
     level = logging.WARNING
     part = "cron"
-    text = "tick skipped: {schedule} at {tick}{ticks}: {reason}"
+    text = "skipped: {ticks} of {schedule} {tick}: {reason}"
     schedule: str
     tick: datetime
     reason: str

@@ -1,0 +1,62 @@
+"""How an attempt ended, of what its handler returned or raised; and what the log shows of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from aiojobs_lite.engine.failures import describe, exc_info_of
+from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
+from aiojobs_lite.engine.running import Running
+from aiojobs_lite.model.job import Failure
+from aiojobs_lite.policy.settle import Ending
+from aiojobs_lite.policy.verdict import Wish, is_wanted
+from aiojobs_lite.telemetry.tracebacks import Raised
+from aiojobs_lite.telemetry.wording import span
+
+_RETURNED: Final = Ending()  # nothing
+_SECONDS_BELOW: Final = 120.0  # longer spans are given in minutes
+_SHORT_BELOW: Final = 100_000.0  # a longer number would be shortened to a power of ten
+
+
+def ending_of(run: Running, value: Any) -> Ending:
+    """How an attempt ended whose handler returned a value."""
+    if run.job_type.mode == "process":
+        return limit_result(run.job_type, value)
+    if run.stopped is not None and run.job_type.mode == "async":
+        return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
+    if value is None:
+        return _RETURNED
+    result, note = dump_result(run.job_type, refuse_unfinished(value))
+    return Ending(result=result, note=note)
+
+
+def with_timeout(run: Running, ending: Ending) -> Ending:
+    """How an attempt ended that its timeout stopped; of the cancellation only the lines where it met the handler."""
+    error, cancelled = ending.error, asyncio.CancelledError
+    if ending.stopped is None or (error is not None and not issubclass(type(error), cancelled)):
+        return ending
+    late = TimeoutError(_timeout_words(run.job_type.timeout or 0.0))
+    if error is None:  # it swallowed the cancellation
+        return ending._replace(failure=Failure("TimeoutError", str(late), None))
+    late = late.with_traceback(exc_info_of(error)[2])
+    return ending._replace(error=late, failure=describe(late))
+
+
+def raised_of(run: Running, ending: Ending) -> Raised:
+    """What the log needs to know of an attempt that did not succeed. Never raises."""
+    most, error, verdict = run.claimed.max_attempts, ending.error, ending.verdict
+    if error is None:
+        return Raised(most)
+    if verdict is not None:  # of a worker process: the exception stayed there
+        return Raised(most, None, verdict.wish in {Wish.RETRY, Wish.ABANDON})
+    try:
+        return Raised(most, error, is_wanted(error))
+    except BaseException:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+        return Raised(most)
+
+
+def _timeout_words(timeout: float) -> str:
+    number = f"{timeout:g}" if timeout < _SHORT_BELOW else f"{timeout:.0f}"
+    words = f"{number} s" if timeout < _SECONDS_BELOW else span(timeout)
+    return f'no end after {words} (timeout="{number}s")'
