@@ -24,7 +24,9 @@ class AttemptOfJob(Protocol):
         """The number of the attempt."""
 
 
-CURRENT: ContextVar[tuple[AttemptOfJob, Mapping[Any, Any], threading.Event | None] | None] = ContextVar(
+CURRENT: ContextVar[tuple[AttemptOfJob, Mapping[Any, Any], threading.Event | None, str] | None] = ContextVar(
     "aiojobs_lite job", default=None
 )
-"""In a handler its context, or what was claimed, as most handlers take none; its resources; what says that it stops."""
+"""In a handler its context, or what was claimed, as most handlers take none; its resources; what says that it stops; the
+id of the database.
+"""

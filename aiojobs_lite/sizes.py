@@ -26,7 +26,13 @@ LONGEST_TYPE_NAME_CHARS: Final = 200
 LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500
 LONGEST_LABEL_CHARS: Final = 200
 
+LARGEST_METADATA_BYTES: Final = 4 * 1024
+"""Of what `using(metadata=...)` gives, as JSON."""
+
 # Shortened beyond: what is recorded for a person.
+
+LONGEST_PAUSE_BY_CHARS: Final = 200
+"""Who paused a type."""
 
 LONGEST_REASON_CHARS: Final = 2_000
 """Why a job is dead, cancelled, held or snoozed, or why its result was not kept."""

@@ -237,7 +237,7 @@ def handing_over() -> None:
 
 async def reading(engine: Engine) -> None:
     reveal_type(await runner.jobs.get(1))  # R: Job
-    reveal_type(await runner.types.paused())  # R: tuple[str, ...]
+    reveal_type(await runner.types.paused())  # R: dict[str, Pause]
     await runner.types.pause(welcome)
     await runner.types.pause(3)  # E: arg-type
     reveal_type(runner.stats().by_type["x"].p50)  # R: float | None

@@ -77,7 +77,7 @@ def _resolve(ended: asyncio.Future[None]) -> None:
 
 
 async def call_in_process(
-    declared: Declaration, claimed: Claimed, pool: WorkerPool, entered: Callable[[Worker], None]
+    declared: Declaration, claimed: Claimed, database: str, pool: WorkerPool, entered: Callable[[Worker], None]
 ) -> Ending:
     """Calls a function in a worker process and returns how it ended. Cancelling kills that process, with all that the
     handler started there, and waits for their end.
@@ -88,6 +88,7 @@ async def call_in_process(
     Args:
         declared: The job type whose handler is called.
         claimed: The attempt.
+        database: The id of its database.
         pool: Has the processes.
         entered: Called with the process when it is ready: the handler's first line is next.
 
@@ -98,5 +99,5 @@ async def call_in_process(
         if failed is not None:
             return failed.ending()
         entered(worker)
-        answer = await worker.ask(call_handler, declared, claimed)
+        answer = await worker.ask(call_handler, declared, claimed, database)
     return (answer or CallAnswer()).ending()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiojobs_lite.engine.ports import AttemptStopper, ChangeListener, Rechecks
+from aiojobs_lite.engine.ports import AttemptStopper, ChangeListener, Looks, Rechecks
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
@@ -22,13 +22,17 @@ class ChangeWatcher:
         owner: The id of this runner.
         dispatcher: Claims what became claimable.
         waiters: Notifies the callers of jobs that are finished.
+        pauses: Reports types that were paused or resumed.
     """
 
-    def __init__(self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks) -> None:
+    def __init__(
+        self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks
+    ) -> None:
         self._store = store
         self._owner = owner
         self._dispatcher = dispatcher
         self._waiters = waiters
+        self._pauses = pauses
         self._attempts: AttemptStopper
         self._wake = asyncio.Event()
         self._is_changed = False
@@ -68,6 +72,7 @@ class ChangeWatcher:
         self._is_changed = False
         try:
             self._dispatcher.look_again()
+            self._pauses.look()
             await self._waiters.recheck(self._store)
             if self._attempts.running:
                 await self._stop_cancelled()

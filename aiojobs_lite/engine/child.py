@@ -120,10 +120,10 @@ def _import_failure(error: BaseException, where: Location) -> Failure:
     return failure._replace(message=make_storable(message, LONGEST_MESSAGE_CHARS))
 
 
-def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
-    """Calls a handler for one attempt."""
+def call_handler(declared: Declaration, claimed: Claimed, database: str = "") -> CallAnswer:
+    """Calls a handler for one attempt of a job of a database."""
     try:
-        return _call(declared, claimed)
+        return _call(declared, claimed, database)
     except BaseException as error:  # noqa: BLE001  # handed to the boundary around the job
         try:
             policy = Policy(retry_on=_optional_kinds(declared.retry_on), abandon_on=_kinds(declared.abandon_on))
@@ -134,14 +134,14 @@ def call_handler(declared: Declaration, claimed: Claimed) -> CallAnswer:
         _flush()
 
 
-def _call(declared: Declaration, claimed: Claimed) -> CallAnswer:
+def _call(declared: Declaration, claimed: Claimed, database: str) -> CallAnswer:
     job_type = _job_type(declared)
     args, kwargs = job_type.signature.load(claimed.payload)
     job: Claimed | AttemptContext = claimed
     if job_type.signature.context is not None:
-        job = kwargs[job_type.signature.context] = job_type.signature.context_class(claimed)
+        job = kwargs[job_type.signature.context] = job_type.signature.context_class(claimed, database=database)
     context = contextvars.Context()  # of its own: other attempts follow in this process
-    context.run(CURRENT.set, (job, {}, None))
+    context.run(CURRENT.set, (job, {}, None, database))
     value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
     result, note = dump_result(job_type, refuse_unfinished(value))
     return CallAnswer(result, note)

@@ -8,11 +8,15 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.last_writes import LastWrites
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
+from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.ends import Again, End
 from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.model.runners import MarkDraining
+from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Owners
 from aiojobs_lite.telemetry.bus import Bus
@@ -31,16 +35,19 @@ class Drain:
         parts: Stop claiming, and are waited for.
         owners: Takes a note of ends that could not be saved.
         progress: Goes on to `DRAINING`.
+        identity: Of this runner.
         drain_timeout: Seconds that running jobs may take to end by themselves.
         cancel_grace: Seconds that they may take to end when they were stopped.
     """
 
     def __init__(
-        self, *, bus: Bus, parts: Parts, owners: Owners, progress: Progress, drain_timeout: float, cancel_grace: float
-    ) -> None:
+        self, *, bus: Bus, parts: Parts, owners: Owners, progress: Progress, identity: Identity, drain_timeout: float,
+        cancel_grace: float,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._parts = parts
         self._progress = progress
+        self._identity = identity
         self._drain_timeout = drain_timeout
         self._cancel_grace = cancel_grace
         self._last_writes = LastWrites(
@@ -75,6 +82,8 @@ class Drain:
         if self._bus.is_watched(DrainStarted):
             types = by_type(Counter(run.job_type.name for run in parts.attempts))
             self._bus.publish(DrainStarted(self._reason, parts.attempts.running, types, self._drain_timeout))
+        if parts.attempts.running:  # else it is over at once
+            parts.committer.keep((MarkDraining(self._identity.owner),), _ignore)
         await self._wait(min(_SILENT_S, self._drain_timeout))
         left = self._drain_timeout - _SILENT_S
         if left > 0 and parts.attempts.running and not self._is_hurried.is_set():
@@ -138,6 +147,10 @@ class Drain:
 
     def _note_left(self) -> None:
         self._left.update(run.claimed.id for run in self._parts.attempts)
+
+
+def _ignore(_unit: Unit, _answer: Any, _error: StoreError | None) -> None:
+    """It is only for others to know."""
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object], timeout: float | None = None) -> None:

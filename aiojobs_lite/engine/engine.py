@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.health import Health
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.lane_check import LaneCheck
 from aiojobs_lite.engine.lifecycle import Lifecycle
@@ -25,15 +25,18 @@ from aiojobs_lite.engine.long_attempts import LongAttempts
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
+from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
@@ -73,6 +76,8 @@ class Engine:
         attempts: What runs.
         commits: What is to be written.
         waiters: The callers that await jobs.
+        identity: What others can know this runner by.
+        pauses: Reports of types that are paused and resumed.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
         write_all: See `Committer.write_all`.
     """
@@ -81,10 +86,14 @@ class Engine:
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
         deps: Mapping[Any, Any], settings: Settings,
     ) -> None:  # fmt: skip
-        self.bus, self._store, self._clock, self._registry, owner = bus, store, clock, registry, secrets.token_hex(8)
-        self.waiters, self.attempts = Waiters(), AttemptRegister()
+        self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
+        self.identity = identity = Identity(settings.max_running, registry.limits)
+        owner, self.waiters, self.attempts = identity.owner, Waiters(), AttemptRegister()
+        self.pauses = PauseMonitor(store=store, bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        watcher = ChangeWatcher(store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters)
+        watcher = ChangeWatcher(
+            store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters, pauses=self.pauses
+        )
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
@@ -94,23 +103,19 @@ class Engine:
         )  # fmt: skip
         self._executor = Executor(
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
-            recorder=recorder, cancel_grace=settings.cancel_grace,
+            recorder=recorder, identity=identity, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         ticker = Ticker(
             schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics,
         )  # fmt: skip
-        janitor = Janitor(
-            store=store, clock=clock, bus=bus, registry=registry, owner=owner, attempts=self.attempts,
-            commits=committer, recorder=recorder,
-        )  # fmt: skip
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            recorder=recorder, ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
-            others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
+            recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, waiters=self.waiters,
+            pauses=self.pauses, others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
-            store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
+            store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         # Two need what is built of them.
@@ -152,6 +157,19 @@ class Engine:
         """See `Store.ask`."""
         return await self._store.ask(query)
 
+    async def runners(self) -> tuple[list[RunnerInfo], Collection[str]]:
+        """See `look_at_runners`."""
+        return await look_at_runners(self._store)
+
+    @property
+    def fault(self) -> str | None:
+        """Why the database cannot be written, or None."""
+        return self._health.fault
+
+    def now(self) -> int:
+        """The instant, in microseconds."""
+        return self._clock.now()
+
     async def order(self, work: Coroutine[Any, Any, T]) -> T:
         """Carries out a write and what follows from it: all of it, or nothing. A cancelled caller does not wait."""
         task = asyncio.ensure_future(work)
@@ -182,6 +200,12 @@ class Engine:
             degraded=self._health.fault,
             now=self._clock.now(),
         )
+
+    def _janitor(self, recorder: Recorder) -> Janitor:
+        return Janitor(
+            store=self._store, clock=self._clock, bus=self.bus, registry=self._registry, owner=self.identity.owner,
+            attempts=self.attempts, commits=self.commits, recorder=recorder,
+        )  # fmt: skip
 
     def _monitors(self, recorder: Recorder, ticker: Ticker) -> list[Part]:
         checks: list[Check] = [

@@ -27,6 +27,7 @@ from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.endings import ending_of, raised_of, with_timeout
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.ports import EndRecorder, Slots
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker, WorkerPool
@@ -59,6 +60,7 @@ class Executor:
         attempts: The list of what runs.
         slots: Gets back the slot of each attempt that ended.
         recorder: Saves the ends.
+        identity: Of this runner.
         cancel_grace: Seconds that a stopped attempt may take to end before it is reported as stuck.
     """
 
@@ -72,6 +74,7 @@ class Executor:
         attempts: AttemptRegister,
         slots: Slots,
         recorder: EndRecorder,
+        identity: Identity,
         cancel_grace: float,
     ) -> None:
         self._clock = clock
@@ -85,6 +88,7 @@ class Executor:
         self._attempts = attempts
         self._slots = slots
         self._recorder = recorder
+        self._identity = identity
         self._cancel_grace = cancel_grace
         self._workers = WorkerPool(os.cpu_count() or 1)
         self._declared = {one.name: declaration_of(one, locate(one)) for one in registry if one.mode == "process"}
@@ -291,8 +295,10 @@ class Executor:
             return self._call_in_process(run)
         job: Claimed | AttemptContext = claimed
         if signature.context is not None:
-            job = kwargs[signature.context] = signature.context_class(claimed, self._deps, run.stopping)
-        CURRENT.set((job, self._deps, run.stopping))
+            job = kwargs[signature.context] = signature.context_class(
+                claimed, self._deps, run.stopping, database=self._identity.database
+            )
+        CURRENT.set((job, self._deps, run.stopping, self._identity.database))
         if signature.injected:
             kwargs.update(self._injected[claimed.type])
         self._enter(run)
@@ -304,8 +310,8 @@ class Executor:
     async def _call_in_process(self, run: Running) -> Ending:
         try:
             entered = partial(self._enter_process, run)
-            declared = self._declared[run.job_type.name]
-            return await call_in_process(declared, run.claimed, self._workers, entered=entered)
+            declared, database = self._declared[run.job_type.name], self._identity.database
+            return await call_in_process(declared, run.claimed, database, self._workers, entered=entered)
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)

@@ -13,6 +13,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
+from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.policy.settle import Ending, Policy, settle
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -81,7 +82,9 @@ class Janitor:
                     replace(job, interrupted=job.interrupted or is_interrupted) for job in page
                 )
             if ended and self._bus.is_watched(OwnerRescued):
-                self._bus.publish(OwnerRescued(owner, ended))
+                found = [one for one in await self._store.ask(ListRunners()) if one.id == owner]
+                of_process = (found[0].pid, found[0].host) if found else (None, None)
+                self._bus.publish(OwnerRescued(owner, ended, *of_process))
 
     async def _take_back(self, owned: Collection[int]) -> None:
         """Gives back what this runner claimed without an answer: the commit was reported to have failed."""

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.drain import Drain
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.signals import Signals
@@ -35,7 +36,7 @@ class Lifecycle:
         clock: Gives the first transaction its instant.
         bus: Gets the facts of the drain.
         registry: The job types.
-        owner: The id of this runner.
+        identity: Of this runner.
         parts: The parts.
         drain_timeout: Seconds that running jobs may take to end by themselves.
         cancel_grace: Seconds that they may take to end when they were stopped.
@@ -48,7 +49,7 @@ class Lifecycle:
         clock: Clock,
         bus: Bus,
         registry: Registry,
-        owner: str,
+        identity: Identity,
         parts: Parts,
         drain_timeout: float,
         cancel_grace: float,
@@ -58,11 +59,11 @@ class Lifecycle:
         self._parts = parts
         self._progress = progress = Progress()
         self._startup = Startup(
-            store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts, progress=progress
+            store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, progress=progress
         )
         self._drain = Drain(
-            bus=bus, parts=parts, owners=store.owners, progress=progress, drain_timeout=drain_timeout,
-            cancel_grace=cancel_grace,
+            bus=bus, parts=parts, owners=store.owners, progress=progress, identity=identity,
+            drain_timeout=drain_timeout, cancel_grace=cancel_grace,
         )  # fmt: skip
         self._signals = Signals(listener=self)
         self._task: asyncio.Task[None] | None = None

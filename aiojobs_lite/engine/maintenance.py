@@ -6,15 +6,19 @@ import contextlib
 from itertools import count
 from typing import Final, NamedTuple
 
-from aiojobs_lite.clock import Clock, after, sleep
+from aiojobs_lite.clock import Clock, after, sleep, to_micros
 from aiojobs_lite.engine.ports import Commits
+from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.runners import EndRunners
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
 
 _EVERY_S: Final = 60.0
 _PRUNE_AT_ONCE: Final = 500  # jobs and ticks a transaction: a rescue waits for no more
 _KEEP_TICKS_S: Final = 2 * 86400.0  # longer than any clock is expected to be set back
+
+_KEEP_RUNNERS_S: Final = 3600.0  # after they were noticed to be dead
 
 
 class Retention(NamedTuple):
@@ -46,9 +50,20 @@ class Maintenance:
         for round_number in count():
             with contextlib.suppress(StoreUnavailable):  # is published; a full disk cannot be pruned
                 await self.prune()
+                await self.note_dead_runners()
                 if round_number:  # a start has better things to do than to walk through all rows
                     await self._store.maintain(self._clock.now())
             await sleep(self._clock, _EVERY_S)
+
+    async def note_dead_runners(self) -> None:
+        """Notes which runners are dead, and forgets those that have been for a while."""
+        now = self._clock.now()
+        forgets_before = after(now, -_KEEP_RUNNERS_S)
+        runners, _ = await look_at_runners(self._store)
+        dead = tuple(runner.id for runner in runners if not runner.is_alive and runner.ended_at is None)
+        ends = [to_micros(runner.ended_at) for runner in runners if runner.ended_at is not None]
+        if dead or any(ended < forgets_before for ended in ends):
+            await self._commits.write(EndRunners(dead, forgets_before))
 
     async def prune(self) -> None:
         """Deletes finished jobs and ticks that were kept long enough, some at a time."""

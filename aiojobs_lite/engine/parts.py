@@ -9,6 +9,7 @@ from aiojobs_lite.engine.committer import Committer
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
@@ -31,6 +32,7 @@ class Parts:
         janitor: Rescues once before the start is complete.
         releaser: Releases held jobs once before the start is complete.
         waiters: Are notified of the end.
+        pauses: Reports what is paused at the start.
         others: Only run.
     """
 
@@ -43,6 +45,7 @@ class Parts:
     janitor: Janitor
     releaser: Releaser
     waiters: Waiters
+    pauses: PauseMonitor
     others: Sequence[Part]
 
     @property

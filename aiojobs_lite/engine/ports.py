@@ -224,6 +224,13 @@ class AttemptTasks(Protocol):
         """The job type whose attempt a task is, if it is one. May be called on any thread."""
 
 
+class Looks(Protocol):
+    """Reports what is another since it looked last: the monitor of pauses."""
+
+    def look(self) -> None:
+        """Looks now."""
+
+
 class Rechecks(Protocol):
     """Notifies callers that await jobs: the waiters."""
 

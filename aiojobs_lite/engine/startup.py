@@ -10,12 +10,14 @@ from anyio.abc import TaskGroup
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.engine.guard import Keeper
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.queries import GetDatabaseId
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -36,19 +38,20 @@ class Startup:
         clock: Gives the first transaction its instant.
         bus: Gets a fact of the start, and of the types that no runner claims.
         registry: The job types.
-        owner: The id of this runner.
+        identity: Of this runner; gets the id of the database.
         parts: What is started.
         progress: Goes on to `STARTING`, then to `RUNNING`.
     """
 
     def __init__(
-        self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, owner: str, parts: Parts, progress: Progress
-    ) -> None:
+        self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, identity: Identity, parts: Parts,
+        progress: Progress,
+    ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._bus = bus
         self._registry = registry
-        self._owner = owner
+        self._identity = identity
         self._parts = parts
         self._progress = progress
 
@@ -56,11 +59,16 @@ class Startup:
         """Opens the store, shows that this owner lives, and stores the schedules."""
         self._progress.go_on_to(Phase.STARTING)
         await self._store.open()
-        await self._store.owners.acquire(self._owner, lost=self._lose, regained=self._regain)
+        await self._store.owners.acquire(self._identity.owner, lost=self._lose, regained=self._regain)
         now = self._clock.now()
-        applied = await self._store.apply([(write,) for write in self._parts.ticker.first(now)], now)
-        self._parts.ticker.begin(applied.answers)
-        strange = unclaimed(self._store.counts(), self._registry.limits)
+        ticks = [(write,) for write in self._parts.ticker.first(now)]
+        applied = await self._store.apply([*ticks, (self._identity.stored,)], now)
+        self._parts.ticker.begin(applied.answers[:-1])
+        self._identity.database = await self._store.ask(GetDatabaseId())
+        self._parts.pauses.look()
+        counts = self._store.counts()
+        known = {*self._registry.limits, *counts.paused}  # what is paused does not wait to be registered
+        strange = unclaimed(counts, dict.fromkeys(known))
         if strange and self._bus.is_watched(TypesUnclaimed):
             self._bus.publish(TypesUnclaimed(", ".join(f"{name} ({count})" for name, count in strange.items())))
 

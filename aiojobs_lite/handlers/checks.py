@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.job import PRIORITIES
+from aiojobs_lite.sizes import LARGEST_METADATA_BYTES
 
 
 def check_whole(option: str, value: object, most: int) -> int:
@@ -84,3 +86,18 @@ def check_exceptions(option: str, value: object) -> tuple[type[BaseException], .
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise InvalidOption(option, value, "an exception class, or a tuple of them")
     return kinds
+
+
+def check_metadata(option: str, value: object) -> str | None:
+    """A small object of plain JSON values; returns it as JSON, or None if it is empty."""
+    wanted = f"a dict of text to plain JSON values, of at most {LARGEST_METADATA_BYTES:,} bytes as JSON"
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise InvalidOption(option, value, wanted)
+    try:
+        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidOption(option, value, wanted) from error
+    if size > LARGEST_METADATA_BYTES:
+        raise InvalidOption(option, value, wanted)
+    return text if value else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,10 +39,14 @@ class AttemptContext:
         max_attempts: All attempts it may have.
     """
 
-    __slots__ = ("_claimed", "_deps", "_stopping", "attempt", "id", "max_attempts", "type")
+    __slots__ = ("_claimed", "_database", "_deps", "_stopping", "attempt", "id", "max_attempts", "type")
 
     def __init__(
-        self, claimed: Claimed, deps: Mapping[Any, Any] | None = None, stopping: threading.Event | None = None
+        self,
+        claimed: Claimed,
+        deps: Mapping[Any, Any] | None = None,
+        stopping: threading.Event | None = None,
+        database: str = "",
     ) -> None:
         self.id = claimed.id
         self.type = claimed.type
@@ -50,6 +55,20 @@ class AttemptContext:
         self._claimed = claimed
         self._deps = deps or {}
         self._stopping = stopping
+        self._database = database
+
+    @property
+    def key(self) -> str:
+        """The job's key, unique over databases: a random id of the database, and the job's id. It stays the same over
+        all attempts: a key by which another service knows a repeated request. Copies of a database share its id.
+        """
+        return f"{self._database}-{self.id}"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What `using(metadata=...)` gave the job; empty if it gave nothing."""
+        decoded: dict[str, Any] = json.loads(self._claimed.metadata) if self._claimed.metadata else {}
+        return decoded
 
     @property
     def scheduled_at(self) -> datetime:

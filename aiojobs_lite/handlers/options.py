@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypedDict
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_aware, check_priority, check_text
+from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
@@ -61,6 +61,8 @@ class EnqueueOptions(TypedDict, total=False):
         idempotency_key: 1 to 500 printable characters. Unique per type for as long as the job is kept: enqueuing it
             again returns the first job, which makes an enqueue of unknown outcome safe to repeat.
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
+        metadata: A small object that rides along, at most 4 KiB as JSON: a request id, a trace parent. The handler
+            finds it in `ctx.metadata`; it is no argument.
     """
 
     delay: Duration | None
@@ -68,13 +70,15 @@ class EnqueueOptions(TypedDict, total=False):
     priority: Priority | None
     idempotency_key: str | None
     label: str | None
+    metadata: Mapping[str, Any] | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
     "idempotency_key": partial(check_text, longest=LONGEST_IDEMPOTENCY_KEY_CHARS),
     "label": partial(check_text, longest=LONGEST_LABEL_CHARS),
+    "metadata": check_metadata,
 }
-"""The options that are stored as they are, in the field of `NewJob` with the same name, and their checks."""
+"""The options that are stored, in the field of `NewJob` with the same name, and their checks."""
 
 
 class Defaults(Protocol):

@@ -16,7 +16,11 @@ from aiojobs_lite.model.job import PRIORITY_NAMES, Attempt, Claimed, Held, Job, 
 LARGEST_INTEGER: Final = 2**63 - 1
 """The largest whole number that every store keeps: no id, and no count of attempts, is larger."""
 
-_STORED_AS: Final = {"payload_json": "payload", "result_json": "result"}  # fields of `Job` that are not named as stored
+_STORED_AS: Final = {
+    "payload_json": "payload",
+    "result_json": "result",
+    "metadata_json": "metadata",
+}  # fields of `Job` that are not named as stored
 _GIVEN: Final = {"attempt": "attempts"}  # fields of `Claimed`
 _READ: Final[dict[Any, Callable[[Any], Any]]] = {  # from what is stored to the type of a field
     Status: Status,

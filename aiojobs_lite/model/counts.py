@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
+
+from aiojobs_lite.model.pauses import Pause
 
 
 class TypeCounts(NamedTuple):
@@ -40,8 +43,10 @@ class Counts(NamedTuple):
         due: For types that may have claimable jobs: an instant in microseconds, never after the earliest
             `scheduled_at` of them, perhaps before it. While a transaction is in flight, a type that it is about may be
             missing.
+        paused: The types that are paused, with or without jobs.
     """
 
     total: TypeCounts
     by_type: Mapping[str, TypeCounts]
     due: Mapping[str, int]
+    paused: Mapping[str, Pause] = MappingProxyType({})

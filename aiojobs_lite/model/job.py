@@ -140,6 +140,7 @@ class Job:
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
+        metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
     """
@@ -169,12 +170,19 @@ class Job:
     schedule: str | None
     tick: datetime | None
     label: str | None = None
+    metadata_json: str | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
 
     @property
     def payload(self) -> dict[str, Any]:
         """The handler's arguments by name, as plain JSON values."""
         decoded: dict[str, Any] = json.loads(self.payload_json)
+        return decoded
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What `using(metadata=...)` gave it, as plain JSON values; empty if it gave nothing."""
+        decoded: dict[str, Any] = json.loads(self.metadata_json) if self.metadata_json else {}
         return decoded
 
     @property
@@ -203,6 +211,7 @@ class NewJob(NamedTuple):
     schedule: str | None = None
     tick: int | None = None
     label: str | None = None
+    metadata: str | None = None
 
 
 class Claimed(NamedTuple):
@@ -223,6 +232,7 @@ class Claimed(NamedTuple):
     tick: int | None
     owner: str
     label: str | None = None
+    metadata: str | None = None
 
     @property
     def tick_at(self) -> datetime | None:

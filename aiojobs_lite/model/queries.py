@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.model.job import Held, Job, Status
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.writes import unanswered
 
 A_co = TypeVar("A_co", covariant=True)
@@ -129,8 +130,26 @@ class ListProcessing(NamedTuple):
 
 
 class ListPaused(NamedTuple):
-    """The types that are paused. Answer: their names."""
+    """The types that are paused. Answer: the `Pause` of each."""
 
-    def answer(self) -> set[str]:
+    def answer(self) -> dict[str, Pause]:
+        """See `Query`."""
+        unanswered()
+
+
+class CountProcessing(NamedTuple):
+    """How many jobs of a type are processing, over all owners. Answer: the number."""
+
+    type: str
+
+    def answer(self) -> int:
+        """See `Query`."""
+        unanswered()
+
+
+class GetDatabaseId(NamedTuple):
+    """The random id of the database: made with it, and kept by every copy of it. Answer: the id."""
+
+    def answer(self) -> str:
         """See `Query`."""
         unanswered()

@@ -118,6 +118,22 @@ class CancelJob(NamedTuple):
         unanswered()
 
 
+class Reschedule(NamedTuple):
+    """Sets when a pending job is due that is not held. Answer: whether it did.
+
+    Attributes:
+        id: The job.
+        scheduled_at: The instant; None: that of the transaction, and only if the job is due later.
+    """
+
+    id: int
+    scheduled_at: int | None
+
+    def answer(self) -> bool:
+        """See `Write`."""
+        unanswered()
+
+
 class RedriveJob(NamedTuple):
     """Sends a dead or cancelled job back to pending, due now, as if new. Answer: whether it did."""
 
@@ -149,10 +165,18 @@ class DeleteJob(NamedTuple):
 
 
 class PauseType(NamedTuple):
-    """Stops the claims of a type for all owners, or lets them go on, until changed."""
+    """Stops the claims of a type for all owners, or lets them go on, until changed. A type that is paused already keeps
+    its `Pause`.
+
+    Attributes:
+        type: The type.
+        paused: Whether it is paused, or resumed.
+        by: The person or program that pauses it.
+    """
 
     type: str
     paused: bool
+    by: str | None = None
 
     def answer(self) -> None:
         """See `Write`."""

@@ -74,8 +74,8 @@ def current_job() -> JobContext | None:
     found = CURRENT.get()
     if found is None:
         return None
-    job, deps, stopping = found
+    job, *given = found
     if isinstance(job, Claimed):  # the handler takes no context
-        job = JobContext(job, deps, stopping)
-        CURRENT.set((job, deps, stopping))  # the same one at the next call
+        job = JobContext(job, *given)
+        CURRENT.set((job, *given))  # the same one at the next call
     return cast("JobContext", job)

@@ -31,6 +31,13 @@ class JobHandle(Generic[R_co]):
         self.id = job_id
         self.is_new = is_new
 
+    @property
+    def key(self) -> str:
+        """The job's key, unique over databases: a random id of the database, and the job's id; `ctx.key` is the same.
+        Copies of a database share its id.
+        """
+        return self._jobs.key_of(self.id)
+
     async def result(self, timeout: Duration | None = None) -> R_co:
         """Waits until the job is finished, in whatever process it runs, and returns what its handler returned.
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import builtins
+from datetime import datetime
 from typing import Final
 
+from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, RunnerClosed, StoreUnavailable
-from aiojobs_lite.handlers.checks import check_choice, check_whole
+from aiojobs_lite.handlers.checks import check_aware, check_choice, check_whole
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
-from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven
+from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
 from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
@@ -78,6 +81,49 @@ class StoredJobs:
         return await engine.ask(
             FindJobs(status=wanted, type=wanted_type, label=wanted_label, before=after, limit=limit)
         )  # fmt: skip
+
+    async def explain(self, job_id: int) -> str:
+        """Says in one sentence why a job does not run; or that it runs, or is finished, and how.
+
+        It is of this moment, and for people: do not compare it. It names all that keeps the job from running: when it
+        is due, what holds it, a pause and its author, the limit of its type, the slots of the runners, a runner that is
+        missing, stopping, or cannot write.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+        """
+        return sentence(await look_at(self._access.engine, _check_id(job_id)))
+
+    def key_of(self, job_id: int) -> str:
+        """See `JobHandle.key`."""
+        return self._access.latest_engine.identity.key_of(job_id)
+
+    async def run_now(self, job_id: int) -> None:
+        """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a
+        limit.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobNotAllowed: If it does not wait for a time; the message says what it does.
+        """
+        engine = self._access.engine
+        await engine.order(_reschedule(engine, _check_id(job_id), None))
+
+    async def reschedule(self, job_id: int, *, at: datetime) -> None:
+        """Sets when a pending job is due, earlier or later than it was.
+
+        Args:
+            job_id: The job.
+            at: The earliest time that it may run, an aware datetime.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobNotAllowed: If it is not pending, or is held; the message says what it does.
+            InvalidOption: If `at` cannot work.
+        """
+        engine = self._access.engine
+        due = to_micros(check_aware("at", at))
+        await engine.order(_reschedule(engine, _check_id(job_id), due))
 
     async def cancel(self, job_id: int, reason: str | None = None) -> Status:
         """Cancels a pending job; asks a processing one to stop, in whatever process it runs.
@@ -161,6 +207,20 @@ async def _cancel(engine: Engine, job_id: int, reason: str | None) -> Status:
     else:
         raise JobNotAllowed(job_id, status, "cancelled", "a pending or processing job")
     return status
+
+
+async def _reschedule(engine: Engine, job_id: int, due: int | None) -> None:
+    """Makes a job due at an instant, or now."""
+    if await engine.write(Reschedule(job_id, due)):
+        if engine.bus.is_watched(JobRescheduled):
+            scheduled_at = to_datetime(engine.now() if due is None else due)
+            engine.bus.publish(JobRescheduled(job_id, await _type_of(engine, job_id), scheduled_at))
+        return
+    found = await look_at(engine, job_id)
+    action, allowed = "rescheduled", "a pending job that is not held"
+    if due is None:
+        action, allowed = "run now", "a job that waits for its retry or for its time"
+    raise JobNotAllowed(job_id, found.job.status, action, f"{allowed}; {sentence(found).rstrip('.')}")
 
 
 async def _redrive(engine: Engine, job_id: int) -> None:

@@ -20,6 +20,7 @@ from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, 
 from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.schedules import Schedules
@@ -214,6 +215,13 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
             RunnerNotStarted: If it was never started.
         """
         return self._access.latest_engine.stats()
+
+    async def runners(self) -> list[RunnerInfo]:
+        """The runners of the database, in every process, the latest start first: those that live, and those that died
+        within the last hour.
+        """
+        runners, _ = await self._access.engine.runners()
+        return runners
 
     def watch(self) -> Watch:
         """An async iterator over what happens from now on, until the runner is closed.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from typing import Any
 
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.errors import UnknownJobType
+from aiojobs_lite.errors import InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import ListPaused
 from aiojobs_lite.model.writes import PauseType
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.telemetry.facts import TypePaused, TypeResumed
+from aiojobs_lite.sizes import LONGEST_PAUSE_BY_CHARS
+from aiojobs_lite.text import make_storable
 
 
 class JobTypes:
@@ -25,14 +30,20 @@ class JobTypes:
     def __init__(self, access: EngineAccess) -> None:
         self._access = access
 
-    async def pause(self, job: JobType[..., Any] | str) -> None:
+    async def pause(self, job: JobType[..., Any] | str, *, by: str | None = None) -> None:
         """Stops all claims of a type, in every runner of the database, until `resume`; what runs goes on.
 
+        Args:
+            job: The type. One that is paused already stays as it is.
+            by: The person or program that pauses it, shortened to 200 characters; None: the user, the host and the
+                process id.
+
         Raises:
+            InvalidOption: If `by` is no text.
             UnknownJobType: If it is neither registered in this runner nor present in the database.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, _known_name(engine, job), is_paused=True))
+        await engine.order(_set_paused(engine, _known_name(engine, job), by=_check_by(by)))
 
     async def resume(self, job: JobType[..., Any] | str) -> None:
         """Lets the jobs of a paused type run again.
@@ -41,18 +52,34 @@ class JobTypes:
             UnknownJobType: If it is neither registered in this runner nor present in the database.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, _known_name(engine, job), is_paused=False))
+        await engine.order(_set_paused(engine, _known_name(engine, job), by=None))
 
-    async def paused(self) -> tuple[str, ...]:
-        """The names of the paused types, in order."""
+    async def paused(self) -> dict[str, Pause]:
+        """The paused types, by name, in order: since when, and by whom."""
         engine = self._access.engine
-        return tuple(sorted(await engine.ask(ListPaused())))
+        return dict(sorted((await engine.ask(ListPaused())).items()))
 
 
-async def _set_paused(engine: Engine, name: str, *, is_paused: bool) -> None:
-    await engine.write(PauseType(name, is_paused))
+async def _set_paused(engine: Engine, name: str, *, by: str | None) -> None:
+    """Pauses a type in the name of `by`; None: resumes it."""
+    await engine.write(PauseType(name, by is not None, by))
     engine.look_again(name)
-    engine.bus.publish(TypePaused(name) if is_paused else TypeResumed(name))
+    engine.pauses.look()
+
+
+def _check_by(by: object) -> str:
+    if by is None:
+        by = f"{_user()}{socket.gethostname()} (pid {os.getpid()})"
+    if not isinstance(by, str) or not by:
+        raise InvalidOption("by", by, "text")
+    return make_storable(by, LONGEST_PAUSE_BY_CHARS)
+
+
+def _user() -> str:
+    try:
+        return f"{getpass.getuser()}@"
+    except (ImportError, KeyError, OSError):  # a user id without a name, as in a container
+        return ""
 
 
 def _known_name(engine: Engine, job: JobType[..., Any] | str) -> str:

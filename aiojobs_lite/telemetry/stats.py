@@ -10,6 +10,7 @@ from pydantic import PlainSerializer
 
 from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.model.counts import Counts, TypeCounts
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.telemetry.meters import Meter, Metrics
 
 
@@ -30,6 +31,7 @@ class TypeStats:
         p50: Median of the handler's time over this runner's last 512 attempts, in seconds; None before the first.
         p95: The same, 95th percentile.
         success_rate: Share of those attempts that succeeded, 0 to 1; None before the first.
+        paused: Since when and by whom it is paused; None if it is not.
     """
 
     pending: int = 0
@@ -44,6 +46,7 @@ class TypeStats:
     p50: float | None = None
     p95: float | None = None
     success_rate: float | None = None
+    paused: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def runner_stats(
         refused_ends=metrics.refused_ends,
         skipped_ticks=metrics.skipped_ticks,
         unclaimed=unclaimed(counts, limits),
-        by_type=_StatsByType(counts.by_type, limits, metrics.meters),
+        by_type=_StatsByType(counts, limits, metrics.meters),
     )
 
 
@@ -151,10 +154,9 @@ def _oldest_due_age(due: Mapping[str, int], limits: Mapping[str, int | None], no
 class _StatsByType(Mapping[str, TypeStats]):
     """The stats of each type, made when they are first looked at. A copy or pickle of it is a plain dict."""
 
-    def __init__(
-        self, counts: Mapping[str, TypeCounts], limits: Mapping[str, int | None], meters: Mapping[str, Meter]
-    ) -> None:
-        self._counts = counts
+    def __init__(self, counts: Counts, limits: Mapping[str, int | None], meters: Mapping[str, Meter]) -> None:
+        self._counts = counts.by_type
+        self._paused = counts.paused
         self._limits = limits
         self._meters = meters
         self._made: dict[str, TypeStats] = {}
@@ -168,13 +170,13 @@ class _StatsByType(Mapping[str, TypeStats]):
         return made
 
     def __contains__(self, job_type: object) -> bool:
-        return job_type in self._limits or job_type in self._counts
+        return job_type in self._limits or job_type in self._counts or job_type in self._paused
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._limits, *self._counts}))
+        return iter(sorted({*self._limits, *self._counts, *self._paused}))
 
     def __len__(self) -> int:
-        return len({*self._limits, *self._counts})
+        return len({*self._limits, *self._counts, *self._paused})
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -190,4 +192,5 @@ class _StatsByType(Mapping[str, TypeStats]):
             p50=meter.percentile(0.5) if meter else None,
             p95=meter.percentile(0.95) if meter else None,
             success_rate=meter.success_rate() if meter else None,
+            paused=self._paused.get(job_type),
         )

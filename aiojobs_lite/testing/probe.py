@@ -43,7 +43,7 @@ class Probe:
     @property
     def owner(self) -> str:
         """The id under which it claims."""
-        return self.engine._lifecycle._startup._owner
+        return self.engine.identity.owner
 
     @property
     def store(self) -> Store:

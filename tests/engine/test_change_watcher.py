@@ -36,7 +36,10 @@ class Rig:
         self.asked: list[FindJobs] = []
         self.asked_to_stop = [8, 7]
         self.stopped: list[tuple[int, Stop]] = []
-        self.watcher = ChangeWatcher(store=self, owner="me", dispatcher=self, waiters=self)  # type: ignore[arg-type]  # no more of a store is needed
+        self.watcher = ChangeWatcher(
+            store=self,  # type: ignore[arg-type]  # no more of a store is needed
+            owner="me", dispatcher=self, waiters=self, pauses=SimpleNamespace(look=lambda: None),
+        )  # fmt: skip
         self.watcher.connect(attempts=self)
 
     async def changes(self) -> AsyncIterator[Change]:

@@ -12,15 +12,19 @@ import pytest
 from aiojobs_lite import job
 from aiojobs_lite.engine import drain as module
 from aiojobs_lite.engine.drain import Drain
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.model.runners import MarkDraining
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, DrainWaits, Fact
 from tests.helpers.engine import claimed, published_on, turns
 from tests.helpers.waiting import PATIENCE, until
+
+IDENTITY = Identity(5, {})
 
 
 @job
@@ -42,13 +46,18 @@ class Draining:
         self.facts = published_on(self.bus)
         self.progress = Progress()
         parts: Any = SimpleNamespace(
-            attempts=self.attempts, committer=None, executor=self, recorder=self,
+            attempts=self.attempts, committer=self, executor=self, recorder=self,
             dispatcher=self.noting("dispatcher"), ticker=self.noting("ticker"),
         )  # fmt: skip
         owners: Any = None
         self.drain_part = Drain(
-            bus=self.bus, parts=parts, owners=owners, progress=self.progress, drain_timeout=timeout, cancel_grace=grace
-        )
+            bus=self.bus, parts=parts, owners=owners, progress=self.progress, identity=IDENTITY,
+            drain_timeout=timeout, cancel_grace=grace,
+        )  # fmt: skip
+
+    def keep(self, unit: Any, done: Any) -> None:
+        assert unit == (MarkDraining(IDENTITY.owner),)
+        self.calls.append("others know")
 
     def noting(self, name: str) -> Any:
         return SimpleNamespace(drain=lambda: self.calls.append(name))

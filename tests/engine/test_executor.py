@@ -12,6 +12,7 @@ import pytest
 
 from aiojobs_lite import JobContext, injected, job
 from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.ends import Again, Close, Complete, End
@@ -36,7 +37,7 @@ class Rig:
         self.slots: list[str] = []
         self.executor = Executor(
             clock=clock, bus=self.bus, registry=registry_of(*job_types), deps=deps or {}, attempts=self.attempts,
-            slots=self, recorder=self, cancel_grace=5,
+            slots=self, recorder=self, identity=Identity(5, {}), cancel_grace=5,
         )  # fmt: skip
 
     def released(self, job_type: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,16 @@ class World:
             commits=self,  # type: ignore[arg-type]  # the same
             retention=Retention(3600.0, 7200.0),
         )
+
+    @property
+    def owners(self) -> World:
+        return self
+
+    async def dead(self, owners: Collection[str]) -> set[str]:
+        return {*owners}
+
+    async def ask(self, query: object) -> list[object]:
+        return []  # no runner is stored
 
     async def maintain(self, now: int) -> None:
         self.maintained_at.append(now)

@@ -13,6 +13,7 @@ import pytest
 
 from aiojobs_lite import job
 from aiojobs_lite.engine import startup
+from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.startup import Startup
 from aiojobs_lite.errors import StoreUnavailable
@@ -27,6 +28,8 @@ from tests.helpers.stores import inserted, new
 from tests.helpers.waiting import PATIENCE
 
 SCHEDULE = SetSchedule("s", "* * * * *", "UTC", 60)
+
+IDENTITY = Identity(5, {})
 
 
 @job
@@ -66,6 +69,9 @@ class Part:
     async def release_all(self) -> None:
         self._calls.append("release")
 
+    def look(self) -> None:
+        self._calls.append("look")
+
     def start_claiming(self) -> None:
         self._calls.append(f"claims, {self._phase().name}")
 
@@ -87,12 +93,12 @@ class Starting:
         self.facts = published_on(self.bus)
         self.database = MemoryDatabase()
         self.store = MemoryStore(self.database)
-        names = ("committer", "dispatcher", "ticker", "janitor", "releaser", "executor", "other")
+        names = ("committer", "dispatcher", "ticker", "janitor", "releaser", "executor", "pauses", "other")
         self.parts = {name: Part(name, self.calls, lambda: self.progress.phase) for name in names}
         parts: Any = SimpleNamespace(others=[self.parts["other"]], **self.parts)
         self.part = Startup(
-            store=self.store, clock=FakeClock(), bus=self.bus, registry=registry_of(known), owner="me", parts=parts,
-            progress=self.progress,
+            store=self.store, clock=FakeClock(), bus=self.bus, registry=registry_of(known),
+            identity=IDENTITY, parts=parts, progress=self.progress,
         )  # fmt: skip
 
     async def begun(self) -> None:
@@ -114,7 +120,7 @@ async def starting() -> Any:
 async def test_the_store_is_opened_this_owner_lives_and_the_schedules_are_stored(starting: Starting) -> None:
     await starting.part.open()
     assert starting.progress.phase is Phase.STARTING
-    assert await starting.store.owners.dead({"me", "other"}) == {"other"}
+    assert await starting.store.owners.dead({IDENTITY.owner, "other"}) == {"other"}
     assert starting.parts["ticker"].answers == [ScheduleAnswer(SCHEDULE.next_tick)]
     assert starting.facts() == []
 
@@ -185,8 +191,8 @@ async def test_a_first_rescue_with_a_defect_fails_the_start(starting: Starting) 
 
 async def test_an_owner_that_is_lost_claims_nothing_and_stops_all_until_it_is_regained(starting: Starting) -> None:
     await starting.part.open()
-    starting.database.lose("me")
-    assert starting.calls == ["claims nothing"]
+    starting.database.lose(IDENTITY.owner)
+    assert starting.calls == ["look", "claims nothing"]
     assert starting.parts["executor"].stopped == [Stop.SHUTDOWN]
-    starting.database.regain("me")
-    assert starting.calls == ["claims nothing", "claims, STARTING"]
+    starting.database.regain(IDENTITY.owner)
+    assert starting.calls == ["look", "claims nothing", "claims, STARTING"]

@@ -55,7 +55,7 @@ async def killed(database: Path) -> None:
 _WRITES_AND_DIES = """if True:
     import os, sqlite3
     connection = sqlite3.connect({database!r}, isolation_level=None)
-    connection.execute("INSERT INTO aiojobs_pauses VALUES ('x')")
+    connection.execute("INSERT INTO aiojobs_pauses (type) VALUES ('x')")
     os.kill(os.getpid(), 9)
 """
 

@@ -5,15 +5,14 @@ Written from the docstrings of `model/` and `stores/base.py` alone; `memory_stor
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
-from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.ahead import (
-    CLOCK_TOLERANCE_US,
     AheadPage,
     ListAhead,
     ListEndedAhead,
@@ -34,17 +33,21 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import (
+    CountProcessing,
     DeadPage,
     Died,
     FindJobs,
     FirstDue,
+    GetDatabaseId,
     GetJob,
     ListDead,
     ListOwners,
     ListPaused,
     ListProcessing,
 )
+from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
     FireTick,
@@ -65,9 +68,12 @@ from aiojobs_lite.model.writes import (
     RedriveDead,
     RedriveJob,
     Release,
+    Reschedule,
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
+from tests.helpers import memory_runners
+from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
@@ -88,24 +94,35 @@ class Rows:
 
     Attributes:
         jobs: By id, with their history.
-        paused: The types that no owner may claim.
+        paused: The types that no owner may claim, since when and by whom.
         schedules: By name.
         ticks: The (schedule, tick) that were dealt with.
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
+        runners: By id.
+        database: Its random id.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
-    paused: set[str] = field(default_factory=set)
+    paused: dict[str, Pause] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     ticks: set[tuple[str, int]] = field(default_factory=set)
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
+    runners: memory_runners.Runners = field(default_factory=dict)
+    database: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
         return Rows(
-            dict(self.jobs), set(self.paused), dict(self.schedules), set(self.ticks), self.last_id, dict(self.marks)
+            dict(self.jobs),
+            dict(self.paused),
+            dict(self.schedules),
+            set(self.ticks),
+            self.last_id,
+            dict(self.marks),
+            dict(self.runners),
+            self.database,
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -131,7 +148,7 @@ class Rows:
 
     def dead(self, query: ListDead) -> DeadPage:
         """See `ListDead`."""
-        died = sorted((_ended(job), job.id) for job in self.jobs.values() if job.status is Status.DEAD)
+        died = sorted((ended(job), job.id) for job in self.jobs.values() if job.status is Status.DEAD)
         until = max([at for at, _ in died], default=0) if query.after is None else query.after.until
         later = [one for one in died if one[0] <= until and (query.after is None or one > query.after[:2])]
         page = later[: query.limit]
@@ -166,6 +183,8 @@ class Rows:
 
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
+    CountProcessing: lambda rows, query: rows.processing(query.type),
+    GetDatabaseId: lambda rows, _query: rows.database,
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
@@ -173,8 +192,9 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     ListDead: Rows.dead,
     ListEndedAhead: Rows.ended_ahead,
     ListOwners: Rows.owners,
-    ListPaused: lambda rows, _query: set(rows.paused),
+    ListPaused: lambda rows, _query: dict(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
+    ListRunners: lambda rows, _query: memory_runners.list_runners(rows.runners, rows.jobs.values()),
 }
 """Every query."""
 
@@ -188,6 +208,8 @@ class MemoryPhases:
         living: The other owners that live: their attempts are theirs to end.
 
     Attributes:
+        rows: As given.
+        now: As given.
         made: The `scheduled_at` of each job that became claimable.
         claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
@@ -197,8 +219,8 @@ class MemoryPhases:
     """
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
-        self._rows = rows
-        self._now = now
+        self.rows = rows
+        self.now = now
         self._living = living
         self.made: list[int] = []
         self.claim: Claim | None = None
@@ -264,11 +286,11 @@ class MemoryPhases:
 
     def _attempt(self, job: Job, end: Again | Close) -> Attempt:
         failure = end.failure or (None, end.reason, None)
-        return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self._now), end.owner, *failure)
+        return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
 
     def _held(self, token: End | MarkInterrupted) -> Job | None:
         """The job of an attempt, if that is still its owner's."""
-        job = self._rows.jobs.get(token.id)
+        job = self.rows.jobs.get(token.id)
         if job is None or (job.status, job.attempts, job.owner) != (Status.PROCESSING, token.attempt, token.owner):
             return None
         return job
@@ -284,7 +306,7 @@ class MemoryPhases:
 
     def cancel_job(self, write: CancelJob) -> Status | None:
         """See `CancelJob`."""
-        job = self._rows.jobs.get(write.id)
+        job = self.rows.jobs.get(write.id)
         if job is None:
             return None
         if job.status is Status.PENDING:
@@ -295,7 +317,7 @@ class MemoryPhases:
 
     def redrive_job(self, write: RedriveJob) -> bool:
         """See `RedriveJob`."""
-        job = self._rows.jobs.get(write.id)
+        job = self.rows.jobs.get(write.id)
         if job is None or job.status not in {Status.DEAD, Status.CANCELLED}:
             return False
         self._redrive(job)
@@ -303,19 +325,19 @@ class MemoryPhases:
 
     def redrive_dead(self, write: RedriveDead) -> int:
         """See `RedriveDead`."""
-        dead = self._rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
+        dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
         return sum(self.redrive_job(RedriveJob(job.id)) for job in dead)
 
     def _redrive(self, job: Job) -> None:
         self.redriven.append(job.id)
         self._put(
-            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self._now), reason=None,
+            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=0, crashes=0,
         )  # fmt: skip
 
     def delete_job(self, write: DeleteJob) -> Status | None:
         """See `DeleteJob`."""
-        job = self._rows.jobs.get(write.id)
+        job = self.rows.jobs.get(write.id)
         if job is None:
             return None
         if job.status is not Status.PROCESSING:
@@ -326,24 +348,36 @@ class MemoryPhases:
         """See `PauseType`."""
         self.types.add(write.type)
         if write.paused:
-            self._rows.paused.add(write.type)
-        elif write.type in self._rows.paused:
-            self._rows.paused.remove(write.type)
-            self.made += [to_micros(job.scheduled_at) for job in self._rows.claimable() if job.type == write.type]
+            self.rows.paused.setdefault(write.type, Pause(to_datetime(self.now), write.by))
+        elif write.type in self.rows.paused:
+            del self.rows.paused[write.type]
+            self.made += [to_micros(job.scheduled_at) for job in self.rows.claimable() if job.type == write.type]
+
+    def reschedule(self, write: Reschedule) -> bool:
+        """See `Reschedule`."""
+        job = self.rows.jobs.get(write.id)
+        if job is None or not is_claimable(job):
+            return False
+        due = self.now if write.scheduled_at is None else write.scheduled_at
+        if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
+            return False
+        self._put(job, scheduled_at=to_datetime(due))
+        self.made.append(due)
+        return True
 
     def release(self, write: Release) -> int:
         """See `Release`."""
-        held = [job for job in self._rows.jobs.values() if job.held is write.held and job.id in write.ids]
+        held = [job for job in self.rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
-            due = min(job.scheduled_at, to_datetime(self._now))
+            due = min(job.scheduled_at, to_datetime(self.now))
             self._put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
 
     def move_back(self, write: MoveBack) -> MovedBack:
         """See `MoveBack`."""
-        jobs = [job for job_id in set(write.ids) if (job := self._rows.jobs.get(job_id)) is not None]
-        moved = [(job, by) for job in jobs if (by := ahead_by(job, self._now))]
-        now = to_datetime(self._now)
+        jobs = [job for job_id in set(write.ids) if (job := self.rows.jobs.get(job_id)) is not None]
+        moved = [(job, by) for job in jobs if (by := ahead_by(job, self.now))]
+        now = to_datetime(self.now)
         for job, by in moved:
             if not job.is_finished:
                 changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
@@ -364,61 +398,61 @@ class MemoryPhases:
             (Status.DEAD, write.dead_before),
             (Status.CANCELLED, write.dead_before),
         ):
-            old = [(_ended(job), job.id, job) for job in self._rows.jobs.values() if job.status is status]
+            old = [(ended(job), job.id, job) for job in self.rows.jobs.values() if job.status is status]
             old = sorted(entry for entry in old if entry[0] < before)
             pruned += [job for *_, job in old[: write.limit - len(pruned)]]
         for job in pruned:
             self._delete(job)
-        old_ticks = sorted(entry for entry in self._rows.ticks if entry[1] < write.ticks_before)
+        old_ticks = sorted(entry for entry in self.rows.ticks if entry[1] < write.ticks_before)
         ticks = old_ticks[: write.limit - len(pruned)]
-        self._rows.ticks.difference_update(ticks)
+        self.rows.ticks.difference_update(ticks)
         return len(pruned) + len(ticks)
 
     def set_schedule(self, write: SetSchedule) -> ScheduleAnswer:
         """See `SetSchedule`."""
-        stored, replaced = self._rows.schedules.get(write.name), None
+        stored, replaced = self.rows.schedules.get(write.name), None
         if stored is None:
             stored = Schedule(write.expression, write.tz, write.next_tick)
         elif (stored.expression, stored.tz) != (write.expression, write.tz):
             replaced = (stored.expression, stored.tz, stored.next_tick)
             stored = stored._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self._rows.schedules[write.name] = stored
+        self.rows.schedules[write.name] = stored
         return ScheduleAnswer(stored.next_tick, replaced)
 
     def fire_tick(self, write: FireTick) -> TickAnswer:
         """See `FireTick`."""
-        schedule = self._rows.schedules[write.schedule]
+        schedule = self.rows.schedules[write.schedule]
         if (schedule.expression, schedule.tz) == (write.expression, write.tz):
             schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
-        elif schedule.next_tick < self._now - ABANDONED_AFTER_US:
+        elif schedule.next_tick < self.now - ABANDONED_AFTER_US:
             schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self._rows.schedules[write.schedule] = schedule
-        if (write.schedule, write.tick) in self._rows.ticks:
+        self.rows.schedules[write.schedule] = schedule
+        if (write.schedule, write.tick) in self.rows.ticks:
             return TickAnswer("duplicate")
-        self._rows.ticks.add((write.schedule, write.tick))
+        self.rows.ticks.add((write.schedule, write.tick))
         if write.row is None:
             return TickAnswer("skipped")
-        latest = self._rows.jobs.get(schedule.latest_job or 0)
+        latest = self.rows.jobs.get(schedule.latest_job or 0)
         if write.skip_overlap and latest is not None and not latest.is_finished:
             return TickAnswer("overlap")
         job_id = self._new(write.row)
-        self._rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
+        self.rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
         return TickAnswer("fired", job_id)
 
     def move_tick_back(self, write: MoveTickBack) -> bool:
         """See `MoveTickBack`."""
-        stored = self._rows.schedules.get(write.schedule)
-        rule, is_later = (write.expression, write.tz), write.next_tick > self._now
+        stored = self.rows.schedules.get(write.schedule)
+        rule, is_later = (write.expression, write.tz), write.next_tick > self.now
         if stored is None or stored[:2] != rule or stored.next_tick <= write.next_tick or not is_later:
             return False
-        self._rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
+        self.rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
         return True
 
     # Inserts and the claim.
 
     def _insert(self, row: NewJob) -> Inserted:
         if row.idempotency_key is not None:
-            for job in self._rows.jobs.values():
+            for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
                     return Inserted(job.id, is_new=False)
         return Inserted(self._new(row), is_new=True)
@@ -426,11 +460,11 @@ class MemoryPhases:
     def _claim(self, claim: Claim) -> ClaimAnswer:
         taken: Counter[str] = Counter()
         claimed: list[Claimed] = []
-        for job in self._rows.claimable():
+        for job in self.rows.claimable():
             if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
                 taken[job.type] += 1
                 claimed.append(as_claimed(self._start(job, claim.owner)))
-        waiting = [job for job in self._rows.claimable() if _is_offered(claim, taken, job.type)]
+        waiting = [job for job in self.rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
         refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
@@ -440,7 +474,7 @@ class MemoryPhases:
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
     def _is_due(self, job: Job) -> bool:
-        return to_micros(job.scheduled_at) <= self._now
+        return to_micros(job.scheduled_at) <= self.now
 
     def _could_take(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
         return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
@@ -448,27 +482,28 @@ class MemoryPhases:
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
         """Whether a pause and the limit over all owners allow one more."""
         limit = claim.concurrency.get(job_type)
-        return job_type not in self._rows.paused and (limit is None or self._rows.processing(job_type) < limit)
+        return job_type not in self.rows.paused and (limit is None or self.rows.processing(job_type) < limit)
 
     # Rows.
 
     def _new(self, row: NewJob) -> int:
-        self._rows.last_id += 1
+        self.rows.last_id += 1
         job = Job(
-            id=self._rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
+            id=self.rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
             priority=PRIORITY_NAMES[row.priority], attempts=0, max_attempts=row.max_attempts,
             scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
-            held=None, schedule=row.schedule, label=row.label, tick=None if row.tick is None else to_datetime(row.tick),
+            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
+            tick=None if row.tick is None else to_datetime(row.tick),
         )  # fmt: skip
-        self._rows.jobs[job.id] = job
+        self.rows.jobs[job.id] = job
         self._mark(job.type)
         self.made.append(row.scheduled_at)
         return job.id
 
     def _start(self, job: Job, owner: str) -> Job:
-        started_at = to_datetime(self._now)
+        started_at = to_datetime(self.now)
         return self._put(
             job, status=Status.PROCESSING, owner=owner, attempts=min(job.attempts + 1, _LARGEST), started_at=started_at
         )
@@ -479,22 +514,22 @@ class MemoryPhases:
         assert changed.status is job.status or (job.status, changed.status) in TRANSITIONS
         if changed.status is not Status.PROCESSING:
             changed = replace(changed, owner=None, cancel_requested=False, interrupted=False)
-        changed = replace(changed, completed_at=to_datetime(self._now) if changed.status in FINISHED else None)
+        changed = replace(changed, completed_at=to_datetime(self.now) if changed.status in FINISHED else None)
         if is_claimable(changed) and not is_claimable(job):
             self.made.append(to_micros(changed.scheduled_at))
-        self._rows.jobs[job.id] = changed
+        self.rows.jobs[job.id] = changed
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
         return changed
 
     def _delete(self, job: Job) -> None:
-        del self._rows.jobs[job.id]
+        del self.rows.jobs[job.id]
         self._mark(job.type)
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
-        self._rows.marks[job_type] = max(self._rows.marks.get(job_type, self._now), self._now)
+        self.rows.marks[job_type] = max(self.rows.marks.get(job_type, self.now), self.now)
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
@@ -505,6 +540,10 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     MoveBack: MemoryPhases.move_back,
     MoveTickBack: MemoryPhases.move_tick_back,
     PauseType: MemoryPhases.pause_type,
+    EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
+    MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
+    Reschedule: MemoryPhases.reschedule,
+    SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
@@ -512,36 +551,6 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     SetSchedule: MemoryPhases.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
-
-
-def check(value: object) -> None:
-    """Checks what a write brings: all parts of it.
-
-    Raises:
-        StoreRejected: If it cannot be stored as it stands.
-    """
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise StoreRejected(str(error)) from error
-    elif isinstance(value, int) and abs(value) > _LARGEST:
-        raise StoreRejected(f"{value} has more than 64 bits")
-    elif isinstance(value, tuple):
-        for part in value:
-            check(part)
-    if isinstance(value, NewJob):
-        _check_new(value)
-
-
-def _check_new(row: NewJob) -> None:
-    if row.priority not in PRIORITIES.values() or row.max_attempts < 1:
-        raise StoreRejected(f"{row} contradicts itself")
-    try:
-        for instant in (row.scheduled_at, row.created_at, row.tick or 0):
-            to_datetime(instant)
-    except OverflowError as error:
-        raise StoreRejected(str(error)) from error
 
 
 def is_claimable(job: Job) -> bool:
@@ -563,38 +572,11 @@ def _order(job: Job) -> tuple[Any, ...]:
     return PRIORITIES[job.priority], job.scheduled_at, job.id
 
 
-def micros_of(job: Job) -> int:
-    """When a job is due."""
-    return to_micros(job.scheduled_at)
-
-
-def ahead_by(job: Job, now: int) -> int:
-    """By how much the clock was ahead that wrote a job, if `MoveBack` moves it; else 0."""
-    if job.is_finished:
-        ahead = _ended(job) - now
-        return ahead if ahead > CLOCK_TOLERANCE_US else 0
-    if job.status is Status.PROCESSING:
-        return 0
-    due, written = micros_of(job), to_micros(job.created_at)
-    if job.started_at is not None:
-        if job.attempts == job.snoozes == job.interruptions == job.crashes == 0:
-            written = due
-        elif job.history:
-            written = to_micros(job.history[-1].ended_at)
-    ahead = written - now
-    return ahead if ahead > CLOCK_TOLERANCE_US and -CLOCK_TOLERANCE_US <= due - written <= ahead else 0
-
-
-def _ended(job: Job) -> int:
-    assert job.completed_at is not None
-    return to_micros(job.completed_at)
-
-
 def as_claimed(job: Job) -> Claimed:
     """What an owner is given of a job that is processing."""
     assert job.started_at is not None
     return Claimed(
         job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,
         job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions, job.snoozes,
-        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label,
+        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label, job.metadata_json,
     )  # fmt: skip

@@ -17,7 +17,8 @@ from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Claim, Unit
 from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
-from tests.helpers.memory_rows import READS, MemoryPhases, Rows, check, is_claimable
+from tests.helpers.memory_checks import check
+from tests.helpers.memory_rows import READS, MemoryPhases, Rows, is_claimable
 from tests.helpers.stores import counts_of, micros
 
 A = TypeVar("A")
@@ -162,7 +163,7 @@ class MemoryStore:
             if instants := [micros(job.scheduled_at) for job in jobs if is_claimable(job)]:
                 due[job_type] = min(instants)
         total = TypeCounts(*map(sum, zip(TypeCounts(), *by_type.values(), strict=True)))
-        return Counts(total, by_type, due)
+        return Counts(total, by_type, due, dict(rows.paused))
 
     async def changes(self) -> AsyncIterator[Change]:
         """See `Store.changes`."""

@@ -31,6 +31,7 @@ _EACH_FACT: Final = "one table has every kind of fact, with its level and its li
 _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
+    "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),
     "engine/inline_turn.py": Suite("tests/engine/test_committer_inline.py", "its turns are those of whole callers"),
     "engine/parts.py": Suite("tests/engine/test_lifecycle.py", "the parts in one place; whole engines live there"),
     "engine/ports.py": Suite("tests/test_typing.py", "protocols alone; mypy compares every part with them"),
@@ -38,8 +39,11 @@ ELSEWHERE: Final = {
         f"errors/{name}.py": Suite("tests/test_errors.py", _EACH_ERROR)
         for name in ("base", "configuration", "enqueuing", "job", "runner", "store")
     },
+    "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
+    "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
+    "model/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "model/queries.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
@@ -53,6 +57,7 @@ ELSEWHERE: Final = {
     "stores/sqlite/phases.py": Suite("tests/stores/test_base.py", "a table of handlers, compared with the contract"),
     "stores/sqlite/prune.py": Suite(f"{_CONFORMANCE}/prune.py", _EACH_STORE),
     "stores/sqlite/reads.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
+    "stores/sqlite/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
     "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),

@@ -29,6 +29,7 @@ from aiojobs_lite.model.writes import (
     RedriveDead,
     RedriveJob,
     Release,
+    Reschedule,
     Unit,
     Write,
 )
@@ -245,6 +246,10 @@ class StoreBesideModel(RuleBasedStateMachine):
     @rule(kind=kinds, paused=st.booleans(), step=steps)
     def pause(self, kind: str, paused: bool, step: Step) -> None:
         self.put(PauseType(kind, paused), step)
+
+    @rule(which=some, due=st.none() | st.integers(-3, 4), step=steps)
+    def reschedule(self, which: int, due: int | None, step: Step) -> None:
+        self.put(Reschedule(self.a_job(which), None if due is None else self.now + due * SECOND), step)
 
     @rule(which=st.lists(some), step=steps)
     def release(self, which: list[int], step: Step) -> None:

@@ -233,10 +233,14 @@ class Twins:
         """
         found = {name: of_type for name, of_type in counts.by_type.items() if of_type != TypeCounts()}
         least, most = counts_of(list(rows.jobs.values()), self._highest), _counts_by_marks(rows)
-        return found.keys() == least.keys() and all(
-            least[name].scheduled <= of_type.scheduled <= most[name].scheduled
-            and of_type == least[name]._replace(scheduled=of_type.scheduled)
-            for name, of_type in found.items()
+        return (
+            counts.paused.keys() == rows.paused.keys()
+            and found.keys() == least.keys()
+            and all(
+                least[name].scheduled <= of_type.scheduled <= most[name].scheduled
+                and of_type == least[name]._replace(scheduled=of_type.scheduled)
+                for name, of_type in found.items()
+            )
         )
 
 

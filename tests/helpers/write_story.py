@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -23,6 +24,7 @@ from aiojobs_lite.model.writes import (
     RedriveDead,
     RedriveJob,
     Release,
+    Reschedule,
     Unit,
     Write,
 )
@@ -133,6 +135,12 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     RedriveDead: lambda write: f"redrive the dead of {' '.join(map(str, write.ids)) or 'no job'}",
     DeleteJob: lambda write: f"delete {write.id}",
     PauseType: lambda write: f"{'pause' if write.paused else 'resume'} {write.type}",
+    Reschedule: lambda write: (
+        f"reschedule {write.id}: " + ("now" if write.scheduled_at is None else _at(write.scheduled_at))
+    ),
+    SetRunner: lambda write: f"runner {write.id} starts",
+    MarkDraining: lambda write: f"runner {write.id} drains",
+    EndRunners: lambda write: f"runners {' '.join(write.ids)} are dead",
     Release: lambda write: f"release {write.held} of {' '.join(map(str, write.ids)) or 'no job'}",
     Prune: lambda write: (
         f"prune {write.limit}: completed before {_at(write.completed_before)}, dead before {_at(write.dead_before)}, "

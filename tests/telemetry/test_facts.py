@@ -44,6 +44,7 @@ KINDS: list[type[Fact]] = [
 ]
 NOON = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 EXAMPLES = {"int": 7, "str": "text", "float": 1.23456, "datetime": NOON, "tuple[int, ...]": (7, 8)}
+EXAMPLES |= {f"{kind} | None": value for kind, value in EXAMPLES.items()}
 
 
 def example(kind: type[Fact]) -> Fact:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
@@ -95,6 +97,11 @@ class _ByType(Mapping[str, TypeCounts]):
         return len(self._tallies)
 
 
+def stored_pauses(rows: Iterable[tuple[str, int | None, str | None]]) -> dict[str, Pause]:
+    """The pauses of rows, by type."""
+    return {row[0]: Pause(None if row[1] is None else to_datetime(row[1]), row[2]) for row in rows}
+
+
 class Ledger:
     """The tallies of every type as of the last commit, and those that the open transaction changes.
 
@@ -102,6 +109,7 @@ class Ledger:
         due: When the next jobs are due.
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
+        open_pauses: The types that the open transaction pauses; None: that it resumes.
     """
 
     def __init__(self, sql: Mapping[str, str]) -> None:
@@ -113,6 +121,8 @@ class Ledger:
         self._open: dict[str, Tally] = {}
         self._last_id = self._open_last_id = 0
         self.due = Due()
+        self._pauses: dict[str, Pause] = {}  # never changed
+        self.open_pauses: dict[str, Pause | None] = {}
         self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
 
     def reload(self, connection: sqlite3.Connection) -> None:
@@ -122,6 +132,7 @@ class Ledger:
         total = TypeCounts(*map(sum, zip(*(row[1:9] for row in rows), strict=True))) if rows else _NONE
         with self._lock:
             self._committed, self._total, self._moved = committed, total, {}
+            self._pauses = stored_pauses(connection.execute(self._sql["pauses"]).fetchall())
         self.pending, self.scheduled = total.pending, total.scheduled
         self.due.reload({row[0]: row[11:] for row in rows})
         ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
@@ -134,6 +145,7 @@ class Ledger:
             self.due.forget({*self._open, *self.due.looked_at})
             self._open = {}
         self._open_last_id = self._last_id
+        self.open_pauses.clear()
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
@@ -176,6 +188,10 @@ class Ledger:
                 self.pending += tally.pending - (before.pending if before else 0)
                 self.scheduled += tally.scheduled - (before.scheduled if before else 0)
             self._committed.update(self._open)
+            if self.open_pauses:
+                moved: dict[str, Pause | None] = {**self._pauses, **self.open_pauses}
+                self._pauses = {job_type: pause for job_type, pause in moved.items() if pause is not None}
+                self.open_pauses.clear()
         self._open = {}
         self.due.looked_at.clear()
         self._last_id = self._open_last_id
@@ -187,7 +203,7 @@ class Ledger:
             if self._moved:
                 self._total = _moved_on(self._total, self._moved, tallies)
                 self._moved = {}
-            return Counts(self._total, _ByType(tallies), self.due.earliest_by_type())
+            return Counts(self._total, _ByType(tallies), self.due.earliest_by_type(), self._pauses)
 
     def much_comes_due(self, now: int, many: int, unseen: int) -> bool:
         """Whether of some type more than `many` jobs are scheduled that were last looked at over `unseen` ago: to count

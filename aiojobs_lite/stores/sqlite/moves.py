@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 
@@ -34,6 +34,22 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
         return Status.CANCELLED
     transaction.run("request_cancel", (write.id,))
     return Status(standing.status)
+
+
+def reschedule(transaction: Transaction, write: Reschedule) -> bool:
+    """See `Reschedule`."""
+    standing = _standing(transaction, write.id)
+    if standing is None or standing.status != Status.PENDING or standing.is_held:
+        return False
+    due = transaction.now if write.scheduled_at is None else write.scheduled_at
+    if write.scheduled_at is None and standing.scheduled_at <= due:
+        return False
+    tally = transaction.tally(standing.type)
+    tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
+    tally.move(Status.PENDING, 1, standing.attempts, due)
+    transaction.due.add(standing.type, standing.priority, due, write.id)
+    transaction.run("reschedule", (due, write.id))
+    return True
 
 
 def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:

@@ -20,6 +20,13 @@ SET cancel_requested = 1
 WHERE id = ?
     AND status = 'processing';
 
+-- name: reschedule
+-- Sets when a pending job is due.
+UPDATE aiojobs_jobs
+SET scheduled_at = ?
+WHERE id = ?
+    AND status = 'pending';
+
 -- name: dead_by_type
 -- How many of these jobs are dead, by type.
 SELECT type, count(*)

@@ -10,10 +10,12 @@ from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
 from aiojobs_lite.model.queries import (
+    CountProcessing,
     DeadPage,
     Died,
     FindJobs,
     FirstDue,
+    GetDatabaseId,
     GetJob,
     ListDead,
     ListOwners,
@@ -21,9 +23,12 @@ from aiojobs_lite.model.queries import (
     ListProcessing,
     Query,
 )
+from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.rows import Sql
+from aiojobs_lite.stores.sqlite.runners import list_runners
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
 
@@ -105,12 +110,20 @@ def list_processing(connection: sqlite3.Connection, sql: Sql, query: ListProcess
     return {row[0] for row in connection.execute(sql["processing_of_owner"], (query.owner,)).fetchall()}
 
 
-def list_paused(connection: sqlite3.Connection, sql: Sql, _query: ListPaused) -> set[str]:
-    """See `ListPaused`."""
-    return {row[0] for row in connection.execute(sql["paused_types"]).fetchall()}
+def count_processing(connection: sqlite3.Connection, sql: Sql, query: CountProcessing) -> int:
+    """See `CountProcessing`."""
+    found: int = connection.execute(sql["processing_of_type"], (query.type,)).fetchall()[0][0]
+    return found
+
+
+def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabaseId) -> str:
+    """See `GetDatabaseId`."""
+    return str(dict(connection.execute(sql["meta"]).fetchall()).get("database", ""))
 
 
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
+    CountProcessing: count_processing,
+    GetDatabaseId: get_database_id,
     GetJob: get_job,
     FindJobs: find_jobs,
     FirstDue: first_due,
@@ -120,4 +133,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListOwners: list_owners,
     ListPaused: list_paused,
     ListProcessing: list_processing,
+    ListRunners: list_runners,
 }

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
 from aiojobs_lite.stores.sqlite.due import Due
@@ -45,6 +46,11 @@ class Transaction:
         self._most_rows = most_rows
         self.now = now
         self.due: Due = ledger.due
+
+    @property
+    def pauses(self) -> dict[str, Pause | None]:
+        """The types that it pauses, and those that it resumes."""
+        return self._ledger.open_pauses
 
     def run(self, query: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Executes a named query."""

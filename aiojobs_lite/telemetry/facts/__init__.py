@@ -15,6 +15,7 @@ one file for each group.
 | `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
 | `JobHeld` | error | a stored payload no longer fits its handler |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
+| `JobRescheduled` | info | it was set when a pending job is due |
 | `TypePaused` | warning | no runner claims jobs of a type until it is resumed |
 | `TypeResumed` | info | a paused type is claimed again |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
@@ -55,6 +56,7 @@ from aiojobs_lite.telemetry.facts.jobs import (
     JobHeld,
     JobInterrupted,
     JobRedriven,
+    JobRescheduled,
     JobSnoozed,
     ResultNotStored,
     RetryRequested,
@@ -89,6 +91,7 @@ __all__ = [
     "JobHeld",
     "JobInterrupted",
     "JobRedriven",
+    "JobRescheduled",
     "JobSnoozed",
     "JobsMovedBack",
     "LoopBlocked",

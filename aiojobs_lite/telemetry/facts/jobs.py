@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import counted, failed_words, later, span
+from aiojobs_lite.telemetry.wording import counted, failed_words, instant, later, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,19 @@ class JobRedriven(Fact):
     text = "redriven: {type} job {job_id}"
     job_id: int
     type: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRescheduled(Fact):
+    """A person or a program set when a pending job is due."""
+
+    text = "rescheduled: {type} job {job_id}, due {scheduled_at}"
+    job_id: int
+    type: str
+    scheduled_at: datetime
+
+    def _words(self) -> dict[str, str]:
+        return {"scheduled_at": instant(self.scheduled_at)}
 
 
 @dataclass(frozen=True, slots=True)

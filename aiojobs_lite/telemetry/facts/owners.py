@@ -11,16 +11,23 @@ from aiojobs_lite.telemetry.wording import counted, ended_words, span, waited_fo
 
 @dataclass(frozen=True, slots=True)
 class OwnerRescued(Fact):
-    """Jobs of a dead runner were given back."""
+    """Jobs of a dead runner were given back. `pid` and `host`: of its process, if that is known."""
 
     level = logging.WARNING
     part = "engine"
-    text = "rescued: {jobs} of the dead owner {owner}"
+    text = "rescued: {jobs} of the dead owner {owner}{pid}{host}"
     owner: str
     jobs: int
+    pid: int | None = None
+    host: str | None = None
 
     def _words(self) -> dict[str, str]:
-        return {"jobs": counted(self.jobs, "job")}
+        pid = "" if self.pid is None else f" (pid {self.pid}"
+        return {
+            "jobs": counted(self.jobs, "job"),
+            "pid": pid,
+            "host": f" on {self.host})" if self.host else ")" * bool(pid),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,17 +122,17 @@ class ClaimOrder:
 
 class Claiming:
     async def test_a_claimed_job_brings_what_its_owner_needs(self, store: Store) -> None:
-        (job_id,) = await inserted(store, new(priority=2, max_attempts=3, tick=at(-5)))
+        (job_id,) = await inserted(store, new(priority=2, max_attempts=3, tick=at(-5), metadata='{"a": 1}'))
         (job,) = await claimed(store, now=1)
         assert job[:9] == (job_id, "a", '{"x": 1}', 2, NOW, 1, 3, NOW, at(1))
-        assert job[9:] == (0, 0, 0, at(-5), "one", None)
+        assert job[9:] == (0, 0, 0, at(-5), "one", None, '{"a": 1}')
         found = await stored(store, job_id)
         assert (found.status, found.owner, found.attempts) == (Status.PROCESSING, "one", 1)
         assert micros(found.started_at) == at(1)
 
     async def test_a_job_of_the_same_transaction_is_claimed_at_once_and_stands_so(self, store: Store) -> None:
-        (job,) = await running(store, new(priority=2, max_attempts=3, tick=at(-5)))
-        assert job[1:] == ("a", '{"x": 1}', 2, NOW, 1, 3, NOW, NOW, 0, 0, 0, at(-5), "one", None)
+        (job,) = await running(store, new(priority=2, max_attempts=3, tick=at(-5), label="eu", metadata='{"a": 1}'))
+        assert job[1:] == ("a", '{"x": 1}', 2, NOW, 1, 3, NOW, NOW, 0, 0, 0, at(-5), "one", "eu", '{"a": 1}')
         found = await stored(store, job.id)
         assert (found.status, found.owner, found.attempts) == (Status.PROCESSING, "one", 1)
         assert micros(found.started_at) == NOW

@@ -7,7 +7,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held, Outcome, Status
 from aiojobs_lite.model.schedules import SetSchedule
-from aiojobs_lite.model.writes import CancelJob, Insert, PauseType, RedriveDead, RedriveJob, Release
+from aiojobs_lite.model.writes import CancelJob, Insert, PauseType, RedriveDead, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
 from tests.helpers.stores import (
@@ -47,6 +47,11 @@ class DueWithoutClaim:
         first, second = [await finished(store, new(), Status.DEAD) for _ in range(2)]
         for write in (RedriveJob(first), RedriveDead((second,))):
             assert is_in_time((await applied(store, write, now=4)).due, at(4))
+
+    async def test_a_job_that_is_rescheduled_says_when_it_is_due(self, store: Store) -> None:
+        (job_id,) = await inserted(store, new(due=9))
+        assert is_in_time((await applied(store, Reschedule(job_id, at(4)))).due, at(4))
+        assert is_in_time((await applied(store, Reschedule(job_id, None), now=1)).due, at(1))
 
     async def test_a_release_says_when_the_jobs_are_due(self, store: Store) -> None:
         ids = await stores.held(store, new(), new())

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite.model.job import Held, Outcome, Status
+from aiojobs_lite.model.job import FINISHED, Held, Outcome, Status
 from aiojobs_lite.model.queries import DeadPage, Died, FindJobs, GetJob, ListDead
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Inserted, RedriveDead, RedriveJob, Release
+from aiojobs_lite.model.writes import (
+    CancelJob,
+    DeleteJob,
+    Insert,
+    Inserted,
+    RedriveDead,
+    RedriveJob,
+    Release,
+    Reschedule,
+)
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
 from tests.helpers.stores import (
@@ -44,9 +53,11 @@ async def dead(store: Store, job_type: str | None, limit: int, after: Died | Non
 class Inserting:
     async def test_every_field_of_a_new_job_is_stored(self, store: Store) -> None:
         row = new("a", priority=0, due=3, max_attempts=7, idempotency_key="k", schedule="s", tick=at(-1))
+        row = row._replace(label="eu", metadata='{"trace": "1"}')
         job = await stored(store, (await inserted(store, row))[0])
         assert (job.type, job.payload, job.priority, job.max_attempts) == ("a", {"x": 1}, "high", 7)
         assert (job.idempotency_key, job.schedule, job.status, job.attempts) == ("k", "s", Status.PENDING, 0)
+        assert (job.label, job.metadata) == ("eu", {"trace": "1"})
         assert (micros(job.scheduled_at), micros(job.created_at), micros(job.tick)) == (at(3), NOW, at(-1))
         assert (job.owner, job.started_at, job.completed_at, job.error, job.held) == (None,) * 5
         assert (job.interruptions, job.snoozes, job.crashes) == (0, 0, 0)
@@ -253,6 +264,45 @@ class Redriving:
         assert await one(store, close(job), 6)
         await finished(store, new(), Status.DEAD, 7)
         assert await dead(store, None, 1, page.next) == [second, third]
+
+
+class Rescheduling:
+    async def test_a_job_that_is_due_later_is_due_at_once(self, store: Store) -> None:
+        (job_id,) = await inserted(store, new(due=9))
+        assert await claimed(store, now=5) == []
+        assert await one(store, Reschedule(job_id, None), now=5)
+        assert shown(store)["a"].scheduled == 0
+        assert micros((await stored(store, job_id)).scheduled_at) == at(5)
+        assert [job.id for job in await claimed(store, now=5)] == [job_id]
+
+    async def test_so_is_one_that_waits_for_its_retry(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        await one(store, again(job, scheduled_at=at(9)))
+        assert await one(store, Reschedule(job.id, None), now=1)
+        assert shown(store) == await counted(store, 1)
+        assert [(again.id, again.attempt) for again in await claimed(store, now=1)] == [(job.id, 2)]
+
+    @pytest.mark.parametrize("due", [-3, 0, 5])
+    async def test_a_pending_job_is_due_when_it_is_said_to_be(self, store: Store, due: float) -> None:
+        first, second = await inserted(store, new(), new(due=9))
+        for job_id in (first, second):
+            assert await one(store, Reschedule(job_id, at(due)))
+            assert micros((await stored(store, job_id)).scheduled_at) == at(due)
+        assert shown(store) == await counted(store)
+        assert [job.id for job in await claimed(store, now=due)] == [first, second]
+
+    async def test_what_is_due_already_keeps_its_place(self, store: Store) -> None:
+        (job_id,) = await inserted(store, new(due=-1))
+        assert not await one(store, Reschedule(job_id, None))
+        assert micros((await stored(store, job_id)).scheduled_at) == at(-1)
+
+    @pytest.mark.parametrize("instant", [None, at(3)])
+    async def test_only_a_pending_job_that_is_not_held_is_rescheduled(self, store: Store, instant: int | None) -> None:
+        others = [*await stores.held(store, new()), *[await finished(store, new(), status) for status in FINISHED]]
+        (job,) = await running(store, new())
+        before = [await stored(store, job_id) for job_id in (*others, job.id)]
+        assert not any([await one(store, Reschedule(job_id, instant)) for job_id in (*others, job.id, 99)])
+        assert [await stored(store, job_id) for job_id in (*others, job.id)] == before
 
 
 class Deleting:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import Held, Status
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
@@ -27,12 +30,31 @@ from tests.helpers.stores import (
 
 class Asking:
     async def test_the_paused_types_are_listed_also_those_without_jobs(self, store: Store) -> None:
-        assert await store.ask(ListPaused()) == set()
+        assert await store.ask(ListPaused()) == {}
         for job_type in ("a", "b"):
             await one(store, PauseType(job_type, paused=True))
-        assert await store.ask(ListPaused()) == {"a", "b"}
+        assert (await store.ask(ListPaused())).keys() == {"a", "b"}
         await one(store, PauseType("a", paused=False))
-        assert await store.ask(ListPaused()) == {"b"}
+        assert (await store.ask(ListPaused())).keys() == {"b"}
+
+    async def test_a_pause_is_kept_with_its_time_and_its_author_until_it_ends(self, two: tuple[Store, Store]) -> None:
+        await one(two[0], PauseType("a", paused=True, by="ann"), now=1)
+        await one(two[1], PauseType("a", paused=True, by="ben"), now=2)
+        for store in two:
+            assert await store.ask(ListPaused()) == {"a": Pause(to_datetime(at(1)), "ann")}
+        assert dict(two[1].counts().paused) == {"a": Pause(to_datetime(at(1)), "ann")}
+        await one(two[1], PauseType("a", paused=False))
+        await one(two[1], PauseType("a", paused=True, by="ben"), now=3)
+        assert await two[0].ask(ListPaused()) == {"a": Pause(to_datetime(at(3)), "ben")}
+
+    async def test_the_counts_know_of_a_pause_at_once_and_of_none_that_was_refused(self, store: Store) -> None:
+        with pytest.raises(StoreRejected):
+            await answers(store, PauseType("a", paused=True, by="ann"), Insert((new(max_attempts=0),)))
+        assert dict(store.counts().paused) == {}
+        await answers(store, PauseType("a", paused=True, by="ann"), PauseType("b", paused=True, by="ann"))
+        assert dict(store.counts().paused) == dict.fromkeys("ab", Pause(to_datetime(at(0)), "ann"))
+        await answers(store, PauseType("a", paused=False), PauseType("c", paused=False))
+        assert store.counts().paused.keys() == {"b"}
 
     async def test_a_query_takes_the_jobs_for_which_every_field_holds(self, store: Store) -> None:
         done = await finished(store, new(), Status.COMPLETED)

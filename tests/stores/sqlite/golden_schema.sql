@@ -85,7 +85,7 @@ CREATE TABLE aiojobs_jobs (
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
     tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
-    label TEXT CHECK (label < x''),
+    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''),
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
@@ -104,6 +104,18 @@ CREATE TABLE aiojobs_meta (
 -- table aiojobs_pauses
 CREATE TABLE aiojobs_pauses (
     type TEXT PRIMARY KEY
+, since INTEGER CHECK (since BETWEEN -62135596800000000 AND 253402300799999999), paused_by TEXT CHECK (paused_by < x'')) WITHOUT ROWID;
+
+-- table aiojobs_runners
+CREATE TABLE aiojobs_runners (
+    id TEXT PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    max_running INTEGER NOT NULL,
+    types TEXT NOT NULL,
+    started_at INTEGER NOT NULL CHECK (started_at BETWEEN -62135596800000000 AND 253402300799999999),
+    is_draining INTEGER NOT NULL DEFAULT 0,
+    ended_at INTEGER CHECK (ended_at BETWEEN -62135596800000000 AND 253402300799999999)
 ) WITHOUT ROWID;
 
 -- table aiojobs_schedules

@@ -14,16 +14,25 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import TRANSITIONS, Status
+from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.queries import GetDatabaseId, ListPaused
+from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.model.writes import PauseType
 from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import opened
-from tests.helpers.stores import GUARD, connected, inserted, new, stored
+from tests.helpers.stores import GUARD, at, claim, claimed, connected, inserted, new, stored
 
 GOLDEN = Path(__file__).parent / "golden_schema.sql"
 SCRIPTS = named_sql.migrations("aiojobs_lite.stores.sqlite")
+
+OLD_INSERT = (
+    "INSERT INTO aiojobs_jobs (id, type, payload, priority, scheduled_at, max_attempts, created_at, status) "
+    "VALUES (?, ?, '{}', 1, 0, 5, 0, 'pending')"
+)
 
 
 async def made(path: Path) -> None:
@@ -82,6 +91,35 @@ async def test_an_older_database_is_migrated_with_its_jobs(
     assert _version(database) == len(SCRIPTS) + 1
     with connected(database) as connection:
         assert connection.execute("SELECT later FROM aiojobs_jobs").fetchall() == [("x",)]
+
+
+async def test_a_file_of_schema_1_keeps_its_jobs_its_pauses_and_its_id(database: Path) -> None:
+    """And a process of that release goes on beside one of this release."""
+    with connected(database) as connection:
+        connection.executescript(SCRIPTS[0])
+        connection.execute("INSERT INTO aiojobs_pauses (type) VALUES ('paused')")
+        connection.execute(OLD_INSERT, (7, "a"))
+        connection.execute("INSERT INTO aiojobs_counts VALUES ('a', 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0)")
+        ((before,),) = connection.execute("SELECT value FROM aiojobs_meta WHERE key = 'database'").fetchall()
+        connection.commit()
+    async with opened(database) as store:
+        assert (await stored(store, 7)).metadata == {}
+        assert await store.ask(ListPaused()) == dict(store.counts().paused) == {"paused": Pause(None, None)}
+        assert await store.ask(GetDatabaseId()) == before
+        assert await store.ask(ListRunners()) == []
+        assert [job.id for job in await claimed(store)] == [7]
+        await inserted(store, new("b", metadata='{"a": 1}'))
+        with connected(database) as old:
+            old.execute("INSERT OR IGNORE INTO aiojobs_pauses (type) VALUES ('b')")
+            old.execute(OLD_INSERT, (9, "b"))
+            old.execute("UPDATE aiojobs_counts SET pending = pending + 1, last_id = 9, due_medium = 0 WHERE type = 'b'")
+            old.commit()
+        assert (await store.ask(ListPaused())).keys() == {"b", "paused"}
+        assert await claimed(store, claim(types="b")) == []
+        await store.apply([(PauseType("b", paused=False),)], at(0))
+        assert [job.id for job in await claimed(store, claim(types="b"))] == [9, 8]
+    assert _version(database) == len(SCRIPTS)
+    assert _schema(database) == GOLDEN.read_text(encoding="utf-8")
 
 
 async def test_a_migration_that_fails_half_way_leaves_the_old_version(

@@ -12,6 +12,7 @@ from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -23,6 +24,7 @@ from aiojobs_lite.model.writes import (
     RedriveDead,
     RedriveJob,
     Release,
+    Reschedule,
     Unit,
     Write,
 )
@@ -61,7 +63,7 @@ async def store(database: Path) -> AsyncIterator[SqliteStore]:
 
 
 def _everything_at_once(
-    jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int
+    jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
     """Writes of every kind that changes rows."""
     return [
@@ -76,6 +78,10 @@ def _everything_at_once(
                 RedriveJob(dead),
                 DeleteJob(pending),
                 RedriveDead((dead_too,)),
+                Reschedule(later, at(3)),
+                SetRunner("r", 1, "web1", 5, "{}"),
+                MarkDraining("r"),
+                EndRunners(("r",), NOW),
                 Release((held,), Held.PAYLOAD),
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
@@ -96,8 +102,9 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     dead_too = await finished(store, new("c"), Status.DEAD)
     (held,) = await stores.held(store, new("d"))
     (pending,) = await inserted(store, new("b"))
+    (later,) = await inserted(store, new("b", due=5))
     (ahead,) = await inserted(store, new("e", due=99)._replace(created_at=at(99)))
-    units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead)
+    units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead, later)
     assert {type(write) for unit in units for write in unit} > WRITES.keys()
     before, counts = await everything(store), shown(store)
     with faulty(store) as connection:
@@ -115,10 +122,11 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert failed_at > 40
     assert connection.statements[-1] == "COMMIT"
     assert applied.answers[0] is Status.COMPLETED
-    assert applied.answers[2:12] == [
-        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, 1, 1,
+    assert applied.answers[2:16] == [
+        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
+        None, None, None, 1, 1,
     ]  # fmt: skip
-    assert applied.answers[12:16] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
@@ -158,7 +166,7 @@ async def test_after_a_commit_in_doubt_the_counts_are_those_of_the_rows(store: S
 
 async def test_a_transaction_that_a_fault_left_open_does_not_block_the_next(store: SqliteStore) -> None:
     await run_sql(store, "BEGIN IMMEDIATE")
-    await run_sql(store, "INSERT INTO aiojobs_pauses VALUES ('a')")
+    await run_sql(store, "INSERT INTO aiojobs_pauses (type) VALUES ('a')")
     assert len(await running(store, new())) == 1
 
 

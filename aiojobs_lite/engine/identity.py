@@ -1,0 +1,39 @@
+"""Which runner this is, and of which database."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+
+from aiojobs_lite.model.runners import SetRunner
+
+
+class Identity:
+    """What others can know a runner by.
+
+    Args:
+        max_running: Most handlers that it runs at once.
+        limits: The job types that it has registered, each with its concurrency or None.
+
+    Attributes:
+        stored: What it stores of itself.
+        database: The random id of its database; empty before the start.
+    """
+
+    def __init__(self, max_running: int, limits: Mapping[str, int | None]) -> None:
+        self.stored = SetRunner(
+            secrets.token_hex(8), os.getpid(), socket.gethostname(), max_running, json.dumps(dict(limits))
+        )
+        self.database = ""
+
+    @property
+    def owner(self) -> str:
+        """Its owner id."""
+        return self.stored.id
+
+    def key_of(self, job_id: int) -> str:
+        """The key of a job, unique over databases."""
+        return f"{self.database}-{job_id}"

@@ -1,0 +1,107 @@
+"""The runners of a database: what each stores of itself when it starts. Which of them live, the owners say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.model.writes import unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerInfo:
+    """One runner of the database.
+
+    Attributes:
+        id: Its owner id, which `job.owner` and the log lines name; another one at each start.
+        pid: Its process.
+        host: The name of its machine.
+        max_running: Most handlers that it runs at once; 0: it runs none.
+        types: The job types that it has registered, each with its concurrency or None.
+        started_at: When it started, UTC.
+        ended_at: When another runner noticed that it is dead, UTC; None before.
+        is_draining: Whether it waits for running handlers, and claims nothing more.
+        running: Jobs that it is processing.
+        is_alive: Whether it lives.
+    """
+
+    id: str
+    pid: int
+    host: str
+    max_running: int
+    types: Mapping[str, int | None]
+    started_at: datetime
+    ended_at: datetime | None
+    is_draining: bool
+    running: int
+    is_alive: bool
+
+
+class SetRunner(NamedTuple):
+    """Stores a runner that starts, at the instant of the transaction. Answer: None.
+
+    Attributes:
+        id: Its owner id.
+        pid: Its process.
+        host: The name of its machine.
+        max_running: Most handlers that it runs at once.
+        types: The job types that it has registered, each with its concurrency or null: a JSON object.
+    """
+
+    id: str
+    pid: int
+    host: str
+    max_running: int
+    types: str
+
+    def answer(self) -> None:
+        """See `Write`."""
+        unanswered()
+
+
+class MarkDraining(NamedTuple):
+    """Notes that a runner claims nothing more. Answer: None."""
+
+    id: str
+
+    def answer(self) -> None:
+        """See `Write`."""
+        unanswered()
+
+
+class EndRunners(NamedTuple):
+    """Notes that these runners are dead, where that is not noted yet, and forgets those that were noted before an
+    instant. Answer: None.
+    """
+
+    ids: tuple[str, ...]
+    forget_before: int
+
+    def answer(self) -> None:
+        """See `Write`."""
+        unanswered()
+
+
+class ListRunners(NamedTuple):
+    """The runners that are stored, the latest start first, each with how many jobs it is processing. Answer: a list of
+    them; `is_alive` says only that no end is noted.
+    """
+
+    def answer(self) -> list[RunnerInfo]:
+        """See `Query`."""
+        unanswered()
+
+
+def runner_of(
+    stored: SetRunner, started_at: int, ended_at: int | None, *, is_draining: bool, running: int
+) -> RunnerInfo:
+    """A runner as it is stored; instants in microseconds."""
+    ended = None if ended_at is None else to_datetime(ended_at)
+    return RunnerInfo(
+        stored.id, stored.pid, stored.host, stored.max_running, json.loads(stored.types), to_datetime(started_at),
+        ended, is_draining, running, ended is None,
+    )  # fmt: skip

@@ -1,0 +1,237 @@
+"""`runner.jobs.explain`: why a job does not run, in one sentence.
+
+`look_at` reads what is known of a job, `sentence` puts it into words and does nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.errors import JobNotFound
+from aiojobs_lite.model.job import Job, Outcome, Status
+from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
+from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.telemetry.wording import counted, instant, later, span
+
+_LOOKS: Final = 3  # at a job that moves meanwhile
+_WHY_LATER: Final = {
+    Outcome.FAILED: "after attempt {attempt} failed ({error})",
+    Outcome.TIMED_OUT: "after attempt {attempt} took longer than its timeout",
+    Outcome.LOST: "after attempt {attempt} ended with its process",
+    Outcome.SNOOZED: "since its handler snoozed it",
+    Outcome.INTERRUPTED: "after a drain interrupted it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRunner:
+    """What only the runner itself knows.
+
+    Attributes:
+        id: Its owner id.
+        phase: Where it stands in its life.
+        fault: Why the database cannot be written, or None.
+        slots: How many of its slots are taken.
+        slots_of_type: How many of them by attempts of the job's type.
+        is_saving: Whether the job's attempt has ended, and the end is still to be saved.
+        stopped: Why the job's attempt was asked to stop, or None.
+    """
+
+    id: str
+    phase: Phase
+    fault: str | None
+    slots: int
+    slots_of_type: int
+    is_saving: bool = False
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A job, and all that may keep it from running, at one moment.
+
+    Attributes:
+        job: The job with its history.
+        now: The moment.
+        pause: The pause of its type, or None.
+        processing: How many jobs of its type are processing, over all owners.
+        runners: The runners of the database.
+        is_owner_dead: Whether the job is processing, and its owner is dead.
+        own: What the runner that is asked knows.
+    """
+
+    job: Job
+    now: datetime
+    pause: Pause | None
+    processing: int
+    runners: Sequence[RunnerInfo]
+    is_owner_dead: bool
+    own: OwnRunner
+
+
+async def look_at(engine: Engine, job_id: int) -> Situation:
+    """What is known of a job now.
+
+    Raises:
+        JobNotFound: If there is none of this id.
+    """
+    job = await _read(engine, job_id)
+    for _ in range(_LOOKS):
+        pauses = await engine.ask(ListPaused())
+        processing = await engine.ask(CountProcessing(job.type))
+        runners, dead = await engine.runners()
+        before, job = job, await _read(engine, job_id)
+        if before == job:
+            break
+    run = engine.attempts.find(job_id)
+    with_slots = engine.attempts.with_slots
+    own = OwnRunner(
+        engine.identity.owner,
+        engine.phase,
+        engine.fault,
+        len(with_slots),
+        sum(run.job_type.name == job.type for run in with_slots),
+        is_saving=job_id in engine.attempts.unsaved_ends,
+        stopped=run.stopped.value if run is not None and run.stopped is not None else None,
+    )
+    return Situation(job, to_datetime(engine.now()), pauses.get(job.type), processing, runners, job.owner in dead, own)
+
+
+async def _read(engine: Engine, job_id: int) -> Job:
+    job = await engine.ask(GetJob(job_id))
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def sentence(found: Situation) -> str:
+    """Why the job does not run; or that it runs, or is finished, and how."""
+    job = found.job
+    name = f"job {job.id} of {job.type}"
+    if job.status is Status.PENDING:
+        reasons = _reasons(found)
+        if reasons:
+            return f"{name} waits: {'; and '.join(reasons)}."
+        return f"{name} is due, and nothing holds it back: it starts after the jobs that were due before it."
+    if job.status is Status.PROCESSING:
+        return f"{name} runs: {_running(found)}."
+    at = instant(job.completed_at or found.now)
+    if job.status is Status.COMPLETED:
+        return f"{name} is completed: attempt {job.attempts} of {job.max_attempts} succeeded at {at}."
+    if job.status is Status.DEAD:
+        error = f"; its latest error was {job.error}" if job.error else ""
+        return f"{name} is dead since {at}: {job.reason or 'no reason is stored'}{error}."
+    return f"{name} was cancelled at {at}: {job.reason or 'no reason was given'}."
+
+
+def _running(found: Situation) -> str:
+    job = found.job
+    began = f"began {span(max(0.0, (found.now - (job.started_at or found.now)).total_seconds()))} ago"
+    owner = _name_of(job.owner or "", found)
+    more = [f"attempt {job.attempts} of {job.max_attempts} {began} in {owner}"]
+    if found.is_owner_dead:
+        more.append("that runner is dead, and a live one gives the job back within seconds")
+    if job.owner == found.own.id and found.own.is_saving:
+        more.append("its handler has ended, and the end is being saved")
+    if job.cancel_requested:
+        more.append("it was asked to cancel")
+    elif job.owner == found.own.id and found.own.stopped:
+        more.append(f"it was asked to stop ({found.own.stopped})")
+    if job.interrupted:
+        more.append("the drain of its runner left it running")
+    return "; ".join(more)
+
+
+def _reasons(found: Situation) -> list[str]:
+    """All that keeps a pending job from running: each of them has to end."""
+    job, reasons = found.job, []
+    wait = (job.scheduled_at - found.now).total_seconds()
+    if job.held is not None:
+        reasons.append(f"it is held ({job.held}) until a handler takes it: {job.reason or 'no reason is stored'}")
+    elif wait > 0:
+        reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")
+    if found.pause is not None:
+        since = f" since {instant(found.pause.since)}" if found.pause.since else ""
+        by = f", by {found.pause.by}" if found.pause.by else ""
+        reasons.append(f"its type is paused{since}{by}")
+    if reasons:  # what may change until then is no reason yet
+        return reasons + _without_runner(found)
+    if found.own.fault is not None:
+        reasons.append(f"the database cannot be written ({found.own.fault})")
+    return reasons + (_without_runner(found) or _without_slot(found))
+
+
+def _why_later(job: Job) -> str:
+    latest = job.history[-1] if job.history else None
+    if latest is None:
+        return "" if job.schedule is None else f", as the cron schedule {job.schedule} made it"
+    if not job.attempts and latest.outcome not in {Outcome.SNOOZED, Outcome.INTERRUPTED}:
+        return ""  # it was sent back to pending since
+    why = _WHY_LATER.get(latest.outcome, "")
+    return f" {why.format(attempt=latest.attempt, error=job.error)}" if why else ""
+
+
+def _without_runner(found: Situation) -> list[str]:
+    """That no runner could ever run it, as they are."""
+    known = [runner for runner in found.runners if runner.is_alive and found.job.type in runner.types]
+    if not known:
+        return ["no live runner has registered its type"]
+    if any(runner.max_running for runner in known):
+        return []
+    names = " and ".join(_name_of(runner.id, found) for runner in known)
+    return [f"all live runners that have registered its type run nothing (max_running=0): {names}"]
+
+
+def _without_slot(found: Situation) -> list[str]:
+    """That every runner that could run it is stopping, or has no slot left."""
+    able = [one for one in found.runners if one.is_alive and one.max_running and found.job.type in one.types]
+    going = [runner for runner in able if _is_going(runner, found)]
+    if not going:
+        return [f"{_name_of(runner.id, found)} is {_standing(runner, found)}" for runner in able]
+    allowed = [runner for runner in going if _has_slot_of_type(runner, found)]
+    if not allowed:
+        most = max(runner.types[found.job.type] or 0 for runner in going)
+        more = max(found.own.slots_of_type - found.processing, 0)
+        stuck = f" and {counted(more, 'handler')} that ended too late" if more else ""
+        number = f"{found.processing:,} of {most:,}"
+        return [f"the limit of its type is reached: {number} are processing over all runners{stuck}"]
+    full = [(runner, _slots(runner, found)) for runner in allowed]
+    if any(taken < runner.max_running for runner, taken in full):
+        return []
+    taken = ", ".join(
+        f"{number:,} of {runner.max_running:,} in {_name_of(runner.id, found)}" for runner, number in full
+    )
+    return [f"all slots are taken: {taken}"]
+
+
+def _is_going(runner: RunnerInfo, found: Situation) -> bool:
+    return found.own.phase is Phase.RUNNING if runner.id == found.own.id else not runner.is_draining
+
+
+def _standing(runner: RunnerInfo, found: Situation) -> str:
+    is_starting = runner.id == found.own.id and found.own.phase < Phase.RUNNING
+    return "starting" if is_starting else "draining"
+
+
+def _has_slot_of_type(runner: RunnerInfo, found: Situation) -> bool:
+    limit = runner.types[found.job.type]
+    own = found.own.slots_of_type if runner.id == found.own.id else 0
+    return limit is None or max(found.processing, own) < limit
+
+
+def _slots(runner: RunnerInfo, found: Situation) -> int:
+    return found.own.slots if runner.id == found.own.id else runner.running
+
+
+def _name_of(owner: str, found: Situation) -> str:
+    runner = next((runner for runner in found.runners if runner.id == owner), None)
+    if owner == found.own.id:
+        return f"this runner ({owner})"
+    return f"the runner {owner}" + (f" (pid {runner.pid} on {runner.host})" if runner else "")

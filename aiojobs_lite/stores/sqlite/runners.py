@@ -1,0 +1,34 @@
+"""The runners of the database, as they store themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, RunnerInfo, SetRunner, runner_of
+from aiojobs_lite.stores.sqlite.rows import Sql
+from aiojobs_lite.stores.sqlite.transaction import Transaction
+
+
+def set_runner(transaction: Transaction, write: SetRunner) -> None:
+    """See `SetRunner`."""
+    transaction.run("set_runner", (*write, transaction.now))
+
+
+def mark_draining(transaction: Transaction, write: MarkDraining) -> None:
+    """See `MarkDraining`."""
+    transaction.run("mark_draining", write)
+
+
+def end_runners(transaction: Transaction, write: EndRunners) -> None:
+    """See `EndRunners`."""
+    transaction.run("forget_runners", (write.forget_before,))
+    for runner in write.ids:
+        transaction.run("end_runner", (transaction.now, runner))
+
+
+def list_runners(connection: sqlite3.Connection, sql: Sql, _query: ListRunners) -> list[RunnerInfo]:
+    """See `ListRunners`."""
+    return [
+        runner_of(SetRunner(*row[:5]), row[5], row[6], is_draining=bool(row[7]), running=row[8])
+        for row in connection.execute(sql["runners"]).fetchall()
+    ]
