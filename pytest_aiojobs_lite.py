@@ -1,4 +1,4 @@
-"""The pytest plugin of aiojobs_lite: the fixture `jobs`.
+"""The pytest plugin of aiojobs_lite: the fixture `job_kit`.
 
 pytest imports the plugins of all installed packages at each of its starts, whatever it tests. So this module lies
 beside the package, whose import it puts off until a test asks for the fixture.
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from aiojobs_lite.testing import JobsFixture
+    from aiojobs_lite.testing import JobKit
 
 
 @pytest.fixture
-def jobs() -> JobsFixture:
-    """Starts runners in memory on a fake clock; see `aiojobs_lite.testing.JobsFixture`."""
-    from aiojobs_lite.testing import JobsFixture  # noqa: PLC0415  # see above
+def job_kit() -> JobKit:
+    """Starts runners in memory on a fake clock; see `aiojobs_lite.testing.JobKit`."""
+    from aiojobs_lite.testing import JobKit  # noqa: PLC0415  # see above
 
-    return JobsFixture()
+    return JobKit()

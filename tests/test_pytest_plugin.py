@@ -31,11 +31,11 @@ from aiojobs_lite import job
 async def double(n: int) -> int:
     return 2 * n
 
-def test_it(jobs):
+def test_it(job_kit):
     async def main():
-        async with jobs(jobs=[double]) as runner:
+        async with job_kit(jobs=[double]) as runner:
             handle = await runner.enqueue(double.using(delay="1h"), 4)
-            jobs.clock.advance("1h")
+            job_kit.clock.advance("1h")
             assert await handle.result(timeout="5s") == 8
     asyncio.run(main())
 """

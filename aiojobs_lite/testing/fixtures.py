@@ -1,4 +1,4 @@
-"""What the pytest fixture `jobs` gives. It starts and opens nothing before a test uses it."""
+"""What the pytest fixture `job_kit` gives. It starts and opens nothing before a test uses it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.testing.clock import FakeClock
 
 
-class JobsFixture:
-    """The fixture `jobs` of the plugin `pytest_aiojobs_lite`: starts runners in memory, on a clock that the test moves.
+class JobKit:
+    """The fixture `job_kit` of the pytest plugin: starts runners in memory, on a clock that the test moves.
 
     Attributes:
         clock: The clock of every runner that it starts.

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from aiojobs_lite.testing.fixtures import JobsFixture
+from aiojobs_lite.testing.fixtures import JobKit
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -131,7 +131,7 @@ class PageRun:
 
     - A block that begins with `# name.py` is a module of this name; the blocks after it see its names.
     - A block that awaits, and enters no runner itself, runs inside `async with runner:`, if the page has one.
-    - A test in a block is run, with the fixture `jobs` if it takes one.
+    - A test in a block is run, with the fixture `job_kit` if it takes one.
 
     Args:
         add_module: Makes a module importable until the end of the test.
@@ -162,7 +162,7 @@ class PageRun:
         self.names.update({name: value for name, value in names.items() if not name.startswith("__")})
         for name in re.findall(r"^async def (test_\w+)", block.text, re.MULTILINE):
             test = names[name]
-            await (test(JobsFixture()) if inspect.signature(test).parameters else test())
+            await (test(JobKit()) if inspect.signature(test).parameters else test())
         check_printed(block, self._read_output())
 
 

@@ -32,7 +32,7 @@ from aiojobs_lite import (
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.jobs import StoredJobs
-from aiojobs_lite.testing import FakeClock, JobsFixture
+from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
 
 
@@ -103,7 +103,7 @@ async def replaced(runner: JobRunner, **given: Any) -> None:
 
 
 async def fixed(**given: Any) -> None:
-    async with JobsFixture()(**given):
+    async with JobKit()(**given):
         pass
 
 
