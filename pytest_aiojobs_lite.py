@@ -6,6 +6,7 @@ beside the package, whose import it puts off until a test asks for the fixture.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def job_kit() -> JobKit:
+def job_kit() -> Iterator[JobKit]:
     """Starts runners in memory on a fake clock; see `aiojobs_lite.testing.JobKit`."""
     from aiojobs_lite.testing import JobKit  # noqa: PLC0415  # see above
 
-    return JobKit()
+    with JobKit() as kit:
+        yield kit

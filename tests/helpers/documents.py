@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from aiojobs_lite.testing.fixtures import JobKit
+from aiojobs_lite.testing.kit import JobKit
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
