@@ -23,6 +23,7 @@ from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refu
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.opening import store_of_start
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.stores.base import Durability
@@ -145,7 +146,7 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
                 if wanted not in deps:
                     raise MissingDependency(job_type.name, wanted)
         engine = Engine(
-            store=open_store(self._database, self._durability),
+            store=store_of_start(self._database, self._durability),
             clock=self._clock,
             bus=self._bus,
             registry=self._registry,

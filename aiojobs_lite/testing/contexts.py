@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_aware, check_resources, check_whole
+from aiojobs_lite.handlers.checks import check_aware, check_flag, check_resources, check_text, check_whole
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
 
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _OWNER: Final = "0123456789abcdef"
@@ -55,10 +56,14 @@ def context(
     """
     if job_type is not None and not isinstance(job_type, JobType):
         raise InvalidOption("job_type", job_type, "a job type (a function with @job)")
+    check_flag("stopping", stopping)
+    check_whole("id", id, LARGEST_INTEGER)
+    check_whole("attempt", attempt, LARGEST_INTEGER)
     if max_attempts is None:
         max_attempts = max(attempt, 5 if job_type is None else job_type.max_attempts)
-    for name, number in (("id", id), ("attempt", attempt), ("max_attempts", max_attempts)):
-        check_whole(name, number, LARGEST_INTEGER)
+    check_whole("max_attempts", max_attempts, LARGEST_INTEGER)
+    if label is not None:
+        check_text("label", label, LONGEST_LABEL_CHARS)
     due = to_micros(check_aware("scheduled_at", scheduled_at or tick or _START))
     created = due if created_at is None else to_micros(check_aware("created_at", created_at))
     claimed = Claimed(

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from aiojobs_lite.clock import after, to_datetime
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, RunnerNotStarted
-from aiojobs_lite.handlers.checks import check_whole
+from aiojobs_lite.handlers.checks import check_flag, check_whole
 from aiojobs_lite.handlers.group import JobSource
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.runner.runner import JobRunner
@@ -231,6 +231,8 @@ class JobKit:
     ) -> Replacement:
         if not isinstance(runner, JobRunner):
             raise InvalidOption("runner", runner, "a JobRunner")
+        check_flag("run", run)
+        check_flag("raise_errors", raise_errors)
         return Replacement(
             runner, clock=self.clock, deps={} if deps is None else deps, database=database, run=run,
             raise_errors=raise_errors, folder=self._own_folder,
