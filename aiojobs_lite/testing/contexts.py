@@ -71,13 +71,23 @@ def context(
         attempt=attempt, max_attempts=max_attempts, created_at=created, started_at=due, interruptions=0, snoozes=0,
         crashes=0, tick=None if tick is None else to_micros(check_aware("tick", tick)), owner=_OWNER, label=label,
     )  # fmt: skip
+    return JobContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping))
+
+
+def _resources(deps: object, runner: object) -> dict[Any, Any]:
     resources = check_resources("deps", deps)
     if runner is not None:
         if not isinstance(runner, JobRunner):
             raise InvalidOption("runner", runner, "a JobRunner")
         resources[JobRunner] = runner
-    is_in_thread = job_type is not None and job_type.mode == "thread"
-    stop = threading.Event() if stopping or is_in_thread else None
-    if stop is not None and stopping:
+    return resources
+
+
+def _stop(job_type: JobType[..., Any] | None, *, is_set: bool) -> threading.Event | None:
+    """What tells a handler in a thread to stop; others have none."""
+    if not is_set and (job_type is None or job_type.mode != "thread"):
+        return None
+    stop = threading.Event()
+    if is_set:
         stop.set()
-    return JobContext(claimed, resources, stop)
+    return stop
