@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from aiojobs_lite.clock import after, to_datetime
 from aiojobs_lite.durations import Duration, seconds
-from aiojobs_lite.errors import InvalidOption, RunnerNotStarted
+from aiojobs_lite.errors import InvalidOption, RunnerError, RunnerNotStarted, WrongEventLoop
 from aiojobs_lite.handlers.checks import check_flag, check_whole
 from aiojobs_lite.handlers.group import JobSource
 from aiojobs_lite.handlers.job_type import JobType
@@ -42,6 +42,7 @@ class JobKit:
         self.clock = FakeClock()
         self.enqueued: list[EnqueuedJob] = []
         self._replacements: list[Replacement] = []
+        self._crashed: dict[JobRunner, Replacement] = {}  # the next start goes on with what they left
         self._closing = ExitStack()
         self._folder: str | None = None
 
@@ -172,13 +173,16 @@ class JobKit:
 
         Raises:
             RunnerNotStarted: If no runner of this kit is started.
+            WrongEventLoop: If it is called on the event loop of the runner, which it would block for ever.
         """
         try:
-            started = self._started()
-        except RunnerNotStarted:
+            probe = self._started()[-1].probe
+            if probe.is_on_loop:
+                raise WrongEventLoop("job_kit.wait_for would block the runner's own event loop. Use await.")
+        except RunnerError:
             work.close()
             raise
-        return started[-1].probe.wait_for(work)
+        return probe.wait_for(work)
 
     async def crash(self) -> None:
         """Ends the started runners as the end of their process would: no drain, and no end of a handler is stored.
@@ -189,7 +193,9 @@ class JobKit:
         Raises:
             RunnerNotStarted: If no runner of this kit is started.
         """
-        crashes = [asyncio.ensure_future(one.crash()) for one in self._started()]
+        started = self._started()
+        self._crashed.update({one.runner: one for one in started})
+        crashes = [asyncio.ensure_future(one.crash()) for one in started]
         await asyncio.shield(asyncio.gather(*crashes))  # a handler that calls it is stopped by it
 
     # What was enqueued.
@@ -233,9 +239,10 @@ class JobKit:
             raise InvalidOption("runner", runner, "a JobRunner")
         check_flag("run", run)
         check_flag("raise_errors", raise_errors)
+        crashed = self._crashed.pop(runner, None)
         return Replacement(
-            runner, clock=self.clock, deps={} if deps is None else deps, database=database, run=run,
-            raise_errors=raise_errors, folder=self._own_folder,
+            runner, clock=self.clock, deps={} if deps is None else deps, run=run, raise_errors=raise_errors,
+            database=crashed.database if crashed and database == _MEMORY else database, folder=self._own_folder,
             enqueued=lambda job_id, row: self.enqueued.append(enqueued_job(job_id, row)),
         )  # fmt: skip
 

@@ -99,6 +99,14 @@ class Probe:
         timers = [timer for run in self._parts.attempts for timer in run.timers or ()]
         return [timer.due for timer in timers if isinstance(timer, FakeTimer) and timer.callback is not None]
 
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether the caller is on that event loop."""
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
+
     def wait_for(self, work: Coroutine[Any, Any, A]) -> A:
         """Runs a coroutine on its event loop and waits for it on this thread."""
         return self._access.wait_for(work)

@@ -50,6 +50,11 @@ class Replacement:
         self._first: BaseException | None = None
         self._store = KitStore(database, folder=folder, opened=self._opened, enqueued=enqueued)
 
+    @property
+    def database(self) -> Database:
+        """Where its jobs are now: after a crash what is left of them."""
+        return self._store.database
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Replaces, for each start in the block."""
@@ -72,7 +77,7 @@ class Replacement:
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
         """Awaits a coroutine on the event loop of the runner, which may be that of another thread."""
-        if asyncio.get_running_loop() is self.probe.loop:
+        if self.probe.is_on_loop:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.probe.loop))
 

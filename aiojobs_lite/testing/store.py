@@ -13,7 +13,7 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import Insert, Unit
-from aiojobs_lite.stores.base import Applied, Change, Inline, Owners, Store
+from aiojobs_lite.stores.base import Applied, Change, Inline, Owners
 from aiojobs_lite.stores.open import Database, open_store
 
 A = TypeVar("A")
@@ -78,6 +78,9 @@ class KitStore:
         folder: Makes a folder for what is left of a database in memory that vanished.
         opened: Called at each start, before any job can run.
         enqueued: Called with the id and the row of each new job.
+
+    Attributes:
+        database: As given, or what a database in memory was written into when it vanished.
     """
 
     def __init__(
@@ -92,10 +95,11 @@ class KitStore:
         self._opened = opened
         self._enqueued = enqueued
         self._has_vanished = False
-        self._set(open_store(database, "normal"))
+        self._set(database)
 
-    def _set(self, store: Store) -> None:
-        self._store = store
+    def _set(self, database: Database) -> None:
+        self.database = database
+        self._store = store = open_store(database, "normal")
         self.owners = KitOwners(store.owners)
         self.inline = KitInline(self, store.inline) if store.inline else None
 
@@ -116,7 +120,7 @@ class KitStore:
             await store.copy_to(path)  # type: ignore[attr-defined]  # what is in memory is of SQLite
         await store.close()
         self.owners.vanish()
-        self._set(store if path is None else open_store(path, "normal"))
+        self._set(self.database if path is None else path)
 
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
         """See `Store.apply`."""

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from aiojobs_lite import Abandon, Backoff, InvalidOption, JobContext, JobRunner, JobType, Retry, Snooze, injected
-from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerNotStarted
+from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerNotStarted, WrongEventLoop
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.testing import JobKit, JobsNotFinished
 from tests.helpers.waiting import PATIENCE
@@ -111,6 +111,12 @@ async def test_what_was_replaced_is_given_back(application: Application, databas
 def test_the_kit_waits_for_nothing_without_a_started_runner(job_kit: JobKit) -> None:
     with pytest.raises(RunnerNotStarted):
         job_kit.wait_for(job_kit.advance("1h"))
+
+
+async def test_the_kit_does_not_block_the_event_loop_of_the_runner(job_kit: JobKit) -> None:
+    async with job_kit():
+        with pytest.raises(WrongEventLoop, match=r"Use await\."):
+            job_kit.wait_for(job_kit.advance("1h"))
 
 
 def test_a_timer_is_called_on_the_event_loop_that_arranged_it(job_kit: JobKit) -> None:
@@ -472,6 +478,19 @@ async def test_a_job_of_a_crashed_runner_is_rescued(job_kit: JobKit, database: P
         assert (await case.runner.jobs.get(later.id)).status is Status.PENDING
     assert case.attempts == [7, 7]
     assert case.done == [7]
+
+
+async def test_the_next_block_of_a_crashed_runner_goes_on_with_its_database(job_kit: JobKit) -> None:
+    case = Charging()
+    async with job_kit(case.runner):
+        handle = await case.runner.enqueue(case.charge, order=7)
+        await case.started.wait()
+        await job_kit.crash()
+    case.free.set()
+    async with job_kit(case.runner):
+        await job_kit.run_to_end()
+        assert (await case.runner.jobs.get(handle.id)).crashes == 1
+    assert (case.attempts, case.done) == ([7, 7], [7])
 
 
 async def test_a_handler_can_crash_in_its_midst(job_kit: JobKit) -> None:
