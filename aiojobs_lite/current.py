@@ -27,6 +27,6 @@ class AttemptOfJob(Protocol):
 CURRENT: ContextVar[tuple[AttemptOfJob, Mapping[Any, Any], threading.Event | None, str] | None] = ContextVar(
     "aiojobs_lite job", default=None
 )
-"""In a handler its context, or what was claimed, as most handlers take none; its resources; what says that it stops; the
-id of the database.
+"""In a handler its context, or what was claimed, as most handlers take none; its resources; what says that it stops;
+the id of the database.
 """

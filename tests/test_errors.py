@@ -136,8 +136,13 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.ResultTimeout(7, 2.5),
-        "job 7 did not finish within 2.5 s. It goes on; await it again.",
-        {"job_id": 7, "timeout": 2.5},
+        "job 7 did not finish within 2.5 s: it goes on. Await it again.",
+        {"job_id": 7, "timeout": 2.5, "status": None, "error": None},
+    ),
+    (
+        lambda: errors.ResultTimeout(7, 2.5, "it waits", "pending", "ValueError: bad"),
+        "job 7 did not finish within 2.5 s: it waits. Await it again.",
+        {"status": "pending", "error": "ValueError: bad"},
     ),
     (
         lambda: errors.ResultNotKept(7, "it is too odd."),
@@ -211,7 +216,7 @@ def test_every_class_of_the_package_is_in_the_tree_and_exported_by_it() -> None:
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__
     }
-    assert defined == {*drawn_names, "Portable"}
+    assert defined == {*drawn_names, "Portable", "RecordedFailure"}
     assert set(errors.__all__) == defined
 
 

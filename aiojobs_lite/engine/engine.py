@@ -188,6 +188,10 @@ class Engine:
         """Whether a type is registered in this runner or has, or had, jobs in the database."""
         return job_type in self._registry.limits or job_type in self._store.counts().by_type
 
+    def now(self) -> int:
+        """What the runner's clock reads: microseconds since 1970 UTC."""
+        return self._clock.now()
+
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""
         return runner_stats(

@@ -98,7 +98,7 @@ class Startup:
         schedules = [f"{name} {later(to_datetime(at), (at - now) / MICROSECONDS)}" for name, at in ticks]
         return RunnerStarted(
             redact(str(self._store)), named("job type", sorted(self._registry.limits)), named("schedule", schedules),
-            counts.pending, counts.dead, os.getpid(), self._owner,
+            counts.pending, counts.dead, os.getpid(), self._identity.owner,
         )  # fmt: skip
 
     def _lose(self) -> None:

@@ -58,6 +58,7 @@ from aiojobs_lite.errors.job import (
     JobError,
     JobNotAllowed,
     JobNotFound,
+    RecordedFailure,
     ResultNotKept,
     ResultTimeout,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",
+    "RecordedFailure",
     "ResultNotKept",
     "ResultTimeout",
     "RunnerAlreadyStarted",

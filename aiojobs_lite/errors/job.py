@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.errors.base import AiojobsError
+from aiojobs_lite.errors.base import AiojobsError, Portable
 
 
 class JobError(AiojobsError):
@@ -52,8 +52,24 @@ class AttemptNotOwned(JobError):
         )
 
 
+class RecordedFailure(Portable):
+    """The exception that an attempt ended with, as it was recorded: the cause of `JobDead`. Its text is the traceback.
+
+    Attributes:
+        attempt: The number of the attempt.
+        error_type: Name of the exception's class.
+        message: Its text.
+    """
+
+    def __init__(self, attempt: int, error_type: str, message: str, traceback: str) -> None:
+        self.attempt = attempt
+        self.error_type = error_type
+        self.message = message
+        super().__init__(f'attempt {attempt} failed:\n"""\n{traceback.rstrip()}\n"""')
+
+
 class JobDead(JobError):
-    """The awaited job is dead.
+    """The awaited job is dead. Its `__cause__` is the `RecordedFailure` of the last attempt that raised.
 
     Attributes:
         reason: Why no attempt is left.
@@ -91,11 +107,22 @@ class ResultTimeout(JobError, TimeoutError):
 
     Attributes:
         timeout: The time that was allowed, in seconds.
+        status: The job's status then, or None if it could not be read.
+        error: Type and message of its latest failure, or None.
     """
 
-    def __init__(self, job_id: int, timeout: float) -> None:
+    def __init__(
+        self,
+        job_id: int,
+        timeout: float,
+        state: str = "it goes on",
+        status: str | None = None,
+        error: str | None = None,
+    ) -> None:
         self.timeout = timeout
-        super().__init__(job_id, f"job {job_id} did not finish within {timeout:g} s. It goes on; await it again.")
+        self.status = status
+        self.error = error
+        super().__init__(job_id, f"job {job_id} did not finish within {timeout:g} s: {state}. Await it again.")
 
 
 class ResultNotKept(JobError):

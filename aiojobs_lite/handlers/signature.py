@@ -39,6 +39,7 @@ class Signature:
         context: The name of the parameter for the context, or None.
         context_class: Its annotation, of which the context is made.
         injected: Name and annotation of each other injected parameter.
+        arguments: The names of those that come from the payload.
         returns: The annotation of what the handler returns.
 
     Args:
@@ -71,6 +72,7 @@ class Signature:
         fields: dict[str, Any] = {}
         for parameter in parameters:
             self._add(parameter, hints, fields)
+        self.arguments = tuple(fields)
         self._adapter = _adapter(job_type, fields)
         self._is_exact = is_exact(self._adapter.core_schema)
         self.returns = hints.get("return", Any)

@@ -74,8 +74,8 @@ def current_job() -> JobContext | None:
     found = CURRENT.get()
     if found is None:
         return None
-    job, *given = found
+    job, deps, stopping, database = found
     if isinstance(job, Claimed):  # the handler takes no context
-        job = JobContext(job, *given)
-        CURRENT.set((job, *given))  # the same one at the next call
+        job = JobContext(job, deps, stopping, database)
+        CURRENT.set((job, deps, stopping, database))  # the same one at the next call
     return cast("JobContext", job)

@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar, cast
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.results import NOT_KEPT
-from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, ResultNotKept, ResultTimeout
+from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, RecordedFailure, ResultNotKept, ResultTimeout
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.states import state_of
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -60,11 +61,11 @@ class JobHandle(Generic[R_co]):
         except TimeoutError:
             if limit is None or not waiting.expired():
                 raise
-            raise ResultTimeout(self.id, limit) from None
+            raise _timeout_of(self.id, limit, await self._jobs.peek(self.id)) from None
         if finished.status is None:
             raise JobNotFound(self.id)
         if finished.status is Status.DEAD:
-            raise JobDead(self.id, finished.reason, finished.error)
+            raise JobDead(self.id, finished.reason, finished.error) from _cause_of(await self._jobs.peek(self.id))
         if finished.status is Status.CANCELLED:
             raise JobCancelled(self.id, finished.reason)
         return self._decoded(finished.result, finished.reason)
@@ -95,3 +96,20 @@ class JobHandle(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<JobHandle {self._job_type.name!r} job {self.id}{'' if self.is_new else ' (seen before)'}>"
+
+
+def _timeout_of(job_id: int, limit: float, found: tuple[Job, int] | None) -> ResultTimeout:
+    if found is None:
+        return ResultTimeout(job_id, limit)
+    job, now = found
+    return ResultTimeout(job_id, limit, state_of(job, now), job.status, job.error)
+
+
+def _cause_of(found: tuple[Job, int] | None) -> RecordedFailure | None:
+    """The last attempt of a dead job that failed by an exception."""
+    history = found[0].history if found else ()
+    last = next((one for one in reversed(history) if one.error_type is not None), None)
+    if last is None or last.error_type is None:
+        return None
+    line = f"{last.error_type}: {last.message or ''}"
+    return RecordedFailure(last.attempt, last.error_type, last.message or "", last.traceback or line)

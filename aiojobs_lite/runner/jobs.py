@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from datetime import datetime
 from typing import Final
@@ -9,7 +10,15 @@ from typing import Final
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
-from aiojobs_lite.errors import InvalidOption, JobNotAllowed, JobNotFound, RunnerClosed, StoreUnavailable
+from aiojobs_lite.errors import (
+    InvalidOption,
+    JobNotAllowed,
+    JobNotFound,
+    RunnerClosed,
+    RunnerError,
+    StoreError,
+    StoreUnavailable,
+)
 from aiojobs_lite.handlers.checks import check_aware, check_choice, check_whole
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job, Status
@@ -22,6 +31,7 @@ from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRe
 from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
+_PEEK_S: Final = 0.25  # that an error may take for its text
 _REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
 
 
@@ -189,6 +199,16 @@ class StoredJobs:
             raise (RunnerClosed() if error.code == "CLOSED" else error) from None
         finally:
             engine.waiters.discard(job_id, future)
+
+    async def peek(self, job_id: int) -> tuple[Job, int] | None:
+        """The job and the instant, for the text of an error; None if it cannot be read within a moment."""
+        try:
+            engine = self._access.engine
+            async with asyncio.timeout(_PEEK_S):
+                job = await engine.ask(GetJob(_check_id(job_id)))
+        except (StoreError, RunnerError, TimeoutError):
+            return None
+        return None if job is None else (job, engine.now())
 
 
 # Orders: each a write and what follows from it.

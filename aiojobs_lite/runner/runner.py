@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Never, get_args
 
@@ -23,6 +24,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.opening import store_of_start
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.stores.base import Durability
@@ -145,7 +147,7 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
                 if wanted not in deps:
                     raise MissingDependency(job_type.name, wanted)
         engine = Engine(
-            store=open_store(self._database, self._durability),
+            store=store_of_start(self._database, self._durability),
             clock=self._clock,
             bus=self._bus,
             registry=self._registry,
@@ -191,18 +193,25 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
             await self._access.engine.until_idle()
 
     @contextmanager
-    def replaced(self, *, database: Database, clock: Clock, deps: Mapping[Any, Any]) -> Iterator[None]:
-        """For tests: another database, another clock and other resources, for each start in the block."""
+    def replaced(
+        self, *, database: Database, clock: Clock, deps: Mapping[Any, Any], runs: bool = True
+    ) -> Iterator[None]:
+        """For tests: another database, clock and other resources, for each start in the block.
+
+        Unless it `runs`, nothing is run, as with `max_running=0`.
+        """
         if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
         open_store(database, self._durability)  # as in __init__
         given = database, check_clock("clock", clock), {**self._deps, **check_resources("deps", deps)}
-        found = self._database, self._clock, self._deps
+        found, settings = (self._database, self._clock, self._deps), self._settings
         self._database, self._clock, self._deps = given
+        self._settings = settings if runs else replace(settings, max_running=0)
         try:
             yield
         finally:
             self._database, self._clock, self._deps = found
+            self._settings = settings
 
     # Reading.
 

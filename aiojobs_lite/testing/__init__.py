@@ -1,6 +1,9 @@
-"""What tests need: a clock that stands still, and runners in memory, which the pytest fixture `jobs` gives."""
+"""What tests need: runners in memory on a clock that stands still, with pytest by the fixture `job_kit`; contexts."""
 
 from aiojobs_lite.testing.clock import FakeClock, FakeTimer
-from aiojobs_lite.testing.fixtures import JobsFixture
+from aiojobs_lite.testing.contexts import context
+from aiojobs_lite.testing.enqueued import EnqueuedJob
+from aiojobs_lite.testing.errors import JobsNotFinished
+from aiojobs_lite.testing.kit import JobKit
 
-__all__ = ["FakeClock", "FakeTimer", "JobsFixture"]
+__all__ = ["EnqueuedJob", "FakeClock", "FakeTimer", "JobKit", "JobsNotFinished", "context"]

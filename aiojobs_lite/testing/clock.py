@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import heapq
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -17,17 +20,32 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 class FakeTimer:
     """A call that a fake clock will make."""
 
-    def __init__(self, due: int, callback: Callable[[], object]) -> None:
+    def __init__(self, due: int, callback: Callable[[], object], loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.due = due
         self.callback: Callable[[], object] | None = callback
+        self._loop = loop
 
     def cancel(self) -> None:
         """Calls it off."""
         self.callback = None
 
+    def ring(self) -> None:
+        """Makes the call, if it was not called off: at once, or on the event loop that arranged it."""
+        if self._loop is None or self._loop is _running_loop():
+            self._call()
+            return
+        with contextlib.suppress(RuntimeError):  # that loop is closed
+            self._loop.call_soon_threadsafe(self._call)
+
+    def _call(self) -> None:
+        if self.callback is not None:
+            self.callback()
+
 
 class FakeClock:
     """A clock that the test moves: due times, backoff, timeouts of handlers and cron follow it.
+
+    It may be moved on any thread: each call is made on the event loop that arranged it.
 
     Args:
         start: What it reads at first, an aware datetime.
@@ -37,6 +55,7 @@ class FakeClock:
         self._now = to_micros(check_aware("start", start))
         self._order = count()
         self._timers: list[tuple[int, int, FakeTimer]] = []
+        self._lock = threading.Lock()
 
     def now(self) -> int:
         """Microseconds since 1970 UTC."""
@@ -49,8 +68,9 @@ class FakeClock:
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> FakeTimer:
         """Arranges a call for when the clock was moved on by `delay` seconds."""
-        timer = FakeTimer(after(self._now, delay), callback)
-        heapq.heappush(self._timers, (timer.due, next(self._order), timer))
+        timer = FakeTimer(after(self._now, delay), callback, _running_loop())
+        with self._lock:
+            heapq.heappush(self._timers, (timer.due, next(self._order), timer))
         return timer
 
     def advance(self, by: Duration) -> None:
@@ -63,9 +83,22 @@ class FakeClock:
     def jump_to(self, instant: datetime) -> None:
         """Sets the clock, back as well; on the way forward it makes each call that comes due."""
         target = to_micros(check_aware("instant", instant))
-        while self._timers and self._timers[0][0] <= target:
+        while (timer := self._taken(target)) is not None:
+            timer.ring()
+
+    def _taken(self, target: int) -> FakeTimer | None:
+        """The next call that is due until then, with the clock at its time; without one the clock stands there."""
+        with self._lock:
+            if not self._timers or self._timers[0][0] > target:
+                self._now = target
+                return None
             due, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, due)
-            if timer.callback is not None:
-                timer.callback()
-        self._now = target
+            return timer
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

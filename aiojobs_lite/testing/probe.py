@@ -1,25 +1,29 @@
-"""A look into a running runner, for the tests of the library itself."""
+"""A look into a running runner, for the testing kit and for the tests of the library itself."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, TypeVar
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.running import Running
+from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Write
-from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.policy.settle import Ending, Stop
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.base import Store
+from aiojobs_lite.testing.clock import FakeTimer
 
 A = TypeVar("A")
+_HANDLERS_END_S: Final = 1.0  # that handlers may take which a crash stopped
 
 
 class Probe:
@@ -81,6 +85,61 @@ class Probe:
         task = self.engine._lifecycle._task
         assert task is not None, "the runner was never started"  # noqa: S101  # for tests only
         return task
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which it was started."""
+        loop = self._access._loop
+        assert loop is not None, "the runner was never started"  # noqa: S101  # for tests only
+        return loop
+
+    @property
+    def next_timers(self) -> list[int]:
+        """When the timers of the running attempts ring, in microseconds, under a fake clock."""
+        timers = [timer for run in self._parts.attempts for timer in run.timers or ()]
+        return [timer.due for timer in timers if isinstance(timer, FakeTimer) and timer.callback is not None]
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether the caller is on that event loop."""
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            return False
+
+    def wait_for(self, work: Coroutine[Any, Any, A]) -> A:
+        """Runs a coroutine on its event loop and waits for it on this thread."""
+        return self._access.wait_for(work)
+
+    def watch_ends(self, ended: Callable[[Running, Ending, End], None]) -> None:
+        """Calls back with how each attempt ended, before that is saved; until the runner is left."""
+        executor = self._parts.executor
+        settled = executor._settled
+
+        def noted(run: Running, ending: Ending) -> End:
+            end = settled(run, ending)
+            ended(run, ending, end)
+            return end
+
+        executor._settled = noted  # type: ignore[method-assign]  # of this runner alone
+
+    async def vanish(self) -> None:
+        """Ends the engine as the end of its process would: no drain, and nothing more is written. Handlers are stopped
+        where they are, but for those in threads, which cannot be.
+        """
+        attempts, stopped = self._parts.attempts, list[asyncio.Task[None]]()
+        attempts.leave()
+        for run in attempts:
+            if run.stopping is not None:
+                run.stopping.set()
+            if run.task is not None and run.job_type.mode != "thread":
+                run.task.cancel("aiojobs_lite: crash")
+                stopped.append(run.task)
+        self.engine._lifecycle._progress.go_on_to(Phase.CLOSING)
+        self.main_task.cancel()
+        await asyncio.wait([self.main_task])
+        if stopped:
+            await asyncio.wait(stopped, timeout=_HANDLERS_END_S)
 
     def attempt(self, job_id: int) -> Running | None:
         """The attempt of a job that runs in this runner, or None."""

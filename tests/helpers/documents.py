@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import re
+import unittest
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from aiojobs_lite.testing.fixtures import JobsFixture
+from aiojobs_lite.testing.kit import JobKit
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -131,7 +133,8 @@ class PageRun:
 
     - A block that begins with `# name.py` is a module of this name; the blocks after it see its names.
     - A block that awaits, and enters no runner itself, runs inside `async with runner:`, if the page has one.
-    - A test in a block is run, with the fixture `jobs` if it takes one.
+    - A test in a block is run, with the fixture `job_kit` if it takes one; a plain function and a class of unittest's
+      in a thread, as they have event loops of their own.
 
     Args:
         add_module: Makes a module importable until the end of the test.
@@ -160,10 +163,25 @@ class PageRun:
         else:
             exec(code, names)
         self.names.update({name: value for name, value in names.items() if not name.startswith("__")})
-        for name in re.findall(r"^async def (test_\w+)", block.text, re.MULTILINE):
-            test = names[name]
-            await (test(JobsFixture()) if inspect.signature(test).parameters else test())
+        for name in re.findall(r"^(?:async def|def|class) (test_\w+|Test\w+)", block.text, re.MULTILINE):
+            await _run_test(names[name])
         check_printed(block, self._read_output())
+
+
+async def _run_test(test: Any) -> None:
+    if isinstance(test, type):
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(test)
+        result = unittest.TestResult()
+        await asyncio.to_thread(suite.run, result)
+        assert result.testsRun, test
+        assert result.errors + result.failures == []
+        return
+    with JobKit() as kit:
+        arguments = [kit] if inspect.signature(test).parameters else []
+        if inspect.iscoroutinefunction(test):
+            await test(*arguments)
+        else:
+            await asyncio.to_thread(test, *arguments)
 
 
 def compiled(block: Block) -> Any:

@@ -65,7 +65,10 @@ ELSEWHERE: Final = {
         f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)
         for name in ("health", "jobs", "owners", "ticks", "types")
     },
-    "testing/fixtures.py": Suite("tests/test_pytest_plugin.py", "the plugin offers them, and is tested with them"),
+    **{
+        f"testing/{name}.py": Suite("tests/testing/test_kit.py", "a part of the kit, which is tested as a whole")
+        for name in ("enqueued", "errors", "replacement", "steps", "store")
+    },
     "testing/probe.py": Suite("tests/helpers", "how tests look inside; each of its parts is used there"),
 }
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobCancelled, JobNotFound, JobRunner, ResultTimeout, job
-from aiojobs_lite.errors import (
-    RunnerClosed,
-)
+from aiojobs_lite import JobCancelled, JobDead, JobNotFound, JobRunner, ResultTimeout, job
+from aiojobs_lite.errors import RecordedFailure, RunnerClosed, StoreUnavailable
 from aiojobs_lite.model.writes import CancelJob
+from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.telemetry.facts import JobBecameCancelled
+from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.mail import welcome
 from tests.helpers.waiting import PATIENCE
@@ -25,7 +26,9 @@ async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -
         assert set(results) == {"1 unknown@example.org"}
         assert await handle.result(timeout=0.5) == "1 unknown@example.org"
         waiting = await working.enqueue(welcome.using(delay="1h"), 2)
-        with pytest.raises(ResultTimeout, match=r"did not finish within 0.01 s. It goes on"):
+        with pytest.raises(
+            ResultTimeout, match=r"did not finish within 0.01 s: it waits for attempt 1 of 5, due in 1 h\. Await"
+        ):
             await waiting.result(timeout=0.01)
         task = asyncio.get_running_loop().create_task(waiting.result())
         await asyncio.sleep(0)
@@ -35,6 +38,83 @@ async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -
         with pytest.raises(JobNotFound):
             await waiting.result()
         assert Probe(working).callers == 0
+
+
+async def test_a_timeout_says_where_the_job_stands_and_what_failed(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(fails)
+        await runner.run_until_idle()
+        with pytest.raises(ResultTimeout, match=r"it waits for attempt 2 of 5, again in .* ValueError: no") as caught:
+            await handle.result(timeout=0)
+        error = caught.value
+        assert (error.job_id, error.timeout, error.status, error.error) == (1, 0, "pending", "ValueError: no")
+
+
+async def test_a_timeout_without_a_database_says_less(working: JobRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[Any]()
+
+    async with working:
+        engine = Probe(working).engine
+        ask = engine.ask
+
+        async def ask_once(query: Any) -> Any:
+            asked.append(query)
+            if len(asked) > 1:
+                raise StoreUnavailable("SQLITE_BUSY", "locked")
+            return await ask(query)
+
+        handle = await working.enqueue(welcome.using(delay="1h"), 2)
+        monkeypatch.setattr(engine, "ask", ask_once)
+        with pytest.raises(ResultTimeout, match=r"within 0\.01 s: it goes on\.") as caught:
+            await handle.result(timeout=0.01)
+        assert (caught.value.status, caught.value.error) == (None, None)
+
+
+async def test_a_dead_job_has_the_recorded_traceback_as_its_cause(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job(max_attempts=1)
+    def fails() -> None:
+        raise KeyError("no such key")
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(fails)
+        for _ in range(2):  # awaited while it runs, and when it is dead
+            with pytest.raises(JobDead) as caught:
+                await handle.result()
+        cause = caught.value.__cause__
+    assert isinstance(cause, RecordedFailure)
+    assert (cause.attempt, cause.error_type, cause.message) == (1, "KeyError", "'no such key'")
+    lines = str(cause).splitlines()
+    assert lines[:3] == ["attempt 1 failed:", '"""', "Traceback (most recent call last):"]
+    assert lines[-2:] == ["KeyError: 'no such key'", '"""']
+    assert any("in fails" in line for line in lines)
+
+
+async def test_a_dead_job_whose_attempts_did_not_raise_has_no_cause(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def crashes() -> None:
+        await job_kit.crash()
+
+    job_kit.replace(runner)
+    for _ in range(3):
+        async with runner:
+            if not runner.stats().processing and not runner.stats().pending:
+                await runner.enqueue(crashes)
+            await runner.run_until_idle()
+            job_kit.clock.advance("1h")
+    async with runner:
+        with pytest.raises(JobDead, match="crashed") as caught:
+            await JobHandle(crashes, runner.jobs, 1, is_new=False).result()
+    assert caught.value.__cause__ is None
 
 
 async def test_a_cancel_that_is_committed_while_the_attempt_fails_ends_the_wait(database: Path) -> None:

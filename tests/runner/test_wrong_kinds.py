@@ -28,11 +28,12 @@ from aiojobs_lite import (
     Snooze,
     StoreRefused,
     job,
+    testing,
 )
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.jobs import StoredJobs
-from aiojobs_lite.testing import FakeClock, JobsFixture
+from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
 
 
@@ -102,8 +103,13 @@ async def replaced(runner: JobRunner, **given: Any) -> None:
             pass
 
 
+def kit_replaced(**given: Any) -> None:
+    with JobKit() as kit:
+        kit.replace(**given)
+
+
 async def fixed(**given: Any) -> None:
-    async with JobsFixture()(**given):
+    async with JobKit()(**given):
         pass
 
 
@@ -128,7 +134,9 @@ BEFORE = [  # the start
     Entrance("runner.cron(handler)", lambda runner, value: runner.cron(value)(handler)),
     Entrance("runner.register", lambda runner, value: runner.register(value)),
     *by_name("runner.replaced", lambda runner: lambda **given: replaced(runner, **given), "database", "clock", "deps"),
-    *by_name("jobs", lambda _: fixed, "runner", "jobs", "deps"),
+    *by_name("job_kit", lambda _: fixed, "runner", "jobs", "deps", "database", "run", "raise_errors"),
+    *by_name("job_kit.replace", lambda runner: lambda **given: kit_replaced(**{"runner": runner, **given}), "runner",
+             "deps", "database", "run", "raise_errors"),
     *by_name("job_type.using", lambda _: DECLARED.using, *EnqueueOptions.__annotations__),
     Entrance("job_type.bind", lambda _, value: DECLARED.bind(value)),
     Entrance("job_type.bind(number=)", lambda _, value: DECLARED.bind(number=value)),
@@ -145,6 +153,7 @@ BEFORE = [  # the start
     *by_name("schedule.latest_between", lambda _: lambda **given: CronSchedule("@daily").latest_between(
         **{"start": FakeClock().time, "end": FakeClock().time, "most": 1, **given}), "start", "end", "most"),
     Entrance("ctx.get", lambda _, value: context().get(value)),
+    *by_name("testing.context", lambda _: testing.context, *options_of(testing.context)[1:]),
     Entrance("FakeClock", lambda _, value: FakeClock(value)),
     Entrance("clock.advance", lambda _, value: FakeClock().advance(value)),
     Entrance("clock.jump_to", lambda _, value: FakeClock().jump_to(value)),
@@ -171,6 +180,7 @@ AFTER = [  # it
     *by_name("runner.jobs.redrive_all", lambda runner: runner.jobs.redrive_all, "type"),
     *by_name("runner.jobs.delete", lambda runner: runner.jobs.delete, "job_id"),
     *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
+    *by_name("runner.jobs.peek", lambda runner: runner.jobs.peek, "job_id"),
     *by_name("runner.types.pause", lambda runner: runner.types.pause, "job"),
     *by_name("runner.types.resume", lambda runner: runner.types.resume, "job"),
     *by_name("runner.schedules.preview", lambda runner: lambda **given: runner.schedules.preview(

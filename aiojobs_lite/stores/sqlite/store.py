@@ -92,6 +92,16 @@ class SqliteStore:
         """See `Store.close`."""
         await carry_out(self._close())
 
+    @property
+    def path(self) -> Path | None:
+        """The file; None: everything is in memory."""
+        return self._path
+
+    async def copy_to(self, path: Path) -> None:
+        """Writes the database into a new file, as it is after the latest transaction."""
+        writer = self._open_writer()
+        await writer.connection.call(lambda connection: connection.execute("VACUUM INTO ?", (str(path),)))
+
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
         """See `Store.apply`."""
         return await self._open_writer().apply(units, now)

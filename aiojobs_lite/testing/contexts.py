@@ -1,0 +1,93 @@
+"""A context for a handler that a test calls itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import check_aware, check_flag, check_resources, check_text, check_whole
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.columns import LARGEST_INTEGER
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.context import JobContext
+from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
+
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_OWNER: Final = "0123456789abcdef"
+
+
+def context(
+    job_type: JobType[..., Any] | None = None,
+    /,
+    *,
+    id: int = 1,  # noqa: A002  # the attribute's name
+    attempt: int = 1,
+    max_attempts: int | None = None,
+    label: str | None = None,
+    tick: datetime | None = None,
+    scheduled_at: datetime | None = None,
+    created_at: datetime | None = None,
+    stopping: bool = False,
+    deps: Mapping[Any, Any] | None = None,
+    runner: JobRunner | None = None,
+) -> JobContext:
+    """Makes the context of an attempt, for a test that calls a handler without a runner.
+
+    Args:
+        job_type: Gives the name and the number of attempts.
+        id: The job's id.
+        attempt: Number of the attempt.
+        max_attempts: All attempts; None: those of the job type, else 5.
+        label: The label of the job.
+        tick: The instant that a cron job fires for.
+        scheduled_at: When the attempt was due; None: the tick, else 1 January 2026.
+        created_at: When the job was enqueued; None: the same.
+        stopping: Whether the runner wants the attempt to end.
+        deps: Resources for `ctx.get`.
+        runner: A started runner, for `ctx.enqueue`.
+
+    Raises:
+        InvalidOption: If one of them cannot be.
+    """
+    if job_type is not None and not isinstance(job_type, JobType):
+        raise InvalidOption("job_type", job_type, "a job type (a function with @job)")
+    check_flag("stopping", stopping)
+    check_whole("id", id, LARGEST_INTEGER)
+    check_whole("attempt", attempt, LARGEST_INTEGER)
+    if max_attempts is None:
+        max_attempts = max(attempt, 5 if job_type is None else job_type.max_attempts)
+    check_whole("max_attempts", max_attempts, LARGEST_INTEGER)
+    if label is not None:
+        check_text("label", label, LONGEST_LABEL_CHARS)
+    due = to_micros(check_aware("scheduled_at", scheduled_at or tick or _START))
+    created = due if created_at is None else to_micros(check_aware("created_at", created_at))
+    claimed = Claimed(
+        id=id, type="test" if job_type is None else job_type.name, payload="{}", priority=1, scheduled_at=due,
+        attempt=attempt, max_attempts=max_attempts, created_at=created, started_at=due, interruptions=0, snoozes=0,
+        crashes=0, tick=None if tick is None else to_micros(check_aware("tick", tick)), owner=_OWNER, label=label,
+    )  # fmt: skip
+    return JobContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping))
+
+
+def _resources(deps: object, runner: object) -> dict[Any, Any]:
+    resources = check_resources("deps", deps)
+    if runner is not None:
+        if not isinstance(runner, JobRunner):
+            raise InvalidOption("runner", runner, "a JobRunner")
+        resources[JobRunner] = runner
+    return resources
+
+
+def _stop(job_type: JobType[..., Any] | None, *, is_set: bool) -> threading.Event | None:
+    """What tells a handler in a thread to stop; others have none."""
+    if not is_set and (job_type is None or job_type.mode != "thread"):
+        return None
+    stop = threading.Event()
+    if is_set:
+        stop.set()
+    return stop

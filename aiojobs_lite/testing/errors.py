@@ -1,0 +1,27 @@
+"""What the testing kit raises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.telemetry.wording import counted, instant
+
+_MOST_SHOWN: Final = 10  # jobs
+
+
+class JobsNotFinished(AssertionError):
+    """`run_to_end` gave up: some jobs would not come to an end.
+
+    Attributes:
+        jobs: Those that are pending or processing.
+    """
+
+    def __init__(self, problem: str, jobs: Sequence[Job], now: datetime, states: Sequence[str]) -> None:
+        self.jobs = tuple(jobs)
+        shown = [f"{job.type} job {job.id}: {state}" for job, state in zip(jobs, states, strict=True)][:_MOST_SHOWN]
+        if len(jobs) > _MOST_SHOWN:
+            shown.append(f"and {counted(len(jobs) - _MOST_SHOWN, 'more job')}")
+        super().__init__(f"{problem} (the clock stands at {instant(now)}). {'; '.join(shown)}.")

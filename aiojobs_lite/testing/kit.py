@@ -1,0 +1,262 @@
+"""`JobKit`: runs the application's own runner in a test, in memory, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+from aiojobs_lite.clock import after, to_datetime
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import InvalidOption, RunnerError, RunnerNotStarted, WrongEventLoop
+from aiojobs_lite.handlers.checks import check_flag, check_whole
+from aiojobs_lite.handlers.group import JobSource
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.stores.open import Database
+from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.enqueued import EnqueuedJob, Expectation, enqueued_job
+from aiojobs_lite.testing.replacement import Replacement
+from aiojobs_lite.testing.steps import Steps
+
+T = TypeVar("T")
+_MEMORY: Final = ":memory:"
+_MOST_MOVES: Final = 1_000  # of the clock, in one `run_to_end`
+
+
+class JobKit:
+    """Starts runners in memory, on a clock that the test moves.
+
+    The pytest fixture `job_kit` is one. Without pytest make one for each test: `with JobKit() as job_kit:`.
+
+    Attributes:
+        clock: The clock of every runner that it starts.
+        enqueued: The jobs that were enqueued in its runners, in their order, whatever became of them.
+    """
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.enqueued: list[EnqueuedJob] = []
+        self._replacements: list[Replacement] = []
+        self._crashed: dict[JobRunner, Replacement] = {}  # the next start goes on with what they left
+        self._closing = ExitStack()
+        self._folder: str | None = None
+
+    # Runners.
+
+    @asynccontextmanager
+    async def __call__(
+        self,
+        runner: JobRunner | None = None,
+        *,
+        jobs: Iterable[JobSource] = (),
+        deps: Mapping[Any, Any] | None = None,
+        database: Database = _MEMORY,
+        run: bool = True,
+        raise_errors: bool = False,
+    ) -> AsyncIterator[JobRunner]:
+        """Starts the application's own runner for the block, but in memory and with the fake clock.
+
+        Args:
+            runner: The application's runner; None: a new one.
+            jobs: What a new runner runs, as `JobRunner(jobs=)` takes it.
+            deps: Replaces resources of the same type.
+            database: Where the jobs are; a file for a test of what is left there.
+            run: Whether jobs are run. If not, the test looks at what was enqueued.
+            raise_errors: Whether the first exception of a handler is raised in the test: by the next method of the kit
+                that runs jobs, at the latest at the end of the block.
+
+        Yields:
+            The started runner.
+        """
+        if runner is None:
+            runner = JobRunner(_MEMORY, jobs=jobs)
+        replacement = self._replacement(runner, deps, database, run=run, raise_errors=raise_errors)
+        with replacement.applied():
+            self._replacements.append(replacement)
+            try:
+                async with runner:
+                    yield runner
+                    replacement.raise_first()
+            except BaseException:
+                replacement.raise_first()  # it explains why the test failed
+                raise
+            finally:
+                self._replacements.remove(replacement)
+
+    def replace(
+        self,
+        runner: JobRunner,
+        *,
+        deps: Mapping[Any, Any] | None = None,
+        database: Database = _MEMORY,
+        run: bool = True,
+        raise_errors: bool = False,
+    ) -> None:
+        """Starts a runner in memory and with the fake clock whenever it is started, until the end of the test.
+
+        That is for an application whose lifespan starts it, in whatever thread. Each start begins without jobs.
+
+        The arguments are those of `job_kit(...)`. With `raise_errors` an exception of a handler is raised at the end of
+        the test at the latest.
+        """
+        replacement = self._replacement(runner, deps, database, run=run, raise_errors=raise_errors)
+        self._closing.enter_context(replacement.applied())
+        self._replacements.append(replacement)
+
+    def close(self) -> None:
+        """Gives back what was replaced. The fixture does it at the end of the test."""
+        replacements, self._replacements = self._replacements, []
+        self._closing.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        for replacement in replacements:
+            replacement.raise_first()
+
+    def __enter__(self) -> JobKit:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Running.
+
+    async def advance(self, by: Duration, *, patience: Duration = 1.0) -> None:
+        """Moves the clock on and runs what comes due: each job, tick and timeout at its own time, in their order.
+
+        Args:
+            by: How far.
+            patience: The longest wait, in real time, for handlers that run, before the clock moves on all the same: a
+                handler that waits for its own timeout ends by that.
+
+        Raises:
+            RunnerNotStarted: If no runner of this kit is started.
+        """
+        until = after(self.clock.now(), seconds(by, "by"))
+        steps = Steps(self.clock, self._started())
+        wait = seconds(patience, "patience")
+        await steps.settle(wait)
+        while (instant := await steps.next_instant()) is not None and instant <= until:
+            self.clock.jump_to(to_datetime(instant))
+            await steps.settle(wait)
+        self.clock.jump_to(to_datetime(until))
+        await steps.settle(wait)
+        self._raise_first()
+
+    async def run_to_end(self, *, timeout: Duration = 10.0, most_moves: int = _MOST_MOVES) -> None:
+        """Runs until every job is finished, and moves the clock over delays and the waits between attempts.
+
+        Args:
+            timeout: The longest time, in real time, that handlers may take between two moves of the clock.
+            most_moves: How often the clock is moved, before it is said that the jobs do not end.
+
+        Raises:
+            JobsNotFinished: If a job does not end, or cannot run: it is held or paused, say, or no handler is known.
+            RunnerNotStarted: If no runner of this kit is started.
+        """
+        check_whole("most_moves", most_moves, 1_000_000)
+        steps = Steps(self.clock, self._started())
+        await steps.to_end(seconds(timeout, "timeout"), most_moves, self._raise_first)
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the event loop of the started runner, and returns what it does.
+
+        For a test that is a plain function, while the application runs in another thread:
+        `job_kit.wait_for(job_kit.advance("1h"))`.
+
+        Raises:
+            RunnerNotStarted: If no runner of this kit is started.
+            WrongEventLoop: If it is called on the event loop of the runner, which it would block for ever.
+        """
+        try:
+            probe = self._started()[-1].probe
+            if probe.is_on_loop:
+                raise WrongEventLoop("job_kit.wait_for would block the runner's own event loop. Use await.")
+        except RunnerError:
+            work.close()
+            raise
+        return probe.wait_for(work)
+
+    async def crash(self) -> None:
+        """Ends the started runners as the end of their process would: no drain, and no end of a handler is stored.
+
+        The next start of the same runner finds the database as it was then, also one in memory, and rescues the jobs
+        that ran. A handler in a thread cannot be ended; it is asked to stop, `ctx.stopping`.
+
+        Raises:
+            RunnerNotStarted: If no runner of this kit is started.
+        """
+        started = self._started()
+        self._crashed.update({one.runner: one for one in started})
+        crashes = [asyncio.ensure_future(one.crash()) for one in started]
+        await asyncio.shield(asyncio.gather(*crashes))  # a handler that calls it is stopped by it
+
+    # What was enqueued.
+
+    def assert_enqueued(self, job_type: JobType[..., Any] | str, /, **arguments: Any) -> EnqueuedJob:
+        """Checks that a job was enqueued, whether or not it has run.
+
+        Args:
+            job_type: The job type, or its name.
+            **arguments: Some of its arguments; those that are left out may be any.
+
+        Returns:
+            The first such job.
+
+        Raises:
+            AssertionError: If there is none. Its text lists what was enqueued instead.
+            InvalidOption: If the handler takes no such argument.
+        """
+        wanted = Expectation(job_type, arguments)
+        for job in self.enqueued:
+            if wanted.fits(job):
+                return job
+        raise AssertionError(wanted.not_found(self.enqueued))
+
+    def refute_enqueued(self, job_type: JobType[..., Any] | str, /, **arguments: Any) -> None:
+        """Checks that no such job was enqueued; see `assert_enqueued`.
+
+        Raises:
+            AssertionError: If there is one.
+            InvalidOption: If the handler takes no such argument.
+        """
+        wanted = Expectation(job_type, arguments)
+        found = [job for job in self.enqueued if wanted.fits(job)]
+        if found:
+            raise AssertionError(wanted.found(found))
+
+    def _replacement(
+        self, runner: JobRunner, deps: Mapping[Any, Any] | None, database: Database, *, run: bool, raise_errors: bool
+    ) -> Replacement:
+        if not isinstance(runner, JobRunner):
+            raise InvalidOption("runner", runner, "a JobRunner")
+        check_flag("run", run)
+        check_flag("raise_errors", raise_errors)
+        crashed = self._crashed.pop(runner, None)
+        return Replacement(
+            runner, clock=self.clock, deps={} if deps is None else deps, run=run, raise_errors=raise_errors,
+            database=crashed.database if crashed and database == _MEMORY else database, folder=self._own_folder,
+            enqueued=lambda job_id, row: self.enqueued.append(enqueued_job(job_id, row)),
+        )  # fmt: skip
+
+    def _own_folder(self) -> str:
+        if self._folder is None:
+            self._folder = tempfile.mkdtemp(prefix="aiojobs_lite-")
+        return self._folder
+
+    def _started(self) -> list[Replacement]:
+        started = [one for one in self._replacements if one.probe.is_started]
+        if not started:
+            raise RunnerNotStarted
+        return list({id(one.runner): one for one in started}.values())  # of one that was replaced twice, the last
+
+    def _raise_first(self) -> None:
+        for replacement in self._replacements:
+            replacement.raise_first()

@@ -1,0 +1,102 @@
+"""One runner of an application, with what a test gives it in place of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from aiojobs_lite.engine.running import Running
+from aiojobs_lite.model.ends import Again, Close, End
+from aiojobs_lite.model.job import NewJob, Outcome
+from aiojobs_lite.policy.outcomes import Retry
+from aiojobs_lite.policy.settle import Ending
+from aiojobs_lite.runner.runner import JobRunner
+from aiojobs_lite.stores.open import Database
+from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
+from aiojobs_lite.testing.store import KitStore
+
+T = TypeVar("T")
+
+
+class Replacement:
+    """A runner in a test, from its replacement on.
+
+    Args:
+        runner: The application's runner.
+        clock: Its clock.
+        deps: Replaces resources of the same type.
+        database: Where its jobs are.
+        run: Whether jobs are run.
+        raise_errors: Whether the first exception of a handler is kept, to be raised in the test.
+        folder: Makes the folder of what a crash leaves.
+        enqueued: Called with the id and the row of each new job.
+
+    Attributes:
+        runner: As given.
+        probe: Looks into it.
+    """
+
+    def __init__(
+        self, runner: JobRunner, *, clock: FakeClock, deps: Mapping[Any, Any], database: Database, run: bool,
+        raise_errors: bool, folder: Callable[[], str], enqueued: Callable[[int, NewJob], None],
+    ) -> None:  # fmt: skip
+        self.runner = runner
+        self.probe = Probe(runner)
+        self._clock, self._deps, self._runs = clock, deps, run
+        self._raises = raise_errors
+        self._first: BaseException | None = None
+        self._store = KitStore(database, folder=folder, opened=self._opened, enqueued=enqueued)
+
+    @property
+    def database(self) -> Database:
+        """Where its jobs are now: after a crash what is left of them."""
+        return self._store.database
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Replaces, for each start in the block."""
+        with self.runner.replaced(database=self._store, clock=self._clock, deps=self._deps, runs=self._runs):
+            yield
+
+    def raise_first(self) -> None:
+        """Raises the first exception of a handler that was not raised yet."""
+        error, self._first = self._first, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
+
+    async def crash(self) -> None:
+        """Ends the engine as the end of its process would."""
+        self._store.vanish()
+        await self.on_loop(self.probe.vanish())
+
+    async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """Awaits a coroutine on the event loop of the runner, which may be that of another thread."""
+        if self.probe.is_on_loop:
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.probe.loop))
+
+    def _opened(self) -> None:
+        if self._raises:
+            self.probe.watch_ends(self._ended)
+
+    def _ended(self, run: Running, ending: Ending, end: End) -> None:
+        if self._first is not None or not isinstance(end, Again | Close):
+            return
+        if end.outcome not in {Outcome.FAILED, Outcome.TIMED_OUT}:
+            return
+        if isinstance(end, Again) and isinstance(ending.error, Retry):
+            return  # it is what the handler wants
+        failure = end.failure
+        if end.outcome is Outcome.TIMED_OUT and failure is not None:
+            error: BaseException = TimeoutError(failure.message)
+            error.__cause__ = ending.error
+        else:
+            error = ending.error or RuntimeError("no error" if failure is None else failure.summary)
+        error.add_note(f"raised by {end.type} job {end.id}, attempt {end.attempt} of {run.claimed.max_attempts}")
+        self._first = error

@@ -1,0 +1,103 @@
+"""How the testing kit moves the clock: from one instant at which something is due to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.runner.states import state_of
+from aiojobs_lite.telemetry.wording import counted, span
+from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.errors import JobsNotFinished
+from aiojobs_lite.testing.replacement import Replacement
+
+_PAGE = 1000  # jobs a read
+
+
+class Steps:
+    """Moves a clock over all that is due in some runners.
+
+    Args:
+        clock: The clock of all of them.
+        started: The runners, all of them started.
+    """
+
+    def __init__(self, clock: FakeClock, started: Sequence[Replacement]) -> None:
+        self._clock = clock
+        self._started = started
+
+    async def settle(self, patience: float) -> bool:
+        """Waits until nothing runs and nothing is due, so many seconds at most; returns whether that came."""
+        try:
+            async with asyncio.timeout(patience):
+                for one in self._started:
+                    await one.on_loop(one.runner.run_until_idle())
+        except TimeoutError:
+            return False
+        return True
+
+    async def next_instant(self) -> int | None:
+        """When something is due next: a job, a tick, or a timer of a handler. None: never."""
+        now, found = self._clock.now(), list[int]()
+        for one in self._started:
+            found += [to_micros(job.scheduled_at) for job in await self._unfinished(one, Status.PENDING)]
+            found += one.probe.next_ticks.values()
+            found += one.probe.next_timers
+        return min((due for due in found if due > now), default=None)
+
+    async def to_end(self, timeout: float, most_moves: int, check: Callable[[], None]) -> None:
+        """Runs until every job is finished.
+
+        Args:
+            timeout: Seconds that handlers may take between two moves.
+            most_moves: How often the clock is moved.
+            check: Called after each move.
+
+        Raises:
+            JobsNotFinished: If that does not come.
+        """
+        for moves in range(most_moves + 1):
+            is_idle = await self._settle_or_time_out(timeout)
+            check()
+            if not is_idle:
+                raise await self._not_finished(f"handlers still run after {span(timeout)} of real time")
+            pending = [job for one in self._started for job in await self._unfinished(one, Status.PENDING)]
+            if not pending:
+                return
+            later = [due for job in pending if (due := to_micros(job.scheduled_at)) > self._clock.now()]
+            if not later:
+                raise await self._not_finished("what is due cannot run: it is held or paused, or nothing here runs it")
+            if moves < most_moves:
+                self._clock.jump_to(to_datetime(min(later)))
+        raise await self._not_finished(f"not at its end after {counted(most_moves, 'move')} of the clock")
+
+    async def _settle_or_time_out(self, timeout: float) -> bool:
+        """Waits for handlers; one that waits for its own timeout gets it."""
+        if await self.settle(min(timeout, 1.0)):
+            return True
+        timers = [timer for one in self._started for timer in one.probe.next_timers]
+        if timers:
+            self._clock.jump_to(to_datetime(max(min(timers), self._clock.now())))
+        return await self.settle(timeout)
+
+    async def _unfinished(self, one: Replacement, status: Status) -> list[Job]:
+        found: list[Job] = []
+        after = None
+        while True:
+            page = await one.on_loop(one.runner.jobs.list(status=status, limit=_PAGE, after=after))
+            found += page
+            if len(page) < _PAGE:
+                return found
+            after = page[-1].id
+
+    async def _not_finished(self, problem: str) -> JobsNotFinished:
+        now = self._clock.now()
+        jobs = [
+            job
+            for one in self._started
+            for status in (Status.PROCESSING, Status.PENDING)
+            for job in await self._unfinished(one, status)
+        ]
+        return JobsNotFinished(problem, jobs, to_datetime(now), [state_of(job, now) for job in jobs])

@@ -1,0 +1,177 @@
+"""A store that tells the testing kit what happens, and that can vanish as a process does."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.counts import Counts
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.schedules import FireTick
+from aiojobs_lite.model.writes import Insert, Unit
+from aiojobs_lite.stores.base import Applied, Change, Inline, Owners
+from aiojobs_lite.stores.open import Database, open_store
+
+A = TypeVar("A")
+
+
+class KitOwners:
+    """The owners of a store, until it vanishes: then the owner is dead, and notes nothing more."""
+
+    def __init__(self, owners: Owners) -> None:
+        self._owners = owners
+        self._has_vanished = False
+
+    async def acquire(self, owner: str, *, lost: Callable[[], None], regained: Callable[[], None]) -> None:
+        """See `Owners.acquire`."""
+        await self._owners.acquire(owner, lost=lost, regained=regained)
+
+    async def dead(self, owners: Collection[str]) -> set[str]:
+        """See `Owners.dead`."""
+        return await self._owners.dead(owners)
+
+    def note_interrupted(self) -> None:
+        """See `Owners.note_interrupted`."""
+        if not self._has_vanished:
+            self._owners.note_interrupted()
+
+    def was_interrupted(self, owner: str) -> bool:
+        """See `Owners.was_interrupted`."""
+        return self._owners.was_interrupted(owner)
+
+    def release(self) -> None:
+        """See `Owners.release`."""
+        if not self._has_vanished:
+            self._owners.release()
+
+    def vanish(self) -> None:
+        """Lets the owner be dead for all others."""
+        self._owners.release()
+        self._has_vanished = True
+
+
+class KitInline:
+    """Transactions on the event loop's own thread."""
+
+    def __init__(self, store: KitStore, inline: Inline) -> None:
+        self._store = store
+        self._inline = inline
+
+    def apply(self, units: Sequence[Unit], now: int) -> Applied | None:
+        """See `Inline.apply`."""
+        self._store.check_present()
+        applied = self._inline.apply(units, now)
+        if applied is not None:
+            self._store.note(units, applied)
+        return applied
+
+
+class KitStore:
+    """Implements `stores.base.Store` around another one, for one runner that may be started again and again.
+
+    Args:
+        database: As `JobRunner` takes it. What is in memory is empty at each start, but for one after `vanish`.
+        folder: Makes a folder for what is left of a database in memory that vanished.
+        opened: Called at each start, before any job can run.
+        enqueued: Called with the id and the row of each new job.
+
+    Attributes:
+        database: As given, or what a database in memory was written into when it vanished.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        folder: Callable[[], str],
+        opened: Callable[[], None],
+        enqueued: Callable[[int, NewJob], None],
+    ) -> None:
+        self._folder = folder
+        self._opened = opened
+        self._enqueued = enqueued
+        self._has_vanished = False
+        self._set(database)
+
+    def _set(self, database: Database) -> None:
+        self.database = database
+        self._store = store = open_store(database, "normal")
+        self.owners = KitOwners(store.owners)
+        self.inline = KitInline(self, store.inline) if store.inline else None
+
+    async def open(self) -> None:
+        """See `Store.open`."""
+        self._has_vanished = False
+        await self._store.open()
+        self._opened()
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        if not self._has_vanished:
+            await self._store.close()
+            return
+        store, is_kept = self._store, getattr(self._store, "path", self) is None
+        path = Path(tempfile.mkdtemp(dir=self._folder()), "jobs.db") if is_kept else None
+        if path is not None:
+            await store.copy_to(path)  # type: ignore[attr-defined]  # what is in memory is of SQLite
+        await store.close()
+        self.owners.vanish()
+        self._set(self.database if path is None else path)
+
+    async def apply(self, units: Sequence[Unit], now: int) -> Applied:
+        """See `Store.apply`."""
+        self.check_present()
+        applied = await self._store.apply(units, now)
+        self.note(units, applied)
+        return applied
+
+    async def ask(self, query: Query[A]) -> A:
+        """See `Store.ask`."""
+        self.check_present()
+        return await self._store.ask(query)
+
+    def counts(self) -> Counts:
+        """See `Store.counts`."""
+        return self._store.counts()
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """See `Store.changes`."""
+        async for change in self._store.changes():
+            yield change
+
+    async def maintain(self, now: int) -> None:
+        """See `Store.maintain`."""
+        self.check_present()
+        await self._store.maintain(now)
+
+    def vanish(self) -> None:
+        """Lets nothing more be written or noted, as if the process had ended; `close` is to follow."""
+        self._has_vanished = True
+
+    def check_present(self) -> None:
+        """Checks that it has not vanished.
+
+        Raises:
+            StoreUnavailable: If it has.
+        """
+        if self._has_vanished:
+            raise StoreUnavailable("CLOSED", "the testing kit let this runner crash")
+
+    def note(self, units: Sequence[Unit], applied: Applied) -> None:
+        """Tells of the new jobs of a transaction."""
+        answers: Iterator[Any] = iter(applied.answers)
+        for unit in units:
+            for write in unit:
+                answer = next(answers)
+                if answer is None:
+                    continue
+                if isinstance(write, Insert):
+                    for row, (job_id, is_new) in zip(write.rows, answer, strict=True):
+                        if is_new:
+                            self._enqueued(job_id, row)
+                elif isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
+                    self._enqueued(answer.job_id, write.row)

@@ -1,0 +1,47 @@
+"""A context that a test makes: sensible by itself, and whatever the test says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from aiojobs_lite import InvalidOption, JobContext, JobRunner, injected, job
+from aiojobs_lite.testing import JobKit, context
+
+TICK = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+@job(name="email.welcome", max_attempts=3)
+async def welcome(user_id: int, ctx: JobContext = injected) -> str:
+    return f"{ctx.type} {user_id} {ctx.attempt}/{ctx.max_attempts} {ctx.label} {ctx.is_last_attempt}"
+
+
+async def test_a_handler_is_called_with_it() -> None:
+    assert await welcome(7, context()) == "test 7 1/5 None False"
+    assert await welcome(7, context(welcome, attempt=3, label="eu")) == "email.welcome 7 3/3 eu True"
+
+
+def test_it_has_what_a_context_has() -> None:
+    ctx = context()
+    assert (ctx.id, ctx.attempt, ctx.max_attempts, ctx.tick, ctx.stopping) == (1, 1, 5, None, False)
+    assert ctx.scheduled_at == ctx.created_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert context(attempt=9).max_attempts == 9
+    ctx = context(id=4, tick=TICK, created_at=TICK - timedelta(hours=1), stopping=True, deps={int: 5})
+    assert (ctx.id, ctx.tick, ctx.scheduled_at, ctx.stopping, ctx.get(int)) == (4, TICK, TICK, True, 5)
+    assert ctx.created_at == TICK - timedelta(hours=1)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    for wrong in ({"id": 0}, {"attempt": 0}, {"max_attempts": 0}, {"tick": datetime(2026, 1, 1)}, {"deps": 1}):  # noqa: DTZ001
+        with pytest.raises(InvalidOption):
+            context(**wrong)  # the mistakes
+    with pytest.raises(InvalidOption, match="a job type"):
+        context(len)  # type: ignore[arg-type]  # the mistake
+
+
+async def test_a_handler_that_is_called_with_it_enqueues_a_further_job(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:", jobs=[welcome])
+    async with job_kit(runner, run=False):
+        await context(runner=runner).enqueue(welcome, user_id=8)
+    assert job_kit.assert_enqueued(welcome, user_id=8).id == 1
