@@ -125,6 +125,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "reason": "crashed", "error": "ValueError: bad"},
     ),
     (
+        lambda: errors.RecordedError(7, "ValueError", "bad", "a traceback"),
+        "ValueError: bad",
+        {"job_id": 7, "error_type": "ValueError", "message": "bad", "traceback": "a traceback"},
+    ),
+    (
         lambda: errors.JobCancelled(7, "gone"),
         "job 7 was cancelled (gone). `await runner.jobs.redrive(7)` sends it back.",
         {"job_id": 7, "reason": "gone"},

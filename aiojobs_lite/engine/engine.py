@@ -14,6 +14,7 @@ from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_corrector import ClockCorrector
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
@@ -88,9 +89,10 @@ class Engine:
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
+        deaths = Deaths(registry=registry, clock=clock, commits=committer)
         recorder = Recorder(
             commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
-            listeners=[self._dispatcher, self.waiters], refusals=watcher,
+            listeners=[self._dispatcher, self.waiters], refusals=watcher, deaths=deaths,
         )  # fmt: skip
         self._executor = Executor(
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
@@ -106,15 +108,14 @@ class Engine:
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            recorder=recorder, ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters,
+            recorder=recorder, ticker=ticker, janitor=janitor, releaser=releaser, waiters=self.waiters, deaths=deaths,
             others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, owner=owner, parts=parts,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        # Two need what is built of them.
-        self._dispatcher.connect(commits=committer, attempts=self._executor)
+        self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
         watcher.connect(attempts=self._executor)
         self.write, self.write_all = committer.write, committer.write_all
 

@@ -70,6 +70,22 @@ class JobDead(JobError):
         )
 
 
+class RecordedError(JobError):
+    """What an attempt raised, where only the record of it is left: it ran in another process, or its process died.
+
+    Attributes:
+        error_type: The name of the exception's class; empty if there was none.
+        message: Its text.
+        traceback: Its traceback as text, without local variables; may be empty.
+    """
+
+    def __init__(self, job_id: int, error_type: str, message: str, traceback: str) -> None:
+        self.error_type = error_type
+        self.message = message
+        self.traceback = traceback
+        super().__init__(job_id, ": ".join(filter(None, [error_type, message])))
+
+
 class JobCancelled(JobError):
     """The awaited job was cancelled.
 

@@ -36,6 +36,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     ),
     "@job(retry_on=...)": "retry_on autoretry_for retry_for retry_when",
     "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
+    "@job(on_dead=...)": "on_dead on_failure on_error link_error failure_handler errback on_retry_exhausted",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
     "@job(process=...)": "process executor",
     "@job(largest_payload=...)": "largest_payload",
@@ -107,6 +108,9 @@ HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("include", "autodiscover_tasks", "include_router"), "runner.register(...)"),
     **dict.fromkeys(("get_job", "get_jobs", "remove_job", "abort", "revoke", "info"), "runner.jobs"),
     **dict.fromkeys(("on_startup", "on_shutdown", "on_event", "startup"), _RESOURCES),
+    **dict.fromkeys(
+        ("on_failure", "on_error", "error_handler", "add_listener"), "runner.on_dead(...) or runner.watch()"
+    ),
 }
 """A word for a method of a job type or of a runner -> how it is said in this library."""
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
+from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
-from aiojobs_lite.errors import InvalidJobType, InvalidOption
+from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions
@@ -27,6 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
+_NOT_INJECTED: Final = "process=True takes no injected parameters, they stay in this process; make them in the handler"
 _DEEPEST_WRAPPING: Final = 100  # decorators; a function may wrap itself
 _MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
@@ -114,6 +116,7 @@ class JobType(Enqueueable[P, R_co]):
         signature: Its parameters.
         result: How its result is stored; None: it is not.
         schedule: When it runs by the clock; None: only when it is enqueued.
+        on_dead: What is called or enqueued for each job that dies, or None.
     """
 
     schedule: Schedule | None = None
@@ -134,6 +137,7 @@ class JobType(Enqueueable[P, R_co]):
         process: bool = False,
         largest_payload: int = LARGEST_PAYLOAD_BYTES,
         largest_result: int = LARGEST_RESULT_BYTES,
+        on_dead: OnDead | Enqueueable[..., Any] | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown, JobOptions.__optional_keys__)
@@ -152,12 +156,11 @@ class JobType(Enqueueable[P, R_co]):
         is_kept = check_flag("keep_result", keep_result)
         self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
         if self.mode == "process" and self.signature.injected:
-            problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
-            raise InvalidJobType(self.name, problem)
+            raise InvalidJobType(self.name, _NOT_INJECTED)
         largest_result = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
-        self.job_type = self
-        self.how = AS_DECLARED
+        self.job_type, self.how = self, AS_DECLARED
+        self.on_dead = None if on_dead is None else check_on_dead(on_dead)
 
     def __repr__(self) -> str:
         return f"<JobType {self.name!r} of {qualified_name(self.handler)}>"
@@ -172,6 +175,30 @@ class DeclaredJob(JobType[P, R_co], Generic[P, R_co, F]):
     def __call__(self) -> F:
         """A plain call of the function, with no job: useful in tests."""
         return self.handler
+
+
+def check_on_dead(value: object) -> OnDead | Enqueueable[..., Any]:
+    """A function that can be called with a `DeadJob`, or a job type that can be enqueued with the id of a job.
+
+    Raises:
+        InvalidOption: If it is neither.
+    """
+    expected = "a function that takes a DeadJob, or a job type that takes the id of a dead job"
+    if isinstance(value, Enqueueable):
+        try:
+            value.bind(1)
+        except InvalidPayload as error:
+            raise InvalidOption("on_dead", value, f"{expected} and nothing else: {error.summary}") from None
+        return value
+    if not callable(value) or isinstance(value, type):
+        raise InvalidOption("on_dead", value, expected)
+    try:
+        inspect.signature(value).bind(None)
+    except TypeError as error:
+        raise InvalidOption("on_dead", value, f"{expected} and nothing else: {error}") from None
+    except ValueError:  # it has no signature to be read
+        pass
+    return value
 
 
 def qualified_name(handler: Callable[..., Any]) -> str:

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Never, get_args
+from typing import Any, Final, Never, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
+from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
 from aiojobs_lite.errors import (
@@ -19,7 +20,7 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
 from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.job_type import Enqueueable, JobType, check_on_dead
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.schedules import Schedules
@@ -29,6 +30,7 @@ from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
 
+H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
 _DEFAULT_DATABASE: Final = "jobs.db"
@@ -122,6 +124,24 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         for source in jobs:
             self._take(source)
             self._sources.append(source)
+
+    def on_dead(self, handler: H) -> H:
+        """Declares what is done for each job that dies in this runner; before the start, also as a decorator.
+
+        A function is called with a `DeadJob` after the death is durable: once, and not again if the process dies
+        meanwhile. A job type is enqueued with the id of the dead job, in the same transaction.
+
+        Args:
+            handler: An `async def`, a plain function (it runs in a thread), or a job type.
+
+        Raises:
+            InvalidOption: If it cannot be called or enqueued so.
+            RunnerAlreadyStarted: If the runner is started.
+        """
+        if self._access.is_started:
+            raise RunnerAlreadyStarted("given a handler of dead jobs")
+        self._registry.react(check_on_dead(handler))
+        return handler
 
     # Starting and closing.
 

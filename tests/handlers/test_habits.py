@@ -43,6 +43,7 @@ CALLS = [
     (lambda: RUNNER.job(tz="UTC"), "tz", "@runner.cron(tz=...)"),
     (lambda: job(max_retries=3), "max_retries", "@job(max_attempts=...)"),  # type: ignore[call-overload]
     (lambda: job(bind=True), "bind", "a parameter `ctx: JobContext = injected` of the handler"),  # type: ignore[call-overload]
+    (lambda: RUNNER.job(on_failure=welcome), "on_failure", "@job(on_dead=...)"),
     (lambda: TYPE(welcome, retries=3), "retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", max_retries=3), "max_retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", timezone="UTC"), "timezone", "@runner.cron(tz=...)"),
@@ -107,6 +108,7 @@ METHODS = [
     (lambda: JOB.call_local(1), "a plain call, job_type(...)"),
     (lambda: RUNNER.add_job(welcome), "await runner.enqueue(job_type, ...)"),
     (lambda: RUNNER.task, "@runner.job"),
+    (lambda: RUNNER.on_failure(welcome), "runner.on_dead(...) or runner.watch()"),
     (lambda: RUNNER.start(), "`async with runner:` or await runner.run_forever()"),
 ]
 
