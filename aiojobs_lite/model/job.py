@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.model.json_form import JsonForm
 
 Priority = Literal["high", "medium", "low"]
 PRIORITIES: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
@@ -108,8 +109,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One persisted request to run something, as it stood when it was read.
+class Job(JsonForm):
+    """One persisted request to run something, as it stood when it was read. As JSON it has `payload` and `result`.
 
     A new column is one more field here, and in `NewJob` or `Claimed` if it is given at the enqueue or to the handler:
     what a store reads and writes is made of these three (`model/columns.py`).
