@@ -34,7 +34,7 @@ _MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
 
-@dataclass(slots=True, unsafe_hash=True)  # frozen would double the time to make it
+@dataclass(slots=True, unsafe_hash=True, repr=False)  # frozen would double the time to make it
 class BoundJob(Generic[R_co]):
     """A job type with validated arguments, ready to be enqueued any number of times.
 
@@ -51,6 +51,9 @@ class BoundJob(Generic[R_co]):
     def row(self, now: int) -> NewJob:
         """The row to insert, enqueued at `now` (microseconds)."""
         return self.how.row(self.job_type, self.payload, now)
+
+    def __repr__(self) -> str:
+        return f"<BoundJob {self.job_type.name!r} {show(self.payload)[1:-1]}>"
 
 
 class Enqueueable(AnswersHabits, Generic[P, R_co]):
@@ -99,6 +102,9 @@ class ConfiguredJob(Enqueueable[P, R_co]):
     def __init__(self, job_type: JobType[P, R_co], how: Enqueueing) -> None:
         self.job_type = job_type
         self.how = how
+
+    def __repr__(self) -> str:
+        return f"<JobType {self.job_type.name!r} with {self.how.shown() or 'no options'}>"
 
 
 class JobType(Enqueueable[P, R_co]):

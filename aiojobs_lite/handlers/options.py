@@ -136,6 +136,11 @@ class Enqueueing:
         }
         return replace(extended, columns=tuple({**dict(self.columns), **columns}.items())) if columns else extended
 
+    def shown(self) -> str:
+        """Those that are set, for people."""
+        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
         """The row to insert.
 

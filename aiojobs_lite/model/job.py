@@ -108,7 +108,7 @@ class Attempt:
     traceback: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Job(JsonForm):
     """One persisted request to run something, as it stood when it was read. As JSON it has `payload` and `result`.
 
@@ -182,6 +182,12 @@ class Job(JsonForm):
     def result(self) -> Any:
         """What the handler returned, as plain JSON values; None if nothing was returned or kept."""
         return None if self.result_json is None else json.loads(self.result_json)
+
+    def __repr__(self) -> str:
+        """On one line; `dataclasses.asdict` has all fields."""
+        error = f": {self.error}" if self.error and self.status is Status.DEAD else ""
+        attempts = f"attempts {self.attempts}/{self.max_attempts}"
+        return f"<Job {self.type!r} job {self.id} {self.status}, {attempts}{error}>"
 
     @property
     def is_finished(self) -> bool:

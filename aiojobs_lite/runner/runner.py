@@ -29,6 +29,8 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
+from aiojobs_lite.telemetry.wording import counted
+from aiojobs_lite.text import show
 
 H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
@@ -242,6 +244,11 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()
+
+    def __repr__(self) -> str:
+        place = self._database
+        shown = show(os.fspath(place)) if isinstance(place, str | os.PathLike) else type(place).__name__
+        return f"<JobRunner {shown} {self._access.state}, {counted(len(self._registry), 'job type')}>"
 
     def _take(self, source: JobSource) -> None:
         for job_type in job_types_of(source):
