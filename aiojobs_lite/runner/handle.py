@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.results import NOT_KEPT
 from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, ResultNotKept, ResultTimeout
+from aiojobs_lite.handlers.habits import AnswersHabitsOfHandles
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.jobs import StoredJobs
@@ -15,7 +16,7 @@ from aiojobs_lite.runner.jobs import StoredJobs
 R_co = TypeVar("R_co", covariant=True)
 
 
-class JobHandle(Generic[R_co]):
+class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
     """One enqueued job. Made by the runner; may be kept or dropped freely.
 
     Attributes:

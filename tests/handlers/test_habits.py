@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, InvalidPayload, JobRunner, JobType, job
+from aiojobs_lite import InvalidOption, InvalidPayload, JobHandle, JobRunner, JobType, job
 from aiojobs_lite.handlers import habits
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.testing.clock import FakeClock
@@ -117,6 +117,25 @@ METHODS = [
 def test_a_method_by_habit_is_answered_with_ours(call: Any, ours: str) -> None:
     with pytest.raises(AttributeError, match=re.escape(f"; in aiojobs_lite it is {ours}")):
         call()
+
+
+HANDLE_WORDS = {
+    "get": "await handle.result(timeout=...)",
+    "status": "(await handle.job()).status",
+    "revoke": "await handle.cancel()",
+    "retry": "await runner.jobs.redrive(handle.id)",
+}
+
+
+@pytest.mark.parametrize(("word", "ours"), HANDLE_WORDS.items())
+def test_a_word_for_a_handle_is_answered_with_ours(word: str, ours: str) -> None:
+    handle: JobHandle[None] = JobHandle(JOB, RUNNER.jobs, 7, is_new=True)
+    with pytest.raises(AttributeError, match=re.escape(f"; in aiojobs_lite it is {ours}")):
+        getattr(handle, word)
+    assert word not in dir(handle)
+    assert [name for name in habits.HABITS_OF_HANDLES if name in dir(handle)] == []
+    with pytest.raises(AttributeError):
+        handle.strange = 1  # type: ignore[attr-defined]  # what is tested
 
 
 def test_any_other_attribute_is_missed_as_ever() -> None:
