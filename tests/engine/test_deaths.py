@@ -68,7 +68,7 @@ def runner(seen: Deaths) -> JobRunner:
 
 async def test_a_function_is_called_once_a_dead_job_with_what_was_raised(runner: JobRunner, seen: Deaths) -> None:
     async with runner:
-        handle = await runner.enqueue("charge", user_id=7)
+        handle = await runner.enqueue_named("charge", user_id=7)
         await runner.run_until_idle()
         job = await handle.job()
     (dead,), (same,) = seen.of_type, seen.of_any
@@ -105,11 +105,11 @@ async def test_a_death_is_durable_before_its_function_is_called() -> None:
 
 async def test_what_does_not_die_calls_nothing(runner: JobRunner, seen: Deaths) -> None:
     async with runner:
-        await runner.enqueue("well")
-        await runner.enqueue("well", end="cancelled")
+        await runner.enqueue_named("well")
+        await runner.enqueue_named("well", end="cancelled")
         await runner.run_until_idle()
         assert seen.of_any == []
-        await runner.enqueue("well", end="abandoned")
+        await runner.enqueue_named("well", end="abandoned")
         await runner.run_until_idle()
         assert [dead.reason for dead in seen.of_any] == ["abandoned by its handler"]
         assert isinstance(seen.of_type[0].error, Abandon)
@@ -117,7 +117,7 @@ async def test_what_does_not_die_calls_nothing(runner: JobRunner, seen: Deaths) 
 
 async def test_a_redriven_job_that_dies_again_is_a_death_again(runner: JobRunner, seen: Deaths) -> None:
     async with runner:
-        handle = await runner.enqueue("charge", user_id=7)
+        handle = await runner.enqueue_named("charge", user_id=7)
         await runner.run_until_idle()
         await runner.jobs.redrive(handle.id)
         await runner.run_until_idle()
@@ -138,9 +138,9 @@ async def test_a_reaction_that_fails_is_logged_and_reaches_nothing_else(
     runner.on_dead(fails_too if is_async else fails)
     runner.on_dead(seen.type_died)
     async with runner:
-        handle = await runner.enqueue("charge", user_id=7)
+        handle = await runner.enqueue_named("charge", user_id=7)
         await runner.run_until_idle()
-        assert await (await runner.enqueue("well")).result() is None
+        assert await (await runner.enqueue_named("well")).result() is None
     assert len(seen.of_type) == 2
     (record,) = [record for record in caplog.records if "on_dead" in record.getMessage()]
     assert record.levelno == logging.ERROR
@@ -318,7 +318,7 @@ async def test_a_reaction_that_does_not_end_cannot_hold_the_drain_up(
     runner.on_dead(swallows if is_async else blocks)
     try:
         async with runner:
-            await runner.enqueue("charge", user_id=7)
+            await runner.enqueue_named("charge", user_id=7)
             await until(entered.is_set)
             began = time.monotonic()
         assert time.monotonic() - began < 0.1 + 1  # drain_timeout, cancel_grace, and one second
