@@ -60,3 +60,6 @@ MOST_TRACEBACKS_KNOWN: Final = 1_000
 
 MOST_EXCEPTIONS_KEPT: Final = 100
 """Of failed attempts whose ends are still to be saved; the log lines of more have the text of the traceback alone."""
+
+MOST_DEATHS_WAITING: Final = 1_000
+"""Calls of `on_dead` that wait; of further deaths it is not called."""

@@ -125,6 +125,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "reason": "crashed", "error": "ValueError: bad"},
     ),
     (
+        lambda: errors.RecordedError(7, 2, "ValueError", "bad", "a traceback"),
+        'attempt 2 of job 7 failed: ValueError: bad\n"""\na traceback\n"""',
+        {"job_id": 7, "attempt": 2, "error_type": "ValueError", "message": "bad", "traceback": "a traceback"},
+    ),
+    (
         lambda: errors.JobCancelled(7, "gone"),
         "job 7 was cancelled (gone). `await runner.jobs.redrive(7)` sends it back.",
         {"job_id": 7, "reason": "gone"},
@@ -216,7 +221,7 @@ def test_every_class_of_the_package_is_in_the_tree_and_exported_by_it() -> None:
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__
     }
-    assert defined == {*drawn_names, "Portable", "RecordedFailure"}
+    assert defined == {*drawn_names, "Portable"}
     assert set(errors.__all__) == defined
 
 

@@ -25,6 +25,8 @@ from aiojobs_lite.telemetry.wording import aged, by_type
 
 _SILENT_S: Final = 1.0  # of a drain, before it says what it waits for
 
+_LEAST_S: Final = 0.1  # that the calls of `on_dead` may take in any case
+
 
 class Drain:
     """Lets the running attempts end, or ends them, and saves what they leave. It reports of each attempt what was
@@ -56,6 +58,7 @@ class Drain:
         )  # fmt: skip
         self._reason = "close"
         self._is_hurried = asyncio.Event()
+        self._deadline = 0.0  # by the monotonic clock: of all but the last writes
         self._started: float | None = None  # by the monotonic clock; None: it has not started, or is finished
         self._interrupted: set[int] = set()
         self._left: set[int] = set()
@@ -77,6 +80,7 @@ class Drain:
         """Waits for the attempts, interrupts those that take too long, and waits again."""
         parts = self._parts
         self._started = time.monotonic()
+        self._deadline = self._started + self._drain_timeout + self._cancel_grace
         self._last_writes.drain_started()
         parts.recorder.add_listener(self)
         if self._bus.is_watched(DrainStarted):
@@ -103,6 +107,7 @@ class Drain:
         """Saves what the attempts left, in the time that is left; see `LastWrites.save`."""
         self._note_left()
         await self._last_writes.save(self._is_hurried)
+        await self._wait_for_calls()
         if not self._parts.attempts.unsaved:
             self.finish()
 
@@ -144,6 +149,19 @@ class Drain:
             committer.went_idle.clear()
             committer.wake()
             await committer.went_idle.wait()
+
+    async def _wait_for_calls(self) -> None:
+        """The calls of `on_dead` may end by themselves in the time that is left, and are cancelled then."""
+        deaths = self._parts.deaths
+        if not deaths.is_idle:
+            await _first_of(deaths.until_idle(), self._is_hurried.wait(), timeout=self._time_left)
+        if not deaths.is_idle:
+            await _first_of(deaths.until_idle(), timeout=min(self._time_left, self._cancel_grace))
+        await deaths.end()
+
+    @property
+    def _time_left(self) -> float:
+        return max(_LEAST_S, self._deadline - time.monotonic())
 
     def _note_left(self) -> None:
         self._left.update(run.claimed.id for run in self._parts.attempts)

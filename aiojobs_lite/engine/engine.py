@@ -13,6 +13,7 @@ from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_corrector import ClockCorrector
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
@@ -97,9 +98,10 @@ class Engine:
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
+        deaths = Deaths(registry=registry, clock=clock, commits=committer)
         recorder = Recorder(
             commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
-            listeners=[self._dispatcher, self.waiters], refusals=watcher,
+            listeners=[self._dispatcher, self.waiters], refusals=watcher, deaths=deaths,
         )  # fmt: skip
         self._executor = Executor(
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
@@ -111,15 +113,15 @@ class Engine:
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, waiters=self.waiters,
-            pauses=self.pauses, others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
+            recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, deaths=deaths,
+            waiters=self.waiters, pauses=self.pauses,
+            others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        # Two need what is built of them.
-        self._dispatcher.connect(commits=committer, attempts=self._executor)
+        self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
         watcher.connect(attempts=self._executor)
         self.write, self.write_all = committer.write, committer.write_all
 
@@ -187,10 +189,6 @@ class Engine:
     def knows(self, job_type: str) -> bool:
         """Whether a type is registered in this runner or has, or had, jobs in the database."""
         return job_type in self._registry.limits or job_type in self._store.counts().by_type
-
-    def now(self) -> int:
-        """What the runner's clock reads: microseconds since 1970 UTC."""
-        return self._clock.now()
 
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""

@@ -335,7 +335,7 @@ class Executor:
         if type(end) is Complete:  # nearly always
             self._recorder.record(end)
         else:
-            self._recorder.record(end, raised_of(run, ending))
+            self._recorder.record(end, raised_of(run, ending)._replace(claimed=run.claimed))
 
     def _settled(self, run: Running, ending: Ending) -> End:
         claimed, policy, now = run.claimed, run.job_type.policy, self._clock.now()

@@ -94,8 +94,11 @@ class Janitor:
 
     async def _end_all(self, jobs: Iterable[Job]) -> int:
         """Ends lost attempts; returns how many were still owned."""
-        ends = [self._recorder.record_lost(self._lost(job), Raised(job.max_attempts)) for job in jobs]
-        return sum(await asyncio.gather(*ends))
+        return sum(await asyncio.gather(*[self._record(job) for job in jobs]))
+
+    async def _record(self, job: Job) -> bool:
+        raised = Raised(job.max_attempts, claimed=_claimed(job))
+        return await self._recorder.record_lost(self._lost(job), raised)
 
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
         """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""
@@ -128,4 +131,5 @@ def _claimed(job: Job) -> Claimed:
         crashes=job.crashes,
         tick=None,
         owner=job.owner or "",
+        label=job.label,
     )

@@ -97,6 +97,7 @@ class Lifecycle:
             self._drain.hurry()
             await self.stop()
             raise
+        self._parts.deaths.open()
         self._parts.dispatcher.start_claiming()  # now: no handler begins before its application has entered the runner
 
     async def stop(self) -> None:
@@ -167,6 +168,7 @@ class Lifecycle:
         closing.callback(parts.committer.close)
         closing.callback(self._drain.note_unsaved)
         closing.callback(parts.attempts.leave)
+        closing.callback(parts.deaths.close)
         closing.callback(self._close)
         return group
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiojobs_lite.engine.committer import Committer
+from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
@@ -33,6 +34,7 @@ class Parts:
         releaser: Releases held jobs once before the start is complete.
         waiters: Are notified of the end.
         pauses: Reports what is paused at the start.
+        deaths: Has calls of its own that are waited for.
         others: Only run.
     """
 
@@ -46,9 +48,11 @@ class Parts:
     releaser: Releaser
     waiters: Waiters
     pauses: PauseMonitor
+    deaths: Deaths
     others: Sequence[Part]
 
     @property
     def are_idle(self) -> bool:
         """Whether nothing runs, nothing waits to be written, and nothing is due that could run."""
-        return self.ticker.is_idle and self.dispatcher.is_idle and self.committer.is_idle
+        busy = self.ticker, self.dispatcher, self.committer, self.deaths
+        return all(part.is_idle for part in busy)

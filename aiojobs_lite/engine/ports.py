@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.counts import Counts
-from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.ends import Close, End
 from aiojobs_lite.model.job import Claimed, Job
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.schedules import MoveTickBack
@@ -243,6 +243,16 @@ class EndListener(Protocol):
 
     def attempt_ended(self, end: End) -> None:
         """The end of an attempt is durable."""
+
+
+class DeathReactions(Protocol):
+    """What is done when a job dies: the deaths."""
+
+    def unit(self, end: End) -> Unit:
+        """The writes of an end: of a death also the jobs that it enqueues."""
+
+    def died(self, end: Close, raised: Raised | None) -> None:
+        """The death of a job is durable."""
 
 
 class ChangeListener(Protocol):

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
-from aiojobs_lite.engine.ports import ChangeListener, Commits, EndListener, UnsavedEnds
+from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import Again, Close, Complete, End
@@ -35,6 +35,7 @@ class Recorder:
         metrics: Counts ends.
         listeners: Notified of each end.
         refusals: Looks again when an end was refused: another owner has changed something.
+        deaths: Reacts to dead jobs.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Recorder:
         metrics: Metrics,
         listeners: Sequence[EndListener],
         refusals: ChangeListener,
+        deaths: DeathReactions,
     ) -> None:
         self._commits = commits
         self._clock = clock
@@ -55,6 +57,7 @@ class Recorder:
         self._metrics = metrics
         self._listeners = tuple(listeners)
         self._refusals = refusals
+        self._deaths = deaths
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
         self._raised: dict[tuple[int, int, str], Raised] = {}  # the same, until the end is saved
         self._when_saved = self._saved  # one object for all
@@ -65,9 +68,11 @@ class Recorder:
 
     def record(self, end: End, raised: Raised | None = None) -> None:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
+        unit: Unit = (end,)
         if raised is not None:
             self._raised[end.id, end.attempt, end.owner] = self._limited(raised)
-        self._commits.keep((end,), self._when_saved)
+            unit = self._deaths.unit(end)
+        self._commits.keep(unit, self._when_saved)
 
     async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         """Saves the end of an attempt that no runner runs any more.
@@ -79,7 +84,7 @@ class Recorder:
         self._lost[end.id, end.attempt, end.owner] = answer
         if raised is not None:
             self._raised[end.id, end.attempt, end.owner] = raised
-        self._commits.keep((end,), self._when_saved)
+        self._commits.keep(self._deaths.unit(end), self._when_saved)
         return await answer
 
     @property
@@ -101,7 +106,7 @@ class Recorder:
         if error is not None:
             simpler = _simpler(end, error)
             if simpler is not None:
-                self._commits.keep((simpler,), self._when_saved)
+                self._commits.keep(self._deaths.unit(simpler), self._when_saved)
                 return
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)
@@ -130,6 +135,8 @@ class Recorder:
         for listener in self._listeners:
             listener.attempt_ended(end)
         publish_end(self._bus, end, duration, self._clock, raised)
+        if raised is not None and isinstance(end, Close) and end.status is Status.DEAD:
+            self._deaths.died(end, raised)
 
 
 def _simpler(end: End, error: StoreError) -> End | None:

@@ -16,6 +16,7 @@
     │   ├── JobNotAllowed           its status does not allow the operation
     │   ├── AttemptNotOwned         the runner owned its attempt no more: nothing was written
     │   ├── JobDead                 awaited, and it is dead
+    │   ├── RecordedError           what an attempt raised, as it is recorded: for `on_dead`
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
     │   └── ResultNotKept           completed, but its result was not stored
@@ -58,7 +59,7 @@ from aiojobs_lite.errors.job import (
     JobError,
     JobNotAllowed,
     JobNotFound,
-    RecordedFailure,
+    RecordedError,
     ResultNotKept,
     ResultTimeout,
 )
@@ -94,7 +95,7 @@ __all__ = [
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",
-    "RecordedFailure",
+    "RecordedError",
     "ResultNotKept",
     "ResultTimeout",
     "RunnerAlreadyStarted",

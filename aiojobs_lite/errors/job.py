@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.errors.base import AiojobsError, Portable
+from aiojobs_lite.errors.base import AiojobsError
 
 
 class JobError(AiojobsError):
@@ -52,24 +52,27 @@ class AttemptNotOwned(JobError):
         )
 
 
-class RecordedFailure(Portable):
-    """The exception that an attempt ended with, as it was recorded: the cause of `JobDead`. Its text is the traceback.
+class RecordedError(JobError):
+    """What an attempt raised, where only the record of it is left. Its text has the traceback.
 
     Attributes:
         attempt: The number of the attempt.
-        error_type: Name of the exception's class.
+        error_type: The name of the exception's class; empty if there was none.
         message: Its text.
+        traceback: Its traceback as text, without local variables; may be empty.
     """
 
-    def __init__(self, attempt: int, error_type: str, message: str, traceback: str) -> None:
+    def __init__(self, job_id: int, attempt: int, error_type: str, message: str, traceback: str) -> None:
         self.attempt = attempt
         self.error_type = error_type
         self.message = message
-        super().__init__(f'attempt {attempt} failed:\n"""\n{traceback.rstrip()}\n"""')
+        self.traceback = traceback
+        line = f"attempt {attempt} of job {job_id} failed: {': '.join(filter(None, [error_type, message]))}"
+        super().__init__(job_id, f'{line}\n"""\n{traceback.rstrip()}\n"""' if traceback else line)
 
 
 class JobDead(JobError):
-    """The awaited job is dead. Its `__cause__` is the `RecordedFailure` of the last attempt that raised.
+    """The awaited job is dead. Its `__cause__` is the `RecordedError` of the last attempt that raised.
 
     Attributes:
         reason: Why no attempt is left.

@@ -27,7 +27,8 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
         "max_attempts retries max_retries max_tries tries attempts retry _job_try"
     ),
     '@job(backoff=Backoff(base="2s", cap="1h"))': (
-        "backoff retry_delay retry_backoff retry_backoff_max retry_jitter default_retry_delay min_backoff max_backoff"
+        "backoff retry_delay retry_backoff retry_backoff_max retry_jitter jitter default_retry_delay min_backoff "
+        "max_backoff"
     ),
     "@job(timeout=...)": "timeout time_limit soft_time_limit job_timeout task_time_limit max_runtime",
     "@job(concurrency=...)": "concurrency max_instances max_concurrency concurrency_limit rate_limit limit",
@@ -36,7 +37,10 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
         "queue queue_name _queue_name queues routing_key exchange default_queue_name"
     ),
     "@job(retry_on=...)": "retry_on autoretry_for retry_for retry_when",
+    "nothing: an attempt is given back by a drain, and spent by a crash": "acks_late reject_on_worker_lost heartbeat",
+    "nothing: a payload is JSON": "serializer compression",
     "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
+    "@job(on_dead=...)": "on_dead on_failure link on_error link_error failure_handler errback on_retry_exhausted",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
     "@job(process=...)": "process executor",
     "@job(largest_payload=...)": "largest_payload",
@@ -108,8 +112,23 @@ HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("include", "autodiscover_tasks", "include_router"), "runner.register(...)"),
     **dict.fromkeys(("get_job", "get_jobs", "remove_job", "abort", "revoke", "info"), "runner.jobs"),
     **dict.fromkeys(("on_startup", "on_shutdown", "on_event", "startup"), _RESOURCES),
+    **dict.fromkeys(
+        ("on_failure", "on_error", "error_handler", "add_listener"), "runner.on_dead(...) or runner.watch()"
+    ),
 }
 """A word for a method of a job type or of a runner -> how it is said in this library."""
+
+HABITS_OF_HANDLES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("get", "wait", "join", "wait_result", "get_result", "fetch"), "await handle.result(timeout=...)"),
+    **dict.fromkeys(
+        ("status", "state", "ready", "successful", "failed", "info", "refresh"), "(await handle.job()).status"
+    ),
+    **dict.fromkeys(("revoke", "abort", "stop", "remove"), "await handle.cancel()"),
+    **dict.fromkeys(("retry", "requeue", "reschedule"), "await runner.jobs.redrive(handle.id)"),
+    **dict.fromkeys(("task_id", "job_id", "uuid"), "handle.id"),
+    **dict.fromkeys(("traceback", "error", "exception"), "(await handle.job()).history"),
+}
+"""A word for a method of a handle -> how it is said in this library."""
 
 
 def refuse_unknown(given: Mapping[str, Any], taken: Collection[str], habits: Mapping[str, str] = HABITS) -> None:
@@ -147,12 +166,13 @@ def explain_argument(word: str, job: str) -> str | None:
 class _Missing:
     """An attribute that there is not: a method of another library."""
 
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, ours: str) -> None:
         self._word = word
+        self._ours = ours
 
     def __get__(self, owner: object, kind: type) -> NoReturn:
         said = f"{kind.__name__!r} object has no attribute {self._word!r}; in aiojobs_lite it is"
-        raise AttributeError(f"{said} {HABITS_OF_METHODS[self._word]}", name=self._word, obj=owner)
+        raise AttributeError(f"{said} {self._ours}", name=self._word, obj=owner)
 
 
 def _existing(cls: type, names: Iterable[str]) -> list[str]:
@@ -176,5 +196,15 @@ class AnswersHabits(metaclass=_HidesMissing):
         return _existing(type(self), super().__dir__())
 
 
-for _word in HABITS_OF_METHODS:
-    setattr(AnswersHabits, _word, _Missing(_word))
+class AnswersHabitsOfHandles(metaclass=_HidesMissing):
+    """The same for a handle."""
+
+    __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return _existing(type(self), super().__dir__())
+
+
+for _kind, _habits in ((AnswersHabits, HABITS_OF_METHODS), (AnswersHabitsOfHandles, HABITS_OF_HANDLES)):
+    for _word, _ours in _habits.items():
+        setattr(_kind, _word, _Missing(_word, _ours))

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
+from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
-from aiojobs_lite.errors import InvalidJobType, InvalidOption
+from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions
@@ -27,12 +28,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
+_NOT_INJECTED: Final = "process=True takes no injected parameters, they stay in this process; make them in the handler"
 _DEEPEST_WRAPPING: Final = 100  # decorators; a function may wrap itself
 _MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
 
-@dataclass(slots=True, unsafe_hash=True)  # frozen would double the time to make it
+@dataclass(slots=True, unsafe_hash=True, repr=False)  # frozen would double the time to make it
 class BoundJob(Generic[R_co]):
     """A job type with validated arguments, ready to be enqueued any number of times.
 
@@ -49,6 +51,9 @@ class BoundJob(Generic[R_co]):
     def row(self, now: int) -> NewJob:
         """The row to insert, enqueued at `now` (microseconds)."""
         return self.how.row(self.job_type, self.payload, now)
+
+    def __repr__(self) -> str:
+        return f"<BoundJob {self.job_type.name!r} {show(self.payload)[1:-1]}>"
 
 
 class Enqueueable(AnswersHabits, Generic[P, R_co]):
@@ -98,6 +103,9 @@ class ConfiguredJob(Enqueueable[P, R_co]):
         self.job_type = job_type
         self.how = how
 
+    def __repr__(self) -> str:
+        return f"<JobType {self.job_type.name!r} with {self.how.shown() or 'no options'}>"
+
 
 class JobType(Enqueueable[P, R_co]):
     """A handler with a stable name and defaults. Made by `@job` or `@runner.job`, which take `JobOptions`.
@@ -114,6 +122,7 @@ class JobType(Enqueueable[P, R_co]):
         signature: Its parameters.
         result: How its result is stored; None: it is not.
         cron: When it runs by the clock; None: only when it is enqueued.
+        on_dead: What is called or enqueued for each job that dies, or None.
     """
 
     cron: Schedule | None = None
@@ -134,6 +143,7 @@ class JobType(Enqueueable[P, R_co]):
         process: bool = False,
         largest_payload: int = LARGEST_PAYLOAD_BYTES,
         largest_result: int = LARGEST_RESULT_BYTES,
+        on_dead: OnDead | Enqueueable[..., Any] | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown, JobOptions.__optional_keys__)
@@ -152,12 +162,11 @@ class JobType(Enqueueable[P, R_co]):
         is_kept = check_flag("keep_result", keep_result)
         self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
         if self.mode == "process" and self.signature.injected:
-            problem = "process=True takes no injected parameters, they stay in this process; make them in the handler"
-            raise InvalidJobType(self.name, problem)
+            raise InvalidJobType(self.name, _NOT_INJECTED)
         largest_result = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
-        self.job_type = self
-        self.how = AS_DECLARED
+        self.job_type, self.how = self, AS_DECLARED
+        self.on_dead = None if on_dead is None else check_on_dead(on_dead)
 
     def __repr__(self) -> str:
         return f"<JobType {self.name!r} of {qualified_name(self.handler)}>"
@@ -172,6 +181,30 @@ class DeclaredJob(JobType[P, R_co], Generic[P, R_co, F]):
     def __call__(self) -> F:
         """A plain call of the function, with no job: useful in tests."""
         return self.handler
+
+
+def check_on_dead(value: object) -> OnDead | Enqueueable[..., Any]:
+    """A function that can be called with a `DeadJob`, or a job type that can be enqueued with the id of a job.
+
+    Raises:
+        InvalidOption: If it is neither.
+    """
+    expected = "a function that takes a DeadJob, or a job type that takes the id of a dead job"
+    if isinstance(value, Enqueueable):
+        try:
+            value.bind(1)
+        except InvalidPayload as error:
+            raise InvalidOption("on_dead", value, f"{expected} and nothing else: {error.summary}") from None
+        return value
+    if not callable(value) or isinstance(value, type):
+        raise InvalidOption("on_dead", value, expected)
+    try:
+        inspect.signature(value).bind(None)
+    except TypeError as error:
+        raise InvalidOption("on_dead", value, f"{expected} and nothing else: {error}") from None
+    except ValueError:  # it has no signature to be read
+        pass
+    return value
 
 
 def qualified_name(handler: Callable[..., Any]) -> str:

@@ -137,6 +137,13 @@ def _is_class(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
     return schema.get("type") == "is-subclass"
 
 
+def _is_upload(schema: dict[str, Any], _config: Mapping[str, Any]) -> bool:
+    """Whether it is FastAPI's `UploadFile`: pydantic has a validator for it, and nothing that writes it."""
+    found = schema.get("function")
+    owner = getattr(found.get("function"), "__self__", None) if isinstance(found, dict) else None
+    return isinstance(owner, type) and any(base.__name__ == "UploadFile" for base in owner.__mro__)
+
+
 _PROBLEMS: Final[tuple[tuple[Callable[[dict[str, Any], Mapping[str, Any]], bool], str], ...]] = (
     (_is_secret_type, "has a secret type, which would be stored as asterisks. Use a key to look it up"),
     (
@@ -145,6 +152,10 @@ _PROBLEMS: Final[tuple[tuple[Callable[[dict[str, Any], Mapping[str, Any]], bool]
         'ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")',
     ),
     (_is_generator, "can be read only once. Use a list"),
+    (
+        _is_upload,
+        "is a file of a request, which is gone when the job runs. Store what it holds, and take its path or key",
+    ),
     (_is_class, "is a class, which JSON does not have. Use its name"),
 )
 

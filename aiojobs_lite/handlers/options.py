@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypedDict
 
 from aiojobs_lite.clock import after, to_micros
+from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
@@ -16,6 +17,15 @@ from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
+
+
+class EnqueuedOnDeath(Protocol):
+    """A job type, or one with options, that is enqueued with the id of a dead job."""
+
+    how: Enqueueing
+
+    def row(self, now: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
+        """The row to insert, enqueued at `now` (microseconds)."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -35,6 +45,8 @@ class JobOptions(TypedDict, total=False):
         largest_payload: Most bytes of the arguments as JSON; default 256 KiB.
         largest_result: Most bytes of the result as JSON; default 256 KiB. A job whose result is larger is completed,
             without it.
+        on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
+            id; default: nothing.
     """
 
     name: str | None
@@ -49,6 +61,7 @@ class JobOptions(TypedDict, total=False):
     process: bool
     largest_payload: int
     largest_result: int
+    on_dead: OnDead | EnqueuedOnDeath | None
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -126,6 +139,11 @@ class Enqueueing:
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
         return replace(extended, columns=tuple({**dict(self.columns), **columns}.items())) if columns else extended
+
+    def shown(self) -> str:
+        """Those that are set, for people."""
+        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
         """The row to insert.

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from aiojobs_lite.dead import OnDead
 from aiojobs_lite.errors import DuplicateJobType, UnknownJobType
-from aiojobs_lite.handlers.job_type import JobType, qualified_name
+from aiojobs_lite.handlers.job_type import Enqueueable, JobType, qualified_name
 
 
 class Registry:
@@ -21,6 +22,8 @@ class Registry:
     def __init__(self) -> None:
         self._types: dict[str, JobType[..., Any]] = {}
         self._limits: dict[str, int | None] = {}
+        self._reactions: list[OnDead | Enqueueable[..., Any]] = []  # to the death of a job of any type
+        self._reacting: set[str] = set()  # the job types that a death enqueues
         self.limits: Mapping[str, int | None] = MappingProxyType(self._limits)
 
     def add(self, job_type: JobType[..., Any]) -> None:
@@ -35,6 +38,25 @@ class Registry:
             is_same = first is not second and _place(first) == _place(second)
             raise DuplicateJobType(job_type.name, qualified_name(first), qualified_name(second), is_same_code=is_same)
         self._limits[job_type.name] = job_type.concurrency
+        if isinstance(job_type.on_dead, Enqueueable):
+            self._add_reacting(job_type.on_dead)
+
+    def react(self, reaction: OnDead | Enqueueable[..., Any]) -> None:
+        """Adds what is done when a job of any type dies; a job type joins the runner."""
+        if isinstance(reaction, Enqueueable):
+            self._add_reacting(reaction)
+        self._reactions.append(reaction)
+
+    def reactions(self, name: str) -> list[OnDead | Enqueueable[..., Any]]:
+        """What is done when a job of a type dies.
+
+        The death of a job that a death has enqueued enqueues no more, unless its own type says so: it would not end.
+        """
+        job_type = self._types.get(name)
+        own = [] if job_type is None or job_type.on_dead is None else [job_type.on_dead]
+        if name not in self._reacting:
+            return own + self._reactions
+        return own + [found for found in self._reactions if not isinstance(found, Enqueueable)]
 
     def get(self, name: str) -> JobType[..., Any]:
         """The job type of a name.
@@ -65,6 +87,10 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._types)
+
+    def _add_reacting(self, reaction: Enqueueable[..., Any]) -> None:
+        self.add(reaction.job_type)
+        self._reacting.add(reaction.job_type.name)
 
     def names(self) -> tuple[str, ...]:
         """All names, in the order of registration."""

@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.model.json_form import JsonForm
 
 Priority = Literal["high", "medium", "low"]
 PRIORITIES: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
@@ -107,9 +108,9 @@ class Attempt:
     traceback: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One persisted request to run something, as it stood when it was read.
+@dataclass(frozen=True, slots=True, repr=False)
+class Job(JsonForm):
+    """One persisted request to run something, as it stood when it was read. As JSON it has `payload` and `result`.
 
     A new column is one more field here, and in `NewJob` or `Claimed` if it is given at the enqueue or to the handler:
     what a store reads and writes is made of these three (`model/columns.py`).
@@ -189,6 +190,12 @@ class Job:
     def result(self) -> Any:
         """What the handler returned, as plain JSON values; None if nothing was returned or kept."""
         return None if self.result_json is None else json.loads(self.result_json)
+
+    def __repr__(self) -> str:
+        """On one line; `dataclasses.asdict` has all fields."""
+        error = f": {self.error}" if self.error and self.status is Status.DEAD else ""
+        attempts = f"attempts {self.attempts}/{self.max_attempts}"
+        return f"<Job {self.type!r} job {self.id} {self.status}, {attempts}{error}>"
 
     @property
     def is_finished(self) -> bool:

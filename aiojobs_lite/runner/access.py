@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import RunnerClosed, RunnerNotStarted, StoreUnavailable, WrongEventLoop
 from aiojobs_lite.origin import Origin
+from aiojobs_lite.telemetry.wording import counted
 
 T = TypeVar("T")
 _LOOP_CHECK_S: Final = 0.5  # between the checks of a waiting thread whether the loop is still there
@@ -70,6 +71,16 @@ class EngineAccess:
         if self._engine is None:
             raise RunnerNotStarted
         return self._engine
+
+    @property
+    def state(self) -> str:
+        """What the runner is doing, for people."""
+        if self._engine is None:
+            return "not started"
+        if not self.is_started:
+            return "closed"
+        running = f"{counted(self._engine.attempts.running, 'job')} running"
+        return f"{'draining' if self._engine.is_draining else 'started'}, {running}"
 
     def check_thread(self) -> None:
         """Checks that the caller is on a thread that may hand work to the engine, and wait for it.

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.results import NOT_KEPT
-from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, RecordedFailure, ResultNotKept, ResultTimeout
+from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, RecordedError, ResultNotKept, ResultTimeout
+from aiojobs_lite.handlers.habits import AnswersHabitsOfHandles
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.jobs import StoredJobs
@@ -16,7 +17,7 @@ from aiojobs_lite.runner.states import state_of
 R_co = TypeVar("R_co", covariant=True)
 
 
-class JobHandle(Generic[R_co]):
+class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
     """One enqueued job. Made by the runner; may be kept or dropped freely.
 
     Attributes:
@@ -65,7 +66,9 @@ class JobHandle(Generic[R_co]):
         if finished.status is None:
             raise JobNotFound(self.id)
         if finished.status is Status.DEAD:
-            raise JobDead(self.id, finished.reason, finished.error) from _cause_of(await self._jobs.peek(self.id))
+            raise JobDead(self.id, finished.reason, finished.error) from _cause_of(
+                self.id, await self._jobs.peek(self.id)
+            )
         if finished.status is Status.CANCELLED:
             raise JobCancelled(self.id, finished.reason)
         return self._decoded(finished.result, finished.reason)
@@ -105,11 +108,10 @@ def _timeout_of(job_id: int, limit: float, found: tuple[Job, int] | None) -> Res
     return ResultTimeout(job_id, limit, state_of(job, now), job.status, job.error)
 
 
-def _cause_of(found: tuple[Job, int] | None) -> RecordedFailure | None:
+def _cause_of(job_id: int, found: tuple[Job, int] | None) -> RecordedError | None:
     """The last attempt of a dead job that failed by an exception."""
     history = found[0].history if found else ()
     last = next((one for one in reversed(history) if one.error_type is not None), None)
     if last is None or last.error_type is None:
         return None
-    line = f"{last.error_type}: {last.message or ''}"
-    return RecordedFailure(last.attempt, last.error_type, last.message or "", last.traceback or line)
+    return RecordedError(job_id, last.attempt, last.error_type, last.message or "", last.traceback or "")

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Never, get_args
+from typing import Any, Final, Never, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
+from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
 from aiojobs_lite.errors import (
@@ -20,7 +21,7 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
 from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.job_type import Enqueueable, JobType, check_on_dead
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
@@ -31,7 +32,10 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
+from aiojobs_lite.telemetry.wording import counted
+from aiojobs_lite.text import show
 
+H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
 _DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
 _DEFAULT_DATABASE: Final = "jobs.db"
@@ -125,6 +129,24 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         for source in jobs:
             self._take(source)
             self._sources.append(source)
+
+    def on_dead(self, handler: H) -> H:
+        """Declares what is done for each job that dies in this runner; before the start, also as a decorator.
+
+        A function is called with a `DeadJob` after the death is durable: once, and not again if the process dies
+        meanwhile. A job type is enqueued with the id of the dead job, in the same transaction.
+
+        Args:
+            handler: An `async def`, a plain function (it runs in a thread), or a job type.
+
+        Raises:
+            InvalidOption: If it cannot be called or enqueued so.
+            RunnerAlreadyStarted: If the runner is started.
+        """
+        if self._access.is_started:
+            raise RunnerAlreadyStarted("given a handler of dead jobs")
+        self._registry.react(check_on_dead(handler))
+        return handler
 
     # Starting and closing.
 
@@ -239,6 +261,11 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()
+
+    def __repr__(self) -> str:
+        place = self._database
+        shown = show(os.fspath(place)) if isinstance(place, str | os.PathLike) else type(place).__name__
+        return f"<JobRunner {shown} {self._access.state}, {counted(len(self._registry), 'job type')}>"
 
     def _take(self, source: JobSource) -> None:
         for job_type in job_types_of(source):

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from types import TracebackType
 from typing import Final, NamedTuple
 
+from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.sizes import MOST_TRACEBACKS_KNOWN
 
 _PLACE: Final = 'File "'  # how a line begins that names a line of code
@@ -19,11 +20,13 @@ class Raised(NamedTuple):
         max_attempts: All attempts that its job may have.
         error: What was raised, if that was in this process.
         is_wanted: Whether the handler asked for this end, by `Retry` or `Abandon`: then it is no fault.
+        claimed: The attempt.
     """
 
     max_attempts: int
     error: BaseException | None = None
     is_wanted: bool = False
+    claimed: Claimed | None = None
 
 
 class Trace(NamedTuple):

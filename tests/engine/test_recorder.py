@@ -36,11 +36,12 @@ class Rig:
         self.attempts, self.metrics = AttemptRegister(), Metrics()
         self.kept: list[tuple[Unit, Done]] = []
         self.ended: list[End] = []
+        self.died_of: list[Close] = []
         self.looks = 0
         self.recorder = Recorder(
             commits=self,  # type: ignore[arg-type]  # no more of commits is needed
             clock=FakeClock(), attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self],
-            refusals=self,
+            refusals=self, deaths=self,
         )  # fmt: skip
 
     def keep(self, unit: Unit, done: Done) -> None:
@@ -48,6 +49,12 @@ class Rig:
 
     def attempt_ended(self, end: End) -> None:
         self.ended.append(end)
+
+    def unit(self, end: End) -> Unit:
+        return (end,)
+
+    def died(self, end: Close, raised: object) -> None:
+        self.died_of.append(end)
 
     def look_again(self) -> None:
         self.looks += 1

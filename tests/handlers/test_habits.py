@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, InvalidPayload, JobRunner, JobType, job
+from aiojobs_lite import InvalidOption, InvalidPayload, JobHandle, JobRunner, JobType, job
 from aiojobs_lite.handlers import habits
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.testing.clock import FakeClock
@@ -43,6 +43,7 @@ CALLS = [
     (lambda: RUNNER.job(tz="UTC"), "tz", "@runner.cron(tz=...)"),
     (lambda: job(max_retries=3), "max_retries", "@job(max_attempts=...)"),  # type: ignore[call-overload]
     (lambda: job(bind=True), "bind", "a parameter `ctx: JobContext = injected` of the handler"),  # type: ignore[call-overload]
+    (lambda: RUNNER.job(on_failure=welcome), "on_failure", "@job(on_dead=...)"),
     (lambda: TYPE(welcome, retries=3), "retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", max_retries=3), "max_retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", timezone="UTC"), "timezone", "@runner.cron(tz=...)"),
@@ -107,6 +108,7 @@ METHODS = [
     (lambda: JOB.call_local(1), "a plain call, job_type(...)"),
     (lambda: RUNNER.add_job(welcome), "await runner.enqueue(job_type, ...)"),
     (lambda: RUNNER.task, "@runner.job"),
+    (lambda: RUNNER.on_failure(welcome), "runner.on_dead(...) or runner.watch()"),
     (lambda: RUNNER.start(), "`async with runner:` or await runner.run_forever()"),
 ]
 
@@ -115,6 +117,25 @@ METHODS = [
 def test_a_method_by_habit_is_answered_with_ours(call: Any, ours: str) -> None:
     with pytest.raises(AttributeError, match=re.escape(f"; in aiojobs_lite it is {ours}")):
         call()
+
+
+HANDLE_WORDS = {
+    "get": "await handle.result(timeout=...)",
+    "status": "(await handle.job()).status",
+    "revoke": "await handle.cancel()",
+    "retry": "await runner.jobs.redrive(handle.id)",
+}
+
+
+@pytest.mark.parametrize(("word", "ours"), HANDLE_WORDS.items())
+def test_a_word_for_a_handle_is_answered_with_ours(word: str, ours: str) -> None:
+    handle: JobHandle[None] = JobHandle(JOB, RUNNER.jobs, 7, is_new=True)
+    with pytest.raises(AttributeError, match=re.escape(f"; in aiojobs_lite it is {ours}")):
+        getattr(handle, word)
+    assert word not in dir(handle)
+    assert [name for name in habits.HABITS_OF_HANDLES if name in dir(handle)] == []
+    with pytest.raises(AttributeError):
+        handle.strange = 1  # type: ignore[attr-defined]  # what is tested
 
 
 def test_any_other_attribute_is_missed_as_ever() -> None:
@@ -160,4 +181,4 @@ def test_the_options_of_a_runner_are_listed() -> None:
 
 def test_no_method_of_ours_is_taken_for_a_habit() -> None:
     assert [name for name in habits.HABITS_OF_METHODS if name in dir(RUNNER) and name != "enqueue"] == []
-    assert [name for name in habits.HABITS_OF_METHODS if name in dir(JOB)] == []
+    assert [name for name in habits.HABITS_OF_METHODS if name in dir(JOB) and name != "schedule"] == []

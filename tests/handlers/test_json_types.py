@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fastapi import UploadFile
 from pydantic import Secret, SecretBytes, SecretStr
 
+from aiojobs_lite import job
+from aiojobs_lite.errors import InvalidJobType
 from tests.helpers.payloads import (
     Account,
     Box,
@@ -53,3 +56,14 @@ def test_a_type_that_json_cannot_hold_is_refused(annotation: Any) -> None:
 
 def test_a_model_that_is_not_finished_is_refused() -> None:
     assert "not fully defined" in refused_type(handler_of(Unfinished))
+
+
+@pytest.mark.parametrize("kind", [UploadFile, list[UploadFile], UploadFile | None])
+def test_a_file_of_a_request_is_refused_where_it_is_declared(kind: Any) -> None:
+    async def thumbnail(picture: Any) -> None: ...
+
+    thumbnail.__annotations__["picture"] = kind
+    with pytest.raises(
+        InvalidJobType, match=r"an argument \(picture\) is a file of a request, which is gone when the job"
+    ):
+        job(thumbnail)

@@ -31,6 +31,7 @@ _EACH_FACT: Final = "one table has every kind of fact, with its level and its li
 _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
+    "dead.py": Suite("tests/engine/test_deaths.py", _NO_BEHAVIOUR),
     "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),
     "engine/inline_turn.py": Suite("tests/engine/test_committer_inline.py", "its turns are those of whole callers"),
     "engine/parts.py": Suite("tests/engine/test_lifecycle.py", "the parts in one place; whole engines live there"),

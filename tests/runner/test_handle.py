@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobCancelled, JobDead, JobNotFound, JobRunner, ResultTimeout, job
-from aiojobs_lite.errors import RecordedFailure, RunnerClosed, StoreUnavailable
+from aiojobs_lite.errors import RecordedError, RunnerClosed, StoreUnavailable
 from aiojobs_lite.model.writes import CancelJob
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.telemetry.facts import JobBecameCancelled
@@ -89,10 +89,14 @@ async def test_a_dead_job_has_the_recorded_traceback_as_its_cause(job_kit: JobKi
             with pytest.raises(JobDead) as caught:
                 await handle.result()
         cause = caught.value.__cause__
-    assert isinstance(cause, RecordedFailure)
+    assert isinstance(cause, RecordedError)
     assert (cause.attempt, cause.error_type, cause.message) == (1, "KeyError", "'no such key'")
     lines = str(cause).splitlines()
-    assert lines[:3] == ["attempt 1 failed:", '"""', "Traceback (most recent call last):"]
+    assert lines[:3] == [
+        "attempt 1 of job 1 failed: KeyError: 'no such key'",
+        '"""',
+        "Traceback (most recent call last):",
+    ]
     assert lines[-2:] == ["KeyError: 'no such key'", '"""']
     assert any("in fails" in line for line in lines)
 

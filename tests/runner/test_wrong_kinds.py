@@ -132,6 +132,7 @@ BEFORE = [  # the start
     ),
     Entrance("runner.cron(...)(handler)", lambda runner, value: runner.cron("@daily")(value)),
     Entrance("runner.cron(handler)", lambda runner, value: runner.cron(value)(handler)),
+    Entrance("runner.on_dead", lambda runner, value: runner.on_dead(value)),
     Entrance("runner.register", lambda runner, value: runner.register(value)),
     *by_name("runner.replaced", lambda runner: lambda **given: replaced(runner, **given), "database", "clock", "deps"),
     *by_name("job_kit", lambda _: fixed, "runner", "jobs", "deps", "database", "run", "raise_errors"),
