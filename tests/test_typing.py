@@ -418,7 +418,7 @@ def said_by_pyright(folder: Path) -> Found:
     options = ["--project", str(folder), "--pythonpath", sys.executable, "--outputjson"]
     command = [sys.executable, "-m", "pyright", *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
-    assert done.returncode == 1, done.stderr  # it has found the mistakes
+    assert (done.returncode, done.stderr) == (1, "")  # it has found the mistakes
     found: Found = {}
     for one in json.loads(done.stdout)["generalDiagnostics"]:
         found.setdefault(one["range"]["start"]["line"] + 1, []).append(one["message"])
