@@ -113,9 +113,8 @@ class Engine:
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
-            recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, deaths=deaths,
-            waiters=self.waiters, pauses=self.pauses,
-            others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
+            recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
+            deaths=deaths, waiters=self.waiters, others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts,

@@ -151,7 +151,12 @@ async def test_the_start_is_published_with_what_is_there_when_it_is_complete(sta
     assert started.database == str(starting.store)
     assert started.types == "1 job type (known)"
     assert started.schedules == "1 schedule (s in 1 min (00:01:00 UTC))"
-    assert (started.pending, started.dead, started.pid, started.owner) == (3, 0, os.getpid(), "me")
+    assert (started.pending, started.dead, started.pid, started.owner) == (
+        3,
+        0,
+        os.getpid(),
+        starting.part._identity.owner,
+    )
 
 
 async def fails() -> None:
