@@ -105,8 +105,8 @@ class StoredJobs:
         return sentence(await look_at(self._access.engine, _check_id(job_id)))
 
     def key_of(self, job_id: int) -> str:
-        """See `JobHandle.key`."""
-        return self._access.latest_engine.identity.key_of(job_id)
+        """The key of a job, as `JobHandle.key`; no I/O."""
+        return self._access.latest_engine.identity.key_of(_check_id(job_id))
 
     async def run_now(self, job_id: int) -> None:
         """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a

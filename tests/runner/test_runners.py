@@ -121,7 +121,9 @@ async def test_two_databases_have_other_keys_and_a_copy_has_the_same(tmp_path: P
     [7, "text", [1], {1: "a"}, {"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": "x" * 4090}],
 )
 def test_metadata_that_is_no_small_json_object_is_refused(metadata: object) -> None:
-    with pytest.raises(InvalidOption, match="metadata"):
+    with pytest.raises(
+        InvalidOption, match=r"metadata.* a dict of text to plain JSON values, of at most 4,096 bytes as JSON"
+    ):
         welcome.using(metadata=metadata)  # type: ignore[arg-type]
 
 

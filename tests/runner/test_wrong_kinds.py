@@ -180,9 +180,15 @@ AFTER = [  # it
     *by_name("runner.jobs.redrive", lambda runner: runner.jobs.redrive, "job_id"),
     *by_name("runner.jobs.redrive_all", lambda runner: runner.jobs.redrive_all, "type"),
     *by_name("runner.jobs.delete", lambda runner: runner.jobs.delete, "job_id"),
+    *by_name("runner.jobs.explain", lambda runner: runner.jobs.explain, "job_id"),
+    *by_name("runner.jobs.run_now", lambda runner: runner.jobs.run_now, "job_id"),
+    *by_name("runner.jobs.reschedule", lambda runner: lambda **given: runner.jobs.reschedule(
+        **{"job_id": 1, "at": NOW, **given}), "job_id", "at"),
+    *by_name("runner.jobs.key_of", lambda runner: runner.jobs.key_of, "job_id"),
     *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
     *by_name("runner.jobs.peek", lambda runner: runner.jobs.peek, "job_id"),
-    *by_name("runner.types.pause", lambda runner: runner.types.pause, "job"),
+    *by_name("runner.types.pause", lambda runner: lambda **given: runner.types.pause(
+        **{"job": DECLARED, **given}), "job", "by"),
     *by_name("runner.types.resume", lambda runner: runner.types.resume, "job"),
     *by_name("runner.schedules.preview", lambda runner: lambda **given: runner.schedules.preview(
         **{"name": "tick", **given}), "name", "count"),
