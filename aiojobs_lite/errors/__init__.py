@@ -15,8 +15,8 @@
     │   ├── JobNotFound             no job has this id (any more)
     │   ├── JobNotAllowed           its status does not allow the operation
     │   ├── AttemptNotOwned         the runner owned its attempt no more: nothing was written
+    │   ├── RecordedError           what an attempt raised, as it is recorded
     │   ├── JobDead                 awaited, and it is dead
-    │   ├── RecordedError           what an attempt raised, as it is recorded: for `on_dead`
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
     │   └── ResultNotKept           completed, but its result was not stored

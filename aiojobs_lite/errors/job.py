@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.errors.base import AiojobsError
+from aiojobs_lite.errors.base import AiojobsError, Portable
+from aiojobs_lite.text import escape
 
 
 class JobError(AiojobsError):
@@ -69,6 +70,11 @@ class RecordedError(JobError):
         self.traceback = traceback
         line = f"attempt {attempt} of job {job_id} failed: {': '.join(filter(None, [error_type, message]))}"
         super().__init__(job_id, f'{line}\n"""\n{traceback.rstrip()}\n"""' if traceback else line)
+
+    def __str__(self) -> str:
+        head, *traceback = Portable.__str__(self).split('\n"""\n', 1)
+        lines = [line for text in traceback for line in ('"""', *text.split("\n"))]
+        return "\n".join(map(escape, [head, *lines]))  # the lines of a traceback stay lines
 
 
 class JobDead(JobError):

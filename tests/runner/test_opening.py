@@ -27,9 +27,15 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
 async def test_a_file_that_is_not_the_tests_own_is_refused(plugin: Any, database: Path) -> None:
     for given in (database, f"sqlite:///{database}", open_store(database, "full")):
         runner = JobRunner(given)
-        with pytest.raises(StoreRefused, match=r"job_kit\.replace\(runner\).*aiojobs_lite_files") as caught:
+        with pytest.raises(StoreRefused) as caught:
             await runner.run_until_idle()
         assert (caught.value.why, caught.value.database) == ("pytest runs", str(database))
+        assert str(caught.value) == (
+            f"{database}: pytest runs. A test would run the jobs that wait there. Before the application starts, "
+            "`job_kit.replace(runner)` lets the runner start in memory (the fixture job_kit); so does "
+            "`async with job_kit(runner):`. The pytest option `aiojobs_lite_files` allows every file (allow), or "
+            "starts every runner in memory (memory)."
+        )
     assert not database.exists()
 
 

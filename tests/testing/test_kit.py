@@ -18,9 +18,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from aiojobs_lite import Abandon, Backoff, InvalidOption, JobContext, JobRunner, JobType, Retry, Snooze, injected
-from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerNotStarted, WrongEventLoop
+from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted, StoreUnavailable, WrongEventLoop
 from aiojobs_lite.model.job import Outcome, Status
+from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.testing import JobKit, JobsNotFinished
+from aiojobs_lite.testing.store import KitStore
 from tests.helpers.waiting import PATIENCE
 
 
@@ -115,7 +117,7 @@ def test_the_kit_waits_for_nothing_without_a_started_runner(job_kit: JobKit) -> 
 
 async def test_the_kit_does_not_block_the_event_loop_of_the_runner(job_kit: JobKit) -> None:
     async with job_kit():
-        with pytest.raises(WrongEventLoop, match=r"Use await\."):
+        with pytest.raises(WrongEventLoop, match="wait_for would block the runner's own event loop"):
             job_kit.wait_for(job_kit.advance("1h"))
 
 
@@ -236,7 +238,7 @@ async def test_a_job_that_never_ends_is_named(job_kit: JobKit) -> None:
     async with job_kit(runner):
         await runner.enqueue(poll)
         with pytest.raises(
-            JobsNotFinished, match=r"not at its end after 3 moves .* poll job 1: it waits for"
+            JobsNotFinished, match=r"after 3 moves .*\(the clock stands at 2026-.* poll job 1: it waits for"
         ) as caught:
             await job_kit.run_to_end(most_moves=3)
         assert [job.id for job in caught.value.jobs] == [1]
@@ -409,7 +411,7 @@ async def test_what_was_enqueued_instead_is_shown(application: Application, job_
 
 
 async def test_a_misspelt_argument_is_no_absence(application: Application, job_kit: JobKit) -> None:
-    with pytest.raises(InvalidOption, match="user_id, lang"):
+    with pytest.raises(InvalidOption, match="expected names of arguments of 'welcome': user_id, lang"):
         job_kit.refute_enqueued(application.welcome, user=1)
     with pytest.raises(InvalidOption, match="a job type"):
         job_kit.assert_enqueued(len)  # type: ignore[arg-type]  # the mistake
@@ -486,11 +488,30 @@ async def test_the_next_block_of_a_crashed_runner_goes_on_with_its_database(job_
         handle = await case.runner.enqueue(case.charge, order=7)
         await case.started.wait()
         await job_kit.crash()
+        with pytest.raises(RunnerClosed):
+            await case.runner.enqueue(case.charge, order=8)
     case.free.set()
     async with job_kit(case.runner):
         await job_kit.run_to_end()
         assert (await case.runner.jobs.get(handle.id)).crashes == 1
     assert (case.attempts, case.done) == ([7, 7], [7])
+
+
+async def test_a_store_that_vanished_takes_nothing_more(tmp_path: Path) -> None:
+    opened = list[None]()
+    store = KitStore(
+        ":memory:", folder=lambda: str(tmp_path), opened=lambda: opened.append(None), enqueued=lambda *_: None
+    )
+    await store.open()
+    store.vanish()
+    for call in (store.apply([], 0), store.ask(GetJob(1)), store.maintain(0)):
+        with pytest.raises(StoreUnavailable, match="the testing kit let this runner crash"):
+            await call
+    await store.close()
+    await store.open()
+    assert await store.ask(GetJob(1)) is None
+    await store.close()
+    assert len(opened) == 2
 
 
 async def test_a_handler_can_crash_in_its_midst(job_kit: JobKit) -> None:
