@@ -40,6 +40,7 @@ from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
 from aiojobs_lite.handlers.group import Jobs
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
+from aiojobs_lite.handlers.resources import PerAttempt
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
@@ -56,6 +57,7 @@ __all__ = [  # noqa: RUF022  # in groups
     "JobContext",
     "JobType",
     "Jobs",
+    "PerAttempt",
     "injected",
     "job",
     # Run.

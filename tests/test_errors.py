@@ -44,6 +44,12 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_type": "email", "wanted": dict[str, int]},
     ),
     (
+        lambda: errors.ResourceFailed(dict, OSError("no server")),
+        "the resource for dict could not be made, so nothing was started: OSError('no server'). "
+        "Its traceback is above.",
+        {"wanted": dict},
+    ),
+    (
         lambda: errors.InvalidSchedule("61 * * * *", "minute", "use 0-59"),
         "schedule '61 * * * *', minute: use 0-59",
         {"expression": "61 * * * *", "field": "minute"},
@@ -275,6 +281,7 @@ def test_an_error_survives_the_way_from_another_process(
         (errors.InvalidOption, ValueError),
         (errors.InvalidJobType, TypeError),
         (errors.MissingDependency, LookupError),
+        (errors.ResourceFailed, RuntimeError),
         (errors.InvalidSchedule, ValueError),
         (errors.UnknownJobType, LookupError),
         (errors.InvalidPayload, ValueError),

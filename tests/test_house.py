@@ -24,7 +24,7 @@ from tests.helpers.waiting import unmeasured
 
 # By the comments over the groups.
 SURFACE = {
-    "Declare.": ["Backoff", "CronSchedule", "JobContext", "JobType", "Jobs", "injected", "job"],
+    "Declare.": ["Backoff", "CronSchedule", "JobContext", "JobType", "Jobs", "PerAttempt", "injected", "job"],
     "Run.": ["BoundJob", "Clock", "JobHandle", "JobRunner", "SystemClock"],
     "Raise, in a handler.": ["Abandon", "Cancel", "Retry", "Snooze"],
     "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status", "Watch", "current_job"],

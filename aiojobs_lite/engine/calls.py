@@ -8,15 +8,19 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, make_ready
-from aiojobs_lite.engine.forks import call_in_one_process
+from aiojobs_lite.engine.forks import call_in_one_process, end_process
+from aiojobs_lite.engine.resources import AttemptResources
 from aiojobs_lite.engine.results import refuse_unfinished
+from aiojobs_lite.engine.running import Running
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.origin import Origin
 from aiojobs_lite.policy.settle import Ending
 
 
@@ -69,6 +73,44 @@ async def call_in_thread(
         return value
     finally:
         del error  # what was raised holds this frame, and with it all that the handler had
+
+
+async def call_with_own(
+    handler: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], run: Running, own: AttemptResources
+) -> Any:
+    """Calls a function, plain or async, with resources of its own, and returns (or raises) what it does.
+
+    The resources are left after it, with what it raised. What they raise counts; that they suppress something does not.
+    """
+    origin, error = Origin(), None
+    try:
+        async with AsyncExitStack() as stack:
+            made = await own.make(stack)
+            try:
+                value = await _called(handler, args, {**kwargs, **made}, run)
+            except BaseException as raised:  # noqa: BLE001  # raised below, in this process only
+                error = raised
+            if origin.is_left:  # the resources are those of the process that was forked
+                end_process(error)
+            if error is not None:
+                raise error
+        if error is not None:
+            raise error
+        return value
+    finally:
+        del error  # what was raised holds this frame, and with it all that the handler had
+
+
+async def _called(handler: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], run: Running) -> Any:
+    if run.job_type.mode == "thread":
+        try:
+            return await call_in_thread(handler, args, kwargs, run)
+        finally:
+            run.thread = None  # it has ended: what follows can be cancelled
+    value = refuse_unfinished(await handler(*args, **kwargs))
+    if run.stopped is not None:
+        raise asyncio.CancelledError("aiojobs_lite: the handler went on after its cancellation")
+    return value
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:

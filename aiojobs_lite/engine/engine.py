@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
+from aiojobs_lite.engine.resources import Resources
 from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
@@ -69,7 +70,7 @@ class Engine:
         bus: Gets every fact.
         registry: The job types.
         schedules: The cron schedules, of registered job types.
-        deps: Resources for injected parameters.
+        deps: The resources, open; closed when the engine has ended.
         settings: The options.
 
     Attributes:
@@ -85,7 +86,7 @@ class Engine:
 
     def __init__(
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
-        deps: Mapping[Any, Any], settings: Settings,
+        deps: Resources, settings: Settings,
     ) -> None:  # fmt: skip
         self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
         self.identity = identity = Identity(settings.max_running, registry.limits)
@@ -117,7 +118,7 @@ class Engine:
             deaths=deaths, waiters=self.waiters, others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
-            store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts,
+            store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them

@@ -22,13 +22,14 @@ import anyio
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.current import CURRENT
-from aiojobs_lite.engine.calls import call_in_process, call_in_thread
+from aiojobs_lite.engine.calls import call_in_process, call_in_thread, call_with_own
 from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.endings import ending_of, raised_of, with_timeout
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.ports import EndRecorder, Slots
+from aiojobs_lite.engine.resources import AttemptResources, Resources
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
@@ -70,7 +71,7 @@ class Executor:
         clock: Clock,
         bus: Bus,
         registry: Registry,
-        deps: Mapping[Any, Any],
+        deps: Resources,
         attempts: AttemptRegister,
         slots: Slots,
         recorder: EndRecorder,
@@ -81,10 +82,8 @@ class Executor:
         self._bus = bus
         self._registry = registry
         self._deps = deps
-        self._injected = {
-            job_type.name: {name: deps[wanted] for name, wanted in job_type.signature.injected.items()}
-            for job_type in registry
-        }
+        self._injected = {one.name: deps.shared(one.signature.injected) for one in registry}
+        self._own = {one.name: own for one in registry if (own := deps.own(one.signature.injected))}
         self._attempts = attempts
         self._slots = slots
         self._recorder = recorder
@@ -293,15 +292,21 @@ class Executor:
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
             return self._call_in_process(run)
+        deps: Mapping[Any, Any] = self._deps
+        own: AttemptResources | None = None
+        if signature.injected:
+            kwargs.update(self._injected[claimed.type])
+            if claimed.type in self._own:
+                deps = own = AttemptResources(self._deps, self._own[claimed.type])
         job: Claimed | AttemptContext = claimed
         if signature.context is not None:
             job = kwargs[signature.context] = signature.context_class(
-                claimed, self._deps, run.stopping, database=self._identity.database
+                claimed, deps, run.stopping, database=self._identity.database
             )
-        CURRENT.set((job, self._deps, run.stopping, self._identity.database))
-        if signature.injected:
-            kwargs.update(self._injected[claimed.type])
+        CURRENT.set((job, deps, run.stopping, self._identity.database))
         self._enter(run)
+        if own is not None:
+            return call_with_own(job_type.handler, args, kwargs, run, own)
         if job_type.mode == "thread":
             return call_in_thread(job_type.handler, args, kwargs, run)
         handler: Callable[..., Awaitable[Any]] = job_type.handler
@@ -353,7 +358,8 @@ class Executor:
         run.stopped = why
         if run.stopping is not None:
             run.stopping.set()
-        if run.job_type.mode != "thread" and run.is_entered and run.task:  # not entered: it would skip the boundary
+        is_in_thread = run.job_type.mode == "thread" and run.thread is not None
+        if run.is_entered and run.task and not is_in_thread:  # not entered: it would skip the boundary
             run.task.cancel(f"aiojobs_lite: {why.value}")
         run.add_timer(self._clock.call_later(self._cancel_grace, partial(self._report_stuck, run)))
 

@@ -17,6 +17,7 @@ from aiojobs_lite.engine.drain import Drain
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase, Progress
+from aiojobs_lite.engine.resources import Resources
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.engine.startup import Startup
 from aiojobs_lite.errors import RunnerClosed
@@ -38,6 +39,7 @@ class Lifecycle:
         registry: The job types.
         identity: Of this runner.
         parts: The parts.
+        resources: Are closed after everything that may use them.
         drain_timeout: Seconds that running jobs may take to end by themselves.
         cancel_grace: Seconds that they may take to end when they were stopped.
     """
@@ -51,12 +53,14 @@ class Lifecycle:
         registry: Registry,
         identity: Identity,
         parts: Parts,
+        resources: Resources,
         drain_timeout: float,
         cancel_grace: float,
     ) -> None:
         self._store = store
         self._bus = bus
         self._parts = parts
+        self._resources = resources
         self._progress = progress = Progress()
         self._startup = Startup(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, progress=progress
@@ -111,6 +115,7 @@ class Lifecycle:
             except asyncio.CancelledError as error:
                 cancelled = error
                 self._drain.hurry()
+                self._resources.hurry()
         if cancelled is not None:
             raise cancelled
 
@@ -156,6 +161,7 @@ class Lifecycle:
         """Says how everything is closed, from the last to the first."""
         parts = self._parts
         closing.callback(self._signals.act)
+        closing.push_async_callback(self._resources.close)
         closing.callback(parts.attempts.when_empty, self._store.owners.release)  # it shows that something still runs
         closing.callback(self._bus.close)
         closing.callback(parts.waiters.close)

@@ -6,6 +6,7 @@
     │   ├── InvalidJobType          a handler cannot become a job type
     │   ├── DuplicateJobType        two handlers under one name
     │   ├── MissingDependency       an injected parameter has nothing to be filled from
+    │   ├── ResourceFailed          what deps= has for a type could not be made at the start
     │   └── InvalidSchedule         a cron expression or time zone that cannot work
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
@@ -45,6 +46,7 @@ from aiojobs_lite.errors.configuration import (
     InvalidOption,
     InvalidSchedule,
     MissingDependency,
+    ResourceFailed,
 )
 from aiojobs_lite.errors.enqueuing import (
     EnqueueError,
@@ -96,6 +98,7 @@ __all__ = [
     "PayloadTooLarge",
     "Portable",
     "RecordedError",
+    "ResourceFailed",
     "ResultNotKept",
     "ResultTimeout",
     "RunnerAlreadyStarted",

@@ -62,11 +62,31 @@ class MissingDependency(ConfigurationError, LookupError):
         wanted: The annotation that `deps` lacks.
     """
 
-    def __init__(self, job_type: str, wanted: object) -> None:
+    def __init__(self, job_type: str, wanted: object, *, is_per_attempt: bool = False) -> None:
         self.job_type = job_type
         self.wanted = wanted
         name = getattr(wanted, "__qualname__", None) or show(wanted)
-        super().__init__(f"{job_type!r} asks for {name}, which deps= lacks. Pass JobRunner(deps={{{name}: ...}}).")
+        problem = f"which deps= lacks. Pass JobRunner(deps={{{name}: ...}})."
+        if is_per_attempt:
+            problem = f"which is made for each attempt that asks for it by a parameter: `x: {name} = injected`."
+        super().__init__(f"{job_type!r} asks for {name}, {problem}")
+
+
+class ResourceFailed(ConfigurationError, RuntimeError):
+    """What `deps` has for a type could not be made at the start. Nothing was started, and nothing is left open.
+
+    `__cause__` is what its factory or its context manager raised.
+
+    Attributes:
+        wanted: The type, a key of `deps`.
+    """
+
+    def __init__(self, wanted: object, cause: BaseException) -> None:
+        self.wanted = wanted
+        name = getattr(wanted, "__qualname__", None) or show(wanted)
+        super().__init__(
+            f"the resource for {name} could not be made, so nothing was started: {show(cause)}. Its traceback is above."
+        )
 
 
 class InvalidSchedule(ConfigurationError, ValueError):

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.resources import recipe_of
 from aiojobs_lite.model.job import PRIORITIES
 from aiojobs_lite.sizes import LARGEST_METADATA_BYTES
 
@@ -67,9 +68,11 @@ def check_each(option: str, value: object, what: str) -> list[Any]:
 
 
 def check_resources(option: str, value: object) -> dict[Any, Any]:
-    """Resources by type, or None for none; returns a dict of its own."""
+    """Resources by type, as `recipe_of` takes them, or None for none; returns a dict of its own."""
     if value is not None and not isinstance(value, Mapping):
         raise InvalidOption(option, value, "a dict, type -> resource")
+    for key, one in (value or {}).items():
+        recipe_of(key, one)
     return dict(value or {})
 
 

@@ -53,7 +53,7 @@ class AttemptContext:
         self.attempt = claimed.attempt
         self.max_attempts = claimed.max_attempts
         self._claimed = claimed
-        self._deps = deps or {}
+        self._deps = {} if deps is None else deps
         self._stopping = stopping
         self._database = database
 
@@ -113,7 +113,8 @@ class AttemptContext:
         try:
             found: T = self._deps[wanted]
         except (KeyError, TypeError):  # TypeError: it is not hashable
-            raise MissingDependency(self.type, wanted) from None
+            is_per_attempt = wanted in getattr(self._deps, "per_attempt", ())
+            raise MissingDependency(self.type, wanted, is_per_attempt=is_per_attempt) from None
         return found
 
     def __repr__(self) -> str:

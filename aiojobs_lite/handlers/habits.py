@@ -98,7 +98,7 @@ HABITS_OF_A_RUNNER: Final[Mapping[str, str]] = {
 
 _ENQUEUED: Final = "await runner.enqueue(job_type, ...)"
 _LATER: Final = "await runner.enqueue(job_type.using(delay=...), ...)"
-_LIFE: Final = "`async with runner:` or await runner.run_forever()"
+_LIFE: Final = "`async with runner:`, await runner.start() and runner.stop(), or await runner.run_forever()"
 HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("delay", "send", "kiq", "enqueue", "submit", "push", "defer", "defer_async", "queue"), _ENQUEUED),
     **dict.fromkeys(("enqueue_job", "add_job", "send_task", "add_task", "schedule_job", "apply"), _ENQUEUED),
@@ -106,7 +106,7 @@ HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("s", "si", "message", "kicker", "options"), "job_type.using(...) or job_type.bind(...)"),
     **dict.fromkeys(("map", "starmap", "group", "chunks"), "await runner.enqueue_many([job_type.bind(...), ...])"),
     **dict.fromkeys(("call_local", "fn", "original_func", "run_sync"), "a plain call, job_type(...)"),
-    **dict.fromkeys(("start", "stop", "shutdown", "run", "close", "async_run", "main", "work", "connect"), _LIFE),
+    **dict.fromkeys(("shutdown", "run", "close", "async_run", "main", "work", "connect"), _LIFE),
     **dict.fromkeys(("task", "actor", "background_task", "add_function"), "@runner.job"),
     **dict.fromkeys(("periodic_task", "scheduled_job", "cron_job", "add_periodic_task", "add_schedule"), _BY_THE_CLOCK),
     **dict.fromkeys(("include", "autodiscover_tasks", "include_router"), "runner.register(...)"),

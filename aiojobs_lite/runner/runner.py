@@ -13,6 +13,7 @@ from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
+from aiojobs_lite.engine.resources import Resources
 from aiojobs_lite.errors import (
     InvalidOption,
     MissingDependency,
@@ -25,6 +26,7 @@ from aiojobs_lite.handlers.job_type import Enqueueable, JobType, check_on_dead
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.hosting import Hosted
 from aiojobs_lite.runner.opening import store_of_start
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
@@ -46,7 +48,7 @@ _OPTIONS: Final = (
 )  # fmt: skip
 
 
-class JobRunner(Enqueuer, Declaring, AnswersHabits):
+class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
     """Runs durable background jobs inside the application that enters it.
 
     Nothing is opened or started before `async with runner:`. After leaving it, it may be entered again.
@@ -56,7 +58,7 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
             `jobs.db` in the working directory.
         jobs: What is declared elsewhere: job types (`@job`), groups (`Jobs()`), and modules that have some of them.
             Groups and modules are read again at each start.
-        deps: Resources for injected parameters, by type.
+        deps: Resources for injected parameters, by type: values, factories, context managers, and `PerAttempt(...)`.
         max_running: Most handlers that run at once in this runner; 0: it enqueues and reads, and runs nothing.
         drain_timeout: How long leaving waits for running jobs before it interrupts them. The variable
             AIOJOBS_LITE_DRAIN_TIMEOUT replaces it, for short stops in development.
@@ -110,6 +112,7 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
             seconds(keep_dead, "keep_dead"),
         )
         self._deps = check_resources("deps", deps)
+        self._resources: Resources | None = None  # that are being made
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
@@ -155,26 +158,40 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
 
         Raises:
             MissingDependency: If `deps` lacks what an injected parameter needs.
+            ResourceFailed: If `deps` has a factory or a context manager that fails.
             StoreRefused: If the database cannot be used.
             StoreUnavailable: If it cannot be used now.
             RunnerAlreadyStarted: If the runner is started.
         """
-        if self._access.is_started:
+        if self._access.is_started or self._resources is not None:
             raise RunnerAlreadyStarted("entered")
         for source in self._sources:
             self._take(source)  # what was added to groups and modules since
-        deps = {**self._deps, JobRunner: self, type(self): self}
-        for job_type in self._registry:
+        runs = self._settings.max_running > 0
+        deps = {**self._deps, JobRunner: self, type(self): self} if runs else {}
+        for job_type in self._registry if runs else ():
             for wanted in job_type.signature.injected.values():
                 if wanted not in deps:
                     raise MissingDependency(job_type.name, wanted)
+        self._resources = resources = Resources(deps)
+        try:
+            await resources.open()
+            await self._start(resources)
+        except BaseException:
+            await resources.close()  # it was closed by the engine, if that was started
+            raise
+        finally:
+            self._resources = None
+        return self
+
+    async def _start(self, resources: Resources) -> None:
         engine = Engine(
             store=store_of_start(self._database, self._durability),
             clock=self._clock,
             bus=self._bus,
             registry=self._registry,
             schedules=list(self._schedules.values()),
-            deps=deps,
+            deps=resources,
             settings=self._settings,
         )
         self._access.open(engine)
@@ -183,17 +200,12 @@ class JobRunner(Enqueuer, Declaring, AnswersHabits):
         except BaseException:
             self._access.close()
             raise
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Drains: waits for running jobs, interrupts those that take too long, closes everything."""
-        engine = self._access.engine
-        try:
-            await engine.stop()
-        finally:
-            self._access.close()
+        await self.stop()
 
     async def run_forever(self) -> None:
         """Runs until SIGTERM or SIGINT, then drains. Starts and closes the runner if it is not started.

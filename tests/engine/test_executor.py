@@ -13,6 +13,7 @@ import pytest
 from aiojobs_lite import JobContext, injected, job
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.identity import Identity
+from aiojobs_lite.engine.resources import Resources
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.ends import Again, Close, Complete, End
@@ -36,8 +37,8 @@ class Rig:
         self.ends: list[End] = []
         self.slots: list[str] = []
         self.executor = Executor(
-            clock=clock, bus=self.bus, registry=registry_of(*job_types), deps=deps or {}, attempts=self.attempts,
-            slots=self, recorder=self, identity=Identity(5, {}), cancel_grace=5,
+            clock=clock, bus=self.bus, registry=registry_of(*job_types), deps=Resources(deps or {}),
+            attempts=self.attempts, slots=self, recorder=self, identity=Identity(5, {}), cancel_grace=5,
         )  # fmt: skip
 
     def released(self, job_type: str) -> None:

@@ -109,7 +109,10 @@ METHODS = [
     (lambda: RUNNER.add_job(welcome), "await runner.enqueue(job_type, ...)"),
     (lambda: RUNNER.task, "@runner.job"),
     (lambda: RUNNER.on_failure(welcome), "runner.on_dead(...) or runner.watch()"),
-    (lambda: RUNNER.start(), "`async with runner:` or await runner.run_forever()"),
+    (
+        lambda: RUNNER.run(),
+        "`async with runner:`, await runner.start() and runner.stop(), or await runner.run_forever()",
+    ),
 ]
 
 

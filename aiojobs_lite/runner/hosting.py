@@ -1,0 +1,84 @@
+"""How hosts start and stop a runner that do not enter it themselves: by hooks, by a lifespan, or by nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+from aiojobs_lite.engine.resources import Resources
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.asgi import AsgiApp, AsgiHost
+
+
+class Hosted:
+    """The half of a runner that hosts start and stop."""
+
+    _access: EngineAccess
+    _resources: Resources | None  # that are being made
+
+    async def __aenter__(self) -> Self:
+        """Starts it."""
+        raise NotImplementedError
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops it."""
+        await self.stop()
+
+    async def start(self) -> Self:
+        """The same as entering, for a host with hooks; `stop` is to be called at its end.
+
+        Raises:
+            RunnerAlreadyStarted: If the runner is started.
+            AiojobsError: See `__aenter__`.
+        """
+        return await self.__aenter__()
+
+    async def stop(self) -> None:
+        """The same as leaving: drains and closes. May be called in another task than `start`.
+
+        - If the runner is not started, or was stopped, it does nothing.
+        - If it is being stopped, it waits for the end of that.
+        - If it is being started, the start raises `RunnerClosed`.
+
+        Raises:
+            WrongEventLoop: If it is called on another event loop than `start`.
+        """
+        if self._resources is not None:
+            await self._resources.close()
+        if not self._access.is_started:
+            return
+        engine = self._access.engine
+        try:
+            await engine.stop()
+        finally:
+            if self._access.latest_engine is engine:  # it may have been started anew
+                self._access.close()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object = None, /) -> AsyncIterator[None]:
+        """The lifespan of an application that has no other: `FastAPI(lifespan=runner.lifespan)`.
+
+        In a lifespan of your own write `async with runner:` instead.
+
+        Args:
+            app: The application, which it has no use for.
+        """
+        del app
+        async with self:
+            yield
+
+    def asgi(self, app: AsgiApp) -> AsgiApp:
+        """An ASGI application that starts this runner around another one, which need not know lifespans: Django.
+
+        - Where the server sends the events of the lifespan, they start and stop the runner. An application that knows
+          them gets them too: its own start comes first, and its own end last.
+        - Where it does not, the first request starts the runner. SIGTERM and SIGINT drain it.
+
+        Args:
+            app: The application.
+        """
+        return AsgiHost(app, start=self.start, stop=self.stop, is_started=lambda: self._access.is_started)

@@ -1,0 +1,128 @@
+"""An ASGI application around another one starts and stops the runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from aiojobs_lite import JobRunner, StoreRefused
+from aiojobs_lite.testing.probe import Probe
+from tests.helpers.mail import other, welcome
+from tests.helpers.waiting import PATIENCE
+
+
+@pytest.fixture
+def runner() -> JobRunner:
+    return JobRunner(":memory:", jobs=[welcome, other])
+
+
+# ASGI.
+
+
+class Server:
+    """An ASGI server as far as the lifespan goes."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.task = asyncio.ensure_future(app({"type": "lifespan"}, self.events.get, self.answers.put))
+
+    async def ask(self, event: str) -> str:
+        await self.events.put({"type": f"lifespan.{event}"})
+        return str((await self.answers.get())["type"])
+
+
+def application(runner: JobRunner, story: list[str], *, fails: bool = False) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        story.append(f"begins, started: {Probe(runner).is_started}")
+        if fails:
+            raise OSError("no server")
+        yield
+        story.append(f"ends, started: {Probe(runner).is_started}")
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/")
+    async def enqueue() -> str:
+        return await (await runner.enqueue(welcome, 1)).result("5s")
+
+    return app
+
+
+async def without_lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """As Django is."""
+    if scope["type"] == "lifespan":
+        raise ValueError("it can only handle HTTP")
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def test_the_events_of_the_lifespan_start_and_stop_it_around_an_application_that_knows_none(
+    runner: JobRunner,
+) -> None:
+    async with asyncio.timeout(PATIENCE):
+        server = Server(runner.asgi(without_lifespan))
+        assert await server.ask("startup") == "lifespan.startup.complete"
+        handle = await runner.enqueue(other)
+        await handle.result()
+        assert await server.ask("shutdown") == "lifespan.shutdown.complete"
+        await server.task
+    assert not Probe(runner).is_started
+
+
+async def test_an_application_that_knows_the_lifespan_begins_before_it_and_ends_after_it(runner: JobRunner) -> None:
+    story: list[str] = []
+    async with asyncio.timeout(PATIENCE):
+        server = Server(runner.asgi(application(runner, story)))
+        assert await server.ask("startup") == "lifespan.startup.complete"
+        assert Probe(runner).is_started
+        assert await server.ask("shutdown") == "lifespan.shutdown.complete"
+        await server.task
+    assert story == ["begins, started: False", "ends, started: False"]
+
+
+async def test_a_start_of_the_application_that_fails_is_answered_and_starts_nothing(runner: JobRunner) -> None:
+    async with asyncio.timeout(PATIENCE):
+        server = Server(runner.asgi(application(runner, [], fails=True)))
+        assert await server.ask("startup") == "lifespan.startup.failed"
+        await server.task
+    assert not Probe(runner).is_started
+
+
+async def test_a_start_of_the_runner_that_fails_is_answered_and_ends_the_application(tmp_path: Path) -> None:
+    story: list[str] = []
+    runner = JobRunner(tmp_path, jobs=[welcome])
+    async with asyncio.timeout(PATIENCE):
+        server = Server(runner.asgi(application(runner, story)))
+        assert await server.ask("startup") == "lifespan.startup.failed"
+        with pytest.raises(StoreRefused):
+            await server.task
+    assert story[-1] == "ends, started: False"
+
+
+async def test_without_events_the_first_request_starts_it_once(runner: JobRunner) -> None:
+    transport = httpx.ASGITransport(runner.asgi(application(runner, [])))
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answers = await asyncio.gather(*[client.get("/") for _ in range(3)])
+        assert [answer.json() for answer in answers] == ["1 unknown@example.org"] * 3
+        assert runner.stats().completed == 3
+        await runner.stop()
+
+
+async def test_a_first_request_that_fails_to_start_it_is_no_end_for_the_next(tmp_path: Path) -> None:
+    runner = JobRunner(tmp_path, jobs=[welcome])
+    transport = httpx.ASGITransport(runner.asgi(without_lifespan))
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with pytest.raises(StoreRefused):
+            await client.get("/")
+        runner._database = ":memory:"
+        assert (await client.get("/")).status_code == 204
+        await runner.stop()
