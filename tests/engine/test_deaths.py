@@ -267,7 +267,7 @@ async def test_a_job_whose_owner_died_is_reacted_to_where_it_is_rescued(seen: De
         enqueued = await runner.jobs.list(type="refund")
     (dead,) = seen.of_type
     assert (dead.id, dead.payload, dead.label, dead.attempt) == (handle.id, {"size": 9}, "large", 1)
-    assert (dead.reason, str(dead.error)) == ("all 1 attempts used up", "its process ended")
+    assert (dead.reason, getattr(dead.error, "message", "")) == ("all 1 attempts used up", "its process ended")
     assert [one.payload for one in enqueued] == [{"job_id": handle.id}]
 
 
