@@ -44,6 +44,7 @@ from aiojobs_lite.handlers.resources import PerAttempt
 from aiojobs_lite.model.job import Attempt, Job, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
+from aiojobs_lite.runner.client import JobClient
 from aiojobs_lite.runner.context import JobContext, current_job
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
@@ -63,6 +64,7 @@ __all__ = [  # noqa: RUF022  # in groups
     # Run.
     "BoundJob",
     "Clock",
+    "JobClient",
     "JobHandle",
     "JobRunner",
     "SystemClock",

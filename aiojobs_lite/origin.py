@@ -24,6 +24,11 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
+def count_forks() -> int:
+    """How many forks lie between this process and the first one: another number than in all that it was forked from."""
+    return _Process.forks
+
+
 class Origin:
     """The process in which this object was made. To ask for it costs no system call."""
 

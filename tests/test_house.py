@@ -25,7 +25,7 @@ from tests.helpers.waiting import unmeasured
 # By the comments over the groups.
 SURFACE = {
     "Declare.": ["Backoff", "CronSchedule", "JobContext", "JobType", "Jobs", "PerAttempt", "injected", "job"],
-    "Run.": ["BoundJob", "Clock", "JobHandle", "JobRunner", "SystemClock"],
+    "Run.": ["BoundJob", "Clock", "JobClient", "JobHandle", "JobRunner", "SystemClock"],
     "Raise, in a handler.": ["Abandon", "Cancel", "Retry", "Snooze"],
     "Look.": ["Attempt", "Job", "Outcome", "RunnerStats", "Status", "Watch", "current_job"],
     "Errors; each after its base class.": [

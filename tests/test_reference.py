@@ -21,6 +21,7 @@ from aiojobs_lite import (
     CronSchedule,
     Job,
     JobContext,
+    JobClient,
     JobHandle,
     JobRunner,
     Jobs,
@@ -69,6 +70,7 @@ def default(cell: str) -> Any:
 @pytest.mark.parametrize(
     ("title", "wanted"),
     [
+        ("JobClient", parameters(JobClient)),
         ("JobRunner", parameters(JobRunner)),
         ("Job types", parameters(JobType, "handler")),
         ("Cron", parameters(JobRunner.cron)),
@@ -184,6 +186,7 @@ def test_every_public_name_is_listed() -> None:
     [
         ("JobRunner", JobRunner),
         ("Jobs", Jobs),
+        ("JobClient", JobClient),
         ("JobHandle", JobHandle),
         ("runner.jobs", StoredJobs),
         ("runner.types", JobTypes),

@@ -25,7 +25,8 @@ import email as emails
 from datetime import datetime
 from typing import Any
 
-from aiojobs_lite import Abandon, Backoff, BoundJob, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze, Watch
+from aiojobs_lite import Abandon, Backoff, BoundJob, JobClient, JobContext, JobHandle, JobRunner, JobType, Retry, Snooze
+from aiojobs_lite import Watch
 from aiojobs_lite import Jobs, injected, job
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.model.queries import GetJob
@@ -219,6 +220,17 @@ async def calling(ctx: JobContext) -> None:
     ctx.attempt = "2"  # E: assignment
 
 
+def without_a_loop() -> None:
+    with JobClient("app.db", jobs=[elsewhere]) as client:
+        reveal_type(client.enqueue(welcome, 1, "a@b.c"))  # R: ClientHandle
+        reveal_type(client.enqueue(welcome.using(delay="1s"), 1, "a@b.c").id)  # R: int
+        client.enqueue(welcome, 1, emial="x")  # E: call-arg
+        client.enqueue(welcome, "x", "x")  # E: arg-type
+        client.enqueue_many([welcome.bind(1, "x")])
+        client.enqueue_many([welcome])  # E: list-item
+        reveal_type(client.get(1))  # R: Job
+
+
 def handing_over() -> None:
     types: list[JobType[..., Any]] = [elsewhere, in_process, plain]
     JobRunner(jobs=types)
@@ -268,7 +280,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, TypedDict, TypeVar
 
-from aiojobs_lite import JobContext, JobRunner, Jobs, injected
+from aiojobs_lite import JobClient, JobContext, JobRunner, Jobs, injected
 
 T = TypeVar("T")
 jobs = Jobs()
@@ -317,6 +329,12 @@ async def defaults(number: int = 1, email: str = "", *, ctx: JobContext = inject
 async def resources(number: int, *, runner: JobRunner = injected) -> set[int]: raise NotImplementedError
 @jobs.cron("0 9 * * *")
 async def by_the_clock(ctx: JobContext = injected, smtp: Smtp = injected) -> dict[str, Any]: raise NotImplementedError
+
+
+def without_a_loop(client: JobClient) -> None:
+    reveal_type(client.enqueue(with_context, 1, "x"))  # R: ClientHandle
+    reveal_type(client.enqueue(takes_dict, {"x": 1}).is_new)  # R: bool
+    client.enqueue(with_context, "x", "x")  # E: "str"
 
 
 async def right(ctx: JobContext) -> None:

@@ -25,6 +25,7 @@
     │   ├── RunnerNotStarted        before `async with runner`
     │   ├── RunnerAlreadyStarted    entered twice, or changed while it runs
     │   ├── RunnerClosed            after it
+    │   ├── ClientClosed            a client, after `with client`
     │   └── WrongEventLoop          from another loop, thread or process
     └── StoreError                  about the database
         ├── StoreUnavailable        locked, full, read-only or failing: repeat later
@@ -66,6 +67,7 @@ from aiojobs_lite.errors.job import (
     ResultTimeout,
 )
 from aiojobs_lite.errors.runner import (
+    ClientClosed,
     RunnerAlreadyStarted,
     RunnerClosed,
     RunnerError,
@@ -82,6 +84,7 @@ from aiojobs_lite.errors.store import (
 __all__ = [
     "AiojobsError",
     "AttemptNotOwned",
+    "ClientClosed",
     "ConfigurationError",
     "DuplicateJobType",
     "EnqueueError",

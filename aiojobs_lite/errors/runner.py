@@ -30,5 +30,12 @@ class RunnerClosed(RunnerError):
         super().__init__("the runner is closed and does nothing more. Enter it again: `async with runner:`.")
 
 
+class ClientClosed(RunnerError):
+    """The client was used after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the client is closed. Use it inside `with client:`, which opens it again.")
+
+
 class WrongEventLoop(RunnerError):
     """The runner was used from another event loop, thread or process than the one that started it."""

@@ -100,7 +100,7 @@ class Enqueuer:
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
         engine = self._access.engine
-        bound = self._checked(jobs)
+        bound = check_bound(jobs, self._registry)
         if not bound:
             return []
         now = self._clock.now()
@@ -115,22 +115,10 @@ class Enqueuer:
             WrongEventLoop: If it is called on the event loop, which it would block for ever.
         """
         self._access.check_thread()
-        if not isinstance(job, Enqueueable):
-            raise _not_enqueueable(job)
+        check_enqueueable(job)
         bound = job.bind(*args, **kwargs)
         (handle,) = self._access.wait_for(self.enqueue_many([bound]))
         return handle
-
-    def _checked(self, jobs: Iterable[BoundJob[R]]) -> list[BoundJob[R]]:
-        bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
-        checked = None
-        for one in bound:
-            if not isinstance(one, BoundJob):
-                raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
-            if one.job_type is not checked:
-                checked = one.job_type
-                self._registry.check(checked)
-        return bound
 
     def _handles(self, bound: Sequence[BoundJob[R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
         if self._bus.is_watched(JobEnqueued):
@@ -142,6 +130,34 @@ class Enqueuer:
             JobHandle(one.job_type, jobs, job_id, is_new=is_new)
             for one, (job_id, is_new) in zip(bound, inserted, strict=True)
         ]
+
+
+def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJob[R]]:
+    """Checks what is enqueued together: a list of bound jobs, each of a registered type.
+
+    Raises:
+        InvalidOption: If it is something else.
+        UnknownJobType: If a type is not registered.
+    """
+    bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
+    checked = None
+    for one in bound:
+        if not isinstance(one, BoundJob):
+            raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
+        if one.job_type is not checked:
+            checked = one.job_type
+            registry.check(checked)
+    return bound
+
+
+def check_enqueueable(job: object) -> None:
+    """Checks that something is a job type, with options or without.
+
+    Raises:
+        InvalidOption: If it is something else.
+    """
+    if not isinstance(job, Enqueueable):
+        raise _not_enqueueable(job)
 
 
 def _not_enqueueable(job: object) -> InvalidOption:

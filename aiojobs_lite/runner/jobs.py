@@ -54,7 +54,7 @@ class StoredJobs:
             JobNotFound: If there is none of this id.
         """
         engine = self._access.engine
-        job = await engine.ask(GetJob(_check_id(job_id)))
+        job = await engine.ask(GetJob(check_id(job_id)))
         if job is None:
             raise JobNotFound(job_id)
         return job
@@ -102,11 +102,11 @@ class StoredJobs:
         Raises:
             JobNotFound: If there is none of this id.
         """
-        return sentence(await look_at(self._access.engine, _check_id(job_id)))
+        return sentence(await look_at(self._access.engine, check_id(job_id)))
 
     def key_of(self, job_id: int) -> str:
         """The key of a job, as `JobHandle.key`; no I/O."""
-        return self._access.latest_engine.identity.key_of(_check_id(job_id))
+        return self._access.latest_engine.identity.key_of(check_id(job_id))
 
     async def run_now(self, job_id: int) -> None:
         """Makes a job due that waits for its retry or for its time. What else keeps it from running stays: a pause, a
@@ -117,7 +117,7 @@ class StoredJobs:
             JobNotAllowed: If it does not wait for a time; the message says what it does.
         """
         engine = self._access.engine
-        await engine.order(_reschedule(engine, _check_id(job_id), None))
+        await engine.order(_reschedule(engine, check_id(job_id), None))
 
     async def reschedule(self, job_id: int, *, at: datetime) -> None:
         """Sets when a pending job is due, earlier or later than it was.
@@ -133,7 +133,7 @@ class StoredJobs:
         """
         engine = self._access.engine
         due = to_micros(check_aware("at", at))
-        await engine.order(_reschedule(engine, _check_id(job_id), due))
+        await engine.order(_reschedule(engine, check_id(job_id), due))
 
     async def cancel(self, job_id: int, reason: str | None = None) -> Status:
         """Cancels a pending job; asks a processing one to stop, in whatever process it runs.
@@ -151,7 +151,7 @@ class StoredJobs:
             JobNotAllowed: If it is finished.
         """
         engine = self._access.engine
-        return await engine.order(_cancel(engine, _check_id(job_id), _check_reason(reason)))
+        return await engine.order(_cancel(engine, check_id(job_id), _check_reason(reason)))
 
     async def redrive(self, job_id: int) -> None:
         """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
@@ -161,7 +161,7 @@ class StoredJobs:
             JobNotAllowed: If it is neither dead nor cancelled.
         """
         engine = self._access.engine
-        await engine.order(_redrive(engine, _check_id(job_id)))
+        await engine.order(_redrive(engine, check_id(job_id)))
 
     async def redrive_all(self, *, type: str | None = None) -> int:  # noqa: A002  # the column's name
         """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.
@@ -179,7 +179,7 @@ class StoredJobs:
             JobNotAllowed: If it is processing.
         """
         engine = self._access.engine
-        await engine.order(_delete(engine, _check_id(job_id)))
+        await engine.order(_delete(engine, check_id(job_id)))
 
     async def wait(self, job_id: int) -> Finished:
         """Waits until a job is completed, dead, cancelled or gone. Its commit ends the wait; nothing is polled.
@@ -188,7 +188,7 @@ class StoredJobs:
             RunnerClosed: If the runner was closed before.
         """
         engine = self._access.engine
-        future = engine.waiters.add(_check_id(job_id))
+        future = engine.waiters.add(check_id(job_id))
         try:
             job = await engine.ask(GetJob(job_id))  # it may have finished before the wait
             if job is None:
@@ -205,7 +205,7 @@ class StoredJobs:
         try:
             engine = self._access.engine
             async with asyncio.timeout(_PEEK_S):
-                job = await engine.ask(GetJob(_check_id(job_id)))
+                job = await engine.ask(GetJob(check_id(job_id)))
         except (StoreError, RunnerError, TimeoutError):
             return None
         return None if job is None else (job, engine.now())
@@ -280,7 +280,7 @@ async def _type_of(engine: Engine, job_id: int) -> str:
     return job.type if job else "?"  # deleted meanwhile
 
 
-def _check_id(job_id: object) -> int:
+def check_id(job_id: object) -> int:
     if isinstance(job_id, bool) or not isinstance(job_id, int):
         raise InvalidOption("job_id", job_id, "the id of a job, a whole number")
     if abs(job_id) > LARGEST_INTEGER:

@@ -16,12 +16,19 @@ from aiojobs_lite.stores.base import Durability, Store
 from aiojobs_lite.stores.open import Database, open_store
 
 _PLUGIN: Final = "pytest_aiojobs_lite"
+_DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
+_DEFAULT_DATABASE: Final = "jobs.db"
 _MEMORY: Final = ":memory:"
 _ADVICE: Final = (
     "A test would run the jobs that wait there. Before the application starts, `job_kit.replace(runner)` lets the "
     "runner start in memory (the fixture job_kit); so does `async with job_kit(runner):`. The pytest option "
     "`aiojobs_lite_files` allows every file (allow), or starts every runner in memory (memory)."
 )
+
+
+def database_or_default(database: Database | None) -> Database:
+    """The database that was given; None: that of the environment, else `jobs.db` in the working directory."""
+    return database if database is not None else os.environ.get(_DATABASE_VARIABLE) or _DEFAULT_DATABASE
 
 
 def store_of_start(database: Database, durability: Durability) -> Store:

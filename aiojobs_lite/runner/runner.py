@@ -27,7 +27,7 @@ from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.hosting import Hosted
-from aiojobs_lite.runner.opening import store_of_start
+from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.stores.base import Durability
@@ -38,9 +38,7 @@ from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.text import show
 
 H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
-_DATABASE_VARIABLE: Final = "AIOJOBS_LITE_DATABASE"
 _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
-_DEFAULT_DATABASE: Final = "jobs.db"
 _MOST_RUNNING: Final = 100_000  # handlers
 _OPTIONS: Final = (
     "database", "jobs", "deps", "max_running", "drain_timeout", "cancel_grace", "durability", "keep_completed",
@@ -99,8 +97,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         Declaring.__init__(self)
         if isinstance(max_running, bool) or not isinstance(max_running, int) or not 0 <= max_running <= _MOST_RUNNING:
             raise InvalidOption("max_running", max_running, f"a whole number from 0 to {_MOST_RUNNING:,}")
-        if database is None:
-            database = os.environ.get(_DATABASE_VARIABLE) or _DEFAULT_DATABASE
+        database = database_or_default(database)
         check_choice("durability", durability, get_args(Durability))
         open_store(database, durability)  # refuses what cannot work; opens no file
         self._database, self._durability = database, durability

@@ -16,12 +16,15 @@ from aiojobs_lite.errors import InvalidOption, RunnerError, RunnerNotStarted, Wr
 from aiojobs_lite.handlers.checks import check_flag, check_whole
 from aiojobs_lite.handlers.group import JobSource
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.runner.client import JobClient
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.open import Database
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.enqueued import EnqueuedJob, Expectation, enqueued_job
 from aiojobs_lite.testing.replacement import Replacement
 from aiojobs_lite.testing.steps import Steps
+from aiojobs_lite.testing.store import KitStore
 
 T = TypeVar("T")
 _MEMORY: Final = ":memory:"
@@ -90,7 +93,7 @@ class JobKit:
 
     def replace(
         self,
-        runner: JobRunner,
+        runner: JobRunner | JobClient,
         *,
         deps: Mapping[Any, Any] | None = None,
         database: Database = _MEMORY,
@@ -101,9 +104,15 @@ class JobKit:
 
         That is for an application whose lifespan starts it, in whatever thread. Each start begins without jobs.
 
+        A `JobClient` enqueues into a database of its own, and of the other arguments `database` alone is used.
+
         The arguments are those of `job_kit(...)`. With `raise_errors` an exception of a handler is raised at the end of
         the test at the latest.
         """
+        if isinstance(runner, JobClient):
+            store = KitStore(database, folder=self._own_folder, opened=_nothing, enqueued=self._note)
+            self._closing.enter_context(runner.replaced(database=store, clock=self.clock))
+            return
         replacement = self._replacement(runner, deps, database, run=run, raise_errors=raise_errors)
         self._closing.enter_context(replacement.applied())
         self._replacements.append(replacement)
@@ -243,8 +252,11 @@ class JobKit:
         return Replacement(
             runner, clock=self.clock, deps={} if deps is None else deps, run=run, raise_errors=raise_errors,
             database=crashed.database if crashed and database == _MEMORY else database, folder=self._own_folder,
-            enqueued=lambda job_id, row: self.enqueued.append(enqueued_job(job_id, row)),
+            enqueued=self._note,
         )  # fmt: skip
+
+    def _note(self, job_id: int, row: NewJob) -> None:
+        self.enqueued.append(enqueued_job(job_id, row))
 
     def _own_folder(self) -> str:
         if self._folder is None:
@@ -260,3 +272,7 @@ class JobKit:
     def _raise_first(self) -> None:
         for replacement in self._replacements:
             replacement.raise_first()
+
+
+def _nothing() -> None:
+    """A client has nothing to be looked into."""

@@ -19,6 +19,7 @@ from aiojobs_lite import (
     ConfigurationError,
     CronSchedule,
     EnqueueError,
+    JobClient,
     JobContext,
     JobError,
     JobHandle,
@@ -103,6 +104,11 @@ async def replaced(runner: JobRunner, **given: Any) -> None:
             pass
 
 
+def client_replaced(**given: Any) -> None:
+    with JobClient(":memory:").replaced(**{"database": ":memory:", "clock": FakeClock(), **given}):
+        pass
+
+
 def kit_replaced(**given: Any) -> None:
     with JobKit() as kit:
         kit.replace(**given)
@@ -115,6 +121,11 @@ async def fixed(**given: Any) -> None:
 
 async def in_thread(call: Callable[[], Any]) -> Any:
     return await asyncio.to_thread(call)
+
+
+async def in_client(call: Callable[[JobClient], Any]) -> Any:
+    with JobClient(":memory:", jobs=[DECLARED]) as client:
+        return await asyncio.to_thread(call, client)
 
 
 BEFORE = [  # the start
@@ -133,6 +144,9 @@ BEFORE = [  # the start
     Entrance("runner.cron(...)(handler)", lambda runner, value: runner.cron("@daily")(value)),
     Entrance("runner.cron(handler)", lambda runner, value: runner.cron(value)(handler)),
     Entrance("runner.on_dead", lambda runner, value: runner.on_dead(value)),
+    *by_name("JobClient", lambda _: lambda **given: JobClient(**{"database": ":memory:", **given}),
+             *options_of(JobClient)),
+    *by_name("client.replaced", lambda _: lambda **given: client_replaced(**given), "database", "clock"),
     Entrance("runner.register", lambda runner, value: runner.register(value)),
     *by_name("runner.replaced", lambda runner: lambda **given: replaced(runner, **given), "database", "clock", "deps"),
     *by_name("job_kit", lambda _: fixed, "runner", "jobs", "deps", "database", "run", "raise_errors"),
@@ -173,6 +187,12 @@ AFTER = [  # it
     Entrance("ctx.enqueue_many", lambda runner, value: context(runner).enqueue_many(value)),
     Entrance("ctx.enqueue_threadsafe", lambda runner, value: in_thread(
         lambda: context(runner).enqueue_threadsafe(value))),
+    Entrance("client.enqueue", lambda _, value: in_client(lambda client: client.enqueue(value))),
+    Entrance("client.enqueue(job, value)", lambda _, value: in_client(lambda client: client.enqueue(DECLARED, value))),
+    Entrance("client.enqueue_named", lambda _, value: in_client(lambda client: client.enqueue_named(value))),
+    Entrance("client.enqueue_many", lambda _, value: in_client(lambda client: client.enqueue_many(value))),
+    Entrance("client.enqueue_many([value])", lambda _, value: in_client(lambda client: client.enqueue_many([value]))),
+    Entrance("client.get", lambda _, value: in_client(lambda client: client.get(value))),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
     *by_name("runner.jobs.list", lambda runner: runner.jobs.list, *options_of(StoredJobs.list)),
     *by_name("runner.jobs.cancel", lambda runner: lambda **given: runner.jobs.cancel(**{"job_id": 1, **given}),
@@ -250,6 +270,7 @@ PARTS = {
     "runner.jobs": "runner.jobs",
     "runner.types": "runner.types",
     "runner.schedules": "runner.schedules",
+    "JobClient": "client",
     "JobType": "job_type",
     "JobHandle": "handle",
     "JobContext": "ctx",

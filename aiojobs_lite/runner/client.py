@@ -1,0 +1,248 @@
+"""`JobClient`: enqueues from programs without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
+
+from aiojobs_lite.clock import Clock, SystemClock
+from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound, WrongEventLoop
+from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each
+from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
+from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.job import Job
+from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.origin import count_forks
+from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
+from aiojobs_lite.runner.jobs import check_id
+from aiojobs_lite.runner.opening import database_or_default, store_of_start
+from aiojobs_lite.runner.session import Session
+from aiojobs_lite.stores.base import Durability
+from aiojobs_lite.stores.open import Database, open_store
+from aiojobs_lite.telemetry.wording import counted
+from aiojobs_lite.text import show
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_OPTIONS: Final = ("database", "jobs", "durability", "clock")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHandle:
+    """One job that a `JobClient` enqueued.
+
+    Attributes:
+        id: The job's id.
+        key: Its key, unique over databases, as `JobHandle.key`.
+        is_new: Whether this enqueue made the job; False if an earlier one with its idempotency key did.
+    """
+
+    id: int
+    key: str
+    is_new: bool
+
+
+class _InProcess:
+    """What a client has in one process. One that is forked begins anew: the lock may be held there, for ever."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.session: Session | None = None
+        self.close: Callable[[], object] = _nothing
+
+
+class JobClient(AnswersHabits):
+    """Enqueues from scripts and WSGI applications: no event loop, and it runs no job. The runners do that, in other
+    processes or in this one.
+
+    It opens the database at its first call, and in each forked process anew. All threads may use it. Leaving
+    `with client:` closes it, and so does the end of the process; it may be entered again.
+
+    Args:
+        database: As `JobRunner` takes it.
+        jobs: What can be enqueued: job types, groups (`Jobs()`), and modules that have some of them.
+        durability: `full` survives a power cut, `normal` a crash of the process.
+        clock: The time; tests give a fake one.
+
+    Raises:
+        ConfigurationError: If an option or a job type cannot work.
+        StoreRefused: If `database` is a URL that no store knows.
+    """
+
+    def __init__(
+        self,
+        database: Database | None = None,
+        *,
+        jobs: Iterable[JobSource] = (),
+        durability: Durability = "full",
+        clock: Clock | None = None,
+        **unknown: Never,
+    ) -> None:
+        refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_RUNNER)
+        self._clock = SystemClock() if clock is None else check_clock("clock", clock)
+        self._database = database_or_default(database)
+        check_choice("durability", durability, get_args(Durability))
+        open_store(self._database, durability)  # refuses what cannot work; opens no file
+        self._durability = durability
+        self._registry = Registry()
+        self._sources: list[JobSource] = (
+            [jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")
+        )
+        self._take()
+        self._is_closed = False
+        self._by_forks: dict[int, _InProcess] = {}  # of this process, and of those that it was forked from
+
+    def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> ClientHandle:
+        """Makes a job durable; returns after the commit.
+
+        Args:
+            job: A job type, or one with options (`.using(...)`).
+            *args: The handler's arguments; injected parameters are left out.
+            **kwargs: The same by name.
+
+        Raises:
+            UnknownJobType: If it is not among the `jobs` of this client.
+            InvalidPayload: If the arguments do not fit the handler.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            StoreRefused: If the database cannot be used.
+            StoreUnavailable: If it cannot be used now. If the commit itself failed, the job may exist.
+            ClientClosed: If the client is closed.
+            WrongEventLoop: If it is called inside an event loop, which it would block.
+        """
+        check_enqueueable(job)
+        (handle,) = self.enqueue_many([job.bind(*args, **kwargs)])
+        return handle
+
+    def enqueue_named(self, name: str, /, **payload: Any) -> ClientHandle:
+        """The same as `enqueue`, for a job type of which only the name is known. pydantic checks its arguments.
+
+        Raises:
+            InvalidOption: If `name` is no text.
+            UnknownJobType: If no job type of this client has this name.
+        """
+        if not isinstance(name, str):
+            raise InvalidOption("name", name, "the name of a job type; client.enqueue(...) takes the job type")
+        self._session()  # reads the groups and modules again
+        return self.enqueue(self._registry.get(name), **payload)
+
+    def enqueue_many(self, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
+        """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.
+
+        Args:
+            jobs: Made by `job_type.bind(...)`.
+
+        Returns:
+            One handle a job, in their order.
+
+        Raises:
+            UnknownJobType: If one is not among the `jobs` of this client.
+            StoreUnavailable: If the database cannot be used now. If the commit itself failed, the jobs may exist.
+            ClientClosed: If the client is closed.
+            WrongEventLoop: If it is called inside an event loop, which it would block.
+        """
+        session = self._session()
+        bound = check_bound(jobs, self._registry)
+        if not bound:
+            return []
+        now = self._clock.now()
+        inserted = session.write(Insert(tuple([one.row(now) for one in bound])), now)
+        return [ClientHandle(job_id, f"{session.database}-{job_id}", is_new) for job_id, is_new in inserted]
+
+    def get(self, job_id: int) -> Job:
+        """Reads one job with the history of its attempts, as `runner.jobs.get`.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            StoreUnavailable: If the database cannot be read now.
+            ClientClosed: If the client is closed.
+            WrongEventLoop: If it is called inside an event loop, which it would block.
+        """
+        job = self._session().ask(GetJob(check_id(job_id)))
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    def close(self) -> None:
+        """Closes the database, after the calls in flight. May be called twice."""
+        self._is_closed = True
+        self._let_go()
+
+    def __enter__(self) -> JobClient:
+        self._is_closed = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def replaced(self, *, database: Database, clock: Clock) -> Iterator[None]:
+        """For tests: another database and clock in the block. It is opened anew for it, and after it."""
+        open_store(database, self._durability)  # as in __init__
+        given, found = (database, check_clock("clock", clock)), (self._database, self._clock)
+        self._let_go()
+        self._database, self._clock = given
+        try:
+            yield
+        finally:
+            self._let_go()
+            self._database, self._clock = found
+
+    def __repr__(self) -> str:
+        place = self._database
+        shown = show(os.fspath(place)) if isinstance(place, str | os.PathLike) else type(place).__name__
+        state = "closed" if self._is_closed else "open" if self._here().session else "not opened"
+        return f"<JobClient {shown} {state}, {counted(len(self._registry), 'job type')}>"
+
+    def _take(self) -> None:
+        for source in self._sources:
+            for job_type in job_types_of(source):
+                self._registry.add(job_type)
+
+    def _here(self) -> _InProcess:
+        return self._by_forks.setdefault(count_forks(), _InProcess())
+
+    def _session(self) -> Session:
+        """The session of this process, opened if need be."""
+        _refuse_loop()
+        here = self._here()
+        with here.lock:
+            if self._is_closed:
+                raise ClientClosed
+            if here.session is None:
+                self._take()  # what was added to groups and modules since
+                here.session = Session(store_of_start(self._database, self._durability))
+                here.close = weakref.finalize(self, here.session.close)  # it is dropped, or the process ends
+            return here.session
+
+    def _let_go(self) -> None:
+        here = self._here()
+        with here.lock:
+            close, here.close, here.session = here.close, _nothing, None
+        close()
+
+
+def _nothing() -> None:
+    """Closes what was not opened."""
+
+
+def _refuse_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise WrongEventLoop(
+        "a JobClient was used inside an event loop, which it would block. Use `await runner.enqueue(...)` of a "
+        "JobRunner(..., max_running=0), or `await asyncio.to_thread(client.enqueue, ...)`."
+    )

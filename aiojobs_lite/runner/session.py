@@ -1,0 +1,126 @@
+"""An open store for callers without an event loop: the loop is that of a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from aiojobs_lite.errors import ClientClosed, StoreUnavailable
+from aiojobs_lite.model.queries import GetDatabaseId, Query
+from aiojobs_lite.model.writes import Write
+from aiojobs_lite.origin import Origin
+from aiojobs_lite.stores.base import Store
+
+A = TypeVar("A")
+T = TypeVar("T")
+_LONGEST_CLOSE_S: Final = 10.0  # that a close, or the end of the process, waits for calls in flight
+
+
+class Session:
+    """A store that is open from the construction until `close`, for all threads of this process.
+
+    The thread is a daemon: a process ends without it. In a process that is forked the copy is left alone, with all
+    that it holds: the thread's frames hold the store, so that no copy of its connections is ever closed there.
+
+    Args:
+        store: Is opened.
+
+    Attributes:
+        database: The random id of the database.
+
+    Raises:
+        StoreRefused: If it cannot be used.
+        StoreUnavailable: If it cannot be used now, or no thread can be started.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._origin = Origin()
+        self._lock = threading.Lock()
+        self._is_closing = False
+        self._opened: concurrent.futures.Future[str] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._run, name="aiojobs_lite client", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise StoreUnavailable("NO_THREAD", str(error)) from error
+        try:
+            self.database = self._opened.result()
+        except concurrent.futures.CancelledError:
+            raise StoreUnavailable("CLOSED", "its thread ended meanwhile") from None
+        except BaseException:
+            self.close()  # of a caller that was interrupted, too
+            raise
+
+    def write(self, write: Write[A], now: int) -> A:
+        """Makes a write durable; see `Store.apply`.
+
+        Raises:
+            ClientClosed: If it was closed before.
+        """
+        return self._wait_for(self._write(write, now))
+
+    def ask(self, query: Query[A]) -> A:
+        """See `Store.ask`.
+
+        Raises:
+            ClientClosed: If it was closed before.
+        """
+        return self._wait_for(self._store.ask(query))
+
+    def close(self) -> None:
+        """Closes the store after the calls in flight, and waits for that. May be called twice, and by any thread."""
+        if self._origin.is_left:
+            return  # it is a copy: all of it belongs to the first process
+        with self._lock:
+            is_first, self._is_closing = not self._is_closing, True
+            if is_first:
+                with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or not begun
+                    self._loop.call_soon_threadsafe(self._stop.set)
+        if threading.current_thread() is not self._thread:  # the collector may run there
+            self._thread.join(_LONGEST_CLOSE_S)
+
+    def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._lock:
+            if self._is_closing:
+                work.close()
+                raise ClientClosed
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result()  # a caller that is interrupted leaves it to be carried out
+
+    async def _write(self, write: Write[A], now: int) -> A:
+        async with self._writing:
+            applied = await self._store.apply([(write,)], now)
+        answer: A = applied.answers[0]
+        return answer
+
+    # On the thread.
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._opened.cancel()  # does nothing once it was answered
+
+    async def _serve(self) -> None:
+        store = self._store
+        self._stop, self._writing = asyncio.Event(), asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        if self._is_closing:
+            self._stop.set()
+        try:
+            await store.open()
+            database = await store.ask(GetDatabaseId())
+        except Exception as error:
+            await store.close()
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(database)
+        await self._stop.wait()
+        while calls := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(calls)
+        await store.close()

@@ -1,0 +1,386 @@
+"""`JobClient`: from threads, scripts and forked processes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import (
+    InvalidOption,
+    InvalidPayload,
+    JobClient,
+    JobNotFound,
+    JobRunner,
+    Jobs,
+    Status,
+    StoreRefused,
+    StoreUnavailable,
+    UnknownJobType,
+)
+from aiojobs_lite.errors import ClientClosed, WrongEventLoop
+from aiojobs_lite.testing import FakeClock, JobKit
+from tests.helpers.mail import other, welcome
+from tests.helpers.programs import ROOT
+from tests.helpers.rings import slow
+from tests.helpers.waiting import PATIENCE
+
+DECLARED = """
+import os, signal, sys, threading
+from aiojobs_lite import JobClient, job
+
+@job
+async def note(text: str) -> None: ...
+
+client = JobClient(sys.argv[1] if len(sys.argv) > 1 else None, jobs=[note])
+"""
+
+
+@pytest.fixture
+def client(database: Path) -> Iterator[JobClient]:
+    with JobClient(database, jobs=[welcome]) as client:
+        yield client
+
+
+def threads() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("aiojobs_lite client")]
+
+
+def test_a_job_is_there_with_its_key_when_the_call_returns(client: JobClient, database: Path) -> None:
+    assert not database.exists()
+    handle = client.enqueue(welcome.using(priority="high", label="eu"), 1, email="a@example.org")
+    job = client.get(handle.id)
+    assert (job.type, job.payload, job.label, job.status) == (
+        "email.welcome", {"user_id": 1, "email": "a@example.org"}, "eu", Status.PENDING,
+    )  # fmt: skip
+    assert handle.is_new
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM aiojobs_jobs").fetchone() == (1,)
+    connection.close()
+
+
+async def test_a_runner_of_the_same_file_runs_it(client: JobClient, working: JobRunner) -> None:
+    async with working:
+        handle = await asyncio.to_thread(client.enqueue, welcome, 1)
+        assert handle.key == working.jobs.key_of(handle.id)
+        finished = await working.jobs.wait(handle.id)
+        assert finished.status is Status.COMPLETED
+    assert (await asyncio.to_thread(client.get, handle.id)).result == "1 unknown@example.org"
+
+
+def test_by_name_and_many_at_once(client: JobClient) -> None:
+    named = client.enqueue_named("email.welcome", user_id=3)
+    many = client.enqueue_many(welcome.bind(number) for number in range(1000))
+    assert [one.id for one in many] == list(range(named.id + 1, named.id + 1001))
+    assert client.enqueue_many([]) == []
+
+
+def test_a_key_makes_one_job(client: JobClient) -> None:
+    once = welcome.using(idempotency_key="7")
+    first, again = client.enqueue(once, 7), client.enqueue(once, 7)
+    assert (first.id, first.key) == (again.id, again.key)
+    assert (first.is_new, again.is_new) == (True, False)
+
+
+def test_all_threads_share_it(client: JobClient) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        handles = list(pool.map(lambda number: client.enqueue(welcome, number), range(80)))
+    assert len({one.id for one in handles}) == 80
+    assert len(threads()) == 1
+
+
+def test_errors_are_those_of_the_runner(client: JobClient) -> None:
+    given: Any
+    with pytest.raises(InvalidPayload, match="user_id"):
+        client.enqueue(welcome, "x")  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(UnknownJobType, match=r"known: email\.welcome"):
+        client.enqueue(other)
+    with pytest.raises(UnknownJobType):
+        client.enqueue_named("email.welcom", user_id=1)
+    with pytest.raises(UnknownJobType):
+        client.enqueue_many([welcome.bind(1), other.bind()])
+    with pytest.raises(JobNotFound):
+        client.get(99)
+    with pytest.raises(InvalidOption, match="max_running"):
+        JobClient("app.db", max_running=3)  # type: ignore[arg-type]  # what is tested
+    for given in (None, print, "email.welcome", welcome.bind(1)):
+        with pytest.raises(InvalidOption):
+            client.enqueue(given)
+
+
+def test_a_folder_that_is_missing_is_refused_at_each_call_until_it_is_there(tmp_path: Path) -> None:
+    with JobClient(tmp_path / "data" / "app.db", jobs=[welcome]) as client:
+        for _ in range(2):
+            with pytest.raises(StoreRefused, match="missing directory"):
+                client.enqueue(welcome, 1)
+        assert threads() == []
+        (tmp_path / "data").mkdir()
+        assert client.enqueue(welcome, 1).is_new
+
+
+def test_a_full_disk_is_unavailable_with_its_remedy_and_the_next_call_works(
+    client: JobClient, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.enqueue(welcome, 1)
+    session = client._session()
+
+    async def full(*_: object) -> None:
+        raise StoreUnavailable("SQLITE_FULL", "database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session._store, "apply", full)
+        with pytest.raises(StoreUnavailable, match="Free space on its disk"):
+            client.enqueue(welcome, 1)
+    assert client.enqueue(welcome, 1).is_new
+
+
+def test_a_closed_client_says_so_and_may_be_entered_again(database: Path) -> None:
+    with JobClient(database, jobs=[welcome]) as client:
+        client.enqueue(welcome, 1)
+        assert "open, 1 job type>" in repr(client)
+    assert threads() == []
+    assert "closed" in repr(client)
+    calls: list[Callable[[], object]] = [
+        lambda: client.enqueue(welcome, 1), lambda: client.enqueue_many([]), lambda: client.get(1),
+        lambda: client.enqueue_named("email.welcome", user_id=1),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(ClientClosed, match="with client:"):
+            call()
+    client.close()
+    with client:
+        assert client.enqueue(welcome, 1).id == 2
+
+
+def test_a_close_waits_for_the_calls_in_flight(client: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = client._session()
+    apply, begun, may_go_on = session._store.apply, threading.Event(), threading.Event()
+
+    async def slow_apply(*given: Any) -> Any:
+        begun.set()
+        while not may_go_on.is_set():
+            await asyncio.sleep(0)
+        return await apply(*given)
+
+    monkeypatch.setattr(session._store, "apply", slow_apply)
+    with ThreadPoolExecutor(2) as pool:
+        enqueued = pool.submit(client.enqueue, welcome, 1)
+        assert begun.wait(PATIENCE)
+        closed = pool.submit(client.close)
+        may_go_on.set()
+        assert enqueued.result(PATIENCE).is_new
+        closed.result(PATIENCE)
+
+
+def test_a_dropped_client_closes_its_database(database: Path) -> None:
+    client = JobClient(database, jobs=[welcome])
+    client.enqueue(welcome, 1)
+    assert len(threads()) == 1
+    del client
+    gc.collect()
+    assert threads() == []
+
+
+async def test_inside_an_event_loop_it_refuses_to_block_it(client: JobClient) -> None:
+    for call in (lambda: client.enqueue(welcome, 1), lambda: client.get(1)):
+        with pytest.raises(WrongEventLoop, match="asyncio.to_thread"):
+            call()
+
+
+def test_what_joins_a_group_before_the_first_call_can_be_enqueued(database: Path) -> None:
+    group = Jobs()
+    with JobClient(database, jobs=group) as client:
+
+        @group.job
+        async def late() -> None: ...
+
+        assert client.enqueue(late).is_new
+
+
+def test_the_testing_kit_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    client = JobClient(path, jobs=[welcome])
+    with JobKit() as job_kit:
+        job_kit.replace(client)
+        handle = client.enqueue(welcome, 1)
+        job_kit.assert_enqueued(welcome, user_id=1)
+        assert client.get(handle.id).created_at == job_kit.clock.time
+    assert not path.exists()
+    assert threads() == []
+
+
+def test_a_clock_gives_the_instant(database: Path) -> None:
+    clock = FakeClock()
+    with JobClient(database, jobs=[welcome], clock=clock) as client:
+        assert client.get(client.enqueue(welcome, 1).id).created_at == clock.time
+
+
+# Processes.
+
+
+def started(source: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-X", "dev", "-W", "always", "-c", DECLARED + source, *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def texts(database: Path) -> list[str]:
+    connection = sqlite3.connect(database)
+    try:
+        found = connection.execute("SELECT payload ->> 'text' FROM aiojobs_jobs ORDER BY id").fetchall()
+    finally:
+        connection.close()
+    return [text for (text,) in found]
+
+
+@slow
+@pytest.mark.parametrize("ending", ["", "sys.exit(0)", "client.close()", "client = None"])
+def test_a_script_ends_at_once_and_says_nothing(ending: str, database: Path) -> None:
+    process = started(f"client.enqueue(note, 'a')\n{ending}", database)
+    assert process.communicate(timeout=PATIENCE) == ("", None)
+    assert process.returncode == 0
+    assert texts(database) == ["a"]
+
+
+@slow
+def test_a_job_survives_a_kill_right_after_the_call(database: Path) -> None:
+    process = started("client.enqueue(note, 'a')\nos.kill(os.getpid(), signal.SIGKILL)", database)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGKILL
+    assert texts(database) == ["a"]
+
+
+@slow
+@pytest.mark.parametrize("first", ["", "client.enqueue(note, 'parent')"])
+@pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)"])
+def test_a_forked_process_opens_the_database_anew(first: str, end: str, database: Path) -> None:
+    source = f"""
+{first}
+here = client._here()
+for number in range(3):
+    if not (pid := os.fork()):
+        assert client._here() is not here
+        client.enqueue(note, f"child {{number}}")
+        if not (pid := os.fork()):
+            client.enqueue(note, f"grandchild {{number}}")
+            {end}
+        assert os.waitpid(pid, 0)[1] == 0
+        client.enqueue(note, f"child {{number}}")
+        {end}
+    assert os.waitpid(pid, 0)[1] == 0
+client.enqueue(note, "parent")
+"""
+    process = started(source, database)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert (said, process.returncode) == ("", 0)
+    children = [text for n in range(3) for text in (f"child {n}", f"grandchild {n}", f"child {n}")]
+    assert texts(database) == [*(["parent"] if first else []), *children, "parent"]
+
+
+@slow
+def test_a_fork_while_another_thread_enqueues_leaves_both_usable(database: Path) -> None:
+    source = """
+def enqueue():
+    for number in range(200):
+        client.enqueue(note, f"thread {number}")
+
+thread = threading.Thread(target=enqueue)
+thread.start()
+for number in range(20):
+    if not (pid := os.fork()):
+        client.enqueue(note, f"child {number}")
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+thread.join()
+"""
+    process = started(source, database)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert (said, process.returncode) == ("", 0)
+    assert sorted(texts(database)) == sorted(
+        [f"thread {number}" for number in range(200)] + [f"child {number}" for number in range(20)]
+    )
+
+
+@slow
+async def test_four_processes_enqueue_beside_a_runner(database: Path) -> None:
+    async def note(text: str) -> None: ...
+
+    runner = JobRunner(database)
+    runner.job(note)
+    source = "for number in range(100): client.enqueue(note, f'{os.getpid()} {number}')"
+    async with runner:
+        processes = [started(source, database) for _ in range(4)]
+        for process in processes:
+            said, _ = await asyncio.to_thread(process.communicate, timeout=PATIENCE)
+            assert (said, process.returncode) == ("", 0)
+        await runner.run_until_idle()
+        assert runner.stats().completed == 400
+    assert len(set(texts(database))) == 400
+
+
+@slow
+@pytest.mark.parametrize("first", ["", "client.enqueue(note, 'preloaded')\n"])
+def test_wsgi_under_gunicorn_with_preload(first: str, tmp_path: Path) -> None:
+    pytest.importorskip("gunicorn")
+    (tmp_path / "wsgi_app.py").write_text(
+        f"""{DECLARED.replace("sys.argv[1] if len(sys.argv) > 1 else None", '"app.db"')}
+{first}
+def app(environ, start_response):
+    handle = client.enqueue(note, environ["QUERY_STRING"])
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+""",
+        encoding="utf-8",
+    )
+    path = tmp_path / "log"
+    with path.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "always", "-m", "gunicorn", "--preload", "--workers", "2", "--threads", "2",
+             "--bind", "127.0.0.1:0", "wsgi_app:app"],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        address = listening(path)
+        with ThreadPoolExecutor(4) as pool:
+            pids = set(pool.map(lambda n: read(f"{address}/?{n}"), range(40)))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert str(process.pid) not in pids
+    assert "Warning" not in path.read_text()
+    assert "Traceback" not in path.read_text()
+    expected = [str(n) for n in range(40)] + (["preloaded"] if first else [])
+    assert sorted(texts(tmp_path / "app.db")) == sorted(expected)
+
+
+def listening(log: Path) -> str:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if "Listening at: " in line:
+                return line.partition("Listening at: ")[2].split()[0]
+        time.sleep(0.02)
+    raise AssertionError(log.read_text())
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310  # a server of the test
+        text: str = answer.read().decode()
+        return text
