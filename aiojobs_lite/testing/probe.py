@@ -65,6 +65,12 @@ class Probe:
         return self._parts.committer.is_idle
 
     @property
+    def waiting_writes(self) -> list[Write[Any]]:
+        """The writes that wait for the transaction that is in flight."""
+        committer = self._parts.committer
+        return [write for unit, _, _ in (*committer._kept, *committer._waiting) for write in unit]
+
+    @property
     def limited_types(self) -> frozenset[str]:
         """The types that a limit over all owners, or a pause, keeps it from claiming."""
         return frozenset(self._parts.dispatcher._limited_types)
