@@ -175,7 +175,7 @@ REGULAR = re.compile(r"wall.clock|(?<=the )wall(?= clock)", re.IGNORECASE)  # th
 def prose() -> list[Path]:
     """All that a user or a maintainer reads."""
     documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return [*PACKAGE, *SQL, *sorted((ROOT / "examples").glob("*.py")), *(path for path in documents if path.exists())]
+    return [*PACKAGE, *SQL, *sorted((ROOT / "examples").rglob("*.py")), *(path for path in documents if path.exists())]
 
 
 def parts_of(name: str) -> set[str]:
