@@ -52,8 +52,6 @@ async def test_the_blocks_of_a_page_run(
 @slow
 @pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: block.name)
 async def test_a_program_of_a_page_runs(block: Block, tmp_path: Path) -> None:
-    if "sentry_sdk" in block.text:
-        pytest.importorskip("sentry_sdk")
     path = tmp_path / "app.py"
     path.write_text(block.text, encoding="utf-8")
     async with program(path, AIOJOBS_LITE_DATABASE=str(tmp_path / "jobs.db"), PYTHONPATH=str(ROOT)) as child:

@@ -297,10 +297,10 @@ def test_an_error_is_also_what_python_would_raise(kind: type[AiojobsError], buil
 
 REPEATED = "Repeat the call later, with an idempotency_key if it must not be done twice."
 FAULTS = {
-    "SQLITE_BUSY": f"let it end its transaction. {REPEATED}",
-    "SQLITE_BUSY_SNAPSHOT": f"let it end its transaction. {REPEATED}",
-    "SQLITE_LOCKED": f"let it end its transaction. {REPEATED}",
-    "SQLITE_PROTOCOL": f"let it end its transaction. {REPEATED}",
+    "SQLITE_BUSY": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
+    "SQLITE_BUSY_SNAPSHOT": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
+    "SQLITE_LOCKED": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
+    "SQLITE_PROTOCOL": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
     "SQLITE_FULL": f"Free space on its disk. {REPEATED}",
     "SQLITE_READONLY": f"Make the file, its folder and its disk writable. {REPEATED}",
     "SQLITE_CANTOPEN": f"how many files this process has open (`ulimit -n`). {REPEATED}",

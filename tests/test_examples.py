@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import csv
+import json
 import os
 import re
 import shlex
@@ -292,7 +293,7 @@ async def result_of(client: httpx.AsyncClient, job_id: int) -> str:
             job = (await client.get(f"/jobs/{job_id}")).raise_for_status().json()
             if job["status"] not in {"pending", "processing"}:
                 assert job["status"] == "completed"
-                return str(job["result_json"])
+                return json.dumps(job["result"])
 
 
 @slow

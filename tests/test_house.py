@@ -175,7 +175,7 @@ REGULAR = re.compile(r"wall.clock|(?<=the )wall(?= clock)", re.IGNORECASE)  # th
 def prose() -> list[Path]:
     """All that a user or a maintainer reads."""
     documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return [*PACKAGE, *SQL, *sorted((ROOT / "examples").glob("*.py")), *(path for path in documents if path.exists())]
+    return [*PACKAGE, *SQL, *sorted((ROOT / "examples").rglob("*.py")), *(path for path in documents if path.exists())]
 
 
 def parts_of(name: str) -> set[str]:
@@ -261,6 +261,19 @@ def test_a_large_number_has_a_name_and_the_schema_has_none_of_its_own() -> None:
         found[path.parent.name == "migrations"] |= set(map(int, numbers))
     assert found[False] == set()
     assert found[True] == {columns.LARGEST_INTEGER, due.NEVER - 1, due.AT_ONCE + 1}
+
+
+def test_only_the_probe_reaches_into_private_parts_of_others() -> None:
+    """The linter finds each place of the package. What is excepted there are parts of Python and of aiosqlite."""
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    allowed = {path for path, rules in lint["per-file-ignores"].items() if "SLF001" in rules}
+    assert "SLF" in lint["select"]
+    assert allowed == {"aiojobs_lite/testing/probe.py", "benchmarks/**", "tests/**"}
+    lines = [line for path in PACKAGE for line in path.read_text(encoding="utf-8").splitlines() if "SLF" in line]
+    private = {name for line in lines for name in re.findall(r"(?<!self)\.(_[a-z]\w*)", line.split("#")[0])}
+    assert private == {
+        "_args_from_interpreter_flags", "_conn", "_current_frames", "_execute", "_thread", "_unregister_task",
+    }  # fmt: skip
 
 
 IMPORT_OF_TESTS = re.compile(r"^\s*(?:from|import) (tests(?:\.\w+)*)", re.MULTILINE)  # in programs that are texts too

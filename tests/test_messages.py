@@ -64,11 +64,20 @@ def called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
+def literals(module: ast.AST) -> Iterator[str]:
+    """The strings in the code of a test; no comment and no documentation is one."""
+    documented = (node for node in ast.walk(module) if isinstance(node, ast.Expr))
+    documentation = {id(node.value) for node in documented}
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.value
+
+
 @cache
 def asserted() -> str:
-    """The text of all tests; strings over several lines are one."""
-    sources = (path.read_text(encoding="utf-8") for path in TESTS if path != Path(__file__))
-    return "\n".join(plain(re.sub(r"\"\s*\n\s*r?f?\"", "", source)) for source in sources)
+    """The strings of all tests."""
+    sources = (path for path in TESTS if path != Path(__file__))
+    return "\n".join(plain(text) for path in sources for text in literals(tree(path)))
 
 
 def is_asserted(text: str) -> bool:
@@ -125,3 +134,8 @@ def test_what_is_covered_elsewhere_is_there_and_the_test_too() -> None:
 def test_a_text_that_no_test_has_is_found() -> None:
     assert not is_asserted(" ".join(["this stands", "in no other test"]))
     assert is_asserted("the runner is closed and does nothing more")
+
+
+def test_comments_and_documentation_assert_nothing() -> None:
+    code = 'def f():\n    """A text."""\n    # another text\n    assert g() == "a third" "text"\n'
+    assert list(literals(ast.parse(code))) == ["a third" + "text"]

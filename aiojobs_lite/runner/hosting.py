@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from aiojobs_lite.engine.resources import Resources
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.asgi import AsgiApp, AsgiHost
 
@@ -80,5 +81,10 @@ class Hosted:
 
         Args:
             app: The application.
+
+        Raises:
+            InvalidOption: If it cannot be called.
         """
+        if not callable(app):
+            raise InvalidOption("app", app, "an ASGI application")
         return AsgiHost(app, start=self.start, stop=self.stop, is_started=lambda: self._access.is_started)

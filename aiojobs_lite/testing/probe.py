@@ -29,8 +29,8 @@ _HANDLERS_END_S: Final = 1.0  # that handlers may take which a crash stopped
 class Probe:
     """Reads and steers the inside of a runner, from the event loop on which it was started.
 
-    It is the only thing that reaches into private parts, so that these may change without the tests. Applications have
-    no use for it, and no promise holds for it.
+    It is the only module of the package that reaches into private parts of its other modules. Applications have no use
+    for it, and no promise holds for it.
 
     Args:
         runner: The runner; it may be started later, and again.
@@ -63,6 +63,12 @@ class Probe:
     def is_saved(self) -> bool:
         """Whether nothing is left to be written: no write waits, and no transaction is in flight."""
         return self._parts.committer.is_idle
+
+    @property
+    def waiting_writes(self) -> list[Write[Any]]:
+        """The writes that wait for the transaction that is in flight."""
+        committer = self._parts.committer
+        return [write for unit, _, _ in (*committer._kept, *committer._waiting) for write in unit]
 
     @property
     def limited_types(self) -> frozenset[str]:

@@ -217,6 +217,7 @@ async def test_an_attempt_whose_task_is_cancelled_before_its_first_step_is_given
             assert (found.status, found.attempts, found.history[0].outcome) == (
                 Status.PENDING, 0, Outcome.INTERRUPTED,
             )  # fmt: skip
+            assert found.history[0].message == "its task was cancelled before its first step"
             assert await handles[1].result() == 1
             clock.advance("2s")
             assert await handles[0].result() == 1

@@ -143,9 +143,11 @@ async def survives_a_stop(database: Path, catch_up: CatchUp) -> None:
 
 def skipped(child: Child) -> set[int]:
     """The ticks of which the runner said that they were missed."""
-    skipping = re.compile(r"log tick skipped: tick at (\S+ \S+) UTC(?:, and (\d+) more ticks? from then on)?: catch_up")
+    skipping = re.compile(
+        r"log skipped: (\d+) ticks? of tick (?:at|from) (\S+ \S+) UTC(?: on)?: missed while nothing ran"
+    )
     found = [match for line in child.lines if (match := skipping.match(line))]
-    starts = [(int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp()), int(match[2] or 0) + 1) for match in found]
+    starts = [(int(datetime.fromisoformat(f"{match[2]}+00:00").timestamp()), int(match[1])) for match in found]
     return {second for start, count in starts for second in range(start, start + count)}
 
 

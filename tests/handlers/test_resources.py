@@ -137,7 +137,8 @@ async def test_what_can_be_called_or_entered_makes_the_resource(value: Any, size
 @pytest.mark.parametrize(
     ("key", "value", "advice"),
     [
-        (Pool, Maker(), r"can be called and is none.*`lambda: it\(\)`.*`contextlib\.nullcontext\(it\)`"),
+        (Pool, Maker(), "a Pool, or what makes one; this object can be called and is none"),
+        (Pool, Maker(), r"If it makes one, give `lambda: it\(\)`.*`contextlib\.nullcontext\(it\)`"),
         (Sends, Maker(), "this object can be called"),
         (Pool, lambda size: Pool(size), "called without arguments"),
         (Pool, type("Named", (), {"__init__": lambda self, name: None}), "functools.partial"),

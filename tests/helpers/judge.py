@@ -13,6 +13,7 @@ from typing import Any
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.stores import named_sql
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.runner_life import MIDNIGHT, Stage, runner_on
 from tests.helpers.apps.store_life import NOTHING, State, Step, known_migrations, state_of
@@ -42,7 +43,7 @@ async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
     acknowledged = len(lines_of(folder / "acknowledged"))
     states = [NOTHING, *(step.state for step in reference)]
     found = state_of(left_behind(folder))
-    assert found in states[acknowledged : acknowledged + 2], (
+    assert found in states[acknowledged : acknowledged + 2] or (acknowledged == 0 and _is_partly_made(found)), (
         f"after step {acknowledged} of {len(reference)} ({reference[acknowledged - 1].name}): {_shown(found, states)}"
     )
     version = reference[min(acknowledged, len(reference) - 1)].version
@@ -54,6 +55,13 @@ async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
     assert sound(path)
     if found.rows:
         _check_rescue(_jobs(found), _jobs(state_of(path)))
+
+
+def _is_partly_made(found: State) -> bool:
+    """Whether it is a file whose first start ended between two migrations: the next start goes on with them."""
+    filled = {table: rows for table, rows in found.rows.items() if rows}
+    (schema,) = [value for key, value in filled.pop("aiojobs_meta", ()) if key == "schema"] or [0]
+    return not filled and 0 < schema < len(named_sql.migrations("aiojobs_lite.stores.sqlite"))
 
 
 def _shown(found: State, states: Sequence[State]) -> str:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from aiojobs_lite import JobRunner, StoreRefused
+from aiojobs_lite import InvalidOption, JobRunner, StoreRefused
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.mail import other, welcome
 from tests.helpers.waiting import PATIENCE
@@ -126,3 +126,8 @@ async def test_a_first_request_that_fails_to_start_it_is_no_end_for_the_next(tmp
         runner._database = ":memory:"
         assert (await client.get("/")).status_code == 204
         await runner.stop()
+
+
+def test_what_is_no_application_is_refused(runner: JobRunner) -> None:
+    with pytest.raises(InvalidOption, match="an ASGI application"):
+        runner.asgi("app.py")  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from aiojobs_lite.runner import jobs as module
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.facts import DeadRedriven
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import turns
 from tests.helpers.fault_store import Fault, FaultStore, holding
 from tests.helpers.mail import dies, other
@@ -82,7 +83,8 @@ async def test_a_rescue_goes_between_two_steps(world: World, database: Path) -> 
         while world.store.calls["dead"] == owners:
             world.clock.advance(2)
             await turns(3)
-        await turns(50)  # the end of the lost attempt waits for the transaction, too
+        probe = Probe(world.runner)
+        await until(lambda: any(isinstance(write, Again) for write in probe.waiting_writes))
         world.store.gate.set()
         assert await redriving == 5
         steps, is_lost = [], holding(Again, outcome=Outcome.LOST)

@@ -205,6 +205,7 @@ AFTER = [  # it
     *by_name("runner.jobs.reschedule", lambda runner: lambda **given: runner.jobs.reschedule(
         **{"job_id": 1, "at": NOW, **given}), "job_id", "at"),
     *by_name("runner.jobs.key_of", lambda runner: runner.jobs.key_of, "job_id"),
+    Entrance("runner.asgi(app)", lambda runner, value: runner.asgi(value)),
     *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
     *by_name("runner.jobs.peek", lambda runner: runner.jobs.peek, "job_id"),
     *by_name("runner.types.pause", lambda runner: lambda **given: runner.types.pause(

@@ -291,7 +291,10 @@ async def test_a_store_whose_tables_are_migrated_meanwhile_names_the_cause(tmp_p
             newer.execute(change)
         with pytest.raises(StoreRejected, match=r"no such|no column") as caught:
             await store.ask(FindJobs(status=Status.PROCESSING))
-        assert str(caught.value).endswith("Restart this program with the release that the others use.")
+        assert str(caught.value).endswith(
+            "Another release of aiojobs_lite has migrated its tables meanwhile, or another program has changed them. "
+            "Restart this program with the release that the others use."
+        )
         assert "defect" not in str(caught.value)
 
 

@@ -1,0 +1,1 @@
+"""A shop: an application of several modules, with background jobs."""
