@@ -103,6 +103,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {},
     ),
     (
+        errors.ClientClosed,
+        "the client is closed. Use it inside `with client:`, which opens it again.",
+        {},
+    ),
+    (
         errors.RunnerClosed,
         "the runner is closed and does nothing more. Enter it again: `async with runner:`.",
         {},

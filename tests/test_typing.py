@@ -334,7 +334,7 @@ async def by_the_clock(ctx: JobContext = injected, smtp: Smtp = injected) -> dic
 def without_a_loop(client: JobClient) -> None:
     reveal_type(client.enqueue(with_context, 1, "x"))  # R: ClientHandle
     reveal_type(client.enqueue(takes_dict, {"x": 1}).is_new)  # R: bool
-    client.enqueue(with_context, "x", "x")  # E: "str"
+    client.enqueue(with_context, "x", "x")  # E: "int"
 
 
 async def right(ctx: JobContext) -> None:

@@ -52,11 +52,15 @@ class ClientHandle:
     is_new: bool
 
 
-class _InProcess:
-    """What a client has in one process. One that is forked begins anew: the lock may be held there, for ever."""
+class _OfProcess:
+    """What a client has in one process. One that is forked begins anew.
+
+    The lock is held during each call, and during a fork: then the database is closed. SQLite would take the locks of an
+    open one for held in the forked process, where they are not.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.session: Session | None = None
         self.close: Callable[[], object] = _nothing
 
@@ -100,7 +104,8 @@ class JobClient(AnswersHabits):
         )
         self._take()
         self._is_closed = False
-        self._by_forks: dict[int, _InProcess] = {}  # of this process, and of those that it was forked from
+        self._by_forks: dict[int, _OfProcess] = {}  # of this process, and of those that it was forked from
+        _watch_forks(weakref.ref(self))
 
     def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> ClientHandle:
         """Makes a job durable; returns after the commit.
@@ -132,7 +137,8 @@ class JobClient(AnswersHabits):
         """
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; client.enqueue(...) takes the job type")
-        self._session()  # reads the groups and modules again
+        with self._session():  # reads the groups and modules again
+            pass
         return self.enqueue(self._registry.get(name), **payload)
 
     def enqueue_many(self, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
@@ -150,12 +156,12 @@ class JobClient(AnswersHabits):
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
         """
-        session = self._session()
-        bound = check_bound(jobs, self._registry)
-        if not bound:
-            return []
-        now = self._clock.now()
-        inserted = session.write(Insert(tuple([one.row(now) for one in bound])), now)
+        with self._session() as session:
+            bound = check_bound(jobs, self._registry)
+            if not bound:
+                return []
+            now = self._clock.now()
+            inserted = session.write(Insert(tuple([one.row(now) for one in bound])), now)
         return [ClientHandle(job_id, f"{session.database}-{job_id}", is_new) for job_id, is_new in inserted]
 
     def get(self, job_id: int) -> Job:
@@ -167,7 +173,8 @@ class JobClient(AnswersHabits):
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
         """
-        job = self._session().ask(GetJob(check_id(job_id)))
+        with self._session() as session:
+            job = session.ask(GetJob(check_id(job_id)))
         if job is None:
             raise JobNotFound(job_id)
         return job
@@ -202,7 +209,7 @@ class JobClient(AnswersHabits):
     def __repr__(self) -> str:
         place = self._database
         shown = show(os.fspath(place)) if isinstance(place, str | os.PathLike) else type(place).__name__
-        state = "closed" if self._is_closed else "open" if self._here().session else "not opened"
+        state = "closed" if self._is_closed else "open" if self._process().session else "not opened"
         return f"<JobClient {shown} {state}, {counted(len(self._registry), 'job type')}>"
 
     def _take(self) -> None:
@@ -210,31 +217,58 @@ class JobClient(AnswersHabits):
             for job_type in job_types_of(source):
                 self._registry.add(job_type)
 
-    def _here(self) -> _InProcess:
-        return self._by_forks.setdefault(count_forks(), _InProcess())
+    def _process(self) -> _OfProcess:
+        return self._by_forks.setdefault(count_forks(), _OfProcess())
 
-    def _session(self) -> Session:
-        """The session of this process, opened if need be."""
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """The session of this process, for one call; opened if need be."""
         _refuse_loop()
-        here = self._here()
-        with here.lock:
+        process = self._process()
+        with process.lock:
             if self._is_closed:
                 raise ClientClosed
-            if here.session is None:
+            if process.session is None:
                 self._take()  # what was added to groups and modules since
-                here.session = Session(store_of_start(self._database, self._durability))
-                here.close = weakref.finalize(self, here.session.close)  # it is dropped, or the process ends
-            return here.session
+                process.session = Session(store_of_start(self._database, self._durability))
+                process.close = weakref.finalize(self, process.session.close)  # it is dropped, or the process ends
+            yield process.session
 
     def _let_go(self) -> None:
-        here = self._here()
-        with here.lock:
-            close, here.close, here.session = here.close, _nothing, None
-        close()
+        process = self._process()
+        with process.lock:
+            close, process.close, process.session = process.close, _nothing, None
+            close()
+
+    def _before_fork(self) -> None:
+        """Closes the database, and lets no call begin until the fork is over."""
+        self._process().lock.acquire()
+        self._let_go()
+
+    def _after_fork(self) -> None:
+        """Lets calls begin in the process that forked; the next one opens the database again."""
+        self._process().lock.release()
 
 
 def _nothing() -> None:
     """Closes what was not opened."""
+
+
+def _watch_forks(client: weakref.ref[JobClient]) -> None:
+    """Calls the client around each fork, as long as it exists."""
+    held: list[JobClient] = []  # so that it exists until the fork is over
+
+    def before() -> None:
+        if (self := client()) is not None:
+            held.append(self)
+            self._before_fork()
+
+    def after_in_parent() -> None:
+        while held:
+            self = held.pop()
+            self._after_fork()
+
+    os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=held.clear)
 
 
 def _refuse_loop() -> None:

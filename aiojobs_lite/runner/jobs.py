@@ -281,6 +281,7 @@ async def _type_of(engine: Engine, job_id: int) -> str:
 
 
 def check_id(job_id: object) -> int:
+    """Checks that a value is the id of a job; raises `JobNotFound` for one that no job can have."""
     if isinstance(job_id, bool) or not isinstance(job_id, int):
         raise InvalidOption("job_id", job_id, "the id of a job, a whole number")
     if abs(job_id) > LARGEST_INTEGER:

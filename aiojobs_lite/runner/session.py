@@ -50,8 +50,6 @@ class Session:
             raise StoreUnavailable("NO_THREAD", str(error)) from error
         try:
             self.database = self._opened.result()
-        except concurrent.futures.CancelledError:
-            raise StoreUnavailable("CLOSED", "its thread ended meanwhile") from None
         except BaseException:
             self.close()  # of a caller that was interrupted, too
             raise
@@ -103,8 +101,8 @@ class Session:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        finally:
-            self._opened.cancel()  # does nothing once it was answered
+        except OSError as error:  # no descriptor is left for an event loop
+            self._opened.set_exception(StoreUnavailable("NO_THREAD", str(error)))
 
     async def _serve(self) -> None:
         store = self._store
@@ -115,7 +113,7 @@ class Session:
         try:
             await store.open()
             database = await store.ask(GetDatabaseId())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # it is raised in the caller
             await store.close()
             self._opened.set_exception(error)
             return

@@ -41,6 +41,7 @@ ELSEWHERE: Final = {
         for name in ("base", "configuration", "enqueuing", "job", "runner", "store")
     },
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
+    "runner/session.py": Suite("tests/runner/test_client.py", "the client's own thread; callers see it there"),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),

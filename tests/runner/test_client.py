@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +34,7 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import ClientClosed, WrongEventLoop
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.mail import other, welcome
+from tests.helpers.pauses import poll
 from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
@@ -116,6 +117,8 @@ def test_errors_are_those_of_the_runner(client: JobClient) -> None:
         client.get(99)
     with pytest.raises(InvalidOption, match="max_running"):
         JobClient("app.db", max_running=3)  # type: ignore[arg-type]  # what is tested
+    with pytest.raises(InvalidOption, match=r"client\.enqueue\(\.\.\.\) takes the job type"):
+        client.enqueue_named(welcome)  # type: ignore[arg-type]  # what is tested
     for given in (None, print, "email.welcome", welcome.bind(1)):
         with pytest.raises(InvalidOption):
             client.enqueue(given)
@@ -135,7 +138,8 @@ def test_a_full_disk_is_unavailable_with_its_remedy_and_the_next_call_works(
     client: JobClient, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.enqueue(welcome, 1)
-    session = client._session()
+    with client._session() as session:
+        pass
 
     async def full(*_: object) -> None:
         raise StoreUnavailable("SQLITE_FULL", "database or disk is full")
@@ -143,6 +147,24 @@ def test_a_full_disk_is_unavailable_with_its_remedy_and_the_next_call_works(
     with monkeypatch.context() as patch:
         patch.setattr(session._store, "apply", full)
         with pytest.raises(StoreUnavailable, match="Free space on its disk"):
+            client.enqueue(welcome, 1)
+    assert client.enqueue(welcome, 1).is_new
+
+
+@pytest.mark.parametrize("place", [(threading.Thread, "start", RuntimeError), (asyncio, "run", OSError)])
+def test_without_a_thread_or_descriptors_it_is_unavailable_for_now(
+    place: tuple[Any, str, type[Exception]], client: JobClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name, kind = place
+
+    def fails(work: Any) -> None:
+        if asyncio.iscoroutine(work):
+            work.close()
+        raise kind("none is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fails)
+        with pytest.raises(StoreUnavailable, match="NO_THREAD: none is left"):
             client.enqueue(welcome, 1)
     assert client.enqueue(welcome, 1).is_new
 
@@ -166,13 +188,13 @@ def test_a_closed_client_says_so_and_may_be_entered_again(database: Path) -> Non
 
 
 def test_a_close_waits_for_the_calls_in_flight(client: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = client._session()
+    with client._session() as session:
+        pass
     apply, begun, may_go_on = session._store.apply, threading.Event(), threading.Event()
 
     async def slow_apply(*given: Any) -> Any:
         begun.set()
-        while not may_go_on.is_set():
-            await asyncio.sleep(0)
+        await asyncio.to_thread(may_go_on.wait, PATIENCE)
         return await apply(*given)
 
     monkeypatch.setattr(session._store, "apply", slow_apply)
@@ -196,7 +218,7 @@ def test_a_dropped_client_closes_its_database(database: Path) -> None:
 
 async def test_inside_an_event_loop_it_refuses_to_block_it(client: JobClient) -> None:
     for call in (lambda: client.enqueue(welcome, 1), lambda: client.get(1)):
-        with pytest.raises(WrongEventLoop, match="asyncio.to_thread"):
+        with pytest.raises(WrongEventLoop, match=r"asyncio\.to_thread"):
             call()
 
 
@@ -252,7 +274,7 @@ def texts(database: Path) -> list[str]:
 @pytest.mark.parametrize("ending", ["", "sys.exit(0)", "client.close()", "client = None"])
 def test_a_script_ends_at_once_and_says_nothing(ending: str, database: Path) -> None:
     process = started(f"client.enqueue(note, 'a')\n{ending}", database)
-    assert process.communicate(timeout=PATIENCE) == ("", None)
+    assert process.communicate(timeout=PATIENCE)[0] == ""
     assert process.returncode == 0
     assert texts(database) == ["a"]
 
@@ -271,10 +293,10 @@ def test_a_job_survives_a_kill_right_after_the_call(database: Path) -> None:
 def test_a_forked_process_opens_the_database_anew(first: str, end: str, database: Path) -> None:
     source = f"""
 {first}
-here = client._here()
+here = client._process()
 for number in range(3):
     if not (pid := os.fork()):
-        assert client._here() is not here
+        assert client._process() is not here
         client.enqueue(note, f"child {{number}}")
         if not (pid := os.fork()):
             client.enqueue(note, f"grandchild {{number}}")
@@ -290,6 +312,27 @@ client.enqueue(note, "parent")
     assert (said, process.returncode) == ("", 0)
     children = [text for n in range(3) for text in (f"child {n}", f"grandchild {n}", f"child {n}")]
     assert texts(database) == [*(["parent"] if first else []), *children, "parent"]
+
+
+@slow
+def test_a_forked_process_goes_on_when_the_first_one_has_closed_the_database(database: Path) -> None:
+    source = """
+client.enqueue(note, "parent")
+out, into = os.pipe()
+if not (pid := os.fork()):
+    client.enqueue(note, "before")
+    os.read(out, 1)
+    client.enqueue(note, "after")
+    os._exit(0)
+client.enqueue(note, "parent")
+client.close()
+os.write(into, b"x")
+assert os.waitpid(pid, 0)[1] == 0
+"""
+    process = started(source, database)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert (said, process.returncode) == ("", 0)
+    assert sorted(texts(database)) == ["after", "before", "parent", "parent"]
 
 
 @slow
@@ -371,16 +414,14 @@ def app(environ, start_response):
 
 
 def listening(log: Path) -> str:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        for line in log.read_text().splitlines():
-            if "Listening at: " in line:
-                return line.partition("Listening at: ")[2].split()[0]
-        time.sleep(0.02)
-    raise AssertionError(log.read_text())
+    def addresses() -> list[str]:
+        return re.findall(r"Listening at: (\S+)", log.read_text())
+
+    assert poll(addresses, PATIENCE), log.read_text()
+    return addresses()[0]
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310  # a server of the test
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         text: str = answer.read().decode()
         return text
