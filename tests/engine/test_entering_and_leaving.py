@@ -191,9 +191,10 @@ async def test_a_program_that_drops_its_event_loop_ends_by_itself(database: Path
 @slow
 async def test_a_runner_whose_event_loop_was_closed_over_it_can_be_entered_again(database: Path) -> None:
     script = f"""if True:
-        import asyncio, logging
+        import asyncio, logging, threading
         from aiojobs_lite import JobRunner
         logging.disable()
+        threading.excepthook = lambda _: None  # aiosqlite's own thread may have an answer for the closed loop
         runner = JobRunner({str(database)!r})
         begun = []
         @runner.job
