@@ -201,7 +201,9 @@ def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
     assert set(public(kind)) - listed == set()
 
 
-NAMED = re.compile(r"\b(runner\.jobs|runner\.types|runner\.schedules|runner|handle|job|ctx|stats\(\))\.(\w+)")
+NAMED = re.compile(
+    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.schedules|runner|handle|job|ctx|stats\(\))\.(\w+)"
+)
 OWNERS: dict[str, set[str]] = {
     "runner": {*dir(JobRunner), "job", "jobs", "types", "schedules"},
     "runner.jobs": {*dir(StoredJobs)},

@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from aiojobs_lite.model.runners import SetRunner
 
 
+def key_of(database: str, job_id: int) -> str:
+    """The key of a job, unique over databases; `database` is the random id of its own."""
+    return f"{database}-{job_id}"
+
+
 class Identity:
     """What others can know a runner by.
 
@@ -36,4 +41,4 @@ class Identity:
 
     def key_of(self, job_id: int) -> str:
         """The key of a job, unique over databases."""
-        return f"{self.database}-{job_id}"
+        return key_of(self.database, job_id)

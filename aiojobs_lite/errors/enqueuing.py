@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from aiojobs_lite.errors.base import AiojobsError
 from aiojobs_lite.sizes import (
@@ -15,13 +16,15 @@ from aiojobs_lite.sizes import (
 )
 from aiojobs_lite.text import make_storable, show
 
+_REGISTER: Final = "Register it: JobRunner(jobs=[...]), JobClient(jobs=[...]) or runner.register(...)."
+
 
 class EnqueueError(AiojobsError):
     """A call that enqueues is wrong. Nothing was written."""
 
 
 class UnknownJobType(EnqueueError, LookupError):
-    """No job type of this name is registered in this runner.
+    """No job type of this name is registered in this runner or client.
 
     Attributes:
         job_type: The name that was given.
@@ -35,9 +38,7 @@ class UnknownJobType(EnqueueError, LookupError):
         self.known = tuple(sorted(known))
         close = difflib.get_close_matches(job_type[:LONGEST_TYPE_NAME_CHARS], self.known, n=1)
         shown = ", ".join(self.known[:MOST_TYPES_SHOWN]) + (", ..." if len(self.known) > MOST_TYPES_SHOWN else "")
-        advice = (
-            f"Did you mean {close[0]!r}?" if close else "Register it: JobRunner(jobs=[...]) or runner.register(...)."
-        )
+        advice = f"Did you mean {close[0]!r}?" if close else _REGISTER
         if job_type in self.known:
             advice = "Another handler is registered under this name: enqueue that one."
         super().__init__(f"{show(job_type)} is not registered (known: {shown or 'none'}). {advice}")

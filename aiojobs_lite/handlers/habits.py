@@ -96,6 +96,14 @@ HABITS_OF_A_RUNNER: Final[Mapping[str, str]] = {
 }
 """The same among the options of a runner, where some words mean another thing."""
 
+_OF_A_CLIENT: Final = ("database", "jobs", "durability", "clock")
+
+HABITS_OF_A_CLIENT: Final[Mapping[str, str]] = {
+    **HABITS_OF_A_RUNNER,
+    **_by_word({f"JobClient({one}=...)": _OF_A_RUNNER[f"JobRunner({one}=...)"] for one in _OF_A_CLIENT}),
+}
+"""The same among the options of a client."""
+
 _ENQUEUED: Final = "await runner.enqueue(job_type, ...)"
 _LATER: Final = "await runner.enqueue(job_type.using(delay=...), ...)"
 _LIFE: Final = "`async with runner:`, await runner.start() and runner.stop(), or await runner.run_forever()"
@@ -117,6 +125,15 @@ HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     ),
 }
 """A word for a method of a job type or of a runner -> how it is said in this library."""
+
+_READ: Final = "client.get(job_id)"
+HABITS_OF_METHODS_OF_CLIENTS: Final[Mapping[str, str]] = {
+    **{word: ours.replace("await runner.", "client.") for word, ours in HABITS_OF_METHODS.items() if ours != _LIFE},
+    **dict.fromkeys(("get_job", "get_jobs", "info"), _READ),
+    **dict.fromkeys(("connect", "open"), "`with client:`; it opens the database at its first call"),
+    **dict.fromkeys(("shutdown", "disconnect", "stop"), "client.close()"),
+}
+"""A word for a method of a client -> how it is said in this library."""
 
 HABITS_OF_HANDLES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("get", "wait", "join", "wait_result", "get_result", "fetch"), "await handle.result(timeout=...)"),
@@ -196,6 +213,13 @@ class AnswersHabits(metaclass=_HidesMissing):
         return _existing(type(self), super().__dir__())
 
 
+class AnswersHabitsOfClients(metaclass=_HidesMissing):
+    """The same for a client."""
+
+    def __dir__(self) -> list[str]:
+        return _existing(type(self), super().__dir__())
+
+
 class AnswersHabitsOfHandles(metaclass=_HidesMissing):
     """The same for a handle."""
 
@@ -205,6 +229,10 @@ class AnswersHabitsOfHandles(metaclass=_HidesMissing):
         return _existing(type(self), super().__dir__())
 
 
-for _kind, _habits in ((AnswersHabits, HABITS_OF_METHODS), (AnswersHabitsOfHandles, HABITS_OF_HANDLES)):
+for _kind, _habits in (
+    (AnswersHabits, HABITS_OF_METHODS),
+    (AnswersHabitsOfClients, HABITS_OF_METHODS_OF_CLIENTS),
+    (AnswersHabitsOfHandles, HABITS_OF_HANDLES),
+):
     for _word, _ours in _habits.items():
         setattr(_kind, _word, _Missing(_word, _ours))

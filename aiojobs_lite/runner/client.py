@@ -7,16 +7,17 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
+from aiojobs_lite.engine.identity import key_of
 from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound, WrongEventLoop
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each
 from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
-from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
+from aiojobs_lite.handlers.habits import HABITS_OF_A_CLIENT, AnswersHabitsOfClients, refuse_unknown
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import Job
@@ -65,7 +66,7 @@ class _OfProcess:
         self.close: Callable[[], object] = _nothing
 
 
-class JobClient(AnswersHabits):
+class JobClient(AnswersHabitsOfClients):
     """Enqueues from scripts and WSGI applications: no event loop, and it runs no job. The runners do that, in other
     processes or in this one.
 
@@ -74,7 +75,8 @@ class JobClient(AnswersHabits):
 
     Args:
         database: As `JobRunner` takes it.
-        jobs: What can be enqueued: job types, groups (`Jobs()`), and modules that have some of them.
+        jobs: What can be enqueued: job types, groups (`Jobs()`), and modules that have some of them. Groups and
+            modules are read again whenever the database is opened.
         durability: `full` survives a power cut, `normal` a crash of the process.
         clock: The time; tests give a fake one.
 
@@ -92,7 +94,7 @@ class JobClient(AnswersHabits):
         clock: Clock | None = None,
         **unknown: Never,
     ) -> None:
-        refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_RUNNER)
+        refuse_unknown(unknown, _OPTIONS, HABITS_OF_A_CLIENT)
         self._clock = SystemClock() if clock is None else check_clock("clock", clock)
         self._database = database_or_default(database)
         check_choice("durability", durability, get_args(Durability))
@@ -105,7 +107,7 @@ class JobClient(AnswersHabits):
         self._take()
         self._is_closed = False
         self._by_forks: dict[int, _OfProcess] = {}  # of this process, and of those that it was forked from
-        _watch_forks(weakref.ref(self))
+        _FORKS.add(self._stopped)
 
     def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> ClientHandle:
         """Makes a job durable; returns after the commit.
@@ -137,8 +139,7 @@ class JobClient(AnswersHabits):
         """
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; client.enqueue(...) takes the job type")
-        with self._session():  # reads the groups and modules again
-            pass
+        self._open()
         return self.enqueue(self._registry.get(name), **payload)
 
     def enqueue_many(self, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
@@ -156,13 +157,15 @@ class JobClient(AnswersHabits):
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
         """
+        self._open()
+        bound = check_bound(jobs, self._registry)  # without the lock: the iterable is the caller's code
+        if not bound:
+            return []
+        now = self._clock.now()
+        rows = tuple([one.row(now) for one in bound])
         with self._session() as session:
-            bound = check_bound(jobs, self._registry)
-            if not bound:
-                return []
-            now = self._clock.now()
-            inserted = session.write(Insert(tuple([one.row(now) for one in bound])), now)
-        return [ClientHandle(job_id, f"{session.database}-{job_id}", is_new) for job_id, is_new in inserted]
+            inserted = session.write(Insert(rows), now)
+        return [ClientHandle(job_id, key_of(session.database, job_id), is_new) for job_id, is_new in inserted]
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.
@@ -173,8 +176,9 @@ class JobClient(AnswersHabits):
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
         """
+        query = GetJob(check_id(job_id))
         with self._session() as session:
-            job = session.ask(GetJob(check_id(job_id)))
+            job = session.ask(query)
         if job is None:
             raise JobNotFound(job_id)
         return job
@@ -220,9 +224,17 @@ class JobClient(AnswersHabits):
     def _process(self) -> _OfProcess:
         return self._by_forks.setdefault(count_forks(), _OfProcess())
 
+    def _open(self) -> None:
+        """Opens the database if need be, and reads the groups and modules."""
+        with self._session():
+            pass
+
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        """The session of this process, for one call; opened if need be."""
+        """The session of this process, for one call; opened if need be.
+
+        While the caller has it the lock is held: no code of the user's may run then, for it may fork or make a client.
+        """
         _refuse_loop()
         process = self._process()
         with process.lock:
@@ -240,35 +252,53 @@ class JobClient(AnswersHabits):
             close, process.close, process.session = process.close, _nothing, None
             close()
 
-    def _before_fork(self) -> None:
-        """Closes the database, and lets no call begin until the fork is over."""
-        self._process().lock.acquire()
-        self._let_go()
-
-    def _after_fork(self) -> None:
-        """Lets calls begin in the process that forked; the next one opens the database again."""
-        self._process().lock.release()
+    @contextmanager
+    def _stopped(self) -> Iterator[None]:
+        """Closes the database; no call begins in the block. The first one after it opens the database again."""
+        with self._process().lock:
+            self._let_go()
+            yield
 
 
 def _nothing() -> None:
     """Closes what was not opened."""
 
 
-def _watch_forks(client: weakref.ref[JobClient]) -> None:
-    """Calls the client around each fork, as long as it exists."""
-    held: list[JobClient] = []  # so that it exists until the fork is over
+class _Forks:
+    """All clients of this process: while it forks their databases are closed.
 
-    def before() -> None:
-        if (self := client()) is not None:
-            held.append(self)
-            self._before_fork()
+    One object for all clients, since Python keeps what is registered for forks until the process ends.
+    """
 
-    def after_in_parent() -> None:
-        while held:
-            self = held.pop()
-            self._after_fork()
+    def __init__(self) -> None:
+        self._clients: set[weakref.WeakMethod[Callable[[], AbstractContextManager[None]]]] = set()
+        self._lock = threading.RLock()  # held during a fork: no other one begins, and no client is made
+        self._stopped = ExitStack()
+        os.register_at_fork(before=self._before, after_in_parent=self._after, after_in_child=self._begin_anew)
 
-    os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=held.clear)
+    def add(self, stopped: Callable[[], AbstractContextManager[None]]) -> None:
+        """Adds a client by its method that stops it in a block, until the client is dropped."""
+        with self._lock:
+            self._clients.add(weakref.WeakMethod(stopped, self._clients.discard))
+
+    def _before(self) -> None:
+        self._lock.acquire()
+        for client in list(self._clients):
+            if (stopped := client()) is not None:
+                self._stopped.enter_context(stopped())
+
+    def _after(self) -> None:
+        try:
+            self._stopped.close()
+        finally:
+            self._lock.release()
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.RLock()
+        self._stopped.close()
+
+
+_FORKS: Final = _Forks()
 
 
 def _refuse_loop() -> None:

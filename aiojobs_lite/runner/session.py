@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -40,8 +39,9 @@ class Session:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._origin = Origin()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may call while its thread holds it
         self._is_closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # while the thread serves
         self._opened: concurrent.futures.Future[str] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name="aiojobs_lite client", daemon=True)
         try:
@@ -75,16 +75,15 @@ class Session:
         if self._origin.is_left:
             return  # it is a copy: all of it belongs to the first process
         with self._lock:
-            is_first, self._is_closing = not self._is_closing, True
-            if is_first:
-                with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or not begun
-                    self._loop.call_soon_threadsafe(self._stop.set)
+            self._is_closing = True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
         if threading.current_thread() is not self._thread:  # the collector may run there
             self._thread.join(_LONGEST_CLOSE_S)
 
     def _wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         with self._lock:
-            if self._is_closing:
+            if self._is_closing or self._loop is None:
                 work.close()
                 raise ClientClosed
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -100,25 +99,32 @@ class Session:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            runner = asyncio.Runner(debug=False).__enter__()
         except OSError as error:  # no descriptor is left for an event loop
             self._opened.set_exception(StoreUnavailable("NO_THREAD", str(error)))
+            return
+        with runner:
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         store = self._store
         self._stop, self._writing = asyncio.Event(), asyncio.Lock()
-        self._loop = asyncio.get_running_loop()
-        if self._is_closing:
-            self._stop.set()
         try:
             await store.open()
             database = await store.ask(GetDatabaseId())
         except Exception as error:  # noqa: BLE001  # it is raised in the caller
-            await store.close()
-            self._opened.set_exception(error)
+            try:
+                await store.close()
+            finally:
+                self._opened.set_exception(error)
             return
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+            if self._is_closing:
+                self._stop.set()
         self._opened.set_result(database)
         await self._stop.wait()
+        self._loop = None
         while calls := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(calls)
         await store.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, InvalidPayload, JobHandle, JobRunner, JobType, job
+from aiojobs_lite import InvalidOption, InvalidPayload, JobClient, JobHandle, JobRunner, JobType, job
 from aiojobs_lite.handlers import habits
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.testing.clock import FakeClock
@@ -20,7 +20,9 @@ async def welcome(user_id: int, email: str) -> None: ...
 
 JOB: Any = job(welcome)
 RUNNER: Any = JobRunner(":memory:")
+CLIENT: Any = JobClient(":memory:")
 CLASS: Any = JobRunner
+CLIENT_CLASS: Any = JobClient
 TYPE: Any = JobType
 
 # What users of Celery, arq, SAQ, huey, APScheduler, dramatiq, procrastinate and taskiq write.
@@ -55,6 +57,9 @@ CALLS = [
     (lambda: CLASS(keep_result=3), "keep_result", "JobRunner(keep_completed=...)"),
     (lambda: CLASS(on_startup=3), "on_startup", "JobRunner(deps=...), or code before and after `async with runner:`"),
     (lambda: CLASS(databse="a.db"), "databse", "the option database."),
+    (lambda: CLIENT_CLASS(broker_url="a.db"), "broker_url", "JobClient(database=...)"),
+    (lambda: CLIENT_CLASS(max_running=3), "max_running", "JobRunner(max_running=...)"),
+    (lambda: CLIENT_CLASS(databse="a.db"), "databse", "the option database."),
 ]
 
 
@@ -108,6 +113,10 @@ METHODS = [
     (lambda: JOB.call_local(1), "a plain call, job_type(...)"),
     (lambda: RUNNER.add_job(welcome), "await runner.enqueue(job_type, ...)"),
     (lambda: RUNNER.task, "@runner.job"),
+    (lambda: CLIENT.delay(1), "client.enqueue(job_type, ...)"),
+    (lambda: CLIENT.apply_async(1), "client.enqueue(job_type.using(delay=...), ...)"),
+    (lambda: CLIENT.get_job(1), "client.get(job_id)"),
+    (lambda: CLIENT.shutdown(), "client.close()"),
     (lambda: RUNNER.on_failure(welcome), "runner.on_dead(...) or runner.watch()"),
     (
         lambda: RUNNER.run(),
@@ -163,13 +172,14 @@ OURS = {
     "@job": set(JobOptions.__annotations__),
     "@runner.cron": options(JobRunner.cron) - {"self"},
     "JobRunner": options(JobRunner),
+    "JobClient": options(JobClient),
 }
 
 
 def test_every_option_of_ours_is_in_the_table_and_the_table_names_no_other() -> None:
     named = [
         found
-        for ours in {*habits.HABITS.values(), *habits.HABITS_OF_A_RUNNER.values()}
+        for ours in {*habits.HABITS.values(), *habits.HABITS_OF_A_RUNNER.values(), *habits.HABITS_OF_A_CLIENT.values()}
         for found in re.findall(r"(@?[\w.]+|\.using)\((\w+)=", ours.replace("{job}", ""))
         if found[0] != "Backoff"
     ]
@@ -185,3 +195,5 @@ def test_the_options_of_a_runner_are_listed() -> None:
 def test_no_method_of_ours_is_taken_for_a_habit() -> None:
     assert [name for name in habits.HABITS_OF_METHODS if name in dir(RUNNER) and name != "enqueue"] == []
     assert [name for name in habits.HABITS_OF_METHODS if name in dir(JOB) and name != "schedule"] == []
+    ours = ("enqueue", "close")
+    assert [name for name in habits.HABITS_OF_METHODS_OF_CLIENTS if name in dir(CLIENT) and name not in ours] == []

@@ -117,7 +117,9 @@ def test_what_is_no_name_is_unknown(name: Any) -> None:
 def test_only_the_very_job_type_that_is_registered_passes_the_check() -> None:
     registry = Registry()
     mine, other = job(name="t")(plain), job(name="t")(plain)
-    with pytest.raises(UnknownJobType, match=r"Register it: JobRunner\(jobs=\[\.\.\.\]\)"):
+    with pytest.raises(
+        UnknownJobType, match=r"Register it: JobRunner\(jobs=\[\.\.\.\]\), JobClient\(jobs=\[\.\.\.\]\)"
+    ):
         registry.check(mine)
     registry.add(mine)
     registry.check(mine)

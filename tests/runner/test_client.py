@@ -32,6 +32,8 @@ from aiojobs_lite import (
     UnknownJobType,
 )
 from aiojobs_lite.errors import ClientClosed, WrongEventLoop
+from aiojobs_lite.runner.client import _FORKS
+from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.mail import other, welcome
 from tests.helpers.pauses import poll
@@ -151,20 +153,41 @@ def test_a_full_disk_is_unavailable_with_its_remedy_and_the_next_call_works(
     assert client.enqueue(welcome, 1).is_new
 
 
-@pytest.mark.parametrize("place", [(threading.Thread, "start", RuntimeError), (asyncio, "run", OSError)])
+@pytest.mark.parametrize(
+    "place", [(threading.Thread, "start", RuntimeError), (asyncio.events, "new_event_loop", OSError)]
+)
 def test_without_a_thread_or_descriptors_it_is_unavailable_for_now(
     place: tuple[Any, str, type[Exception]], client: JobClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner, name, kind = place
 
-    def fails(work: Any) -> None:
-        if asyncio.iscoroutine(work):
-            work.close()
+    def fails(*_: object) -> None:
         raise kind("none is left")
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, fails)
         with pytest.raises(StoreUnavailable, match="NO_THREAD: none is left"):
+            client.enqueue(welcome, 1)
+    assert client.enqueue(welcome, 1).is_new
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_kept_a_database_from_opening_is_raised_even_if_it_cannot_be_closed_then(
+    client: JobClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = SqliteStore.close
+
+    async def fails(*_: object) -> None:
+        raise StoreUnavailable("SQLITE_IOERR", "disk I/O error")
+
+    async def closes_badly(store: SqliteStore) -> None:
+        await close(store)
+        raise OSError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteStore, "ask", fails)
+        patch.setattr(SqliteStore, "close", closes_badly)
+        with pytest.raises(StoreUnavailable, match="SQLITE_IOERR"):
             client.enqueue(welcome, 1)
     assert client.enqueue(welcome, 1).is_new
 
@@ -214,6 +237,46 @@ def test_a_dropped_client_closes_its_database(database: Path) -> None:
     del client
     gc.collect()
     assert threads() == []
+
+
+def test_a_signal_handler_may_enqueue_in_the_middle_of_a_call(
+    client: JobClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.enqueue(welcome, 1)
+    schedule, entered = asyncio.run_coroutine_threadsafe, list[int]()
+
+    def interrupted(*given: Any) -> Any:
+        if not entered:
+            entered.append(1)
+            entered.append(client.enqueue(welcome, 2).id)
+        return schedule(*given)
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+    thread = threading.Thread(target=lambda: entered.append(client.enqueue(welcome, 3).id), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert entered == [1, 2, 3]
+
+
+def test_a_client_leaves_nothing_behind_at_the_forks_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program may make one for each request: what is registered for forks stays for ever."""
+
+    def refuse(**given: object) -> None:
+        raise AssertionError(given)
+
+    monkeypatch.setattr(os, "register_at_fork", refuse)
+    gc.collect()
+    before = len(_FORKS._clients)
+    for _ in range(3):
+        JobClient(":memory:")
+    gc.collect()
+    assert len(_FORKS._clients) == before
+
+
+def test_the_callers_code_may_use_another_thread_while_it_gives_the_jobs(client: JobClient) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        jobs = (welcome.bind(pool.submit(client.enqueue, welcome, n).result(PATIENCE).id) for n in range(2))
+        assert len(client.enqueue_many(jobs)) == 2
 
 
 async def test_inside_an_event_loop_it_refuses_to_block_it(client: JobClient) -> None:
@@ -357,6 +420,32 @@ thread.join()
     assert sorted(texts(database)) == sorted(
         [f"thread {number}" for number in range(200)] + [f"child {number}" for number in range(20)]
     )
+
+
+@slow
+def test_threads_that_fork_at_once_leave_all_clients_usable(database: Path) -> None:
+    source = """
+clients = [client, *(JobClient(sys.argv[1], jobs=[note]) for _ in range(2))]
+
+def fork(at):
+    for number in range(20):
+        clients[at].enqueue(note, f"parent {at} {number}")
+        if not (pid := os.fork()):
+            clients[at].enqueue(note, f"child {at} {number}")
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+
+threads = [threading.Thread(target=fork, args=(at,)) for at in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    process = started(source, database)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert (said, process.returncode) == ("", 0)
+    expected = [f"{kind} {at} {n}" for kind in ("parent", "child") for at in range(3) for n in range(20)]
+    assert sorted(texts(database)) == sorted(expected)
 
 
 @slow
