@@ -7,7 +7,6 @@ those that are imported: a program that a test starts has not imported it, and m
 
 from __future__ import annotations
 
-import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -28,13 +27,13 @@ class FileRule(NamedTuple):
 
     Attributes:
         choice: `refuse`, `allow`, or `memory`: it is in memory instead.
-        folders: Files in these folders are the test's own, and not refused.
+        own: How the paths of files begin that are the test's own, and not refused.
         temporary: So are files in this folder, but for those of the project.
         project: The folder of the project, if it lies in the temporary one, or None.
     """
 
     choice: str
-    folders: tuple[str, ...]
+    own: tuple[str, ...]
     temporary: str
     project: str | None
 
@@ -65,12 +64,12 @@ def file_rule() -> FileRule | None:
     config = _CONFIGS[-1]
     temporary = os.path.realpath(tempfile.gettempdir())
     of_pytest = os.path.realpath(os.environ.get("PYTEST_DEBUG_TEMPROOT") or temporary)
-    folders = glob.glob(f"{glob.escape(of_pytest)}/pytest-of-*")
+    own = [os.path.join(of_pytest, "pytest-of-")]  # its folders may have any owner, and the folder may be a full one
     if config.getoption("basetemp", None):
-        folders.append(os.path.realpath(str(config.getoption("basetemp"))))
+        own.append(os.path.join(os.path.realpath(str(config.getoption("basetemp"))), ""))
     project = os.path.realpath(config.rootpath)
     is_temporary = os.path.commonpath([project, temporary]) == temporary
-    return FileRule(str(config.getini(FILES)), tuple(folders), temporary, project if is_temporary else None)
+    return FileRule(str(config.getini(FILES)), tuple(own), temporary, project if is_temporary else None)
 
 
 @pytest.fixture

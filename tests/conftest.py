@@ -8,11 +8,16 @@ import inspect
 import os
 import resource
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+# Tests start hundreds of processes. Where no compiled code may be written, each compiles the package anew: 0.5 s.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest.register_assert_rewrite("tests.helpers")  # before they are imported: a failed assertion there says what differs
 

@@ -66,9 +66,9 @@ def called(call: ast.Call) -> str:
 
 def literals(module: ast.AST) -> Iterator[str]:
     """The strings in the code of a test; no comment and no documentation is one."""
-    documented = (node for node in ast.walk(module) if isinstance(node, ast.Expr))
-    documentation = {id(node.value) for node in documented}
-    for node in ast.walk(module):
+    nodes = list(ast.walk(module))
+    documentation = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             yield node.value
 
@@ -77,7 +77,7 @@ def literals(module: ast.AST) -> Iterator[str]:
 def asserted() -> str:
     """The strings of all tests."""
     sources = (path for path in TESTS if path != Path(__file__))
-    return "\n".join(plain(text) for path in sources for text in literals(tree(path)))
+    return plain("\0".join(text for path in sources for text in literals(tree(path))))
 
 
 def is_asserted(text: str) -> bool:

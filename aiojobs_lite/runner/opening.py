@@ -48,6 +48,6 @@ def store_of_start(database: Database, durability: Durability) -> Store:
         return open_store(_MEMORY, durability)
     is_of_project = rule.project is not None and path.is_relative_to(rule.project)
     is_temporary = path.is_relative_to(rule.temporary) and not is_of_project
-    if is_temporary or any(path.is_relative_to(folder) for folder in rule.folders):
+    if is_temporary or str(path).startswith(rule.own):
         return store
     raise StoreRefused(str(path), "pytest runs", _ADVICE)

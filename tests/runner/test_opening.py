@@ -19,7 +19,7 @@ from aiojobs_lite.testing import JobKit
 def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The plugin, as if no folder were the test's own."""
     module: Any = SimpleNamespace(file_rule=lambda: module.rule)
-    module.rule = SimpleNamespace(choice="refuse", folders=(), temporary="/nowhere", project=None)
+    module.rule = SimpleNamespace(choice="refuse", own=(), temporary="/nowhere", project=None)
     monkeypatch.setitem(sys.modules, opening._PLUGIN, module)
     return module
 
@@ -45,7 +45,7 @@ async def test_what_is_the_tests_own_is_opened(plugin: Any, database: Path, job_
         assert not database.exists()
     async with job_kit(JobRunner("jobs.db"), database=database):
         assert database.exists()
-    plugin.rule.folders = ("/nowhere", str(database.parent))
+    plugin.rule.own = ("/nowhere/", str(database.parent.parent / database.parent.name[:5]))
     await JobRunner(database).run_until_idle()
 
 
