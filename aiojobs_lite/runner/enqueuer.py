@@ -162,5 +162,5 @@ def check_enqueueable(job: object) -> None:
 
 def _not_enqueueable(job: object) -> InvalidOption:
     if isinstance(job, str):
-        return InvalidOption("job", job, "a job type; by its name `enqueue_named(name, ...)` does it")
+        return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
     return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")
