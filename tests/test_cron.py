@@ -524,7 +524,7 @@ instants = st.datetimes(
     max_value=datetime(2030, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
-steady = settings(deadline=None, derandomize=True, max_examples=depth(15, 150))
+steady = settings(deadline=None, derandomize=True, max_examples=depth(15, 60))
 
 
 @steady
@@ -557,7 +557,7 @@ def test_from_anywhere_between_two_ticks_the_second_follows(
     assert schedule.next_after(between) == second
 
 
-@settings(deadline=None, derandomize=True, max_examples=depth(6, 60))
+@settings(deadline=None, derandomize=True, max_examples=depth(6, 30))
 @given(expressions, zones, instants, st.integers(1, 40), st.timedeltas(timedelta(0), timedelta(days=40)))
 def test_latest_agrees_with_enumeration(
     expression: str, tz: str, start: datetime, most: int, length: timedelta
@@ -572,7 +572,7 @@ def test_latest_agrees_with_enumeration(
     assert schedule.latest_between(start, end, most) == expected[-most:]
 
 
-@settings(deadline=None, derandomize=True, max_examples=depth(6, 60))
+@settings(deadline=None, derandomize=True, max_examples=depth(6, 30))
 @given(
     expressions, st.sampled_from([zone for zone in ZONES if zone != "UTC"]), st.integers(2024, 2029), st.integers(0, 9)
 )

@@ -73,7 +73,7 @@ async def test_the_last_writes_have_the_time_of_the_whole_drain(
 @pytest.mark.slow
 async def test_ten_thousand_running_jobs_are_saved_by_a_drain(database: Path) -> None:
     count = 10_000
-    runner = JobRunner(database, jobs=[waits], max_running=count, drain_timeout=0, cancel_grace=PATIENCE)
+    runner = JobRunner(database, jobs=[waits], max_running=count, drain_timeout=0, cancel_grace=9 * PATIENCE)
     async with runner:
         await runner.enqueue_many([waits.bind(n) for n in range(count)])
         await until(lambda: runner.stats().running == count)

@@ -166,7 +166,7 @@ DAYS = st.one_of(st.just("*"), field(1, 31), st.sampled_from(["L", "1,L", "25-L"
 WEEKDAYS = st.one_of(
     st.just("*"), field(0, 7, "sun", "mon", "thu", "sat"), st.sampled_from(["fri#2", "1#5", "L5", "L0,L3", "?"])
 )
-often = settings(deadline=None, derandomize=True, max_examples=depth(3, 100))
+often = settings(deadline=None, derandomize=True, max_examples=depth(3, 40))
 
 
 def known(make: Callable[[], T]) -> T:
@@ -189,7 +189,7 @@ def test_any_expression_on_any_odd_day(
     assert known(lambda: ours(expression, where[0], start, end)) == ticks(expression, where[0], start, end)
 
 
-@settings(often, max_examples=depth(2, 50))
+@settings(often, max_examples=depth(2, 25))
 @given(DAYS, MONTHS, WEEKDAYS, st.sampled_from([1999, 2026, 2096, 9000]))
 def test_any_day_of_some_years(day: str, month: str, weekday: str, year: int) -> None:
     expression, start = f"0 0 {day} {month} {weekday}", utc(year, 1, 1)
@@ -206,7 +206,7 @@ def test_any_seconds_around_a_change(second: str, minute: str, hour: str, tz: st
     assert ours(expression, tz, start, end) == ticks(expression, tz, start, end, SECOND)
 
 
-@settings(often, max_examples=depth(3, 60))
+@settings(often, max_examples=depth(3, 25))
 @given(field(0, 59), field(0, 23), st.sampled_from(ODD_DAYS), st.integers(0, 9), st.integers(1, 40))
 def test_what_was_missed_over_a_change(minute: str, hour: str, where: tuple[str, int], which: int, most: int) -> None:
     expression, found = f"{minute} {hour} * * *", changes(*where)

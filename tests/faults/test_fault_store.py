@@ -41,7 +41,8 @@ class Days:
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""
-        first, step = depth((random.randint(1, min(8, most)), 8), (1, 1))  # in the first ring each eighth call
+        step = depth(8, 2)  # each eighth call in the first ring, each second one in the second
+        first = random.randint(1, min(step, most))
         for number in range(first, most + 1, step):
             fault = Fault(kind, method, number)
             try:

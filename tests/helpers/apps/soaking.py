@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aiojobs_lite import Abandon, Backoff, JobDead, JobHandle, JobRunner, SystemClock, job
+from aiojobs_lite import Abandon, Backoff, JobDead, JobHandle, JobNotFound, JobRunner, SystemClock, job
 from aiojobs_lite.clock import Timer
 from aiojobs_lite.handlers.job_type import BoundJob
 from tests.helpers.apps.common import say
@@ -125,7 +125,7 @@ async def chunk(runner: JobRunner, start: int) -> None:
     handles: list[JobHandle[object]] = [*await runner.enqueue_many(kinds)]
     handles += await asyncio.gather(*(runner.enqueue(quick, number) for number in numbers[25:40]))
     for handle in handles[::10]:
-        with suppress(JobDead):
+        with suppress(JobDead, JobNotFound):  # it is pruned soon, on a slow machine before it is looked at
             await handle.result()
 
 

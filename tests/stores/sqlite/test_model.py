@@ -71,7 +71,7 @@ class SqliteBesideModel(StoreBesideModel):
 
 @deep
 def test_the_store_does_what_the_model_does() -> None:
-    run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((10, 25), (120, 50))))
+    run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((10, 25), (60, 50))))
 
 
 @contextmanager
