@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
@@ -44,11 +45,19 @@ class Child:
         raise AssertionError(f"not said: {starts}; its lines: {self.lines}")
 
     async def _line(self, starts: tuple[str, ...]) -> list[str]:
-        while line := (await self._stdout.readline()).decode().rstrip("\n"):
+        while read := await self._stdout.readline():
+            line = read.decode().rstrip("\n")
             self.lines.append(line)
             if line.startswith(starts or ""):
                 return line.split()
         raise AssertionError(f"the program ended before it said {starts}; its lines: {self.lines}")
+
+    async def matching(self, pattern: re.Pattern[str]) -> None:
+        """Reads on to the next line that a pattern matches as a whole."""
+        line = ""
+        while not pattern.fullmatch(line):
+            await self.line()
+            line = self.lines[-1]
 
     def order(self, text: str) -> None:
         """Sends a line."""
@@ -80,10 +89,10 @@ class Child:
 
 
 @asynccontextmanager
-async def program(*arguments: str | Path, **environment: str) -> AsyncIterator[Child]:
-    """Starts `python ...`; kills it in the end. Its standard error is among its lines."""
+async def program(*arguments: str | Path, folder: str | Path = ROOT, **environment: str) -> AsyncIterator[Child]:
+    """Starts `python ...` in a folder; kills it in the end. Its standard error is among its lines."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT, limit=_LONGEST,
+        sys.executable, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=folder, limit=_LONGEST,
         env={**os.environ, **environment},
     )  # fmt: skip
     child = Child(process)
