@@ -49,4 +49,7 @@ class Origin:
             WrongEventLoop: If it was forked since.
         """
         if self._forks != _Process.forks:
-            raise WrongEventLoop("this process was forked from the one that started the runner. Start one of its own.")
+            raise WrongEventLoop(
+                "this process was forked from the one that started the runner. Start runners after the fork, not "
+                "before it; or use spawn or forkserver."
+            )

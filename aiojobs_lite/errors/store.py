@@ -56,6 +56,7 @@ class StoreRefused(StoreError):
         why: One of `missing directory`, `not a file`, `several names` (hard links), `mount point` (the file is mounted
             alone), `unreadable`, `corrupt`, `foreign` (it has tables of the library's names that are not the
             library's), `newer` (a newer release wrote it), `old library` (SQLite's own release is too old),
+            `open over a fork` (it was open in the process that this one was forked from, when that forked),
             `unknown url`, `pytest runs` (a test would run what waits in a file that is not the test's).
     """
 

@@ -297,7 +297,8 @@ def test_a_forked_child_has_to_start_its_own(database: Path) -> None:
     refusals: list[str] = json.loads(done.stdout)
     assert len(refusals) == 2
     assert all(
-        "WrongEventLoop: this process was forked from the one that started the runner. Start one of its own." in one
+        "WrongEventLoop: this process was forked from the one that started the runner. Start runners after the fork, "
+        "not before it; or use spawn or forkserver." in one
         for one in refusals
     )
 

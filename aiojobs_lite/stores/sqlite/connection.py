@@ -15,6 +15,7 @@ from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, translated
+from aiojobs_lite.stores.sqlite.forks import note_closed, note_open
 
 _log = get_log("store")
 T = TypeVar("T")
@@ -50,8 +51,14 @@ class Connection:
         connection = aiosqlite.connect(
             database, isolation_level=None, cached_statements=256, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
-        connection._thread.daemon = True  # noqa: SLF001  # a program that drops its event loop must end all the same
-        return cls(await connection, is_urgent=is_urgent)
+        thread = connection._thread  # noqa: SLF001
+        thread.daemon = True  # a program that drops its event loop must end all the same
+        note_open(thread, database)
+        try:
+            return cls(await connection, is_urgent=is_urgent)
+        except sqlite3.Error:  # none was opened
+            note_closed(thread)
+            raise
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Calls a function on the connection's thread, after all that were called before it.
@@ -118,6 +125,7 @@ class Connection:
             return
         with contextlib.suppress(sqlite3.Error):  # logged by aiosqlite
             await self._connection.close()
+        note_closed(self._connection._thread)  # noqa: SLF001
 
     def _called(self, function: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._connection._conn  # noqa: SLF001

@@ -110,13 +110,13 @@ def _opened(path: Path, own: Collection[FileId], *, may_be_linked: bool = False)
     found = os.lstat(path)
     if not _is_plain(found, may_be_linked=may_be_linked) or _id(found) in own:
         raise _strange(path)
-    if found.st_nlink > 1 and _descriptors_of(_id(found)):
+    if found.st_nlink > 1 and descriptors_of(_id(found)):
         raise _strange(path)
     descriptor = os.open(path, _FLAGS)
     opened = os.fstat(descriptor)
     if _id(opened) != _id(found) or not _is_plain(opened, may_be_linked=may_be_linked):
         raise _strange(path)  # the descriptor stays open
-    if opened.st_nlink > 1 and _descriptors_of(_id(opened)) != {descriptor}:
+    if opened.st_nlink > 1 and descriptors_of(_id(opened)) != {descriptor}:
         raise _strange(path)  # the same
     return descriptor
 
@@ -130,7 +130,7 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _descriptors_of(file: FileId) -> set[int]:
+def descriptors_of(file: FileId) -> set[int]:
     """The descriptors of a file that this process has open: without any, it has no lock on it that could be dropped.
 
     Raises:

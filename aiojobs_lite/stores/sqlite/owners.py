@@ -2,7 +2,7 @@
 
 The lock is free the moment its process ends: exact, instant, with no clock, unmoved by a blocked event loop.
 POSIX locks belong to a process, and closing any descriptor of a file drops them: a file of an owner that lives in
-this process must never be opened again. Hence the one piece of state at module level in this library.
+this process must never be opened again. Hence state at module level.
 """
 
 from __future__ import annotations

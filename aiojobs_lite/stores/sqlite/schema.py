@@ -24,6 +24,7 @@ from typing import Final
 from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.stores.named_sql import migration, migrations
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, prove_writable, size_of, translated
+from aiojobs_lite.stores.sqlite.forks import check_lock
 from aiojobs_lite.stores.sqlite.inline import BUSY_STEP_MS
 from aiojobs_lite.stores.sqlite.rows import Sql
 
@@ -85,7 +86,9 @@ def _checked_version(connection: sqlite3.Connection, database: str, sql: Sql) ->
     """The version of our tables in the file; 0 without any."""
     connection.execute("BEGIN")  # all of one instant: another process may be making the schema
     try:
-        if not connection.execute(sql["names_of_ours"]).fetchall():
+        is_new = not connection.execute(sql["names_of_ours"]).fetchall()
+        check_lock(database)
+        if is_new:
             _check_old(connection, database)
             return 0
         version = _stored_version(connection, sql)

@@ -20,6 +20,7 @@ from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.file import Guard, create, remedy, warn_of_network
+from aiojobs_lite.stores.sqlite.forks import check_inherited
 from aiojobs_lite.stores.sqlite.owners import FileOwners
 from aiojobs_lite.stores.sqlite.reads import READS, may_walk
 from aiojobs_lite.stores.sqlite.recount import MOST_LOG, Walk
@@ -158,6 +159,7 @@ class SqliteStore:
         guard = None
         self._walking = asyncio.Lock()  # belongs to an event loop
         if self._path:
+            check_inherited(self._path)
             create(self._path)
             warn_of_network(self._path)
             guard = Guard(self._path)
