@@ -70,7 +70,7 @@ class CronSchedule:
     Attributes:
         expression: Minute, hour, day of month, month and day of week, or six fields with the second first, or one of
             `@hourly @daily @midnight @weekly @monthly @yearly @annually`; at most 256 characters. If both days are
-            given, either will do.
+            given, a day fits if one of them fits.
         tz: Name of the time zone in which it is read, such as `"Europe/London"`.
         hash_id: What `H` is derived from: the name of the schedule. Without it, `H` is refused.
 

@@ -5,8 +5,8 @@
     │   ├── InvalidOption           an option has a value that cannot work
     │   ├── InvalidJobType          a handler cannot become a job type
     │   ├── DuplicateJobType        two handlers under one name
-    │   ├── MissingDependency       an injected parameter has nothing to be filled from
-    │   ├── ResourceFailed          what deps= has for a type could not be made at the start
+    │   ├── MissingDependency       deps= has no resource for an injected parameter
+    │   ├── ResourceFailed          a resource of deps= could not be made at the start
     │   └── InvalidSchedule         a cron expression or time zone that cannot work
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
@@ -15,21 +15,21 @@
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
     │   ├── JobNotAllowed           its status does not allow the operation
-    │   ├── AttemptNotOwned         the runner owned its attempt no more: nothing was written
+    │   ├── AttemptNotOwned         the runner no longer owns its attempt: nothing was written
     │   ├── RecordedError           what an attempt raised, as it is recorded
     │   ├── JobDead                 awaited, and it is dead
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
     │   └── ResultNotKept           completed, but its result was not stored
     ├── RunnerError                 the runner cannot be used now, or from this loop
-    │   ├── RunnerNotStarted        before `async with runner`
+    │   ├── RunnerNotStarted        used before `async with runner`
     │   ├── RunnerAlreadyStarted    entered twice, or changed while it runs
-    │   ├── RunnerClosed            after it
-    │   ├── ClientClosed            a client, after `with client`
-    │   └── WrongEventLoop          from another loop, thread or process
+    │   ├── RunnerClosed            used after it
+    │   ├── ClientClosed            a client, used after `with client`
+    │   └── WrongEventLoop          used from another loop, thread or process
     └── StoreError                  about the database
         ├── StoreUnavailable        locked, full, read-only or failing: repeat later
-        ├── StoreRefused            not opened, and left untouched
+        ├── StoreRefused            not opened, and not changed
         └── StoreRejected           the database refused one call, and would refuse it again
 
 Each message says what to do next; what it names is also an attribute. `pickle` and `copy` keep the attributes, but not

@@ -8,10 +8,11 @@ from aiojobs_lite.text import escape
 
 
 class Portable(Exception):
-    """An exception that `pickle` and `copy` can make anew, whatever its `__init__` takes.
+    """An exception that works with `pickle` and `copy`, whatever arguments its `__init__` takes.
 
     - It may be raised in another process (`process=True`).
-    - Each caller can get a copy of its own, with the arguments and attributes. `__cause__` is left to the copier.
+    - Each caller can get a copy of its own, with the arguments and attributes. The copy has no `__cause__`: the code
+      that copies sets it.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -55,7 +55,7 @@ class DuplicateJobType(ConfigurationError):
 
 
 class MissingDependency(ConfigurationError, LookupError):
-    """An injected parameter has nothing to be filled from.
+    """`deps` has no resource for an injected parameter.
 
     Attributes:
         job_type: The job type that asks for it.
@@ -73,7 +73,7 @@ class MissingDependency(ConfigurationError, LookupError):
 
 
 class ResourceFailed(ConfigurationError, RuntimeError):
-    """What `deps` has for a type could not be made at the start. Nothing was started, and nothing is left open.
+    """A resource of `deps` could not be made at the start. Nothing was started, and nothing is left open.
 
     `__cause__` is what its factory or its context manager raised.
 

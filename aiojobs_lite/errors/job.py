@@ -7,7 +7,7 @@ from aiojobs_lite.text import escape
 
 
 class JobError(AiojobsError):
-    """About one stored job.
+    """The base class of the errors about one stored job.
 
     Attributes:
         job_id: Its id.
@@ -38,7 +38,8 @@ class JobNotAllowed(JobError):
 
 
 class AttemptNotOwned(JobError):
-    """A write was bound to the end of an attempt that the runner owned no more. Neither was applied.
+    """A write belonged to the end of an attempt that the runner no longer owned. Neither the write nor the end was
+    applied.
 
     Attributes:
         attempt: The number of the attempt.

@@ -30,7 +30,7 @@ REMEDIES: Final[Mapping[str, str]] = {
 
 
 class StoreError(AiojobsError):
-    """About the database."""
+    """The base class of the errors about the database."""
 
 
 class StoreUnavailable(StoreError):

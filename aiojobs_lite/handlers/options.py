@@ -74,8 +74,8 @@ class EnqueueOptions(TypedDict, total=False):
         idempotency_key: 1 to 500 printable characters. Unique per type for as long as the job is kept: enqueuing it
             again returns the first job, which makes an enqueue of unknown outcome safe to repeat.
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
-        metadata: A small object that rides along, at most 4 KiB as JSON: a request id, a trace parent. The handler
-            finds it in `ctx.metadata`; it is no argument.
+        metadata: A small object that is kept with the job, at most 4 KiB as JSON: a request id, a trace parent. The
+            handler finds it in `ctx.metadata`; it is no argument.
     """
 
     delay: Duration | None

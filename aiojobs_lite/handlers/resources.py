@@ -22,8 +22,8 @@ class PerAttempt:
     """For `deps=`: a resource that is made anew for each attempt whose handler asks for it.
 
     If the factory makes a context manager, it is entered before the handler is called and left after it, with the
-    exception that the handler raised. What the factory or the context manager raises is the end of the attempt, as any
-    exception of the handler is. The timeout of the attempt counts both.
+    exception that the handler raised. An exception of the factory or the context manager counts as an exception of the
+    handler. The timeout of the attempt includes both.
 
     Args:
         factory: A plain or async callable without arguments, such as a class or SQLAlchemy's `async_sessionmaker`.

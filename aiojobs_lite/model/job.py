@@ -112,8 +112,8 @@ class Attempt:
 class Job(JsonForm):
     """One persisted request to run something, as it stood when it was read. As JSON it has `payload` and `result`.
 
-    A new column is one more field here, and in `NewJob` or `Claimed` if it is given at the enqueue or to the handler:
-    what a store reads and writes is made of these three (`model/columns.py`).
+    To add a column, add a field: to this class, to `NewJob` if the enqueue gives the value, and to `Claimed` if the
+    handler gets it. `model/columns.py` makes the columns of a store from these three classes.
 
     Attributes:
         id: Unique for ever in this database.
@@ -135,9 +135,9 @@ class Job(JsonForm):
         interruptions: How often a drain stopped it.
         snoozes: How often it snoozed.
         crashes: How often its owner died.
-        cancel_requested: A cancel was asked for and its owner has not yet stopped it.
+        cancel_requested: A cancel was requested, and the owner has not yet stopped the job.
         interrupted: A drain left it running; when its owner ends, the attempt is given back.
-        held: Why it is not claimed although it is pending, or None: `payload` if that no longer fits the handler.
+        held: Why it is pending and not claimed, or None. `payload`: the payload no longer fits the handler.
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.

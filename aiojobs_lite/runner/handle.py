@@ -35,8 +35,8 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
 
     @property
     def key(self) -> str:
-        """The job's key, unique over databases: a random id of the database, and the job's id; `ctx.key` is the same.
-        Copies of a database share its id.
+        """The job's key, the same as `ctx.key`. It is unique over databases: a random id of the database, and the job's
+        id. A copy of a database has the same id.
         """
         return self._jobs.key_of(self.id)
 

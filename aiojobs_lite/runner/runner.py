@@ -247,9 +247,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
     # Reading.
 
     def stats(self) -> RunnerStats:
-        """Counts and measures at this moment: no I/O, correct to the last commit that this process made.
+        """Returns the counts and measures of this moment, without I/O, correct to the last commit of this process.
 
-        Also after the runner was closed: then as of its end.
+        After the runner was closed, these are the counts and measures of its end.
 
         Raises:
             RunnerNotStarted: If it was never started.
@@ -257,16 +257,16 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         return self._access.latest_engine.stats()
 
     async def runners(self) -> list[RunnerInfo]:
-        """The runners of the database, in every process, the latest start first: those that live, and those that died
-        within the last hour.
+        """Lists the runners of the database in every process, the latest start first. A dead runner is listed for an
+        hour after another runner noticed its death.
         """
         runners, _ = await self._access.engine.runners()
         return runners
 
     def watch(self) -> Watch:
-        """An async iterator over what happens from now on, until the runner is closed.
+        """Returns an async iterator over the facts from now on, until the runner is closed.
 
-        At most 1,000 facts wait unread; the oldest give way, so that no listener slows the engine.
+        At most 1,000 facts wait unread; then the oldest are dropped, so that no listener slows the runner.
         `aiojobs_lite.telemetry.facts` lists all kinds.
         """
         return self._bus.watch()

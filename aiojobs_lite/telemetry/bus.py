@@ -81,7 +81,7 @@ class Bus:
 class Watch:
     """The facts of one listener, for `async for`. Ends when the runner is closed.
 
-    At most 1,000 facts wait unread; the oldest give way to new ones.
+    At most 1,000 facts wait unread; then the oldest are dropped.
     """
 
     def __init__(self) -> None:

@@ -13,13 +13,13 @@ PARTS: Final = ("jobs", "engine", "cron")  # the loggers: `aiojobs_lite.jobs` ..
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact.
+    """A report of a runner about itself.
 
     Attributes:
         level: The level of its log line.
         part: Names its logger, one of `PARTS`.
         text: Its log line, with the fields in braces.
-        block: Names the field that has lines of its own; they follow the log line, each behind two spaces.
+        block: Names the field that has several lines. They follow the log line, each indented by two spaces.
     """
 
     level: ClassVar[int] = logging.INFO

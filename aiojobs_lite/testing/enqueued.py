@@ -23,7 +23,7 @@ _MISSING: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class EnqueuedJob:
-    """A job as it was enqueued, whatever became of it.
+    """A job as it was enqueued, whether or not it has run.
 
     Attributes:
         id: Its id.

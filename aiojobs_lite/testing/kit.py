@@ -38,7 +38,7 @@ class JobKit:
 
     Attributes:
         clock: The clock of every runner that it starts.
-        enqueued: The jobs that were enqueued in its runners, in their order, whatever became of them.
+        enqueued: The jobs that were enqueued in its runners, in their order, whether or not they have run.
     """
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class JobKit:
 
         Args:
             timeout: The longest time, in real time, that handlers may take between two moves of the clock.
-            most_moves: How often the clock is moved, before it is said that the jobs do not end.
+            most_moves: How often the clock is moved before `JobsNotFinished` is raised.
 
         Raises:
             JobsNotFinished: If a job does not end, or cannot run: it is held or paused, say, or no handler is known.
@@ -175,7 +175,7 @@ class JobKit:
         await steps.to_end(seconds(timeout, "timeout"), most_moves, self._raise_first)
 
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the event loop of the started runner, and returns what it does.
+        """Runs a coroutine on the event loop of the started runner, and returns its result.
 
         For a test that is a plain function, while the application runs in another thread:
         `job_kit.wait_for(job_kit.advance("1h"))`.
@@ -194,7 +194,7 @@ class JobKit:
         return probe.wait_for(work)
 
     async def crash(self) -> None:
-        """Ends the started runners as the end of their process would: no drain, and no end of a handler is stored.
+        """Ends the started runners like a crash of their process: there is no drain, and no end of a handler is stored.
 
         The next start of the same runner finds the database as it was then, also one in memory, and rescues the jobs
         that ran. A handler in a thread cannot be ended; it is asked to stop, `ctx.stopping`.
@@ -214,7 +214,7 @@ class JobKit:
 
         Args:
             job_type: The job type, or its name.
-            **arguments: Some of its arguments; those that are left out may be any.
+            **arguments: Some of its arguments; those that are left out may have any value.
 
         Returns:
             The first such job.

@@ -1,8 +1,7 @@
 """One endpoint in three ways: no job, a job of `BackgroundTasks`, and a durable one.
 
-With `FREEZE=1` it does what `docs/guides/deploying.md` advises: Python's garbage collector is told to leave alone what
-the start has made. An endpoint that awaits anything (here: a commit) makes it walk through all of that, several times a
-second.
+With `FREEZE=1` it follows `docs/guides/performance.md`: the garbage collector leaves alone what the start has made.
+Otherwise an endpoint that awaits anything (here: a commit) makes it walk through all of that, several times a second.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from aiojobs_lite.telemetry.wording import span
 
 @dataclass(frozen=True, slots=True)
 class LoopBlocked(Fact):
-    """The event loop stood still for `seconds`, over one; reported when it goes on. `type`: the job type whose handler
-    blocked it; `?` if it was no handler's own task, such as the application or a task that a handler started. `stack`:
-    where it was when it was half a second late.
+    """The event loop stood still for `seconds`, more than one; published when the loop goes on. `type`: the job type
+    whose handler blocked the loop. It is `?` for any other task, such as a task of the application or a task that a
+    handler started. `stack`: what ran on the loop when it was half a second late.
     """
 
     level = logging.WARNING
@@ -40,9 +40,10 @@ class ProcessSuspended(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DefectFound(Fact):
-    """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler.
-    What it held up was ended or woken. Please report the log line: `what` was found; in which attempt of which job, 0
-    and `?` if in none; for how many seconds it has been there; what is known of the `parts`; there is no payload in it.
+    """A part of the runner was in a state that it should never stay in: a defect of this library, not of a handler. The
+    runner has ended or woken the job or call that waited because of it. Please report the log line, which has no
+    payload. `what`: the defect; `type`, `job_id`, `attempt`: where it was found, `?` and 0 if in no job; `age`: for how
+    many seconds it has existed; `parts`: the state of the parts.
     """
 
     level = logging.ERROR

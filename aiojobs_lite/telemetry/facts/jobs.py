@@ -73,8 +73,8 @@ class ResultNotStored(Fact):
 @dataclass(frozen=True, slots=True)
 class AttemptFailed(Fact):
     """An attempt failed and will be tried again at `next_at`, `wait` seconds from then. `outcome`: `failed`,
-    `timed_out` or `lost`. `max_attempts`: all that the job may have. The log line bears the traceback, the first of
-    its kind.
+    `timed_out` or `lost`. `max_attempts`: all attempts of the job. The log line has the traceback, if it is the first
+    of its kind.
     """
 
     level = logging.WARNING
@@ -102,7 +102,7 @@ class RetryRequested(AttemptFailed):
 
 @dataclass(frozen=True, slots=True)
 class JobBecameDead(Fact):
-    """No attempt is left; the job stays dead until it is redriven. The log line bears the traceback, unless the handler
+    """No attempt is left; the job stays dead until it is redriven. The log line has the traceback, unless the handler
     raised `Abandon`.
     """
 
@@ -203,7 +203,9 @@ class DeadRedriven(Fact):
 
 @dataclass(frozen=True, slots=True)
 class AttemptStuck(Fact):
-    """A handler runs on after it was stopped, in its slot. `why`: `timeout`, `cancel` or `shutdown`. `stack`: where."""
+    """A handler runs on after it was stopped, and keeps its slot. `why`: `timeout`, `cancel` or `shutdown`. `stack`:
+    where the handler is.
+    """
 
     level = logging.ERROR
     text = "stuck: {type} job {job_id} attempt {attempt} was stopped ({why}) and runs on, in its slot until it ends"

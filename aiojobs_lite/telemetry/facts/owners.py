@@ -63,8 +63,9 @@ class RunnerStarted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DrainStarted(Fact):
-    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`. `running` attempts are
-    waited for; `types`: of which types, each with how many; `timeout`: for how many seconds, then they are interrupted.
+    """The runner claims nothing more. `why`: `close`, or the name of a signal such as `SIGTERM`. `running`: the
+    attempts that it waits for. `types`: their types, each with a number. `timeout`: the seconds until the attempts are
+    interrupted.
     """
 
     part = "engine"
@@ -81,7 +82,7 @@ class DrainStarted(Fact):
 @dataclass(frozen=True, slots=True)
 class DrainWaits(Fact):
     """A drain has waited for a second. `why`, `running` and `timeout` as of `DrainStarted`, at this moment; `attempts`:
-    the ones that have run for longest, with their ages.
+    those that have run for longest, with their ages.
     """
 
     level = logging.WARNING
@@ -98,9 +99,10 @@ class DrainWaits(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DrainFinished(Fact):
-    """The drain is finished: each attempt has its end, or the runner was left. `duration` in seconds, the others ids of
-    jobs. `interrupted`: stored as such, they will run again. `left`: their handlers still run; another runner gives
-    them back when they run no more. `unsaved`: their ends are not stored; the next runner gives them back.
+    """The drain is finished: each attempt has ended, or the runner was left. `duration` is in seconds; the other fields
+    are ids of jobs. `interrupted`: jobs that were interrupted and run again. `left`: jobs whose handlers still run;
+    another runner gives them back after the handlers have ended. `unsaved`: jobs whose ends are not stored; the next
+    runner gives them back.
     """
 
     part = "engine"

@@ -12,8 +12,8 @@ from aiojobs_lite.telemetry.wording import instant
 
 @dataclass(frozen=True, slots=True)
 class TypePaused(Fact):
-    """The claims of a type were stopped, in every runner of the database; or a runner found them to be, at its start or
-    in what another process did. `since` and `by`: when and by whom; None if that is not stored.
+    """A type was paused in every runner of the database; or this runner noticed the pause, at its start or after a
+    commit of another process. `since`, `by`: the time and the author of the pause; None if they are not stored.
     """
 
     level = logging.WARNING
@@ -30,7 +30,7 @@ class TypePaused(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TypeResumed(Fact):
-    """A paused type is claimed again, in whatever process it was resumed."""
+    """A paused type was resumed, in this or in another process."""
 
     part = "engine"
     text = "resumed: jobs of {type} start again"
@@ -39,7 +39,9 @@ class TypeResumed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class TypesUnclaimed(Fact):
-    """Jobs wait whose type is not registered in this runner. `types`: their names, each with how many jobs wait."""
+    """Jobs wait for a runner that has registered their type; this runner has not. `types`: the names, each with the
+    number of jobs.
+    """
 
     level = logging.WARNING
     part = "engine"
