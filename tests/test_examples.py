@@ -11,6 +11,7 @@ import re
 import shlex
 import signal
 import sys
+import tomllib
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -118,6 +119,21 @@ def test_an_example_uses_public_names_only_and_says_how_to_run_it(path: Path) ->
     assert ours
     assert ours <= {("aiojobs_lite", name) for name in aiojobs_lite.__all__}
     assert f"examples{'.' if path.stem == 'fastapi_app' else '/'}{path.stem}" in (ast.get_docstring(module) or "")
+
+
+def test_what_the_examples_import_is_in_their_extra() -> None:
+    project = tomllib.loads((EXAMPLES.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["examples"], "aiojobs_lite"]
+    installed = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in declared}
+    imported: set[str] = set()
+    for path in EXAMPLES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+    assert {"fastapi", "sqlalchemy"} <= imported
+    assert imported - sys.stdlib_module_names - installed == set()
 
 
 # quickstart.py

@@ -310,7 +310,7 @@ class Committer:
         for unit, future, done in entries:
             last = first + len(unit)
             if done is not None:
-                saved.append((done, unit, answers[first]))
+                saved.append((done, unit, answers[first] if last == first + 1 else answers[first:last]))
             elif future is not None and not future.done():
                 future.set_result(answers[first] if last == first + 1 else answers[first:last])
             first = last

@@ -10,7 +10,7 @@ from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfini
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.model.job import Failure
 from aiojobs_lite.policy.settle import Ending
-from aiojobs_lite.policy.verdict import Wish, is_wanted
+from aiojobs_lite.policy.verdict import is_wanted
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.telemetry.wording import span
 
@@ -49,7 +49,7 @@ def raised_of(run: Running, ending: Ending) -> Raised:
     if error is None:
         return Raised(most)
     if verdict is not None:  # of a worker process: the exception stayed there
-        return Raised(most, None, verdict.wish in {Wish.RETRY, Wish.ABANDON})
+        return Raised(most, None, verdict.is_wanted)
     try:
         return Raised(most, error, is_wanted(error))
     except BaseException:  # noqa: BLE001  # an exception of the handler that cannot even be looked at

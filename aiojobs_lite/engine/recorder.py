@@ -13,10 +13,10 @@ from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
-from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.model.writes import Insert, Inserted, Unit
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import EndRefused
+from aiojobs_lite.telemetry.facts import EndRefused, JobEnqueued
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.telemetry.tracebacks import Raised
 
@@ -68,11 +68,11 @@ class Recorder:
 
     def record(self, end: End, raised: Raised | None = None) -> None:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
-        unit: Unit = (end,)
         if raised is not None:
             self._raised[end.id, end.attempt, end.owner] = self._limited(raised)
-            unit = self._deaths.unit(end)
-        self._commits.keep(unit, self._when_saved)
+            self._keep(end)
+        else:
+            self._commits.keep((end,), self._when_saved)
 
     async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         """Saves the end of an attempt that no runner runs any more.
@@ -84,7 +84,7 @@ class Recorder:
         self._lost[end.id, end.attempt, end.owner] = answer
         if raised is not None:
             self._raised[end.id, end.attempt, end.owner] = raised
-        self._commits.keep(self._deaths.unit(end), self._when_saved)
+        self._keep(end)
         return await answer
 
     @property
@@ -99,6 +99,22 @@ class Recorder:
             if not answer.done():
                 answer.set_result(False)
 
+    def _keep(self, end: End) -> None:
+        """Saves an end, with the jobs that it enqueues if it is a death."""
+        unit = self._deaths.unit(end)
+        self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_jobs)
+
+    def _saved_with_jobs(
+        self, unit: Unit, answers: tuple[Status | None, Sequence[Inserted] | None] | None, error: StoreError | None
+    ) -> None:
+        status, inserted = answers or (None, None)
+        self._saved(unit, status, error)
+        if inserted and self._bus.is_watched(JobEnqueued):
+            insert: Insert = unit[1]  # type: ignore[assignment]  # as it was kept
+            for row, (job_id, is_new) in zip(insert.rows, inserted, strict=True):
+                if is_new:
+                    self._bus.publish(JobEnqueued(job_id, row.type))
+
     def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept
         if status is Status.CANCELLED and isinstance(end, Again):  # a cancel was committed before it
@@ -106,7 +122,7 @@ class Recorder:
         if error is not None:
             simpler = _simpler(end, error)
             if simpler is not None:
-                self._commits.keep(self._deaths.unit(simpler), self._when_saved)
+                self._keep(simpler)
                 return
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)

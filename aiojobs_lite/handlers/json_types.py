@@ -21,27 +21,31 @@ _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+)
 def make_adapter(
     job_type: str,
     what: str,
-    make: Callable[[], TypeAdapter[Any]],
+    kind: Any,
     advice: str = "",
     *,
     mode: Literal["validation", "serialization"],
+    find_unknown: Callable[[], tuple[str, str] | None] = lambda: None,
 ) -> TypeAdapter[Any]:
     """Makes an adapter, if JSON can hold all that it takes.
 
     Args:
         job_type: The name of the job type, for errors.
         what: What the adapter is for, for errors.
-        make: Makes it.
+        kind: The type.
         advice: What else the user may do.
         mode: Whether it is for what comes in or for what goes out.
+        find_unknown: If no adapter can be made, finds for which part: its name, and what else the user may do.
 
     Raises:
         InvalidJobType: If JSON cannot hold it.
     """
     try:
-        adapter = make()
-        adapter.json_schema(mode=mode, schema_generator=_Quiet)
+        adapter = adapt(kind, mode)
     except Exception as error:  # what pydantic raises, and what the user's own types do
+        unknown = find_unknown()
+        if unknown is not None:
+            what, advice = f"{what} ({unknown[0]})", unknown[1]
         first = "".join(str(error).splitlines()[:1]).partition(". Set ")[0].rstrip(".") or type(error).__name__
         problem = f"{what} has a type that cannot be stored as JSON: {first}. Use a type that pydantic knows{advice}"
         raise InvalidJobType(job_type, problem) from error
@@ -54,6 +58,13 @@ def make_adapter(
     if alike is not None:
         problem = f"{what} may be a {alike[0]} or a {alike[1]}, whose JSON is the same: each would be read as the first"
         raise InvalidJobType(job_type, f"{problem}. {DISCRIMINATE}{advice}")
+    return adapter
+
+
+def adapt(kind: Any, mode: Literal["validation", "serialization"]) -> TypeAdapter[Any]:
+    """Makes an adapter, if its type has a JSON schema; raises what pydantic and the user's own types do."""
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    adapter.json_schema(mode=mode, schema_generator=_Quiet)
     return adapter
 
 

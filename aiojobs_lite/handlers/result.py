@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Never, NoReturn
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
@@ -30,7 +30,7 @@ class Result:
     def __init__(self, job_type: str, annotation: Any, largest: int = LARGEST_RESULT_BYTES) -> None:
         shown: Any = None if annotation in {Never, NoReturn} else annotation
         advice = ", or declare it with keep_result=False"
-        self._adapter = make_adapter(job_type, "its result", lambda: TypeAdapter(shown), advice, mode="serialization")
+        self._adapter = make_adapter(job_type, "its result", shown, advice, mode="serialization")
         self._largest = largest
         schema = self._adapter.core_schema
         self._is_exact = schema["type"] == "any" or is_exact(schema)

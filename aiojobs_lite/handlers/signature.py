@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
-from typing import Any, Final, NotRequired, Required, cast, get_args, get_origin, get_type_hints
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Final, NotRequired, Required, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -15,7 +15,7 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
-from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.json_types import adapt, explain, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_exact
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
@@ -23,6 +23,11 @@ _WAITS: Final = "The job waits for a handler that takes them: each runner looks 
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
+_NO_ANNOTATION: Final = object()
+_UNANNOTATED: Final = (
+    "{name} has no annotation, by which a value is checked and stored. Write `{name}: int` or its other type, "
+    "`{name}: Any` for every JSON value, or `{name}: Smtp = injected` for the Smtp of deps="
+)
 _CONTEXT: Final = "`ctx: JobContext = injected`"
 _CONFIG: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 _REFUSED_KINDS: Final = {
@@ -134,13 +139,15 @@ class Signature:
         name = parameter.name
         if parameter.kind in _REFUSED_KINDS:
             raise InvalidJobType(self.job_type, _REFUSED_KINDS[parameter.kind].format(name=name))
-        hint = hints.get(name, Any)
+        hint = hints.get(name, _NO_ANNOTATION)
         if _is_context(hint) or parameter.default is injected:
             self._inject(parameter, hints)
             return
         if any(map(_is_context, get_args(hint))) or (name == "ctx" and name not in hints):
             problem = f"{name}: the context is found by its annotation, which is JobContext alone: {_CONTEXT}"
             raise InvalidJobType(self.job_type, problem)
+        if hint is _NO_ANNOTATION:
+            raise InvalidJobType(self.job_type, _UNANNOTATED.format(name=name))
         if parameter.kind is not parameter.KEYWORD_ONLY:
             self._names.append(name)
         if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -267,4 +274,29 @@ def _is_context(hint: Any) -> bool:
 def _adapter(job_type: str, fields: dict[str, Any]) -> TypeAdapter[Any]:
     schema = cast("Any", TypedDict("Payload", fields))  # type: ignore[operator]  # mypy knows the literal form only
     schema.__pydantic_config__ = _CONFIG
-    return make_adapter(job_type, "an argument", lambda: TypeAdapter(schema), mode="validation")
+    return make_adapter(job_type, "an argument", schema, mode="validation", find_unknown=lambda: _unknown(fields))
+
+
+def _unknown(fields: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The first argument whose type JSON cannot hold, and how it is written if the runner is to fill it."""
+    for name, required in fields.items():
+        (hint,) = get_args(required)
+        try:
+            adapt(hint, "validation")
+        except Exception as error:  # noqa: BLE001  # what pydantic raises, and what the user's own types do
+            kind = _kind_of(hint)
+            if kind is None or repr(kind) not in str(error):
+                return name, ""
+            return name, f", or write `{name}: {kind.__name__} = injected` if the runner is to fill it"
+    return None
+
+
+def _kind_of(hint: Any) -> type | None:
+    """The class that an annotation names: alone, annotated, or with None."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _kind_of(parts[0])
+    if origin is Union or origin is UnionType:
+        named = [part for part in parts if part is not NoneType]
+        return _kind_of(named[0]) if len(named) == 1 else None
+    return hint if isinstance(hint, type) else None

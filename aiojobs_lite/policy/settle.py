@@ -129,7 +129,7 @@ class _Settlement:
             return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
         if ending.unbegun:
             return self._unbegun(ending.failure)
-        wish, text, delay = ending.verdict or self._policy.judge(ending.error)
+        wish, text, delay, _ = ending.verdict or self._policy.judge(ending.error)
         if wish is Wish.SNOOZE:
             return self._snoozed(delay or 0.0, text)
         if wish is Wish.CANCEL:

@@ -37,11 +37,13 @@ class Verdict(NamedTuple):
         wish: What becomes of the job.
         text: Of NEVER the name of the exception's class, else what the handler gave as the reason.
         delay: Of RETRY and SNOOZE the wait in seconds; None leaves it to the backoff.
+        is_wanted: Whether all that was raised is a signal, such as `Retry`: then the attempt has no fault.
     """
 
     wish: Wish
     text: str = ""
     delay: float | None = None
+    is_wanted: bool = False
 
 
 def judge(error: BaseException, retry_on: Kinds | None, abandon_on: Kinds) -> Verdict:
@@ -53,6 +55,10 @@ def judge(error: BaseException, retry_on: Kinds | None, abandon_on: Kinds) -> Ve
         abandon_on: These are never tried again.
     """
     leaves = list(_leaves(error, retry_on, abandon_on))
+    return _judge(leaves)._replace(is_wanted=all(isinstance(leaf, Signal) for leaf, _ in leaves))
+
+
+def _judge(leaves: list[tuple[BaseException, BaseException | None]]) -> Verdict:
     for leaf, _ in leaves:
         if isinstance(leaf, Abandon):
             return Verdict(Wish.ABANDON, _text(leaf))

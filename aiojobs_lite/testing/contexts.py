@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,7 +10,14 @@ from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_aware, check_flag, check_resources, check_text, check_whole
+from aiojobs_lite.handlers.checks import (
+    check_aware,
+    check_flag,
+    check_metadata,
+    check_resources,
+    check_text,
+    check_whole,
+)
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Claimed
@@ -19,16 +27,20 @@ from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
 
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _OWNER: Final = "0123456789abcdef"
+_DATABASE: Final = "test"
+_KEY: Final = re.compile(r"(.+)-([1-9][0-9]{0,18})", re.ASCII)
 
 
 def context(
     job_type: JobType[..., Any] | None = None,
     /,
     *,
-    id: int = 1,  # noqa: A002  # the attribute's name
+    id: int | None = None,  # noqa: A002  # the attribute's name
+    key: str | None = None,
     attempt: int = 1,
     max_attempts: int | None = None,
     label: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
     tick: datetime | None = None,
     scheduled_at: datetime | None = None,
     created_at: datetime | None = None,
@@ -40,10 +52,12 @@ def context(
 
     Args:
         job_type: Gives the name and the number of attempts.
-        id: The job's id.
+        id: The job's id; None: that in the key, else 1.
+        key: The job's key, such as `a1b2-7`, which ends with its id; None: `test-` and the id.
         attempt: Number of the attempt.
         max_attempts: All attempts; None: those of the job type, else 5.
         label: The label of the job.
+        metadata: What `using(metadata=...)` gave the job.
         tick: The instant that a cron job fires for.
         scheduled_at: When the attempt was due; None: the tick, else 1 January 2026.
         created_at: When the job was enqueued; None: the same.
@@ -57,7 +71,7 @@ def context(
     if job_type is not None and not isinstance(job_type, JobType):
         raise InvalidOption("job_type", job_type, "a job type (a function with @job)")
     check_flag("stopping", stopping)
-    check_whole("id", id, LARGEST_INTEGER)
+    database, job_id = _key(key, id)
     check_whole("attempt", attempt, LARGEST_INTEGER)
     if max_attempts is None:
         max_attempts = max(attempt, 5 if job_type is None else job_type.max_attempts)
@@ -67,11 +81,25 @@ def context(
     due = to_micros(check_aware("scheduled_at", scheduled_at or tick or _START))
     created = due if created_at is None else to_micros(check_aware("created_at", created_at))
     claimed = Claimed(
-        id=id, type="test" if job_type is None else job_type.name, payload="{}", priority=1, scheduled_at=due,
+        id=job_id, type="test" if job_type is None else job_type.name, payload="{}", priority=1, scheduled_at=due,
         attempt=attempt, max_attempts=max_attempts, created_at=created, started_at=due, interruptions=0, snoozes=0,
         crashes=0, tick=None if tick is None else to_micros(check_aware("tick", tick)), owner=_OWNER, label=label,
+        metadata=None if metadata is None else check_metadata("metadata", metadata),
     )  # fmt: skip
-    return JobContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping))
+    return JobContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database)
+
+
+def _key(key: object, job_id: int | None) -> tuple[str, int]:
+    """The parts of a job's key: the id of the database, and that of the job."""
+    if job_id is not None:
+        check_whole("id", job_id, LARGEST_INTEGER)
+    if key is None:
+        return _DATABASE, 1 if job_id is None else job_id
+    found = _KEY.fullmatch(key) if isinstance(key, str) else None
+    if found is None or (job_id is not None and int(found[2]) != job_id):
+        wanted = "text that ends with - and the job's id" if job_id is None else f"text that ends with -{job_id}"
+        raise InvalidOption("key", key, f"{wanted}, such as 'a1b2-{job_id or 7}'")
+    return found[1], check_whole("key", int(found[2]), LARGEST_INTEGER)
 
 
 def _resources(deps: object, runner: object) -> dict[Any, Any]:

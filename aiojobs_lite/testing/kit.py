@@ -181,9 +181,12 @@ class JobKit:
         `job_kit.wait_for(job_kit.advance("1h"))`.
 
         Raises:
+            InvalidOption: If it is no coroutine.
             RunnerNotStarted: If no runner of this kit is started.
             WrongEventLoop: If it is called on the event loop of the runner, which it would block for ever.
         """
+        if not asyncio.iscoroutine(work):
+            raise InvalidOption("work", work, "a coroutine, which the call of an `async def` gives, such as advance(1)")
         try:
             probe = self._started()[-1].probe
             if probe.is_on_loop:

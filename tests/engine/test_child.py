@@ -15,7 +15,14 @@ from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, dec
 from aiojobs_lite.errors import ResultNotKept
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.location import Location, locate
-from aiojobs_lite.telemetry.facts import AttemptFailed, JobBecameCancelled, JobBecameDead, JobCompleted, JobSnoozed
+from aiojobs_lite.telemetry.facts import (
+    AttemptFailed,
+    JobBecameCancelled,
+    JobBecameDead,
+    JobCompleted,
+    JobSnoozed,
+    RetryRequested,
+)
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import started
 from tests.helpers.engine import claimed
@@ -54,6 +61,7 @@ RAISED: dict[str, BaseException] = {
     "cancel": BaseExceptionGroup("g", [KeyboardInterrupt(), Cancel("gone")]),
     "retry": ExceptionGroup("g", [BUSY, Retry("r", after=7), Retry("r", after=9)]),
     "snooze": ExceptionGroup("g", [Snooze(7), Snooze(9)]),
+    "wanted": ExceptionGroup("g", [Snooze(7), Retry("r", after=9)]),
 }
 
 
@@ -101,6 +109,21 @@ async def test_what_a_handler_raises_has_the_same_end_in_each_mode(clock: FakeCl
             assert found.attempts == (0 if what == "snooze" else 1)
             if wait is not None:
                 assert found.scheduled_at - clock.time == wait, (what, options)
+
+
+@MODES
+async def test_a_fault_among_wishes_is_a_fault_in_each_mode(
+    clock: FakeClock, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    types = [of_mode(mode, name=what) for what in ("wanted", "retry", "abandon")]
+    async with started(clock, *types) as runner:
+        facts = runner.watch()
+        for raising in types:
+            await settled(runner, raising, raising.name)
+    kinds = [type(fact) for fact in facts.take() if isinstance(fact, AttemptFailed | JobBecameDead)]
+    assert kinds == [RetryRequested, AttemptFailed, JobBecameDead]
+    logged = [record for record in caplog.records if record.getMessage().startswith(("failed: ", "dead: "))]
+    assert [bool(record.exc_info or record.exc_text) for record in logged] == [True, True]
 
 
 async def settled(runner: JobRunner, raising: JobType[..., Any], what: str) -> Job:

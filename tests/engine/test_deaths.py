@@ -19,6 +19,7 @@ from aiojobs_lite.dead import DeadJob
 from aiojobs_lite.engine import deaths
 from aiojobs_lite.errors import RecordedError, RunnerAlreadyStarted
 from aiojobs_lite.model.writes import Claim
+from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty, turns
 from tests.helpers.rings import slow
@@ -170,6 +171,27 @@ async def test_a_job_type_is_enqueued_with_the_id_of_the_dead_job() -> None:
     assert (refunded.label, refunded.priority, refunded.status) == ("refund", "high", Status.COMPLETED)
 
 
+async def test_what_a_death_enqueues_is_published_as_every_other_job() -> None:
+    runner = JobRunner(":memory:")
+
+    @job
+    async def refund(job_id: int) -> None: ...
+
+    @runner.job(max_attempts=1, on_dead=refund.using(idempotency_key="once"))
+    async def charge() -> None:
+        raise KeyError
+
+    async with runner:
+        facts = runner.watch()
+        first = await runner.enqueue(charge)
+        await runner.run_until_idle()
+        second = await runner.enqueue(charge)  # its death finds the job of the first one
+        await runner.run_until_idle()
+        (refunded,) = await runner.jobs.list(type="refund")
+        enqueued = [(fact.job_id, fact.type) for fact in facts.take() if isinstance(fact, JobEnqueued)]
+    assert enqueued == [(first.id, "charge"), (refunded.id, "refund"), (second.id, "charge")]
+
+
 async def test_a_job_type_is_enqueued_in_the_transaction_of_the_death(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,15 +281,17 @@ async def test_a_job_whose_owner_died_is_reacted_to_where_it_is_rescued(seen: De
     runner.on_dead(seen.type_died)
     async with runner:
         handle = await runner.enqueue(bomb.using(label="large"), size=9)
+        facts = runner.watch()
         answer = await Probe(runner).write(Claim("00000000000000ab", 1, ("bomb",), {}, {}))
         assert [claimed.id for claimed in answer.jobs] == [handle.id]
         await Probe(runner).rescue()
         await until(lambda: len(seen.of_type) == 1)
         enqueued = await runner.jobs.list(type="refund")
+        published = [fact.job_id for fact in facts.take() if isinstance(fact, JobEnqueued)]
     (dead,) = seen.of_type
     assert (dead.id, dead.payload, dead.label, dead.attempt) == (handle.id, {"size": 9}, "large", 1)
     assert (dead.reason, getattr(dead.error, "message", "")) == ("all 1 attempts used up", "its process ended")
-    assert [one.payload for one in enqueued] == [{"job_id": handle.id}]
+    assert [(one.id, one.payload) for one in enqueued] == [(published[0], {"job_id": handle.id})]
 
 
 # The drain, and limits.

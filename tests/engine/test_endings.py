@@ -74,7 +74,8 @@ class Hostile(Exception):
         (Abandon("no"), None, True),
         (ExceptionGroup("all", [Retry("later"), Snooze(1)]), None, True),
         (ExceptionGroup("both", [Retry("later"), ValueError("no")]), None, False),
-        (RuntimeError("Retry"), Verdict(Wish.RETRY), True),
+        (RuntimeError("Retry"), Verdict(Wish.RETRY, is_wanted=True), True),
+        (RuntimeError("Retry and a fault"), Verdict(Wish.RETRY), False),
         (RuntimeError("ValueError"), Verdict(Wish.AGAIN), False),
     ],
 )

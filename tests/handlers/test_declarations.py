@@ -159,7 +159,6 @@ def test_a_method_in_a_class_body_is_refused() -> None:
         (Mailer.alone, "thread"),
         (Mailer.__dict__["alone"], "thread"),
         (Mailer(), "thread"),
-        (lambda x: x, "thread"),
         (by_type_of_first, "thread"),
         (on_its_own, "thread"),
     ],

@@ -112,7 +112,7 @@ def test_every_option_is_kept() -> None:
     [
         (plain, "thread"),
         (coroutine, "async"),
-        (lambda number: None, "thread"),
+        (lambda: None, "thread"),
         (Sender().method, "async"),
         (Sender.static, "thread"),
         (Sender.__dict__["static"], "thread"),
@@ -240,7 +240,10 @@ def test_an_option_that_does_not_exist_is_refused() -> None:
 
 async def test_an_async_handler_that_a_decorator_hides_fails_and_is_not_taken_for_done() -> None:
     def hide(function: Callable[[int], Any]) -> Callable[[int], Any]:
-        return lambda number: function(number)
+        def called(number: int) -> Any:
+            return function(number)
+
+        return called
 
     async def handler(number: int) -> None: ...
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import pytest
 from fastapi import UploadFile
 from pydantic import Secret, SecretBytes, SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from aiojobs_lite import job
+from aiojobs_lite import JobRunner, injected, job
 from aiojobs_lite.errors import InvalidJobType
+from aiojobs_lite.handlers.signature import Signature
 from tests.helpers.payloads import (
     Account,
     Box,
@@ -22,6 +25,11 @@ from tests.helpers.payloads import (
     handler_of,
     refused_type,
 )
+
+
+@dataclass
+class Holder:
+    held: Opaque
 
 
 @pytest.mark.parametrize(
@@ -46,12 +54,36 @@ def test_a_secret_is_refused_wherever_it_hides(annotation: Any, path: str) -> No
     )
 
 
-@pytest.mark.parametrize("annotation", [Opaque, Callable[[], int], Opaque | None, list[Opaque], 5])
-def test_a_type_that_json_cannot_hold_is_refused(annotation: Any) -> None:
+@pytest.mark.parametrize(
+    ("annotation", "written"),
+    [
+        (Opaque, "Opaque"),
+        (Opaque | None, "Opaque"),
+        (Annotated[Opaque, "of the runner"], "Opaque"),
+        (JobRunner, "JobRunner"),
+        (AsyncSession, "AsyncSession"),
+        (Callable[[], int], None),
+        (list[Opaque], None),
+        (Holder, None),
+        (5, None),
+    ],
+)
+def test_a_type_that_json_cannot_hold_is_refused(annotation: Any, written: str | None) -> None:
     text = refused_type(handler_of(annotation))
-    assert text.startswith("job type 't': an argument has a type that cannot be stored as JSON: ")
-    assert text.endswith(". Use a type that pydantic knows")
+    assert text.startswith("job type 't': an argument (value) has a type that cannot be stored as JSON: ")
+    injecting = "" if written is None else f", or write `value: {written} = injected` if the runner is to fill it"
+    assert text.endswith(f". Use a type that pydantic knows{injecting}")
     assert "arbitrary_types_allowed" not in text
+
+
+def test_of_several_arguments_the_one_that_json_cannot_hold_is_named() -> None:
+    async def work(user_id: int, smtp: Opaque = Opaque(), *, other: str = "") -> None: ...  # noqa: B008
+
+    assert "`smtp: Opaque = injected`" in refused_type(work)
+
+    async def corrected(user_id: int, smtp: Opaque = injected, *, other: str = "") -> None: ...
+
+    assert Signature("t", corrected).injected == {"smtp": Opaque}
 
 
 def test_a_model_that_is_not_finished_is_refused() -> None:

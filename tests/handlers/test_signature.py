@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Base64Bytes, Field, Json, SecretStr
 
-from aiojobs_lite.errors import InvalidPayload, PayloadTooLarge
+from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.runner.context import JobContext
@@ -132,8 +132,26 @@ def test_what_is_given_is_stored_as_what_it_is_declared() -> None:
     assert signature.load(stored)[1]["value"].lines[0].price == Decimal("1.20")
 
 
-def test_a_parameter_without_annotation_takes_any_json() -> None:
-    assert there_and_back(lambda value: None, [1, "a"]) == ((), {"value": [1, "a"]})
+@pytest.mark.parametrize(
+    "handler",
+    [
+        lambda value: None,
+        lambda number=1, *, value=None: None,
+        functools.partial(lambda number, value: None, 1),
+    ],
+)
+def test_a_parameter_without_annotation_is_refused_with_what_it_may_be(handler: Callable[..., Any]) -> None:
+    with pytest.raises(InvalidJobType) as caught:
+        Signature("t", handler)
+    name = "number" if "number" in str(caught.value) else "value"
+    assert str(caught.value) == (
+        f"job type 't': {name} has no annotation, by which a value is checked and stored. Write `{name}: int` or its "
+        f"other type, `{name}: Any` for every JSON value, or `{name}: Smtp = injected` for the Smtp of deps="
+    )
+
+    def takes_any(value: Any) -> None: ...
+
+    assert there_and_back(takes_any, [1, "a"]) == ((), {"value": [1, "a"]})
 
 
 # How arguments find their names.

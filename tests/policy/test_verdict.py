@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
-from aiojobs_lite.policy.verdict import Verdict, Wish, alone, judge
+from aiojobs_lite.policy.verdict import Verdict, Wish, alone, is_wanted, judge
 
 AGAIN = Verdict(Wish.AGAIN)
 BUSY, BAD = TimeoutError("busy"), ValueError("bad")
@@ -19,6 +19,10 @@ def group(*errors: BaseException) -> BaseExceptionGroup[BaseException]:
 
 def never(name: str) -> Verdict:
     return Verdict(Wish.NEVER, name)
+
+
+def leaves(error: BaseException) -> set[BaseException]:
+    return set().union(*map(leaves, error.exceptions)) if isinstance(error, BaseExceptionGroup) else {error}
 
 
 class Grouped(ExceptionGroup[Exception]):
@@ -57,7 +61,9 @@ TABLE: list[tuple[str, BaseException, dict[str, Any], Verdict]] = [
 @pytest.mark.parametrize(("error", "policy", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_every_exception_in_a_group_counts(error: BaseException, policy: dict[str, Any], expected: Verdict) -> None:
     kinds = {name: kind if isinstance(kind, tuple) else (kind,) for name, kind in policy.items()}
-    assert judge(error, kinds.get("retry_on"), kinds.get("abandon_on", ())) == expected
+    verdict = judge(error, kinds.get("retry_on"), kinds.get("abandon_on", ()))
+    assert verdict[:3] == expected[:3]
+    assert verdict.is_wanted is is_wanted(error) is {BUSY, BAD}.isdisjoint(leaves(error))
 
 
 def test_a_group_that_holds_itself_or_nothing_is_judged_as_an_exception() -> None:

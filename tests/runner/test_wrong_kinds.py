@@ -150,6 +150,8 @@ BEFORE = [  # the start
     Entrance("runner.register", lambda runner, value: runner.register(value)),
     *by_name("runner.replaced", lambda runner: lambda **given: replaced(runner, **given), "database", "clock", "deps"),
     *by_name("job_kit", lambda _: fixed, "runner", "jobs", "deps", "database", "run", "raise_errors"),
+    Entrance("job_kit.wait_for", lambda _, value: JobKit().wait_for(value)),
+    Entrance("job_kit.refute_enqueued", lambda _, value: JobKit().refute_enqueued(value)),
     *by_name("job_kit.replace", lambda runner: lambda **given: kit_replaced(**{"runner": runner, **given}), "runner",
              "deps", "database", "run", "raise_errors"),
     *by_name("job_type.using", lambda _: DECLARED.using, *EnqueueOptions.__annotations__),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,21 @@ def test_it_has_what_a_context_has() -> None:
     assert ctx.created_at == TICK - timedelta(hours=1)
 
 
+def test_it_has_the_metadata_and_the_key_that_the_test_gives() -> None:
+    ctx = context(metadata={"request_id": "r-17"}, key="a1b2-7")
+    assert (ctx.metadata, ctx.key, ctx.id) == ({"request_id": "r-17"}, "a1b2-7", 7)
+    ctx = context(key="charge-of-june-7", id=7, metadata={})
+    assert (ctx.metadata, ctx.key, ctx.id) == ({}, "charge-of-june-7", 7)
+    assert (context().key, context(id=8).key) == ("test-1", "test-8")
+
+
 def test_what_cannot_be_is_refused() -> None:
+    keys: list[dict[str, Any]] = [
+        {"key": key} for key in ("", "7", "a1b2", "a1b2-", "a1b2-x", "a1b2-0", "a1b2-07", "-7", 7)
+    ]
+    for wrong in (*keys, {"key": "a1b2-7", "id": 8}, {"metadata": {1: 2}}, {"metadata": {"a": object()}}):
+        with pytest.raises(InvalidOption, match=rf"^{next(iter(wrong))}="):
+            context(**wrong)
     for wrong in ({"id": 0}, {"attempt": 0}, {"max_attempts": 0}, {"tick": datetime(2026, 1, 1)}, {"deps": 1}):  # noqa: DTZ001
         with pytest.raises(InvalidOption):
             context(**wrong)  # the mistakes

@@ -115,6 +115,15 @@ def test_the_kit_waits_for_nothing_without_a_started_runner(job_kit: JobKit) -> 
         job_kit.wait_for(job_kit.advance("1h"))
 
 
+async def test_the_kit_waits_for_a_coroutine_only(job_kit: JobKit) -> None:
+    async with job_kit():
+        for wrong in (job_kit.advance, asyncio.get_running_loop().create_future()):
+            with pytest.raises(
+                InvalidOption, match=r"^work=.*: expected a coroutine, which the call of an `async def`"
+            ):
+                await asyncio.to_thread(job_kit.wait_for, wrong)  # type: ignore[arg-type]  # the mistake
+
+
 async def test_the_kit_does_not_block_the_event_loop_of_the_runner(job_kit: JobKit) -> None:
     async with job_kit():
         with pytest.raises(WrongEventLoop, match="wait_for would block the runner's own event loop"):
