@@ -163,7 +163,7 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_published_has_no_type(
 
     monkeypatch.setattr(engine_of(runner), "ask", gone)
     await runner.jobs.redrive(handle.id)
-    assert "redriven: ? job 1" in [str(event) for event in listener._unread]
+    assert "redriven: ? job 1" in [str(event) for event in listener.take()]
 
 
 # Other loops, threads and processes.

@@ -20,7 +20,7 @@ from aiojobs_lite.stores.sqlite.recount import Walk
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.sqlite_store import notices_change, opened, writer_of
 from tests.helpers.stores import NOW, complete, connected, counted, inserted, new, one, running, shown
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 Step = tuple[int, int]  # rows asked for, rows found
 
@@ -235,7 +235,7 @@ async def test_a_cancelled_walk_closes_its_connection_and_is_made_again(
         walk = asyncio.create_task(store.maintain(NOW))
         await until(lambda: len(standing) == 1)
         walk.cancel()
-        await asyncio.sleep(0)
+        await quiet(beside_database=True)
     with pytest.raises(asyncio.CancelledError):
         await walk
     await until(lambda: threading.active_count() == threads, 0.01)
