@@ -105,7 +105,7 @@ async def test_a_task_factory_that_keeps_the_coroutine_for_ever_and_then_runs_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The attempt was given back: its coroutine does nothing any more."""
-    monkeypatch.setattr(evidence, "_TASK_IS_SLOW", 3)
+    monkeypatch.setattr(evidence, "TASK_IS_SLOW", 3)
     clock, kept = FakeClock(), []
 
     def keeps(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:

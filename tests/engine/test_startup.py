@@ -160,7 +160,7 @@ async def test_the_start_is_published_with_what_is_there_when_it_is_complete(sta
         3,
         0,
         os.getpid(),
-        starting.part._identity.owner,
+        IDENTITY.owner,
     )
 
 

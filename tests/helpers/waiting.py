@@ -83,7 +83,7 @@ async def quiet(*, beside_database: bool = False) -> None:
     What runs on another thread and what another process does is waited for by a condition of its own. It is never quiet
     beside what turns round and round, as `until` and this one do: one task waits, the others have events.
     """
-    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # asyncio's own loops have one
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own loops have one
     turns, busy = 0, list[object]()
     try:
         async with asyncio.timeout(PATIENCE):
@@ -101,7 +101,7 @@ def _is_at_database(task: asyncio.Task[Any]) -> bool:
     awaiting: Any = task.get_coro()
     while (awaited := getattr(awaiting, "cr_await", None)) is not None and hasattr(awaited, "cr_await"):
         awaiting = awaited
-    return getattr(awaiting, "cr_code", None) is aiosqlite.Connection._execute.__code__
+    return getattr(awaiting, "cr_code", None) is aiosqlite.Connection._execute.__code__  # noqa: SLF001  # each call goes by it
 
 
 def _source_of(condition: Callable[[], bool]) -> str:
