@@ -73,7 +73,7 @@ def nothing_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
 def no_defect_found(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No runner of a test finds a defect of the library in itself, unless the test plants one."""
     found: list[Defect] = []
-    publish = DefectMonitor._publish
+    publish = DefectMonitor._publish  # noqa: SLF001  # every runner is listened to
 
     def noted(self: DefectMonitor, defect: Defect) -> None:
         found.append(defect)

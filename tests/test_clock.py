@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, SystemClock, after, to_datetime, to_micros
 from aiojobs_lite.testing.clock import FakeClock, FakeTimer
+from tests.helpers.waiting import quiet
 
 PATIENCE = 20.0
 HOUR = 3600 * MICROSECONDS
@@ -112,7 +113,7 @@ async def test_a_ring_while_nothing_waits_is_kept_once() -> None:
     async with asyncio.timeout(PATIENCE):
         await alarm.wait()
     task = await waiting(alarm)
-    await asyncio.sleep(0)
+    await quiet()
     assert not task.done()
     alarm.ring()
     await task
@@ -124,7 +125,7 @@ async def test_the_alarm_rings_at_its_instant_and_not_before() -> None:
     task = await waiting(alarm, after(clock.now(), 60))
     assert clock.delays == [60.0]
     clock.advance(59.9)
-    await asyncio.sleep(0)
+    await quiet()
     assert not task.done()
     clock.advance(0.1)
     async with asyncio.timeout(PATIENCE):
@@ -140,7 +141,7 @@ async def test_a_ring_before_the_instant_calls_the_timer_off() -> None:
         await task
     clock.advance(61)  # its timer would leave a ring behind
     late = await waiting(alarm)
-    await asyncio.sleep(0)
+    await quiet()
     assert not late.done()
     alarm.ring()
     await late
@@ -170,7 +171,7 @@ async def test_a_cancelled_wait_leaves_the_alarm_usable() -> None:
         await task
     clock.advance(61)  # called off: leaves no ring behind
     again = await waiting(alarm)
-    await asyncio.sleep(0)
+    await quiet()
     assert not again.done()
     alarm.ring()
     async with asyncio.timeout(PATIENCE):

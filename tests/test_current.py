@@ -17,6 +17,7 @@ from aiojobs_lite import JobContext, JobRunner, JobType, current_job, injected, 
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.logs import JobFilter
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import stopping_of
 from tests.helpers.calls import in_process, started
 from tests.helpers.rings import slow
 from tests.helpers.waiting import until
@@ -142,8 +143,7 @@ async def test_it_has_what_the_runner_gives(clock: FakeClock) -> None:
         found = current_job()
         assert found is not None
         entered.set()
-        assert found._stopping is not None
-        found._stopping.wait()
+        stopping_of(found).wait()
         stops.append(found.stopping)
 
     entered = threading.Event()

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.engine.suspects import SURE
 
-_THREAD_IS_SLOW: Final = 10  # beside many threads the first step of one takes seconds
-_TASK_IS_SLOW: Final = 30  # a task factory of the application may put something before the first step
+THREAD_IS_SLOW: Final = 10  # beside many threads the first step of one takes seconds
+TASK_IS_SLOW: Final = 30  # a task factory of the application may put something before the first step
 
 
 class Loss(NamedTuple):
@@ -33,7 +33,7 @@ def loss_of(run: Running) -> Loss | None:
         if not run.is_entered:
             if run.task is None:
                 return Loss("no task was made for it")
-            return Loss("its task does not come to its first step", _TASK_IS_SLOW)
+            return Loss("its task does not come to its first step", TASK_IS_SLOW)
         return _loss_outside(run)
     except Exception:  # noqa: BLE001  # what a task factory of the application made may be no task
         return None
@@ -46,7 +46,7 @@ def _loss_outside(run: Running) -> Loss | None:
             return None
         if run.thread.has_begun:
             return Loss("its thread has ended without a result")
-        return Loss("its thread does not come to its first step", _THREAD_IS_SLOW)
+        return Loss("its thread does not come to its first step", THREAD_IS_SLOW)
     if run.worker is not None and run.worker.has_ended_unnoticed:
         return Loss("its worker process has ended, and its event loop was not notified")
     return None

@@ -62,18 +62,18 @@ class Probe:
     @property
     def is_saved(self) -> bool:
         """Whether nothing is left to be written: no write waits, and no transaction is in flight."""
-        return self._parts.committer.is_idle
+        return self.parts.committer.is_idle
 
     @property
     def waiting_writes(self) -> list[Write[Any]]:
         """The writes that wait for the transaction that is in flight."""
-        committer = self._parts.committer
+        committer = self.parts.committer
         return [write for unit, _, _ in (*committer._kept, *committer._waiting) for write in unit]
 
     @property
     def limited_types(self) -> frozenset[str]:
         """The types that a limit over all owners, or a pause, keeps it from claiming."""
-        return frozenset(self._parts.dispatcher._limited_types)
+        return frozenset(self.parts.dispatcher._limited_types)
 
     @property
     def callers(self) -> int:
@@ -83,7 +83,7 @@ class Probe:
     @property
     def next_ticks(self) -> Mapping[str, int]:
         """The next instant of each schedule, in microseconds."""
-        return dict(self._parts.ticker._next)
+        return dict(self.parts.ticker._next)
 
     @property
     def main_task(self) -> asyncio.Task[None]:
@@ -102,7 +102,7 @@ class Probe:
     @property
     def next_timers(self) -> list[int]:
         """When the timers of the running attempts ring, in microseconds, under a fake clock."""
-        timers = [timer for run in self._parts.attempts for timer in run.timers or ()]
+        timers = [timer for run in self.parts.attempts for timer in run.timers or ()]
         return [timer.due for timer in timers if isinstance(timer, FakeTimer) and timer.callback is not None]
 
     @property
@@ -119,7 +119,7 @@ class Probe:
 
     def watch_ends(self, ended: Callable[[Running, Ending, End], None]) -> None:
         """Calls back with how each attempt ended, before that is saved; until the runner is left."""
-        executor = self._parts.executor
+        executor = self.parts.executor
         settled = executor._settled
 
         def noted(run: Running, ending: Ending) -> End:
@@ -133,7 +133,7 @@ class Probe:
         """Ends the engine as the end of its process would: no drain, and nothing more is written. Handlers are stopped
         where they are, but for those in threads, which cannot be.
         """
-        attempts, stopped = self._parts.attempts, list[asyncio.Task[None]]()
+        attempts, stopped = self.parts.attempts, list[asyncio.Task[None]]()
         attempts.leave()
         for run in attempts:
             if run.stopping is not None:
@@ -149,11 +149,11 @@ class Probe:
 
     def attempt(self, job_id: int) -> Running | None:
         """The attempt of a job that runs in this runner, or None."""
-        return self._parts.attempts.find(job_id)
+        return self.parts.attempts.find(job_id)
 
     def stop(self, job_id: int, why: Stop) -> bool:
         """Stops the attempt of a job; returns whether one ran."""
-        return self._parts.executor.stop(job_id, why)
+        return self.parts.executor.stop(job_id, why)
 
     def drain(self, why: str = "test") -> None:
         """Begins the drain, as a signal does."""
@@ -161,11 +161,15 @@ class Probe:
 
     async def rescue(self) -> None:
         """Gives back the jobs of dead owners now, as is done every two seconds."""
-        await self._parts.janitor.rescue()
+        await self.parts.janitor.rescue()
 
     async def prune(self) -> None:
         """Deletes old finished jobs now, as is done once a minute."""
         await self.engine._maintenance.prune()
+
+    async def note_dead_runners(self) -> None:
+        """Notes which runners have ended, and forgets those that did so long ago, as is done once a minute."""
+        await self.engine._maintenance.note_dead_runners()
 
     async def write(self, write: Write[A]) -> A:
         """Makes a write durable, past the runner's own methods."""
@@ -181,12 +185,13 @@ class Probe:
         return self._access.latest_engine
 
     @property
-    def _access(self) -> EngineAccess:
-        return self._runner._access
+    def parts(self) -> Parts:
+        """The parts of its engine."""
+        return self.engine._lifecycle._parts
 
     @property
-    def _parts(self) -> Parts:
-        return self.engine._lifecycle._parts
+    def _access(self) -> EngineAccess:
+        return self._runner._access
 
 
 def claimed_of(ctx: JobContext) -> Claimed:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, get_args
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected, job
+from aiojobs_lite.testing.probe import claimed_of
 from tests.chaos.journal import Journal
 
 Version = Literal["old", "new"]
@@ -64,9 +65,9 @@ class Run:
     def __init__(self, journal: Journal, ctx: JobContext) -> None:
         self._journal = journal
         self._pid = os.getpid()
-        self.result = f"{ctx._claimed.owner}:{ctx.attempt}"
+        self.result = f"{claimed_of(ctx).owner}:{ctx.attempt}"
         self._facts = {
-            "job": ctx.id, "attempt": ctx.attempt, "owner": ctx._claimed.owner, "type": ctx.type,
+            "job": ctx.id, "attempt": ctx.attempt, "owner": claimed_of(ctx).owner, "type": ctx.type,
             "run": f"{journal.writer}.{self._pid}.{next(_numbers)}",
         }  # fmt: skip
 

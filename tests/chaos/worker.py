@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from aiojobs_lite import AiojobsError, JobContext, JobRunner, JobType, Snooze, StoreUnavailable, injected, job
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.testing.probe import Probe
+from aiojobs_lite.testing.probe import Probe, claimed_of
 from tests.chaos import children
 from tests.chaos.journal import Journal
 from tests.chaos.work import EVERY, LIMITS, NEVER, NOT_YET, SHORT, STOPPED, VERSIONS, Run, Version, Work, quick
@@ -67,7 +67,7 @@ async def hasty(call: str, *, ctx: JobContext = injected, work: Work = injected)
 @job(backoff=SHORT)
 async def sleepy(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
-        if ctx._claimed.snoozes == 0:
+        if claimed_of(ctx).snoozes == 0:
             raise Snooze(0.1)
         return run.result
 

@@ -21,9 +21,8 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.calls import hangs, in_process, outside, pid_in
 from tests.helpers.defects import fails_once, parts_of, quick, started, threaded
-from tests.helpers.engine import turns
 from tests.helpers.rings import slow
-from tests.helpers.waiting import next_fact, until
+from tests.helpers.waiting import next_fact, quiet, until
 
 pytestmark = pytest.mark.plants_defects
 STARTS_OF_THREADS: Final = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
@@ -106,7 +105,7 @@ async def test_a_task_factory_that_keeps_the_coroutine_for_ever_and_then_runs_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The attempt was given back: its coroutine does nothing any more."""
-    monkeypatch.setattr(evidence, "_TASK_IS_SLOW", 3)
+    monkeypatch.setattr(evidence, "TASK_IS_SLOW", 3)
     clock, kept = FakeClock(), []
 
     def keeps(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
@@ -169,7 +168,7 @@ async def test_an_end_of_a_lost_attempt_that_never_comes_to_the_committer(monkey
         with monkeypatch.context() as patched:
             patched.setattr(parts_of(runner).committer, "keep", lambda *_: None)
             saved = asyncio.ensure_future(recorder.record_lost(end))
-            await turns(2)
+            await quiet()
         assert (await next_fact(facts, DefectFound)).job_id == 7
         assert await saved is False
 
@@ -261,7 +260,7 @@ async def test_an_attempt_that_was_given_up_is_ended_once(monkeypatch: pytest.Mo
         assert run is not None
         assert parts_of(runner).executor.give_up(run, "why")
         go.set()
-        await turns()
+        await quiet()
         await runner.run_until_idle()
         ended = await handle.job()
         assert (ended.status, len(ended.history)) == (Status.DEAD, 1)

@@ -40,10 +40,10 @@ from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.telemetry.facts import AttemptFailed, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import Classless, hangs, in_process, outside, pid_in, started
-from tests.helpers.engine import claimed, turns
+from tests.helpers.engine import claimed
 from tests.helpers.programs import alive
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 # Handlers for other processes, which find them here by name.
 
@@ -348,7 +348,7 @@ async def test_a_thread_whose_caller_went_away_ends_in_silence() -> None:
         await task
     release.set()
     await until(lambda: not threads[0].is_alive())
-    await turns()  # what it had called back has been called
+    await quiet()  # what it had called back has been called
     assert failures == []
 
 

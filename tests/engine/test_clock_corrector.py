@@ -16,6 +16,7 @@ from aiojobs_lite.engine import clock_corrector as module
 from aiojobs_lite.model.ahead import ListAhead, MoveBack
 from aiojobs_lite.telemetry.facts import JobsMovedBack, TickFired
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import engine_of, published_on
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, next_fact, until
@@ -129,8 +130,7 @@ async def test_instants_of_the_calendar_and_small_differences_stay(database: Pat
 
 async def correct(runner: JobRunner) -> None:
     """Has the runner look now."""
-    engine = engine_of(runner)
-    (part,) = [part for part in engine._lifecycle._parts.others if isinstance(part, module.ClockCorrector)]
+    (part,) = [part for part in Probe(runner).parts.others if isinstance(part, module.ClockCorrector)]
     await part.correct()
 
 
@@ -159,7 +159,7 @@ async def test_finished_jobs_are_kept_as_long_as_they_were_to_be(database: Path)
         await next_fact(events, JobsMovedBack)
         assert (await runner.jobs.get(handle.id)).completed_at == START
         clock.advance("3d")
-        await engine_of(runner)._maintenance.prune()
+        await Probe(runner).prune()
         assert await runner.jobs.list() == []
 
 

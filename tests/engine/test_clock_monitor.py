@@ -12,8 +12,8 @@ import pytest
 from aiojobs_lite.engine import clock_monitor as module
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, turns
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.engine import going
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LOOK_EVERY = 0.1
@@ -51,7 +51,7 @@ class Rig:
     async def watch(self) -> None:
         async with asyncio.timeout(PATIENCE), going(self.monitor.run):
             await until(lambda: not self.script)
-            await turns()
+            await quiet()
 
 
 IN_TIME = LOOK_EVERY, LOOK_EVERY

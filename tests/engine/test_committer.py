@@ -15,9 +15,9 @@ from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.committer import CLAIM, Rig, committing, degraded, one_group, recovered, scripted
-from tests.helpers.engine import going, turns
+from tests.helpers.engine import going
 from tests.helpers.fault_store import FULL, IOERR, REJECTED, EchoStore, Fault, FaultStore, holding
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock:
         first = rig.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
         others = [rig.call(DeleteJob(number)) for number in (2, 3, 4)]
-        await turns()
+        await quiet()
         assert store.tried == [[DeleteJob(1)]]  # one at a time
         assert not rig.committer.is_idle
         store.gate.set()
@@ -79,7 +79,7 @@ async def test_a_claim_rides_along_and_its_answer_goes_to_the_dispatcher_alone(c
     store = scripted()
     async with committing(store, clock) as rig:
         inserting = rig.call(Insert(()))
-        await turns(1)
+        await until(lambda: rig.committer.is_waiting)
         rig.claims.append(CLAIM)
         assert await inserting == f"saved {Insert(())}"
         written: list[Write[Any]] = [Insert(()), CLAIM]
@@ -102,7 +102,7 @@ async def test_what_waits_for_idleness_is_woken_each_time_nothing_is_left(clock:
         await rig.call(DeleteJob(1))
         await rig.committer.went_idle.wait()
         asked = len(rig.asked_for_claim)
-        await turns()
+        await quiet()
         assert len(rig.asked_for_claim) == asked  # it sleeps
         assert store.tried == [[DeleteJob(1)]]
 
@@ -114,7 +114,7 @@ async def test_a_caller_is_published_and_the_writes_of_the_engine_are_repeated_u
     store = scripted(FULL, IOERR, FULL)
     async with committing(store, clock) as rig:
         caller = rig.call(DeleteJob(1))
-        await turns(1)
+        await until(lambda: rig.committer.is_waiting)
         rig.keep(DeleteJob(2), DeleteJob(3))
         with pytest.raises(StoreUnavailable, match="SQLITE_FULL") as caught:
             await caller
@@ -176,11 +176,11 @@ async def test_the_pauses_double_up_to_half_a_second_and_begin_anew(clock: FakeC
             clock.advance(pause - 0.001)
             rig.keep(DeleteJob(tries + 1))  # rings, and does not make it sooner
             rig.committer.wake()
-            await turns()
+            await quiet()
             assert len(store.tried) == tries
             clock.advance(0.001)
             await until(lambda: len(store.tried) == tries + 1)  # noqa: B023  # called before the next turn
-            await turns()
+            await quiet()
         assert not rig.health.is_degraded
         store.fail_next(FULL)
         rig.keep(DeleteJob(99))
@@ -208,7 +208,7 @@ async def test_a_caller_who_waited_behind_the_failing_transaction_is_published_o
         first = rig.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
         second = rig.call(DeleteJob(2))
-        await turns()
+        await quiet()
         store.gate.set()
         with pytest.raises(StoreUnavailable):
             await first
@@ -243,7 +243,7 @@ async def test_a_cancelled_caller_blocks_nothing_and_its_write_is_whole(clock: F
         first = rig.call(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
         caller = first if begun else rig.call(DeleteJob(2))
-        await turns()
+        await quiet()
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
@@ -264,7 +264,7 @@ async def test_a_cancelled_caller_of_a_failing_transaction_disturbs_nothing(
         await until(lambda: len(store.tried) == 1)
         gone.cancel()
         store.gate.set()
-        await turns()
+        await quiet()
         assert (rig.health.is_degraded) is (error is FULL)
         await recovered(rig, clock)
         assert await rig.call(DeleteJob(2)) == f"saved {DeleteJob(2)}"
@@ -289,7 +289,7 @@ async def test_a_rejected_write_fails_its_own_caller_only(clock: FakeClock) -> N
     async with committing(store, clock) as rig:
         async with one_group(rig, store):
             tasks = [rig.call(DeleteJob(number)) for number in range(1, 6)]
-            await turns()
+            await quiet()
             rig.keep(DeleteJob(6))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert [str(answer) for answer in answers] == [
@@ -308,7 +308,7 @@ async def test_a_rejected_claim_does_not_fail_the_write_beside_it(clock: FakeClo
     store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     async with committing(store, clock) as rig:
         caller = rig.call(DeleteJob(1))
-        await turns(1)
+        await until(lambda: rig.committer.is_waiting)
         rig.claims.append(CLAIM)
         assert await caller == f"saved {DeleteJob(1)}"
         assert store.tried == [[DeleteJob(1), CLAIM], [DeleteJob(1)]]
@@ -336,7 +336,7 @@ async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clo
         await until(lambda: bool(rig.kept.answers))
         answer, error = rig.kept.answers[DeleteJob(1)]
         assert (answer, str(error)) == (None, str(REJECTED))
-        await turns()
+        await quiet()
         assert store.tried == [[DeleteJob(1)]]
         store.faults.append(Fault(error=REJECTED, when=holding(DeleteJob(2))))
         with pytest.raises(StoreRejected, match="no such thing"):
@@ -348,7 +348,7 @@ async def test_a_store_that_fails_while_they_are_tried_one_by_one_loses_none(clo
     async with committing(store, clock) as rig:
         async with one_group(rig, store):
             tasks = [rig.call(DeleteJob(number)) for number in (1, 2, 3)]
-            await turns()
+            await quiet()
             rig.keep(DeleteJob(4), DeleteJob(5))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert [str(answer) for answer in answers] == [f"saved {DeleteJob(1)}", *[str(FULL)] * 2]
@@ -372,7 +372,7 @@ async def test_a_unit_is_one_and_each_of_its_writes_is_answered(clock: FakeClock
                 for number in (2, 3)
             ]
             single = rig.call(DeleteJob(4))
-            await turns()
+            await quiet()
         assert [[*await unit] for unit in units] == [
             [f"saved {DeleteJob(number)}", f"saved {CancelJob(number, None)}"] for number in (2, 3)
         ]
@@ -387,7 +387,7 @@ async def test_a_unit_that_is_rejected_poisons_only_itself(clock: FakeClock) -> 
         async with one_group(rig, store):
             bad = asyncio.ensure_future(rig.committer.write_all(CancelJob(1, None), DeleteJob(2)))
             good = asyncio.ensure_future(rig.committer.write_all(CancelJob(3, None), DeleteJob(3)))
-            await turns()
+            await quiet()
         with pytest.raises(StoreRejected):
             await bad
         assert [*await good] == [f"saved {CancelJob(3, None)}", f"saved {DeleteJob(3)}"]
@@ -448,7 +448,7 @@ async def test_what_is_in_flight_is_settled_before_it_says_so(clock: FakeClock) 
         rig.keep(DeleteJob(1))
         await until(lambda: len(store.tried) == 1)
         settled = asyncio.ensure_future(rig.committer.settle())
-        await turns()
+        await quiet()
         assert not settled.done()
         store.gate.set()
         await settled
@@ -469,9 +469,9 @@ async def test_what_is_in_flight_is_settled_before_it_says_so(clock: FakeClock) 
 async def test_closing_refuses_what_waits_and_what_comes(clock: FakeClock) -> None:
     rig = Rig(scripted(), clock)
     waiting = [rig.call(DeleteJob(number)) for number in (1, 2)]
-    await turns()
+    await quiet()
     waiting[1].cancel()
-    await turns()
+    await quiet()
     rig.keep(DeleteJob(3))
     rig.committer.close()
     with pytest.raises(RunnerClosed, match="does nothing more"):
@@ -508,7 +508,7 @@ async def test_who_waits_for_the_next_transaction_when_one_finds_the_store_unusa
         await until(lambda: bool(store.tried))
         second = rig.call(DeleteJob(2))
         rig.keep(DeleteJob(3))
-        await turns()
+        await quiet()
         store.gate.set()
         with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
             await first

@@ -10,9 +10,8 @@ from aiojobs_lite.model.writes import DeleteJob, Insert, Write
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.committer import CLAIM, committing, degraded, scripted
-from tests.helpers.engine import turns
 from tests.helpers.fault_store import FULL, Fault, Kind
-from tests.helpers.waiting import until
+from tests.helpers.waiting import quiet, until
 
 
 @pytest.fixture
@@ -41,10 +40,10 @@ async def test_what_it_makes_due_is_claimed_though_nothing_else_happens(clock: F
         await rig.write(DeleteJob(1))
         rig.claims.append(CLAIM)
         await until(lambda: store.saved == [[CLAIM]])
-        await turns()
+        await quiet()
         asked = len(rig.asked_for_claim)
         await rig.write(Insert(()))  # without a claim: no slot is free, and who frees one asks
-        await turns()
+        await quiet()
         assert len(rig.asked_for_claim) == asked + 1
 
 
@@ -54,7 +53,7 @@ async def test_a_caller_alone_is_served_at_once_some_times_in_each_turn(clock: F
         for _ in range(2):
             answers = [await rig.write(DeleteJob(number)) for number in range(17)]
             assert [answer.startswith("inline") for answer in answers] == [True] * 16 + [False]
-            await turns()
+            await quiet()
         assert store.saved == [[DeleteJob(16)]] * 2
 
 
@@ -66,7 +65,7 @@ async def test_callers_who_come_together_are_served_together_and_so_is_who_comes
         calls = [rig.call(DeleteJob(number)) for number in range(10)]
         assert [(await call).startswith("inline") for call in calls] == [False] * 10
         assert [len(group) for group in store.saved] == [9, 10]
-        await turns()
+        await quiet()
         answers = [await rig.call(DeleteJob(number)) for number in range(2)]
         assert [answer.startswith("inline") for answer in answers] == [False, True]
 
@@ -80,7 +79,7 @@ async def test_nothing_overtakes_what_waits_or_is_in_flight(clock: FakeClock) ->
         rig.keep(DeleteJob(3))
         await until(lambda: store.tried[-1] == [DeleteJob(3)])
         late = rig.call(DeleteJob(4))
-        await turns()
+        await quiet()
         store.gate.set()
         assert (await late).startswith("saved")
         assert store.inlined == []

@@ -21,9 +21,9 @@ from aiojobs_lite.errors import RecordedError, RunnerAlreadyStarted
 from aiojobs_lite.model.writes import Claim
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.engine import faulty, turns
+from tests.helpers.engine import faulty
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, promised, until
+from tests.helpers.waiting import PATIENCE, promised, quiet, until
 
 
 class Deaths:
@@ -350,7 +350,7 @@ async def test_a_reaction_that_does_not_end_cannot_hold_the_drain_up(
     text = "on_dead: 1 calls did not end before the runner was closed, and 0 did not begin"
     assert [record.getMessage() for record in caplog.records if record.getMessage() == text] == [text]
     wake.set()
-    await turns()
+    await quiet()
 
 
 async def test_many_deaths_are_reacted_to_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

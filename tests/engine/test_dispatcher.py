@@ -20,8 +20,8 @@ from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.facts import AttemptStarted, JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.engine import claimed, going, registry_of, turns
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.engine import claimed, going, registry_of
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 NOW = to_micros(FakeClock().time)
 SECOND = 1_000_000
@@ -213,12 +213,12 @@ async def test_a_store_that_is_wrong_about_what_is_due_is_asked_again_after_a_pa
         for pause in (0.002, 0.004, 0.008, 0.016, 0.02, 0.02):
             assert rig.claims() is not None
             rig.claimed(due=NOW - SECOND)
-            await turns(3)
+            await quiet()
             assert rig.claims() is None
             assert not rig.dispatcher.is_idle
             wakes = rig.wakes
             clock.advance(pause)
-            await turns(3)
+            await quiet()
             assert rig.wakes > wakes
         rig.claims()
         rig.claimed(claimed(1, "free"), due=NOW - SECOND)  # right again
@@ -272,22 +272,22 @@ async def test_the_committer_is_woken_when_the_next_job_becomes_due(clock: FakeC
     async with going(rig.dispatcher.run):
         rig.claims()
         rig.claimed(due=NOW + 10 * SECOND)
-        await turns()
+        await quiet()
         wakes = rig.wakes
         clock.advance(9.999)
-        await turns()
+        await quiet()
         assert rig.wakes == wakes
         clock.advance(0.001)
-        await turns()
+        await quiet()
         assert rig.wakes > wakes
         assert rig.claims() is not None
         rig.claimed(due=NOW + 30 * SECOND)
-        await turns()
+        await quiet()
         rig.committed(NOW + 20 * SECOND)  # sooner than what it waits for
-        await turns()
+        await quiet()
         wakes = rig.wakes
         clock.advance(10)
-        await turns()
+        await quiet()
         assert rig.wakes > wakes
         assert rig.claims() is not None
 
@@ -297,7 +297,7 @@ async def test_after_a_jump_of_the_clock_it_looks_again_and_waits_anew(clock: Fa
     async with going(rig.dispatcher.run):
         rig.claims()
         rig.claimed(due=NOW + 3600 * SECOND)
-        await turns()
+        await quiet()
         wakes = rig.wakes
         rig.dispatcher.clock_jumped()
         assert rig.wakes > wakes

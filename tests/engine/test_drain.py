@@ -21,8 +21,8 @@ from aiojobs_lite.model.runners import MarkDraining
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, DrainWaits, Fact
-from tests.helpers.engine import claimed, published_on, turns
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.engine import claimed, published_on
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 IDENTITY = Identity(5, {})
 
@@ -104,7 +104,7 @@ async def test_an_attempt_that_ends_by_itself_is_waited_for_and_counts_as_neithe
     draining = Draining(1)
     draining.drain_part.begin("SIGTERM")
     running = asyncio.create_task(draining.drain_part.run())
-    await turns()
+    await quiet()
     assert (draining.stops, running.done()) == ([], False)
     draining.attempts.ended(draining.runs[0])
     async with asyncio.timeout(PATIENCE):
@@ -170,7 +170,7 @@ async def test_a_hurry_ends_the_wait_at_once_and_no_grace(when: str) -> None:
         draining.drain_part.hurry()
     running = asyncio.create_task(draining.drain_part.run())
     if when != "before":
-        await turns()
+        await quiet()
         assert draining.stops == []
         draining.drain_part.hurry()
     async with asyncio.timeout(PATIENCE):
@@ -184,7 +184,7 @@ async def test_a_hurry_does_not_shorten_the_grace() -> None:
     draining.drain_part.hurry()
     running = asyncio.create_task(draining.drain_part.run())
     await until(lambda: draining.stops != [])
-    await turns()
+    await quiet()
     assert not running.done()
     draining.attempts.ended(draining.runs[0])
     async with asyncio.timeout(PATIENCE):
@@ -195,7 +195,7 @@ async def test_a_drain_that_is_cancelled_leaves_no_task() -> None:
     draining = Draining(1)
     before = asyncio.all_tasks()
     running = asyncio.create_task(draining.drain_part.run())
-    await turns()
+    await quiet()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

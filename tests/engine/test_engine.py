@@ -36,9 +36,10 @@ from aiojobs_lite.telemetry.facts import (
 )
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.engine import engine_of, faulty, turns
+from tests.helpers.clocks import step_unnoticed
+from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import FULL, Fault, FaultStore, Kind, holding
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.waiting import PATIENCE, as_time_passes, next_fact, quiet, until
 
 DEAD_OWNER = "0123456789abcdef"
 REJECTED = StoreRejected("SQLITE_TOOBIG: string or blob too big")
@@ -128,9 +129,7 @@ async def test_many_results_survive_a_store_that_fails_again_and_again(
         handles = await runner.enqueue_many([quick.bind(n) for n in range(250)])
         store.faults = [every_other]
         results = asyncio.ensure_future(asyncio.gather(*(handle.result() for handle in handles)))
-        while not results.done():
-            clock.advance(0.5)
-            await turns(5)
+        await as_time_passes(clock, 0.5, results.done)
         assert await results == list(range(250))
         assert store.was_met(every_other)
         await until(lambda: runner.stats().degraded is None)  # which a claim proves
@@ -215,9 +214,7 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         assert (await handle.job()).status is Status.PROCESSING
         store.faults.clear()
         result = asyncio.ensure_future(handle.result())
-        while not result.done():
-            clock.advance(2)
-            await turns(5)
+        await as_time_passes(clock, 2, result.done)
         assert await result == 1
         assert ran == [1, 1]
         assert ((await handle.job()).attempts, (await handle.job()).interruptions) == (1, 1)
@@ -258,7 +255,7 @@ async def test_the_start_rescues_and_what_awaits_the_job_are_answered(
         assert (found.status, found.attempts, found.crashes) == (Status.COMPLETED, 2, 1)
         while len(owner_files()) > 1:
             clock.advance(2)
-            await turns(5)
+            await quiet()
             await runner.jobs.list(limit=1)
 
 
@@ -271,9 +268,7 @@ async def test_what_awaits_a_job_that_is_lost_once_too_often_is_notified(databas
             assert await claimed_by_the_dead(runner) == [handle.id]
             assert not result.done()
             rescued = asyncio.ensure_future(next_fact(events, OwnerRescued))
-            while not rescued.done():
-                clock.advance(2)
-                await turns(5)
+            await as_time_passes(clock, 2, rescued.done)
             await rescued
         with pytest.raises(JobDead, match="crashed"):
             await result
@@ -300,9 +295,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
         store.faults.clear()
         events = runner.watch()
         completed = asyncio.ensure_future(next_fact(events, JobCompleted))
-        while not completed.done():
-            clock.advance(2)
-            await turns(5)
+        await as_time_passes(clock, 2, completed.done)
         assert (await completed).job_id == job_id
 
 
@@ -393,7 +386,7 @@ async def test_after_a_jump_of_the_clock_what_is_due_now_runs(clock: FakeClock) 
     async with asyncio.timeout(PATIENCE), runner:
         handle = await runner.enqueue(quick.using(delay="1d"), 9)
         await runner.run_until_idle()
-        clock._now += 2 * 86400 * 1_000_000  # as a wall clock jumps: no timer knows of it
+        step_unnoticed(clock, 2 * 86400)
         assert await handle.result() == 9
 
 
@@ -408,7 +401,7 @@ async def test_after_a_jump_of_the_clock_a_schedule_fires(clock: FakeClock) -> N
     async with asyncio.timeout(PATIENCE), runner:
         await runner.run_until_idle()
         assert not ticked.is_set()
-        clock._now += 2 * 86400 * 1_000_000  # the same
+        step_unnoticed(clock, 2 * 86400)
         assert await ticked.wait()
 
 

@@ -28,7 +28,7 @@ from tests.helpers.fault_store import Fault, holding
 from tests.helpers.pauses import let_fault_last
 from tests.helpers.programs import program, rescue
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, next_fact, promised, until
+from tests.helpers.waiting import PATIENCE, next_fact, promised, quiet, until
 
 
 @job
@@ -154,7 +154,7 @@ async def test_what_waits_for_idleness_is_let_go_when_the_runner_is_left(databas
             await runner.enqueue(stuck)
             await entered.wait()
             waiting = asyncio.ensure_future(runner.run_until_idle())
-            await asyncio.sleep(0)
+            await quiet()
             await runner.__aexit__(None, None, None)
             assert runner.stats().running == 1
             await waiting

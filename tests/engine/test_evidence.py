@@ -110,4 +110,4 @@ def test_an_attempt_in_a_process_is_lost_when_the_process_ended_unnoticed(worker
 
 
 def test_the_looks_that_are_needed_grow_with_what_may_be_slow() -> None:
-    assert 1 < SURE < evidence._THREAD_IS_SLOW < evidence._TASK_IS_SLOW
+    assert 1 < SURE < evidence.THREAD_IS_SLOW < evidence.TASK_IS_SLOW

@@ -23,8 +23,8 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStuck, Fact
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import claimed, names, published_on, registry_of, turns
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.engine import claimed, names, published_on, registry_of
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 
 class Rig:
@@ -143,43 +143,50 @@ async def test_what_is_given_back_never_runs_and_costs_no_attempt(clock: FakeClo
     assert isinstance(end, Again)
     assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)
     assert (rig.attempts.running, rig.slots, rig.attempts.watch_owned()) == (0, ["quick"], {1})
-    await turns()
+    await quiet()
     assert rig.published() == []
 
 
 async def test_a_second_stop_does_not_cancel_again(clock: FakeClock) -> None:
-    cancelled: list[int] = []
+    steps: list[str] = []
+    is_clean = asyncio.Event()
 
     @job(name="cleans_up")
     async def cleans_up() -> None:
+        steps.append("begins")
         try:
             await asyncio.Event().wait()
         finally:
-            cancelled.append(1)
-            await turns(5)
-            cancelled.append(2)
+            steps.append("cleans up")
+            await is_clean.wait()
+            steps.append("ends")
 
     rig = Rig(clock, cleans_up)
     rig.executor.start([claimed(1, "cleans_up")])
-    await turns(3)
+    await until(lambda: steps == ["begins"])
     assert rig.executor.stop_all(Stop.SHUTDOWN) == 1
-    await turns(2)
+    await until(lambda: steps == ["begins", "cleans up"])
     assert rig.executor.stop_all(Stop.SHUTDOWN) == 0
     assert rig.executor.stop(1, Stop.TIMEOUT)
+    await quiet()
+    is_clean.set()
     end = await rig.end()
-    assert cancelled == [1, 2]
+    assert steps == ["begins", "cleans up", "ends"]
     assert isinstance(end, Again)
     assert (end.outcome, end.refund) == (Outcome.INTERRUPTED, True)  # the first reason stands
 
 
 async def test_a_cancel_counts_although_the_attempt_was_stopped_for_another_reason(clock: FakeClock) -> None:
+    entered = asyncio.Event()
+
     @job(name="waits")
     async def waits() -> None:
+        entered.set()
         await asyncio.Event().wait()
 
     rig = Rig(clock, waits)
     rig.executor.start([claimed(1, "waits")])
-    await turns(3)
+    await until(entered.is_set)
     rig.executor.stop_all(Stop.SHUTDOWN)
     rig.executor.stop(1, Stop.CANCEL)
     end = await rig.end()
@@ -199,7 +206,7 @@ async def test_waiting_until_done_returns_when_the_last_one_has_ended(clock: Fak
         rig.executor.start([claimed(number, "gated", f'{{"n": {number}}}')])
     waiting = asyncio.get_running_loop().create_task(rig.attempts.wait_until_done())
     for number, gate in gates.items():
-        await turns()
+        await quiet()
         assert not waiting.done()
         gate.set()
         await rig.end()
@@ -223,7 +230,7 @@ async def test_what_is_left_running_is_not_recorded_and_the_last_one_calls_back(
     rig = Rig(clock, stubborn)
     for number in (1, 2):
         rig.executor.start([claimed(number, "stubborn", attempt=number, owner="me")])
-    await turns()
+    await quiet()
     tasks = [run.task for run in rig.attempts if run.task]
     assert len(tasks) == 2
     rig.attempts.leave()
@@ -278,7 +285,7 @@ async def test_a_thread_that_has_not_begun_has_no_stack(clock: FakeClock, monkey
 
     rig = Rig(clock, threaded)
     rig.executor.start([claimed(1, "threaded")])
-    await turns()
+    await quiet()
     rig.executor.stop(1, Stop.CANCEL)
     clock.advance("5s")
     assert rig.published()[-1] == AttemptStuck(1, "threaded", 1, "cancel", "(its thread has not started)")
@@ -294,7 +301,7 @@ async def test_the_timers_of_an_attempt_that_has_ended_do_nothing(clock: FakeClo
     rig.executor.start([claimed(1, "timed")])
     end = await rig.end()
     clock.advance("1h")
-    await turns()
+    await quiet()
     assert isinstance(end, Complete)
     assert (rig.ends, rig.attempts.stuck, names(rig.published())) == ([], 0, ["AttemptStarted"])
 
@@ -324,9 +331,9 @@ async def test_nothing_listens_and_no_event_is_made(clock: FakeClock, monkeypatc
     release = asyncio.Event()
     rig = Rig(clock, swallows)
     rig.executor.start([claimed(1, "swallows")])
-    await turns()
+    await quiet()
     clock.advance("1s")
-    await turns()
+    await quiet()
     clock.advance("5s")
     assert rig.attempts.stuck == 1
     release.set()
@@ -345,7 +352,7 @@ async def test_an_exception_keeps_its_record_when_it_was_raised_on_the_way_out(c
 
     rig = Rig(clock, clumsy)
     rig.executor.start([claimed(1, "clumsy")])
-    await turns()
+    await quiet()
     clock.advance("1s")
     end = await rig.end()
     assert isinstance(end, Again)
@@ -372,7 +379,7 @@ async def test_no_handler_begins_before_those_who_enqueued_went_on(clock: FakeCl
     rig = Rig(clock, notes)
     answered = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(caller(answered))
-    await turns()
+    await quiet()
     answered.set_result(None)
     rig.executor.start([claimed(1, "notes"), claimed(2, "notes")])
     order.append("started")

@@ -11,7 +11,7 @@ import pytest
 
 from aiojobs_lite.engine.failures import describe, stack_of
 from aiojobs_lite.model.job import Failure
-from tests.helpers.engine import turns
+from tests.helpers.waiting import quiet
 
 NAMED = "; ".join(f"ValueError: {n}" for n in range(10))
 
@@ -231,7 +231,7 @@ async def test_the_stack_of_a_coroutine_goes_down_to_what_it_waits_for() -> None
         await inner()
 
     task = asyncio.get_running_loop().create_task(outer())
-    await turns(3)
+    await quiet()
     stack = stack_of(task.get_coro())
     assert stack.index("await inner()") < stack.index("await gate.wait()")
     gate.set()

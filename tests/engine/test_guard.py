@@ -36,10 +36,15 @@ class FailingPart:
 
 
 @pytest.fixture
-def keeper(monkeypatch: pytest.MonkeyPatch) -> Keeper:
+def progress() -> Progress:
+    return Progress()
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch, progress: Progress) -> Keeper:
     monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0.001)
     monkeypatch.setattr(module, "_PROVEN_S", 0.05)
-    return Keeper(Progress())
+    return Keeper(progress)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -88,7 +93,7 @@ async def test_a_defect_that_comes_back_later_is_logged_again(keeper: Keeper, ca
         for runs in (2, 4):
             async with going(lambda: keeper.keep_running(part)):
                 await until(lambda runs=runs: part.runs == runs)  # type: ignore[misc]  # bound at once
-                await until(lambda: not keeper._defects)
+                await until(lambda: not keeper._defects)  # noqa: SLF001  # nothing says that a part was proven
             part.errors = [LookupError("one")]
     assert len(lines(caplog)) == 2
 
@@ -114,9 +119,9 @@ async def test_a_file_that_is_gone_is_two_lines_of_an_idle_runner(
 
 @pytest.mark.parametrize("error", [GONE, RunnerClosed()])
 async def test_nothing_is_said_of_what_the_end_of_the_runner_brings(
-    keeper: Keeper, caplog: pytest.LogCaptureFixture, error: Exception
+    keeper: Keeper, progress: Progress, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    keeper._progress.go_on_to(Phase.CLOSED)
+    progress.go_on_to(Phase.CLOSED)
     part = FailingPart(error)
     async with asyncio.timeout(PATIENCE), going(lambda: keeper.keep_running(part)):
         await until(lambda: part.runs == 2)

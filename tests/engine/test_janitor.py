@@ -23,9 +23,9 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import OwnerRescued
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, published_on, registry_of, turns
+from tests.helpers.engine import going, published_on, registry_of
 from tests.helpers.fault_store import IOERR
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 
 @job(max_attempts=2)
@@ -216,7 +216,7 @@ async def test_a_job_whose_claim_was_only_just_answered_is_no_stray(
 async def test_it_rescues_each_two_seconds(world: World) -> None:
     async with asyncio.timeout(PATIENCE), going(world.janitor().run):
         for second in range(1, 9):
-            await turns(3)
+            await quiet()
             world.clock.advance(1)
             await until(lambda: len(world.probed) == second // 2)  # noqa: B023  # called before the next turn
 

@@ -16,8 +16,8 @@ from aiojobs_lite.model.writes import CancelJob, Insert
 from aiojobs_lite.stores.base import Owners
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, JobInterrupted
-from tests.helpers.engine import engine_of, turns
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.engine import engine_of
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 
 @job
@@ -87,7 +87,7 @@ async def test_an_owner_that_is_lost_stops_everything_and_claims_again_when_it_i
         found = await first.job()
         assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 1)  # its attempt is refunded
         second = await runner.enqueue(waits, 2)
-        await turns(50)
+        await quiet()
         assert (entered, runner.stats().running) == ([1], 0)
         store.losable.regained()
         await first.result()

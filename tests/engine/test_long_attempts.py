@@ -68,7 +68,7 @@ def test_those_that_ended_are_forgotten() -> None:
     assert rig.mentioned() == [(1, 1)]
     rig.attempts.ended(run)
     assert rig.mentioned() == []
-    assert rig.part._mentioned == set()
+    assert rig.part._mentioned == set()  # noqa: SLF001  # nothing is kept of it
 
 
 async def test_a_runner_mentions_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from aiojobs_lite.engine.maintenance import Maintenance, Retention
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, turns
+from tests.helpers.engine import going
 from tests.helpers.fault_store import FULL, FaultStore
 from tests.helpers.stores import connected
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, as_time_passes, quiet, until
 
 
 @dataclass
@@ -36,6 +36,7 @@ class World:
     pruned: list[int] = field(default_factory=list)
     maintained_at: list[int] = field(default_factory=list)
     is_full: bool = False
+    tries: int = 0
 
     def maintenance(self) -> Maintenance:
         return Maintenance(
@@ -60,6 +61,7 @@ class World:
 
     async def write(self, write: Prune) -> int:
         await asyncio.sleep(0)
+        self.tries += 1
         if self.is_full:
             raise copy(FULL)
         self.prunes.append(write)
@@ -79,9 +81,9 @@ async def test_it_prunes_at_once_and_each_minute_and_maintains_each_minute() -> 
         for minute in range(3):
             await until(lambda: len(world.prunes) == minute + 1)  # noqa: B023  # called before the next turn
             await until(lambda: len(world.maintained_at) == minute)  # noqa: B023  # the same
-            await turns(3)
+            await quiet()
             world.clock.advance(59)
-            await turns(3)
+            await quiet()
             assert len(world.prunes) == minute + 1
             world.clock.advance(1)
     start = to_micros(FakeClock().time)
@@ -91,7 +93,7 @@ async def test_it_prunes_at_once_and_each_minute_and_maintains_each_minute() -> 
 async def test_a_disk_that_is_full_is_not_pruned_and_is_tried_again() -> None:
     world = World(is_full=True)
     async with asyncio.timeout(PATIENCE), going(world.maintenance().run):
-        await turns()
+        await until(lambda: world.tries == 1)
         world.is_full = False
         world.clock.advance(60)
         await until(lambda: len(world.maintained_at) == 1)
@@ -117,14 +119,12 @@ async def test_a_rescue_does_not_wait_for_a_store_that_maintains_itself(
     runner = JobRunner(store, jobs=[quick], clock=clock)
     async with asyncio.timeout(PATIENCE), runner:
         (handle,) = await runner.enqueue_many([quick.using(delay="1h").bind()])
-        while not begun.is_set():
-            clock.advance(2)
-            await turns(3)
+        await as_time_passes(clock, 2, begun.is_set)
         with connected(database) as dying:
             dying.execute("UPDATE aiojobs_jobs SET status = 'processing', attempts = 1, owner = 'dead'")
             dying.execute("UPDATE aiojobs_counts SET pending = 0, processing = 1, scheduled = 0")
         while (await handle.job()).crashes == 0:
             clock.advance(2)
-            await turns(3)
+            await quiet()
         assert not may_end.is_set()
         may_end.set()

@@ -15,11 +15,12 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import DeleteJob
 from aiojobs_lite.telemetry.facts import JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.committer import committing, one_group, scripted
-from tests.helpers.engine import faulty, turns
+from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FULL, Fault
 from tests.helpers.ticker import schedule, ticking
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 REJECTED = StoreRejected("x")
 
@@ -95,7 +96,7 @@ async def test_a_limited_type_goes_on_after_a_crowd_of_writes(database: Path) ->
         handles = await runner.enqueue_many([other.using(delay="1h").bind() for _ in range(1400)])
         await runner.jobs.list()
         crowd = [asyncio.ensure_future(handle.cancel()) for handle in handles]
-        await turns(3)
+        await until(lambda: len(Probe(runner).waiting_writes) > 1000)
         go.set()
         await asyncio.gather(*crowd)
         await runner.run_until_idle()
@@ -166,7 +167,7 @@ async def test_a_tick_that_is_rejected_does_not_hold_up_other_schedules() -> Non
         rig.write = picky  # type: ignore[method-assign, assignment]  # as a store that rejects some
         for _ in range(10):
             clock.advance("1m")
-            await turns()
+            await quiet()
         assert {tick.schedule for tick in rig.ticks} == {"good"}
 
 
@@ -181,6 +182,6 @@ async def test_a_callback_that_fails_loses_no_other_answer() -> None:
         async with one_group(rig, store):
             rig.committer.keep((DeleteJob(1),), bad)
             call = rig.call(DeleteJob(2))
-            await turns()
+            await quiet()
         async with asyncio.timeout(PATIENCE):
             assert await call == f"saved {DeleteJob(2)}"

@@ -163,7 +163,7 @@ async def test_a_job_that_is_deleted_while_its_redrive_is_published_has_no_type(
 
     monkeypatch.setattr(engine_of(runner), "ask", gone)
     await runner.jobs.redrive(handle.id)
-    assert "redriven: ? job 1" in [str(event) for event in listener._unread]
+    assert "redriven: ? job 1" in [str(event) for event in listener.take()]
 
 
 # Other loops, threads and processes.
@@ -215,7 +215,7 @@ def test_a_thread_does_not_wait_for_a_loop_that_is_closed(database: Path) -> Non
     loop = asyncio.new_event_loop()
     loop.run_until_complete(runner.__aenter__())
     loop.run_until_complete(runner.__aexit__(None, None, None))
-    runner._access._is_started = True  # as a loop that was closed over a started runner leaves it
+    runner._access._is_started = True  # noqa: SLF001  # as a loop that was closed over a started runner leaves it
     loop.close()
     with pytest.raises(RunnerClosed):
         runner.enqueue_threadsafe(quick)
@@ -253,7 +253,7 @@ def test_a_thread_that_waits_is_published_when_the_loop_ends_first(
     thread.join(PATIENCE)
     assert "its event loop ended meanwhile: it may be there or not" in str(refusals[0])
     for task in hung:
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # a loop was closed over it, on purpose
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # a loop was closed over it, on purpose
 
 
 async def test_a_timeout_that_the_work_itself_raises_is_handed_on(
@@ -352,8 +352,10 @@ async def test_what_is_replaced_for_a_test_comes_back(database: Path, tmp_path: 
                 runner.replaced(database=":memory:", clock=clock, deps={}),
             ):
                 raise AssertionError("it is started")
-    assert (runner._database, runner._clock is clock) == (database, False)
     assert not database.exists()
+    async with runner:
+        assert (await (await runner.enqueue(quick)).job()).scheduled_at != clock.time
+    assert database.exists()
 
 
 def test_before_its_start_a_runner_has_nothing_to_show() -> None:

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from aiojobs_lite.engine.phase import Phase, Progress
-from tests.helpers.engine import turns
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE, quiet
 
 
 def test_a_phase_is_entered_once_and_never_left_for_an_earlier_one() -> None:
@@ -33,9 +32,9 @@ async def test_a_phase_is_awaited_until_it_or_a_later_one_is_reached() -> None:
     running, closing, closed = (
         asyncio.create_task(progress.until(phase)) for phase in (Phase.RUNNING, Phase.CLOSING, Phase.CLOSED)
     )
-    await turns(3)
+    await quiet()
     progress.go_on_to(Phase.STARTING)
-    await turns(3)
+    await quiet()
     assert not any(task.done() for task in (running, closing, closed))
     progress.go_on_to(Phase.CLOSING)
     async with asyncio.timeout(PATIENCE):
@@ -51,7 +50,7 @@ async def test_a_phase_is_awaited_until_it_or_a_later_one_is_reached() -> None:
 async def test_a_phase_that_comes_and_goes_within_one_turn_is_noticed() -> None:
     progress = Progress()
     waits = asyncio.create_task(progress.until(Phase.RUNNING))
-    await turns(1)
+    await quiet()
     progress.go_on_to(Phase.STARTING)
     progress.go_on_to(Phase.RUNNING)
     progress.go_on_to(Phase.DRAINING)

@@ -18,7 +18,8 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import claimed, names, published_on, turns
+from tests.helpers.engine import claimed, names, published_on
+from tests.helpers.waiting import quiet
 
 REJECTED = StoreRejected("it has a surrogate in it")
 FAILURE = Failure("ValueError", "no", "a traceback")
@@ -138,7 +139,7 @@ async def test_an_end_that_the_store_rejects_is_saved_without_what_it_cannot_tak
 ) -> None:
     if is_lost:
         saved = asyncio.ensure_future(rig.recorder.record_lost(end))
-        await turns()
+        await quiet()
     else:
         rig.record(end)
     rig.answer(error=REJECTED)
@@ -165,7 +166,7 @@ async def test_an_end_that_cannot_be_saved_at_all_is_left_to_the_rescue(
     assert rig.attempts.watch_owned() == set()  # so that the janitor takes it back
     assert "the end of a job 1 attempt 3 cannot be saved" in caplog.text
     lost = asyncio.ensure_future(rig.recorder.record_lost(again(Outcome.LOST, None)))
-    await turns()
+    await quiet()
     for _ in range(3):
         rig.answer(error=REJECTED)
     assert await lost is False
@@ -190,7 +191,7 @@ async def test_a_lost_attempt_is_no_measurement_and_that_another_owner_rescued_i
 ) -> None:
     end = again(Outcome.LOST, None)
     lost = asyncio.ensure_future(rig.recorder.record_lost(end))
-    await turns()
+    await quiet()
     rig.answer(is_owned=is_owned)
     assert await lost is is_owned
     assert rig.ended == [end] * 2 * is_owned
@@ -201,7 +202,7 @@ async def test_a_lost_attempt_is_no_measurement_and_that_another_owner_rescued_i
 async def test_a_rescue_that_is_given_up_leaves_the_end_to_be_saved(rig: Rig) -> None:
     end = again(Outcome.LOST, None)
     lost = asyncio.ensure_future(rig.recorder.record_lost(end))
-    await turns()
+    await quiet()
     lost.cancel()
     await asyncio.gather(lost, return_exceptions=True)
     rig.answer()

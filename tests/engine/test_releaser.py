@@ -17,9 +17,13 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Release
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.clocks import has_timer
 from tests.helpers.engine import going, registry_of
 from tests.helpers.stores import NOW, alone, claim, held, hold, new
 from tests.helpers.waiting import until
+
+EVERY, SOON = 2.0, 0.05  # seconds until the next look; soon after one that released something
+MOST_SKIPPED = 30  # looks in a row
 
 
 def explode(value: int) -> int:
@@ -98,7 +102,7 @@ class World:
         await until(self.is_waiting)
 
     def is_waiting(self) -> bool:
-        return any(timer.callback for *_, timer in self.clock._timers)
+        return has_timer(self.clock)
 
 
 @pytest.fixture
@@ -186,15 +190,15 @@ async def test_looks_follow_soon_while_they_release_and_none_of_it_was_refused_a
     await world.held("fits", 3)
     world.slots = 1
     async with going(world.releaser().run):
-        for pause, released in ((module._EVERY_S, [3]), (module._SOON_S, [2])):
+        for pause, released in ((EVERY, [3]), (SOON, [2])):
             await world.wait_and_look(pause)
             assert world.releases[-1] == released
         await world.refuse_again([2])
-        await world.wait_and_look(module._SOON_S)
+        await world.wait_and_look(SOON)
         assert world.releases[-1] == [2]  # another version was quicker: now it has more time
-        await world.wait_and_look(module._SOON_S)
+        await world.wait_and_look(SOON)
         assert len(world.releases) == 3
-        await world.wait_and_look(module._EVERY_S)
+        await world.wait_and_look(EVERY)
         assert world.releases[3:] == [[1]]
 
 
@@ -202,13 +206,13 @@ async def test_jobs_that_do_not_fit_are_read_again_when_their_number_changes_or_
     await world.held("refuses")
     async with going(world.releaser().run):
         for _ in range(5):
-            await world.wait_and_look(module._EVERY_S)
+            await world.wait_and_look(EVERY)
         assert len(world.reads) == 1
         await world.held("refuses")
-        await world.wait_and_look(module._EVERY_S)
+        await world.wait_and_look(EVERY)
         assert len(world.reads) == 2
-        for _ in range(module._MOST_SKIPPED + 1):
-            await world.wait_and_look(module._EVERY_S)
+        for _ in range(MOST_SKIPPED + 1):
+            await world.wait_and_look(EVERY)
         assert len(world.reads) == 3
 
 
@@ -216,7 +220,7 @@ async def test_jobs_for_which_there_was_no_slot_are_read_at_the_next_look(world:
     ids = await world.held("fits")
     world.slots = 0
     async with going(world.releaser().run):
-        await world.wait_and_look(module._EVERY_S)
+        await world.wait_and_look(EVERY)
         world.slots = 1
-        await world.wait_and_look(module._EVERY_S)
+        await world.wait_and_look(EVERY)
     assert world.releases == [ids]

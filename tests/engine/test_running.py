@@ -15,8 +15,8 @@ from aiojobs_lite.clock import Timer
 from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import claimed, turns
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.engine import claimed
+from tests.helpers.waiting import PATIENCE, quiet
 
 
 @job
@@ -71,7 +71,7 @@ def test_all_timers_of_an_attempt_are_called_off() -> None:
 async def test_the_stack_of_a_coroutine_says_where_it_waits() -> None:
     run = attempt()
     run.task = asyncio.create_task(waits.handler())
-    await turns(1)
+    await quiet()
     assert "in waits" in run.stack()
     run.task.cancel()
 
@@ -163,14 +163,14 @@ async def test_the_end_of_the_last_attempt_is_awaited() -> None:
     first, second = attempt(1), attempt(2)
     attempts = register(first, second)
     waiting = asyncio.create_task(attempts.wait_until_done())
-    await turns(2)
+    await quiet()
     attempts.ended(first)
-    await turns(2)
+    await quiet()
     assert not waiting.done()
     attempts.ended(second)
     third = attempt(3)
     attempts.add(third)  # before the waiting task has its turn
-    await turns(3)
+    await quiet()
     assert not waiting.done()
     attempts.ended(third)
     async with asyncio.timeout(PATIENCE):

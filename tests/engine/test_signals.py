@@ -15,10 +15,9 @@ import pytest
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.engine.signals import Signals
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
-from tests.helpers.engine import turns
 from tests.helpers.rings import slow
 from tests.helpers.stores import run_child
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 
@@ -61,7 +60,7 @@ async def test_the_host_is_called_and_the_runner_is_published_each_time(rig: Rig
     rig.signals.install()
     for _ in range(3):
         signal.raise_signal(SIGTERM)
-    await turns(3)
+    await until(lambda: len(rig.calls) == 3)
     assert rig.calls == [("SIGTERM", False)] * 3  # sent again by a supervisor: no person is impatient
     assert rig.host == [SIGTERM] * 3
     assert not rig.signals.is_due
@@ -69,7 +68,7 @@ async def test_the_host_is_called_and_the_runner_is_published_each_time(rig: Rig
     assert signal.getsignal(SIGTERM) == rig.handle
     rig.signals.act()  # nothing was put off
     signal.raise_signal(SIGTERM)
-    await turns(3)
+    await quiet()
     assert len(rig.calls) == 3
 
 
@@ -83,8 +82,7 @@ async def test_an_exception_of_the_host_is_put_off_twice_and_then_not(rig: Rig, 
     with pytest.raises(type(error)):
         signal.raise_signal(SIGTERM)
     rig.signals.restore()
-    await turns(3)
-    assert len(rig.calls) == 3
+    await until(lambda: len(rig.calls) == 3)
 
 
 async def test_what_was_put_off_is_raised_out_of_the_event_loop_at_the_end(rig: Rig) -> None:
@@ -112,8 +110,8 @@ async def test_the_default_action_is_put_off_and_then_taken(monkeypatch: pytest.
     rig = Rig()
     rig.signals.install()
     signal.raise_signal(SIGTERM)
-    await turns(3)
-    assert (rig.calls, rig.signals.is_due) == ([("SIGTERM", False)], True)
+    await until(lambda: rig.calls == [("SIGTERM", False)])
+    assert rig.signals.is_due
     rig.signals.restore()
     assert signal.getsignal(SIGTERM) is signal.SIG_DFL
     monkeypatch.setattr(signal, "raise_signal", acted.append)  # else it would end the test
@@ -128,14 +126,12 @@ async def test_the_runner_above_takes_over_what_the_one_below_put_off(rig: Rig) 
     rig.signals.install()
     above.signals.install()
     signal.raise_signal(SIGTERM)
-    await turns(3)
-    assert (above.calls, rig.calls) == ([("SIGTERM", False)], [("SIGTERM", False)])
+    await until(lambda: above.calls == rig.calls == [("SIGTERM", False)])
     assert (above.signals.is_due, rig.signals.is_due) == (False, True)
     rig.signals.restore()  # the one below ends first
     rig.signals.act()
-    await turns(3)
+    await until(lambda: above.calls == [("SIGTERM", False), ("SIGTERM", False)])
     assert above.signals.is_due
-    assert above.calls == [("SIGTERM", False), ("SIGTERM", False)]
     signal.raise_signal(SIGTERM)  # passed on by the one that has ended, and put off by the one above
     assert rig.host == [SIGTERM, SIGTERM]
     above.signals.restore()
@@ -147,7 +143,7 @@ async def test_one_that_has_ended_passes_signals_on(rig: Rig, monkeypatch: pytes
     signal.signal(SIGTERM, lambda number, frame: chained(number, frame))  # type: ignore[operator, misc]  # it is a function
     rig.signals.restore()
     signal.raise_signal(SIGTERM)
-    await turns(3)
+    await quiet()
     assert (rig.calls, rig.host) == ([], [SIGTERM])
 
 
@@ -213,7 +209,7 @@ async def test_a_later_sigint_is_impatient_and_a_later_sigterm_is_not(rig: Rig, 
     rig.signals.install()
     for number in (first, SIGTERM, SIGINT):
         signal.raise_signal(number)
-    await turns(3)
+    await until(lambda: len(rig.calls) == 3)
     assert rig.calls == [(first.name, False), ("SIGTERM", False), ("SIGINT", True)]
     rig.signals.restore()
 
@@ -237,7 +233,7 @@ async def test_a_signal_that_comes_while_one_is_handled_does_not_overtake_it(
     monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
     signal.raise_signal(SIGINT)
     monkeypatch.undo()
-    await turns(3)
+    await until(lambda: len(rig.calls) == 2)
     assert rig.host == [SIGINT, SIGTERM]
     assert rig.calls == [("SIGINT", False), ("SIGTERM", False)]
     rig.signals.restore()
@@ -253,7 +249,7 @@ async def test_a_sigint_hurries_the_drain(rig: Rig, database: Path) -> None:
         await until(entered.is_set)
         signal.raise_signal(SIGTERM)
         assert (await next_fact(events, DrainStarted)).why == "SIGTERM"
-        await turns()
+        await quiet()
         assert runner.stats().running == 1  # it is waited for
         signal.raise_signal(SIGINT)
         finished = await next_fact(events, DrainFinished)

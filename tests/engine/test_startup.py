@@ -22,10 +22,10 @@ from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import RunnerStarted, TypesUnclaimed
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import published_on, registry_of, turns
+from tests.helpers.engine import published_on, registry_of
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
 from tests.helpers.stores import inserted, new
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE, quiet
 
 SCHEDULE = SetSchedule("s", "* * * * *", "UTC", 60)
 
@@ -36,6 +36,11 @@ IDENTITY = Identity(5, {})
 async def known() -> None: ...
 
 
+async def one_turn() -> None:
+    """What a part does takes a turn of the event loop."""
+    await asyncio.sleep(0)
+
+
 class Part:
     """A part that notes its calls in the list of all parts."""
 
@@ -43,7 +48,7 @@ class Part:
         self._name = name
         self._calls = calls
         self._phase = phase
-        self.rescues: Callable[[], Awaitable[None]] = lambda: turns(1)
+        self.rescues: Callable[[], Awaitable[None]] = one_turn
         self.stopped: list[Stop] = []
         self.answers: list[Any] = []
 
@@ -105,7 +110,7 @@ class Starting:
         """Begins, and ends all parts again."""
         async with asyncio.timeout(PATIENCE), anyio.create_task_group() as group:
             await self.part.begin(group)
-            await turns()
+            await quiet()
             group.cancel_scope.cancel()
 
 
@@ -155,7 +160,7 @@ async def test_the_start_is_published_with_what_is_there_when_it_is_complete(sta
         3,
         0,
         os.getpid(),
-        starting.part._identity.owner,
+        IDENTITY.owner,
     )
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobDead, JobRunner, Outcome
-from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers import starting
-from tests.helpers.calls import in_process, outside, pid_in, started
+from tests.helpers.calls import has_workers, in_process, outside, pid_in, started
 from tests.helpers.engine import engine_of
 from tests.helpers.programs import alive, program
 from tests.helpers.rings import slow
@@ -144,9 +143,7 @@ async def test_a_worker_that_idles_for_long_ends(
         worker = await (await runner.enqueue(outlives, "fork", str(note))).result(3 * PATIENCE)
         pid = await pid_in(note)
         await outside(lambda: not alive(worker) and not alive(pid))
-        pool: WorkerPool = engine_of(runner)._executor._workers
-        await outside(lambda: not pool._workers)
-        assert pool._idle == []
+        await outside(lambda: not has_workers(runner))
 
 
 @pytest.mark.parametrize("missing", ["first", "second", "process"])
@@ -183,7 +180,7 @@ async def test_a_worker_is_known_to_have_ended_where_the_system_does_not_say_it(
     doubles = in_process(double)
     async with started(clock, doubles) as runner:
         assert await (await runner.enqueue(doubles, 2)).result(3 * PATIENCE) == 4
-    assert engine_of(runner)._executor._workers._workers == set()
+    assert not has_workers(runner)
 
 
 @slow

@@ -17,10 +17,10 @@ from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.engine import faulty, going, turns
+from tests.helpers.engine import faulty, going
 from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
 from tests.helpers.ticker import MINUTE, START, Rig, schedule, ticking, written
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 
 class Failing(Schedule):
@@ -55,7 +55,7 @@ async def test_a_new_schedule_fires_at_its_next_instant_and_not_for_the_past(clo
     assert schedule().first(clock.now()) == SetSchedule("report", "* * * * *", "UTC", to_micros(START + MINUTE))
     async with ticking(clock, schedule(), hourly) as rig:
         clock.advance(29.999)
-        await turns()
+        await quiet()
         assert rig.ticks == []
         assert rig.ticker.is_idle
         clock.advance(0.001)
@@ -79,7 +79,7 @@ async def test_two_schedules_fire_each_at_its_own_time(clock: FakeClock) -> None
     async with ticking(clock, schedule("two", "*/2 * * * *"), schedule("three", "*/3 * * * *")) as rig:
         for minute in range(1, 7):
             clock.advance("1m")
-            await turns()
+            await quiet()
             assert len(rig.ticks) == minute // 2 + minute // 3
         assert [tick.schedule for tick in rig.ticks] == ["two", "three", "two", "two", "three"]
 
@@ -129,7 +129,7 @@ async def test_a_tick_that_is_too_late_makes_no_job_and_says_so(
     rig.ticker.begin([ScheduleAnswer(to_micros(START + MINUTE))])
     async with going(rig.ticker.run):
         await until(lambda: len(rig.ticks) > 0)
-        await turns()
+        await quiet()
         assert rig.minutes()[0] == 1
         assert all((tick.row is not None) is runs for tick in rig.ticks)
         assert rig.metrics.skipped_ticks == (0 if runs else 1)
@@ -162,14 +162,14 @@ async def test_a_tick_that_could_not_be_written_is_soon_tried_again(clock: FakeC
     async with ticking(clock, schedule(catch_up="all")) as rig:
         rig.answers = [FULL, FULL, TickAnswer("fired", 7)]
         clock.advance("1m")
-        await turns()
+        await quiet()
         assert (rig.ticks, len(rig.answers)) == ([], 2)
         assert not rig.ticker.is_idle
         clock.advance(0.249)
-        await turns()
+        await quiet()
         assert len(rig.answers) == 2
         clock.advance(0.001)
-        await turns()
+        await quiet()
         assert len(rig.answers) == 1
         clock.advance(1)
         await written(rig, 1)
@@ -193,10 +193,10 @@ async def test_ticks_that_were_missed_are_counted_once_however_often_the_write_i
     async with ticking(clock, schedule()) as rig:
         rig.answers = [FULL, FULL]
         clock.jump_to(START + 5 * MINUTE)
-        await turns()
+        await quiet()
         assert (rig.published(), rig.metrics.skipped_ticks) == ([], 0)
         clock.advance(1)
-        await turns()
+        await quiet()
         clock.advance(1)
         await written(rig, 1)
         assert rig.published() == [
@@ -209,7 +209,7 @@ async def test_a_tick_that_the_store_rejects_is_counted_and_published_once(clock
     async with ticking(clock, schedule(catch_up="all")) as rig:
         rig.answers = [StoreRejected("no"), FULL, StoreRejected("no")]
         clock.jump_to(START + 2 * MINUTE)
-        await turns()
+        await quiet()
         clock.advance(1)
         await written(rig, 1)
         assert rig.published() == [
@@ -231,7 +231,7 @@ async def test_a_clock_that_goes_back_while_it_runs_fires_again_at_the_next_inst
         await written(rig, 1)
         clock.jump_to(START - timedelta(hours=1))
         rig.ticker.clock_jumped()
-        await turns()
+        await quiet()
         assert len(rig.ticks) == 1
         clock.advance("1m")
         await written(rig, 2)
@@ -268,7 +268,7 @@ async def test_a_closed_ticker_fires_nothing_more(clock: FakeClock) -> None:
     async with ticking(clock, schedule()) as rig:
         rig.ticker.drain()
         clock.advance("1h")
-        await turns()
+        await quiet()
         assert rig.ticks == []
         assert rig.ticker.is_idle
 
@@ -303,7 +303,7 @@ async def test_what_one_schedule_raises_ends_its_round_only(clock: FakeClock, ca
         bad.faults.extend([RuntimeError("first"), RuntimeError("second")])
         clock.advance("1m")
         await until(lambda: rig.minutes("good") == [1])
-        await turns(20)
+        await quiet()
         assert [str(fault) for fault in bad.faults] == ["second"]  # it is not tried again at once
         assert rig.ticker.is_idle
         for minute in (2, 3):
@@ -342,7 +342,7 @@ async def test_a_schedule_that_finds_no_next_tick_does_not_keep_the_others_from_
 async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> None:
     async with ticking(clock) as rig:
         clock.advance("1h")
-        await turns()
+        await quiet()
         assert (rig.ticks, rig.ticker.is_idle, rig.ticker.first(clock.now())) == ([], True, [])
 
 
@@ -462,7 +462,7 @@ async def test_what_an_expression_drops_is_published_by_a_start_that_ends_at_onc
     rig.ticker.drain()
     assert rig.published() == [TickSkipped("report", START - MINUTE, "changed")]
     async with going(rig.ticker.run):
-        await turns()
+        await quiet()
     assert rig.published() == []
 
 

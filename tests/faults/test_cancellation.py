@@ -27,10 +27,9 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers import stores as rows
 from tests.helpers.cancelling import WAYS, Call, at_every_moment, nothing_left
-from tests.helpers.engine import turns
 from tests.helpers.fault_store import FULL, Fault, FaultStore
 from tests.helpers.rings import depth, first_of
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 EVERY_WAY = pytest.mark.parametrize("way", first_of(2, WAYS))
 SOME_WAYS = pytest.mark.parametrize("way", first_of(1, ["at_two_turns", "as_it_waits", "by_a_task_group"]))
@@ -135,7 +134,7 @@ async def test_a_cancelled_call_of_a_connection_waits_for_its_end(tmp_path: Path
         await until(entered.is_set)
         for _ in range(3):
             calling.cancel()
-            await turns()
+            await quiet(beside_database=True)
             assert (calling.done(), connection.is_free) == (False, False)
     finally:
         go_on.set()

@@ -278,7 +278,7 @@ async def test_no_job_is_blamed_for_what_the_host_does() -> None:
 async def test_a_thread_that_stands_still_blocks_nothing() -> None:
     async with blocked_by(stands_still) as (runner, events):
         await (await runner.enqueue_named("heavy")).result()
-        assert [event for event in events._unread if isinstance(event, LoopBlocked) and event.type != "?"] == []
+        assert [event for event in events.take() if isinstance(event, LoopBlocked) and event.type != "?"] == []
 
 
 @slow

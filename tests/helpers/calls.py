@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from aiojobs_lite import JobRunner
+from aiojobs_lite.engine.workers import WorkerPool
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.pauses import pause
 from tests.helpers.waiting import PATIENCE
 
@@ -53,3 +55,9 @@ async def pid_in(note: Path) -> int:
     """The process in which `hangs` runs, when it does."""
     await outside(lambda: note.exists() and note.read_text() != "")
     return int(note.read_text())
+
+
+def has_workers(runner: JobRunner) -> bool:
+    """Whether a runner knows of processes for handlers, busy or idle."""
+    pool: WorkerPool = Probe(runner).parts.executor._workers
+    return bool(pool._workers or pool._idle)

@@ -34,7 +34,7 @@ def at_turn(number: int, *then: Callable[[], object]) -> Iterator[None]:
     A turn ends when there is nothing left to do but to wait for other threads, for timers, or for the next turn. What
     is called at its end meets every state that a call can be in when something from outside comes in.
     """
-    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]  # asyncio's own loops have one
+    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own loops have one
     select, left, calls = selector.select, number, list(then)
 
     def selected(timeout: float | None = None) -> Any:

@@ -15,9 +15,9 @@ from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Unit, Write
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, published_on, turns
+from tests.helpers.engine import going, published_on
 from tests.helpers.fault_store import EchoStore, Fault, FaultStore
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, as_time_passes, quiet, until
 
 CLAIM = Claim("one", 1, frozenset({"a"}), {}, {})
 
@@ -92,7 +92,7 @@ async def one_group(rig: Rig, store: FaultStore) -> AsyncIterator[None]:
     before, tried = rig.call(DeleteJob(0)), len(store.tried)
     await until(lambda: len(store.tried) > tried)
     yield
-    await turns()
+    await quiet()
     store.gate.set()
     await before
 
@@ -103,6 +103,4 @@ async def degraded(rig: Rig, store: FaultStore) -> None:
 
 
 async def recovered(rig: Rig, clock: FakeClock) -> None:
-    while rig.health.is_degraded:
-        clock.advance(0.5)
-        await turns(3)
+    await as_time_passes(clock, 0.5, lambda: not rig.health.is_degraded)

@@ -29,9 +29,8 @@ from aiojobs_lite import (
 from aiojobs_lite.errors import JobNotAllowed, ResultNotKept
 from aiojobs_lite.model.job import Job, Outcome
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import turns
 from tests.helpers.fault_store import FaultStore, Kind
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE, quiet
 
 T = TypeVar("T")
 SMALL = (
@@ -225,7 +224,7 @@ class User:
                 return await self._called(call())
             except (StoreError, Gone):
                 self._world.clock.advance(0.5)
-                await turns(3)
+                await quiet()
 
     async def _enqueues(self, name: str, label: str, **options: Any) -> JobHandle[Any]:
         """Enqueues a job under its label; a repeat finds the first."""
@@ -276,7 +275,7 @@ class User:
     async def _pauses(self) -> None:
         await self._insists(lambda: self._runner.types.pause("plain"))
         handle = await self._enqueues("plain", "paused")
-        await turns(50)
+        await quiet()
         if self._world.entered["paused"].is_set():
             self._world.wrong.append("what is paused was run")
         await self._insists(lambda: self._runner.types.resume("plain"))

@@ -55,7 +55,7 @@ def counted_looks(patch: pytest.MonkeyPatch) -> list[object]:
 
 
 def parts_of(runner: JobRunner) -> Parts:
-    return Probe(runner)._parts
+    return Probe(runner).parts
 
 
 async def nothing_to_do(runner: JobRunner) -> None:

@@ -55,26 +55,13 @@ def registry_of(*job_types: JobType[..., Any]) -> Registry:
 
 def published_on(bus: Bus) -> Callable[[], list[Fact]]:
     """Takes what was published since it was last asked."""
-    listener = bus.watch()
-
-    def take() -> list[Fact]:
-        events = list(listener._unread)
-        listener._unread.clear()
-        return events
-
-    return take
+    return bus.watch().take
 
 
 def claimed(job_id: int, job_type: str, payload: str = "{}", *, attempt: int = 1, owner: str = "one") -> Claimed:
     """What a dispatcher hands to the executor."""
     now = to_micros(FakeClock().time)
     return Claimed(job_id, job_type, payload, 1, now, attempt, 5, now, now, 0, 0, 0, None, owner)
-
-
-async def turns(count: int = 20) -> None:
-    """Lets the event loop turn so often; to show that something does not happen."""
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 def names(events: Iterable[Fact]) -> list[str]:

@@ -190,13 +190,13 @@ class MemoryStore:
         self.database.rows, self.latest = rows, phases
         for store in self.database.stores:
             if store is not self:
-                store._notice(phases.types)
+                store.notice(phases.types)
         if self.loses_answer:
             self.loses_answer = False
             raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
         return Applied(answers, phases.due())
 
-    def _notice(self, types: Collection[str]) -> None:
+    def notice(self, types: Collection[str]) -> None:
         """Takes in which types another owner's commit was about."""
         self._changed.update(types)
         self._has_changes.set()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite.connection import Connection
+from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.stores.sqlite.writer import Writer
 
@@ -69,6 +70,34 @@ def _io_error() -> sqlite3.Error:
 def writer_of(store: SqliteStore) -> Writer:
     """What carries the transactions out."""
     return store._open_writer()
+
+
+def policy_of(store: SqliteStore) -> InlinePolicy:
+    """What decides where its transactions are done."""
+    return writer_of(store)._policy
+
+
+def set_policy(store: SqliteStore, policy: InlinePolicy) -> None:
+    """Has this decide it."""
+    writer_of(store)._policy = policy
+
+
+def shortens_at_once(store: SqliteStore) -> Writer:
+    """Its writer, whose next look at the length of the log is due."""
+    writer = writer_of(store)
+    writer._next_shortening = 0.0
+    return writer
+
+
+def recounts_at_once(store: SqliteStore) -> None:
+    """Its next walk is due."""
+    store._next_recount = 0.0
+
+
+def lister_of(store: SqliteStore) -> Connection:
+    """The connection that answers what may take long."""
+    assert store._lister is not None
+    return store._lister
 
 
 def reader_of(store: SqliteStore) -> Connection:

@@ -19,8 +19,8 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.engine import going, published_on, turns
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.engine import going, published_on
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -88,11 +88,11 @@ async def ticking(clock: FakeClock, *schedules: Schedule, stored: float | None =
     first = [write.next_tick for write in rig.ticker.first(clock.now())]
     rig.ticker.begin([ScheduleAnswer(tick if stored is None else to_micros(START + stored * MINUTE)) for tick in first])
     async with asyncio.timeout(PATIENCE), going(rig.ticker.run):
-        await turns(3)
+        await quiet()
         yield rig
 
 
 async def written(rig: Rig, count: int) -> None:
     await until(lambda: len(rig.ticks) == count)
-    await turns()
+    await quiet()
     assert len(rig.ticks) == count

@@ -8,11 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import aiosqlite
 
 from aiojobs_lite.clock import MICROSECONDS, SystemClock
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.facts import Fact
+from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.pauses import pause
 
 E = TypeVar("E", bound=Fact)
@@ -50,14 +53,55 @@ async def next_fact(listener: Watch, kind: type[E]) -> E:
     raise AssertionError(f"the runner was closed before a {kind.__name__}")
 
 
-async def until(condition: Callable[[], bool], look_every: float = 0, limit: float = PATIENCE) -> None:
+async def until(condition: Callable[[], bool], look_every: float = 0, limit: float | None = None) -> None:
     """Lets the event loop turn until a condition holds that no event announces; other processes need a pause."""
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(PATIENCE if limit is None else limit):
             while not condition():
                 await pause(look_every)
     except TimeoutError:
         raise AssertionError(f"it did not come to hold: {_source_of(condition)}") from None
+
+
+async def as_time_passes(clock: FakeClock, step: float, condition: Callable[[], bool]) -> None:
+    """Lets the time of a clock pass until a condition holds; after each step all goes on that can."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                clock.advance(step)
+                await quiet()
+    except TimeoutError:
+        raise AssertionError(f"it did not come to hold: {_source_of(condition)}") from None
+
+
+async def quiet(*, beside_database: bool = False) -> None:
+    """Returns when nothing goes on: what was to come without that time passes, or something from outside, has come.
+
+    - The event loop has no callback to call, in two turns in a row; between them it has looked at its descriptors.
+    - No task waits for the thread of a database, unless the test holds that up.
+
+    What runs on another thread and what another process does is waited for by a condition of its own. It is never quiet
+    beside what turns round and round, as `until` and this one do: one task waits, the others have events.
+    """
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own loops have one
+    turns, busy = 0, list[object]()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while turns < 2:
+                await pause(0)
+                turns += 1
+                if found := [*ready, *(() if beside_database else filter(_is_at_database, asyncio.all_tasks()))]:
+                    turns, busy = 0, found
+    except TimeoutError:
+        going = [task for task in asyncio.all_tasks() if getattr(task, "_fut_waiter", None) is None]
+        raise AssertionError(f"it goes on and on: {busy}, of {going}") from None
+
+
+def _is_at_database(task: asyncio.Task[Any]) -> bool:
+    awaiting: Any = task.get_coro()
+    while (awaited := getattr(awaiting, "cr_await", None)) is not None and hasattr(awaited, "cr_await"):
+        awaiting = awaited
+    return getattr(awaiting, "cr_code", None) is aiosqlite.Connection._execute.__code__  # noqa: SLF001  # each call goes by it
 
 
 def _source_of(condition: Callable[[], bool]) -> str:

@@ -118,12 +118,14 @@ async def test_without_events_the_first_request_starts_it_once(runner: JobRunner
 
 
 async def test_a_first_request_that_fails_to_start_it_is_no_end_for_the_next(tmp_path: Path) -> None:
-    runner = JobRunner(tmp_path, jobs=[welcome])
+    place = tmp_path / "jobs.db"
+    place.mkdir()
+    runner = JobRunner(place, jobs=[welcome])
     transport = httpx.ASGITransport(runner.asgi(without_lifespan))
     async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(StoreRefused):
             await client.get("/")
-        runner._database = ":memory:"
+        place.rmdir()
         assert (await client.get("/")).status_code == 204
         await runner.stop()
 

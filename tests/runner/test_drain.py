@@ -13,6 +13,7 @@ from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, inj
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
 from aiojobs_lite.testing.probe import Probe
+from tests.helpers.pauses import turns_later
 from tests.helpers.waiting import PATIENCE, next_fact, promised, until
 
 
@@ -164,8 +165,7 @@ async def test_a_start_that_is_cancelled_at_any_step_leaves_nothing_open(databas
     runner = JobRunner(database)
     loop = asyncio.get_running_loop()
     entering = loop.create_task(runner.__aenter__())
-    for _ in range(steps):
-        await asyncio.sleep(0)
+    await turns_later(steps)
     entering.cancel()
     try:
         await entering
@@ -194,8 +194,7 @@ async def test_a_leave_that_is_cancelled_hurries_and_still_closes_everything(
     handle = await runner.enqueue(endless)
     await entered.wait()
     leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
-    for _ in range(steps):
-        await asyncio.sleep(0)
+    await turns_later(steps)
     leaving.cancel()
     if steps:
         with pytest.raises(asyncio.CancelledError):

@@ -15,7 +15,7 @@ import pytest
 from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, JobType, Status, injected, job
 from aiojobs_lite.model.ends import Again
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted
-from aiojobs_lite.testing.probe import Probe
+from aiojobs_lite.testing.probe import Probe, stopping_of
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FULL, Fault, holding
 from tests.helpers.programs import rescue
@@ -48,7 +48,7 @@ async def fails() -> None:
 
 @job
 def completes(ctx: JobContext = injected) -> None:
-    ctx._stopping.wait(PATIENCE)  # type: ignore[union-attr]  # it has one
+    stopping_of(ctx).wait(PATIENCE)
 
 
 @job

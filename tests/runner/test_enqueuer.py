@@ -23,6 +23,7 @@ from aiojobs_lite.telemetry.facts import (
 )
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.mail import other, welcome
+from tests.helpers.pauses import turns_later
 from tests.helpers.waiting import next_fact
 
 
@@ -140,8 +141,7 @@ async def test_a_cancelled_enqueue_left_one_whole_job_or_none(idle: JobRunner) -
         for n in range(200):
             keyed = welcome.using(idempotency_key=f"key {n}")
             task = loop.create_task(idle.enqueue(keyed, n))
-            for _ in range(chance.randrange(12)):
-                await asyncio.sleep(0)
+            await turns_later(chance.randrange(12))
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             again = await idle.enqueue(keyed, n)  # safe to repeat

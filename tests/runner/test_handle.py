@@ -135,7 +135,7 @@ async def test_a_cancel_that_is_committed_while_the_attempt_fails_ends_the_wait(
         await reached.wait()
         waiting = asyncio.ensure_future(handle.result())
         facts = runner.watch()
-        await runner._access.engine.write(CancelJob(handle.id, None))  # its attempt is not stopped yet
+        await Probe(runner).write(CancelJob(handle.id, None))  # its attempt is not stopped yet
         goes_on.set()
         with pytest.raises(JobCancelled):
             await waiting

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, StoreRefused
-from aiojobs_lite.runner import opening
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing import JobKit
+
+PLUGIN = "pytest_aiojobs_lite"  # what pytest loads
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The plugin, as if no folder were the test's own."""
     module: Any = SimpleNamespace(file_rule=lambda: module.rule)
     module.rule = SimpleNamespace(choice="refuse", own=(), temporary="/nowhere", project=None)
-    monkeypatch.setitem(sys.modules, opening._PLUGIN, module)
+    monkeypatch.setitem(sys.modules, PLUGIN, module)
     return module
 
 
@@ -72,6 +73,6 @@ async def test_outside_of_pytest_every_file_is_opened(
 ) -> None:
     plugin.rule = None
     if not is_imported:
-        monkeypatch.delitem(sys.modules, opening._PLUGIN)
+        monkeypatch.delitem(sys.modules, PLUGIN)
     await JobRunner(database).run_until_idle()
     assert database.exists()

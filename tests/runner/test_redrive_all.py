@@ -19,11 +19,10 @@ from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.facts import DeadRedriven
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.engine import turns
 from tests.helpers.fault_store import Fault, FaultStore, holding
 from tests.helpers.mail import dies, other
 from tests.helpers.stores import connected
-from tests.helpers.waiting import PATIENCE, next_fact, until
+from tests.helpers.waiting import PATIENCE, as_time_passes, next_fact, until
 
 
 class World:
@@ -80,9 +79,7 @@ async def test_a_rescue_goes_between_two_steps(world: World, database: Path) -> 
             )
             dying.execute("UPDATE aiojobs_counts SET pending = 0, processing = 1, scheduled = 0 WHERE type = 'other'")
         owners = world.store.calls["dead"]
-        while world.store.calls["dead"] == owners:
-            world.clock.advance(2)
-            await turns(3)
+        await as_time_passes(world.clock, 2, lambda: world.store.calls["dead"] > owners)
         probe = Probe(world.runner)
         await until(lambda: any(isinstance(write, Again) for write in probe.waiting_writes))
         world.store.gate.set()

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, Status, job
-from aiojobs_lite.engine import releaser as module
 from aiojobs_lite.model.job import Held, Job
 from aiojobs_lite.telemetry.facts import JobHeld
 from aiojobs_lite.testing.clock import FakeClock
@@ -22,7 +21,7 @@ from tests.helpers.apps.versions import CONCURRENCY, VERSIONS, Version, fitting,
 from tests.helpers.rings import first_of
 from tests.helpers.waiting import PATIENCE
 
-LOOK = f"{module._EVERY_S}s"
+LOOK = "2s"  # in which held jobs are looked at
 ORDERS = list(product(VERSIONS, VERSIONS))  # which starts first, and which stops first
 
 

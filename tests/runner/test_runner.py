@@ -13,9 +13,11 @@ from aiojobs_lite.errors import (
     InvalidOption,
 )
 from aiojobs_lite.stores.open import open_store
+from aiojobs_lite.telemetry.facts import DrainStarted
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.mail import dies, other, welcome
+from tests.helpers.waiting import next_fact
 
 
 async def test_a_job_runs_and_its_result_comes_back(database: Path) -> None:
@@ -82,10 +84,10 @@ def test_options_of_the_runner_that_cannot_work_are_refused(options: dict[str, A
 def test_the_database_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AIOJOBS_LITE_DATABASE", raising=False)
-    assert JobRunner()._database == "jobs.db"
+    assert repr(JobRunner()) == "<JobRunner 'jobs.db' not started, 0 job types>"
     monkeypatch.setenv("AIOJOBS_LITE_DATABASE", str(tmp_path / "x.db"))
-    assert JobRunner()._database == str(tmp_path / "x.db")
-    assert JobRunner("y.db")._database == "y.db"
+    assert str(tmp_path / "x.db") in repr(JobRunner())
+    assert "y.db" in repr(JobRunner("y.db"))
 
 
 async def test_what_is_old_enough_is_pruned(database: Path, clock: FakeClock) -> None:
@@ -128,11 +130,13 @@ def test_a_runner_has_at_most_22_public_methods() -> None:
 
 
 @pytest.mark.parametrize(("variable", "effect"), [("", 7.0), ("1s", 1.0), ("0", 0.0), (" 2.5 ", 2.5), ("1m30s", 90.0)])
-def test_the_environment_shortens_the_drain_whatever_the_code_says(
+async def test_the_environment_shortens_the_drain_whatever_the_code_says(
     variable: str, effect: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIOJOBS_LITE_DRAIN_TIMEOUT", variable)
-    assert JobRunner(":memory:", drain_timeout="7s")._settings.drain_timeout == effect
+    async with JobRunner(":memory:", drain_timeout="7s") as runner:
+        facts = runner.watch()
+    assert (await next_fact(facts, DrainStarted)).timeout == effect
 
 
 @pytest.mark.parametrize("variable", ["soon", "-1", "1 s"])

@@ -53,12 +53,12 @@ async def test_one_that_was_left_is_dead_and_is_forgotten_after_an_hour(database
         gone = Probe(left).owner
     async with JobRunner(database, jobs=[welcome], clock=clock) as runner:
         assert {one.id: one.is_alive for one in await runner.runners()} == {gone: False, Probe(runner).owner: True}
-        await Probe(runner).engine._maintenance.note_dead_runners()
+        await Probe(runner).note_dead_runners()
         (noted,) = [one for one in await runner.runners() if one.id == gone]
         assert noted.ended_at == clock.time
         for hours, listed in ((0.9, 2), (0.2, 1)):
             clock.advance(hours * 3600)
-            await Probe(runner).engine._maintenance.note_dead_runners()
+            await Probe(runner).note_dead_runners()
             assert len(await runner.runners()) == listed
 
 

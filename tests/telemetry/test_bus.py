@@ -20,6 +20,7 @@ from aiojobs_lite.telemetry.facts import (
     StoreDegraded,
     TypesUnclaimed,
 )
+from tests.helpers.waiting import quiet
 
 PATIENCE_S = 20.0
 FAILED = AttemptFailed(7, "email", 1, 5, "failed", "ValueError: bad", datetime(2026, 3, 1, tzinfo=UTC), 2.0)
@@ -102,7 +103,7 @@ async def test_a_listener_that_waits_is_woken_by_a_fact() -> None:
     bus = Bus()
     listener = bus.watch()
     waiting = asyncio.create_task(anext(listener))
-    await asyncio.sleep(0)
+    await quiet()
     assert not waiting.done()
     bus.publish(JobEnqueued(1, "email"))
     async with asyncio.timeout(PATIENCE_S):
@@ -112,7 +113,7 @@ async def test_a_listener_that_waits_is_woken_by_a_fact() -> None:
 async def test_a_listener_that_waits_is_ended_by_close() -> None:
     bus = Bus()
     waiting = asyncio.create_task(all_of(bus.watch()))
-    await asyncio.sleep(0)
+    await quiet()
     bus.close()
     async with asyncio.timeout(PATIENCE_S):
         assert await waiting == []
@@ -134,7 +135,7 @@ async def test_a_cancelled_wait_loses_no_fact() -> None:
     bus = Bus()
     listener = bus.watch()
     waiting = asyncio.create_task(anext(listener))
-    await asyncio.sleep(0)
+    await quiet()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -189,7 +190,7 @@ async def test_a_listener_that_is_only_iterated_is_kept() -> None:
         return [fact async for fact in bus.watch()]
 
     waiting = asyncio.create_task(listen())
-    await asyncio.sleep(0)
+    await quiet()
     gc.collect()
     bus.publish(JobEnqueued(1, "email"))
     bus.close()

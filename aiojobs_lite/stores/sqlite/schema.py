@@ -47,7 +47,7 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
     """
     try:
         _check_unrecovered(database, sql)
-        version = _checked_version(connection, database, sql)
+        version = checked_version(connection, database, sql)
         _set_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -79,10 +79,10 @@ def _check_unrecovered(database: str, sql: Sql) -> None:
     if size_of(f"{database}-wal"):
         address = f"{Path(database).absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)) as reader:
-            _checked_version(reader, database, sql)
+            checked_version(reader, database, sql)
 
 
-def _checked_version(connection: sqlite3.Connection, database: str, sql: Sql) -> int:
+def checked_version(connection: sqlite3.Connection, database: str, sql: Sql) -> int:
     """The version of our tables in the file; 0 without any."""
     connection.execute("BEGIN")  # all of one instant: another process may be making the schema
     try:

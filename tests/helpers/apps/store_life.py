@@ -145,13 +145,13 @@ class Book:
         self.steps: list[Step] = []
         self._reference = reference
         self._version = 1
-        self._patches = ExitStack()
+        self.patches = ExitStack()
 
     async def open(self, version: int) -> None:
         """Opens the store with a program that knows this schema; repeated until it succeeds."""
         self._version = version
-        self._patches.close()
-        self._patches.enter_context(known_migrations(version))
+        self.patches.close()
+        self.patches.enter_context(known_migrations(version))
         await opened(self.store.open)
         self._acknowledge(f"open with schema {version}", None)
 
@@ -221,7 +221,7 @@ async def live(
 ) -> list[Step]:
     """A whole life; returns its steps."""
     book = Book(folder, durability, reference, gate)
-    with patch.object(inline, "LOG_PAGES", LOG), book._patches:
+    with patch.object(inline, "LOG_PAGES", LOG), book.patches:
         gate("begin")
         await book.open(1)
         gate("opened")

@@ -15,8 +15,8 @@ from collections import Counter
 
 from aiojobs_lite import JobRunner, job
 from tests.helpers.apps.common import say
-from tests.helpers.engine import turns
 from tests.helpers.pauses import poll
+from tests.helpers.waiting import quiet
 
 _PATIENCE = 5.0  # seconds
 
@@ -53,7 +53,7 @@ async def main(handler: str, rounds: int) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, say, "drained")
     async with JobRunner(":memory:", jobs=[terminates]) as runner:
         codes = await (await runner.enqueue(terminates, rounds)).result()
-        await turns()  # what comes by the descriptor of the event loop has come
+        await quiet()  # what comes by the descriptor of the event loop has come
         if runner.stats().draining:
             say("drained")
     for code, count in Counter(codes).items():

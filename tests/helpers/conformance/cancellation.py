@@ -12,14 +12,14 @@ from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.stores.base import Store
+from tests.helpers.pauses import turns_later
 from tests.helpers.stores import NOW, alone, complete, counted, everything, inserted, new, running, shown
 
 
 class Cancellation:
     async def test_a_call_that_was_begun_is_carried_out_for_a_cancelled_caller(self, store: Store) -> None:
         task = asyncio.create_task(store.apply([(Insert((new(),)),)], NOW))
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         task.cancel()
         with suppress(asyncio.CancelledError):  # a store may be done at once
             await task
@@ -47,8 +47,7 @@ class Cancellation:
                 (complete(job), Insert((new("b"),))),
             ]
             task = asyncio.create_task(store.apply(units, NOW))
-            for _ in range(chance.randrange(40)):
-                await asyncio.sleep(0)
+            await turns_later(chance.randrange(40))
             outcomes.append(task.cancel())
             await asyncio.wait([task])
         assert any(outcomes)
@@ -62,8 +61,7 @@ class Cancellation:
         ids = await inserted(store, *(new() for _ in range(50)))
         for passes in range(8):
             task = asyncio.create_task(everything(store))
-            for _ in range(passes):
-                await asyncio.sleep(0)
+            await turns_later(passes)
             task.cancel()
             await asyncio.wait([task])
             assert [job.id for job in await everything(store)] == ids

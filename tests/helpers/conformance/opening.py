@@ -12,6 +12,7 @@ import pytest
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
 from aiojobs_lite.stores.base import Store
+from tests.helpers.pauses import turns_later
 from tests.helpers.stores import GUARD, NOW, inserted, new, stored
 
 
@@ -77,8 +78,7 @@ class Opening:
         for passes in range(12):
             store = make()
             task = asyncio.create_task(store.open())
-            for _ in range(passes):
-                await asyncio.sleep(0)
+            await turns_later(passes)
             task.cancel()
             try:
                 with suppress(asyncio.CancelledError):

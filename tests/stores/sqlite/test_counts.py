@@ -11,7 +11,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.writes import DeleteJob, Insert
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers.sqlite_store import notices_change, opened
+from tests.helpers.sqlite_store import notices_change, opened, recounts_at_once
 from tests.helpers.stores import NOW, claimed, complete, connected, counted, inserted, new, one, running, shown
 
 
@@ -111,11 +111,12 @@ async def test_looking_for_wrong_counts_takes_a_small_share_of_the_time(
     with monkeypatch.context() as patch:
         patch.setattr("aiojobs_lite.stores.sqlite.store._RECOUNT_SHARE", 1e-9)
         await store.maintain(NOW)  # so the next look is far away
-    for next_recount, pending in ((None, 9), (0.0, 1)):
+    for is_due, pending in ((False, 9), (True, 1)):
         with connected(database) as program:
             program.execute("UPDATE aiojobs_counts SET pending = 9")
         await notices_change(store)
-        store._next_recount = store._next_recount if next_recount is None else next_recount
+        if is_due:
+            recounts_at_once(store)
         await store.maintain(NOW)
         await notices_change(store)
         assert store.counts().by_type["a"].pending == pending

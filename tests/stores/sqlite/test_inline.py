@@ -17,7 +17,7 @@ from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, PauseType, P
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
-from tests.helpers.sqlite_store import watched, writer_of
+from tests.helpers.sqlite_store import policy_of, watched
 from tests.helpers.stores import NOW, alone, applied, claim, connected, fire, inserted, new
 from tests.helpers.waiting import PATIENCE, until
 
@@ -146,7 +146,7 @@ async def test_a_durable_commit_waits_for_a_slow_disk_on_the_thread(
     database: Path, durability: Durability, disk: str, commits_inline: bool
 ) -> None:
     async with watched(database, durability) as (store, asked):
-        writer_of(store)._policy.waited_for_disk(0.005 if disk == "slow" else 0.0001)
+        policy_of(store).waited_for_disk(0.005 if disk == "slow" else 0.0001)
         await inserted(store, new())
         assert ("BEGIN", True) in asked
         assert ("INSERT", True) in asked
@@ -163,7 +163,7 @@ async def test_what_each_durable_commit_inline_took_is_measured(
     monkeypatch.setattr(inline, "_QUICK_DISK_S", 0.0)  # none is
     async with watched(database, durability) as (store, _):
         await inserted(store, new())
-        assert writer_of(store)._policy.is_disk_quick is (durability == "normal")
+        assert policy_of(store).is_disk_quick is (durability == "normal")
 
 
 async def test_a_lock_of_another_process_is_waited_for_on_the_thread(database: Path) -> None:
@@ -196,7 +196,7 @@ async def test_inline_is_for_commits_that_do_not_wait_for_the_disk_on_a_connecti
             other.execute("ROLLBACK")
         assert store.counts().total.pending == 401
     async with watched(tmp_path / "full.db", "full") as (store, asked):
-        writer_of(store)._policy.waited_for_disk(0.005)
+        policy_of(store).waited_for_disk(0.005)
         assert store.inline.apply([(SMALL,)], NOW) is None
         assert asked == []
 

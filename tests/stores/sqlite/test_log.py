@@ -12,7 +12,7 @@ from aiojobs_lite import JobRunner, job
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.engine import going
 from tests.helpers.rings import slow
-from tests.helpers.sqlite_store import opened, run_sql
+from tests.helpers.sqlite_store import opened, run_sql, shortens_at_once, writer_of
 from tests.helpers.stores import connected, inserted, new
 from tests.helpers.waiting import PATIENCE, until
 
@@ -66,9 +66,8 @@ async def test_while_the_reader_lives_nothing_is_written_for_the_sake_of_the_log
             reader.execute("SELECT count(*) FROM aiojobs_jobs").fetchall()
             await inserted(store, *(new()._replace(payload=f'"{"x" * 2000}"') for _ in range(300)))
             size, version = log_size(database), observer.execute("PRAGMA data_version").fetchone()
-            writer = store._open_writer()
             for _ in range(3):
-                writer._next_shortening = 0.0
+                writer = shortens_at_once(store)
                 await writer.take_change()
                 await writer.shorten_log()
             assert log_size(database) == size
@@ -86,14 +85,13 @@ async def test_a_log_that_cannot_be_shortened_now_is_tried_again_and_the_changes
             other.execute("SELECT count(*) FROM aiojobs_jobs").fetchall()
             await inserted(store, *(new()._replace(payload=f'"{"x" * 2000}"') for _ in range(300)))
             other.execute("COMMIT")
-            writer = store._open_writer()
+            writer = writer_of(store)
             other.execute("BEGIN IMMEDIATE")
             await writer.take_change()
             await writer.shorten_log()  # is refused the lock
             assert log_size(database) > short
             other.execute("ROLLBACK")
-            writer._next_shortening = 0.0
-            await writer.shorten_log()
+            await shortens_at_once(store).shorten_log()
             assert log_size(database) <= short
 
 

@@ -19,7 +19,7 @@ from tests.helpers.databases import sound
 from tests.helpers.model_machine import StoreBesideModel, length
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
-from tests.helpers.sqlite_store import notices_change, writer_of
+from tests.helpers.sqlite_store import notices_change, policy_of, set_policy
 from tests.helpers.stores import claim, new
 
 
@@ -42,10 +42,11 @@ class SqliteView:
         self.store = SqliteStore(path, durability)
 
     def set_inline(self, *, inline: bool) -> None:
-        writer = writer_of(self.store)
-        if not isinstance(writer._policy, ChosenPolicy):  # each time that it is opened it has a new one
-            writer._policy = ChosenPolicy()
-        writer._policy.is_wanted = inline
+        policy = policy_of(self.store)
+        if not isinstance(policy, ChosenPolicy):  # each time that it is opened it has a new one
+            policy = ChosenPolicy()
+            set_policy(self.store, policy)
+        policy.is_wanted = inline
 
     async def take_change(self) -> bool:
         return await notices_change(self.store)

@@ -18,9 +18,9 @@ from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcess
 from aiojobs_lite.stores.sqlite import recount
 from aiojobs_lite.stores.sqlite.recount import Walk
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers.sqlite_store import notices_change, opened, writer_of
+from tests.helpers.sqlite_store import lister_of, notices_change, opened, recounts_at_once, writer_of
 from tests.helpers.stores import NOW, complete, connected, counted, inserted, new, one, running, shown
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 Step = tuple[int, int]  # rows asked for, rows found
 
@@ -102,10 +102,8 @@ async def test_a_quick_question_does_not_wait_for_a_list(store: SqliteStore) -> 
         begun.set()
         may_go_on.wait(PATIENCE)
 
-    lister = store._lister
-    assert lister is not None
     async with asyncio.timeout(PATIENCE):
-        occupied = asyncio.create_task(lister.call(long_list))
+        occupied = asyncio.create_task(lister_of(store).call(long_list))
         await until(begun.is_set)
         listed = asyncio.create_task(store.ask(FindJobs(type="a")))
         assert await store.ask(GetJob(1)) is not None
@@ -197,7 +195,7 @@ async def test_a_walk_is_given_up_when_the_store_is_closed(
         assert sum(found for _, found in steps) < 500
         await store.open()
         monkeypatch.undo()
-        store._next_recount = 0.0
+        recounts_at_once(store)
         await store.maintain(NOW)
         await notices_change(store)
         assert shown(store) == await counted(store)
@@ -235,7 +233,7 @@ async def test_a_cancelled_walk_closes_its_connection_and_is_made_again(
         walk = asyncio.create_task(store.maintain(NOW))
         await until(lambda: len(standing) == 1)
         walk.cancel()
-        await asyncio.sleep(0)
+        await quiet(beside_database=True)
     with pytest.raises(asyncio.CancelledError):
         await walk
     await until(lambda: threading.active_count() == threads, 0.01)

@@ -213,9 +213,9 @@ async def test_a_schema_that_appears_between_two_looks_is_not_foreign(database: 
             return cursor
 
     with closing(sqlite3.connect(target, isolation_level=None, factory=Slow)) as slow:
-        assert schema._checked_version(slow, str(target), load_sql()) == 0
+        assert schema.checked_version(slow, str(target), load_sql()) == 0
     with closing(sqlite3.connect(target, isolation_level=None)) as quick:
-        assert schema._checked_version(quick, str(target), load_sql()) == len(SCRIPTS)
+        assert schema.checked_version(quick, str(target), load_sql()) == len(SCRIPTS)
     source.unlink()
 
 

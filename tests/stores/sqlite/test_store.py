@@ -17,6 +17,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.pauses import turns_later
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import faulty, notices_change, opened, raw, reader_of, run_sql
 from tests.helpers.stores import (
@@ -230,8 +231,7 @@ async def test_no_cancellation_leaves_a_lock_or_a_connection_in_doubt(
             (held,) = await running(store, new("held"))
             unit: Unit = (Insert((new("a"),)), complete(held), Insert((new("b"),)))
             task = asyncio.create_task(store.apply([unit], at(n)))
-            for _ in range(chance.randrange(40)):
-                await asyncio.sleep(0)
+            await turns_later(chance.randrange(40))
             cancelled += task.cancel()
             await asyncio.wait([task])
             other.execute("BEGIN IMMEDIATE")
