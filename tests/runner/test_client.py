@@ -140,14 +140,12 @@ def test_a_full_disk_is_unavailable_with_its_remedy_and_the_next_call_works(
     client: JobClient, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.enqueue(welcome, 1)
-    with client._session() as session:
-        pass
 
     async def full(*_: object) -> None:
         raise StoreUnavailable("SQLITE_FULL", "database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(session._store, "apply", full)
+        patch.setattr(SqliteStore, "apply", full)
         with pytest.raises(StoreUnavailable, match="Free space on its disk"):
             client.enqueue(welcome, 1)
     assert client.enqueue(welcome, 1).is_new
@@ -211,16 +209,15 @@ def test_a_closed_client_says_so_and_may_be_entered_again(database: Path) -> Non
 
 
 def test_a_close_waits_for_the_calls_in_flight(client: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    with client._session() as session:
-        pass
-    apply, begun, may_go_on = session._store.apply, threading.Event(), threading.Event()
+    client.enqueue(welcome, 1)
+    apply, begun, may_go_on = SqliteStore.apply, threading.Event(), threading.Event()
 
     async def slow_apply(*given: Any) -> Any:
         begun.set()
         await asyncio.to_thread(may_go_on.wait, PATIENCE)
         return await apply(*given)
 
-    monkeypatch.setattr(session._store, "apply", slow_apply)
+    monkeypatch.setattr(SqliteStore, "apply", slow_apply)
     with ThreadPoolExecutor(2) as pool:
         enqueued = pool.submit(client.enqueue, welcome, 1)
         assert begun.wait(PATIENCE)
@@ -258,6 +255,12 @@ def test_a_signal_handler_may_enqueue_in_the_middle_of_a_call(
     assert entered == [1, 2, 3]
 
 
+def registered() -> int:
+    """How many clients are registered for forks."""
+    gc.collect()
+    return len(_FORKS._clients)  # noqa: SLF001  # it shows nowhere else
+
+
 def test_a_client_leaves_nothing_behind_at_the_forks_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program may make one for each request: what is registered for forks stays for ever."""
 
@@ -265,12 +268,10 @@ def test_a_client_leaves_nothing_behind_at_the_forks_of_its_process(monkeypatch:
         raise AssertionError(given)
 
     monkeypatch.setattr(os, "register_at_fork", refuse)
-    gc.collect()
-    before = len(_FORKS._clients)
+    before = registered()
     for _ in range(3):
         JobClient(":memory:")
-    gc.collect()
-    assert len(_FORKS._clients) == before
+    assert registered() == before
 
 
 def test_the_callers_code_may_use_another_thread_while_it_gives_the_jobs(client: JobClient) -> None:
