@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobRunner
+from aiojobs_lite import JobClient, JobRunner
 from aiojobs_lite.stores.sqlite import forks
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
@@ -46,6 +46,21 @@ async def test_a_runner_on_a_file_that_was_open_at_the_fork_is_refused_and_the_f
         assert in_fork(start) == f"StoreRefused: {database}: {REFUSED}. {OF_A_RUNNER}"
         assert await (await runner.enqueue(forked, 1)).result() == 2
         assert in_fork(partial(working, database)) == REFUSED
+
+
+@slow
+async def test_a_client_of_a_forked_process_is_refused_as_well_if_a_runner_had_the_file_open(database: Path) -> None:
+    async def enqueues() -> int:
+        with JobClient(database, jobs=[forked]) as client:
+            return (await asyncio.to_thread(client.enqueue, forked, 1)).id
+
+    async with JobRunner(database, jobs=[forked]):
+        assert in_fork(enqueues) == f"StoreRefused: {database}: {REFUSED}. {OF_A_RUNNER}"
+    assert in_fork(enqueues) == "1"
+    with JobClient(database, jobs=[forked]) as client:  # it has no file open during a fork
+        assert (await asyncio.to_thread(client.enqueue, forked, 1)).id == 2
+        assert in_fork(enqueues) == "3"
+        assert in_fork(partial(working, database)) == "worked"
 
 
 @slow
