@@ -97,8 +97,7 @@ def _key(key: object, job_id: int | None) -> tuple[str, int]:
         return _DATABASE, 1 if job_id is None else job_id
     found = _KEY.fullmatch(key) if isinstance(key, str) else None
     if found is None or (job_id is not None and int(found[2]) != job_id):
-        wanted = "text that ends with - and the job's id" if job_id is None else f"text that ends with -{job_id}"
-        raise InvalidOption("key", key, f"{wanted}, such as 'a1b2-{job_id or 7}'")
+        raise InvalidOption("key", key, f"text that ends with the job's id, such as 'a1b2-{job_id or 7}'")
     return found[1], check_whole("key", int(found[2]), LARGEST_INTEGER)
 
 

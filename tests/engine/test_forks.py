@@ -20,7 +20,7 @@ HOWS = {
 
 @slow
 @pytest.mark.parametrize("how", HOWS)
-@pytest.mark.parametrize("mode", ["async", "thread", "process"])
+@pytest.mark.parametrize("mode", ["async", "async with session", "thread", "thread with session", "process"])
 async def test_the_copy_of_an_application_that_a_handler_forked_ends_where_its_handler_ends(
     mode: str, how: str
 ) -> None:
@@ -29,6 +29,7 @@ async def test_the_copy_of_an_application_that_a_handler_forked_ends_where_its_h
         assert await child.line("child") == ["child", str(code)]
         assert await child.ended() == 0
     assert child.said("left") == [["left", str(child.pid)]]
+    assert child.said("closed") == ([["closed", str(child.pid)]] if "session" in mode else [])
     assert child.lines.count("unflushed") <= 1  # what was in the buffer belongs to one of them
     assert text in "\n".join(child.lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import AsyncIterator
@@ -49,6 +50,29 @@ async def test_a_signal_has_a_script_finish_what_runs_and_then_ends_it(database:
         assert (await runner.jobs.get(job_id)).status is Status.COMPLETED
         assert (await late.job()).attempts == 0  # nothing is claimed after the signal
     assert child.said("restored") == ([["restored"]] if number is SIGINT else [])  # SIGTERM ends it before that
+
+
+@slow
+@BOTH
+@pytest.mark.parametrize("options", [{}, SHORT], ids=["finished", "interrupted"])
+async def test_resources_are_left_after_the_drain_and_before_the_signal_ends_a_script(
+    database: Path, number: signal.Signals, options: dict[str, Any]
+) -> None:
+    async with program("-m", "tests.helpers.apps.leaving", database, json.dumps(options)) as child:
+        await child.line("started")
+        child.signal(number)
+        await child.line("log drain started")
+        if not options:
+            child.order("go")
+        assert await child.ended() == -number
+    story = [line for line in child.lines if re.match(r"(entered|left|started|ended)\b", line)]
+    assert story == [
+        "entered engine", "entered mailer", "entered session", "started", "ended", "left session", "left mailer",
+        "left engine",
+    ]  # fmt: skip
+    async with looking(database) as runner:
+        ended = await runner.jobs.get(1)
+    assert (ended.status, ended.interruptions) == ((Status.PENDING, 1) if options else (Status.COMPLETED, 0))
 
 
 @slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,12 +48,10 @@ def test_what_cannot_be_is_refused() -> None:
     for wrong in (*keys, {"key": "a1b2-7", "id": 8}, {"metadata": {1: 2}}, {"metadata": {"a": object()}}):
         with pytest.raises(InvalidOption, match=rf"^{next(iter(wrong))}="):
             context(**wrong)
-    for given, text in (
-        ({"key": "7"}, "key='7': expected text that ends with - and the job's id, such as 'a1b2-7'."),
-        ({"key": "a1b2-7", "id": 8}, "key='a1b2-7': expected text that ends with -8, such as 'a1b2-8'."),
+    with pytest.raises(
+        InvalidOption, match=r"^key='a1b2-7': expected text that ends with the job's id, such as 'a1b2-8'\.$"
     ):
-        with pytest.raises(InvalidOption, match=f"^{re.escape(text)}$"):
-            context(**given)
+        context(key="a1b2-7", id=8)
     for wrong in ({"id": 0}, {"attempt": 0}, {"max_attempts": 0}, {"tick": datetime(2026, 1, 1)}, {"deps": 1}):  # noqa: DTZ001
         with pytest.raises(InvalidOption):
             context(**wrong)  # the mistakes
