@@ -25,7 +25,7 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # se
 from aiojobs_lite.engine.suspects import Defect  # noqa: E402
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
 from aiojobs_lite.testing.clock import FakeClock  # noqa: E402
-from tests.helpers import rings  # noqa: E402
+from tests.helpers import rings, seeds  # noqa: E402
 from tests.helpers.databases import sound  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
@@ -36,6 +36,11 @@ ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event lo
 
 def pytest_configure(config: pytest.Config) -> None:
     rings.begin(config.getoption("markexpr"))
+    seeds.draw(config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"to repeat it, or one test of it: python -m pytest {seeds.repeats(config)}")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks

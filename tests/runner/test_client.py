@@ -33,12 +33,13 @@ from aiojobs_lite import (
 )
 from aiojobs_lite.errors import ClientClosed, WrongEventLoop
 from aiojobs_lite.runner.client import _FORKS
+from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.mail import other, welcome
 from tests.helpers.pauses import poll
-from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE
 
 DECLARED = """
@@ -60,6 +61,12 @@ def client(database: Path) -> Iterator[JobClient]:
 
 def threads() -> list[str]:
     return [one.name for one in threading.enumerate() if one.name.startswith("aiojobs_lite client")]
+
+
+def store_of(client: JobClient) -> Store:
+    """What a client writes to in this process."""
+    with client._session() as session:  # noqa: SLF001  # so that calls of it can go wrong
+        return session._store  # noqa: SLF001  # the same
 
 
 def test_a_job_is_there_with_its_key_when_the_call_returns(client: JobClient, database: Path) -> None:
@@ -140,14 +147,12 @@ def test_a_full_disk_is_unavailable_with_its_remedy_and_the_next_call_works(
     client: JobClient, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.enqueue(welcome, 1)
-    with client._session() as session:
-        pass
 
     async def full(*_: object) -> None:
         raise StoreUnavailable("SQLITE_FULL", "database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(session._store, "apply", full)
+        patch.setattr(store_of(client), "apply", full)
         with pytest.raises(StoreUnavailable, match="Free space on its disk"):
             client.enqueue(welcome, 1)
     assert client.enqueue(welcome, 1).is_new
@@ -211,16 +216,15 @@ def test_a_closed_client_says_so_and_may_be_entered_again(database: Path) -> Non
 
 
 def test_a_close_waits_for_the_calls_in_flight(client: JobClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    with client._session() as session:
-        pass
-    apply, begun, may_go_on = session._store.apply, threading.Event(), threading.Event()
+    store = store_of(client)
+    apply, begun, may_go_on = store.apply, threading.Event(), threading.Event()
 
     async def slow_apply(*given: Any) -> Any:
         begun.set()
         await asyncio.to_thread(may_go_on.wait, PATIENCE)
         return await apply(*given)
 
-    monkeypatch.setattr(session._store, "apply", slow_apply)
+    monkeypatch.setattr(store, "apply", slow_apply)
     with ThreadPoolExecutor(2) as pool:
         enqueued = pool.submit(client.enqueue, welcome, 1)
         assert begun.wait(PATIENCE)
@@ -266,11 +270,11 @@ def test_a_client_leaves_nothing_behind_at_the_forks_of_its_process(monkeypatch:
 
     monkeypatch.setattr(os, "register_at_fork", refuse)
     gc.collect()
-    before = len(_FORKS._clients)
+    before = len(_FORKS._clients)  # noqa: SLF001  # nothing else shows what is kept
     for _ in range(3):
         JobClient(":memory:")
     gc.collect()
-    assert len(_FORKS._clients) == before
+    assert len(_FORKS._clients) == before  # noqa: SLF001  # the same
 
 
 def test_the_callers_code_may_use_another_thread_while_it_gives_the_jobs(client: JobClient) -> None:
