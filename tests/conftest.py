@@ -24,7 +24,8 @@ pytest.register_assert_rewrite("tests.helpers")  # before they are imported: a f
 from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # see above
 from aiojobs_lite.engine.suspects import Defect  # noqa: E402
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
-from tests.helpers import rings  # noqa: E402
+from aiojobs_lite.testing.clock import FakeClock  # noqa: E402
+from tests.helpers import rings, seeds  # noqa: E402
 from tests.helpers.databases import sound  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
@@ -35,6 +36,11 @@ ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event lo
 
 def pytest_configure(config: pytest.Config) -> None:
     rings.begin(config.getoption("markexpr"))
+    seeds.draw(config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"to repeat it, or one test of it: python -m pytest {seeds.repeats(config)}")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
@@ -93,6 +99,12 @@ async def no_task_left(nothing_left_open: None) -> AsyncIterator[None]:
     allowed = (asyncio.current_task(), *(task for task in asyncio.all_tasks() if task.get_name() == ANYIO_POOL))
     left = [task for task in asyncio.all_tasks() - before if task not in allowed]
     assert not left, f"tasks left behind: {left}"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that the test moves."""
+    return FakeClock()
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ from tests.helpers.rings import slow
 from tests.helpers.waiting import until
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 def name_of_current() -> str:
     found = current_job()
     return f"{found.type} {found.id} {found.attempt}" if found else "none"

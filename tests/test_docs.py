@@ -14,7 +14,6 @@ from tests.helpers.documents import (
     DOCS,
     PAGES,
     README,
-    ROOT,
     Block,
     PageRun,
     anchors,
@@ -28,6 +27,7 @@ from tests.helpers.documents import (
 )
 from tests.helpers.programs import program
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 
 LONGEST_LINE = 120  # characters; a row of a table is one line
 PROGRAMS = [block for page in PAGES for block in blocks(page) if block.is_program]

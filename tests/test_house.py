@@ -19,7 +19,8 @@ import aiojobs_lite
 from aiojobs_lite.model import columns
 from aiojobs_lite.stores.sqlite import due, phases
 from tests.helpers import mirror, source
-from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT, SQL, TESTS, Function, module_of, name_of, tree, words
+from tests.helpers.root import ROOT
+from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, SQL, TESTS, Function, module_of, name_of, tree, words
 from tests.helpers.waiting import unmeasured
 
 # By the comments over the groups.

@@ -10,8 +10,8 @@ import pytest
 
 from aiojobs_lite.logs import get_log
 from tests.helpers.hostile_text import HOSTILE, is_one_printed_line
-from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 

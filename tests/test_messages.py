@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from aiojobs_lite import errors
-from tests.helpers.source import PACKAGE, ROOT, TESTS, Function, name_of, tree
+from tests.helpers.root import ROOT
+from tests.helpers.source import PACKAGE, TESTS, Function, name_of, tree
 
 RAISES = {*errors.__all__, "TypeError", "ValueError", "AttributeError", "RuntimeError"}
 RAISES |= {"check_each", "_in_doubt", "__init__"}  # functions that are given a part of a text

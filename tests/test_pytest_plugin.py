@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.rings import slow
-from tests.helpers.source import ROOT
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.helpers.documents import README, ROOT, PageRun, blocks
+from tests.helpers.documents import README, PageRun, blocks
+from tests.helpers.root import ROOT
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^pip install .*$", TEXT, re.MULTILINE)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.helpers.documents import DOCS, ROOT, Block, blocks
+from tests.helpers.documents import DOCS, Block, blocks
 from tests.helpers.programs import Child, program
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.serving import listens, reserved
 from tests.helpers.waiting import until
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.rings import slow
-
-ROOT = Path(__file__).parent.parent
+from tests.helpers.root import ROOT
 
 # After `# E:` stands the code of the line's error, after `# R:` the type that it reveals; a line without is fine.
 PROGRAM = """

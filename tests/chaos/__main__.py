@@ -61,6 +61,8 @@ def main() -> int:
     killer.run(60 * options.minutes, progress)
     verdict = judge(gathered(killer.database, killer.journal_path))
     _show(verdict)
+    if not verdict.is_good:
+        _say_how_to_repeat(options, seed)
     if verdict.is_good and options.folder is None:
         shutil.rmtree(folder)
     else:
@@ -77,6 +79,15 @@ def _show(verdict: Verdict) -> None:
         if len(found) > _SHOWN:
             say(f"BROKEN, {name}: and {len(found) - _SHOWN:,} more")
     say("every promise was kept" if verdict.is_good else "a promise was broken")
+
+
+def _say_how_to_repeat(options: argparse.Namespace, seed: int) -> None:
+    """The attacks are the same then; what the processes and the machine add to them is not."""
+    given = (
+        f"--minutes {options.minutes:g} --processes {options.processes} --durability {options.durability} --seed {seed}"
+    )
+    left_out = "".join(f" --no-{fault}" for fault in options.without)
+    say(f"the same attacks again: python -m tests.chaos {given} --longest-stop {options.longest_stop:g}{left_out}")
 
 
 if __name__ == "__main__":

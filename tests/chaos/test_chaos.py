@@ -15,8 +15,8 @@ import pytest
 
 from tests.chaos.auditor import CHECKS
 from tests.chaos.killer import FAULTS
-from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 pytestmark = [

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -21,6 +19,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.calls import hangs, in_process, outside, pid_in
 from tests.helpers.defects import fails_once, parts_of, quick, started, threaded
+from tests.helpers.hosts import made_by
 from tests.helpers.rings import slow
 from tests.helpers.waiting import next_fact, quiet, until
 
@@ -30,16 +29,6 @@ STARTS_OF_THREADS: Final = "_start_joinable_thread" if sys.version_info >= (3, 1
 
 def attempt_tasks() -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if "Executor._attempt" in repr(task.get_coro())]
-
-
-@contextlib.contextmanager
-def made_by(factory: Any) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)
-    try:
-        yield
-    finally:
-        loop.set_task_factory(None)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="there attempts begin within the making of their tasks")

@@ -6,8 +6,8 @@ import asyncio
 import contextvars
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
@@ -16,6 +16,7 @@ from aiojobs_lite import JobContext, JobDead, JobRunner, Outcome, Status, inject
 from aiojobs_lite.telemetry.facts import JobInterrupted
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import engine_of
+from tests.helpers.hosts import made_by
 from tests.helpers.waiting import PATIENCE, next_fact
 
 Factory = Callable[..., Any]
@@ -38,16 +39,6 @@ async def tells(ctx: JobContext = injected) -> int:
 async def started(*handlers: Any, **options: Any) -> AsyncIterator[JobRunner]:
     async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=handlers, **options) as runner:
         yield runner
-
-
-@contextmanager
-def made_by(factory: Factory) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)
-    try:
-        yield
-    finally:
-        loop.set_task_factory(None)
 
 
 def classic(loop: asyncio.AbstractEventLoop, coro: Any) -> asyncio.Task[Any]:

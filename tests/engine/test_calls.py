@@ -43,6 +43,7 @@ from tests.helpers.calls import Classless, hangs, in_process, outside, pid_in, s
 from tests.helpers.engine import claimed
 from tests.helpers.programs import alive
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 # Handlers for other processes, which find them here by name.
@@ -121,11 +122,6 @@ async def _asynchronous() -> int:
 
 def forgets_to_await() -> Any:
     return _asynchronous()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 # Another process.
@@ -401,8 +397,7 @@ async def test_a_worker_process_does_not_outlive_a_killed_parent(tmp_path: Path)
                 await (await runner.enqueue(hanging, {str(note)!r})).result()
         asyncio.run(main())
     """
-    root = Path(__file__).parents[2]
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=root)
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
     try:
         pid = await pid_in(note)
         parent.send_signal(signal.SIGKILL)

@@ -29,12 +29,6 @@ from tests.helpers.engine import claimed
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
 
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 MODES = pytest.mark.parametrize("mode", ["async", "thread", pytest.param("process", marks=slow)])
 
 

@@ -20,11 +20,6 @@ from tests.helpers.fault_store import FULL, IOERR, REJECTED, EchoStore, Fault, F
 from tests.helpers.waiting import PATIENCE, quiet, until
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock: FakeClock) -> None:
     store = scripted()
     store.gate.clear()

@@ -14,11 +14,6 @@ from tests.helpers.fault_store import FULL, Fault, Kind
 from tests.helpers.waiting import quiet, until
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 async def test_a_lone_write_is_done_at_once_with_the_claim_that_goes_with_it(clock: FakeClock) -> None:
     store = scripted(has_inline=True)
     async with committing(store, clock) as rig:

@@ -76,11 +76,6 @@ class Rig:
         return dict(claim.slots)
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 def test_at_first_it_claims_and_then_at_the_instant_that_the_store_says(clock: FakeClock) -> None:
     rig = Rig(clock, unlimited, limited)
     assert rig.claims() == Claim("me", 10, TYPES, {"two": 2}, {"two": 2})

@@ -51,11 +51,6 @@ async def quick(n: int = 0) -> int:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def store(database: Path) -> FaultStore:
     return faulty(database)
 

@@ -57,11 +57,6 @@ class Rig:
             return self.ends.pop(0)
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @job
 async def quick() -> str:
     return "done"

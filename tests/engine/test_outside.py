@@ -32,9 +32,8 @@ from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import FULL, Fault
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE, next_fact, unmeasured, until
-
-ROOT = Path(__file__).parents[2]
 
 
 @job

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ import pytest
 from aiojobs_lite import Abandon, Cancel, JobContext, JobRunner, Retry, Snooze, Status, injected, job
 from aiojobs_lite.telemetry.facts import AttemptFailed, Fact, JobBecameCancelled, JobBecameDead, JobSnoozed
 from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.hosts import nothing_reaches_the_host
 from tests.helpers.waiting import PATIENCE, next_fact
 
 
@@ -64,17 +64,6 @@ def cannot_be_asked(fault: type[BaseException]) -> type[Exception]:
 @job
 async def quick() -> str:
     return "ran"
-
-
-@contextmanager
-def nothing_reaches_the_host() -> Iterator[None]:
-    loop, complaints = asyncio.get_running_loop(), list[Any]()
-    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
-    try:
-        yield
-    finally:
-        loop.set_exception_handler(None)
-    assert complaints == []
 
 
 async def end_of(raises: Callable[[], Any], kind: type[Fact], **options: Any) -> tuple[Any, Any]:

@@ -72,11 +72,6 @@ def runner_of(job_type: JobType[..., Any], clock: FakeClock, **options: Any) -> 
     return JobRunner(":memory:", jobs=[job_type], clock=clock, **options)
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 # Of the runner.
 
 

@@ -53,11 +53,6 @@ def double(n: int) -> int:
     return 2 * n
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 @slow
 @STARTS
 async def test_what_a_worker_starts_obeys_terminate_and_a_pool_ends(clock: FakeClock, tmp_path: Path, how: str) -> None:

@@ -84,11 +84,6 @@ def raises_a_fault_that_passes() -> None:
     raise TimeoutError("busy")
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 # Whose time counts.
 
 

@@ -19,8 +19,9 @@ import pytest
 
 from aiojobs_lite import JobRunner
 from tests.helpers.pauses import pause
-from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.programs import Child, alive, members
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.serving import listens, reserved
 from tests.helpers.smtp import MailServer, mail_server, serving
 from tests.helpers.waiting import PATIENCE, unmeasured, until

@@ -23,8 +23,8 @@ import pytest
 
 from aiojobs_lite.stores.base import Durability
 from tests.helpers.apps.points import CALLS, Point, Verdict
-from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 
 pytestmark = slow
 

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted, Fact, Jo
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.dying import WAYS, dies
 from tests.helpers.apps.worker import held, quick
+from tests.helpers.hosts import nothing_reaches_the_host
 from tests.helpers.pauses import hold_thread_for, let_fault_last
 from tests.helpers.programs import looking, program, worker
 from tests.helpers.rings import first_of, slow
@@ -132,18 +133,6 @@ def declared(
 ) -> JobType[..., Any]:
     """A job type of one of the modes."""
     return JobType(on_the_loop if mode == "async" else apart, name="odd", process=mode == "process", **options)
-
-
-@contextmanager
-def nothing_reaches_the_host() -> Iterator[None]:
-    """Not even the event loop's handler of what was not caught."""
-    loop, complaints = asyncio.get_running_loop(), list[Any]()
-    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
-    try:
-        yield
-    finally:
-        loop.set_exception_handler(None)
-    assert complaints == []
 
 
 async def all_of(events: Watch, kind: type[Fact], count: int) -> None:

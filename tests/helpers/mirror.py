@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, ROOT
+from tests.helpers.root import ROOT
+from tests.helpers.source import PACKAGE, PACKAGE_FOLDER
 
 
 class Suite(NamedTuple):

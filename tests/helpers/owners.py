@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aiojobs_lite.stores.sqlite.owners import FileOwners
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
-ROOT = Path(__file__).parents[2]
 ONE, TWO, DEAD, ELSEWHERE = "1" * 16, "2" * 16, "0123456789abcdef", "e" * 16
 HOLD = f"""if True:
     import asyncio, sys

@@ -24,7 +24,7 @@ from random import Random
 from typing import Final, Literal, NamedTuple
 
 from aiojobs_lite.stores.base import Durability
-from tests.helpers.programs import ROOT
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 SECTOR = 512

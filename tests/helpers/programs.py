@@ -9,16 +9,16 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.worker import JOBS
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE
 
-ROOT = Path(__file__).parents[2]
 _LONGEST = 2**26  # bytes of lines that wait unread before the program is held up
 
 
@@ -88,12 +88,25 @@ class Child:
         return [line.split() for line in self.lines if line.startswith(start)]
 
 
-@asynccontextmanager
-async def program(*arguments: str | Path, folder: str | Path = ROOT, **environment: str) -> AsyncIterator[Child]:
+def program(
+    *arguments: str | Path, folder: str | Path = ROOT, **environment: str
+) -> AbstractAsyncContextManager[Child]:
     """Starts `python ...` in a folder; kills it in the end. Its standard error is among its lines."""
+    return _started(arguments, folder, environment, is_leader=False)
+
+
+def leader(*arguments: str | Path) -> AbstractAsyncContextManager[Child]:
+    """The same, as the head of a process group of its own."""
+    return _started(arguments, ROOT, {}, is_leader=True)
+
+
+@asynccontextmanager
+async def _started(
+    arguments: Sequence[str | Path], folder: str | Path, environment: Mapping[str, str], *, is_leader: bool
+) -> AsyncIterator[Child]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=folder, limit=_LONGEST,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment}, start_new_session=is_leader,
     )  # fmt: skip
     child = Child(process)
     try:

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from aiojobs_lite import Job, JobRunner, Status, job
 from tests.helpers.apps.served import BLOCKED, CANCEL_GRACE, DRAIN_TIMEOUT, KINDS, QUICK
-from tests.helpers.programs import ROOT
+from tests.helpers.root import ROOT
 from tests.helpers.serving import SERVERS, Server, running
 
 T = TypeVar("T")

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from tests.helpers.programs import ROOT, Child, alive, members
+from tests.helpers.programs import Child, alive, members
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured, until
 
 APP = "tests.helpers.apps.served:app"

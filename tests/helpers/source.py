@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.root import ROOT
+
 PACKAGE_FOLDER = ROOT / "aiojobs_lite"
 PACKAGE = sorted(PACKAGE_FOLDER.rglob("*.py"))
 SQL = sorted(PACKAGE_FOLDER.rglob("*.sql"))

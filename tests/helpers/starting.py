@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.helpers.pauses import poll
+from tests.helpers.root import ROOT
 
 HOWS = ("subprocess", "fork", "spawn", "forkserver")
 _PATIENCE = 30.0  # seconds
@@ -32,8 +33,7 @@ def start(how: str, note: str) -> Any:
     """Starts what stays, and returns it when it has noted itself."""
     if how == "subprocess":
         code = "import sys; from tests.helpers.starting import stays; stays(sys.argv[1])"
-        root = Path(__file__).parents[2]
-        started: Any = subprocess.Popen([sys.executable, "-c", code, note], cwd=root)
+        started: Any = subprocess.Popen([sys.executable, "-c", code, note], cwd=ROOT)
     else:
         context: Any = multiprocessing.get_context(how)
         started = context.Process(target=stays, args=(note,))

@@ -20,6 +20,7 @@ from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Unit, Write
 from aiojobs_lite.stores.base import Applied, Store
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 A = TypeVar("A")
@@ -222,8 +223,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def run_child(script: str, folder: Path) -> tuple[str, str]:
     """Runs a script in a process of its own, in a folder; returns what it wrote. It may be killed."""
-    root = str(Path(__file__).parents[2])
-    environment = {**unmeasured(), "PYTHONPATH": root}
+    environment = {**unmeasured(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", script],
         check=False, cwd=folder, env=environment, timeout=GUARD, capture_output=True, text=True,

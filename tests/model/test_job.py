@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,8 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
+from tests.helpers.root import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "aiojobs_lite/stores/sqlite/migrations/0001_initial.sql"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

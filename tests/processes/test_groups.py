@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.telemetry.facts import AttemptFailed
 from tests.helpers.apps.grouped import waits
 from tests.helpers.calls import pid_in
-from tests.helpers.programs import ROOT, Child, alive, descendants, members
+from tests.helpers.programs import Child, alive, descendants, leader, members
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
@@ -35,16 +34,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 async def group(database: Path, folder: Path, *how: str, **options: object) -> AsyncIterator[Child]:
     """Starts `apps/grouped.py`, or another script, as the head of a process group of its own; kills it in the end."""
     how = how or ("-m", "tests.helpers.apps.grouped")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *how, str(database), str(folder), json.dumps(options),
-        stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT, start_new_session=True,
-    )  # fmt: skip
-    child = Child(process)
-    try:
+    async with leader(*how, database, folder, json.dumps(options)) as child:
         yield child
-    finally:
-        await child.kill()
-        await until(lambda: not any(map(alive, members(child.pid))), 0.01)
+    await until(lambda: not any(map(alive, members(child.pid))), 0.01)
 
 
 async def found_in(database: Path) -> Job:

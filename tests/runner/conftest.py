@@ -12,11 +12,6 @@ from tests.helpers.mail import dies, other, welcome
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def idle(database: Path, clock: FakeClock) -> JobRunner:
     """A runner that enqueues and reads, and runs nothing."""
     return JobRunner(database, jobs=[welcome, other, dies], max_running=0, clock=clock)

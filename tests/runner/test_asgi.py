@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from aiojobs_lite import InvalidOption, JobRunner, StoreRefused
 from aiojobs_lite.testing.probe import Probe
+from tests.helpers.hosts import LifespanServer
 from tests.helpers.mail import other, welcome
 from tests.helpers.waiting import PATIENCE
 
@@ -24,19 +25,6 @@ def runner() -> JobRunner:
 
 
 # ASGI.
-
-
-class Server:
-    """An ASGI server as far as the lifespan goes."""
-
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.task = asyncio.ensure_future(app({"type": "lifespan"}, self.events.get, self.answers.put))
-
-    async def ask(self, event: str) -> str:
-        await self.events.put({"type": f"lifespan.{event}"})
-        return str((await self.answers.get())["type"])
 
 
 def application(runner: JobRunner, story: list[str], *, fails: bool = False) -> FastAPI:
@@ -69,7 +57,7 @@ async def test_the_events_of_the_lifespan_start_and_stop_it_around_an_applicatio
     runner: JobRunner,
 ) -> None:
     async with asyncio.timeout(PATIENCE):
-        server = Server(runner.asgi(without_lifespan))
+        server = LifespanServer(runner.asgi(without_lifespan))
         assert await server.ask("startup") == "lifespan.startup.complete"
         handle = await runner.enqueue(other)
         await handle.result()
@@ -81,7 +69,7 @@ async def test_the_events_of_the_lifespan_start_and_stop_it_around_an_applicatio
 async def test_an_application_that_knows_the_lifespan_begins_before_it_and_ends_after_it(runner: JobRunner) -> None:
     story: list[str] = []
     async with asyncio.timeout(PATIENCE):
-        server = Server(runner.asgi(application(runner, story)))
+        server = LifespanServer(runner.asgi(application(runner, story)))
         assert await server.ask("startup") == "lifespan.startup.complete"
         assert Probe(runner).is_started
         assert await server.ask("shutdown") == "lifespan.shutdown.complete"
@@ -91,7 +79,7 @@ async def test_an_application_that_knows_the_lifespan_begins_before_it_and_ends_
 
 async def test_a_start_of_the_application_that_fails_is_answered_and_starts_nothing(runner: JobRunner) -> None:
     async with asyncio.timeout(PATIENCE):
-        server = Server(runner.asgi(application(runner, [], fails=True)))
+        server = LifespanServer(runner.asgi(application(runner, [], fails=True)))
         assert await server.ask("startup") == "lifespan.startup.failed"
         await server.task
     assert not Probe(runner).is_started
@@ -101,7 +89,7 @@ async def test_a_start_of_the_runner_that_fails_is_answered_and_ends_the_applica
     story: list[str] = []
     runner = JobRunner(tmp_path, jobs=[welcome])
     async with asyncio.timeout(PATIENCE):
-        server = Server(runner.asgi(application(runner, story)))
+        server = LifespanServer(runner.asgi(application(runner, story)))
         assert await server.ask("startup") == "lifespan.startup.failed"
         with pytest.raises(StoreRefused):
             await server.task

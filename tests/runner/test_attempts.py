@@ -49,11 +49,6 @@ async def started(clock: FakeClock, *handlers: Any, **options: Any) -> AsyncIter
         yield runner
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 async def test_a_failed_attempt_is_tried_again_after_the_backoff(clock: FakeClock) -> None:
     attempts: list[int] = []
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +11,7 @@ from fastapi import FastAPI
 from aiojobs_lite import JobRunner
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerNotStarted
 from aiojobs_lite.testing.probe import Probe
+from tests.helpers.hosts import LifespanServer
 from tests.helpers.mail import other, welcome
 from tests.helpers.waiting import PATIENCE
 
@@ -70,25 +69,9 @@ async def test_it_is_the_lifespan_of_a_fastapi_application(runner: JobRunner) ->
 
     transport = httpx.ASGITransport(app)
     async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        server = Server(app)
+        server = LifespanServer(app)
         assert await server.ask("startup") == "lifespan.startup.complete"
         assert (await client.get("/")).json() == "1 unknown@example.org"
         assert await server.ask("shutdown") == "lifespan.shutdown.complete"
         await server.task
     assert not Probe(runner).is_started
-
-
-# ASGI.
-
-
-class Server:
-    """An ASGI server as far as the lifespan goes."""
-
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.task = asyncio.ensure_future(app({"type": "lifespan"}, self.events.get, self.answers.put))
-
-    async def ask(self, event: str) -> str:
-        await self.events.put({"type": f"lifespan.{event}"})
-        return str((await self.answers.get())["type"])

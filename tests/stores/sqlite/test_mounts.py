@@ -16,11 +16,11 @@ from aiojobs_lite.stores.sqlite import mounts
 from aiojobs_lite.stores.sqlite.mounts import Mount, is_mount_point, mount_of
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import contents
 from tests.helpers.waiting import unmeasured
 
-ROOT = Path(__file__).parents[3]
 TABLE = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:26 / /proc rw,nosuid - proc proc rw

@@ -16,7 +16,6 @@ from tests.helpers.owners import (
     DEAD,
     ELSEWHERE,
     ONE,
-    ROOT,
     TWO,
     acquired,
     dead_for_another_process,
@@ -25,6 +24,7 @@ from tests.helpers.owners import (
     owner_elsewhere,
 )
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import unmeasured
 
 

@@ -1,0 +1,29 @@
+"""The seeds of a run of pytest: of the order of the tests, of what they draw at random, and of hypothesis.
+
+The first ring draws the same examples each time; each run of the second has a seed of its own, and its end says how to
+repeat it: of a test alone, too, for each begins with the seed.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.helpers.rings import depth
+
+
+def draw(config: pytest.Config) -> None:
+    """Gives hypothesis a seed where it would draw one in secret; pytest-randomly has its own."""
+    if depth(first=False, second=True) and config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def repeats(config: pytest.Config) -> str:
+    """The options of pytest that repeat the run."""
+    found = [f"-m {config.getoption('markexpr')!r}"]
+    for option in ("randomly_seed", "hypothesis_seed"):
+        seed = config.getoption(option, None)
+        if seed is not None:
+            found.append(f"--{option.replace('_', '-')}={seed}")
+    return " ".join(found)
