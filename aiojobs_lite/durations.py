@@ -9,11 +9,13 @@ from datetime import timedelta
 from aiojobs_lite.errors import InvalidOption
 
 Duration = float | int | str | timedelta
-"""Seconds as a number, a `timedelta`, or text: a chain of numbers with `ms`, `s`, `m`, `h`, `d` or `w`."""
+"""Seconds as a number, a `timedelta`, or text: a chain of numbers with `ms`, `s`, `m`, `h`, `d` or `w`; one without is
+seconds."""
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _EXPECTED = 'seconds, a timedelta, or text such as "30s", "5m", "1h30m", "7d"'
 LONGEST_S = 100 * 366 * 86400.0  # a century: what is longer is a mistake, and would overflow a datetime
 
@@ -36,6 +38,8 @@ def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) ->
         raise InvalidOption(option, value, _EXPECTED)
     if isinstance(value, str):
         text = value.strip()
+        if _NUMBER.fullmatch(text):
+            text += "s"  # as of a number, and as headers and environments have it
         if not _WHOLE.fullmatch(text):
             raise InvalidOption(option, value, _EXPECTED)
         total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))

@@ -6,6 +6,7 @@ import inspect
 from typing import Any, Final
 
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.policy.outcomes import Signal
 from aiojobs_lite.policy.settle import Ending
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.text import make_storable
@@ -18,10 +19,14 @@ def refuse_unfinished(value: Any) -> Any:
     """What a handler returned.
 
     Raises:
-        TypeError: If it is a coroutine, another awaitable or a generator: that is a job that was not done.
+        TypeError: If it is a coroutine, another awaitable or a generator: that is a job that was not done. Or if it is
+            a signal such as `Retry`, which is to be raised.
     """
     if type(value) in _PLAIN:
         return value
+    if isinstance(value, Signal) or (isinstance(value, type) and issubclass(value, Signal)):
+        kind = value if isinstance(value, type) else type(value)
+        raise TypeError(f"the handler returned {kind.__qualname__}, which decides nothing. Raise it, do not return it.")
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
         raise TypeError("the handler returned a generator, whose code has not run. Return a list.")
     if inspect.isawaitable(value):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, Portable
+
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 class Signal(Portable):
@@ -13,40 +18,50 @@ class Signal(Portable):
 
 
 class Retry(Signal):
-    """Raised by a handler: this attempt failed; try again after exactly this delay.
+    """Raised by a handler: this attempt failed; try again after exactly this delay, or at this instant.
 
     Args:
         reason: Kept in the record of the attempt.
-        after: The delay; None leaves it to the backoff.
+        after: The delay, an aware datetime, or the text of a header `Retry-After`, which is seconds or a date. None
+            leaves it to the backoff.
+
+    Attributes:
+        after: The delay in seconds, or None.
+        at: The instant, or None.
 
     Raises:
-        InvalidOption: If the delay is no duration, or given as the reason.
+        InvalidOption: If `after` is none of these, or given as the reason.
     """
 
     after: float | None = None  # also of a subclass whose __init__ does not call this one
+    at: datetime | None = None
 
-    def __init__(self, reason: str = "", *, after: Duration | None = None) -> None:
-        if isinstance(reason, int | float | timedelta):
-            raise InvalidOption("reason", reason, "text; the delay goes by name, Retry(after=...)")
-        self.after = None if after is None else seconds(after, "after")
+    def __init__(self, reason: str = "", *, after: Duration | datetime | None = None) -> None:
+        _check_reason(reason)
+        self.after, self.at = (None, None) if after is None else _wait(after, "after")
         super().__init__(reason)
 
 
 class Snooze(Signal):
-    """Raised by a handler: run again after this delay; no attempt is used.
+    """Raised by a handler: run again after this delay, or at this instant; no attempt is used.
 
     Args:
-        delay: The delay.
+        delay: The delay, an aware datetime, or the text of a header `Retry-After`, which is seconds or a date.
         reason: Kept in the record of the attempt.
 
+    Attributes:
+        delay: The delay in seconds; None if there is an instant.
+        at: The instant, or None.
+
     Raises:
-        InvalidOption: If the delay is no duration.
+        InvalidOption: If the delay is none of these.
     """
 
-    delay: float = 0.0  # as above
+    delay: float | None = 0.0  # as above
+    at: datetime | None = None
 
-    def __init__(self, delay: Duration, reason: str = "") -> None:
-        self.delay = seconds(delay, "delay")
+    def __init__(self, delay: Duration | datetime, reason: str = "") -> None:
+        self.delay, self.at = _wait(delay, "delay")
         super().__init__(reason)
 
 
@@ -56,3 +71,45 @@ class Abandon(Signal):
 
 class Cancel(Signal):
     """Raised by a handler: the job is cancelled now, with no more attempts, and needs no attention."""
+
+
+def _check_reason(reason: object) -> None:
+    """Checks that a reason is no delay, which would be kept and not waited for. Digits only may be a status: 429."""
+    if isinstance(reason, str):
+        if reason.isdecimal():
+            return
+        try:
+            _wait(reason, "reason")
+        except InvalidOption:
+            return
+    elif not isinstance(reason, int | float | timedelta | datetime):
+        return
+    shown = repr(reason) if isinstance(reason, str) else "..."
+    raise InvalidOption("reason", reason, f"text; the delay goes by name, Retry(after={shown})")
+
+
+def _wait(given: Duration | datetime, option: str) -> tuple[float | None, datetime | None]:
+    """A delay in seconds, or the instant that is given in its place."""
+    instant = _http_date(given) if isinstance(given, str) else given
+    if not isinstance(instant, datetime):
+        return seconds(given, option), None  # type: ignore[arg-type]  # no datetime
+    try:
+        if instant.utcoffset() is not None:
+            return None, instant.astimezone(UTC)
+    except OverflowError:  # in UTC it would lie outside of the calendar
+        pass
+    raise InvalidOption(option, given, "an aware datetime, such as datetime.now(UTC)")
+
+
+def _http_date(text: str) -> datetime | None:
+    """The instant of a date as headers of HTTP have it, such as `Wed, 21 Oct 2026 07:28:00 GMT`; None if it is none."""
+    found = _HTTP_DATE.fullmatch(text.strip())
+    if found is None or found[2] not in _MONTHS:
+        return None
+    day, _, year, hour, minute, second = found.groups()
+    try:
+        return datetime(
+            int(year), _MONTHS.index(found[2]) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+    except ValueError:
+        return None

@@ -129,9 +129,9 @@ class _Settlement:
             return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
         if ending.unbegun:
             return self._unbegun(ending.failure)
-        wish, text, delay, _ = ending.verdict or self._policy.judge(ending.error)
+        wish, text, delay, at, _ = ending.verdict or self._policy.judge(ending.error)
         if wish is Wish.SNOOZE:
-            return self._snoozed(delay or 0.0, text)
+            return self._snoozed(self._asked_for(delay, at), text)
         if wish is Wish.CANCEL:
             return self._cancelled(text or "cancelled by its handler", ending.failure)
         if wish is Wish.ABANDON:
@@ -141,22 +141,30 @@ class _Settlement:
         if ending.stopped is Stop.CANCEL:
             return self._cancelled(CANCEL_REQUESTED, ending.failure)
         if wish is Wish.RETRY:
-            return self._failed(Outcome.FAILED, ending.failure, delay)
+            return self._failed(Outcome.FAILED, ending.failure, self._asked_for(delay, at))
         if ending.stopped is Stop.TIMEOUT:
             return self._failed(Outcome.TIMED_OUT, ending.failure)
         if wish is Wish.NEVER:
             return self._dead(Outcome.FAILED, f"{text} is not to be tried again", ending.failure)
         return self._failed(Outcome.FAILED, ending.failure)
 
-    def _failed(self, outcome: Outcome, failure: Failure | None, delay: float | None = None) -> Again | Close:
+    def _failed(self, outcome: Outcome, failure: Failure | None, at: int | None = None) -> Again | Close:
         if self._is_last_attempt:
             return self._dead(outcome, self._used_up, failure)
-        wait = self._policy.backoff.delay(self._job.attempt, self._chance) if delay is None else _storable(delay)
-        return self._again(outcome, after(self._now, wait), failure)
+        if at is None:
+            at = after(self._now, self._policy.backoff.delay(self._job.attempt, self._chance))
+        return self._again(outcome, at, failure)
 
-    def _snoozed(self, delay: float, reason: str) -> Again:
-        end = self._again(Outcome.SNOOZED, after(self._now, _storable(delay)))
+    def _snoozed(self, at: int | None, reason: str) -> Again:
+        end = self._again(Outcome.SNOOZED, self._now if at is None else at)
         return end._replace(refund=True, reason=make_storable(reason, LONGEST_REASON_CHARS) or None)
+
+    def _asked_for(self, delay: float | None, at: int | None) -> int | None:
+        """The instant that a signal asks for by a delay, an instant or both, now at the earliest; None: none."""
+        latest = after(self._now, LONGEST_S)
+        asked = [] if delay is None else [after(self._now, _storable(delay))]
+        asked += [] if at is None else [min(max(at, self._now), latest)]
+        return max(asked, default=None)
 
     def _interrupted(self, failure: Failure | None) -> Again | Close:
         if self._job.interruptions < FREE_INTERRUPTIONS:

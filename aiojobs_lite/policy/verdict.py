@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from aiojobs_lite.clock import to_micros
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
 _DEEPEST_GROUP: Final = 100  # nested exception groups that are looked into
@@ -36,13 +37,15 @@ class Verdict(NamedTuple):
     Attributes:
         wish: What becomes of the job.
         text: Of NEVER the name of the exception's class, else what the handler gave as the reason.
-        delay: Of RETRY and SNOOZE the wait in seconds; None leaves it to the backoff.
+        delay: Of RETRY and SNOOZE the wait in seconds, or None.
+        at: Of RETRY and SNOOZE the instant in microseconds before which it is not to run, or None.
         is_wanted: Whether all that was raised is a signal, such as `Retry`: then the attempt has no fault.
     """
 
     wish: Wish
     text: str = ""
     delay: float | None = None
+    at: int | None = None
     is_wanted: bool = False
 
 
@@ -78,8 +81,9 @@ def _waits(leaves: list[BaseException]) -> Verdict:
         return Verdict(Wish.AGAIN)
     delays = [leaf.after if isinstance(leaf, Retry) else leaf.delay for leaf in asking]
     longest = max((delay for delay in delays if delay is not None), default=None)
+    latest = max((to_micros(leaf.at) for leaf in asking if leaf.at is not None), default=None)
     is_snooze = all(isinstance(leaf, Snooze) for leaf in leaves)
-    return Verdict(Wish.SNOOZE if is_snooze else Wish.RETRY, _text(asking[0]), longest)
+    return Verdict(Wish.SNOOZE if is_snooze else Wish.RETRY, _text(asking[0]), longest, latest)
 
 
 def is_wanted(error: BaseException) -> bool:

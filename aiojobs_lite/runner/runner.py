@@ -293,4 +293,4 @@ def _drain_timeout(given: Duration) -> float:
     checked, variable = seconds(given, "drain_timeout"), os.environ.get(_DRAIN_VARIABLE, "").strip()
     if not variable:
         return checked
-    return seconds(f"{variable}s" if variable[-1:].isdigit() else variable, _DRAIN_VARIABLE)
+    return seconds(variable, _DRAIN_VARIABLE)

@@ -84,6 +84,10 @@ def raises(what: str) -> None:
     raise SIGNALS[what]
 
 
+def returns(what: str) -> object:
+    return SIGNALS[what]
+
+
 def exits() -> None:
     sys.exit(3)
 
@@ -301,6 +305,12 @@ def test_what_a_handler_asks_for_comes_back_as_it_was_raised(what: str) -> None:
     assert "in raises" in (ended.failure.traceback or "")  # the lines of the other process
 
 
+def test_a_signal_that_is_returned_is_a_failure() -> None:
+    answer = answer_of("returns", '{"what": "cancel"}')
+    assert answer.failure is not None
+    assert answer.failure.message.startswith("the handler returned Cancel, which decides nothing")
+
+
 def test_an_exception_that_cannot_be_looked_at_is_a_failure_like_any_other() -> None:
     answer = answer_of("raises_what_cannot_be_looked_at")
     assert answer.failure is not None
@@ -380,6 +390,21 @@ async def test_a_coroutine_that_nothing_awaits_is_no_success(clock: FakeClock) -
     async with started(clock, hidden) as runner:
         with pytest.raises(JobDead, match="make the decorator's function an `async def` too"):
             await (await runner.enqueue(hidden)).result()
+
+
+@pytest.mark.parametrize("made", [*SIGNALS.values(), Cancel], ids=lambda one: type(one).__name__)
+async def test_a_signal_that_is_returned_is_no_success(clock: FakeClock, made: object) -> None:
+    async def returns() -> object:
+        return made
+
+    def returns_in_thread() -> object:
+        return made
+
+    types = [JobType[..., Any](one, max_attempts=1, keep_result=False) for one in (returns, returns_in_thread)]
+    async with started(clock, *types) as runner:
+        for job_type in types:
+            with pytest.raises(JobDead, match=r"which decides nothing\. Raise it, do not return it"):
+                await (await runner.enqueue(job_type)).result()
 
 
 @slow

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -32,7 +34,50 @@ def test_a_signal_with_an_impossible_delay_is_refused(make: Callable[[], Signal]
     assert caught.value.option == option
 
 
-@pytest.mark.parametrize("signal", [Retry("busy", after=3), Retry(), Snooze("10m", "early"), Abandon("x"), Cancel()])
+WEDNESDAY = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("given", "delay", "at"),
+    [
+        ("120", 120.0, None),
+        (" 0 ", 0.0, None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None, WEDNESDAY),
+        (WEDNESDAY, None, WEDNESDAY),
+        (WEDNESDAY.astimezone(timezone(timedelta(hours=9))), None, WEDNESDAY),
+    ],
+)
+def test_both_forms_of_the_header_retry_after_are_taken_as_they_are(
+    given: str | datetime, delay: float | None, at: datetime | None
+) -> None:
+    assert (Retry(after=given).after, Retry(after=given).at) == (delay, at)
+    assert (Snooze(given).delay, Snooze(given).at) == (delay, at)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Wed, 31 Feb 2026 07:28:00 GMT", "Wed, 21 Okt 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 CET",
+        WEDNESDAY.replace(tzinfo=None), datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))),
+    ],
+)  # fmt: skip
+def test_what_is_no_instant_is_refused(given: Any) -> None:
+    for make in (lambda: Retry(after=given), lambda: Snooze(given)):
+        with pytest.raises(InvalidOption, match=r"expected (seconds, a timedelta|an aware datetime, such as)"):
+            make()
+
+
+@pytest.mark.parametrize("reason", ["30s", "1h30m", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_a_delay_in_place_of_the_reason_is_refused_with_the_way_out(reason: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        Retry(reason)
+    assert str(caught.value) == (f"reason={reason!r}: expected text; the delay goes by name, Retry(after={reason!r}).")
+    assert str(Retry("in 30s", after="30s")) == "in 30s"
+    assert str(Retry("429")) == "429"  # a status
+
+
+@pytest.mark.parametrize("signal", [Retry("busy", after=3), Retry(), Snooze("10m", "early"), Retry(after=WEDNESDAY),
+                                    Abandon("x"), Cancel()])  # fmt: skip
 def test_signals_survive_the_way_from_another_process(signal: Signal) -> None:
     for found in (pickle.loads(pickle.dumps(signal)), copy.copy(signal)):
         assert type(found) is type(signal)

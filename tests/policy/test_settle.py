@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import TRANSITIONS, Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
@@ -113,6 +115,19 @@ TABLE = [
     Row(
         "Retry because of a timeout", claimed(2), Ending(error=Retry(after=9), failure=FAILURE, stopped=Stop.TIMEOUT),
         again(Outcome.FAILED, 9, failure=FAILURE),
+    ),
+    Row(
+        "Retry at an instant", claimed(2), Ending(error=Retry(after=to_datetime(NOW + 70 * SECOND)), failure=FAILURE),
+        again(Outcome.FAILED, 70, failure=FAILURE),
+    ),
+    Row(
+        "Retry at an instant that is past", claimed(2), Ending(error=Retry(after=to_datetime(DUE)), failure=FAILURE),
+        again(Outcome.FAILED, 0, failure=FAILURE),
+    ),
+    Row(
+        "Snooze to an instant beyond a century", claimed(2),
+        Ending(error=Snooze("Fri, 31 Dec 9999 00:00:00 GMT"), failure=FAILURE),
+        again(Outcome.SNOOZED, LONGEST_S, refund=True),
     ),
     Row(
         "Snooze", claimed(1), Ending(error=Snooze("10m"), failure=FAILURE),
@@ -301,6 +316,7 @@ def test_an_ended_attempt_without_an_exception_may_be_tried_again() -> None:
 
 errors: list[BaseException | None] = [
     None, BOOM, SystemExit(1), asyncio.CancelledError(), Retry(), Retry(after=0), Retry(after="1d"), Snooze(0),
+    Retry(after=to_datetime(0)), Snooze(to_datetime(2 * NOW)),
     Snooze("1h", "why"), Abandon("x"), Cancel(), Cancel("y"),
 ]  # fmt: skip
 jobs = st.builds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.verdict import Verdict, Wish, alone, is_wanted, judge
 
 AGAIN = Verdict(Wish.AGAIN)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUSY, BAD = TimeoutError("busy"), ValueError("bad")
 
 
@@ -54,6 +56,13 @@ TABLE: list[tuple[str, BaseException, dict[str, Any], Verdict]] = [
     ("Retry and one not named", group(BAD, Retry("r", after=3)), {"retry_on": OSError}, never("ValueError")),
     ("Snooze", Snooze("10s", "s"), {"abandon_on": BaseException}, Verdict(Wish.SNOOZE, "s", 10)),
     ("Snooze twice", group(Snooze(1, "a"), group(Snooze(5, "b"))), {}, Verdict(Wish.SNOOZE, "a", 5)),
+    ("At an instant", Retry("r", after=EPOCH + timedelta(seconds=3)), {}, Verdict(Wish.RETRY, "r", None, 3_000_000)),
+    (
+        "At several instants and after a delay",
+        group(Snooze(EPOCH + timedelta(seconds=3)), Snooze(5), Snooze(EPOCH + timedelta(seconds=2))),
+        {},
+        Verdict(Wish.SNOOZE, "", 5, 3_000_000),
+    ),
     ("Snooze and a failure", group(Snooze(7, "s"), BUSY), {}, Verdict(Wish.RETRY, "s", 7)),
 ]
 
