@@ -43,10 +43,11 @@ SMALL = (
     ("sleepy", ["sleepy"]),
 )  # the jobs without a key
 KEYLESS = [label for _, labels in SMALL for label in labels]
-COMPLETED = (*KEYLESS, "from a thread", "doomed", "paused", "left")
+COMPLETED = (*KEYLESS, "alone", "from a thread", "doomed", "paused", "left")
 ENDS = {**dict.fromkeys(COMPLETED, Status.COMPLETED), "later": Status.CANCELLED, "stopped": Status.CANCELLED}
 ATTEMPTS = {**dict.fromkeys(ENDS, 1), "flaky": 2, "later": 0}
 CONCURRENCY = 2  # of the type `plain`
+INLINE = 5  # transactions of a day at least that are done inline, where the store offers it
 
 
 class World:
@@ -180,7 +181,7 @@ class User:
     """A person who uses the application, does much at once, and repeats what failed, as the errors advise."""
 
     def __init__(self, world: World, store: FaultStore) -> None:
-        self._world = world
+        self._world, self._store = world, store
         self._runner = application(world, store)
         self._calls: set[asyncio.Task[Any]] = set()
         store.lose_caller = lambda: [call.cancel() for call in self._calls]
@@ -197,6 +198,7 @@ class User:
             works.create_task(self._pauses())
             works.create_task(self._stops("endless", "stopped"))
             works.create_task(self._stops("plain", "later", delay="9d"))
+        await self._alone()
         self._world.clock.advance("1h")
         await self._insists(lambda: self._runner.jobs.list(limit=3))
         await self._enqueues("endless", "left")
@@ -247,6 +249,14 @@ class User:
 
         for handle in await self._insists(tries):
             await self._awaits(handle)
+
+    async def _alone(self) -> None:
+        """Asks for one job again and again while hardly anything else is written, until so much was done inline."""
+        handle = await self._enqueues("plain", "alone")
+        async with asyncio.timeout(PATIENCE):
+            while self._store.inline and len(self._store.inlined) < INLINE:
+                await self._enqueues("plain", "alone")
+        await self._awaits(handle)
 
     def _from_a_thread(self) -> None:
         using = TYPES["plain"].using(idempotency_key="from a thread")

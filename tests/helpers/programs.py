@@ -59,10 +59,10 @@ class Child:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
-    async def ended(self) -> int:
+    async def ended(self, limit: float = PATIENCE) -> int:
         """Waits for its end, reads what it still had to say, and returns its exit code (negative: the signal)."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(limit):
                 async for line in self._stdout:
                     self.lines.append(line.decode().rstrip("\n"))
                 return await self._process.wait()

@@ -8,17 +8,20 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import httpx
 
 from tests.helpers.programs import ROOT, Child, alive, members
-from tests.helpers.waiting import PATIENCE, unmeasured, until
+from tests.helpers.waiting import unmeasured, until
 
 APP = "tests.helpers.apps.served:app"
+STARTS_AT_ONCE = 2  # of servers: a start is work for the machine, and most are several processes
+LIMIT_S = 180.0  # of each thing that a server does; a guard against hanging, for the slowest machine
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,21 @@ class Served:
         lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [line.split() for line in lines if line.split()[: len(words)] == list(words)]
 
+    async def comes_to(self, condition: Callable[[], bool]) -> None:
+        """Waits for something that its processes do."""
+        await until(condition, 0.01, LIMIT_S)
+
     async def ready(self, runners: int) -> None:
         """Returns when so many runners have started, and requests are answered."""
-        await until(lambda: len(self.said("up")) == runners, 0.01)
-        await until(lambda: listens(int(self.client.base_url.port or 0)), 0.01)
+        await self.comes_to(lambda: len(self.said("up")) == runners or not alive(self.child.pid))
+        assert alive(self.child.pid), "it ended at its start"
+        await self.comes_to(lambda: listens(int(self.client.base_url.port or 0)))
 
     async def enqueue(self, kind: str) -> None:
         """Enqueues a job; returns when it runs."""
         response = await self.client.post(f"/jobs/{kind}")
         assert response.status_code == 200, response.text
-        await until(lambda: bool(self.said("begin", kind)), 0.01)
+        await self.comes_to(lambda: bool(self.said("begin", kind)))
 
     def stop(self, target: str, number: signal.Signals = signal.SIGTERM) -> None:
         """Signals the `process` that was started, or its whole `group`."""
@@ -86,8 +94,8 @@ class Served:
 
     async def gone(self) -> int:
         """Waits until no process of it is left; returns the exit code."""
-        code = await self.child.ended()
-        await until(lambda: not any(map(alive, members(self.child.pid))), 0.01)
+        code = await self.child.ended(LIMIT_S)
+        await self.comes_to(lambda: not any(map(alive, members(self.child.pid))))
         self._is_gone = True
         return code
 
@@ -103,16 +111,20 @@ class Served:
 async def running(server: Server, folder: Path) -> AsyncIterator[Served]:
     """Starts a server, which is ready then; kills what is left of it in the end."""
     database, log = paths(folder)
+    environment = {**unmeasured(), "AIOJOBS_LITE_DATABASE": str(database), "SERVED_LOG": str(log)}
     with reserved() as port:
         command = server.command.replace("PORT", str(port)).replace("FOLDER", str(folder)).split()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT, start_new_session=True,
-            env={**unmeasured(), "AIOJOBS_LITE_DATABASE": str(database), "SERVED_LOG": str(log)},
-        )  # fmt: skip
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S)
+        async with AsyncExitStack() as start, client:
+            await start.enter_async_context(_gate_of_starts())
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT,
+                start_new_session=True, env=environment,
+            )  # fmt: skip
             served = Served(Child(process), client, folder)
             try:
                 await served.ready(server.runners)
+                await start.aclose()
                 yield served
             except BaseException as error:
                 await served.kill()
@@ -120,6 +132,14 @@ async def running(server: Server, folder: Path) -> AsyncIterator[Served]:
                 raise
             finally:
                 await served.kill()
+
+
+_STARTS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _gate_of_starts() -> asyncio.Semaphore:
+    """Lets so many servers start at once, of those that an event loop starts side by side."""
+    return _STARTS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(STARTS_AT_ONCE))
 
 
 def paths(folder: Path) -> tuple[Path, Path]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from aiojobs_lite.clock import MICROSECONDS, SystemClock
@@ -15,6 +17,7 @@ from tests.helpers.pauses import pause
 
 E = TypeVar("E", bound=Fact)
 PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
+SLOWNESS = 5.0  # seconds that a slow or busy machine may add to what is promised
 
 
 class MovedClock(SystemClock):
@@ -30,6 +33,14 @@ class MovedClock(SystemClock):
         return super().now() + round(self.offset * MICROSECONDS)
 
 
+@contextmanager
+def promised(seconds: float) -> Iterator[None]:
+    """The block takes no longer than is promised, apart from what a slow machine adds."""
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds + SLOWNESS
+
+
 async def next_fact(listener: Watch, kind: type[E]) -> E:
     """The next event of a kind; those before it are dropped."""
     async with asyncio.timeout(PATIENCE):
@@ -39,10 +50,10 @@ async def next_fact(listener: Watch, kind: type[E]) -> E:
     raise AssertionError(f"the runner was closed before a {kind.__name__}")
 
 
-async def until(condition: Callable[[], bool], look_every: float = 0) -> None:
+async def until(condition: Callable[[], bool], look_every: float = 0, limit: float = PATIENCE) -> None:
     """Lets the event loop turn until a condition holds that no event announces; other processes need a pause."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(limit):
             while not condition():
                 await pause(look_every)
     except TimeoutError:

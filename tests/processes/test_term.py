@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from aiojobs_lite.telemetry.facts import DrainStarted
 from tests.helpers.apps.worker import two_seconds
 from tests.helpers.programs import Child, looking, program, worker
 from tests.helpers.rings import first_of, slow
-from tests.helpers.waiting import PATIENCE, next_fact
+from tests.helpers.waiting import PATIENCE, next_fact, promised
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 BOTH = pytest.mark.parametrize("number", first_of(1, [SIGTERM, SIGINT]))
@@ -125,10 +124,9 @@ async def test_a_job_that_cannot_be_stopped_does_not_keep_the_process(
     (job_id,) = await enqueued(database, name)
     async with worker(database, "forever", **SHORT) as child:
         await child.line("started")
-        started = time.monotonic()
-        child.signal(number)
-        assert await child.ended() == -number
-        assert time.monotonic() - started < 3  # both timeouts, a second, and the end of the interpreter
+        with promised(3):  # both timeouts, a second, and the end of the interpreter
+            child.signal(number)
+            assert await child.ended() == -number
     async with looking(database) as runner:
         job = await runner.jobs.get(job_id)
         assert (job.status, job.attempts, job.interruptions, job.crashes) == (Status.PENDING, 0, 1, 0)
@@ -238,10 +236,9 @@ async def test_uvicorn_finishes_ten_jobs_in_time_and_starts_none_of_a_hundred(da
             handles = await runner.enqueue_many([two_seconds.bind() for _ in range(110)])
         for _ in range(10):
             await child.line("started")
-        noticed = time.monotonic()
-        child.signal(SIGTERM)
-        assert await child.ended() == -SIGTERM
-        assert time.monotonic() - noticed < 4
+        with promised(4):
+            child.signal(SIGTERM)
+            assert await child.ended() == -SIGTERM
     assert len(child.said("started")) == len(child.said("ended")) == 10
     async with JobRunner(database, jobs=[job(name="two_seconds")(two_seconds_at_once)]) as second:
         assert (second.stats().completed, second.stats().pending) == (10, 100)
