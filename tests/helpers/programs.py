@@ -82,8 +82,15 @@ class Child:
 @asynccontextmanager
 async def program(*arguments: str | Path, **environment: str) -> AsyncIterator[Child]:
     """Starts `python ...`; kills it in the end. Its standard error is among its lines."""
+    async with program_in(ROOT, *arguments, **environment) as child:
+        yield child
+
+
+@asynccontextmanager
+async def program_in(folder: Path, *arguments: str | Path, **environment: str) -> AsyncIterator[Child]:
+    """Starts `python ...` in a folder; as `program`."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=ROOT, limit=_LONGEST,
+        sys.executable, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=STDOUT, cwd=folder, limit=_LONGEST,
         env={**os.environ, **environment},
     )  # fmt: skip
     child = Child(process)
