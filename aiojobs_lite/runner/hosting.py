@@ -77,8 +77,8 @@ class Hosted:
 
         - Where the server sends the events of the lifespan, they start and stop the runner. An application that knows
           them gets them too: its own start comes first, and its own end last.
-        - Where it does not, the first request starts the runner. SIGTERM and SIGINT drain it, and reach the server after
-          the drain.
+        - Where it does not, the first request starts the runner. SIGTERM and SIGINT drain it, and reach the server
+          after that.
 
         Args:
             app: The application.
