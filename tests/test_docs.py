@@ -30,7 +30,7 @@ from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
 
 LONGEST_LINE = 120  # characters; a row of a table is one line
-PROGRAMS = [block for page in PAGES for block in blocks(page) if block.is_program]
+PROGRAMS = [block for page in PAGES for block in blocks(page) if block.is_program and not block.file]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)

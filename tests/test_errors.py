@@ -94,7 +94,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         errors.RunnerNotStarted,
-        "the runner is not started. Use it inside `async with runner:` (the application's lifespan).",
+        "the runner is not started. Use it inside `async with runner:` (the application's lifespan); in a process that "
+        "has no event loop, such as a worker of a WSGI server, enqueue by a JobClient.",
         {},
     ),
     (

@@ -147,6 +147,10 @@ class Engine:
         """See `Lifecycle.drain`."""
         self._lifecycle.drain(why)
 
+    def put_host_off(self) -> None:
+        """See `Lifecycle.put_host_off`."""
+        self._lifecycle.put_host_off()
+
     async def until_idle(self) -> None:
         """See `Lifecycle.until_idle`."""
         await self._lifecycle.until_idle()

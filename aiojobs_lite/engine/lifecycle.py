@@ -123,6 +123,10 @@ class Lifecycle:
         """Begins the drain: nothing more is claimed, no tick fires. Enqueuing still works."""
         self._drain.begin(why)
 
+    def put_host_off(self) -> None:
+        """See `Signals.put_host_off`."""
+        self._signals.put_host_off()
+
     async def until_draining(self) -> None:
         """Returns when the drain has begun."""
         await self._progress.until(Phase.DRAINING)

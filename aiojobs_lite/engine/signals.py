@@ -20,7 +20,8 @@ class Signals(SignalHandling):
     """Notifies the runner of a signal before the host acts on it. Only in the main thread; elsewhere it does nothing.
 
     What would end the process or its event loop in the midst of the drain is put off until after it: the default
-    action, and an exception (KeyboardInterrupt, SystemExit) that the handler found raises.
+    action, and an exception (KeyboardInterrupt, SystemExit) that the handler found raises. Where the host does not stop
+    the runner, the handler found would end it just the same: then its call is put off, too.
 
     A SIGINT that is not the first signal is impatient. A SIGTERM says nothing new: supervisors of workers send theirs
     after the one that the whole process group was sent.
@@ -39,6 +40,7 @@ class Signals(SignalHandling):
         self._is_handling = False
         self._came = 0
         self._put_off: tuple[int, BaseException | None] | None = None
+        self._is_host_put_off = False
 
     @property
     def is_active(self) -> bool:
@@ -53,6 +55,10 @@ class Signals(SignalHandling):
     def found(self, number: int) -> Any:
         """The handler that it chained; what this process forks gets that one."""
         return self._found[number]
+
+    def put_host_off(self) -> None:
+        """Calls the handler found at the end of the drain only: its host does not stop the runner."""
+        self._is_host_put_off = True
 
     def install(self) -> None:
         """Chains the handlers that are in place now."""
@@ -118,7 +124,7 @@ class Signals(SignalHandling):
         self._came += 1
         # Before the host, which may leave the runner at once.
         self._notify(number, is_impatient=self._came > 1 and number == signal.SIGINT)
-        if found is signal.SIG_DFL:
+        if found is signal.SIG_DFL or (self._is_host_put_off and self._came <= _MOST_PUT_OFF):
             self._put_off = number, None
             return
         try:

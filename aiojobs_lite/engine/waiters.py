@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiojobs_lite.engine.ports import Reads
 from aiojobs_lite.errors import RunnerClosed
@@ -18,15 +19,20 @@ class Finished(NamedTuple):
 
     Attributes:
         status: `completed`, `dead` or `cancelled`; None: the job is gone.
-        result: What the handler returned, as JSON, or None.
+        result_json: What the handler returned, as JSON, or None.
         reason: Why it is dead or cancelled, or why its result was not kept, or None.
         error: Type and message of the latest failure, or None.
     """
 
     status: Status | None
-    result: str | None = None
+    result_json: str | None = None
     reason: str | None = None
     error: str | None = None
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, as plain JSON values, as `Job.result` has it."""
+        return None if self.result_json is None else json.loads(self.result_json)
 
 
 class Waiters:

@@ -13,7 +13,10 @@ class RunnerNotStarted(RunnerError):
     """The runner was used before it was started."""
 
     def __init__(self) -> None:
-        super().__init__("the runner is not started. Use it inside `async with runner:` (the application's lifespan).")
+        super().__init__(
+            "the runner is not started. Use it inside `async with runner:` (the application's lifespan); in a process "
+            "that has no event loop, such as a worker of a WSGI server, enqueue by a JobClient."
+        )
 
 
 class RunnerAlreadyStarted(RunnerError):

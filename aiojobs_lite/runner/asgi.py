@@ -22,6 +22,7 @@ class AsgiHost:
     Args:
         app: The application.
         start: Starts the runner.
+        start_unattended: Starts it in a host that does not stop it.
         stop: Stops it.
         is_started: Whether it is started.
     """
@@ -31,11 +32,13 @@ class AsgiHost:
         app: AsgiApp,
         *,
         start: Callable[[], Awaitable[object]],
+        start_unattended: Callable[[], Awaitable[object]],
         stop: Callable[[], Awaitable[None]],
         is_started: Callable[[], bool],
     ) -> None:
         self._app = app
-        self._start_runner, self._stop_runner, self._is_started = start, stop, is_started
+        self._start_runner, self._start_unattended = start, start_unattended
+        self._stop_runner, self._is_started = stop, is_started
         self._is_ended = False
         self._starting: asyncio.Task[None] | None = None
 
@@ -45,20 +48,20 @@ class AsgiHost:
             await self._live(scope, receive, send)
             return
         if not self._is_ended and not self._is_started():
-            await self._start()
+            await self._start(self._start_unattended)
         await self._app(scope, receive, send)
 
-    async def _start(self) -> None:
+    async def _start(self, start: Callable[[], Awaitable[object]]) -> None:
         """Starts the runner, once for all requests that wait; a later one tries again what failed."""
         loop = asyncio.get_running_loop()
         task = self._starting
         if task is None or task.done() or task.get_loop() is not loop:
-            task = self._starting = asyncio.create_task(self._start_once(), name="aiojobs_lite start")
+            task = self._starting = asyncio.create_task(self._start_once(start), name="aiojobs_lite start")
         await asyncio.shield(task)  # a request that is broken off does not stop the start
 
-    async def _start_once(self) -> None:
+    async def _start_once(self, start: Callable[[], Awaitable[object]]) -> None:
         if not self._is_started():
-            await self._start_runner()
+            await start()
 
     async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
@@ -68,7 +71,7 @@ class AsgiHost:
             if failed is not None:
                 await send(failed)
                 return
-            await self._start()
+            await self._start(self._start_runner)
         except Exception as error:
             await inner.ask("lifespan.shutdown")
             await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})

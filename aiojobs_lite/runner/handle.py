@@ -71,7 +71,7 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
             )
         if finished.status is Status.CANCELLED:
             raise JobCancelled(self.id, finished.reason)
-        return self._decoded(finished.result, finished.reason)
+        return self._decoded(finished.result_json, finished.reason)
 
     async def job(self) -> Job:
         """Reads the job with its history; raises `JobNotFound` if it is gone."""

@@ -77,7 +77,8 @@ class Hosted:
 
         - Where the server sends the events of the lifespan, they start and stop the runner. An application that knows
           them gets them too: its own start comes first, and its own end last.
-        - Where it does not, the first request starts the runner. SIGTERM and SIGINT drain it.
+        - Where it does not, the first request starts the runner. SIGTERM and SIGINT drain it, and reach the server
+          after that.
 
         Args:
             app: The application.
@@ -87,4 +88,12 @@ class Hosted:
         """
         if not callable(app):
             raise InvalidOption("app", app, "an ASGI application")
-        return AsgiHost(app, start=self.start, stop=self.stop, is_started=lambda: self._access.is_started)
+        return AsgiHost(
+            app, start=self.start, start_unattended=self._start_unattended, stop=self.stop,
+            is_started=lambda: self._access.is_started,
+        )  # fmt: skip
+
+    async def _start_unattended(self) -> None:
+        """Starts it in a host that does not stop it: a signal reaches that host after the drain."""
+        await self.start()
+        self._access.engine.put_host_off()

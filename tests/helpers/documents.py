@@ -35,7 +35,8 @@ class Block(NamedTuple):
         language: As the fence names it.
         text: The code.
         line: The line of the page at which the code begins.
-        is_program: Whether `<!-- program -->` stands before it: it is run as a process of its own.
+        is_program: Whether `<!-- program -->` stands before it: it is run as a process of its own. One that has the
+            name of a file is run by what serves it.
     """
 
     page: Path
@@ -48,6 +49,12 @@ class Block(NamedTuple):
     def printed(self) -> list[str]:
         """The lines that it prints, as its comments say: `# prints: 3`."""
         return _PRINTS.findall(self.text)
+
+    @property
+    def file(self) -> str | None:
+        """The name of the module that it is, as its first line says: `# name.py`."""
+        named = _FILE.match(self.text)
+        return named and named[1]
 
     @property
     def name(self) -> str:
@@ -151,8 +158,8 @@ class PageRun:
     async def run(self, block: Block) -> None:
         """Runs a block and checks what it prints."""
         code, names = compiled(block), self.names
-        if named := _FILE.match(block.text):
-            module = ModuleType(named[1])
+        if block.file:
+            module = ModuleType(block.file)
             self._add_module(module)
             names = vars(module)
         if code.co_flags & inspect.CO_COROUTINE:

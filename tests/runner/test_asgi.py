@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from aiojobs_lite import InvalidOption, JobRunner, StoreRefused
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.hosts import LifespanServer
 from tests.helpers.mail import other, welcome
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -116,6 +117,52 @@ async def test_a_first_request_that_fails_to_start_it_is_no_end_for_the_next(tmp
         place.rmdir()
         assert (await client.get("/")).status_code == 204
         await runner.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_server_without_events_gets_a_signal_after_the_drain(number: signal.Signals) -> None:
+    begun, may_end, passed_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def held() -> None:
+        begun.set()
+        await may_end.wait()
+
+    found = signal.signal(number, lambda number, frame: passed_on.set())  # it ends the process, without a stop
+    try:
+        transport = httpx.ASGITransport(runner.asgi(without_lifespan))
+        async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            await client.get("/")
+            handle = await runner.enqueue(held)
+            await begun.wait()
+            signal.raise_signal(number)
+            await until(lambda: runner.stats().draining)
+            assert (await client.get("/")).status_code == 204
+            assert not passed_on.is_set()
+            result = asyncio.create_task(handle.result())
+            may_end.set()
+            await result
+            await passed_on.wait()
+            assert runner.stats().completed == 1
+    finally:
+        await runner.stop()
+        signal.signal(number, found)
+
+
+async def test_a_server_that_does_not_wait_gets_the_third_signal_at_once() -> None:
+    came: list[int] = []
+    runner = JobRunner(":memory:")
+    found = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await runner._start_unattended()  # noqa: SLF001  # as `asgi` calls it at a first request
+            for expected in (0, 0, 1):
+                signal.raise_signal(signal.SIGTERM)
+                assert len(came) == expected
+            await runner.stop()
+    finally:
+        signal.signal(signal.SIGTERM, found)
 
 
 def test_what_is_no_application_is_refused(runner: JobRunner) -> None:

@@ -37,8 +37,8 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.mail import other, welcome
 from tests.helpers.pauses import poll
-from tests.helpers.programs import ROOT
 from tests.helpers.rings import slow
+from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE
 
 DECLARED = """

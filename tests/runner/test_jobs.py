@@ -18,6 +18,16 @@ from tests.helpers.mail import dies, welcome
 from tests.helpers.waiting import next_fact
 
 
+async def test_a_wait_by_id_has_the_result_as_the_job_has_it(working: JobRunner) -> None:
+    async with working:
+        handle = await working.enqueue(welcome, 1)
+        for _ in range(2):  # it waits for the commit; it reads what is stored
+            finished = await working.jobs.wait(handle.id)
+            assert (finished.status, finished.result) == (Status.COMPLETED, "1 unknown@example.org")
+        assert (await handle.job()).result == finished.result
+        assert (await working.jobs.wait(99)).result is None
+
+
 async def test_jobs_are_read_in_pages_and_by_filter(working: JobRunner) -> None:
     async with working:
         await working.enqueue_many([welcome.using(delay="1h").bind(n) for n in range(25)])
