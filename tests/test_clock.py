@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, SystemClock, after, to_datetime, to_micros
 from aiojobs_lite.testing.clock import FakeClock, FakeTimer
-from tests.helpers.waiting import quiet
+from tests.helpers.waiting import PATIENCE, quiet
 
-PATIENCE = 20.0
 HOUR = 3600 * MICROSECONDS
 
 

@@ -20,9 +20,8 @@ from aiojobs_lite.telemetry.facts import (
     StoreDegraded,
     TypesUnclaimed,
 )
-from tests.helpers.waiting import quiet
+from tests.helpers.waiting import PATIENCE, quiet
 
-PATIENCE_S = 20.0
 FAILED = AttemptFailed(7, "email", 1, 5, "failed", "ValueError: bad", datetime(2026, 3, 1, tzinfo=UTC), 2.0)
 
 
@@ -80,7 +79,7 @@ def test_broken_logging_neither_raises_nor_keeps_facts_from_listeners(logged: py
 
 
 async def all_of(listener: Watch) -> list[Fact]:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE):
         return [fact async for fact in listener]
 
 
@@ -106,7 +105,7 @@ async def test_a_listener_that_waits_is_woken_by_a_fact() -> None:
     await quiet()
     assert not waiting.done()
     bus.publish(JobEnqueued(1, "email"))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE):
         assert await waiting == JobEnqueued(1, "email")
 
 
@@ -115,7 +114,7 @@ async def test_a_listener_that_waits_is_ended_by_close() -> None:
     waiting = asyncio.create_task(all_of(bus.watch()))
     await quiet()
     bus.close()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE):
         assert await waiting == []
 
 
@@ -140,7 +139,7 @@ async def test_a_cancelled_wait_loses_no_fact() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     bus.publish(JobEnqueued(1, "email"))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE):
         assert await anext(listener) == JobEnqueued(1, "email")
 
 
@@ -194,7 +193,7 @@ async def test_a_listener_that_is_only_iterated_is_kept() -> None:
     gc.collect()
     bus.publish(JobEnqueued(1, "email"))
     bus.close()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE):
         assert await waiting == enqueued([1])
 
 
@@ -203,5 +202,5 @@ async def test_a_bus_that_was_closed_serves_new_listeners() -> None:
     bus.close()
     listener = bus.watch()
     bus.publish(JobEnqueued(1, "email"))
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(PATIENCE):
         assert await anext(listener) == JobEnqueued(1, "email")
