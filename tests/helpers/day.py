@@ -31,7 +31,7 @@ from aiojobs_lite.model.job import Job, Outcome
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.fault_store import FaultStore, Kind
 from tests.helpers.pauses import pause
-from tests.helpers.waiting import PATIENCE, quiet
+from tests.helpers.waiting import PATIENCE
 
 T = TypeVar("T")
 SMALL = (
@@ -43,7 +43,7 @@ SMALL = (
     ("sleepy", ["sleepy"]),
 )  # the jobs without a key
 KEYLESS = [label for _, labels in SMALL for label in labels]
-COMPLETED = (*KEYLESS, "alone", "from a thread", "doomed", "paused", "left")
+COMPLETED = (*KEYLESS, "alone", "from a thread", "doomed", "paused", "after it", "left")
 ENDS = {**dict.fromkeys(COMPLETED, Status.COMPLETED), "later": Status.CANCELLED, "stopped": Status.CANCELLED}
 ATTEMPTS = {**dict.fromkeys(ENDS, 1), "flaky": 2, "later": 0}
 CONCURRENCY = 2  # of the type `plain`
@@ -276,7 +276,7 @@ class User:
     async def _pauses(self) -> None:
         await self._insists(lambda: self._runner.types.pause("plain"))
         handle = await self._enqueues("plain", "paused")
-        await quiet()
+        await self._awaits(await self._enqueues("threaded", "after it"))
         if self._world.entered["paused"].is_set():
             self._world.wrong.append("what is paused was run")
         await self._insists(lambda: self._runner.types.resume("plain"))
