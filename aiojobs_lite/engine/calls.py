@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any, Protocol
 
-from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, make_ready
 from aiojobs_lite.engine.forks import call_in_one_process, end_process
 from aiojobs_lite.engine.resources import AttemptResources
@@ -46,8 +46,7 @@ async def call_in_thread(
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[None] = loop.create_future()
-    context = contextvars.Context()
-    context.run(CURRENT.set, CURRENT.get())
+    context = contextvars.copy_context()
     outcome: list[tuple[Any, BaseException | None]] = []  # taken out of it again, so that it holds no traceback
 
     def work() -> None:
@@ -81,13 +80,14 @@ async def call_with_own(
     """Calls a function, plain or async, with resources of its own, and returns (or raises) what it does.
 
     The resources are left after it, with what it raised. What they raise counts; that they suppress something does not.
+    Those of a plain function are made and left in its thread, but for those that need the event loop.
     """
     origin, error = Origin(), None
     try:
         async with AsyncExitStack() as stack:
-            made = await own.make(stack)
+            await own.make(stack, is_for_thread=run.job_type.mode == "thread")
             try:
-                value = await _called(handler, args, {**kwargs, **made}, run)
+                value = await _called(handler, args, kwargs, run, own)
             except BaseException as raised:  # noqa: BLE001  # raised below, in this process only
                 error = raised
             if origin.is_left:  # the resources are those of the process that was forked
@@ -101,16 +101,38 @@ async def call_with_own(
         del error  # what was raised holds this frame, and with it all that the handler had
 
 
-async def _called(handler: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], run: Running) -> Any:
+async def _called(
+    handler: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], run: Running, own: AttemptResources
+) -> Any:
     if run.job_type.mode == "thread":
+        call = functools.update_wrapper(functools.partial(_call_with_own_in_thread, handler, own), handler)
         try:
-            return await call_in_thread(handler, args, kwargs, run)
+            return await call_in_thread(call, args, kwargs, run)
         finally:
             run.thread = None  # it has ended: what follows can be cancelled
-    value = refuse_unfinished(await handler(*args, **kwargs))
+    value = refuse_unfinished(await handler(*args, **kwargs, **own.by_parameter()))
     if run.stopped is not None:
         raise asyncio.CancelledError("aiojobs_lite: the handler went on after its cancellation")
     return value
+
+
+def _call_with_own_in_thread(handler: Callable[..., Any], own: AttemptResources, /, *args: Any, **kwargs: Any) -> Any:
+    error = None
+    try:
+        with ExitStack() as stack:
+            own.make_in_thread(stack)
+            try:
+                given = {**kwargs, **own.by_parameter()}
+                value = refuse_unfinished(call_in_one_process(handler, *args, **given))
+            except BaseException as raised:  # noqa: BLE001  # raised below
+                error = raised
+            if error is not None:
+                raise error
+        if error is not None:
+            raise error
+        return value
+    finally:
+        del error  # as above
 
 
 def _resolve(ended: asyncio.Future[None]) -> None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 from aiojobs_lite.errors import AiojobsError, ResourceFailed, RunnerClosed
-from aiojobs_lite.handlers.resources import Factory, enter, name_of, recipe_of
+from aiojobs_lite.handlers.resources import (
+    Factory,
+    enter,
+    enter_in_thread,
+    is_asynchronous,
+    name_of,
+    recipe_of,
+)
 from aiojobs_lite.logs import get_log
 
 _log = get_log("engine")
@@ -25,6 +32,7 @@ class Resources(Mapping[Any, Any]):
 
     Attributes:
         per_attempt: The factories of those that are made for each attempt.
+        on_loop: Of these the types whose factories are asynchronous.
     """
 
     def __init__(self, deps: Mapping[Any, Any]) -> None:
@@ -36,6 +44,7 @@ class Resources(Mapping[Any, Any]):
             if recipe.factory is not None:
                 kept = self.per_attempt if recipe.is_per_attempt else self._factories
                 kept[key] = recipe.factory
+        self.on_loop = frozenset(key for key, factory in self.per_attempt.items() if is_asynchronous(factory))
         self._is_ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[None] | None = None
@@ -152,16 +161,28 @@ class AttemptResources(dict[Any, Any]):
         per_attempt: The factories of those that are made for each attempt.
     """
 
-    __slots__ = ("_wanted", "per_attempt")
+    __slots__ = ("_on_loop", "_wanted", "per_attempt")
 
     def __init__(self, shared: Resources, wanted: Mapping[str, Any]) -> None:
         super().__init__(shared)
         self._wanted = wanted
+        self._on_loop = shared.on_loop
         self.per_attempt: Mapping[Any, Factory] = shared.per_attempt
 
-    async def make(self, stack: AsyncExitStack) -> dict[str, Any]:
-        """Makes what is wanted, one for each type, to be left with the stack: name of the parameter -> resource."""
+    async def make(self, stack: AsyncExitStack, *, is_for_thread: bool) -> None:
+        """Makes what is wanted, one for each type, to be left with the stack; for a handler in a thread only what is
+        asynchronous.
+        """
+        for wanted in self._wanted.values():
+            if wanted not in self and (not is_for_thread or wanted in self._on_loop):
+                self[wanted] = await enter(stack, self.per_attempt[wanted])
+
+    def make_in_thread(self, stack: ExitStack) -> None:
+        """Makes what is not yet made of what is wanted, in the thread of the handler, to be left with the stack."""
         for wanted in self._wanted.values():
             if wanted not in self:
-                self[wanted] = await enter(stack, self.per_attempt[wanted])
+                self[wanted] = enter_in_thread(stack, wanted, self.per_attempt[wanted])
+
+    def by_parameter(self) -> dict[str, Any]:
+        """What was made: name of the parameter -> resource."""
         return {name: self[wanted] for name, wanted in self._wanted.items()}

@@ -7,7 +7,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
@@ -24,6 +24,9 @@ class PerAttempt:
     If the factory makes a context manager, it is entered before the handler is called and left after it, with the
     exception that the handler raised. An exception of the factory or the context manager counts as an exception of the
     handler. The timeout of the attempt includes both.
+
+    For a plain `def` handler a plain factory is called, entered and left in the thread of the handler; an asynchronous
+    one on the event loop, before and after it.
 
     Args:
         factory: A plain or async callable without arguments, such as a class or SQLAlchemy's `async_sessionmaker`.
@@ -106,6 +109,38 @@ async def enter(stack: AsyncExitStack, factory: Factory) -> Any:
     if hasattr(type(made), "__aenter__"):
         return await stack.enter_async_context(made)
     return stack.enter_context(made)
+
+
+def enter_in_thread(stack: ExitStack, key: object, factory: Factory) -> Any:
+    """Makes a resource of an attempt in the thread of its handler. What is a context manager is entered, and left with
+    the stack.
+
+    Raises:
+        TypeError: If what the factory makes needs the event loop.
+    """
+    made = factory()
+    if is_entered(made) and hasattr(type(made), "__enter__"):
+        return stack.enter_context(made)
+    if not is_entered(made) and not inspect.isawaitable(made):
+        return made
+    if inspect.iscoroutine(made):
+        made.close()
+    raise TypeError(
+        f"the factory for {name_of(key)} makes a {type(made).__qualname__}, which needs the event loop, and is called "
+        "in the thread of a plain `def` handler. Give PerAttempt an `async def` or an @asynccontextmanager itself, not "
+        "a plain function that calls it."
+    )
+
+
+def is_asynchronous(factory: Factory) -> bool:
+    """Whether a factory is to be called on the event loop, as far as that can be seen before it is called."""
+    called = inspect.unwrap(factory)  # of what yields the function that does
+    while isinstance(called, functools.partial):
+        called = inspect.unwrap(called.func)
+    if isinstance(called, type):
+        return hasattr(called, "__aenter__") and not hasattr(called, "__enter__")
+    ways = called, type(called).__call__
+    return any(map(inspect.iscoroutinefunction, ways)) or any(map(inspect.isasyncgenfunction, ways))
 
 
 def is_entered(made: object) -> bool:

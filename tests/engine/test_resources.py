@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from contextlib import suppress as suppressing
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +310,116 @@ async def test_one_is_made_for_each_attempt_and_sees_how_it_ended(clock: FakeClo
     assert len(set(map(id, got))) == 3
     assert sessions.story[1:] == ["rolled back: ValueError('second')", "committed"]
     assert sessions.story[0].startswith("rolled back: Retry(")
+
+
+async def test_a_plain_one_of_a_plain_handler_lives_in_the_thread_of_the_handler(clock: FakeClock) -> None:
+    """SQLite refuses a connection in another thread than its own, and a commit takes its time."""
+    story: list[tuple[str, str]] = []
+
+    def note(what: str) -> None:
+        story.append((what, threading.current_thread().name))
+
+    def connect() -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(":memory:")
+        note("enter")
+        with closing(connection), connection:
+            yield connection
+        note("leave")
+
+    @asynccontextmanager
+    async def on_loop() -> AsyncIterator[First]:
+        note("enter First")
+        yield First()
+        note("leave First")
+
+    @job(max_attempts=1)
+    def work(database: sqlite3.Connection = injected, first: First = injected, made: Session = injected) -> int:
+        note("work")
+        assert (type(first), type(made)) == (First, Session)
+        number: int = database.execute("SELECT 7").fetchone()[0]
+        return number
+
+    deps = {sqlite3.Connection: PerAttempt(connect), First: PerAttempt(on_loop), Session: PerAttempt(Session)}
+    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps=deps) as runner:
+        assert await (await runner.enqueue(work)).result() == 7
+    assert [what for what, _ in story] == ["enter First", "enter", "work", "leave", "leave First"]
+    loop, own = threading.current_thread().name, "aiojobs_lite work"
+    assert [thread for _, thread in story] == [loop, own, own, own, loop]
+
+
+@pytest.mark.parametrize("mode", ["async", "thread"])
+async def test_what_one_sets_in_context_variables_its_handler_sees(clock: FakeClock, mode: str) -> None:
+    plainly, on_loop = ContextVar("plainly", default=0), ContextVar("on_loop", default=0)
+
+    def plain() -> Iterator[First]:
+        token = plainly.set(1)
+        yield First()
+        plainly.reset(token)
+
+    async def waiting() -> AsyncIterator[Second]:
+        token = on_loop.set(2)
+        yield Second()
+        on_loop.reset(token)
+
+    async def work_async(first: First = injected, second: Second = injected) -> list[int]:
+        return [plainly.get(), on_loop.get()]
+
+    def work_thread(first: First = injected, second: Second = injected) -> list[int]:
+        return [plainly.get(), on_loop.get()]
+
+    work = job(name="work", max_attempts=1)(work_async if mode == "async" else work_thread)
+    deps = {First: PerAttempt(plain), Second: PerAttempt(waiting)}
+    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps=deps) as runner:
+        assert await (await runner.enqueue(work)).result() == [1, 2]
+        assert (plainly.get(), on_loop.get()) == (0, 0)
+
+
+async def test_one_that_hides_that_it_needs_the_event_loop_is_refused_in_a_thread(clock: FakeClock) -> None:
+    sessions = Sessions()
+
+    async def make() -> Session:
+        raise AssertionError("it is called")
+
+    @job(max_attempts=1)
+    def work(session: Session = injected) -> None:
+        raise AssertionError("it is called")
+
+    for hidden in (lambda: sessions.make(), lambda: make()):
+        async with (
+            asyncio.timeout(PATIENCE),
+            runner_of(work, clock, deps={Session: PerAttempt(hidden)}) as runner,
+        ):
+            handle = await runner.enqueue(work)
+            await runner.run_until_idle()
+            error = (await handle.job()).error or ""
+            assert error.startswith("TypeError: the factory for Session makes a ")
+            assert "which needs the event loop, and is called in the thread of a plain `def` handler" in error
+            assert "Give PerAttempt an `async def` or an @asynccontextmanager itself, not a plain" in error
+    assert sessions.made == []
+
+
+@pytest.mark.parametrize("mode", ["async", "thread"])
+async def test_what_a_plain_exit_raises_or_suppresses(clock: FakeClock, mode: str) -> None:
+    @contextmanager
+    def manage() -> Iterator[Session]:
+        with suppressing(ValueError):
+            yield Session()
+            raise OSError("the commit failed")
+
+    async def work_async(fails: bool, session: Session = injected) -> None:
+        if fails:
+            raise ValueError("it failed")
+
+    def work_thread(fails: bool, session: Session = injected) -> None:
+        if fails:
+            raise ValueError("it failed")
+
+    work = job(name="work", max_attempts=1)(work_async if mode == "async" else work_thread)
+    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={Session: PerAttempt(manage)}) as runner:
+        handles = [await runner.enqueue(work, fails) for fails in (False, True)]
+        await runner.run_until_idle()
+        errors = [(await handle.job()).error for handle in handles]
+    assert errors == ["OSError: the commit failed", "ValueError: it failed"]
 
 
 async def test_what_its_exit_raises_is_the_end_of_the_attempt(clock: FakeClock) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, PerAttempt
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.resources import enter, is_entered, recipe_of
+from aiojobs_lite.handlers.resources import enter, is_asynchronous, is_entered, recipe_of
 
 
 class Pool:
@@ -132,6 +132,27 @@ async def test_a_value_is_given_as_it_is(key: Any, value: Any) -> None:
 )
 async def test_what_can_be_called_or_entered_makes_the_resource(value: Any, size: int) -> None:
     assert (await made(Pool, value)).size == size
+
+
+@pytest.mark.parametrize(
+    ("factory", "expected"),
+    [
+        (plain, False),
+        (Pool, False),
+        (managed_plainly, False),
+        (yields_plainly, False),
+        (lambda: managed(), False),  # it cannot be seen
+        (Maker(), False),
+        (waiting, True),
+        (managed, True),
+        (yields, True),
+        (Entered, True),
+        (functools.partial(functools.partial(managed)), True),
+        (functools.partial(plain), False),
+    ],
+)
+def test_whether_a_factory_is_called_on_the_event_loop(factory: Any, expected: bool) -> None:
+    assert is_asynchronous(PerAttempt(factory).factory) is expected
 
 
 @pytest.mark.parametrize(
