@@ -61,14 +61,13 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.UnknownJobType("x", []),
-        "'x' is not registered (known: none). "
-        "Register it: JobRunner(jobs=[...]), JobClient(jobs=[...]) or runner.register(...).",
+        "'x' is not registered (known: none). Register it in a runner: JobRunner(jobs=[...]).",
         {"job_type": "x", "known": ()},
     ),
     (
         lambda: errors.UnknownJobType("?", [f"t{number:02}" for number in range(12)]),
         "'?' is not registered (known: t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, ...). "
-        "Register it: JobRunner(jobs=[...]), JobClient(jobs=[...]) or runner.register(...).",
+        "Register it in a runner: JobRunner(jobs=[...]).",
         {"known": tuple(f"t{number:02}" for number in range(12))},
     ),
     (

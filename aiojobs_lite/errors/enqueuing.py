@@ -16,7 +16,7 @@ from aiojobs_lite.sizes import (
 )
 from aiojobs_lite.text import make_storable, show
 
-_REGISTER: Final = "Register it: JobRunner(jobs=[...]), JobClient(jobs=[...]) or runner.register(...)."
+_REGISTER: Final = "Register it in a runner: JobRunner(jobs=[...])."
 
 
 class EnqueueError(AiojobsError):
@@ -31,14 +31,14 @@ class UnknownJobType(EnqueueError, LookupError):
         known: The known names, sorted.
     """
 
-    def __init__(self, job_type: object, known: Iterable[str]) -> None:
+    def __init__(self, job_type: object, known: Iterable[str], advice: str | None = None) -> None:
         if not isinstance(job_type, str):
             job_type = show(job_type)
         self.job_type = job_type
         self.known = tuple(sorted(known))
         close = difflib.get_close_matches(job_type[:LONGEST_TYPE_NAME_CHARS], self.known, n=1)
         shown = ", ".join(self.known[:MOST_TYPES_SHOWN]) + (", ..." if len(self.known) > MOST_TYPES_SHOWN else "")
-        advice = f"Did you mean {close[0]!r}?" if close else _REGISTER
+        advice = f"Did you mean {close[0]!r}?" if close else advice or _REGISTER
         if job_type in self.known:
             advice = "Another handler is registered under this name: enqueue that one."
         super().__init__(f"{show(job_type)} is not registered (known: {shown or 'none'}). {advice}")

@@ -15,6 +15,8 @@ from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.handlers.read_back import DISCRIMINATE, find_alike
 
 _ASTERISKS: Final = '"**********"'  # how pydantic writes a secret
+_EXPECTED: Final = re.compile(r"\s*PydanticSerializationUnexpectedValue\W*Expected `([^`]{1,200})`")
+_MOST_EXPECTED: Final = 3
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 
 
@@ -93,7 +95,8 @@ def explain(error: Exception) -> str:
     """Says why pydantic cannot write a value, without the value."""
     first, *more = str(error).splitlines() or [""]
     if more and first.startswith("Pydantic serializer warnings"):
-        return "another type was expected"
+        found = dict.fromkeys(kind[1] for kind in map(_EXPECTED.match, more) if kind)  # the first types, each once
+        return f"{' or '.join([*found][:_MOST_EXPECTED]) or 'another type'} was expected"
     return _ERROR_OF_USERS_CODE.sub(r"\1", first)
 
 

@@ -15,11 +15,15 @@ from aiojobs_lite.handlers.job_type import Enqueueable, JobType, qualified_name
 class Registry:
     """The job types of one runner, by name.
 
+    Args:
+        advice: How a job type joins it, for errors.
+
     Attributes:
         limits: The concurrency of every job type, or None, by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, advice: str | None = None) -> None:
+        self._advice = advice
         self._types: dict[str, JobType[..., Any]] = {}
         self._limits: dict[str, int | None] = {}
         self._reactions: list[OnDead | Enqueueable[..., Any]] = []  # to the death of a job of any type
@@ -67,7 +71,7 @@ class Registry:
         try:
             return self._types[name]
         except (KeyError, TypeError):
-            raise UnknownJobType(name, self._types) from None
+            raise UnknownJobType(name, self._types, self._advice) from None
 
     def find(self, name: str) -> JobType[..., Any] | None:
         """The job type of a name, or None."""
@@ -80,7 +84,7 @@ class Registry:
             UnknownJobType: If it is not.
         """
         if self._types.get(job_type.name) is not job_type:
-            raise UnknownJobType(job_type.name, self._types)
+            raise UnknownJobType(job_type.name, self._types, self._advice)
 
     def __iter__(self) -> Iterator[JobType[..., Any]]:
         return iter(self._types.values())

@@ -100,7 +100,7 @@ class JobClient(AnswersHabitsOfClients):
         check_choice("durability", durability, get_args(Durability))
         open_store(self._database, durability)  # refuses what cannot work; opens no file
         self._durability = durability
-        self._registry = Registry()
+        self._registry = Registry("Register it: JobClient(jobs=[...]).")
         self._sources: list[JobSource] = (
             [jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")
         )

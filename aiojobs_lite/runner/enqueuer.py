@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,7 +36,7 @@ class Enqueuer:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._registry = Registry()
+        self._registry = Registry("Register it: JobRunner(jobs=[...]) or runner.register(...).")
         self._bus = Bus()
         self._access = EngineAccess()
         self.jobs = StoredJobs(self._access)
@@ -143,6 +144,8 @@ def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJo
     checked = None
     for one in bound:
         if not isinstance(one, BoundJob):
+            for coroutine in filter(inspect.iscoroutine, bound):
+                coroutine.close()
             raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
         if one.job_type is not checked:
             checked = one.job_type
@@ -163,4 +166,12 @@ def check_enqueueable(job: object) -> None:
 def _not_enqueueable(job: object) -> InvalidOption:
     if isinstance(job, str):
         return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
+    if isinstance(job, BoundJob):
+        return InvalidOption("job", job, "a job type; bound jobs are enqueued together, by `enqueue_many([...])`")
+    if inspect.iscoroutine(job):
+        job.close()
+        name = job.__name__
+        return InvalidOption(
+            "job", job, f"the job type and its arguments, enqueue({name}, ...), not a call {name}(...)"
+        )
     return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")

@@ -38,6 +38,6 @@ class Schedules:
             InvalidOption: If `count` is out of range.
         """
         if not isinstance(name, str) or name not in self._schedules:
-            raise UnknownJobType(name, self._schedules)
+            raise UnknownJobType(name, self._schedules, "Declare it with @runner.cron(...).")
         check_whole("count", count, _MOST_PREVIEWED)
         return self._schedules[name].cron.upcoming(to_datetime(self._now()), count)

@@ -115,11 +115,9 @@ def test_what_is_no_name_is_unknown(name: Any) -> None:
 
 
 def test_only_the_very_job_type_that_is_registered_passes_the_check() -> None:
-    registry = Registry()
+    registry = Registry("Write it down.")
     mine, other = job(name="t")(plain), job(name="t")(plain)
-    with pytest.raises(
-        UnknownJobType, match=r"Register it: JobRunner\(jobs=\[\.\.\.\]\), JobClient\(jobs=\[\.\.\.\]\)"
-    ):
+    with pytest.raises(UnknownJobType, match=r"is not registered \(known: none\)\. Write it down\.$"):
         registry.check(mine)
     registry.add(mine)
     registry.check(mine)

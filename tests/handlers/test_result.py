@@ -52,15 +52,31 @@ def test_a_handler_that_never_returns_may_say_so(annotation: Any) -> None:
 @pytest.mark.parametrize(
     ("annotation", "value", "problem"),
     [
-        (int, SECRET, "this str does not fit the return annotation: another type was expected"),
-        (None, [SECRET], "this list does not fit the return annotation: another type was expected"),
+        (int, SECRET, "this str does not fit the return annotation: int was expected"),
+        (int | bool, SECRET, "this str does not fit the return annotation: int or bool was expected"),
+        (None, [SECRET], "this list does not fit the return annotation: none was expected"),
+        (
+            dict[str, int],
+            {"a": f"Expected `{SECRET}`", "b": f"\n  PydanticSerializationUnexpectedValue(Expected `{SECRET}`"},
+            "this dict does not fit the return annotation: int was expected",
+        ),
         (Any, Opaque(), "this Opaque does not fit the return annotation: Unable to serialize unknown type: "),
         (Any, f"{SECRET}\ud800", "this str does not fit the return annotation: Error serializing to JSON: Unicode"),
         (float, NAN, "value: must be a finite number, JSON has no other"),
         (Any, {"a": [INFINITY]}, "a.0: must be a finite number, JSON has no other"),
         (Any, nested(300), "this list does not fit the return annotation: Error serializing to JSON: ValueError: "),
     ],
-    ids=["wrong type", "not none", "opaque", "surrogate", "nan", "infinity", "deep"],
+    ids=[
+        "wrong type",
+        "wrong types",
+        "not none",
+        "a type in the text",
+        "opaque",
+        "surrogate",
+        "nan",
+        "infinity",
+        "deep",
+    ],
 )
 def test_a_result_that_json_cannot_hold_is_refused_without_its_value(annotation: Any, value: Any, problem: str) -> None:
     with pytest.raises(ValueError, match=r"fi(t|nite)") as caught:

@@ -64,6 +64,11 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
         (lambda runner: runner.enqueue_named("email.welcom", user_id=1), UnknownJobType, "mean 'email.welcome'?"),
         (lambda runner: runner.enqueue(job(name="lost")(other.handler)), UnknownJobType, "'lost' is not registered"),
         (
+            lambda runner: runner.enqueue(job(name="lost")(other.handler)),
+            UnknownJobType,
+            "). Register it: JobRunner(jobs=[...]) or runner.register(...).",
+        ),
+        (
             lambda runner: runner.enqueue_many([welcome.bind(1), job(name="lost")(other.handler).bind()]),
             UnknownJobType,
             "'lost' is not registered",
@@ -76,6 +81,17 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
         (lambda runner: runner.enqueue("email.welcome", user_id=1), InvalidOption, "it is `enqueue_named(name, ...)`"),
         (lambda runner: runner.enqueue_named(welcome, user_id=1), InvalidOption, "the name of a job type; await"),
         (lambda runner: runner.enqueue_many([other]), InvalidOption, "bound jobs"),
+        (
+            lambda runner: runner.enqueue(welcome(1)),
+            InvalidOption,
+            "expected the job type and its arguments, enqueue(welcome, ...), not a call welcome(...).",
+        ),
+        (lambda runner: runner.enqueue_many([welcome(1), welcome(2)]), InvalidOption, "made by job_type.bind(...)"),
+        (
+            lambda runner: runner.enqueue(welcome.bind(1)),
+            InvalidOption,
+            "expected a job type; bound jobs are enqueued together, by `enqueue_many([...])`.",
+        ),
     ],
 )
 async def test_what_is_wrong_is_refused_at_once_and_nothing_is_written(

@@ -25,6 +25,8 @@ def test_a_schedule_is_previewed_without_a_start() -> None:
         datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 3, 9, tzinfo=UTC),
     ]  # fmt: skip
     assert len(runner.schedules.preview("minutely")) == 5
+    with pytest.raises(UnknownJobType, match=r"Declare it with @runner\.cron\(\.\.\.\)\.$"):
+        runner.schedules.preview("no such schedule at all")
     with pytest.raises(UnknownJobType, match="Did you mean 'digest'"):
         runner.schedules.preview("digset")
     for count in (0, 1001, "5"):
