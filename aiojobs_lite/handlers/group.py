@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Unpack, get_args
 
 from aiojobs_lite.cron import CronSchedule
-from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
+from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
 from aiojobs_lite.handlers.checks import check_choice
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.habits import AnswersHabits
@@ -52,13 +52,20 @@ class Declaring:
         """
         check_choice("catch_up", catch_up, get_args(CatchUp))
         check_choice("overlap", overlap, get_args(Overlap))
+        if callable(expression):
+            problem = 'it is a function, for there are no parentheses: write `@runner.cron("0 3 * * *")`'
+            raise InvalidSchedule(getattr(expression, "__name__", ""), "expression", problem)
         CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
             try:
                 job_type.bind()
             except InvalidPayload as error:
-                problem = f"a cron handler takes nothing but the context and injected parameters: {error}"
+                names = " and ".join(path for path, _ in error.problems)
+                problem = (
+                    "a cron handler takes nothing but the context and injected parameters: a scheduled job gets no "
+                    f"arguments. Give {names} a default"
+                )
                 raise InvalidJobType(job_type.name, problem) from error
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)

@@ -135,10 +135,20 @@ def test_a_cron_handler_of_a_group_is_checked_where_it_is_declared() -> None:
     with pytest.raises(InvalidOption, match="overlap='never'"):
         group.cron("* * * * *", overlap="never")  # type: ignore[arg-type]  # what is tested
 
-    async def greet(name: str) -> None: ...
+    async def greet(name: str, title: str, ending: str = "!") -> None: ...
 
-    with pytest.raises(InvalidJobType, match="takes nothing but the context"):
+    with pytest.raises(
+        InvalidJobType,
+        match=r"takes nothing but the context .*a scheduled job gets no arguments\. Give name and title a default$",
+    ):
         group.cron("* * * * *")(greet)
+    wrong: Any
+    for wrong in (greet, job(greet)):
+        with pytest.raises(
+            InvalidSchedule,
+            match=r'it is a function, for there are no parentheses: write `@runner\.cron\("0 3 \* \* \*"\)`$',
+        ):
+            group.cron(wrong)
     assert len(group) == 0
 
 
