@@ -124,7 +124,7 @@ class Resources(Mapping[Any, Any]):
             for key, factory in self._factories.items():
                 stack = AsyncExitStack()
                 entered.append((key, stack))
-                self._values[key] = await enter(stack, factory)
+                self._values[key] = await enter(stack, key, factory)
             if not ready.done():
                 ready.set_result(None)
             await self._is_ended.wait()
@@ -175,7 +175,7 @@ class AttemptResources(dict[Any, Any]):
         """
         for wanted in self._wanted.values():
             if wanted not in self and (not is_for_thread or wanted in self._on_loop):
-                self[wanted] = await enter(stack, self.per_attempt[wanted])
+                self[wanted] = await enter(stack, wanted, self.per_attempt[wanted])
 
     def make_in_thread(self, stack: ExitStack) -> None:
         """Makes what is not yet made of what is wanted, in the thread of the handler, to be left with the stack."""

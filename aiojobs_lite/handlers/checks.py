@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from types import NoneType
+from typing import Any, Final, cast
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.resources import recipe_of
 from aiojobs_lite.model.job import PRIORITIES
 from aiojobs_lite.sizes import LARGEST_METADATA_BYTES
+from aiojobs_lite.text import show
+
+_NO_ANNOTATIONS: Final = (str, bytes, int, float, tuple, NoneType)
 
 
 def check_whole(option: str, value: object, most: int) -> int:
@@ -59,7 +63,9 @@ def check_aware(option: str, value: object) -> datetime:
 
 
 def check_each(option: str, value: object, what: str) -> list[Any]:
-    """A list of what a list, or anything else that is iterable, gives."""
+    """A list of what a list, or anything else that is iterable, gives; text is none."""
+    if isinstance(value, str | bytes):
+        raise InvalidOption(option, value, f"a list of {what}, no text")
     try:
         each = iter(value)  # type: ignore[call-overload]  # that is the question
     except TypeError:
@@ -72,6 +78,9 @@ def check_resources(option: str, value: object) -> dict[Any, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise InvalidOption(option, value, "a dict, type -> resource")
     for key, one in (value or {}).items():
+        if isinstance(key, _NO_ANNOTATIONS):
+            expected = "types as the keys, as the annotations of handlers have them, such as deps={Session: ...}"
+            raise InvalidOption(option, value, f"{expected}, not {show(key)}")
         recipe_of(key, one)
     return dict(value or {})
 

@@ -8,7 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
-from types import UnionType
+from types import TracebackType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from aiojobs_lite.errors import InvalidOption
@@ -99,16 +99,21 @@ def name_of(key: object) -> str:
     return getattr(key, "__qualname__", None) or show(key)
 
 
-async def enter(stack: AsyncExitStack, factory: Factory) -> Any:
-    """Makes a resource. What is a context manager is entered, and left with the stack."""
+async def enter(stack: AsyncExitStack, key: object, factory: Factory) -> Any:
+    """Makes a resource. What is a context manager is entered, and left with the stack.
+
+    Raises:
+        TypeError: If it is None, and the type does not allow that.
+    """
     made = factory()
     if inspect.isawaitable(made) and not is_entered(made):
         made = await made
     if not is_entered(made):
-        return made
+        return _not_none(key, made)
+    stack.push(functools.partial(_explain_generator, key, made))
     if hasattr(type(made), "__aenter__"):
-        return await stack.enter_async_context(made)
-    return stack.enter_context(made)
+        return _not_none(key, await stack.enter_async_context(made))
+    return _not_none(key, stack.enter_context(made))
 
 
 def enter_in_thread(stack: ExitStack, key: object, factory: Factory) -> Any:
@@ -116,13 +121,14 @@ def enter_in_thread(stack: ExitStack, key: object, factory: Factory) -> Any:
     the stack.
 
     Raises:
-        TypeError: If what the factory makes needs the event loop.
+        TypeError: If what the factory makes needs the event loop, or is None, and the type does not allow that.
     """
     made = factory()
     if is_entered(made) and hasattr(type(made), "__enter__"):
-        return stack.enter_context(made)
+        stack.push(functools.partial(_explain_generator, key, made))
+        return _not_none(key, stack.enter_context(made))
     if not is_entered(made) and not inspect.isawaitable(made):
-        return made
+        return _not_none(key, made)
     if inspect.iscoroutine(made):
         made.close()
     raise TypeError(
@@ -164,6 +170,25 @@ def _checked(option: str, factory: Factory, expected: str) -> Factory:
     if inspect.isasyncgenfunction(factory):
         return contextlib.asynccontextmanager(factory)
     return contextlib.contextmanager(factory) if inspect.isgeneratorfunction(factory) else factory
+
+
+def _not_none(key: object, made: Any) -> Any:
+    """A resource that is there. Another class may stand in for its type; None comes of a `return` that is missing."""
+    if made is None and not _is_of(None, key):
+        problem = f"the factory for {name_of(key)} gives None. Let it return the resource, or yield it"
+        raise TypeError(f"{problem}; to have None injected, give deps={{{name_of(key)}: None}}.")
+    return made
+
+
+def _explain_generator(
+    key: object, made: object, _kind: object, error: BaseException | None, trace: TracebackType | None
+) -> None:
+    """As an exit of a stack: names the resource whose generator yields twice, or never, which contextlib does not."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    is_its_own = trace is not None and trace.tb_frame.f_locals.get("self") is made
+    if is_its_own and isinstance(error, RuntimeError) and str(error).startswith("generator didn't"):
+        raise RuntimeError(f"the function for {name_of(key)} does not yield exactly once: {error}.") from None
 
 
 def _is_of(value: object, key: Any) -> bool:

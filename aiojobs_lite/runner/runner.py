@@ -148,6 +148,11 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._registry.react(check_on_dead(handler))
         return handler
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "on_dead":
+            raise AttributeError("on_dead is a method: call it, runner.on_dead(handler), or use it as a decorator")
+        super().__setattr__(name, value)
+
     # Starting and closing.
 
     async def __aenter__(self) -> JobRunner:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from typing import Annotated, Any, NewType, Protocol
 from unittest.mock import AsyncMock, MagicMock, Mock
 
@@ -14,7 +14,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, PerAttempt
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.resources import enter, is_asynchronous, is_entered, recipe_of
+from aiojobs_lite.handlers.resources import enter, enter_in_thread, is_asynchronous, is_entered, recipe_of
 
 
 class Pool:
@@ -77,7 +77,7 @@ async def made(key: Any, value: Any) -> Any:
     if recipe.factory is None:
         return recipe.value
     async with AsyncExitStack() as stack:
-        return await enter(stack, recipe.factory)
+        return await enter(stack, key, recipe.factory)
 
 
 POOL = Pool()
@@ -169,6 +169,65 @@ def test_what_may_mean_two_things_is_refused_with_the_way_out(key: Any, value: A
     with pytest.raises(InvalidOption, match=advice) as caught:
         JobRunner(":memory:", deps={key: value})
     assert (caught.value.option, caught.value.value) == ("deps", value)
+
+
+@pytest.mark.parametrize("key", ["Pool", b"Pool", 1, None, (Pool,)])
+def test_a_key_that_is_no_type_is_refused(key: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"expected types as the keys, as the annotations of handlers have them"):
+        JobRunner(":memory:", deps={key: POOL})
+
+
+def nothing() -> None: ...
+
+
+def yields_nothing() -> Iterator[None]:
+    yield
+
+
+async def waits_for_nothing() -> None: ...
+
+
+@pytest.mark.parametrize("factory", [nothing, yields_nothing, waits_for_nothing, nullcontext, lambda: nullcontext()])
+async def test_a_factory_that_gives_none_is_named(factory: Any) -> None:
+    for key in (Pool, Small, Annotated[Pool, "read"], dict[str, Pool], Sends):
+        with pytest.raises(
+            TypeError, match=r"gives None\. Let it return the resource, or yield it; to have None injected, give deps="
+        ):
+            await made(key, factory)
+        assert await made(key, None) is None
+    assert await made(Pool | None, factory) is None
+    assert await made(Pool, lambda: Calls) is Calls  # another type stands in for it
+
+
+def yields_twice() -> Iterator[Pool]:
+    yield Pool()
+    yield Pool()
+
+
+def yields_never() -> Iterator[Pool]:
+    if POOL.size > 1:
+        yield POOL
+
+
+async def waits_and_yields_twice() -> AsyncIterator[Pool]:
+    yield Pool()
+    yield Pool()
+
+
+@pytest.mark.parametrize("factory", [yields_twice, yields_never, waits_and_yields_twice])
+async def test_a_generator_that_does_not_yield_once_is_named(factory: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"the function for Pool does not yield exactly once: generator didn't"):
+        await made(Pool, PerAttempt(factory))
+    if factory is not waits_and_yields_twice:
+        with pytest.raises(RuntimeError, match="for Pool does not yield exactly once"), ExitStack() as stack:
+            enter_in_thread(stack, Pool, PerAttempt(factory).factory)
+
+
+async def test_a_generator_of_the_handler_is_not_taken_for_one_of_a_resource() -> None:
+    async with AsyncExitStack() as stack:
+        await enter(stack, Pool, PerAttempt(yields_plainly).factory)
+        with pytest.raises(RuntimeError, match=r"^generator didn't stop$"), contextmanager(yields_twice)():
+            pass
 
 
 def test_a_coroutine_is_no_factory() -> None:

@@ -295,8 +295,10 @@ def test_every_method_of_the_page_of_names_is_an_entrance(title: str, part: str)
     [
         (lambda: new_runner(jobs=print), "expected a list of job types, groups or modules."),
         (lambda: new_runner(jobs=DECLARED), "expected a list of job types, groups or modules."),
+        (lambda: new_runner(jobs="shop.mail"), "jobs='shop.mail': expected a list of job types, groups or modules, no"),
         (lambda: new_runner(jobs=[handler]), "groups (Jobs()) or modules that have some."),
         (lambda: new_runner(deps=[1]), "deps=[1]: expected a dict, type -> resource."),
+        (lambda: new_runner(deps={"Plain": Plain()}), "such as deps={Session: ...}, not 'Plain'."),
         (lambda: new_runner(clock=FakeClock), "expected a clock, such as SystemClock() or a FakeClock() in tests."),
         (lambda: new_runner(max_running=-1), "max_running=-1: expected a whole number from 0 to 100,000."),
         (lambda: Retry(5), "reason=5: expected text; the delay goes by name, Retry(after=...)."),  # type: ignore[arg-type]
@@ -311,6 +313,11 @@ def test_every_method_of_the_page_of_names_is_an_entrance(title: str, part: str)
 def test_what_is_expected_instead_is_said(call: Callable[[], Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(text)):
         call()
+
+
+def test_a_method_that_is_assigned_is_refused_with_the_call() -> None:
+    with pytest.raises(AttributeError, match=r"on_dead is a method: call it, runner\.on_dead\(handler\), or use it"):
+        new_runner().on_dead = handler  # type: ignore[assignment, method-assign]  # what is tested
 
 
 async def test_what_is_enqueued_together_is_a_list_of_bound_jobs(runner: JobRunner) -> None:
