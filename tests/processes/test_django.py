@@ -117,6 +117,26 @@ django.setup()
 call_command("makemigrations", "people")
 call_command("migrate", "people")
 """
+TESTS = """
+async def test_quart(job_kit):
+    from quart_app import app, mails, runner
+    job_kit.replace(runner)
+    async with app.test_app() as running:
+        assert (await running.test_client().post("/users/7")).status_code == 202
+        await runner.run_until_idle()
+        assert runner.stats().completed == 1
+    job_kit.assert_enqueued(mails.welcome, user_id=7)
+
+def test_starlette(job_kit):
+    from starlette.testclient import TestClient
+    from starlette_app import app, mails, runner
+    job_kit.replace(runner)
+    with TestClient(app) as client:
+        assert client.post("/users/7").status_code == 202
+        job_kit.wait_for(runner.run_until_idle())
+        assert runner.stats().completed == 1
+    job_kit.assert_enqueued(mails.welcome, user_id=7)
+"""
 
 
 def run(folder: Path, *command: str) -> None:
@@ -176,9 +196,12 @@ async def test_under_wsgi_views_enqueue_for_a_management_command(folder: Path) -
     assert await ends(folder) == EXPECTED
 
 
-async def test_the_tests_of_the_page_pass(folder: Path) -> None:
+async def test_the_tests_of_the_page_and_those_that_its_table_names_pass(folder: Path) -> None:
+    (folder / "test_others.py").write_text(TESTS, encoding="utf-8")
     (folder / "conftest.py").write_text("import project.asgi", encoding="utf-8")  # as pytest-django has it
-    async with host(folder, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", "test_hosts.py") as child:
+    async with host(
+        folder, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", "test_hosts.py", "test_others.py"
+    ) as child:
         assert await child.ended() == 0, child.lines
-    assert f"{PROGRAMS['test_hosts'].count('def test_')} passed" in child.lines[-1]
+    assert f"{(PROGRAMS['test_hosts'] + TESTS).count('def test_')} passed" in child.lines[-1]
     assert not (folder / "jobs.db").exists()

@@ -155,8 +155,9 @@ async def test_a_server_that_does_not_wait_gets_the_third_signal_at_once() -> No
     runner = JobRunner(":memory:")
     found = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
     try:
-        async with asyncio.timeout(PATIENCE):
-            await runner._start_unattended()  # noqa: SLF001  # as `asgi` calls it at a first request
+        transport = httpx.ASGITransport(runner.asgi(without_lifespan))
+        async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            await client.get("/")
             for expected in (0, 0, 1):
                 signal.raise_signal(signal.SIGTERM)
                 assert len(came) == expected
