@@ -16,7 +16,7 @@ from aiojobs_lite.handlers.read_back import DISCRIMINATE, find_alike
 
 _ASTERISKS: Final = '"**********"'  # how pydantic writes a secret
 _EXPECTED: Final = re.compile(r"\s*PydanticSerializationUnexpectedValue\W*Expected `([^`]{1,200})`")
-_MOST_EXPECTED: Final = 3
+_MOST_EXPECTED: Final = 3  # types that an error names
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 
 

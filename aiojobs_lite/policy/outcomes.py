@@ -30,15 +30,17 @@ class Retry(Signal):
         at: The instant, or None.
 
     Raises:
-        InvalidOption: If `after` is none of these, or given as the reason.
+        InvalidOption: If `after` is none of these, or the only argument is a delay in place of the reason.
     """
 
     after: float | None = None  # also of a subclass whose __init__ does not call this one
     at: datetime | None = None
 
     def __init__(self, reason: str = "", *, after: Duration | datetime | None = None) -> None:
-        _check_reason(reason)
-        self.after, self.at = (None, None) if after is None else _wait(after, "after")
+        if after is None:
+            _check_reason(reason)
+        else:
+            self.after, self.at = _wait(after, "after")
         super().__init__(reason)
 
 
