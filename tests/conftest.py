@@ -51,6 +51,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.fixturenames[:] = dict.fromkeys(["no_task_left", *item.fixturenames])  # others need no event loop
 
 
+@pytest.hookimpl(tryfirst=True)  # before fixtures draw
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    seeds.begin(item)
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()  # thousands of tests: to walk through all that was collected, again and again, takes its time
 

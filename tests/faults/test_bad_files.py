@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -68,15 +69,15 @@ async def never_made(_database: Path) -> None:
 
 
 def garbage(database: Path) -> None:
-    database.write_bytes(os.urandom(20_000))
+    database.write_bytes(random.randbytes(20_000))
 
 
 def a_picture(database: Path) -> None:
-    database.write_bytes(b"\x89PNG\r\n\x1a\n" + os.urandom(100))
+    database.write_bytes(b"\x89PNG\r\n\x1a\n" + random.randbytes(100))
 
 
 def nearly_sqlite(database: Path) -> None:
-    database.write_bytes(b"SQLite format 3\0" + os.urandom(8176))
+    database.write_bytes(b"SQLite format 3\0" + random.randbytes(8176))
 
 
 def tables_of_our_names(database: Path) -> None:
@@ -99,7 +100,7 @@ def a_trashed_page(database: Path) -> None:
     with connected(database) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'aiojobs_jobs'").fetchall()[0]
     content = bytearray(database.read_bytes())
-    content[(page - 1) * 4096 : page * 4096] = os.urandom(4096)
+    content[(page - 1) * 4096 : page * 4096] = random.randbytes(4096)
     database.write_bytes(content)
 
 
