@@ -33,7 +33,7 @@ async def quick(n: int = 0) -> int:
 @job(max_attempts=3)
 async def picky(n: int, *, ctx: JobContext = injected) -> str:
     if ctx.scheduled_at == ctx.created_at:
-        raise Snooze("1h") if n else Retry("1h", after="1h")
+        raise Snooze("1h") if n else Retry("busy", after="1h")
     return "done"
 
 
