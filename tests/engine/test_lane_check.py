@@ -66,7 +66,7 @@ async def test_a_caller_whose_job_has_ended() -> None:
         await handle.result()
         waits = Probe(runner).engine.waiters.add(handle.id)
         assert (await next_fact(facts, DefectFound)).job_id == handle.id
-        assert (await waits).result == '"done"'
+        assert (await waits).result == "done"
 
 
 async def test_a_transaction_that_fails_as_no_store_may_answers_its_callers(
