@@ -25,7 +25,7 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # se
 from aiojobs_lite.engine.suspects import Defect  # noqa: E402
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
 from aiojobs_lite.testing.clock import FakeClock  # noqa: E402
-from tests.helpers import rings, seeds  # noqa: E402
+from tests.helpers import limits, rings, seeds  # noqa: E402
 from tests.helpers.databases import sound  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
@@ -49,6 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.fixturenames[:] = dict.fromkeys(["no_task_left", *item.fixturenames])  # others need no event loop
+            item.obj = limits.limited(item.obj, item.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures draw
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    seeds.begin(item)
 
 
 def pytest_collection_finish() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.clock import MICROSECONDS, Alarm, SystemClock, after, to_datetime, to_micros
 from aiojobs_lite.testing.clock import FakeClock, FakeTimer
-from tests.helpers.waiting import PATIENCE, quiet
+from tests.helpers.waiting import quiet
 
 HOUR = 3600 * MICROSECONDS
 
@@ -61,8 +61,7 @@ async def test_the_system_clock_calls_later_and_a_timer_can_be_called_off() -> N
     clock = SystemClock()
     clock.call_later(0.001, lambda: never.append(1)).cancel()
     clock.call_later(0.002, called.set)
-    async with asyncio.timeout(PATIENCE):
-        await called.wait()
+    await called.wait()
     assert never == []
 
 
@@ -97,20 +96,17 @@ async def test_a_ring_wakes_the_waiter() -> None:
     task = await waiting(alarm)
     alarm.ring()
     alarm.ring()  # twice is once
-    async with asyncio.timeout(PATIENCE):
-        await task
+    await task
     again = await waiting(alarm)
     alarm.ring()
-    async with asyncio.timeout(PATIENCE):
-        await again
+    await again
 
 
 async def test_a_ring_while_nothing_waits_is_kept_once() -> None:
     alarm = Alarm(FakeClock())
     alarm.ring()
     alarm.ring()
-    async with asyncio.timeout(PATIENCE):
-        await alarm.wait()
+    await alarm.wait()
     task = await waiting(alarm)
     await quiet()
     assert not task.done()
@@ -127,8 +123,7 @@ async def test_the_alarm_rings_at_its_instant_and_not_before() -> None:
     await quiet()
     assert not task.done()
     clock.advance(0.1)
-    async with asyncio.timeout(PATIENCE):
-        await task
+    await task
 
 
 async def test_a_ring_before_the_instant_calls_the_timer_off() -> None:
@@ -136,8 +131,7 @@ async def test_a_ring_before_the_instant_calls_the_timer_off() -> None:
     alarm = Alarm(clock)
     task = await waiting(alarm, after(clock.now(), 60))
     alarm.ring()
-    async with asyncio.timeout(PATIENCE):
-        await task
+    await task
     clock.advance(61)  # its timer would leave a ring behind
     late = await waiting(alarm)
     await quiet()
@@ -149,8 +143,7 @@ async def test_a_ring_before_the_instant_calls_the_timer_off() -> None:
 @pytest.mark.parametrize("ago", [0, 1, HOUR])
 async def test_an_instant_that_is_past_rings_at_once_even_if_the_clock_stands_still(ago: int) -> None:
     clock = FakeClock()
-    async with asyncio.timeout(PATIENCE):
-        await Alarm(clock).wait(clock.now() - ago)
+    await Alarm(clock).wait(clock.now() - ago)
 
 
 async def test_waiting_for_a_past_instant_lets_others_run() -> None:
@@ -173,5 +166,4 @@ async def test_a_cancelled_wait_leaves_the_alarm_usable() -> None:
     await quiet()
     assert not again.done()
     alarm.ring()
-    async with asyncio.timeout(PATIENCE):
-        await again
+    await again

@@ -16,7 +16,7 @@ from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Change
 from tests.helpers.engine import going
 from tests.helpers.fault_store import FULL
-from tests.helpers.waiting import PATIENCE, quiet, until
+from tests.helpers.waiting import quiet, until
 
 
 class Rig:
@@ -83,7 +83,7 @@ def rig() -> Rig:
 
 
 async def test_each_change_is_looked_at_everywhere(rig: Rig) -> None:
-    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+    async with going(rig.watcher.run):
         await quiet()
         assert (rig.looks, rig.rechecks) == (0, 0)
         await rig.react()
@@ -96,14 +96,14 @@ async def test_each_change_is_looked_at_everywhere(rig: Rig) -> None:
 
 async def test_while_nothing_runs_no_cancel_is_looked_for(rig: Rig) -> None:
     rig.running = 0
-    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+    async with going(rig.watcher.run):
         await rig.react()
         assert (rig.looks, rig.rechecks, rig.asked) == (1, 1, [])
 
 
 async def test_it_looks_when_it_is_asked_to_whatever_the_store_says(rig: Rig) -> None:
     rig.watcher.look_again()  # before it runs, say
-    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+    async with going(rig.watcher.run):
         await until(lambda: rig.rechecks == 1)
         await quiet()
         for _ in range(3):
@@ -113,7 +113,7 @@ async def test_it_looks_when_it_is_asked_to_whatever_the_store_says(rig: Rig) ->
 
 
 async def test_a_change_while_it_reacts_is_looked_at_again(rig: Rig) -> None:
-    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+    async with going(rig.watcher.run):
         rig.changed.put_nowait(None)
         await until(lambda: rig.rechecks == 1)  # it reads
         rig.watcher.look_again()
@@ -123,22 +123,20 @@ async def test_a_change_while_it_reacts_is_looked_at_again(rig: Rig) -> None:
 async def test_a_change_whose_consequences_failed_is_not_forgotten(rig: Rig) -> None:
     rig.faults = [FULL]
     rig.changed.put_nowait(None)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(StoreUnavailable):
-            await rig.watcher.run()
-        async with going(rig.watcher.run):  # started again
-            await until(lambda: bool(rig.stopped))
+    with pytest.raises(StoreUnavailable):
+        await rig.watcher.run()
+    async with going(rig.watcher.run):  # started again
+        await until(lambda: bool(rig.stopped))
     assert (rig.looks, rig.rechecks, rig.iterations) == (2, 2, 2)
 
 
 async def test_a_store_that_could_not_tell_may_have_missed_a_change(rig: Rig) -> None:
     rig.changed.put_nowait(FULL)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(StoreUnavailable):
-            await rig.watcher.run()
-        async with going(rig.watcher.run):
-            await until(lambda: rig.rechecks == 1)
-            await rig.react()
+    with pytest.raises(StoreUnavailable):
+        await rig.watcher.run()
+    async with going(rig.watcher.run):
+        await until(lambda: rig.rechecks == 1)
+        await rig.react()
     assert rig.iterations == 2
 
 
@@ -148,14 +146,13 @@ async def test_a_store_that_stops_telling_is_a_fault(rig: Rig, monkeypatch: pyte
         yield
 
     monkeypatch.setattr(rig, "changes", ends)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(RuntimeError, match="does not tell of changes any more"):
-            await rig.watcher.run()
+    with pytest.raises(RuntimeError, match="does not tell of changes any more"):
+        await rig.watcher.run()
 
 
 async def test_every_attempt_is_stopped_however_many_are_asked_to_at_once() -> None:
     rig = Rig()
     rig.asked_to_stop = list(range(1000, 0, -1))
-    async with asyncio.timeout(PATIENCE), going(rig.watcher.run):
+    async with going(rig.watcher.run):
         rig.watcher.look_again()
         await until(lambda: {job_id for job_id, _ in rig.stopped} == set(range(1, 1001)))

@@ -17,7 +17,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.committer import CLAIM, Rig, committing, degraded, one_group, recovered, scripted
 from tests.helpers.engine import going
 from tests.helpers.fault_store import FULL, IOERR, REJECTED, EchoStore, Fault, FaultStore, holding
-from tests.helpers.waiting import PATIENCE, quiet, until
+from tests.helpers.waiting import quiet, until
 
 
 async def test_writes_that_arrive_during_a_transaction_share_the_next_one(clock: FakeClock) -> None:
@@ -315,12 +315,11 @@ async def test_a_rejected_claim_alone_ends_the_part_which_can_be_started_again(c
     store.faults.append(Fault(error=REJECTED, when=holding(CLAIM)))
     rig = Rig(store, clock)
     rig.claims.append(CLAIM)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(StoreRejected):
-            await rig.committer.run()
-        assert rig.committer.is_idle
-        async with going(rig.committer.run):
-            assert await rig.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
+    with pytest.raises(StoreRejected):
+        await rig.committer.run()
+    assert rig.committer.is_idle
+    async with going(rig.committer.run):
+        assert await rig.call(DeleteJob(1)) == f"saved {DeleteJob(1)}"
 
 
 async def test_a_rejected_write_of_the_engine_is_given_back_and_not_repeated(clock: FakeClock) -> None:
@@ -484,11 +483,10 @@ async def test_a_caller_of_a_transaction_that_is_given_up_learns_that_it_may_hav
         store.gate.clear()
         task, tried = rig.call(DeleteJob(1)), len(store.tried)
         await until(lambda: len(store.tried) > tried)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(
-            StoreUnavailable, match="the runner was left while it was being written: it may be there"
-        ) as caught:
-            await task
+    with pytest.raises(
+        StoreUnavailable, match="the runner was left while it was being written: it may be there"
+    ) as caught:
+        await task
     assert caught.value.code == "CLOSED"
 
 

@@ -21,7 +21,7 @@ from aiojobs_lite.telemetry.facts import AttemptStarted, JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import claimed, going, registry_of
-from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
+from tests.helpers.waiting import next_fact, quiet, until
 
 NOW = to_micros(FakeClock().time)
 SECOND = 1_000_000
@@ -315,7 +315,7 @@ async def test_jobs_held_back_by_the_limit_run_when_another_owner_finishes(datab
         return shared
 
     one, two = (JobRunner(database, jobs=[handler(name)]) for name in gates)
-    async with asyncio.timeout(PATIENCE), one:
+    async with one:
         first = await one.enqueue_named("shared")
         await until(lambda: ran == ["one"])
         async with two:
@@ -337,7 +337,7 @@ async def test_jobs_held_back_by_the_limit_run_when_another_owner_finishes(datab
 
 async def test_a_scheduled_job_runs_at_its_time_and_not_before(clock: FakeClock) -> None:
     runner = JobRunner(":memory:", jobs=[unlimited], clock=clock)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         later = await runner.enqueue(unlimited.using(delay="10s"))
         sooner = await runner.enqueue(unlimited.using(delay="5s"))
         events = runner.watch()

@@ -107,8 +107,7 @@ async def test_an_attempt_that_ends_by_itself_is_waited_for_and_counts_as_neithe
     await quiet()
     assert (draining.stops, running.done()) == ([], False)
     draining.attempts.ended(draining.runs[0])
-    async with asyncio.timeout(PATIENCE):
-        await running
+    await running
     draining.drain_part.finish()
     started, finished = draining.facts()
     assert started == DrainStarted("SIGTERM", 1, "waits (1)", PATIENCE)
@@ -143,8 +142,7 @@ async def test_a_drain_that_takes_long_says_once_what_it_waits_for(why: str, mon
 
     await until(has_both)
     draining.drain_part.hurry()
-    async with asyncio.timeout(PATIENCE):
-        await running
+    await running
     waits = published[1]
     assert isinstance(waits, DrainWaits)
     assert (waits.why, waits.running, waits.attempts) == (why, 1, "waits 1 for 1 min 30 s")
@@ -158,8 +156,7 @@ async def test_a_drain_that_does_not_wait_says_nothing_of_it(why: str, monkeypat
     draining = Draining(1, timeout=0.01 if why == "no time left" else PATIENCE)
     if why == "hurried":
         draining.drain_part.hurry()
-    async with asyncio.timeout(PATIENCE):
-        await draining.drain_part.run()
+    await draining.drain_part.run()
     assert [type(fact) for fact in draining.facts()] == [DrainStarted]
 
 
@@ -173,8 +170,7 @@ async def test_a_hurry_ends_the_wait_at_once_and_no_grace(when: str) -> None:
         await quiet()
         assert draining.stops == []
         draining.drain_part.hurry()
-    async with asyncio.timeout(PATIENCE):
-        await running
+    await running
     assert draining.stops == [Stop.SHUTDOWN]
     assert draining.attempts.running == 0
 
@@ -187,8 +183,7 @@ async def test_a_hurry_does_not_shorten_the_grace() -> None:
     await quiet()
     assert not running.done()
     draining.attempts.ended(draining.runs[0])
-    async with asyncio.timeout(PATIENCE):
-        await running
+    await running
 
 
 async def test_a_drain_that_is_cancelled_leaves_no_task() -> None:

@@ -39,7 +39,7 @@ from aiojobs_lite.testing.probe import Probe
 from tests.helpers.clocks import step_unnoticed
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import FULL, Fault, FaultStore, Kind, holding
-from tests.helpers.waiting import PATIENCE, as_time_passes, next_fact, quiet, until
+from tests.helpers.waiting import as_time_passes, next_fact, quiet, until
 
 DEAD_OWNER = "0123456789abcdef"
 REJECTED = StoreRejected("SQLITE_TOOBIG: string or blob too big")
@@ -91,7 +91,7 @@ def looks_for_many(query: object) -> bool:
 async def test_a_result_that_could_not_be_saved_is_kept_and_saved(
     runner: JobRunner, clock: FakeClock, store: FaultStore
 ) -> None:
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         events = runner.watch()
         assert runner.stats().degraded is None
         store.faults = [Fault(error=FULL, when=holding(Complete))]
@@ -120,7 +120,7 @@ async def test_many_results_survive_a_store_that_fails_again_and_again(
 ) -> None:
     ends = holding(Complete)
     every_other = Fault(error=FULL, when=lambda units: store.calls["apply"] % 2 == 0 and ends(units))
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         handles = await runner.enqueue_many([quick.bind(n) for n in range(250)])
         store.faults = [every_other]
         results = asyncio.ensure_future(asyncio.gather(*(handle.result() for handle in handles)))
@@ -136,7 +136,7 @@ async def test_a_commit_that_was_reported_to_fail_and_did_not_is_not_done_twice(
 ) -> None:
     """The repeated end finds its job ended; a caller that awaits it is answered all the same."""
     store.faults = [Fault(Kind.AFTER, at=1, when=holding(Complete))]
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         events = runner.watch()
         handle = await runner.enqueue(quick, 3)
         result = asyncio.ensure_future(handle.result())
@@ -152,16 +152,15 @@ async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
     store: FaultStore, clock: FakeClock, database: Path
 ) -> None:
     runner = JobRunner(store, jobs=[quick], clock=clock, drain_timeout=0, cancel_grace=0)
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            store.faults = [Fault(error=FULL, when=holding(Complete))]
-            handle = await runner.enqueue(quick)
-            await next_fact(runner.watch(), StoreDegraded)
-        async with JobRunner(database, jobs=[quick]) as second:
-            await second.run_until_idle()
-            found = await second.jobs.get(handle.id)
-            assert (found.status, found.attempts, found.interruptions) == (Status.COMPLETED, 1, 1)
-            await Probe(second).rescue()
+    async with runner:
+        store.faults = [Fault(error=FULL, when=holding(Complete))]
+        handle = await runner.enqueue(quick)
+        await next_fact(runner.watch(), StoreDegraded)
+    async with JobRunner(database, jobs=[quick]) as second:
+        await second.run_until_idle()
+        found = await second.jobs.get(handle.id)
+        assert (found.status, found.attempts, found.interruptions) == (Status.COMPLETED, 1, 1)
+        await Probe(second).rescue()
 
 
 # A write that the store rejects.
@@ -169,7 +168,7 @@ async def test_a_fault_at_the_very_end_leaves_the_job_to_the_next_start(
 
 async def test_a_rejected_call_fails_alone(runner: JobRunner, store: FaultStore) -> None:
     store.faults = [Fault(Kind.REJECTED, when=holding(CancelJob, id=2))]
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         handles = await runner.enqueue_many([quick.using(delay="1h").bind(n) for n in range(4)])
         answers = await asyncio.gather(*(handle.cancel() for handle in handles), return_exceptions=True)
         rejected = answers.pop(1)
@@ -181,7 +180,7 @@ async def test_a_rejected_call_fails_alone(runner: JobRunner, store: FaultStore)
 
 async def test_a_result_that_the_store_rejects_still_ends_its_job(runner: JobRunner, store: FaultStore) -> None:
     store.faults = [Fault(Kind.REJECTED, when=holding(Complete, result="13"))]
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         handles = await runner.enqueue_many([quick.bind(n) for n in range(12, 16)])
         answers = await asyncio.gather(*(handle.result() for handle in handles), return_exceptions=True)
         assert [answers[0], *answers[2:]] == [12, 14, 15]
@@ -200,7 +199,7 @@ async def test_an_end_that_is_never_taken_is_given_back_and_run_again(
         ran.append(1)
         return 1
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         store.faults = [Fault(error=REJECTED, when=holding(Complete, Close))]
         handle = await runner.enqueue(noted)
         await until(lambda: ran == [1])
@@ -219,7 +218,7 @@ async def test_a_tick_is_not_lost_to_a_store_that_fails(runner: JobRunner, clock
     @runner.cron("* * * * *")
     async def report() -> None: ...
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         events = runner.watch()
         store.faults = [Fault(error=FULL, when=holding(FireTick))]
         clock.advance("1m")
@@ -243,7 +242,7 @@ async def test_the_start_rescues_and_what_awaits_the_job_are_answered(
     (database.parent / f"{database.name}-owner-{DEAD_OWNER}").touch()
     runner = JobRunner(database, jobs=[quick], clock=clock)
     events = runner.watch()
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert await next_fact(events, OwnerRescued) == OwnerRescued(DEAD_OWNER, 1)
         await runner.run_until_idle()
         found = await runner.jobs.get(job_id)
@@ -255,7 +254,7 @@ async def test_the_start_rescues_and_what_awaits_the_job_are_answered(
 
 
 async def test_what_awaits_a_job_that_is_lost_once_too_often_is_notified(database: Path, clock: FakeClock) -> None:
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], max_running=0, clock=clock) as runner:
+    async with JobRunner(database, jobs=[quick], max_running=0, clock=clock) as runner:
         events = runner.watch()
         handle = await runner.enqueue(quick)
         result = asyncio.ensure_future(handle.result())
@@ -284,7 +283,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
     else:
         monkeypatch.setattr(startup, "_FIRST_RESCUE_S", 0)
     runner = JobRunner(store, jobs=[quick], clock=clock)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert "could not be given back at the start, which is tried again" in caplog.text
         assert (await runner.jobs.get(job_id)).status is Status.PROCESSING
         store.faults.clear()
@@ -302,7 +301,7 @@ async def test_a_start_whose_first_write_fails_opens_nothing(
         await runner.__aenter__()
     assert owner_files() == []
     store.faults.clear()
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert await (await runner.enqueue(quick, 2)).result() == 2
 
 
@@ -337,7 +336,7 @@ async def test_a_part_that_fails_is_logged_and_started_again(
         await working(self)
 
     monkeypatch.setattr(part, "run", fails_at_first)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await started.wait()
         assert await (await runner.enqueue(quick, 8)).result() == 8
     defect, fault = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -353,7 +352,7 @@ async def test_an_engine_that_ends_by_a_defect_of_its_own_does_not_reach_the_hos
         raise KeyError("a defect")
 
     monkeypatch.setattr(Drain, "run", broken)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await (await runner.enqueue(quick)).result()
     assert "the engine stopped; this is a defect of the library" in caplog.text
     assert owner_files() == []
@@ -367,7 +366,7 @@ async def test_a_job_asked_to_stop_by_another_runner_stops(database: Path) -> No
         entered.set()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[waits]) as works:
+    async with JobRunner(database, jobs=[waits]) as works:
         handle = await works.enqueue(waits)
         await entered.wait()
         async with JobRunner(database, jobs=[waits], max_running=0) as looks:
@@ -378,7 +377,7 @@ async def test_a_job_asked_to_stop_by_another_runner_stops(database: Path) -> No
 
 async def test_after_a_jump_of_the_clock_what_is_due_now_runs(clock: FakeClock) -> None:
     runner = JobRunner(":memory:", jobs=[quick], clock=clock)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         handle = await runner.enqueue(quick.using(delay="1d"), 9)
         await runner.run_until_idle()
         step_unnoticed(clock, 2 * 86400)
@@ -393,7 +392,7 @@ async def test_after_a_jump_of_the_clock_a_schedule_fires(clock: FakeClock) -> N
     async def hourly() -> None:
         ticked.set()
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await runner.run_until_idle()
         assert not ticked.is_set()
         step_unnoticed(clock, 2 * 86400)
@@ -401,7 +400,7 @@ async def test_after_a_jump_of_the_clock_a_schedule_fires(clock: FakeClock) -> N
 
 
 async def test_a_read_that_fails_reaches_its_caller_alone(runner: JobRunner, store: FaultStore) -> None:
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         store.faults = [Fault(method="ask", error=FULL, when=looks_for_many)]
         with pytest.raises(StoreUnavailable):
             await runner.jobs.list()

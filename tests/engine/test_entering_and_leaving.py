@@ -93,23 +93,22 @@ async def test_leaving_beside_a_lock_takes_no_longer_than_it_may_and_answers_wha
         await asyncio.Event().wait()
 
     runner = JobRunner(database, jobs=[quick, endless], drain_timeout=0.5, cancel_grace=0.5)
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        running = await runner.enqueue(endless)
-        await entered.wait()
-        commits = engine_of(runner).commits
-        await until(lambda: commits.is_idle)
-        with locked(database):
-            in_flight = asyncio.ensure_future(runner.enqueue(quick))
-            await until(lambda: not commits.is_idle)
-            behind_it = [asyncio.ensure_future(runner.enqueue(quick)) for _ in range(3)]
-            await leave(runner)
-            ends = await asyncio.gather(in_flight, *behind_it, return_exceptions=True)
-            assert all(isinstance(end, StoreError | RunnerError | JobHandle) for end in ends), ends
-        async with JobRunner(database, jobs=[endless], max_running=0) as looking:  # its rescue finds what was not saved
-            found = await looking.jobs.get(running.id)
-            assert (found.status, len(found.history)) == (Status.PENDING, 1)
-            await until(lambda: len(owner_files()) == 1)  # the note of the first owner is not needed any more
+    await runner.__aenter__()
+    running = await runner.enqueue(endless)
+    await entered.wait()
+    commits = engine_of(runner).commits
+    await until(lambda: commits.is_idle)
+    with locked(database):
+        in_flight = asyncio.ensure_future(runner.enqueue(quick))
+        await until(lambda: not commits.is_idle)
+        behind_it = [asyncio.ensure_future(runner.enqueue(quick)) for _ in range(3)]
+        await leave(runner)
+        ends = await asyncio.gather(in_flight, *behind_it, return_exceptions=True)
+        assert all(isinstance(end, StoreError | RunnerError | JobHandle) for end in ends), ends
+    async with JobRunner(database, jobs=[endless], max_running=0) as looking:  # its rescue finds what was not saved
+        found = await looking.jobs.get(running.id)
+        assert (found.status, len(found.history)) == (Status.PENDING, 1)
+        await until(lambda: len(owner_files()) == 1)  # the note of the first owner is not needed any more
 
 
 @pytest.mark.parametrize("is_locked", [False, True])
@@ -119,23 +118,22 @@ async def test_all_who_enqueue_in_a_loop_while_the_runner_is_left_are_answered(d
             await runner.enqueue(quick)
 
     runner = JobRunner(database, jobs=[quick], drain_timeout=0.5, cancel_grace=0.5, durability="normal")
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        events = runner.watch()
-        tasks = [asyncio.ensure_future(enqueues()) for _ in range(50)]
-        for _ in range(500):
-            await next_fact(events, JobEnqueued)
-        if is_locked:
-            with locked(database):
-                await leave(runner)
-        else:
+    await runner.__aenter__()
+    events = runner.watch()
+    tasks = [asyncio.ensure_future(enqueues()) for _ in range(50)]
+    for _ in range(500):
+        await next_fact(events, JobEnqueued)
+    if is_locked:
+        with locked(database):
             await leave(runner)
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(end, StoreError | RunnerError) for end in ends), ends
-        async with JobRunner(database, jobs=[quick], max_running=0) as looking:
-            await rescue(looking)  # removes what was noted
-            found = await looking.jobs.list(limit=1000)
-        assert all(one.attempts == (one.status is Status.COMPLETED) for one in found)  # none was spent
+    else:
+        await leave(runner)
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(end, StoreError | RunnerError) for end in ends), ends
+    async with JobRunner(database, jobs=[quick], max_running=0) as looking:
+        await rescue(looking)  # removes what was noted
+        found = await looking.jobs.list(limit=1000)
+    assert all(one.attempts == (one.status is Status.COMPLETED) for one in found)  # none was spent
 
 
 async def test_what_waits_for_idleness_is_let_go_when_the_runner_is_left(database: Path) -> None:
@@ -258,7 +256,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
         for handle in handles:
             found = await looking.jobs.get(handle.id)
             assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 0)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await runner.run_until_idle()
     assert sorted(started) == [0, 1, 2]
 
@@ -279,7 +277,7 @@ async def test_a_claim_that_is_rejected_alone_is_published_and_tried_again_after
             tries.append(time.monotonic())
         return True
 
-    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick]) as runner:
+    async with JobRunner(store, jobs=[quick]) as runner:
         await runner.run_until_idle()
         store.faults = [Fault(error=StoreRejected("SQLITE_CONSTRAINT: not this time"), when=claims)]
         handle = await runner.enqueue(quick, 7)  # saved, though its transaction was rejected

@@ -15,7 +15,7 @@ from aiojobs_lite.engine.guard import Keeper
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.errors import RunnerClosed, StoreUnavailable
 from tests.helpers.engine import going
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import until
 
 GONE = StoreUnavailable("REPLACED", "jobs.db was deleted")
 FULL = StoreUnavailable("SQLITE_FULL", "disk full")
@@ -55,7 +55,7 @@ async def test_a_fault_of_the_store_is_one_line_and_its_end_another(
     keeper: Keeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     parts = [FailingPart(*[GONE] * 20), FailingPart(*[GONE] * 10)]
-    async with asyncio.timeout(PATIENCE), going(*[lambda part=part: keeper.keep_running(part) for part in parts]):
+    async with going(*[lambda part=part: keeper.keep_running(part) for part in parts]):
         await until(lambda: len(lines(caplog)) == 2)
         assert [part.runs for part in parts] == [21, 11]
     fault, over = lines(caplog)
@@ -69,10 +69,10 @@ async def test_another_fault_meanwhile_is_a_line_of_its_own_and_a_later_one_agai
     keeper: Keeper, caplog: pytest.LogCaptureFixture
 ) -> None:
     part = FailingPart(GONE, FULL, GONE, FULL)
-    async with asyncio.timeout(PATIENCE), going(lambda: keeper.keep_running(part)):
+    async with going(lambda: keeper.keep_running(part)):
         await until(lambda: len(lines(caplog)) == 3)
     part.errors = [GONE]
-    async with asyncio.timeout(PATIENCE), going(lambda: keeper.keep_running(part)):
+    async with going(lambda: keeper.keep_running(part)):
         await until(lambda: len(lines(caplog)) == 5)
     codes = [line.partition("(")[2].partition(":")[0] for line in lines(caplog)]
     assert codes == ["REPLACED", "SQLITE_FULL", "", "REPLACED", ""]
@@ -80,7 +80,7 @@ async def test_another_fault_meanwhile_is_a_line_of_its_own_and_a_later_one_agai
 
 async def test_a_defect_that_goes_on_is_logged_once(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
     part = FailingPart(*[LookupError("one")] * 20, *[ValueError("two")] * 20)
-    async with asyncio.timeout(PATIENCE), going(lambda: keeper.keep_running(part)):
+    async with going(lambda: keeper.keep_running(part)):
         await until(lambda: part.runs == 41)
     assert len(lines(caplog)) == 2
     assert all("please report it" in line for line in lines(caplog))
@@ -89,12 +89,11 @@ async def test_a_defect_that_goes_on_is_logged_once(keeper: Keeper, caplog: pyte
 
 async def test_a_defect_that_comes_back_later_is_logged_again(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
     part = FailingPart(LookupError("one"))
-    async with asyncio.timeout(PATIENCE):
-        for runs in (2, 4):
-            async with going(lambda: keeper.keep_running(part)):
-                await until(lambda runs=runs: part.runs == runs)  # type: ignore[misc]  # bound at once
-                await until(lambda: not keeper._defects)  # noqa: SLF001  # nothing says that a part was proven
-            part.errors = [LookupError("one")]
+    for runs in (2, 4):
+        async with going(lambda: keeper.keep_running(part)):
+            await until(lambda runs=runs: part.runs == runs)  # type: ignore[misc]  # bound at once
+            await until(lambda: not keeper._defects)  # noqa: SLF001  # nothing says that a part was proven
+        part.errors = [LookupError("one")]
     assert len(lines(caplog)) == 2
 
 
@@ -109,7 +108,7 @@ async def test_a_file_that_is_gone_is_two_lines_of_an_idle_runner(
         await working(self)
 
     monkeypatch.setattr(ChangeWatcher, "run", counted)
-    async with asyncio.timeout(PATIENCE), JobRunner(database) as runner:
+    async with JobRunner(database) as runner:
         await runner.jobs.list()
         database.rename(database.with_suffix(".away"))
         await until(lambda: runs[0] > 10, look_every=0.01)
@@ -123,6 +122,6 @@ async def test_nothing_is_said_of_what_the_end_of_the_runner_brings(
 ) -> None:
     progress.go_on_to(Phase.CLOSED)
     part = FailingPart(error)
-    async with asyncio.timeout(PATIENCE), going(lambda: keeper.keep_running(part)):
+    async with going(lambda: keeper.keep_running(part)):
         await until(lambda: part.runs == 2)
     assert lines(caplog) == []

@@ -25,7 +25,7 @@ from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on, registry_of
 from tests.helpers.fault_store import IOERR
-from tests.helpers.waiting import PATIENCE, quiet, until
+from tests.helpers.waiting import quiet, until
 
 
 @job(max_attempts=2)
@@ -214,7 +214,7 @@ async def test_a_job_whose_claim_was_only_just_answered_is_no_stray(
 
 
 async def test_it_rescues_each_two_seconds(world: World) -> None:
-    async with asyncio.timeout(PATIENCE), going(world.janitor().run):
+    async with going(world.janitor().run):
         for second in range(1, 9):
             await quiet()
             world.clock.advance(1)

@@ -57,17 +57,16 @@ async def test_the_last_writes_have_the_time_of_the_whole_drain(
 ) -> None:
     """Another program writes for longer than half a second."""
     runner = JobRunner(database, jobs=[waits], drain_timeout=0, cancel_grace=PATIENCE)
-    async with asyncio.timeout(2 * PATIENCE):
-        await runner.__aenter__()
-        await started(runner)
-        with closing(sqlite3.connect(database, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            leaving = leave(runner)
-            assert (await asyncio.wait([leaving], timeout=1.5))[1] == {leaving}
-            other.execute("ROLLBACK")
-        await leaving
-        assert owner_files() == []  # nothing had to be noted
-        await costs_no_attempt(database, owner_files)
+    await runner.__aenter__()
+    await started(runner)
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        leaving = leave(runner)
+        assert (await asyncio.wait([leaving], timeout=1.5))[1] == {leaving}
+        other.execute("ROLLBACK")
+    await leaving
+    assert owner_files() == []  # nothing had to be noted
+    await costs_no_attempt(database, owner_files)
 
 
 @pytest.mark.slow
@@ -91,17 +90,16 @@ async def test_what_cannot_be_saved_in_that_time_is_noted_beside_the_database(
 ) -> None:
     """Another program writes until after the drain."""
     runner = JobRunner(database, jobs=[waits], drain_timeout=0, cancel_grace=0.1)
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        await started(runner)
-        with closing(sqlite3.connect(database, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with promised(0.1 + 1.0):
-                await leave(runner)
-            other.execute("ROLLBACK")
-        (name,) = owner_files()
-        assert database.with_name(name).stat().st_blocks == 0  # on a disk that is full
-        await costs_no_attempt(database, owner_files)
+    await runner.__aenter__()
+    await started(runner)
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with promised(0.1 + 1.0):
+            await leave(runner)
+        other.execute("ROLLBACK")
+    (name,) = owner_files()
+    assert database.with_name(name).stat().st_blocks == 0  # on a disk that is full
+    await costs_no_attempt(database, owner_files)
 
 
 async def test_a_handler_that_goes_on_and_cannot_be_marked_costs_no_attempt_either(
@@ -116,22 +114,21 @@ async def test_a_handler_that_goes_on_and_cannot_be_marked_costs_no_attempt_eith
 
     store = faulty(database)
     runner = JobRunner(store, jobs=[blocks], drain_timeout=0, cancel_grace=0)
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        handle = await runner.enqueue(blocks)
-        await until(entered.is_set)
-        store.faults = [Fault(error=FULL)]
-        await leave(runner)
-        async with JobRunner(database, jobs=[waits], max_running=0) as looking:
-            for is_over in (False, True):
-                if is_over:
-                    release.set()
-                    await until(lambda: len(OWNERS_OF_THIS_PROCESS) == 1)
-                await rescue(looking)
-                found = await looking.jobs.get(handle.id)
-                expected = (Status.PENDING, 0, 1) if is_over else (Status.PROCESSING, 1, 0)
-                assert (found.status, found.attempts, found.interruptions) == expected
+    await runner.__aenter__()
+    handle = await runner.enqueue(blocks)
+    await until(entered.is_set)
+    store.faults = [Fault(error=FULL)]
+    await leave(runner)
+    async with JobRunner(database, jobs=[waits], max_running=0) as looking:
+        for is_over in (False, True):
+            if is_over:
+                release.set()
+                await until(lambda: len(OWNERS_OF_THIS_PROCESS) == 1)
             await rescue(looking)
+            found = await looking.jobs.get(handle.id)
+            expected = (Status.PENDING, 0, 1) if is_over else (Status.PROCESSING, 1, 0)
+            assert (found.status, found.attempts, found.interruptions) == expected
+        await rescue(looking)
     assert owner_files() == []
 
 
@@ -148,22 +145,21 @@ async def test_a_drain_that_is_to_hurry_waits_no_longer_for_the_store_than_for_j
 
     store = faulty(database)
     runner = JobRunner(store, jobs=[held], drain_timeout=5 * PATIENCE, cancel_grace=0.1)
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        handle = await runner.enqueue(held)
-        await until(lambda: runner.stats().running == 1)
-        store.faults = [Fault(error=FULL, when=holding(Again, Complete))]
-        leaving = leave(runner)
-        if is_over:
-            release.set()
-            await until(lambda: store.was_met(store.faults[0]))
-        else:
-            await until(lambda: Probe(runner).is_draining)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        async with JobRunner(database, jobs=[waits], max_running=0) as looking:
-            found = await looking.jobs.get(handle.id)
-            assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 1)
-            await rescue(looking)
+    await runner.__aenter__()
+    handle = await runner.enqueue(held)
+    await until(lambda: runner.stats().running == 1)
+    store.faults = [Fault(error=FULL, when=holding(Again, Complete))]
+    leaving = leave(runner)
+    if is_over:
+        release.set()
+        await until(lambda: store.was_met(store.faults[0]))
+    else:
+        await until(lambda: Probe(runner).is_draining)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    async with JobRunner(database, jobs=[waits], max_running=0) as looking:
+        found = await looking.jobs.get(handle.id)
+        assert (found.status, found.attempts, found.interruptions) == (Status.PENDING, 0, 1)
+        await rescue(looking)
     assert owner_files() == []

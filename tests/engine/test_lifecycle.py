@@ -17,7 +17,7 @@ from aiojobs_lite.stores.base import Owners
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, JobInterrupted
 from tests.helpers.engine import engine_of
-from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
+from tests.helpers.waiting import next_fact, quiet, until
 
 
 @job
@@ -78,7 +78,7 @@ async def test_an_owner_that_is_lost_stops_everything_and_claims_again_when_it_i
             await asyncio.Event().wait()
 
     store = LosableStore()
-    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[waits]) as runner:
+    async with JobRunner(store, jobs=[waits]) as runner:
         facts = runner.watch()
         first = await runner.enqueue(waits, 1)
         await until(lambda: entered == [1])
@@ -97,7 +97,7 @@ async def test_an_owner_that_is_lost_stops_everything_and_claims_again_when_it_i
 
 async def test_everything_is_closed_in_the_reverse_order_and_ownership_is_given_up_last() -> None:
     store = LosableStore()
-    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick]) as runner:
+    async with JobRunner(store, jobs=[quick]) as runner:
         assert await (await runner.enqueue(quick, 3)).result() == 3
     assert store.order == ["open", "acquire", "close", "release"]
 
@@ -114,37 +114,35 @@ async def test_ownership_is_kept_while_an_attempt_that_was_left_still_runs() -> 
                 continue
 
     store = LosableStore()
-    async with asyncio.timeout(PATIENCE):
-        async with JobRunner(store, jobs=[stubborn], drain_timeout=0, cancel_grace=0) as runner:
-            facts = runner.watch()
-            handle = await runner.enqueue(stubborn)
-            await until(lambda: runner.stats().running == 1)
-        assert store.order == ["open", "acquire", "close"]
-        assert (await next_fact(facts, DrainFinished)).left == (handle.id,)
-        release.set()
-        await until(lambda: store.order[-1] == "release")
+    async with JobRunner(store, jobs=[stubborn], drain_timeout=0, cancel_grace=0) as runner:
+        facts = runner.watch()
+        handle = await runner.enqueue(stubborn)
+        await until(lambda: runner.stats().running == 1)
+    assert store.order == ["open", "acquire", "close"]
+    assert (await next_fact(facts, DrainFinished)).left == (handle.id,)
+    release.set()
+    await until(lambda: store.order[-1] == "release")
 
 
 async def test_the_phase_goes_on_and_never_back(database: Path) -> None:
     runner = JobRunner(database, jobs=[quick])
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            engine = engine_of(runner)
-            facts = runner.watch()
-            assert engine.phase.name == "RUNNING"
-            engine.drain("test")
-            engine.drain("again")
-            await engine.until_draining()
-            assert engine.phase.name == "DRAINING"
-            assert (await next_fact(facts, DrainStarted)).why == "test"
-            assert await engine.write(Insert((NewJob("quick", "{}", 1, 0, 1, 0),)))  # enqueuing goes on
-        engine.drain("too late")
-        assert engine.phase.name == "CLOSED"
-        await engine.until_idle()
+    async with runner:
+        engine = engine_of(runner)
+        facts = runner.watch()
+        assert engine.phase.name == "RUNNING"
+        engine.drain("test")
+        engine.drain("again")
+        await engine.until_draining()
+        assert engine.phase.name == "DRAINING"
+        assert (await next_fact(facts, DrainStarted)).why == "test"
+        assert await engine.write(Insert((NewJob("quick", "{}", 1, 0, 1, 0),)))  # enqueuing goes on
+    engine.drain("too late")
+    assert engine.phase.name == "CLOSED"
+    await engine.until_idle()
 
 
 async def test_a_unit_whose_attempt_is_not_held_is_not_applied(database: Path) -> None:
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick], max_running=0) as runner:
+    async with JobRunner(database, jobs=[quick], max_running=0) as runner:
         engine = engine_of(runner)
         row = NewJob("quick", "{}", 1, 0, 1, 0)
         inserted, status = await engine.write_all(Insert((row,)), CancelJob(77, None))
@@ -169,12 +167,11 @@ async def test_a_start_that_is_cancelled_and_then_refused_is_no_defect(caplog: p
             raise StoreRefused("jobs.db", "corrupt", "Restore it.")
 
     runner = JobRunner(RefusedStore(), jobs=[quick])
-    async with asyncio.timeout(PATIENCE):
-        entering = asyncio.ensure_future(runner.__aenter__())
-        await opening.wait()
-        entering.cancel()
-        await until(lambda: engine_of(runner).is_draining)
-        go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await entering
+    entering = asyncio.ensure_future(runner.__aenter__())
+    await opening.wait()
+    entering.cancel()
+    await until(lambda: engine_of(runner).is_draining)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
     assert caplog.text == ""

@@ -107,7 +107,7 @@ async def test_its_thread_ends_with_it() -> None:
         return [thread.name for thread in threading.enumerate() if "loop monitor" in thread.name]
 
     monitor = LoopMonitor(bus=Bus(), metrics=Metrics(), attempts=AttemptRegister())
-    async with asyncio.timeout(PATIENCE), going(monitor.run):
+    async with going(monitor.run):
         await until(lambda: threads() != [])
     assert threads() == []
 

@@ -19,7 +19,7 @@ from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going
 from tests.helpers.fault_store import FULL, FaultStore
 from tests.helpers.stores import connected
-from tests.helpers.waiting import PATIENCE, as_time_passes, quiet, until
+from tests.helpers.waiting import as_time_passes, quiet, until
 
 
 @dataclass
@@ -77,7 +77,7 @@ async def test_finished_jobs_are_pruned_by_age_some_at_a_time() -> None:
 
 async def test_it_prunes_at_once_and_each_minute_and_maintains_each_minute() -> None:
     world = World()
-    async with asyncio.timeout(PATIENCE), going(world.maintenance().run):
+    async with going(world.maintenance().run):
         for minute in range(3):
             await until(lambda: len(world.prunes) == minute + 1)  # noqa: B023  # called before the next turn
             await until(lambda: len(world.maintained_at) == minute)  # noqa: B023  # the same
@@ -92,7 +92,7 @@ async def test_it_prunes_at_once_and_each_minute_and_maintains_each_minute() -> 
 
 async def test_a_disk_that_is_full_is_not_pruned_and_is_tried_again() -> None:
     world = World(is_full=True)
-    async with asyncio.timeout(PATIENCE), going(world.maintenance().run):
+    async with going(world.maintenance().run):
         await until(lambda: world.tries == 1)
         world.is_full = False
         world.clock.advance(60)
@@ -117,7 +117,7 @@ async def test_a_rescue_does_not_wait_for_a_store_that_maintains_itself(
 
     monkeypatch.setattr(store, "maintain", walk)
     runner = JobRunner(store, jobs=[quick], clock=clock)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         (handle,) = await runner.enqueue_many([quick.using(delay="1h").bind()])
         await as_time_passes(clock, 2, begun.is_set)
         with connected(database) as dying:

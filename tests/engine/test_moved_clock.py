@@ -17,7 +17,7 @@ from aiojobs_lite.telemetry.facts import Fact, JobSnoozed, StoreDegraded, StoreR
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FULL, Fault, holding
-from tests.helpers.waiting import PATIENCE, MovedClock, next_fact, until
+from tests.helpers.waiting import MovedClock, next_fact, until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ async def test_a_delayed_job_runs_at_its_new_time_when_the_clock_steps_forward()
             raise Snooze("1h")
         return "woken"
 
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[quick, snoozes_once], clock=clock) as runner:
+    async with JobRunner(":memory:", jobs=[quick, snoozes_once], clock=clock) as runner:
         events = runner.watch()
         snoozed = await runner.enqueue(snoozes_once)
         await next_fact(events, JobSnoozed)
@@ -49,7 +49,7 @@ async def test_a_delayed_job_runs_at_its_new_time_when_the_clock_steps_forward()
 
 async def test_a_store_recovers_after_its_pause_when_the_clock_steps_back(database: Path) -> None:
     clock, store = MovedClock(), faulty(database)
-    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick], clock=clock) as runner:
+    async with JobRunner(store, jobs=[quick], clock=clock) as runner:
         events = runner.watch()
         store.faults = [Fault(error=FULL, when=holding(Insert))]
         with pytest.raises(StoreUnavailable):
@@ -72,23 +72,22 @@ async def test_ticks_that_were_missed_do_not_skip_each_other(database: Path, mis
         ran.append(ctx.tick)
         await go.wait()
 
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            pass
-        clock.advance(missed * 60)
-        async with runner:
-            await until(lambda: len(ran) == missed)
-            assert sorted(ran) == [START + timedelta(minutes=n + 1) for n in range(missed)]
-            assert runner.stats().skipped_ticks == 0
-            events = runner.watch()
-            clock.advance(60)  # on time, and those before it have not ended
-            assert await next_tick_fact(events) == TickSkipped
-            go.set()
-            await runner.run_until_idle()
-            clock.advance(60)
-            assert await next_tick_fact(events) == TickFired
-            await runner.run_until_idle()
-            assert runner.stats().completed == missed + 1
+    async with runner:
+        pass
+    clock.advance(missed * 60)
+    async with runner:
+        await until(lambda: len(ran) == missed)
+        assert sorted(ran) == [START + timedelta(minutes=n + 1) for n in range(missed)]
+        assert runner.stats().skipped_ticks == 0
+        events = runner.watch()
+        clock.advance(60)  # on time, and those before it have not ended
+        assert await next_tick_fact(events) == TickSkipped
+        go.set()
+        await runner.run_until_idle()
+        clock.advance(60)
+        assert await next_tick_fact(events) == TickFired
+        await runner.run_until_idle()
+        assert runner.stats().completed == missed + 1
 
 
 async def next_tick_fact(listener: Watch) -> type[Fact]:

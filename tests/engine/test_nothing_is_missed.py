@@ -38,7 +38,6 @@ async def test_an_own_commit_that_notices_anothers_commit_tells_the_waiters(data
     async def late() -> None: ...
 
     async with (
-        asyncio.timeout(PATIENCE),
         JobRunner(database, jobs=[held]) as works,
         JobRunner(database, jobs=[held, late], max_running=0) as waits,
     ):
@@ -63,7 +62,6 @@ async def test_an_own_commit_that_notices_a_cancel_stops_the_job(database: Path)
         await asyncio.Event().wait()
 
     async with (
-        asyncio.timeout(PATIENCE),
         JobRunner(database, jobs=[waits], drain_timeout=0) as works,
         JobRunner(database, jobs=[waits], max_running=0) as looks,
     ):
@@ -89,7 +87,7 @@ async def test_a_limited_type_goes_on_after_a_crowd_of_writes(database: Path) ->
     async def other() -> None: ...
 
     runner = JobRunner(database, jobs=[one_at_a_time, other], durability="normal", drain_timeout=0)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         for n in range(2):
             await runner.enqueue(one_at_a_time, n)
         await until(lambda: ran == [0])
@@ -113,7 +111,7 @@ async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytes
         await release.wait()
         return 7
 
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[held]):
+    async with JobRunner(database, jobs=[held]):
         store = faulty(database)
         async with JobRunner(store, jobs=[held], max_running=0) as waits:
             handle = await waits.enqueue(held)

@@ -116,7 +116,7 @@ async def test_a_processing_job_cannot_be_deleted_and_goes_on(database: Path) ->
         await release.wait()
         return 7
 
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[held]) as runner:
+    async with JobRunner(database, jobs=[held]) as runner:
         handle = await runner.enqueue(held)
         await entered.wait()
         with pytest.raises(
@@ -199,7 +199,7 @@ async def test_without_a_running_loop_the_runner_says_what_to_use(runner: JobRun
 
 async def test_a_fault_reaches_the_thread_that_enqueues(database: Path) -> None:
     store = faulty(database)
-    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[quick]) as runner:
+    async with JobRunner(store, jobs=[quick]) as runner:
         store.faults = [Fault(error=FULL)]
         with pytest.raises(StoreUnavailable, match="SQLITE_FULL"):
             await asyncio.to_thread(runner.enqueue_threadsafe, quick)
@@ -308,18 +308,17 @@ def test_a_forked_child_has_to_start_its_own(database: Path) -> None:
 async def test_running_for_ever_ends_when_the_drain_begins(database: Path) -> None:
     runner = JobRunner(database, jobs=[quick])
     events = runner.watch()
-    async with asyncio.timeout(PATIENCE):
-        for inside in (False, True):
-            running = asyncio.ensure_future(_entered(runner) if inside else runner.run_forever())
-            probe = Probe(runner)
-            await until(lambda: probe.is_started and not probe.is_draining)  # noqa: B023  # called before the next turn
-            await until(lambda: probe.is_saved)  # noqa: B023  # the same
-            assert not running.done()
-            probe.drain("a signal")
-            await running
-            assert not probe.is_started
-            with pytest.raises(RunnerClosed):
-                await runner.enqueue(quick)
+    for inside in (False, True):
+        running = asyncio.ensure_future(_entered(runner) if inside else runner.run_forever())
+        probe = Probe(runner)
+        await until(lambda: probe.is_started and not probe.is_draining)  # noqa: B023  # called before the next turn
+        await until(lambda: probe.is_saved)  # noqa: B023  # the same
+        assert not running.done()
+        probe.drain("a signal")
+        await running
+        assert not probe.is_started
+        with pytest.raises(RunnerClosed):
+            await runner.enqueue(quick)
     assert (await next_fact(events, DrainStarted)).why == "a signal"
 
 
@@ -333,8 +332,7 @@ async def test_running_until_idle_enters_and_leaves_by_itself(database: Path) ->
     runner = JobRunner(database, jobs=[quick])
     async with JobRunner(database, jobs=[quick], max_running=0) as other:
         handles = [await other.enqueue(quick, n) for n in range(3)]
-    async with asyncio.timeout(PATIENCE):
-        await runner.run_until_idle()
+    await runner.run_until_idle()
     assert runner.stats().completed == 3
     with pytest.raises(RunnerClosed):
         await handles[0].job()

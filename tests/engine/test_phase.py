@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from aiojobs_lite.engine.phase import Phase, Progress
-from tests.helpers.waiting import PATIENCE, quiet
+from tests.helpers.waiting import quiet
 
 
 def test_a_phase_is_entered_once_and_never_left_for_an_earlier_one() -> None:
@@ -37,14 +37,12 @@ async def test_a_phase_is_awaited_until_it_or_a_later_one_is_reached() -> None:
     await quiet()
     assert not any(task.done() for task in (running, closing, closed))
     progress.go_on_to(Phase.CLOSING)
-    async with asyncio.timeout(PATIENCE):
-        await asyncio.gather(running, closing)
+    await asyncio.gather(running, closing)
     assert not closed.done()
     progress.go_on_to(Phase.CLOSED)
-    async with asyncio.timeout(PATIENCE):
-        await closed
-        await progress.until(Phase.NEW)
-        await progress.until(Phase.CLOSED)
+    await closed
+    await progress.until(Phase.NEW)
+    await progress.until(Phase.CLOSED)
 
 
 async def test_a_phase_that_comes_and_goes_within_one_turn_is_noticed() -> None:
@@ -54,5 +52,4 @@ async def test_a_phase_that_comes_and_goes_within_one_turn_is_noticed() -> None:
     progress.go_on_to(Phase.STARTING)
     progress.go_on_to(Phase.RUNNING)
     progress.go_on_to(Phase.DRAINING)
-    async with asyncio.timeout(PATIENCE):
-        await waits
+    await waits

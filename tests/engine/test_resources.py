@@ -89,14 +89,13 @@ async def test_they_are_entered_in_their_order_and_left_after_the_drain_the_last
         story.append("worked")
 
     deps = {First: managed(First, story), Second: managed(Second, story)}
-    async with asyncio.timeout(PATIENCE):
-        runner = runner_of(work, clock, deps=deps)
-        for _ in range(2):  # it may be entered again
-            async with runner:
-                story.append("started")
-                await runner.enqueue(work)
-                await begun.wait()
-            begun.clear()
+    runner = runner_of(work, clock, deps=deps)
+    for _ in range(2):  # it may be entered again
+        async with runner:
+            story.append("started")
+            await runner.enqueue(work)
+            await begun.wait()
+        begun.clear()
     assert story == [
         "enter First", "enter Second", "started", "worked", "leave Second", "leave First",
     ] * 2  # fmt: skip
@@ -115,10 +114,9 @@ async def test_entering_and_leaving_happen_in_one_task_whatever_tasks_start_and_
     @job
     async def work() -> None: ...
 
-    async with asyncio.timeout(PATIENCE):
-        runner = runner_of(work, clock, deps={First: manage})
-        await asyncio.create_task(runner.start())
-        await asyncio.create_task(runner.stop())
+    runner = runner_of(work, clock, deps={First: manage})
+    await asyncio.create_task(runner.start())
+    await asyncio.create_task(runner.stop())
     assert tasks[0] is tasks[1] is not asyncio.current_task()
 
 
@@ -135,15 +133,14 @@ async def test_one_that_fails_at_the_start_is_named_and_nothing_is_left_open(
     async def work(second: Second = injected) -> None: ...
 
     runner = JobRunner(database, jobs=[work], deps={First: managed(First, story), Second: fail}, clock=clock)
-    async with asyncio.timeout(PATIENCE):
-        with pytest.raises(ResourceFailed, match="the resource for Second could not be made") as caught:
-            await runner.start()
-        assert (caught.value.wanted, caught.value.__cause__) == (Second, error)
-        assert story == ["enter First", "leave First"]
-        assert not database.exists()
-        with runner.replaced(database=":memory:", clock=clock, deps={Second: Second()}):
-            async with runner:  # it can be tried again
-                await (await runner.enqueue(work)).result()
+    with pytest.raises(ResourceFailed, match="the resource for Second could not be made") as caught:
+        await runner.start()
+    assert (caught.value.wanted, caught.value.__cause__) == (Second, error)
+    assert story == ["enter First", "leave First"]
+    assert not database.exists()
+    with runner.replaced(database=":memory:", clock=clock, deps={Second: Second()}):
+        async with runner:  # it can be tried again
+            await (await runner.enqueue(work)).result()
 
 
 async def test_a_start_that_fails_at_the_database_leaves_them(clock: FakeClock, tmp_path: Path) -> None:
@@ -162,21 +159,20 @@ async def test_a_start_that_is_cancelled_or_stopped_leaves_them(clock: FakeClock
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with asyncio.timeout(PATIENCE):
-        runner = JobRunner(":memory:", deps={First: managed(First, story), Second: hang}, clock=clock)
-        for end in ("cancel", "stop"):
-            starting = asyncio.create_task(runner.start())
-            await until(lambda: "hangs" in story)
-            with pytest.raises(RunnerAlreadyStarted):
-                await runner.start()
-            if end == "cancel":
-                starting.cancel()
-            else:
-                await runner.stop()
-            with pytest.raises(asyncio.CancelledError if end == "cancel" else RunnerClosed):
-                await starting
-            assert story == ["enter First", "hangs", "leave First"]
-            story.clear()
+    runner = JobRunner(":memory:", deps={First: managed(First, story), Second: hang}, clock=clock)
+    for end in ("cancel", "stop"):
+        starting = asyncio.create_task(runner.start())
+        await until(lambda: "hangs" in story)
+        with pytest.raises(RunnerAlreadyStarted):
+            await runner.start()
+        if end == "cancel":
+            starting.cancel()
+        else:
+            await runner.stop()
+        with pytest.raises(asyncio.CancelledError if end == "cancel" else RunnerClosed):
+            await starting
+        assert story == ["enter First", "hangs", "leave First"]
+        story.clear()
 
 
 async def test_one_that_cannot_be_left_is_logged_and_the_others_are_left(
@@ -189,9 +185,8 @@ async def test_one_that_cannot_be_left_is_logged_and_the_others_are_left(
         yield Second()
         raise SystemExit("not closed")
 
-    async with asyncio.timeout(PATIENCE):
-        async with JobRunner(":memory:", deps={First: managed(First, story), Second: fail}, clock=clock):
-            pass
+    async with JobRunner(":memory:", deps={First: managed(First, story), Second: fail}, clock=clock):
+        pass
     assert story == ["enter First", "leave First"]
     (record,) = [record for record in caplog.records if "could not be closed" in record.message]
     assert record.message == "the resource for Second could not be closed"
@@ -207,14 +202,13 @@ async def test_a_stop_that_is_cancelled_cancels_what_hangs_and_leaves_the_others
         story.append("hangs")
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(PATIENCE):
-        runner = JobRunner(":memory:", deps={First: managed(First, story), Second: hang}, clock=clock)
-        await runner.start()
-        stopping = asyncio.create_task(runner.stop())
-        await until(lambda: "hangs" in story)
-        stopping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await stopping
+    runner = JobRunner(":memory:", deps={First: managed(First, story), Second: hang}, clock=clock)
+    await runner.start()
+    stopping = asyncio.create_task(runner.stop())
+    await until(lambda: "hangs" in story)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
     assert story == ["enter First", "hangs", "leave First"]
 
 
@@ -234,7 +228,7 @@ async def test_a_task_group_that_fails_ends_no_job_and_no_host(
     async def work(first: First = injected) -> str:
         return "done"
 
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={First: group}) as runner:
+    async with runner_of(work, clock, deps={First: group}) as runner:
         await until(lambda: "could not be closed" in caplog.text)
         assert await (await runner.enqueue(work)).result() == "done"
     assert "they are left while jobs may still run" in caplog.text
@@ -263,7 +257,7 @@ async def test_they_are_shared_by_handlers_in_threads(clock: FakeClock) -> None:
         assert ctx.get(First) is first
         got.append(first)
 
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={First: First}) as runner:
+    async with runner_of(work, clock, deps={First: First}) as runner:
         for _ in range(2):
             await (await runner.enqueue(work)).result()
     assert got[0] is got[1]
@@ -293,7 +287,6 @@ async def test_one_is_made_for_each_attempt_and_sees_how_it_ended(clock: FakeClo
 
     work = job(name="work")(work_async if mode == "async" else work_thread)
     async with (
-        asyncio.timeout(PATIENCE),
         runner_of(work, clock, deps={Session: PerAttempt(sessions.make)}) as runner,
     ):
         handle = await runner.enqueue(work)
@@ -335,7 +328,7 @@ async def test_a_plain_one_of_a_plain_handler_lives_in_the_thread_of_the_handler
         return number
 
     deps = {sqlite3.Connection: PerAttempt(connect), First: PerAttempt(on_loop), Session: PerAttempt(Session)}
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps=deps) as runner:
+    async with runner_of(work, clock, deps=deps) as runner:
         assert await (await runner.enqueue(work)).result() == 7
     assert [what for what, _ in story] == ["enter First", "enter", "work", "leave", "leave First"]
     loop, own = threading.current_thread().name, "aiojobs_lite work"
@@ -364,7 +357,7 @@ async def test_what_one_sets_in_context_variables_its_handler_sees(clock: FakeCl
 
     work = job(name="work", max_attempts=1)(work_async if mode == "async" else work_thread)
     deps = {First: PerAttempt(plain), Second: PerAttempt(waiting)}
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps=deps) as runner:
+    async with runner_of(work, clock, deps=deps) as runner:
         assert await (await runner.enqueue(work)).result() == [1, 2]
         assert (plainly.get(), on_loop.get()) == (0, 0)
 
@@ -410,7 +403,7 @@ async def test_what_a_plain_exit_raises_or_suppresses(clock: FakeClock, mode: st
             raise ValueError("it failed")
 
     work = job(name="work", max_attempts=1)(work_async if mode == "async" else work_thread)
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={Session: PerAttempt(manage)}) as runner:
+    async with runner_of(work, clock, deps={Session: PerAttempt(manage)}) as runner:
         handles = [await runner.enqueue(work, fails) for fails in (False, True)]
         await runner.run_until_idle()
         errors = [(await handle.job()).error for handle in handles]
@@ -426,7 +419,6 @@ async def test_what_its_exit_raises_is_the_end_of_the_attempt(clock: FakeClock) 
         return "done"
 
     async with (
-        asyncio.timeout(PATIENCE),
         runner_of(work, clock, deps={Session: PerAttempt(Sessions(fail).make)}) as runner,
     ):
         handle = await runner.enqueue(work)
@@ -443,7 +435,7 @@ async def test_what_its_factory_raises_is_the_end_of_the_attempt(clock: FakeCloc
     async def work(session: Session = injected) -> str:
         raise AssertionError("it is called")
 
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={Session: PerAttempt(make)}) as runner:
+    async with runner_of(work, clock, deps={Session: PerAttempt(make)}) as runner:
         handle = await runner.enqueue(work)
         await runner.run_until_idle()
         found = await handle.job()
@@ -460,7 +452,7 @@ async def test_an_exit_that_suppresses_the_error_does_not_make_it_a_success(cloc
     async def work(session: Session = injected) -> None:
         raise ValueError("it failed")
 
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={Session: PerAttempt(suppress)}) as runner:
+    async with runner_of(work, clock, deps={Session: PerAttempt(suppress)}) as runner:
         handle = await runner.enqueue(work)
         await runner.run_until_idle()
         assert (await handle.job()).error == "ValueError: it failed"
@@ -485,7 +477,7 @@ async def test_a_timeout_counts_the_making_and_the_leaving(clock: FakeClock, whe
     def work_thread(session: Session = injected) -> None: ...
 
     work = job(name="work", max_attempts=1, timeout="5s")(work_async if mode == "async" else work_thread)
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps={Session: PerAttempt(make)}) as runner:
+    async with runner_of(work, clock, deps={Session: PerAttempt(make)}) as runner:
         handle = await runner.enqueue(work)
         await hangs.wait()
         clock.advance("6s")
@@ -503,12 +495,11 @@ async def test_a_drain_interrupts_and_its_resources_see_it(clock: FakeClock, dat
         await asyncio.Event().wait()
 
     deps = {Session: PerAttempt(sessions.make)}
-    async with asyncio.timeout(PATIENCE):
-        async with JobRunner(database, jobs=[work], deps=deps, drain_timeout=0, clock=clock) as runner:
-            handle = await runner.enqueue(work)
-            await begun.wait()
-        async with JobRunner(database, jobs=[work], max_running=0, clock=clock) as runner:
-            found = await runner.jobs.get(handle.id)
+    async with JobRunner(database, jobs=[work], deps=deps, drain_timeout=0, clock=clock) as runner:
+        handle = await runner.enqueue(work)
+        await begun.wait()
+    async with JobRunner(database, jobs=[work], max_running=0, clock=clock) as runner:
+        found = await runner.jobs.get(handle.id)
     assert (found.status, found.interruptions) == (Status.PENDING, 1)
     assert [one[:28] for one in sessions.story] == ["rolled back: CancelledError("]
 
@@ -526,7 +517,7 @@ async def test_a_handler_that_swallows_its_cancellation_commits_nothing(clock: F
         raise AssertionError
 
     deps = {Session: PerAttempt(sessions.make)}
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps=deps) as runner:
+    async with runner_of(work, clock, deps=deps) as runner:
         handle = await runner.enqueue(work)
         await begun.wait()
         await handle.cancel()
@@ -543,7 +534,7 @@ async def test_one_that_no_parameter_asks_for_is_not_made_and_the_error_says_how
         ctx.get(Session)
 
     deps = {Session: PerAttempt(sessions.make)}
-    async with asyncio.timeout(PATIENCE), runner_of(work, clock, deps=deps) as runner:
+    async with runner_of(work, clock, deps=deps) as runner:
         handle = await runner.enqueue(work)
         await runner.run_until_idle()
         error = (await handle.job()).error

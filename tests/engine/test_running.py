@@ -173,9 +173,8 @@ async def test_the_end_of_the_last_attempt_is_awaited() -> None:
     await quiet()
     assert not waiting.done()
     attempts.ended(third)
-    async with asyncio.timeout(PATIENCE):
-        await waiting
-        await attempts.wait_until_done()
+    await waiting
+    await attempts.wait_until_done()
 
 
 # What is left.

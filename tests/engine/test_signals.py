@@ -243,7 +243,7 @@ async def test_a_sigint_hurries_the_drain(rig: Rig, database: Path) -> None:
     signal.signal(SIGINT, rig.handle)
     entered.clear()
     runner = JobRunner(database, jobs=[endless], drain_timeout=2 * PATIENCE)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         events = runner.watch()
         handle = await runner.enqueue(endless)
         await until(entered.is_set)
@@ -272,16 +272,15 @@ async def test_a_signal_that_nothing_handles_ends_the_runner_and_is_raised_after
         async with runner:
             await stay.wait()
 
-    async with asyncio.timeout(PATIENCE):
-        running = asyncio.ensure_future(runner.run_forever() if leaves else entered_and_held())
-        await until(lambda: bool(owner_files()) and signal.getsignal(SIGTERM) is not signal.SIG_DFL)
-        signal.raise_signal(SIGTERM)
-        monkeypatch.setattr(
-            signal, "raise_signal", lambda number: raised.append((number, signal.getsignal(number), owner_files()))
-        )
-        await until(lambda: bool(raised))
-        stay.set()
-        await running
+    running = asyncio.ensure_future(runner.run_forever() if leaves else entered_and_held())
+    await until(lambda: bool(owner_files()) and signal.getsignal(SIGTERM) is not signal.SIG_DFL)
+    signal.raise_signal(SIGTERM)
+    monkeypatch.setattr(
+        signal, "raise_signal", lambda number: raised.append((number, signal.getsignal(number), owner_files()))
+    )
+    await until(lambda: bool(raised))
+    stay.set()
+    await running
     monkeypatch.undo()
     assert raised == [(SIGTERM, signal.SIG_DFL, [])]
 

@@ -20,7 +20,7 @@ from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty, going
 from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
 from tests.helpers.ticker import MINUTE, START, Rig, schedule, ticking, written
-from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
+from tests.helpers.waiting import next_fact, quiet, until
 
 
 class Failing(Schedule):
@@ -369,7 +369,7 @@ def report_runner(
 async def test_two_runners_of_one_file_fire_each_tick_once(database: Path, clock: FakeClock) -> None:
     ran: list[datetime] = []
     runners = [cron_runner(database, clock, ran) for _ in range(2)]
-    async with asyncio.timeout(PATIENCE), runners[0], runners[1]:
+    async with runners[0], runners[1]:
         events = [runner.watch() for runner in runners]
         for _ in range(10):
             clock.advance("1m")
@@ -397,18 +397,17 @@ async def test_an_old_version_that_still_runs_does_not_move_the_schedule_of_the_
 
         return runner
 
-    async with asyncio.timeout(PATIENCE):
-        async with version("30 * * * *") as old, version("*/10 * * * *") as new:
-            for minute in (10, 20, 30):
-                clock.jump_to(START + minute * MINUTE)
-                for runner in (old, new, old, new):
-                    await runner.run_until_idle()
-            assert sorted((tick - START) / MINUTE for tick in ran) == [10, 20, 30]  # one job an instant
-        ran.clear()
-        clock.jump_to(START + 65 * MINUTE)  # beyond what the old version would have waited for
-        async with version("*/10 * * * *") as again:
-            await again.run_until_idle()
-        assert sorted((tick - START) / MINUTE for tick in ran) == [40, 50, 60]
+    async with version("30 * * * *") as old, version("*/10 * * * *") as new:
+        for minute in (10, 20, 30):
+            clock.jump_to(START + minute * MINUTE)
+            for runner in (old, new, old, new):
+                await runner.run_until_idle()
+        assert sorted((tick - START) / MINUTE for tick in ran) == [10, 20, 30]  # one job an instant
+    ran.clear()
+    clock.jump_to(START + 65 * MINUTE)  # beyond what the old version would have waited for
+    async with version("*/10 * * * *") as again:
+        await again.run_until_idle()
+    assert sorted((tick - START) / MINUTE for tick in ran) == [40, 50, 60]
 
 
 @pytest.mark.parametrize(
@@ -419,13 +418,12 @@ async def test_an_expression_that_is_only_written_otherwise_keeps_the_overdue_ti
     database: Path, clock: FakeClock, before: str, after: str
 ) -> None:
     ran: list[datetime] = []
-    async with asyncio.timeout(PATIENCE):
-        async with report_runner(database, clock, ran, before):
-            pass
-        clock.jump_to(START + 61 * MINUTE)
-        async with report_runner(database, clock, ran, after) as runner:
-            await runner.run_until_idle()
-        assert ran == [START + 60 * MINUTE]
+    async with report_runner(database, clock, ran, before):
+        pass
+    clock.jump_to(START + 61 * MINUTE)
+    async with report_runner(database, clock, ran, after) as runner:
+        await runner.run_until_idle()
+    assert ran == [START + 60 * MINUTE]
 
 
 @pytest.mark.parametrize(("minute", "owed"), [(9, 0), (10, 1), (65, 6)])
@@ -433,17 +431,16 @@ async def test_what_a_changed_expression_drops_is_counted_and_published(
     database: Path, clock: FakeClock, minute: int, owed: int
 ) -> None:
     ran: list[datetime] = []
-    async with asyncio.timeout(PATIENCE):
-        async with report_runner(database, clock, ran, "*/10 * * * *"):
-            pass
-        clock.jump_to(START + minute * MINUTE)
-        runner = report_runner(database, clock, ran, "0 9 * * *")
-        events = runner.watch()
-        async with runner:
-            await runner.run_until_idle()
-            assert (ran, runner.stats().skipped_ticks) == ([], owed)
-        skips = [fact async for fact in events if isinstance(fact, TickSkipped)]
-        assert skips == ([TickSkipped("report", START + 10 * MINUTE, "changed", owed)] if owed else [])
+    async with report_runner(database, clock, ran, "*/10 * * * *"):
+        pass
+    clock.jump_to(START + minute * MINUTE)
+    runner = report_runner(database, clock, ran, "0 9 * * *")
+    events = runner.watch()
+    async with runner:
+        await runner.run_until_idle()
+        assert (ran, runner.stats().skipped_ticks) == ([], owed)
+    skips = [fact async for fact in events if isinstance(fact, TickSkipped)]
+    assert skips == ([TickSkipped("report", START + 10 * MINUTE, "changed", owed)] if owed else [])
 
 
 async def test_what_an_expression_drops_that_is_no_longer_taken_is_one_tick(clock: FakeClock) -> None:
@@ -474,7 +471,7 @@ async def test_to_count_what_was_missed_leaves_the_event_loop_to_others(clock: F
     following = clock.now() + 60 * MICROSECONDS if is_changed else to_micros(START + MINUTE)
     rig.ticker.begin([ScheduleAnswer(following, replaced)])
     others = 0
-    async with asyncio.timeout(PATIENCE), going(rig.ticker.run):
+    async with going(rig.ticker.run):
         while not rig.ticker.is_idle:
             others += 1
             await asyncio.sleep(0)
@@ -485,20 +482,19 @@ async def test_to_count_what_was_missed_leaves_the_event_loop_to_others(clock: F
 async def test_a_restart_fires_no_tick_twice_and_catches_up(database: Path, clock: FakeClock) -> None:
     ran: list[datetime] = []
     runner = cron_runner(database, clock, ran)
-    async with asyncio.timeout(PATIENCE):
-        for advance, expected in (("1m", 1), ("10s", 1), ("3m", 4)):
-            async with runner:
-                await runner.run_until_idle()
-            clock.advance(advance)
-            async with runner:
-                await runner.run_until_idle()
-            assert [(tick - START) / MINUTE for tick in ran][-1:] == [expected]
-        assert [(tick - START) / MINUTE for tick in ran] == [1, 4]
-        clock.jump_to(START)  # back: what was fired is not fired again
+    for advance, expected in (("1m", 1), ("10s", 1), ("3m", 4)):
         async with runner:
-            clock.advance("1m")
             await runner.run_until_idle()
-        assert len(ran) == 2
+        clock.advance(advance)
+        async with runner:
+            await runner.run_until_idle()
+        assert [(tick - START) / MINUTE for tick in ran][-1:] == [expected]
+    assert [(tick - START) / MINUTE for tick in ran] == [1, 4]
+    clock.jump_to(START)  # back: what was fired is not fired again
+    async with runner:
+        clock.advance("1m")
+        await runner.run_until_idle()
+    assert len(ran) == 2
 
 
 async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_start(
@@ -508,17 +504,16 @@ async def test_a_catching_up_that_ends_half_way_is_gone_on_with_at_the_next_star
     ran: list[datetime] = []
     runner = cron_runner(store, clock, ran, catch_up="all", overlap="queue")
     third = to_micros(START + 3 * MINUTE)
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            store.faults = [Fault(error=FULL, when=holding(FireTick, tick=third))]
-            events = runner.watch()
-            clock.jump_to(START + 5 * MINUTE)
-            await next_fact(events, StoreDegraded)  # and it never recovers: as if the process were killed now
-        store.faults.clear()
-        async with runner:
-            await runner.run_until_idle()
-            assert runner.stats().completed == 5
-            await Probe(runner).rescue()  # removes what was noted
+    async with runner:
+        store.faults = [Fault(error=FULL, when=holding(FireTick, tick=third))]
+        events = runner.watch()
+        clock.jump_to(START + 5 * MINUTE)
+        await next_fact(events, StoreDegraded)  # and it never recovers: as if the process were killed now
+    store.faults.clear()
+    async with runner:
+        await runner.run_until_idle()
+        assert runner.stats().completed == 5
+        await Probe(runner).rescue()  # removes what was noted
     assert sorted({(tick - START) / MINUTE for tick in ran}) == [1, 2, 3, 4, 5]  # those of the first start once more
 
 
@@ -536,7 +531,7 @@ async def test_a_tick_whose_predecessor_still_runs_is_skipped_or_queued(
         entered.set()
         await release.wait()
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         events = runner.watch()
         clock.advance("1m")
         await entered.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -68,15 +69,15 @@ async def never_made(_database: Path) -> None:
 
 
 def garbage(database: Path) -> None:
-    database.write_bytes(os.urandom(20_000))
+    database.write_bytes(random.randbytes(20_000))
 
 
 def a_picture(database: Path) -> None:
-    database.write_bytes(b"\x89PNG\r\n\x1a\n" + os.urandom(100))
+    database.write_bytes(b"\x89PNG\r\n\x1a\n" + random.randbytes(100))
 
 
 def nearly_sqlite(database: Path) -> None:
-    database.write_bytes(b"SQLite format 3\0" + os.urandom(8176))
+    database.write_bytes(b"SQLite format 3\0" + random.randbytes(8176))
 
 
 def tables_of_our_names(database: Path) -> None:
@@ -99,7 +100,7 @@ def a_trashed_page(database: Path) -> None:
     with connected(database) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'aiojobs_jobs'").fetchall()[0]
     content = bytearray(database.read_bytes())
-    content[(page - 1) * 4096 : page * 4096] = os.urandom(4096)
+    content[(page - 1) * 4096 : page * 4096] = random.randbytes(4096)
     database.write_bytes(content)
 
 
@@ -158,13 +159,13 @@ async def test_a_bad_file_is_refused_with_advice_and_not_a_byte_of_it_changes(
         await runner.enqueue(quick, 1)
     for entry in list(bad.parent.iterdir()):  # moved away, as advised
         entry.unlink()
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert await (await runner.enqueue(quick, 1)).result() == 1
 
 
 async def test_an_empty_file_is_taken(database: Path) -> None:
     database.touch()
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[quick]) as runner:
+    async with JobRunner(database, jobs=[quick]) as runner:
         assert await (await runner.enqueue(quick, 1)).result() == 1
 
 
@@ -321,7 +322,7 @@ async def test_a_page_that_shows_its_damage_late_degrades_the_runner_once_and_fo
 
     runner = JobRunner(store, jobs=[padded, quick])
     events = runner.watch()
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert "SQLITE_CORRUPT" in (await next_fact(events, StoreDegraded)).reason
         tried = caplog.text.count("degraded:")
         await until(lambda: claims() >= 3, 0.01)  # it tries again and again, and says so once
@@ -341,9 +342,9 @@ async def test_what_lies_in_place_of_an_owners_file_holds_up_no_rescue(database:
     strange = Path(f"{database}-owner-{1:016d}")
     strange.mkdir()
     runner = JobRunner(database, jobs=[quick])
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await until(lambda: runner.stats().completed == 1)
         assert (await runner.jobs.get(1)).status is Status.PROCESSING  # who is not known to be dead lives
     strange.rmdir()
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await until(lambda: runner.stats().completed == 2)

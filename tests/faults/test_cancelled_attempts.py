@@ -74,7 +74,7 @@ def rig(database: Path) -> Rig:
 
 
 async def test_a_handler_cancelled_by_its_own_task_at_any_wait_failed_and_is_tried_again(rig: Rig) -> None:
-    async with asyncio.timeout(3 * PATIENCE), rig.runner as runner:
+    async with rig.runner as runner:
         await runner.run_until_idle()
         await Probe(runner).store.maintain(0)  # else a walk may be on its way later
         check = nothing_left()
@@ -115,7 +115,7 @@ async def test_a_handler_stopped_at_any_turn_ends_as_it_was_stopped_and_what_it_
         if run is not None and run.is_entered and run.task:
             stopped.append(run.task.cancel() if why is NATIVE else probe.stop(handle.id, why))
 
-    async with asyncio.timeout(3 * PATIENCE), rig.runner as runner:
+    async with rig.runner as runner:
         probe = Probe(runner)
         await runner.run_until_idle()
         await Probe(runner).store.maintain(0)  # else a walk may be on its way later
@@ -210,7 +210,7 @@ async def test_a_handler_that_cancels_stops_no_other(handler: Callable[..., Any]
         return "ran"
 
     cancels: JobType[..., Any] = JobType(handler, max_attempts=2)
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[cancels, quick], clock=FakeClock()) as runner:
+    async with JobRunner(":memory:", jobs=[cancels, quick], clock=FakeClock()) as runner:
         await Probe(runner).store.maintain(0)  # else a walk may be on its way later
         check = nothing_left()
         handle = await runner.enqueue(cancels)

@@ -1,7 +1,7 @@
 """Lives of a store and of a runner end at the n-th statement or system call, or meet an error there, for every n.
 
 After each, what was left is judged: it is sound, every acknowledged job is there, nothing is half done. Every statement
-of the store is tried here, of all others a sample, another one each time (`-p randomly_seed=...` brings one back);
+of the store is tried here, of all others a sample, another one each time (`--randomly-seed=...` brings one back);
 with CRASH_POINTS=all every point is. One alone: `python -m tests.helpers.apps.points FOLDER POINT`, as it is printed.
 """
 

@@ -158,7 +158,7 @@ async def test_what_ends_on_a_full_disk_is_saved_when_there_is_space_and_all_goe
     disk: Disk, durability: Literal["full", "normal"]
 ) -> None:
     app = Application(disk.database, durability)
-    async with asyncio.timeout(PATIENCE), app.runner as runner:
+    async with app.runner as runner:
         later = await runner.enqueue_many([app.quick.using(delay="1h").bind(n, "x" * 10_000) for n in range(50)])
         handle = await app.in_flight_on_a_full_disk(disk)
         begun = app.store.calls["apply"]
@@ -180,7 +180,7 @@ async def test_what_ends_on_a_full_disk_is_saved_when_there_is_space_and_all_goe
 async def test_a_little_space_is_used_for_what_ended_and_not_for_a_prune(disk: Disk) -> None:
     """To delete takes space as well, at first."""
     app = Application(disk.database)
-    async with asyncio.timeout(PATIENCE), app.runner as runner:
+    async with app.runner as runner:
         await runner.enqueue_many([app.quick.bind(n, "x" * 1000) for n in range(500)])
         await runner.run_until_idle()
         handle = await app.in_flight_on_a_full_disk(disk)
@@ -209,7 +209,7 @@ async def test_a_start_on_a_full_disk_says_so_and_succeeds_when_there_is_space(d
             raise AssertionError("it was opened")
     assert caught.value.code.startswith(FAULTS)
     disk.give_back()
-    async with asyncio.timeout(PATIENCE), app.runner as runner:
+    async with app.runner as runner:
         await runner.run_until_idle()
         assert runner.stats().completed == (0 if is_new else 1)
         assert await (await runner.enqueue(app.quick, 2)).result() == 2

@@ -156,7 +156,7 @@ async def test_a_thousand_hostile_rows_hold_up_no_good_job_and_each_of_them_can_
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     clock, store = FakeClock(), FaultStore(open_store(written, "full"), has_inline=True)
     runner = JobRunner(store, jobs=[quick, good], clock=clock, keep_dead="36000d")  # nothing is pruned
-    async with asyncio.timeout(3 * PATIENCE), runner:
+    async with runner:
         assert await (await runner.enqueue(good, 7)).result() == 7
         await rounds_until(clock, lambda: shown(runner) == counted(written))
         await runner.run_until_idle()
@@ -189,7 +189,7 @@ async def past_the_first_round(runner: JobRunner) -> None:
 async def test_hostile_rows_that_come_while_it_runs_are_dealt_with_too(written: Path) -> None:
     clock = FakeClock()
     runner = JobRunner(written, jobs=[quick, good], clock=clock)
-    async with asyncio.timeout(3 * PATIENCE), runner:
+    async with runner:
         await past_the_first_round(runner)
         with connected(written) as connection:
             connection.execute("BEGIN")
@@ -222,7 +222,7 @@ async def test_counts_that_a_program_has_left_wrong_are_put_right_and_keep_no_jo
 ) -> None:
     clock = FakeClock()
     runner = JobRunner(written, jobs=[quick, good], clock=clock)
-    async with asyncio.timeout(3 * PATIENCE), runner:
+    async with runner:
         await runner.enqueue(quick.using(delay="1d"), 1)
         later = await runner.enqueue(good.using(delay="10m"), 2)
         await past_the_first_round(runner)

@@ -18,7 +18,7 @@ from tests.helpers.pauses import pause
 from tests.helpers.programs import worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
-from tests.helpers.waiting import PATIENCE, next_fact, promised, until
+from tests.helpers.waiting import next_fact, promised, until
 
 
 @pytest.fixture
@@ -148,17 +148,16 @@ async def test_the_host_learns_of_it_and_goes_on_whatever_befalls_the_file(
     lost: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Application(lost)
-    async with asyncio.timeout(PATIENCE):
-        await app.begin()
-        harm(lost)
-        await is_refused(app)
-        app.release.set()
-        await until(lambda: app.runner.stats().running == 0)
-        await rescue(app)
-        assert len(await app.runner.jobs.list()) >= 2  # reads go on; the one in doubt is there or not
-        assert app.runner.stats().degraded == "REPLACED"
-        assert app.ran == [] or harm is emptied
-        await app.leave()
+    await app.begin()
+    harm(lost)
+    await is_refused(app)
+    app.release.set()
+    await until(lambda: app.runner.stats().running == 0)
+    await rescue(app)
+    assert len(await app.runner.jobs.list()) >= 2  # reads go on; the one in doubt is there or not
+    assert app.runner.stats().degraded == "REPLACED"
+    assert app.ran == [] or harm is emptied
+    await app.leave()
     assert "report" not in caplog.text
 
 
@@ -167,40 +166,38 @@ async def test_a_file_that_comes_back_is_gone_on_with_and_nothing_is_lost(
     lost: Path, harm: Callable[[Path], None], repair: Callable[[Path], None]
 ) -> None:
     app = Application(lost)
-    async with asyncio.timeout(PATIENCE):
-        in_flight, later = await app.begin()
-        harm(lost)
-        await is_refused(app)
-        app.release.set()
-        await until(lambda: app.runner.stats().running == 0)
-        events = app.runner.watch()
-        repair(lost)
-        await next_fact(events, StoreRecovered)
-        assert await in_flight.result() == 7
-        assert await (await app.runner.enqueue(app.quick, 4)).result() == 4
-        await rescue(app)  # the job whose commit was in doubt is given back, if it is there
-        await app.runner.run_until_idle()
-        assert (app.runner.stats().processing, app.runner.stats().dead, app.runner.stats().degraded) == (0, 0, None)
-        assert (await later.job()).status is Status.PENDING
-        await app.leave()
+    in_flight, later = await app.begin()
+    harm(lost)
+    await is_refused(app)
+    app.release.set()
+    await until(lambda: app.runner.stats().running == 0)
+    events = app.runner.watch()
+    repair(lost)
+    await next_fact(events, StoreRecovered)
+    assert await in_flight.result() == 7
+    assert await (await app.runner.enqueue(app.quick, 4)).result() == 4
+    await rescue(app)  # the job whose commit was in doubt is given back, if it is there
+    await app.runner.run_until_idle()
+    assert (app.runner.stats().processing, app.runner.stats().dead, app.runner.stats().degraded) == (0, 0, None)
+    assert (await later.job()).status is Status.PENDING
+    await app.leave()
 
 
 @pytest.mark.parametrize("harm", first_of(1, [log_deleted, emptied, cut_off]), ids=lambda harm: harm.__name__)
 async def test_what_was_acknowledged_is_there_after_a_restart(lost: Path, harm: Callable[[Path], None]) -> None:
     """Leaving moves into the file what it lacks."""
     app, again = Application(lost), Application(lost)
-    async with asyncio.timeout(PATIENCE):
-        in_flight, later = await app.begin()
-        harm(lost)
-        with suppress(StoreUnavailable):
-            await app.runner.enqueue(app.quick, 2)
-        app.release.set()
-        await until(lambda: app.runner.stats().running == 0)
-        await app.leave()
-        async with again.runner as runner:
-            assert (await runner.jobs.get(in_flight.id)).status is Status.COMPLETED
-            assert (await runner.jobs.get(later.id)).status is Status.PENDING
-            assert await (await runner.enqueue(again.quick, 5)).result() == 5
+    in_flight, later = await app.begin()
+    harm(lost)
+    with suppress(StoreUnavailable):
+        await app.runner.enqueue(app.quick, 2)
+    app.release.set()
+    await until(lambda: app.runner.stats().running == 0)
+    await app.leave()
+    async with again.runner as runner:
+        assert (await runner.jobs.get(in_flight.id)).status is Status.COMPLETED
+        assert (await runner.jobs.get(later.id)).status is Status.PENDING
+        assert await (await runner.enqueue(again.quick, 5)).result() == 5
     with connected(lost) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -209,32 +206,30 @@ async def test_what_was_acknowledged_is_there_after_a_restart(lost: Path, harm: 
 @pytest.mark.parametrize("harm", [deleted, folder_removed], ids=lambda harm: harm.__name__)
 async def test_after_a_restart_a_deleted_database_begins_anew(lost: Path, harm: Callable[[Path], None]) -> None:
     app, again = Application(lost), Application(lost)
-    async with asyncio.timeout(PATIENCE):
-        await app.begin()
-        harm(lost)
-        await app.leave()
-        lost.parent.mkdir(exist_ok=True)
-        async with again.runner as runner:
-            assert await runner.jobs.list() == []
-            assert await (await runner.enqueue(again.quick, 5)).result() == 5
+    await app.begin()
+    harm(lost)
+    await app.leave()
+    lost.parent.mkdir(exist_ok=True)
+    async with again.runner as runner:
+        assert await runner.jobs.list() == []
+        assert await (await runner.enqueue(again.quick, 5)).result() == 5
 
 
 @slow
 async def test_one_who_leaves_a_deleted_database_does_no_harm_to_its_successor(lost: Path) -> None:
     """Another program has begun anew at the same place. SQLite deletes a log by its name."""
     app = Application(lost)
-    async with asyncio.timeout(2 * PATIENCE):
-        await app.begin()
-        for entry in lost.parent.iterdir():
-            entry.unlink()
-        async with worker(lost) as child:
-            await child.line("ready")
-            child.order("enqueue endless")
-            await child.line("enqueued")
-            await app.leave()
-            child.order("enqueue endless")
-            await child.line("enqueued")
-            await child.kill()
-        again = Application(lost)
-        async with again.runner as runner:
-            assert [found.id for found in await runner.jobs.list()] == [2, 1]
+    await app.begin()
+    for entry in lost.parent.iterdir():
+        entry.unlink()
+    async with worker(lost) as child:
+        await child.line("ready")
+        child.order("enqueue endless")
+        await child.line("enqueued")
+        await app.leave()
+        child.order("enqueue endless")
+        await child.line("enqueued")
+        await child.kill()
+    again = Application(lost)
+    async with again.runner as runner:
+        assert [found.id for found in await runner.jobs.list()] == [2, 1]

@@ -188,7 +188,7 @@ async def test_what_a_job_sets_is_seen_neither_by_the_host_nor_by_the_next_job(
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     odd = declared(mode, remembers_on_the_loop, remembers)
     USER.set("the request")
-    async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=[odd], max_running=1) as runner:
+    async with JobRunner(":memory:", jobs=[odd], max_running=1) as runner:
         found = [await (await runner.enqueue(odd)).result() for _ in range(3)]
         assert [user for user, _ in found] == ["unknown"] * 3
         assert len({pid for _, pid in found}) == 1  # they share a process, and nothing in it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from aiojobs_lite import JobRunner, Retry, Snooze, Status, job
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.waiting import PATIENCE, until
+from tests.helpers.waiting import until
 
 RUNS: list[int] = []
 
@@ -61,7 +60,7 @@ async def test_a_job_whose_end_the_database_refuses_is_dead_and_does_not_run_aga
     database: Path, handler: Any, refused: str
 ) -> None:
     """As by a trigger of another program on the same file."""
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[succeeds, fails]) as runner:
+    async with JobRunner(database, jobs=[succeeds, fails]) as runner:
         with closing(sqlite3.connect(database)) as other:
             other.execute(
                 "CREATE TRIGGER refuses BEFORE UPDATE OF status ON aiojobs_jobs "
@@ -80,7 +79,7 @@ async def test_a_job_whose_end_the_database_refuses_is_dead_and_does_not_run_aga
 
 @pytest.mark.parametrize("handler", [retries, snoozes])
 async def test_a_delay_that_no_row_can_hold_is_a_century(handler: Any) -> None:
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[retries, snoozes]) as runner:
+    async with JobRunner(":memory:", jobs=[retries, snoozes]) as runner:
         handle = await runner.enqueue(handler)
         await runner.run_until_idle()
         await Probe(runner).rescue()

@@ -48,7 +48,7 @@ async def test_what_a_handler_leaves_open_cancels_no_other(handler: Callable[...
 
     runner = JobRunner(":memory:")
     leaves_open, goes_on = runner.job(handler), runner.job(later)
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert await (await runner.enqueue(leaves_open)).result() == "done"
         assert await (await runner.enqueue(goes_on)).result() == "too"
 
@@ -91,7 +91,7 @@ async def test_each_attempt_gets_the_arguments_as_they_were_enqueued() -> None:
         by_name["nine"] = 9
         raise ValueError
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         numbers = [1]
         handle = await runner.enqueue(changes, numbers, by_name={"one": 1})
         numbers.append(2)
@@ -109,7 +109,7 @@ async def test_a_result_that_is_false_is_a_result(value: Any) -> None:
     async def gives() -> Any:
         return value
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         handle = await runner.enqueue(gives)
         results = [await handle.result(), await handle.result()]
     assert results == [value, value]

@@ -177,7 +177,8 @@ async def at_every_moment(
     Args:
         way: How it is cancelled.
         prepare: Makes ready what a call needs, and returns the call.
-        step: Only each such turn, from a random one on; a call has few waits, each of which is tried.
+        step: Only each such turn, from a random one on (in the first ring it is the same each time); a call has few
+            waits, each of which is tried.
 
     Yields:
         The moment and how the call ended.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobRunner, job
-from aiojobs_lite.engine import defect_monitor, guard
+from aiojobs_lite.engine import clock_monitor, defect_monitor, guard
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.telemetry.bus import Watch
@@ -37,6 +37,7 @@ async def started(*handlers: Any, **options: Any) -> AsyncIterator[tuple[JobRunn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(defect_monitor, "DEFECTS_EVERY_S", LOOKS_EVERY_S)
         patch.setattr(guard, "_RESTART_PAUSE_S", LOOKS_EVERY_S)
+        patch.setattr(clock_monitor, "_LOOK_EVERY_S", 3600)  # a clock that was set wakes what is planted
         async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=handlers, **options) as runner:
             yield runner, runner.watch()
 

@@ -39,7 +39,7 @@ def begin(mark_expression: str) -> None:
     """Notes which rings are run, by pytest's `-m`; to be called before tests are imported."""
     _RUN.is_deep = "not slow" not in mark_expression
     # No deadline: a timed test fails on a busy machine.
-    # The first ring draws the same examples each time, so that its result is that of the code alone.
+    # The first ring draws the same examples each time (`seeds` has the rest), so that its result is that of the code.
     settings.register_profile("first", deadline=None, max_examples=EXAMPLES, phases=PHASES, derandomize=True)
     settings.register_profile("second", deadline=None, print_blob=True)
     settings.load_profile(depth("first", "second"))

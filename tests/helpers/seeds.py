@@ -1,7 +1,8 @@
 """The seeds of a run of pytest: of the order of the tests, of what they draw at random, and of hypothesis.
 
-The first ring draws the same examples each time; each run of the second has a seed of its own, and its end says how to
-repeat it: of a test alone, too, for each begins with the seed.
+In the first ring each test draws the same each time, whatever the order: `random` begins with the name of the test.
+Each run of the second has a seed of its own, and its end says how to repeat it: of a test alone, too, for each begins
+with the seed.
 """
 
 from __future__ import annotations
@@ -14,9 +15,19 @@ from tests.helpers.rings import depth
 
 
 def draw(config: pytest.Config) -> None:
-    """Gives hypothesis a seed where it would draw one in secret; pytest-randomly has its own."""
-    if depth(first=False, second=True) and config.getoption("hypothesis_seed", None) is None:
+    """Gives hypothesis a seed where it would draw one in secret; pytest-randomly has its own, in the first ring for the
+    order alone.
+    """
+    if not depth(first=False, second=True):
+        config.option.randomly_reset_seed = False
+    elif config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def begin(test: pytest.Item) -> None:
+    """Has a test of the first ring draw what it always draws."""
+    if not depth(first=False, second=True):
+        random.seed(test.nodeid)
 
 
 def repeats(config: pytest.Config) -> str:

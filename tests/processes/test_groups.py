@@ -141,18 +141,17 @@ async def test_a_process_that_dies_while_it_starts_is_interrupted_in_a_drain_and
 
     monkeypatch.setattr(WorkerPool, "_prepared", dying)
     runner = JobRunner(database, jobs=[waits])
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        await runner.enqueue(waits, "")
-        await starting.wait()
-        leaving = asyncio.ensure_future(runner.__aexit__(None, None, None))
-        await until(lambda: runner.stats().draining)
-        dies.set()
-        await leaving
-        interrupted = await found_in(database)
-        assert (interrupted.attempts, interrupted.interruptions) == (0, 1)
-        async with runner:
-            events = runner.watch()
-            await next_fact(events, AttemptFailed)
-            failed = await runner.jobs.get(1)
+    await runner.__aenter__()
+    await runner.enqueue(waits, "")
+    await starting.wait()
+    leaving = asyncio.ensure_future(runner.__aexit__(None, None, None))
+    await until(lambda: runner.stats().draining)
+    dies.set()
+    await leaving
+    interrupted = await found_in(database)
+    assert (interrupted.attempts, interrupted.interruptions) == (0, 1)
+    async with runner:
+        events = runner.watch()
+        await next_fact(events, AttemptFailed)
+        failed = await runner.jobs.get(1)
     assert (failed.attempts, failed.history[-1].error_type) == (1, "BrokenWorkerProcess")

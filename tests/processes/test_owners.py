@@ -33,7 +33,7 @@ async def test_a_killed_process_holds_up_no_job_behind_its_own_after_a_restart(d
         await child.line("started")
         await child.kill()
     assert len(child.said("started")) == 1
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[alone_here]) as runner:
+    async with JobRunner(database, jobs=[alone_here]) as runner:
         await runner.run_until_idle()
         assert (runner.stats().completed, runner.stats().pending) == (4, 0)
         assert sorted(found.attempts for found in await runner.jobs.list()) == [1, 1, 1, 2]
@@ -93,7 +93,7 @@ async def test_a_runner_whose_owner_file_was_removed_keeps_its_jobs(
         await release.wait()
         return os.getpid()
 
-    async with asyncio.timeout(2 * PATIENCE), JobRunner(database, jobs=[held_here]) as runner:
+    async with JobRunner(database, jobs=[held_here]) as runner:
         handle = await runner.enqueue(held_here)
         await entered.wait()
         for _ in range(3):

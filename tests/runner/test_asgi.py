@@ -57,49 +57,45 @@ async def without_lifespan(scope: Any, receive: Any, send: Any) -> None:
 async def test_the_events_of_the_lifespan_start_and_stop_it_around_an_application_that_knows_none(
     runner: JobRunner,
 ) -> None:
-    async with asyncio.timeout(PATIENCE):
-        server = LifespanServer(runner.asgi(without_lifespan))
-        assert await server.ask("startup") == "lifespan.startup.complete"
-        handle = await runner.enqueue(other)
-        await handle.result()
-        assert await server.ask("shutdown") == "lifespan.shutdown.complete"
-        await server.task
+    server = LifespanServer(runner.asgi(without_lifespan))
+    assert await server.ask("startup") == "lifespan.startup.complete"
+    handle = await runner.enqueue(other)
+    await handle.result()
+    assert await server.ask("shutdown") == "lifespan.shutdown.complete"
+    await server.task
     assert not Probe(runner).is_started
 
 
 async def test_an_application_that_knows_the_lifespan_begins_before_it_and_ends_after_it(runner: JobRunner) -> None:
     story: list[str] = []
-    async with asyncio.timeout(PATIENCE):
-        server = LifespanServer(runner.asgi(application(runner, story)))
-        assert await server.ask("startup") == "lifespan.startup.complete"
-        assert Probe(runner).is_started
-        assert await server.ask("shutdown") == "lifespan.shutdown.complete"
-        await server.task
+    server = LifespanServer(runner.asgi(application(runner, story)))
+    assert await server.ask("startup") == "lifespan.startup.complete"
+    assert Probe(runner).is_started
+    assert await server.ask("shutdown") == "lifespan.shutdown.complete"
+    await server.task
     assert story == ["begins, started: False", "ends, started: False"]
 
 
 async def test_a_start_of_the_application_that_fails_is_answered_and_starts_nothing(runner: JobRunner) -> None:
-    async with asyncio.timeout(PATIENCE):
-        server = LifespanServer(runner.asgi(application(runner, [], fails=True)))
-        assert await server.ask("startup") == "lifespan.startup.failed"
-        await server.task
+    server = LifespanServer(runner.asgi(application(runner, [], fails=True)))
+    assert await server.ask("startup") == "lifespan.startup.failed"
+    await server.task
     assert not Probe(runner).is_started
 
 
 async def test_a_start_of_the_runner_that_fails_is_answered_and_ends_the_application(tmp_path: Path) -> None:
     story: list[str] = []
     runner = JobRunner(tmp_path, jobs=[welcome])
-    async with asyncio.timeout(PATIENCE):
-        server = LifespanServer(runner.asgi(application(runner, story)))
-        assert await server.ask("startup") == "lifespan.startup.failed"
-        with pytest.raises(StoreRefused):
-            await server.task
+    server = LifespanServer(runner.asgi(application(runner, story)))
+    assert await server.ask("startup") == "lifespan.startup.failed"
+    with pytest.raises(StoreRefused):
+        await server.task
     assert story[-1] == "ends, started: False"
 
 
 async def test_without_events_the_first_request_starts_it_once(runner: JobRunner) -> None:
     transport = httpx.ASGITransport(runner.asgi(application(runner, [])))
-    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answers = await asyncio.gather(*[client.get("/") for _ in range(3)])
         assert [answer.json() for answer in answers] == ["1 unknown@example.org"] * 3
         assert runner.stats().completed == 3
@@ -111,7 +107,7 @@ async def test_a_first_request_that_fails_to_start_it_is_no_end_for_the_next(tmp
     place.mkdir()
     runner = JobRunner(place, jobs=[welcome])
     transport = httpx.ASGITransport(runner.asgi(without_lifespan))
-    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(StoreRefused):
             await client.get("/")
         place.rmdir()

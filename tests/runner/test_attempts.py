@@ -487,7 +487,7 @@ async def test_a_handler_may_enqueue_and_wait_for_other_jobs(clock: FakeClock) -
         handles = await runner.enqueue_many([child.bind(n) for n in (1, 2, 3)])
         return sum([await handle.result() for handle in handles])
 
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         assert await (await runner.enqueue(parent)).result() == 12
 
 

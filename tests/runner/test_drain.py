@@ -226,7 +226,7 @@ async def test_two_runners_in_one_process_share_a_file_and_nothing_else(database
     one = JobRunner(database, jobs=[first], max_running=0)
     two = JobRunner(database, jobs=[second])
     other = JobRunner(tmp_path / "other.db", jobs=[first], max_running=0)
-    async with asyncio.timeout(PATIENCE), one, two, other:
+    async with one, two, other:
         facts_of_other = other.watch()
         handle = await one.enqueue(first)
         await handle.result()  # woken by the commit of the other runner

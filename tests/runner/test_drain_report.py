@@ -83,12 +83,11 @@ async def locked(database: Path) -> AsyncIterator[sqlite3.Connection]:
 
 async def test_a_drain_reports_each_attempt_as_what_was_stored_of_it(database: Path) -> None:
     runner = JobRunner(database, jobs=JOBS, drain_timeout=0, cancel_grace=PATIENCE)
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            facts = runner.watch()
-            ids = {one.name: (await runner.enqueue(one)).id for one in JOBS}
-            await until(lambda: runner.stats().running == len(JOBS))
-        finished = await next_fact(facts, DrainFinished)
+    async with runner:
+        facts = runner.watch()
+        ids = {one.name: (await runner.enqueue(one)).id for one in JOBS}
+        await until(lambda: runner.stats().running == len(JOBS))
+    finished = await next_fact(facts, DrainFinished)
     found = {name: Status(statuses(database)[job_id]) for name, job_id in ids.items()}
     assert finished.interrupted == tuple(ids[name] for name in ids if found[name] is Status.PENDING)
     assert ids["stops"] in finished.interrupted
@@ -99,16 +98,15 @@ async def test_a_drain_reports_each_attempt_as_what_was_stored_of_it(database: P
 
 async def test_an_end_that_was_not_stored_is_no_interruption(database: Path) -> None:
     runner = JobRunner(database, jobs=JOBS, drain_timeout=0, cancel_grace=0.1)
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        facts = runner.watch()
-        job_id = (await runner.enqueue(stops)).id
-        await until(lambda: runner.stats().running == 1)
-        async with locked(database):
-            await runner.__aexit__(None, None, None)
-            finished = await next_fact(facts, DrainFinished)
-            assert (finished.interrupted, finished.left, finished.unsaved) == ((), (), (job_id,))
-            assert "1 not stored (job 1), given back by the next runner" in str(finished)
+    await runner.__aenter__()
+    facts = runner.watch()
+    job_id = (await runner.enqueue(stops)).id
+    await until(lambda: runner.stats().running == 1)
+    async with locked(database):
+        await runner.__aexit__(None, None, None)
+        finished = await next_fact(facts, DrainFinished)
+        assert (finished.interrupted, finished.left, finished.unsaved) == ((), (), (job_id,))
+        assert "1 not stored (job 1), given back by the next runner" in str(finished)
     assert statuses(database) == {job_id: "processing"}
     await given_back(database)
 
@@ -131,14 +129,13 @@ async def test_an_end_that_is_stored_while_the_runner_closes_is_reported_as_stor
         await until(lambda: statuses(database) != {job_id: "processing"})
         await close()
 
-    async with asyncio.timeout(PATIENCE):
-        await runner.__aenter__()
-        facts = runner.watch()
-        job_id = (await runner.enqueue(stops)).id
-        await until(lambda: runner.stats().running == 1)
-        store.apply, store.close = late, closed  # type: ignore[method-assign]
-        await runner.__aexit__(None, None, None)
-        finished = await next_fact(facts, DrainFinished)
+    await runner.__aenter__()
+    facts = runner.watch()
+    job_id = (await runner.enqueue(stops)).id
+    await until(lambda: runner.stats().running == 1)
+    store.apply, store.close = late, closed  # type: ignore[method-assign]
+    await runner.__aexit__(None, None, None)
+    finished = await next_fact(facts, DrainFinished)
     assert is_in_flight.is_set()
     assert statuses(database) == {job_id: "pending"}
     assert (finished.interrupted, finished.unsaved) == ((job_id,), ())
@@ -152,21 +149,20 @@ async def test_while_the_host_stays_the_drain_is_finished_when_the_last_end_is_s
     """If the store recovers before the host leaves; else when it has left."""
     store = faulty(database)
     runner = JobRunner(store, jobs=JOBS, drain_timeout=0, cancel_grace=0.1)
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            facts = runner.watch()
-            job_id = (await runner.enqueue(stops)).id
-            await until(lambda: runner.stats().running == 1)
-            store.faults = [Fault(error=FULL, when=holding(Again))]
-            Probe(runner).drain()
-            await until(lambda: store.was_met(store.faults[0]))
-            assert not [fact for fact in facts.take() if isinstance(fact, DrainFinished)]
-            assert statuses(database) == {job_id: "processing"}
-            if not is_left:
-                store.faults = []
-                assert (await next_fact(facts, DrainFinished)).interrupted == (job_id,)
-                assert statuses(database) == {job_id: "pending"}
-        found = [fact for fact in facts.take() if isinstance(fact, DrainFinished)]
+    async with runner:
+        facts = runner.watch()
+        job_id = (await runner.enqueue(stops)).id
+        await until(lambda: runner.stats().running == 1)
+        store.faults = [Fault(error=FULL, when=holding(Again))]
+        Probe(runner).drain()
+        await until(lambda: store.was_met(store.faults[0]))
+        assert not [fact for fact in facts.take() if isinstance(fact, DrainFinished)]
+        assert statuses(database) == {job_id: "processing"}
+        if not is_left:
+            store.faults = []
+            assert (await next_fact(facts, DrainFinished)).interrupted == (job_id,)
+            assert statuses(database) == {job_id: "pending"}
+    found = [fact for fact in facts.take() if isinstance(fact, DrainFinished)]
     assert [fact.unsaved for fact in found] == ([(job_id,)] if is_left else [])
     await given_back(database)
 
@@ -180,25 +176,23 @@ async def test_what_runs_on_is_left_and_named(database: Path, owner_files: Calla
         release.wait(PATIENCE)
 
     runner = JobRunner(database, jobs=[blocks], drain_timeout=0, cancel_grace=0)
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            facts = runner.watch()
-            job_id = (await runner.enqueue(blocks)).id
-            await until(entered.is_set)
-        finished = await next_fact(facts, DrainFinished)
-        assert (finished.interrupted, finished.left, finished.unsaved) == ((), (job_id,), ())
-        release.set()
-        await until(lambda: owner_files() == [])
+    async with runner:
+        facts = runner.watch()
+        job_id = (await runner.enqueue(blocks)).id
+        await until(entered.is_set)
+    finished = await next_fact(facts, DrainFinished)
+    assert (finished.interrupted, finished.left, finished.unsaved) == ((), (job_id,), ())
+    release.set()
+    await until(lambda: owner_files() == [])
 
 
 async def test_the_start_of_a_drain_says_what_is_waited_for_and_until_when(database: Path) -> None:
     runner = JobRunner(database, jobs=JOBS, drain_timeout="200ms")
-    async with asyncio.timeout(PATIENCE):
-        async with runner:
-            facts = runner.watch()
-            for one in (stops, cancels, stops):
-                await runner.enqueue(one)
-            await until(lambda: runner.stats().running == 3)
-            Probe(runner).drain()
-            started = await next_fact(facts, DrainStarted)
+    async with runner:
+        facts = runner.watch()
+        for one in (stops, cancels, stops):
+            await runner.enqueue(one)
+        await until(lambda: runner.stats().running == 3)
+        Probe(runner).drain()
+        started = await next_fact(facts, DrainStarted)
     assert (started.running, started.types, started.timeout) == (3, "stops (2), cancels (1)", 0.2)

@@ -16,11 +16,10 @@ from aiojobs_lite.telemetry.facts import JobBecameCancelled
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.mail import welcome
-from tests.helpers.waiting import PATIENCE
 
 
 async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -> None:
-    async with asyncio.timeout(PATIENCE), working:
+    async with working:
         handle = await working.enqueue(welcome, 1)
         results = await asyncio.gather(*(handle.result() for _ in range(20)))
         assert set(results) == {"1 unknown@example.org"}
@@ -130,7 +129,7 @@ async def test_a_cancel_that_is_committed_while_the_attempt_fails_ends_the_wait(
         await goes_on.wait()
         raise ValueError
 
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[fails]) as runner:
+    async with JobRunner(database, jobs=[fails]) as runner:
         handle = await runner.enqueue(fails)
         await reached.wait()
         waiting = asyncio.ensure_future(handle.result())

@@ -13,7 +13,6 @@ from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerNotStarted
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.hosts import LifespanServer
 from tests.helpers.mail import other, welcome
-from tests.helpers.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -25,24 +24,22 @@ def runner() -> JobRunner:
 
 
 async def test_start_and_stop_are_entering_and_leaving_in_any_tasks(runner: JobRunner) -> None:
-    async with asyncio.timeout(PATIENCE):
-        for _ in range(2):
-            assert await asyncio.create_task(runner.start()) is runner
-            assert await (await runner.enqueue(welcome, 1)).result()
-            with pytest.raises(RunnerAlreadyStarted):
-                await runner.start()
-            await asyncio.create_task(runner.stop())
-            assert not Probe(runner).is_started
+    for _ in range(2):
+        assert await asyncio.create_task(runner.start()) is runner
+        assert await (await runner.enqueue(welcome, 1)).result()
+        with pytest.raises(RunnerAlreadyStarted):
+            await runner.start()
+        await asyncio.create_task(runner.stop())
+        assert not Probe(runner).is_started
 
 
 async def test_a_runner_that_is_not_started_may_be_stopped_and_one_that_is_stopped_again(runner: JobRunner) -> None:
-    async with asyncio.timeout(PATIENCE):
-        await runner.stop()
-        with pytest.raises(RunnerNotStarted):
-            runner.stats()
-        async with runner:
-            await asyncio.gather(runner.stop(), runner.stop())  # leaving the block stops it once more
-        assert not Probe(runner).is_started
+    await runner.stop()
+    with pytest.raises(RunnerNotStarted):
+        runner.stats()
+    async with runner:
+        await asyncio.gather(runner.stop(), runner.stop())  # leaving the block stops it once more
+    assert not Probe(runner).is_started
 
 
 async def test_a_runner_started_anew_is_not_closed_by_the_stop_before(runner: JobRunner) -> None:
@@ -50,11 +47,10 @@ async def test_a_runner_started_anew_is_not_closed_by_the_stop_before(runner: Jo
         await runner.stop()
         await runner.start()
 
-    async with asyncio.timeout(PATIENCE):
-        await runner.start()
-        await asyncio.gather(stop_and_start(), runner.stop())
-        assert (await (await runner.enqueue(other)).job()).type == "other"
-        await runner.stop()
+    await runner.start()
+    await asyncio.gather(stop_and_start(), runner.stop())
+    assert (await (await runner.enqueue(other)).job()).type == "other"
+    await runner.stop()
 
 
 # A lifespan.
@@ -68,7 +64,7 @@ async def test_it_is_the_lifespan_of_a_fastapi_application(runner: JobRunner) ->
         return await (await runner.enqueue(welcome, 1)).result("5s")
 
     transport = httpx.ASGITransport(app)
-    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         server = LifespanServer(app)
         assert await server.ask("startup") == "lifespan.startup.complete"
         assert (await client.get("/")).json() == "1 unknown@example.org"

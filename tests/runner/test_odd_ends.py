@@ -12,7 +12,6 @@ from aiojobs_lite.clock import FIRST_INSTANT, LAST_INSTANT, after, to_datetime
 from aiojobs_lite.errors import ResultNotKept
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE
 
 DELAYS: list[Any] = [1e300, float("nan"), float("inf"), 10**400, 2**63, "soon"]
 
@@ -60,7 +59,7 @@ HANDLERS = {"async": (retry_on_the_loop, snooze_on_the_loop), "thread": (retry, 
 @pytest.mark.parametrize("mode", ["async", "thread", pytest.param("process", marks=slow)])
 async def test_a_delay_that_no_row_holds_ends_the_attempt_all_the_same(mode: str) -> None:
     types = [job(process=mode == "process")(handler) for handler in HANDLERS[mode]]
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=types, clock=FakeClock()) as runner:
+    async with JobRunner(":memory:", jobs=types, clock=FakeClock()) as runner:
         for declared in types:
             for index in range(len(DELAYS)):
                 handle = await runner.enqueue(declared.using(delay=0), index)
@@ -76,7 +75,7 @@ async def test_a_delay_that_no_row_holds_ends_the_attempt_all_the_same(mode: str
 async def test_a_backoff_of_the_users_that_fails_does_not_lose_the_attempt() -> None:
     fails = job(backoff=OddBackoff(), max_attempts=2)(fail)
     clock = FakeClock()
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[fails], clock=clock) as runner:
+    async with JobRunner(":memory:", jobs=[fails], clock=clock) as runner:
         handle = await runner.enqueue(fails)
         await runner.run_until_idle()
         found = await handle.job()
@@ -103,7 +102,7 @@ async def test_a_result_that_json_has_not_is_not_kept_and_its_job_is_done(value:
     async def gives() -> Any:
         return value
 
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[gives], clock=FakeClock()) as runner:
+    async with JobRunner(":memory:", jobs=[gives], clock=FakeClock()) as runner:
         handle = await runner.enqueue(gives)
         with pytest.raises(ResultNotKept) as caught:
             await handle.result()
@@ -121,7 +120,7 @@ async def test_a_result_that_nothing_awaits_is_no_success() -> None:
     async def starts() -> Any:
         return (number for number in range(3))
 
-    async with asyncio.timeout(PATIENCE), JobRunner(":memory:", jobs=[forgets, starts], clock=FakeClock()) as runner:
+    async with JobRunner(":memory:", jobs=[forgets, starts], clock=FakeClock()) as runner:
         with pytest.raises(JobDead, match=r"returned a coroutine that nothing awaits\. Await it in the handler"):
             await (await runner.enqueue(forgets)).result()
         with pytest.raises(JobDead, match=r"returned a generator, whose code has not run\. Return a list\."):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from aiojobs_lite import JobRunner, job
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.job import Outcome, Status
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
-from tests.helpers.stores import GUARD, again, answers, claim, claimed, complete, inserted, new, one, running
+from tests.helpers.stores import again, answers, claim, claimed, complete, inserted, new, one, running
 
 
 @job(name="add")
@@ -21,7 +19,7 @@ async def add(a: int, b: int) -> int:
 @pytest.mark.parametrize("has_inline", [True, False])
 async def test_a_runner_works_on_it(has_inline: bool) -> None:
     store = MemoryStore(has_inline=has_inline)
-    async with asyncio.timeout(GUARD), JobRunner(store, jobs=[add]) as runner:
+    async with JobRunner(store, jobs=[add]) as runner:
         handles = [await runner.enqueue(add, n, 1) for n in range(20)]
         assert [await handle.result() for handle in handles] == list(range(1, 21))
         many = await runner.enqueue_many([add.bind(n, 2) for n in range(20)])
@@ -33,7 +31,7 @@ async def test_a_runner_works_on_it(has_inline: bool) -> None:
 
 async def test_two_runners_share_one_database() -> None:
     database = MemoryDatabase()
-    async with asyncio.timeout(GUARD), JobRunner(MemoryStore(database), jobs=[add], max_running=0) as first:
+    async with JobRunner(MemoryStore(database), jobs=[add], max_running=0) as first:
         async with JobRunner(MemoryStore(database), jobs=[add]):
             handle = await first.enqueue(add, 1, 2)
             assert await handle.result() == 3

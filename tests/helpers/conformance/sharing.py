@@ -21,7 +21,6 @@ from aiojobs_lite.stores.base import Change, Store
 from tests.helpers import stores
 from tests.helpers.pauses import LOOK_EVERY_S
 from tests.helpers.stores import (
-    GUARD,
     NOW,
     alone,
     at,
@@ -178,8 +177,7 @@ class Isolation:
                 made |= dict(zip(part, await one(store, Insert(rows)), strict=True))
             return made
 
-        async with asyncio.timeout(GUARD):
-            first, second = await asyncio.gather(insert(two[0], keys), insert(two[1], keys[::-1]))
+        first, second = await asyncio.gather(insert(two[0], keys), insert(two[1], keys[::-1]))
         for key in keys:
             assert first[key][0] == second[key][0]
             assert first[key][1] != second[key][1]
@@ -200,8 +198,7 @@ class Isolation:
                 most = max(most, len(await store.ask(FindJobs(status=Status.PROCESSING))))
                 assert all((await store.apply(alone([complete(job) for job in jobs]), NOW)).answers)
 
-        async with asyncio.timeout(GUARD):
-            await asyncio.gather(work(two[0], "one"), work(two[1], "two"))
+        await asyncio.gather(work(two[0], "one"), work(two[1], "two"))
         assert sorted(taken) == ids
         assert 0 < most <= 5
 
@@ -212,8 +209,7 @@ class Isolation:
             ticks = [fire("s", at(n), at(n + 1), new(), skip_overlap=True) for n in range(20)]
             return [(await one(store, tick)).what for tick in ticks]
 
-        async with asyncio.timeout(GUARD):
-            first, second = await asyncio.gather(fire_all(two[0]), fire_all(two[1]))
+        first, second = await asyncio.gather(fire_all(two[0]), fire_all(two[1]))
         assert all("duplicate" in pair and len(set(pair)) == 2 for pair in zip(first, second, strict=True))
         assert (first + second).count("fired") == 1
         assert (first + second).count("overlap") == 19
@@ -225,8 +221,7 @@ class Isolation:
         async def end(store: Store) -> list[Status | None]:
             return [await one(store, complete(job)) for job in jobs]
 
-        async with asyncio.timeout(GUARD):
-            first, second = await asyncio.gather(end(two[0]), end(two[1]))
+        first, second = await asyncio.gather(end(two[0]), end(two[1]))
         assert all(a != b for a, b in zip(first, second, strict=True))
 
     async def test_a_query_sees_whole_transactions(self, two: tuple[Store, Store]) -> None:
@@ -236,9 +231,8 @@ class Isolation:
             for n in range(25):
                 await mine.apply([(Insert((new("a"),)), Insert(tuple(new("b") for _ in range(3))))], at(n))
 
-        async with asyncio.timeout(GUARD):
-            writing = asyncio.create_task(write())
-            while not writing.done():
-                types = [job.type for job in await other.ask(FindJobs(limit=1000))]
-                assert types.count("b") == 3 * types.count("a")
-            await writing
+        writing = asyncio.create_task(write())
+        while not writing.done():
+            types = [job.type for job in await other.ask(FindJobs(limit=1000))]
+            assert types.count("b") == 3 * types.count("a")
+        await writing

@@ -81,7 +81,7 @@ async def test_a_file_with_two_names_is_refused_by_both_of_them(database: Path) 
     for name in (database, second):
         assert (await refused(name)).why == "several names"
     second.unlink()
-    async with asyncio.timeout(PATIENCE), JobRunner(database, jobs=[text, other]) as runner:
+    async with JobRunner(database, jobs=[text, other]) as runner:
         assert (runner.stats().pending, runner.stats().completed) == (1, 1)
 
 
@@ -122,7 +122,7 @@ def spoil(database: Path, handle: JobHandle[str]) -> None:
 
 async def test_a_payload_spoiled_beside_us_has_its_job_held_and_no_other(database: Path, looks: list[bool]) -> None:
     store = faulty(database)
-    async with asyncio.timeout(PATIENCE), JobRunner(store, jobs=[text, other]) as runner:
+    async with JobRunner(store, jobs=[text, other]) as runner:
         events = runner.watch()
         await runner.types.pause(text)
         bad, good = await runner.enqueue(text, "bad"), await runner.enqueue(text, "good")
@@ -145,7 +145,7 @@ async def test_a_payload_spoiled_while_nothing_ran_has_its_job_held_and_no_other
     spoil(database, bad)
     store = faulty(database)
     runner = JobRunner(store, jobs=[text, other])
-    async with asyncio.timeout(PATIENCE), runner:
+    async with runner:
         await runner.run_until_idle()
         done = [await runner.jobs.get(handle.id) for handle in (good, third)]
         assert [one.status for one in done] == [Status.COMPLETED] * 2

@@ -101,7 +101,7 @@ async def large(text: str) -> None: ...
 
 @slow
 async def test_the_log_of_an_idle_runner_is_back_under_32_megabytes_after_a_foreign_read(database: Path) -> None:
-    async with asyncio.timeout(5 * PATIENCE), JobRunner(database, jobs=[large], max_running=0) as runner:
+    async with JobRunner(database, jobs=[large], max_running=0) as runner:
         with connected(database) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM aiojobs_jobs").fetchall()

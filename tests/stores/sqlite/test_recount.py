@@ -79,18 +79,17 @@ async def test_nothing_waits_for_a_walk(store: SqliteStore, database: Path, monk
     (job,) = await running(store, new(), owner="me")
     spoil(database)
     await notices_change(store)
-    async with asyncio.timeout(PATIENCE):
-        with held_up(monkeypatch) as standing:
-            walk = asyncio.create_task(store.maintain(NOW))
-            await until(lambda: len(standing) == 1)
-            assert await store.ask(ListOwners()) == {"me"}
-            assert await store.ask(ListProcessing("me")) == {job.id}
-            assert await store.ask(GetJob(job.id)) is not None
-            assert len(await store.ask(FindJobs(type="a"))) == 1
-            assert await one(store, complete(job)) is Status.COMPLETED
-            assert not await notices_change(store)
-            assert not walk.done()
-        await walk
+    with held_up(monkeypatch) as standing:
+        walk = asyncio.create_task(store.maintain(NOW))
+        await until(lambda: len(standing) == 1)
+        assert await store.ask(ListOwners()) == {"me"}
+        assert await store.ask(ListProcessing("me")) == {job.id}
+        assert await store.ask(GetJob(job.id)) is not None
+        assert len(await store.ask(FindJobs(type="a"))) == 1
+        assert await one(store, complete(job)) is Status.COMPLETED
+        assert not await notices_change(store)
+        assert not walk.done()
+    await walk
 
 
 async def test_a_quick_question_does_not_wait_for_a_list(store: SqliteStore) -> None:
@@ -102,17 +101,16 @@ async def test_a_quick_question_does_not_wait_for_a_list(store: SqliteStore) -> 
         begun.set()
         may_go_on.wait(PATIENCE)
 
-    async with asyncio.timeout(PATIENCE):
-        occupied = asyncio.create_task(lister_of(store).call(long_list))
-        await until(begun.is_set)
-        listed = asyncio.create_task(store.ask(FindJobs(type="a")))
-        assert await store.ask(GetJob(1)) is not None
-        for query in (FindJobs(ids=[1]), FindJobs(owner="me"), FindJobs(status=Status.PROCESSING)):
-            assert len(await store.ask(query)) <= 1
-        assert not listed.done()
-        may_go_on.set()
-        await occupied
-        assert len(await listed) == 1
+    occupied = asyncio.create_task(lister_of(store).call(long_list))
+    await until(begun.is_set)
+    listed = asyncio.create_task(store.ask(FindJobs(type="a")))
+    assert await store.ask(GetJob(1)) is not None
+    for query in (FindJobs(ids=[1]), FindJobs(owner="me"), FindJobs(status=Status.PROCESSING)):
+        assert len(await store.ask(query)) <= 1
+    assert not listed.done()
+    may_go_on.set()
+    await occupied
+    assert len(await listed) == 1
 
 
 async def test_a_walk_takes_steps_that_grow_while_they_are_quick_and_sees_each_job_once(
@@ -186,19 +184,18 @@ async def test_a_walk_is_given_up_when_the_store_is_closed(
     await inserted(store, *(new() for _ in range(500)))
     spoil(database)
     await notices_change(store)
-    async with asyncio.timeout(PATIENCE):
-        walk = asyncio.create_task(store.maintain(NOW))
-        await until(lambda: len(steps) > 5)
-        await store.close()
-        with pytest.raises(StoreUnavailable, match="CLOSED"):
-            await walk
-        assert sum(found for _, found in steps) < 500
-        await store.open()
-        monkeypatch.undo()
-        recounts_at_once(store)
-        await store.maintain(NOW)
-        await notices_change(store)
-        assert shown(store) == await counted(store)
+    walk = asyncio.create_task(store.maintain(NOW))
+    await until(lambda: len(steps) > 5)
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="CLOSED"):
+        await walk
+    assert sum(found for _, found in steps) < 500
+    await store.open()
+    monkeypatch.undo()
+    recounts_at_once(store)
+    await store.maintain(NOW)
+    await notices_change(store)
+    assert shown(store) == await counted(store)
 
 
 async def test_a_walk_for_which_the_log_grows_too_long_is_given_up_and_the_next_has_more(

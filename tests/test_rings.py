@@ -1,0 +1,59 @@
+"""The rings of tests: the first draws the same each time, each run of the second anew; no test goes on for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from tests.helpers import limits, seeds
+from tests.helpers.limits import limited
+
+
+@pytest.mark.parametrize("is_deep", [False, True])
+def test_what_a_test_draws_in_the_first_ring_is_the_same_each_time(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, is_deep: bool
+) -> None:
+    monkeypatch.setattr(seeds, "depth", lambda first, second: second if is_deep else first)
+    drawn = []
+    for seed in range(2):
+        random.seed(seed)  # as the order of the tests has it
+        seeds.begin(request.node)
+        drawn.append(random.random())
+    assert len(set(drawn)) == (2 if is_deep else 1)
+
+
+async def test_a_test_that_hangs_is_ended_and_says_what_its_tasks_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "depth", lambda *_: 0.02)
+
+    async def waits_in_vain() -> None:
+        await asyncio.Event().wait()
+
+    async def hangs() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(waits_in_vain(), name="another task")
+
+    with pytest.raises(AssertionError) as caught:
+        await limited(hangs, "test_this")()
+    said = str(caught.value)
+    assert said.startswith("test_this has not ended in 0.02 s; its tasks wait:\n")
+    assert "hangs\n" in said
+    (other,) = [part for part in said.split("\n  ") if part.startswith("another task, for <Future pending")]
+    assert "waits_in_vain" in said[said.index(other) :]
+    assert "Event.wait" in said[said.index(other) :]
+
+
+async def test_a_timeout_of_the_test_itself_is_its_own() -> None:
+    async def fails() -> None:
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine"):
+        await limited(fails, "test_this")()
+
+
+async def test_each_asynchronous_test_has_the_limit() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    names = [frame.f_code.co_qualname for frame in limits.frames(task)]
+    assert "limited.<locals>.within" in names
