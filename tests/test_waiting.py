@@ -11,10 +11,16 @@ import pytest
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers import waiting
-from tests.helpers.pauses import hold_thread_for, turns_later
+from tests.helpers.pauses import hold_thread_for
 from tests.helpers.waiting import as_time_passes, quiet, until
 
 MANY = 100  # turns of the event loop
+
+
+async def turns(count: int) -> None:
+    """What takes so many turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_it_is_quiet_when_what_takes_many_turns_has_ended() -> None:
-    task = asyncio.ensure_future(turns_later(MANY))
+    task = asyncio.ensure_future(turns(MANY))
     await quiet()
     assert task.done()
 
@@ -47,7 +53,7 @@ async def test_it_is_not_quiet_while_a_database_is_at_work_and_what_follows_goes
 
     async def works() -> None:
         await connection.call(lambda _: hold_thread_for(0.02))
-        await turns_later(MANY)
+        await turns(MANY)
 
     task = asyncio.ensure_future(works())
     await quiet()
@@ -65,8 +71,8 @@ async def test_it_is_quiet_beside_what_waits_for_time_or_for_an_event() -> None:
 
 
 async def test_what_never_ends_is_named(short: None) -> None:
-    task = asyncio.ensure_future(turns_later(MANY**9))
-    with pytest.raises(AssertionError, match=r"it goes on and on: .*turns_later"):
+    task = asyncio.ensure_future(turns(MANY**9))
+    with pytest.raises(AssertionError, match=r"it goes on and on: .*turns"):
         await quiet()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -28,12 +28,6 @@ def poll(condition: Callable[[], object], limit_s: float) -> bool:
     return True
 
 
-async def turns_later(count: int) -> None:
-    """A moment of an operation, for tests that try many of them: so many turns of the event loop after it was begun."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
 async def work_for(seconds: float) -> None:
     """What a handler or a caller does takes so long."""
     await asyncio.sleep(seconds)

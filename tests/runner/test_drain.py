@@ -13,8 +13,9 @@ from aiojobs_lite import JobContext, JobRunner, Outcome, Status, StoreError, inj
 from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotStarted
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
 from aiojobs_lite.testing.probe import Probe
-from tests.helpers.pauses import turns_later
-from tests.helpers.waiting import PATIENCE, next_fact, promised, until
+from tests.helpers.cancelling import Call, at_every_moment
+from tests.helpers.rings import deep, depth
+from tests.helpers.waiting import PATIENCE, next_fact, promised, quiet, until
 
 
 async def test_leaving_waits_for_what_runs(database: Path) -> None:
@@ -160,27 +161,27 @@ async def test_a_start_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
         assert runner.stats().pending == 0
 
 
-@pytest.mark.parametrize("steps", [*range(12), 15, 20, 30])
-async def test_a_start_that_is_cancelled_at_any_step_leaves_nothing_open(database: Path, steps: int) -> None:
-    runner = JobRunner(database)
-    loop = asyncio.get_running_loop()
-    entering = loop.create_task(runner.__aenter__())
-    await turns_later(steps)
-    entering.cancel()
-    try:
-        await entering
-    except asyncio.CancelledError:
-        with pytest.raises((RunnerClosed, RunnerNotStarted)):
-            await runner.jobs.list()
-    else:
-        await runner.__aexit__(None, None, None)
-    async with runner:
-        assert runner.stats().pending == 0
+@deep
+async def test_a_start_that_is_cancelled_at_any_turn_leaves_nothing_open(tmp_path: Path) -> None:
+    runners: dict[int, JobRunner] = {}
+
+    async def prepare(moment: int) -> Call:
+        runners[moment] = JobRunner(tmp_path / f"{moment}.db")
+        return runners[moment].__aenter__
+
+    async for moment, ending in at_every_moment("at_a_turn", prepare, step=depth(6, 1)):
+        runner = runners[moment]
+        if ending.is_cancelled:
+            with pytest.raises((RunnerClosed, RunnerNotStarted)):
+                await runner.jobs.list()
+        else:
+            await runner.__aexit__(None, None, None)
+        async with runner:
+            assert runner.stats().pending == 0
 
 
-@pytest.mark.parametrize("steps", [*range(8), 12, 20])
-async def test_a_leave_that_is_cancelled_hurries_and_still_closes_everything(
-    database: Path, owner_files: Callable[[], list[str]], steps: int
+async def test_a_leave_that_is_cancelled_as_it_waits_for_a_job_hurries_and_still_closes_everything(
+    database: Path, owner_files: Callable[[], list[str]]
 ) -> None:
     entered = asyncio.Event()
 
@@ -194,19 +195,10 @@ async def test_a_leave_that_is_cancelled_hurries_and_still_closes_everything(
     handle = await runner.enqueue(endless)
     await entered.wait()
     leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
-    await turns_later(steps)
+    await quiet()
     leaving.cancel()
-    if steps:
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-    else:  # cancelled before its first line: it never began
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        leaving = asyncio.get_running_loop().create_task(runner.__aexit__(None, None, None))
-        await asyncio.sleep(0)
-        leaving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
     assert owner_files() == []
     async with JobRunner(database, jobs=[endless], max_running=0) as looking:
         assert (await looking.jobs.get(handle.id)).attempts == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -22,8 +21,8 @@ from aiojobs_lite.telemetry.facts import (
     JobEnqueued,
 )
 from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.cancelling import Call, at_every_moment
 from tests.helpers.mail import other, welcome
-from tests.helpers.pauses import turns_later
 from tests.helpers.waiting import next_fact
 
 
@@ -151,19 +150,18 @@ async def test_an_idempotency_key_finds_the_first_job(idle: JobRunner) -> None:
 
 
 async def test_a_cancelled_enqueue_left_one_whole_job_or_none(idle: JobRunner) -> None:
-    chance = random.Random(7)
-    loop = asyncio.get_running_loop()
+    moments = 0
     async with idle:
-        for n in range(200):
-            keyed = welcome.using(idempotency_key=f"key {n}")
-            task = loop.create_task(idle.enqueue(keyed, n))
-            await turns_later(chance.randrange(12))
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            again = await idle.enqueue(keyed, n)  # safe to repeat
+
+        async def prepare(n: int) -> Call:
+            return lambda: idle.enqueue(welcome.using(idempotency_key=f"key {n}"), n)
+
+        async for n, _ending in at_every_moment("at_a_turn", prepare):
+            again = await idle.enqueue(welcome.using(idempotency_key=f"key {n}"), n)  # safe to repeat
             assert (await again.job()).payload == {"user_id": n}
-        assert len(await idle.jobs.list(limit=1000)) == 200
-        assert idle.stats().pending == 200
+            moments += 1
+        assert len(await idle.jobs.list(limit=1000)) == moments
+        assert idle.stats().pending == moments
 
 
 async def test_enqueuing_from_a_thread_returns_after_the_commit(working: JobRunner) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import suppress
 
 import pytest
@@ -12,8 +11,10 @@ from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.stores.base import Store
-from tests.helpers.pauses import turns_later
+from tests.helpers.cancelling import Call, at_every_moment
 from tests.helpers.stores import NOW, alone, complete, counted, everything, inserted, new, running, shown
+
+LONG = new("a")._replace(payload='{"x": "' + "y" * 70_000 + '"}')  # no store carries it out at once, without a wait
 
 
 class Cancellation:
@@ -36,34 +37,33 @@ class Cancellation:
         assert task.cancelled() or len(jobs) == 2000
         assert shown(store) == await counted(store)
 
-    @pytest.mark.parametrize("seed", range(4))
-    async def test_no_cancellation_leaves_half_a_transaction(self, store: Store, seed: int) -> None:
-        """Two jobs and the end of one go into each transaction; its caller is cancelled at any point of it."""
-        chance = random.Random(seed)
-        outcomes: list[bool] = []
-        for job in await running(store, *(new("ended") for _ in range(100))):
+    @pytest.mark.parametrize("way", ["at_a_turn", "at_two_turns"])
+    async def test_no_cancellation_leaves_half_a_transaction(self, store: Store, way: str) -> None:
+        """Two jobs and the end of one go into each transaction; its caller is cancelled at every moment of it."""
+
+        async def prepare(moment: int) -> Call:
+            (job,) = await running(store, new("ended"))
             units: list[Unit] = [
-                (Insert((new("a", idempotency_key=str(job.id)),)),),
+                (Insert((LONG._replace(idempotency_key=str(moment)),)),),
                 (complete(job), Insert((new("b"),))),
             ]
-            task = asyncio.create_task(store.apply(units, NOW))
-            await turns_later(chance.randrange(40))
-            outcomes.append(task.cancel())
-            await asyncio.wait([task])
-        assert any(outcomes)
-        jobs = await everything(store)
-        done = sum(job.status is Status.COMPLETED for job in jobs)
-        assert sum(job.type == "a" for job in jobs) == sum(job.type == "b" for job in jobs) == done > 0
-        assert shown(store) == await counted(store)
+            return lambda: store.apply(units, NOW)
+
+        async for _moment, _ending in at_every_moment(way, prepare):
+            jobs = await everything(store)
+            done = sum(job.status is Status.COMPLETED for job in jobs)
+            assert sum(job.type == "a" for job in jobs) == sum(job.type == "b" for job in jobs) == done
+            assert shown(store) == await counted(store)
+        assert done > 0
         assert await inserted(store, new())
 
     async def test_a_cancelled_query_disturbs_no_other(self, store: Store) -> None:
         ids = await inserted(store, *(new() for _ in range(50)))
-        for passes in range(8):
-            task = asyncio.create_task(everything(store))
-            await turns_later(passes)
-            task.cancel()
-            await asyncio.wait([task])
+
+        async def prepare(_moment: int) -> Call:
+            return lambda: everything(store)
+
+        async for _moment, _ending in at_every_moment("at_a_turn", prepare):
             assert [job.id for job in await everything(store)] == ids
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners
 from aiojobs_lite.stores.base import Store
-from tests.helpers.pauses import turns_later
+from tests.helpers.cancelling import Call, at_every_moment
 from tests.helpers.stores import GUARD, NOW, inserted, new, stored
 
 
@@ -74,20 +73,19 @@ class Opening:
         assert await is_closed(store)
 
     async def test_a_cancelled_open_leaves_nothing_open(self, make: Callable[[], Store]) -> None:
-        for passes in range(12):
-            store = make()
-            task = asyncio.create_task(store.open())
-            await turns_later(passes)
-            task.cancel()
+        stores: dict[int, Store] = {}
+
+        async def prepare(moment: int) -> Call:
+            stores[moment] = make()
+            return stores[moment].open
+
+        async for moment, ending in at_every_moment("at_a_turn", prepare):
             try:
-                with suppress(asyncio.CancelledError):
-                    await task
-                if task.cancelled():  # not so one that was quicker
+                if ending.is_cancelled:  # not so one that was quicker
                     with pytest.raises(StoreUnavailable):
-                        await store.apply([], NOW)
-                assert passes or task.cancelled()
+                        await stores[moment].apply([], NOW)
             finally:
-                await store.close()
+                await stores[moment].close()
 
     async def test_a_close_ends_the_iteration_of_changes(self, make: Callable[[], Store]) -> None:
         store = make()

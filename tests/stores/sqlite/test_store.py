@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import sqlite3
 from collections.abc import AsyncIterator
 from functools import partial
@@ -17,7 +16,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers.pauses import turns_later
+from tests.helpers.cancelling import Call, at_every_moment
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import faulty, notices_change, opened, raw, reader_of, run_sql
 from tests.helpers.stores import (
@@ -37,6 +36,8 @@ from tests.helpers.stores import (
     shown,
     stored,
 )
+
+LONG = new("a")._replace(payload='{"x": "' + "y" * 70_000 + '"}')  # too long to be inserted inline, without a wait
 
 
 @pytest.fixture
@@ -218,27 +219,24 @@ async def test_the_write_ahead_log_stays_bounded_beside_a_reader(store: SqliteSt
         assert other.execute("SELECT count(*) FROM aiojobs_jobs").fetchone() == (15 * 61,)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("way", ["as_it_waits", "at_a_turn", "at_two_turns"])
 async def test_no_cancellation_leaves_a_lock_or_a_connection_in_doubt(
-    store: SqliteStore, database: Path, seed: int
+    store: SqliteStore, database: Path, way: str
 ) -> None:
     """After each cancelled call a connection that waits for no lock can write, and sees whole transactions only."""
-    chance = random.Random(seed)
-    cancelled = 0
+
+    async def prepare(moment: int) -> Call:
+        (held,) = await running(store, new("held"))
+        unit: Unit = (Insert((LONG,)), complete(held), Insert((new("b"),)))
+        return lambda: store.apply([unit], at(moment))
+
     with connected(database) as other:
         other.execute("PRAGMA busy_timeout = 0")
-        for n in range(150):
-            (held,) = await running(store, new("held"))
-            unit: Unit = (Insert((new("a"),)), complete(held), Insert((new("b"),)))
-            task = asyncio.create_task(store.apply([unit], at(n)))
-            await turns_later(chance.randrange(40))
-            cancelled += task.cancel()
-            await asyncio.wait([task])
+        async for _moment, _ending in at_every_moment(way, prepare):
             other.execute("BEGIN IMMEDIATE")
             sql = "SELECT sum(type = 'a'), sum(type = 'b'), sum(status = 'completed') FROM aiojobs_jobs"
             assert len(set(other.execute(sql).fetchone())) == 1
             other.execute("ROLLBACK")
-    assert cancelled > 0
     assert await run_sql(store, "SELECT 1") == [(1,)]
     assert shown(store) == await counted(store)
     assert await answers(store) == []
