@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidSchedule
+from tests.helpers.instants import START
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 

@@ -18,10 +18,10 @@ from aiojobs_lite.telemetry.facts import JobsMovedBack, TickFired
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import engine_of, published_on
+from tests.helpers.instants import START
 from tests.helpers.stores import connected
 from tests.helpers.waiting import PATIENCE, next_fact, until
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 YEARS = timedelta(days=3650)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +13,9 @@ from aiojobs_lite.engine import clock_monitor as module
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going
+from tests.helpers.instants import START
 from tests.helpers.waiting import PATIENCE, quiet, until
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 LOOK_EVERY = 0.1
 
 

@@ -21,10 +21,10 @@ from aiojobs_lite.telemetry.facts import AttemptStarted, JobCompleted
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import claimed, going, registry_of
+from tests.helpers.instants import SECOND
 from tests.helpers.waiting import next_fact, quiet, until
 
 NOW = to_micros(FakeClock().time)
-SECOND = 1_000_000
 
 
 @job(name="free")

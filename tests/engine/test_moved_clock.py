@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -17,9 +17,8 @@ from aiojobs_lite.telemetry.facts import Fact, JobSnoozed, StoreDegraded, StoreR
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FULL, Fault, holding
+from tests.helpers.instants import START
 from tests.helpers.waiting import MovedClock, next_fact, until
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @job

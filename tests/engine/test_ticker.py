@@ -19,7 +19,8 @@ from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty, going
 from tests.helpers.fault_store import FULL, Fault, FaultStore, holding
-from tests.helpers.ticker import MINUTE, START, Rig, schedule, ticking, written
+from tests.helpers.instants import START
+from tests.helpers.ticker import MINUTE, Rig, schedule, ticking, written
 from tests.helpers.waiting import next_fact, quiet, until
 
 

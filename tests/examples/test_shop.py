@@ -19,7 +19,7 @@ from aiojobs_lite import Job, PerAttempt
 from aiojobs_lite.testing import JobKit
 from examples.shop import database, exports, images, mail, settings, webhooks
 from examples.shop.main import app, runner
-from tests.helpers.smtp import MailServer, mail_server
+from tests.helpers.smtp import MailServer
 
 SHOP = Path(settings.__file__).parent
 
@@ -42,12 +42,6 @@ class Warehouse:
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
-
-
-@pytest.fixture
-def smtp() -> Iterator[MailServer]:
-    with mail_server() as server:
-        yield server
 
 
 @pytest.fixture

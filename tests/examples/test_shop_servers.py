@@ -23,7 +23,7 @@ from tests.helpers.programs import Child, alive, members
 from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
 from tests.helpers.serving import listens, reserved
-from tests.helpers.smtp import MailServer, mail_server, serving
+from tests.helpers.smtp import MailServer, serving
 from tests.helpers.waiting import PATIENCE, unmeasured, until
 
 pytestmark = slow
@@ -68,12 +68,6 @@ class _Call(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None: ...
-
-
-@pytest.fixture
-def smtp() -> Iterator[MailServer]:
-    with mail_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -23,13 +22,12 @@ import pytest
 
 from aiojobs_lite.stores.base import Durability
 from tests.helpers.apps.points import CALLS, Point, Verdict
-from tests.helpers.rings import slow
+from tests.helpers.rings import needs_strace, slow
 from tests.helpers.root import ROOT
 
 pytestmark = slow
 
 AT_ONCE = 2
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed; .ci/run installs it")
 ALL = os.environ.get("CRASH_POINTS") == "all"
 
 

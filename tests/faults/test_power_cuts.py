@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +19,8 @@ import pytest
 from aiojobs_lite.stores.base import Durability
 from tests.helpers.power_cuts import Call, Cut, Mode, cuts, parse, record, state_after
 from tests.helpers.power_judge import judge
-from tests.helpers.rings import slow
+from tests.helpers.rings import needs_strace, slow
 
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed; .ci/run installs it")
 COUNT = int(os.environ.get("POWER_CUTS", "120"))  # of each durability
 MUTATED = 60  # cuts at most until a mutation must be found
 

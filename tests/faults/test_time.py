@@ -25,7 +25,7 @@ from aiojobs_lite.testing.probe import Probe
 from tests.helpers.apps.ticking import JOBS
 from tests.helpers.calendar import HOUR, MINUTE, changes, ticks
 from tests.helpers.pauses import let_fault_last, pause
-from tests.helpers.programs import Child, program
+from tests.helpers.programs import Child, program, rescue
 from tests.helpers.rings import deep, depth, first_of, slow
 from tests.helpers.waiting import PATIENCE, MovedClock, until
 
@@ -178,11 +178,6 @@ async def ran(child: Child, *attempts: str) -> None:
 async def two_ticks(child: Child) -> None:
     await child.line("tick")
     await child.line("tick")
-
-
-async def rescue(runner: JobRunner) -> None:
-    """Has a runner look after the dead now, not at its next round."""
-    await Probe(runner).rescue()
 
 
 async def finished(runner: JobRunner) -> dict[str, Job]:

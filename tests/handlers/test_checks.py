@@ -17,8 +17,8 @@ from aiojobs_lite.handlers.checks import (
     check_text,
     check_whole,
 )
+from tests.helpers.instants import NOON
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FAR_EAST = timezone(timedelta(hours=14))
 
 

@@ -36,11 +36,11 @@ from aiojobs_lite.model.writes import (
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
+from tests.helpers.instants import SECOND
 from tests.helpers.memory_rows import as_claimed
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.stores import FAILURE, alone, at, new
 
-SECOND = 1_000_000
 TYPES = ("a", "b", "c")
 CONCURRENCY = {"a": 2, "b": 3}  # all claims agree on it; `c` has none
 POLICY = Policy(Backoff(2.0, 60.0))

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ PHASES = (Phase.explicit, Phase.generate)  # of the first ring: to shrink a fail
 
 slow = pytest.mark.slow
 deep = pytest.mark.deep
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed; .ci/run installs it")
 
 
 class _Run:

@@ -15,6 +15,7 @@ from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.stores.sqlite.writer import Writer
+from tests.helpers.stores import inserted, new
 
 
 class Asked(NamedTuple):
@@ -149,6 +150,12 @@ async def opened(path: Path, durability: Durability = "normal") -> AsyncIterator
         yield store
     finally:
         await store.close()
+
+
+async def made(path: Path) -> None:
+    """Leaves a database of ours with one job."""
+    async with opened(path) as store:
+        await inserted(store, new())
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from aiojobs_lite import CronSchedule, JobContext, injected, job
@@ -20,9 +20,9 @@ from aiojobs_lite.telemetry.facts import Fact
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on
+from tests.helpers.instants import START
 from tests.helpers.waiting import PATIENCE, quiet, until
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
 
 import pytest
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.job import Attempt, Claimed, Held, Job, NewJob, Outcome, Status
+from tests.helpers.instants import NOON
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROW = {
     "id": 7, "type": "email", "payload": '{"x": 1}', "status": "processing", "priority": 0, "attempts": 2,
     "max_attempts": 5, "scheduled_at": to_micros(NOON), "created_at": to_micros(NOON), "started_at": to_micros(NOON),

@@ -21,10 +21,10 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
+from tests.helpers.instants import NOON
 from tests.helpers.root import ROOT
 
 SCHEMA = ROOT / "aiojobs_lite/stores/sqlite/migrations/0001_initial.sql"
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def a_job(status: Status = Status.PENDING, payload: str = "{}") -> Job:

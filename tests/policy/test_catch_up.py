@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,8 +10,7 @@ from aiojobs_lite.clock import LAST_INSTANT, to_micros
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.helpers.instants import START
 
 
 def at(minutes: float) -> int:

@@ -17,10 +17,10 @@ from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import FREE_INTERRUPTIONS, MOST_CRASHES, Ending, Policy, Stop, settle
 from aiojobs_lite.policy.verdict import Wish
+from tests.helpers.instants import SECOND
 
 NOW = 1_000_000_000
 DUE = 900_000_000
-SECOND = 1_000_000
 FAILURE = Failure("ValueError", "bad", "trace")
 BOOM = ValueError("bad")
 POLICY = Policy(Backoff(base=2, cap=3600))

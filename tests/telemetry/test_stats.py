@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats, runner_stats, unclaimed
+from tests.helpers.instants import SECOND
 
-SECOND = 1_000_000
 NOW = 1_000 * SECOND
 MAIL = TypeCounts(pending=5, scheduled=1, retrying=2, held=1, processing=3, completed=4, dead=6, cancelled=7)
 REPORT = TypeCounts(pending=2, completed=9)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from aiojobs_lite import InvalidOption
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.testing.clock import FakeClock
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
+from tests.helpers.instants import START
 
 
 def test_it_stands_still_at_its_start() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from aiojobs_lite.model.writes import Claim
 from aiojobs_lite.stores.sqlite.store import SqliteStore
@@ -14,12 +12,6 @@ from tests.helpers.sqlite_store import opened, raw, watched, writer_of
 from tests.helpers.stores import answers, applied, at, claim, claimed, complete, inserted, new, one, running
 
 TYPES = frozenset(f"type {n}" for n in range(1000))
-
-
-@pytest.fixture
-async def store(database: Path) -> AsyncIterator[SqliteStore]:
-    async with opened(database) as made:
-        yield made
 
 
 class Steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,6 @@ from aiojobs_lite.model.writes import DeleteJob, Insert
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.sqlite_store import notices_change, opened, recounts_at_once
 from tests.helpers.stores import NOW, claimed, complete, connected, counted, inserted, new, one, running, shown
-
-
-@pytest.fixture
-async def store(database: Path) -> AsyncIterator[SqliteStore]:
-    async with opened(database) as made:
-        yield made
-
 
 # Ids.
 

@@ -21,17 +21,11 @@ from aiojobs_lite.stores.named_sql import migrations
 from aiojobs_lite.stores.sqlite.file import create, translated
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import first_of, slow
-from tests.helpers.sqlite_store import opened, run_sql
+from tests.helpers.sqlite_store import made, opened, run_sql
 from tests.helpers.stores import GUARD, connected, contents, inserted, mode, new, one, run_child, running, stored
 
 NEWEST = "UPDATE aiojobs_meta SET value = 99 WHERE key = 'schema'"
 LOST_TABLE = "DROP TABLE aiojobs_ticks"
-
-
-async def made(path: Path) -> None:
-    """Leaves a database of ours with one job."""
-    async with opened(path) as store:
-        await inserted(store, new())
 
 
 async def refused(path: Path) -> StoreRefused:

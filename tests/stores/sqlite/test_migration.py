@@ -24,11 +24,11 @@ from aiojobs_lite.model.queries import FindJobs, GetJob
 from aiojobs_lite.model.schedules import ScheduleAnswer, SetSchedule
 from aiojobs_lite.model.writes import Claim, Release
 from aiojobs_lite.stores.open import open_store
+from tests.helpers.stores import NOW
 from tests.helpers.waiting import unmeasured
 
 OLD_SCHEMA = (Path(__file__).parent / "schema_0_1_0.sql").read_text(encoding="utf-8")
 OLD_TABLES = {"jobs", "attempts", "counts", "pauses", "schedules", "ticks"}
-NOW = 1_800_000_000_000_000
 OWNER = "0123456789abcdef"
 ROWS = f"""
     INSERT INTO jobs (id, type, payload, status, priority, scheduled_at, attempts, max_attempts, owner, created_at,

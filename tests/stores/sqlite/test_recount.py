@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -23,12 +23,6 @@ from tests.helpers.stores import NOW, complete, connected, counted, inserted, ne
 from tests.helpers.waiting import PATIENCE, quiet, until
 
 Step = tuple[int, int]  # rows asked for, rows found
-
-
-@pytest.fixture
-async def store(database: Path) -> AsyncIterator[SqliteStore]:
-    async with opened(database) as made:
-        yield made
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import slow
-from tests.helpers.sqlite_store import opened
+from tests.helpers.sqlite_store import made, opened
 from tests.helpers.stores import GUARD, at, claim, claimed, connected, inserted, new, stored
 
 GOLDEN = Path(__file__).parent / "golden_schema.sql"
@@ -33,12 +33,6 @@ OLD_INSERT = (
     "INSERT INTO aiojobs_jobs (id, type, payload, priority, scheduled_at, max_attempts, created_at, status) "
     "VALUES (?, ?, '{}', 1, 0, 5, 0, 'pending')"
 )
-
-
-async def made(path: Path) -> None:
-    """Leaves a database of ours with one job."""
-    async with opened(path) as store:
-        await inserted(store, new())
 
 
 async def test_the_schema_is_the_golden_one(database: Path) -> None:

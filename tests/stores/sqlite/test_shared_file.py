@@ -14,8 +14,8 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.open import open_store
+from tests.helpers.stores import NOW
 
-NOW = 1_800_000_000_000_000
 APPLICATION = """
     CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT);
     CREATE TABLE aiojobs (id INTEGER PRIMARY KEY);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,6 @@ from tests.helpers.stores import (
 )
 
 LONG = new("a")._replace(payload='{"x": "' + "y" * 70_000 + '"}')  # too long to be inserted inline, without a wait
-
-
-@pytest.fixture
-async def store(database: Path) -> AsyncIterator[SqliteStore]:
-    async with opened(database) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from aiojobs_lite.model.writes import (
 from aiojobs_lite.stores.sqlite.phases import WRITES
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import stores
-from tests.helpers.sqlite_store import faulty, notices_change, opened, run_sql
+from tests.helpers.sqlite_store import faulty, notices_change, run_sql
 from tests.helpers.stores import (
     NOW,
     again,
@@ -54,12 +53,6 @@ from tests.helpers.stores import (
     running,
     shown,
 )
-
-
-@pytest.fixture
-async def store(database: Path) -> AsyncIterator[SqliteStore]:
-    async with opened(database) as made:
-        yield made
 
 
 def _everything_at_once(
