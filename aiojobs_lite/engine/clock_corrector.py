@@ -12,8 +12,8 @@ from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobsMovedBack
 
-_AGAIN_S: Final = 5.0  # after a look, that the next one takes in what was being written meanwhile
-_PAGE: Final = 500  # jobs a read, and a transaction at most
+LOOK_AGAIN_S: Final = 5.0  # after a look, that the next one takes in what was being written meanwhile
+AHEAD_PAGE: Final = 500  # jobs a read, and a transaction at most
 
 
 class ClockCorrector:
@@ -46,7 +46,7 @@ class ClockCorrector:
         while True:
             self._jumped.clear()
             await self.correct()
-            is_again = await self._wait(None if is_again else _AGAIN_S)
+            is_again = await self._wait(None if is_again else LOOK_AGAIN_S)
 
     async def correct(self) -> None:
         """Looks once, some jobs at a time."""
@@ -60,7 +60,7 @@ class ClockCorrector:
     async def _correct_pending(self, now: int) -> MovedBack:
         moved, after = MovedBack(), None
         while True:
-            ids, after = await self._store.ask(ListAhead(now, _PAGE, after))
+            ids, after = await self._store.ask(ListAhead(now, AHEAD_PAGE, after))
             moved = _sum(moved, await self._move(ids))
             if after is None:
                 return moved
@@ -68,9 +68,9 @@ class ClockCorrector:
     async def _correct_finished(self, now: int) -> MovedBack:
         moved = MovedBack()
         while True:
-            latest = await self._move(await self._store.ask(ListEndedAhead(now, _PAGE)))
+            latest = await self._move(await self._store.ask(ListEndedAhead(now, AHEAD_PAGE)))
             moved = _sum(moved, latest)
-            if latest.jobs < _PAGE:
+            if latest.jobs < AHEAD_PAGE:
                 return moved
 
     async def _move(self, ids: tuple[int, ...]) -> MovedBack:

@@ -23,7 +23,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import DrainFinished, DrainStarted, DrainWaits
 from aiojobs_lite.telemetry.wording import aged, by_type
 
-_SILENT_S: Final = 1.0  # of a drain, before it says what it waits for
+SILENT_S: Final = 1.0  # of a drain, before it says what it waits for
 
 _LEAST_S: Final = 0.1  # that the calls of `on_dead` may take in any case
 
@@ -88,8 +88,8 @@ class Drain:
             self._bus.publish(DrainStarted(self._reason, parts.attempts.running, types, self._drain_timeout))
         if parts.attempts.running:  # else it is over at once
             parts.committer.keep((MarkDraining(self._identity.owner),), _ignore)
-        await self._wait(min(_SILENT_S, self._drain_timeout))
-        left = self._drain_timeout - _SILENT_S
+        await self._wait(min(SILENT_S, self._drain_timeout))
+        left = self._drain_timeout - SILENT_S
         if left > 0 and parts.attempts.running and not self._is_hurried.is_set():
             if self._bus.is_watched(DrainWaits):
                 self._bus.publish(DrainWaits(self._reason, parts.attempts.running, self._waited_for(), left))

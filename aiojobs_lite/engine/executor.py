@@ -46,7 +46,7 @@ from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
 _log = get_log("engine")
-_HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
+HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 _NO_OWNER: Final = ""  # of an end that the store is to refuse
 
 
@@ -115,7 +115,7 @@ class Executor:
         """
         runs = self._registered(jobs)
         loop = asyncio.get_running_loop()
-        if not _HAS_EAGER_TASKS:  # a task has its first step in the next turn, as it is
+        if not HAS_EAGER_TASKS:  # a task has its first step in the next turn, as it is
             self._begin(loop, iter(runs))
             return
         try:
@@ -163,7 +163,7 @@ class Executor:
         """Does the first step of each attempt, if it can be done at once; most need no other."""
         if self._origin.is_left:
             return  # in a copy of the application: they begin in the application itself
-        is_eager = _HAS_EAGER_TASKS and loop.get_task_factory() is None
+        is_eager = HAS_EAGER_TASKS and loop.get_task_factory() is None
         try:
             for run in runs:
                 if not is_eager:

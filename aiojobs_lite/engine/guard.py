@@ -14,8 +14,8 @@ from aiojobs_lite.origin import Origin
 from aiojobs_lite.telemetry.wording import span
 
 _log = get_log("engine")
-_RESTART_PAUSE_S: Final = 1.0
-_PROVEN_S: Final = 5.0  # a part that ran for so long has used the database; each looks every two seconds
+RESTART_PAUSE_S: Final = 1.0
+PROVEN_S: Final = 5.0  # a part that ran for so long has used the database; each looks every two seconds
 
 
 class Keeper:
@@ -39,7 +39,7 @@ class Keeper:
     async def keep_running(self, part: Part) -> None:
         """Runs a part until it is cancelled."""
         while True:
-            timer = asyncio.get_running_loop().call_later(_PROVEN_S, self._proven, part)
+            timer = asyncio.get_running_loop().call_later(PROVEN_S, self._proven, part)
             try:
                 await part.run()
             except StoreUnavailable as error:
@@ -57,7 +57,7 @@ class Keeper:
                     )
             finally:
                 timer.cancel()
-            await asyncio.sleep(_RESTART_PAUSE_S)
+            await asyncio.sleep(RESTART_PAUSE_S)
 
     def _failed(self, part: Part, error: StoreUnavailable) -> None:
         if self._progress.is_closed:

@@ -21,7 +21,7 @@ from aiojobs_lite.telemetry.facts import OwnerRescued
 from aiojobs_lite.telemetry.tracebacks import Raised
 
 _RESCUE_EVERY_S: Final = 2.0
-_PAGE: Final = 200  # jobs a read: each comes with its payload
+RESCUE_PAGE: Final = 200  # jobs a read: each comes with its payload
 
 
 class Janitor:
@@ -103,9 +103,9 @@ class Janitor:
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
         """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""
         ids = [job_id for job_id in await self._store.ask(ListProcessing(owner)) if job_id not in known]
-        for start in range(0, len(ids), _PAGE):
-            page = ids[start : start + _PAGE]
-            yield await self._store.ask(FindJobs(ids=page, owner=owner, status=Status.PROCESSING, limit=_PAGE))
+        for start in range(0, len(ids), RESCUE_PAGE):
+            page = ids[start : start + RESCUE_PAGE]
+            yield await self._store.ask(FindJobs(ids=page, owner=owner, status=Status.PROCESSING, limit=RESCUE_PAGE))
 
     def _lost(self, job: Job) -> End:
         job_type = self._registry.find(job.type)

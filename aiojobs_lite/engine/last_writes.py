@@ -12,7 +12,7 @@ from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.writes import MarkInterrupted, Unit
 from aiojobs_lite.stores.base import Owners
 
-_LEAST_S: Final = 0.5  # that they may take in any case; the close has as much
+LAST_WRITES_LEAST_S: Final = 0.5  # that they may take in any case; the close has as much
 _STEP_S: Final = 0.002
 
 
@@ -35,7 +35,7 @@ class LastWrites:
         self._attempts = attempts
         self._owners = owners
         self._drain_timeout = drain_timeout
-        self._least = cancel_grace + _LEAST_S
+        self._least = cancel_grace + LAST_WRITES_LEAST_S
         self._deadline = 0.0
         self._marked: set[int] = set()
 
@@ -53,7 +53,7 @@ class LastWrites:
             claimed = run.claimed
             self._commits.keep((MarkInterrupted(claimed.id, claimed.attempt, claimed.owner),), self._mark_saved)
         self._commits.wake()
-        least = time.monotonic() + _LEAST_S
+        least = time.monotonic() + LAST_WRITES_LEAST_S
         deadline = max(self._deadline, least)
         is_hurried = False
         while not self._commits.is_idle and time.monotonic() < (deadline if self._has_unsaved() else least):

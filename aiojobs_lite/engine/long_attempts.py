@@ -10,8 +10,8 @@ from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptTakesLong
 
-_LOOK_EVERY_S: Final = 1.0
-_LONG_S: Final = 5.0
+LONG_LOOK_EVERY_S: Final = 1.0
+LONG_ATTEMPT_S: Final = 5.0
 
 
 class LongAttempts:
@@ -30,7 +30,7 @@ class LongAttempts:
     async def run(self) -> None:
         """Looks, until it is cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(LONG_LOOK_EVERY_S)
             self.look()
 
     def look(self) -> None:
@@ -40,7 +40,7 @@ class LongAttempts:
             if not run.is_entered or (run.job_type.mode == "process" and run.worker is None):
                 continue  # it waits for its first step, or for a process
             claimed, age = run.claimed, now - run.started
-            if age < _LONG_S:
+            if age < LONG_ATTEMPT_S:
                 break  # they stand in the order of their start: those behind it are younger
             mentioned.add((claimed.id, claimed.attempt))
             if (claimed.id, claimed.attempt) not in self._mentioned and self._bus.is_watched(AttemptTakesLong):

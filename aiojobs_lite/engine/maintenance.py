@@ -14,7 +14,7 @@ from aiojobs_lite.model.runners import EndRunners
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
 
-_EVERY_S: Final = 60.0
+MAINTAIN_EVERY_S: Final = 60.0
 _PRUNE_AT_ONCE: Final = 500  # jobs and ticks a transaction: a rescue waits for no more
 _KEEP_TICKS_S: Final = 2 * 86400.0  # longer than any clock is expected to be set back
 
@@ -53,7 +53,7 @@ class Maintenance:
                 await self.note_dead_runners()
                 if round_number:  # a start has better things to do than to walk through all rows
                     await self._store.maintain(self._clock.now())
-            await sleep(self._clock, _EVERY_S)
+            await sleep(self._clock, MAINTAIN_EVERY_S)
 
     async def note_dead_runners(self) -> None:
         """Notes which runners are dead, and forgets those that have been for a while."""

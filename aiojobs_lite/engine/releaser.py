@@ -17,9 +17,9 @@ from aiojobs_lite.stores.base import Store
 
 _EVERY_S: Final = 2.0
 _SOON_S: Final = 0.05  # after a look that released something
-_PAGE: Final = 100  # jobs a read
+RELEASE_PAGE: Final = 100  # jobs a read
 _MOST_SKIPPED: Final = 30  # looks in a row, if the jobs that are held seem to be the same
-_MOST_IN_VAIN: Final = 10  # pages in a row that a start reads
+MOST_IN_VAIN: Final = 10  # pages in a row that a start reads
 _NONE: Final = TypeCounts()
 
 
@@ -55,12 +55,12 @@ class Releaser:
         """
         for job_type in self._types_to_look_at() if self._slots.has_slots else ():
             before, in_vain = None, 0
-            while in_vain < _MOST_IN_VAIN:
+            while in_vain < MOST_IN_VAIN:
                 page = await self._page(job_type, before)
                 fitting = [job.id for job in page if _fits(job_type, job)]
                 await self._release(fitting)
                 in_vain = 0 if fitting else in_vain + 1
-                if len(page) < _PAGE:
+                if len(page) < RELEASE_PAGE:
                     break
                 before = page[-1].id
 
@@ -103,7 +103,7 @@ class Releaser:
         fitting = [job.id for job in page if _fits(job_type, job)]
         chosen = fitting[: self._slots.free(job_type.name)]
         if len(chosen) == len(fitting) and before == self._before.get(job_type.name):
-            self._before[job_type.name] = page[-1].id if len(page) == _PAGE else None
+            self._before[job_type.name] = page[-1].id if len(page) == RELEASE_PAGE else None
         if chosen:
             self._slots.look_again(job_type.name)  # then the transaction of the release claims, too
             await self._release(chosen)
@@ -120,7 +120,7 @@ class Releaser:
         return {name: count for name in self._registry.names() if (count := counts.by_type.get(name, _NONE).held)}
 
     async def _page(self, job_type: JobType[..., object], before: int | None) -> list[Job]:
-        return await self._store.ask(FindJobs(type=job_type.name, held=Held.PAYLOAD, before=before, limit=_PAGE))
+        return await self._store.ask(FindJobs(type=job_type.name, held=Held.PAYLOAD, before=before, limit=RELEASE_PAGE))
 
     async def _release(self, ids: list[int]) -> None:
         if ids:

@@ -27,7 +27,7 @@ from aiojobs_lite.telemetry.wording import later, named
 from aiojobs_lite.text import redact
 
 _log = get_log("engine")
-_FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
+FIRST_RESCUE_S: Final = 5.0  # that a start waits for its first rescue
 
 
 class Startup:
@@ -81,7 +81,7 @@ class Startup:
         for part in at_once:
             group.start_soon(keeper.keep_running, part)
         try:
-            async with asyncio.timeout(_FIRST_RESCUE_S):
+            async with asyncio.timeout(FIRST_RESCUE_S):
                 await parts.janitor.rescue()
                 await parts.releaser.release_all()
         except (TimeoutError, StoreError) as error:

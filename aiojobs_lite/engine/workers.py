@@ -23,7 +23,7 @@ from aiojobs_lite.engine.child import LENGTH_BYTES, CallAnswer
 from aiojobs_lite.engine.forks import STOP_SIGNALS
 from aiojobs_lite.engine.supervisor import supervise
 
-_LONGEST_IDLE_S: Final = 300.0
+LONGEST_IDLE_S: Final = 300.0
 _SUPERVISOR_MAY_TAKE_S: Final = 1.0  # to kill its group; then it is killed, and the worker with it
 _CLOSE_S: Final = 1.0
 _LOOK_FOR_END_EVERY_S: Final = 0.02
@@ -192,7 +192,7 @@ class WorkerPool:
                     await worker.kill()
                 elif worker.is_alive:
                     self._idle.append(worker)
-                    worker.call_later(_LONGEST_IDLE_S, worker.begin_to_kill)
+                    worker.call_later(LONGEST_IDLE_S, worker.begin_to_kill)
 
     async def close(self) -> None:
         """Ends them all; returns when they have ended, or soon."""

@@ -13,7 +13,7 @@ from aiojobs_lite.origin import Origin
 from aiojobs_lite.telemetry.wording import counted
 
 T = TypeVar("T")
-_LOOP_CHECK_S: Final = 0.5  # between the checks of a waiting thread whether the loop is still there
+LOOP_CHECK_S: Final = 0.5  # between the checks of a waiting thread whether the loop is still there
 
 
 class EngineAccess:
@@ -110,7 +110,7 @@ class EngineAccess:
             work.close()
             raise RunnerClosed from None
         while not future.done() and not loop.is_closed():
-            concurrent.futures.wait([future], _LOOP_CHECK_S)
+            concurrent.futures.wait([future], LOOP_CHECK_S)
         if not future.done():
             future.cancel()
         try:

@@ -107,7 +107,7 @@ class JobClient(AnswersHabitsOfClients):
         self._take()
         self._is_closed = False
         self._by_forks: dict[int, _OfProcess] = {}  # of this process, and of those that it was forked from
-        _FORKS.add(self._stopped)
+        FORKS.add(self._stopped)
 
     def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> ClientHandle:
         """Makes a job durable; returns after the commit.
@@ -298,7 +298,7 @@ class _Forks:
         self._stopped.close()
 
 
-_FORKS: Final = _Forks()
+FORKS: Final = _Forks()
 
 
 def _refuse_loop() -> None:

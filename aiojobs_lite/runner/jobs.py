@@ -32,7 +32,7 @@ from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
 _PEEK_S: Final = 0.25  # that an error may take for its text
-_REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
+REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
 
 
 class StoredJobs:
@@ -257,7 +257,7 @@ async def _redrive_all(engine: Engine, job_type: str | None) -> int:
     redriven, after, is_done = 0, None, False
     try:
         while not is_done:
-            ids, after = await engine.ask(ListDead(job_type, _REDRIVE_AT_ONCE, after))
+            ids, after = await engine.ask(ListDead(job_type, REDRIVE_AT_ONCE, after))
             redriven += await engine.write(RedriveDead(ids)) if ids else 0
             is_done = after is None
     finally:  # also those before a fault

@@ -97,7 +97,7 @@ async def test_a_retry_and_a_snooze_wait_as_long_as_they_were_to(database: Path,
 async def test_what_another_process_was_still_writing_is_moved_by_the_second_look(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_AGAIN_S", 0.2)
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.2)
     ahead, clock = FakeClock(START + YEARS), FakeClock(START)
     async with running(database, ahead) as other:
         await other.types.pause("quick")
@@ -135,7 +135,7 @@ async def correct(runner: JobRunner) -> None:
 
 
 async def test_many_jobs_are_moved_in_steps(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PAGE", 7)
+    monkeypatch.setattr(module, "AHEAD_PAGE", 7)
     clock = FakeClock(START + YEARS)
     async with running(database, clock) as runner:
         await runner.types.pause("quick")

@@ -128,7 +128,7 @@ async def test_after_the_timeout_all_are_stopped_and_those_that_ended_are_report
 
 @pytest.mark.parametrize("why", ["close", "SIGTERM", "SIGINT"])
 async def test_a_drain_that_takes_long_says_once_what_it_waits_for(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SILENT_S", 0.01)
+    monkeypatch.setattr(module, "SILENT_S", 0.01)
     draining = Draining(2)
     draining.drain_part.begin(why)
     draining.runs[1].started -= 90
@@ -152,7 +152,7 @@ async def test_a_drain_that_takes_long_says_once_what_it_waits_for(why: str, mon
 
 @pytest.mark.parametrize("why", ["no time left", "hurried"])
 async def test_a_drain_that_does_not_wait_says_nothing_of_it(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SILENT_S", 0.01)
+    monkeypatch.setattr(module, "SILENT_S", 0.01)
     draining = Draining(1, timeout=0.01 if why == "no time left" else PATIENCE)
     if why == "hurried":
         draining.drain_part.hurry()

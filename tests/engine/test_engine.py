@@ -281,7 +281,7 @@ async def test_a_first_rescue_that_fails_is_put_off_and_the_start_goes_on(
     if how == "read fails":
         store.faults = [Fault(method="ask", error=FULL, when=looks_for_many)]
     else:
-        monkeypatch.setattr(startup, "_FIRST_RESCUE_S", 0)
+        monkeypatch.setattr(startup, "FIRST_RESCUE_S", 0)
     runner = JobRunner(store, jobs=[quick], clock=clock)
     async with runner:
         assert "could not be given back at the start, which is tried again" in caplog.text
@@ -324,7 +324,7 @@ async def test_jobs_of_types_that_are_not_registered_are_named_at_the_start(data
 async def test_a_part_that_fails_is_logged_and_started_again(
     runner: JobRunner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, part: Any
 ) -> None:
-    monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0)
+    monkeypatch.setattr(guard, "RESTART_PAUSE_S", 0)
     working: Callable[[Any], Awaitable[None]] = part.run
     failures = [KeyError("a defect"), StoreUnavailable("SQLITE_BUSY", "locked"), KeyError("a defect")]
     started = asyncio.Event()

@@ -267,7 +267,7 @@ async def test_no_job_starts_before_the_start_is_complete(database: Path, monkey
 async def test_a_claim_that_is_rejected_alone_is_published_and_tried_again_after_a_pause(
     monkeypatch: pytest.MonkeyPatch, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0.1)
+    monkeypatch.setattr(guard, "RESTART_PAUSE_S", 0.1)
     store, tries = faulty(database), list[float]()
 
     def claims(units: Sequence[Unit]) -> bool:

@@ -42,8 +42,8 @@ def progress() -> Progress:
 
 @pytest.fixture
 def keeper(monkeypatch: pytest.MonkeyPatch, progress: Progress) -> Keeper:
-    monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0.001)
-    monkeypatch.setattr(module, "_PROVEN_S", 0.05)
+    monkeypatch.setattr(module, "RESTART_PAUSE_S", 0.001)
+    monkeypatch.setattr(module, "PROVEN_S", 0.05)
     return Keeper(progress)
 
 
@@ -100,7 +100,7 @@ async def test_a_defect_that_comes_back_later_is_logged_again(keeper: Keeper, ca
 async def test_a_file_that_is_gone_is_two_lines_of_an_idle_runner(
     database: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_RESTART_PAUSE_S", 0.001)
+    monkeypatch.setattr(module, "RESTART_PAUSE_S", 0.001)
     runs, working = [0], ChangeWatcher.run
 
     async def counted(self: ChangeWatcher) -> None:

@@ -184,7 +184,7 @@ async def test_jobs_that_another_owner_gave_back_first_are_not_published(world: 
 
 
 async def test_more_jobs_than_a_page_are_all_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PAGE", 3)
+    monkeypatch.setattr(module, "RESCUE_PAGE", 3)
     jobs = await world.claimed_by("dead", *["known"] * 6)
     await world.janitor().rescue()
     assert sorted(end.id for end in world.ends) == [one.id for one in jobs]

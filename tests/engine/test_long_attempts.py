@@ -72,8 +72,8 @@ def test_those_that_ended_are_forgotten() -> None:
 
 
 async def test_a_runner_mentions_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(module, "_LONG_S", 0.02)
+    monkeypatch.setattr(module, "LONG_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(module, "LONG_ATTEMPT_S", 0.02)
 
     @job
     async def lasts() -> None:

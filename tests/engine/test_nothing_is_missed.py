@@ -102,7 +102,7 @@ async def test_a_limited_type_goes_on_after_a_crowd_of_writes(database: Path) ->
 
 
 async def test_a_failed_recheck_is_made_again(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0)
+    monkeypatch.setattr(guard, "RESTART_PAUSE_S", 0)
     release, entered = asyncio.Event(), asyncio.Event()
 
     @job(name="held")

@@ -223,7 +223,7 @@ def test_a_thread_does_not_wait_for_a_loop_that_is_closed(database: Path) -> Non
 def test_a_thread_that_waits_is_published_when_the_loop_ends_first(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiojobs_lite.runner.access._LOOP_CHECK_S", 0.01)
+    monkeypatch.setattr("aiojobs_lite.runner.access.LOOP_CHECK_S", 0.01)
     runner = JobRunner(database, jobs=[quick])
     loop, refusals, waiting = asyncio.new_event_loop(), list[BaseException](), threading.Event()
 

@@ -153,7 +153,7 @@ async def test_no_more_is_released_than_the_runner_can_take(world: World) -> Non
 async def test_jobs_behind_many_that_do_not_fit_are_reached_page_by_page(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAGE", 4)
+    monkeypatch.setattr(module, "RELEASE_PAGE", 4)
     await world.held("refuses", 9)
     releaser = world.releaser()
     for _ in range(4):
@@ -165,7 +165,7 @@ async def test_jobs_behind_many_that_do_not_fit_are_reached_page_by_page(
 async def test_a_start_releases_all_that_fits_whatever_slots_are_free(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAGE", 4)
+    monkeypatch.setattr(module, "RELEASE_PAGE", 4)
     world.slots = 0
     ids = await world.held("fits", 9)
     await world.held("refuses", 9)
@@ -177,8 +177,8 @@ async def test_a_start_releases_all_that_fits_whatever_slots_are_free(
 async def test_a_start_does_not_wait_for_many_jobs_that_do_not_fit(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAGE", 2)
-    monkeypatch.setattr(module, "_MOST_IN_VAIN", 3)
+    monkeypatch.setattr(module, "RELEASE_PAGE", 2)
+    monkeypatch.setattr(module, "MOST_IN_VAIN", 3)
     await world.held("refuses", 20)
     ids = await world.held("fits", 9)
     await world.releaser().release_all()

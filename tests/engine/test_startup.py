@@ -177,7 +177,7 @@ async def test_a_first_rescue_that_fails_or_takes_long_is_put_off(
     starting: Starting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     rescues: Callable[[], Awaitable[None]], why: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(startup, "_FIRST_RESCUE_S", 0.01)
+    monkeypatch.setattr(startup, "FIRST_RESCUE_S", 0.01)
     starting.parts["janitor"].rescues = rescues
     await starting.begun()
     assert {"rescue", "release"} & {*starting.calls} == set()

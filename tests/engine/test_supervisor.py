@@ -131,7 +131,7 @@ async def test_a_worker_that_died_while_it_idled_costs_no_attempt(clock: FakeClo
 async def test_a_worker_that_idles_for_long_ends(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiojobs_lite.engine.workers._LONGEST_IDLE_S", 0.05)
+    monkeypatch.setattr("aiojobs_lite.engine.workers.LONGEST_IDLE_S", 0.05)
     note, outlives = tmp_path / "note", in_process(leaves)
     async with started(clock, outlives) as runner:
         worker = await (await runner.enqueue(outlives, "fork", str(note))).result(3 * PATIENCE)

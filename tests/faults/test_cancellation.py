@@ -227,7 +227,7 @@ class Leaving:
 async def test_a_cancelled_leave_closes_all_the_same_and_costs_no_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, state: str
 ) -> None:
-    monkeypatch.setattr(last_writes, "_LEAST_S", 0.02)  # it is in vain where the store cannot be written
+    monkeypatch.setattr(last_writes, "LAST_WRITES_LEAST_S", 0.02)  # it is in vain where the store cannot be written
     leaving, check = Leaving(tmp_path, state), nothing_left()
     async for moment, ending in at_every_moment(way, leaving.prepare, step=STEP):
         if Probe(leaving.runners[moment]).is_started:  # cancelled before its first line

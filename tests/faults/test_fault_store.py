@@ -33,11 +33,11 @@ class Days:
         self._patch = monkeypatch
         self._log = caplog
         self._numbers = count()
-        monkeypatch.setattr(guard, "_RESTART_PAUSE_S", 0.001)
+        monkeypatch.setattr(guard, "RESTART_PAUSE_S", 0.001)
         monkeypatch.setattr(sqlite_store, "LOOK_EVERY_S", 0.005)
-        monkeypatch.setattr(clock_monitor, "_LOOK_EVERY_S", 0.005)
-        monkeypatch.setattr(maintenance, "_EVERY_S", 4.0)
-        monkeypatch.setattr(inline, "_LONG_S", PATIENCE)  # a busy machine is none that is too slow for it
+        monkeypatch.setattr(clock_monitor, "CLOCK_LOOK_EVERY_S", 0.005)
+        monkeypatch.setattr(maintenance, "MAINTAIN_EVERY_S", 4.0)
+        monkeypatch.setattr(inline, "LONG_INLINE_S", PATIENCE)  # a busy machine is none that is too slow for it
 
     async def each(self, kind: Kind, method: str, most: int, *, has_inline: bool = False) -> int:
         """A day for each call of a method, which goes wrong in it; returns how many there were."""

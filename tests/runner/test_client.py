@@ -32,7 +32,7 @@ from aiojobs_lite import (
     UnknownJobType,
 )
 from aiojobs_lite.errors import ClientClosed, WrongEventLoop
-from aiojobs_lite.runner.client import _FORKS
+from aiojobs_lite.runner.client import FORKS
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.mail import other, welcome
@@ -258,7 +258,7 @@ def test_a_signal_handler_may_enqueue_in_the_middle_of_a_call(
 def registered() -> int:
     """How many clients are registered for forks."""
     gc.collect()
-    return len(_FORKS._clients)  # noqa: SLF001  # it shows nowhere else
+    return len(FORKS._clients)  # noqa: SLF001  # it shows nowhere else
 
 
 def test_a_client_leaves_nothing_behind_at_the_forks_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:

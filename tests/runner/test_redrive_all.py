@@ -55,7 +55,7 @@ class World:
 
 @pytest.fixture
 def world(database: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(module, "_REDRIVE_AT_ONCE", 2)
+    monkeypatch.setattr(module, "REDRIVE_AT_ONCE", 2)
     return World(database)
 
 

@@ -12,7 +12,7 @@ from aiojobs_lite.model.writes import MarkInterrupted
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transaction
 
-_RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
+RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
 
 
 _Answers = list[Status | None]  # the status that each job has after its end; None: the attempt was not owned
@@ -39,7 +39,7 @@ def end(transaction: Transaction, ends: Sequence[End]) -> _Answers:
         _complete(ends, alike, answers, transaction, transaction.many("complete", "?", ids, (transaction.now, *fence)))
     if with_results:
         values = [_result_row(ends[index]) for index in with_results]
-        statements = transaction.many("complete_with_results", _RESULT_ROW, values, (transaction.now,))
+        statements = transaction.many("complete_with_results", RESULT_ROW, values, (transaction.now,))
         _complete(ends, with_results, answers, transaction, statements)
     for index in others:
         answers[index] = _end(transaction, ends[index])

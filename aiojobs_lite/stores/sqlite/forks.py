@@ -25,7 +25,7 @@ from aiojobs_lite.errors import StoreRefused
 from aiojobs_lite.origin import count_forks
 from aiojobs_lite.stores.sqlite.owner_file import FileId, descriptors_of, file_ids
 
-_LOCKS: Final = "/proc/self/fdinfo"  # of Linux; see proc_pid_fdinfo(5)
+LOCKS: Final = "/proc/self/fdinfo"  # of Linux; see proc_pid_fdinfo(5)
 _LOCK: Final = "lock:"
 _OF_A_RUNNER: Final = (
     "A runner had it open when this process was forked, and SQLite cannot use it here: jobs would be lost. Start "
@@ -93,7 +93,7 @@ def _is_without_lock(database: str) -> bool:
 def _have_lock(descriptors: Collection[int]) -> bool:
     for descriptor in descriptors:
         with contextlib.suppress(OSError):  # it was closed meanwhile, or the system has no such table
-            if _LOCK in Path(_LOCKS, str(descriptor)).read_text():
+            if _LOCK in Path(LOCKS, str(descriptor)).read_text():
                 return True
     return False
 

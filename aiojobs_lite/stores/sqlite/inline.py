@@ -22,12 +22,12 @@ LOG_PAGES: Final = 1000  # that the write-ahead log grows to, about: a file that
 _MOST_ROWS: Final = 300  # writes and rows of an inline transaction; one or two milliseconds
 _MOST_DURABLE_UNITS: Final = 4  # of an inline transaction whose commit waits for the disk
 _MOST_TEXT: Final = 64 * 1024  # characters of payloads and results
-_LONG_S: Final = 0.005  # an inline transaction that takes longer is not repeated soon
+LONG_INLINE_S: Final = 0.005  # an inline transaction that takes longer is not repeated soon
 LOG_PAGES_EACH: Final = 4  # that a transaction takes at least: of the table, of an index or two, of the counts
 _ROWS_A_PAGE: Final = 16  # some more, for the indexes that a row moves between
 _TEXT_A_PAGE: Final = 2000  # characters, most of which take a byte or two
 _AFTER_TROUBLE: Final = 100  # transactions on the other thread
-_QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the way to the other thread and back
+QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the way to the other thread and back
 _SHARE_S: Final = 0.00002  # a slower commit is made up for by so many there that its share of each is no more
 _QUICK: Final = frozenset({Insert, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick})
 
@@ -86,7 +86,7 @@ class InlinePolicy:
 
     def took(self, seconds: float) -> None:
         """Notes how long an inline transaction took."""
-        if seconds > _LONG_S:
+        if seconds > LONG_INLINE_S:
             self._left_to_thread = _AFTER_TROUBLE
 
     def was_refused(self) -> None:
@@ -95,7 +95,7 @@ class InlinePolicy:
 
     def waited_for_disk(self, seconds: float) -> None:
         """Notes how long an inline durable commit took."""
-        if seconds > _QUICK_DISK_S:
+        if seconds > QUICK_DISK_S:
             self._commits_to_thread = round(seconds / _SHARE_S)
 
     def set(self, connection: sqlite3.Connection, *, inline: bool) -> None:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-_TABLE: Final = "/proc/self/mountinfo"  # of Linux; see proc_pid_mountinfo(5)
+MOUNT_TABLE: Final = "/proc/self/mountinfo"  # of Linux; see proc_pid_mountinfo(5)
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")  # blanks and the like in a path
 _NETWORK: Final = frozenset(
     {
@@ -74,7 +74,7 @@ def is_mount_point(file: Path) -> bool:
 
 def _mounts() -> list[Mount]:
     try:
-        with open(_TABLE, encoding="utf-8", errors="surrogateescape") as table:  # paths as Python has them
+        with open(MOUNT_TABLE, encoding="utf-8", errors="surrogateescape") as table:  # paths as Python has them
             lines = table.read().splitlines()
     except OSError:
         return []

@@ -33,7 +33,7 @@ _OLD_APPLICATION_ID: Final = (
     0x616A6C31  # of an earlier state of 0.1.0, which had a file of its own and tables without the prefix
 )
 _OLD_VERSION: Final = 1
-_WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
+WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
 _BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
 
@@ -160,7 +160,7 @@ def _check_tables(connection: sqlite3.Connection, database: str, sql: Sql) -> No
 
 
 def _set_wal(connection: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + _WAL_PATIENCE_S
+    deadline = time.monotonic() + WAL_PATIENCE_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()

@@ -30,7 +30,7 @@ from aiojobs_lite.stores.sqlite.writer import Writer
 _log = get_log("store")
 
 A = TypeVar("A")
-_RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts
+RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts
 LOOK_EVERY_S: Final = 0.1  # in which the commits of other processes are noticed
 _NO_COUNTS: Final = Counts(TypeCounts(), {}, {})
 
@@ -140,7 +140,7 @@ class SqliteStore:
         finally:
             writer.is_in_doubt |= findings is None
         ended = time.monotonic()
-        self._next_recount = ended + (ended - started) / _RECOUNT_SHARE
+        self._next_recount = ended + (ended - started) / RECOUNT_SHARE
         if findings is None:
             self._open_writer()  # raises if it was closed
             self._most_log *= 2

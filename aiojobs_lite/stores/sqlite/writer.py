@@ -25,9 +25,9 @@ from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transactio
 
 _log = get_log("store")
 T = TypeVar("T")
-_MANY_DUE: Final = 5000  # rows that SQLite counts in a fraction of a millisecond
+MANY_DUE: Final = 5000  # rows that SQLite counts in a fraction of a millisecond
 _LONG_UNSEEN: Final = 1_000_000  # microseconds
-_SHORTEN_EVERY_S: Final = 2.0  # that a log which is too long is looked at
+SHORTEN_EVERY_S: Final = 2.0  # that a log which is too long is looked at
 
 
 class _Written(NamedTuple):
@@ -110,7 +110,7 @@ class Writer:
             await self.connection.call(self._shorten_log)
         except StoreUnavailable as error:
             _log.debug("the log could not be shortened: %s", error)
-        self._next_shortening = time.monotonic() + _SHORTEN_EVERY_S
+        self._next_shortening = time.monotonic() + SHORTEN_EVERY_S
 
     async def correct(self, findings: Findings) -> bool:
         """Puts counts right that a walk found to be wrong; returns whether it did."""
@@ -126,7 +126,7 @@ class Writer:
         ledger = self.ledger
         if not (self.connection.is_free and self._policy.admit(units, ledger.pending)):
             return None
-        if ledger.scheduled > _MANY_DUE and ledger.much_comes_due(now, _MANY_DUE, _LONG_UNSEEN):
+        if ledger.scheduled > MANY_DUE and ledger.much_comes_due(now, MANY_DUE, _LONG_UNSEEN):
             return None
         started = time.perf_counter()
         try:

@@ -102,7 +102,7 @@ async def test_looking_for_wrong_counts_takes_a_small_share_of_the_time(
         program.execute("UPDATE aiojobs_jobs SET payload = '{}'")
     await notices_change(store)
     with monkeypatch.context() as patch:
-        patch.setattr("aiojobs_lite.stores.sqlite.store._RECOUNT_SHARE", 1e-9)
+        patch.setattr("aiojobs_lite.stores.sqlite.store.RECOUNT_SHARE", 1e-9)
         await store.maintain(NOW)  # so the next look is far away
     for is_due, pending in ((False, 9), (True, 1)):
         with connected(database) as program:

@@ -274,7 +274,7 @@ async def test_a_system_that_shows_no_locks_says_nothing_of_them(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Callable[[Path], Path]
 ) -> None:
     (folder := tmp_path / "fdinfo").mkdir()
-    monkeypatch.setattr(forks, "_LOCKS", str(table(folder)))
+    monkeypatch.setattr(forks, "LOCKS", str(table(folder)))
     await made(database)
     assert in_fork(partial(working, database)) == "worked"
 
@@ -282,5 +282,5 @@ async def test_a_system_that_shows_no_locks_says_nothing_of_them(
 async def test_a_process_that_was_not_forked_is_not_asked_for_its_locks(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forks, "_LOCKS", None)  # would raise
+    monkeypatch.setattr(forks, "LOCKS", None)  # would raise
     await made(database)

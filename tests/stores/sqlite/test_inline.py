@@ -38,7 +38,7 @@ def failed(traceback: str = "x" * 1000) -> Again:
 def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy must not make what is tested too slow to be done inline."""
     if "database" in request.fixturenames:
-        monkeypatch.setattr(inline, "_LONG_S", PATIENCE)
+        monkeypatch.setattr(inline, "LONG_INLINE_S", PATIENCE)
 
 
 # The policy.
@@ -160,7 +160,7 @@ async def test_a_durable_commit_waits_for_a_slow_disk_on_the_thread(
 async def test_what_each_durable_commit_inline_took_is_measured(
     database: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
 ) -> None:
-    monkeypatch.setattr(inline, "_QUICK_DISK_S", 0.0)  # none is
+    monkeypatch.setattr(inline, "QUICK_DISK_S", 0.0)  # none is
     async with watched(database, durability) as (store, _):
         await inserted(store, new())
         assert policy_of(store).is_disk_quick is (durability == "normal")
@@ -204,7 +204,7 @@ async def test_inline_is_for_commits_that_do_not_wait_for_the_disk_on_a_connecti
 async def test_where_many_jobs_may_have_come_due_nothing_is_counted_inline(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiojobs_lite.stores.sqlite.writer._MANY_DUE", 2)
+    monkeypatch.setattr("aiojobs_lite.stores.sqlite.writer.MANY_DUE", 2)
     async with watched(database, "normal") as (store, asked):
         await inserted(store, new(due=5), new(due=6), new(due=7))
         asked.clear()

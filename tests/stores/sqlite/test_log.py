@@ -26,7 +26,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> int:
     limit = 64 * 1024
     for module in ("writer", "schema"):
         monkeypatch.setattr(f"{SQLITE}{module}.LARGEST_LOG", limit)
-    monkeypatch.setattr(f"{SQLITE}writer._SHORTEN_EVERY_S", 0.01)
+    monkeypatch.setattr(f"{SQLITE}writer.SHORTEN_EVERY_S", 0.01)
     return limit
 
 

@@ -39,7 +39,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The table of mounts, as Linux shows it."""
     path = tmp_path / "mountinfo"
     path.write_text(TABLE.format(kind="nfs4"))
-    monkeypatch.setattr(mounts, "_TABLE", str(path))
+    monkeypatch.setattr(mounts, "MOUNT_TABLE", str(path))
     return path
 
 
@@ -80,7 +80,7 @@ def test_which_file_systems_are_over_a_network(kind: str, is_network: bool) -> N
 async def test_without_a_table_nothing_is_refused_or_warned_of(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mounts, "_TABLE", str(tmp_path / "missing"))
+    monkeypatch.setattr(mounts, "MOUNT_TABLE", str(tmp_path / "missing"))
     for _ in range(2):
         async with opened(database):
             pass
@@ -95,7 +95,7 @@ async def test_a_network_file_system_is_warned_of_at_each_start(
 ) -> None:  # fmt: skip
     table = tmp_path / "mountinfo"
     table.write_text(f"1 0 254:0 / / rw - ext4 /dev/vda rw\n41 1 0:40 / {database.parent} rw - {kind} server:/x rw\n")
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    monkeypatch.setattr(mounts, "MOUNT_TABLE", str(table))
     async with opened(database):
         pass
     assert caplog.text.count("network file system") == int(is_warned_of)
@@ -108,7 +108,7 @@ async def test_a_file_that_is_a_mount_point_is_refused_and_left_alone(
         pass
     table = tmp_path / "mountinfo"
     table.write_text(f"1 0 254:0 / / rw - ext4 /dev/vda rw\n41 1 254:0 / {database} rw - ext4 /dev/vda rw\n")
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    monkeypatch.setattr(mounts, "MOUNT_TABLE", str(table))
     before = contents(database.parent)
     with pytest.raises(StoreRefused, match="Mount the folder instead") as caught:
         await SqliteStore(database).open()

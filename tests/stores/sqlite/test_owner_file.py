@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aiojobs_lite.errors import StoreRefused
+from aiojobs_lite.stores.sqlite import owner_file
 from aiojobs_lite.stores.sqlite.owners import FileOwners
 from tests.helpers.owners import (
     DEAD,
@@ -282,13 +284,13 @@ async def test_a_new_file_whose_lock_is_never_to_be_had_is_refused(path: str, mo
 
 async def test_a_look_at_many_owners_looks_at_the_own_files_once(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owners, looks = await acquired(path, ONE), list[None]()
-    really = owners._own_files  # noqa: SLF001  # its calls are counted
+    really = owner_file.file_ids
 
-    def counted() -> set[tuple[int, int]]:
+    def counted(*files: Any) -> set[owner_file.FileId]:
         looks.append(None)
-        return really()
+        return really(*files)
 
-    monkeypatch.setattr(owners, "_own_files", counted)
+    monkeypatch.setattr(owner_file, "file_ids", counted)
     many = {f"{number:016x}" for number in range(50)}
     for owner in many:
         Path(f"{path}-owner-{owner}").touch()

@@ -15,7 +15,7 @@ from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
-from aiojobs_lite.stores.sqlite.ends import _RESULT_ROW
+from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
@@ -26,7 +26,7 @@ SQL = load_sql()
 _WHOLE_TABLE = re.compile(r"\bSCAN aiojobs_jobs\b(?! USING)")
 BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
-    "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": _RESULT_ROW,
+    "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
 }  # fmt: skip

@@ -196,7 +196,7 @@ async def test_a_walk_for_which_the_log_grows_too_long_is_given_up_and_the_next_
     store: SqliteStore, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_most_log", 0)
-    monkeypatch.setattr("aiojobs_lite.stores.sqlite.store._RECOUNT_SHARE", 1e9)
+    monkeypatch.setattr("aiojobs_lite.stores.sqlite.store.RECOUNT_SHARE", 1e9)
     await inserted(store, new())
     spoil(database)
     await notices_change(store)

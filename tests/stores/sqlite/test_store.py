@@ -44,7 +44,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores do not wait for locks."""
     for module in ("file", "writer", "schema", "connection"):
         monkeypatch.setattr(f"aiojobs_lite.stores.sqlite.{module}.BUSY_TIMEOUT_S", 0.01)
-    monkeypatch.setattr("aiojobs_lite.stores.sqlite.schema._WAL_PATIENCE_S", 0.0)
+    monkeypatch.setattr("aiojobs_lite.stores.sqlite.schema.WAL_PATIENCE_S", 0.0)
 
 
 # Locks.
