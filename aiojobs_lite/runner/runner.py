@@ -166,7 +166,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             RunnerAlreadyStarted: If the runner is started.
         """
         if self._access.is_started or self._resources is not None:
-            raise RunnerAlreadyStarted("entered")
+            raise RunnerAlreadyStarted
         for source in self._sources:
             self._take(source)  # what was added to groups and modules since
         runs = self._settings.max_running > 0
