@@ -40,7 +40,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.MissingDependency("email", dict[str, int]),
-        "'email' asks for dict, which deps= lacks. Pass JobRunner(deps={dict: ...}).",
+        "'email' asks for dict[str, int], which deps= lacks. Pass JobRunner(deps={dict[str, int]: ...}).",
         {"job_type": "email", "wanted": dict[str, int]},
     ),
     (
