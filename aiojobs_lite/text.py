@@ -7,7 +7,8 @@ else, such as a second log line or an order to the terminal.
 from __future__ import annotations
 
 import re
-from typing import Final
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from unicodedata import category
 
 from aiojobs_lite.sizes import LONGEST_TRACEBACK_CHARS, LONGEST_VALUE_SHOWN_CHARS
@@ -68,6 +69,25 @@ def show(value: object) -> str:
         text = f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
     text = redact(shorten(text, _LONGEST_REDACTED))
     return shorten(escape(shorten(text, LONGEST_VALUE_SHOWN_CHARS)), LONGEST_VALUE_SHOWN_CHARS)
+
+
+def name_of(kind: Any) -> str:
+    """The name of a type as an annotation has it: with its parameters, without modules."""
+    origin, parameters = get_origin(kind), get_args(kind)
+    if origin is Union or origin is UnionType:
+        return " | ".join(map(_parameter, parameters))
+    if not parameters or origin in (Annotated, Literal):
+        name = None if origin else getattr(kind, "__qualname__", None)
+        return name or show(kind)
+    return f"{name_of(origin)}[{', '.join(map(_parameter, parameters))}]"
+
+
+def _parameter(kind: Any) -> str:
+    if isinstance(kind, list):  # those of a Callable
+        return f"[{', '.join(map(_parameter, kind))}]"
+    if kind is None or kind is type(None):
+        return "None"
+    return "..." if kind is ... else name_of(kind)
 
 
 def _escaped(char: str) -> str:

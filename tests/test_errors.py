@@ -40,7 +40,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.MissingDependency("email", dict[str, int]),
-        "'email' asks for dict, which deps= lacks. Pass JobRunner(deps={dict: ...}).",
+        "'email' asks for dict[str, int], which deps= lacks. Pass JobRunner(deps={dict[str, int]: ...}).",
         {"job_type": "email", "wanted": dict[str, int]},
     ),
     (
@@ -99,8 +99,14 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {},
     ),
     (
-        lambda: errors.RunnerAlreadyStarted("entered"),
-        "the runner is started and cannot be entered now. Do it before `async with runner:`.",
+        errors.RunnerAlreadyStarted,
+        "the runner is started, and is to be entered once: in the application's lifespan, say. In a test use "
+        "`job_kit.replace(runner)` with a TestClient, which enters it, or `job_kit(runner)` without one.",
+        {},
+    ),
+    (
+        lambda: errors.RunnerAlreadyStarted("given more job types"),
+        "the runner is started and cannot be given more job types now. Do it before `async with runner:`.",
         {},
     ),
     (

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, Optional, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aiojobs_lite import AiojobsError, JobRunner, StoreRefused, errors
-from aiojobs_lite.text import escape, escape_lines, make_storable, redact, shorten, show
+from aiojobs_lite.text import escape, escape_lines, make_storable, name_of, redact, shorten, show
 from tests.helpers.hostile_text import HOSTILE, any_text, is_one_printed_line
+
+T = TypeVar("T")
+
+
+class Repository(Generic[T]):
+    """A generic class of an application."""
 
 
 class Loud(str):
@@ -78,6 +86,30 @@ def test_text_of_a_class_of_the_users_is_plain_when_it_is_stored() -> None:
 def test_a_long_value_is_shown_without_all_of_it_being_written_out() -> None:
     assert show("x" * 10_000_000) == "'" + "x" * 196 + "..."
     assert show(b"\x00" * 10_000_000) == "b'" + "\\x00" * 48 + "\\x0..."
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (dict, "dict"),
+        (dict[str, int], "dict[str, int]"),
+        (Repository[Path], "Repository[Path]"),
+        (Repository[dict[str, Path]], "Repository[dict[str, Path]]"),
+        (Callable[[], Path], "Callable[[], Path]"),
+        (typing.Callable[[int, str], None], "Callable[[int, str], None]"),
+        (Callable[..., Path], "Callable[..., Path]"),
+        (typing.Dict[str, Path], "dict[str, Path]"),  # noqa: UP006
+        (tuple[int, ...], "tuple[int, ...]"),
+        (tuple[()], "tuple[()]"),
+        (Path | None, "Path | None"),
+        (Optional[Path], "Path | None"),  # noqa: UP045
+        (Literal["a"], "typing.Literal['a']"),
+        (Annotated[int, []], "typing.Annotated[int, []]"),
+        ("text", "'text'"),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_type_has_its_parameters(kind: Any, name: str) -> None:
+    assert name_of(kind) == name
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -13,10 +13,10 @@ from aiojobs_lite.handlers.resources import (
     enter,
     enter_in_thread,
     is_asynchronous,
-    name_of,
     recipe_of,
 )
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.text import name_of
 
 _log = get_log("engine")
 

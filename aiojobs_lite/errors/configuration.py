@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiojobs_lite.errors.base import AiojobsError
-from aiojobs_lite.text import show
+from aiojobs_lite.text import name_of, show
 
 
 class ConfigurationError(AiojobsError):
@@ -65,7 +65,7 @@ class MissingDependency(ConfigurationError, LookupError):
     def __init__(self, job_type: str, wanted: object, *, is_per_attempt: bool = False) -> None:
         self.job_type = job_type
         self.wanted = wanted
-        name = getattr(wanted, "__qualname__", None) or show(wanted)
+        name = name_of(wanted)
         problem = f"which deps= lacks. Pass JobRunner(deps={{{name}: ...}})."
         if is_per_attempt:
             problem = f"which is made for each attempt that asks for it by a parameter: `x: {name} = injected`."
@@ -83,7 +83,7 @@ class ResourceFailed(ConfigurationError, RuntimeError):
 
     def __init__(self, wanted: object, cause: BaseException) -> None:
         self.wanted = wanted
-        name = getattr(wanted, "__qualname__", None) or show(wanted)
+        name = name_of(wanted)
         super().__init__(
             f"the resource for {name} could not be made, so nothing was started: {show(cause)}. Its traceback is above."
         )

@@ -22,8 +22,14 @@ class RunnerNotStarted(RunnerError):
 class RunnerAlreadyStarted(RunnerError):
     """The runner was started twice, or changed while it runs."""
 
-    def __init__(self, action: str) -> None:
-        super().__init__(f"the runner is started and cannot be {action} now. Do it before `async with runner:`.")
+    def __init__(self, action: str | None = None) -> None:
+        problem = f"the runner is started and cannot be {action} now. Do it before `async with runner:`."
+        if action is None:
+            problem = (
+                "the runner is started, and is to be entered once: in the application's lifespan, say. In a test use "
+                "`job_kit.replace(runner)` with a TestClient, which enters it, or `job_kit(runner)` without one."
+            )
+        super().__init__(problem)
 
 
 class RunnerClosed(RunnerError):

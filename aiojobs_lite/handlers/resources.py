@@ -12,7 +12,7 @@ from types import TracebackType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.text import show
+from aiojobs_lite.text import name_of
 
 Factory = Callable[[], Any]
 _FACTORY = "a function or a class that can be called without arguments (functools.partial gives it some)"
@@ -92,11 +92,6 @@ def recipe_of(key: Any, value: Any) -> Recipe:
             "`lambda: it()`; if it is to be injected as it is, give `contextlib.nullcontext(it)`",
         )  # fmt: skip
     return Recipe(factory=lambda: value) if is_entered(value) else Recipe(value)
-
-
-def name_of(key: object) -> str:
-    """The name of a type, for people."""
-    return getattr(key, "__qualname__", None) or show(key)
 
 
 async def enter(stack: AsyncExitStack, key: object, factory: Factory) -> Any:

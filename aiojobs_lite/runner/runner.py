@@ -35,7 +35,7 @@ from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.bus import Watch
 from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.telemetry.wording import counted
-from aiojobs_lite.text import show
+from aiojobs_lite.text import name_of, show
 
 H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
 _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
@@ -109,6 +109,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             seconds(keep_dead, "keep_dead"),
         )
         self._deps = check_resources("deps", deps)
+        self._replacing: dict[Any, Any] = {}  # resources of a test whose types `deps` lacks
         self._resources: Resources | None = None  # that are being made
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
@@ -160,15 +161,17 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
         Raises:
             MissingDependency: If `deps` lacks what an injected parameter needs.
+            InvalidOption: If a test replaces a resource that neither `deps` has nor a handler asks for.
             ResourceFailed: If `deps` has a factory or a context manager that fails.
             StoreRefused: If the database cannot be used.
             StoreUnavailable: If it cannot be used now.
             RunnerAlreadyStarted: If the runner is started.
         """
         if self._access.is_started or self._resources is not None:
-            raise RunnerAlreadyStarted("entered")
+            raise RunnerAlreadyStarted
         for source in self._sources:
             self._take(source)  # what was added to groups and modules since
+        self._check_replacing()
         runs = self._settings.max_running > 0
         deps = {**self._deps, JobRunner: self, type(self): self} if runs else {}
         for job_type in self._registry if runs else ():
@@ -239,15 +242,26 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
         open_store(database, self._durability)  # as in __init__
-        given = database, check_clock("clock", clock), {**self._deps, **check_resources("deps", deps)}
-        found, settings = (self._database, self._clock, self._deps), self._settings
-        self._database, self._clock, self._deps = given
+        resources = check_resources("deps", deps)
+        unknown = {key: value for key, value in resources.items() if key not in self._deps}
+        given = database, check_clock("clock", clock), {**self._deps, **resources}, {**self._replacing, **unknown}
+        found, settings = (self._database, self._clock, self._deps, self._replacing), self._settings
+        self._database, self._clock, self._deps, self._replacing = given
         self._settings = settings if runs else replace(settings, max_running=0)
         try:
             yield
         finally:
-            self._database, self._clock, self._deps = found
+            self._database, self._clock, self._deps, self._replacing = found
             self._settings = settings
+
+    def _check_replacing(self) -> None:
+        wanted = {kind for job_type in self._registry for kind in job_type.signature.injected.values()}
+        known = dict.fromkeys([key for key in self._deps if key not in self._replacing])
+        unknown = {key: value for key, value in self._replacing.items() if key not in wanted}
+        if unknown:
+            names = ", ".join(map(name_of, {**known, **dict.fromkeys(wanted)})) or "none"
+            problem = f"no handler asks for {', '.join(map(name_of, unknown))}"
+            raise InvalidOption("deps", unknown, f"types that the runner knows: {names}; {problem}")
 
     # Reading.
 

@@ -67,7 +67,7 @@ class JobKit:
         Args:
             runner: The application's runner; None: a new one.
             jobs: What a new runner runs, as `JobRunner(jobs=)` takes it.
-            deps: Replaces resources of the same type.
+            deps: Replaces resources of the same type; one that the runner does not know is refused at the start.
             database: Where the jobs are; a file for a test of what is left there.
             run: Whether jobs are run. If not, the test looks at what was enqueued.
             raise_errors: Whether the first exception of a handler is raised in the test: by the next method of the kit
@@ -77,7 +77,7 @@ class JobKit:
             The started runner.
         """
         if runner is None:
-            runner = JobRunner(_MEMORY, jobs=jobs)
+            runner = JobRunner(_MEMORY, jobs=jobs, deps=deps)
         replacement = self._replacement(runner, deps, database, run=run, raise_errors=raise_errors)
         with replacement.applied():
             self._replacements.append(replacement)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from aiojobs_lite.engine.running import Running
+from aiojobs_lite.errors import RecordedError
 from aiojobs_lite.model.ends import Again, Close, End
 from aiojobs_lite.model.job import NewJob, Outcome
 from aiojobs_lite.policy.outcomes import Retry
@@ -90,13 +91,17 @@ class Replacement:
             return
         if end.outcome not in {Outcome.FAILED, Outcome.TIMED_OUT}:
             return
-        if isinstance(end, Again) and isinstance(ending.error, Retry):
+        failure, verdict = end.failure, ending.verdict
+        raised = ending.error if verdict is None else None  # else it stayed in the worker process
+        if isinstance(end, Again) and (isinstance(raised, Retry) or (verdict is not None and verdict.is_wanted)):
             return  # it is what the handler wants
-        failure = end.failure
         if end.outcome is Outcome.TIMED_OUT and failure is not None:
             error: BaseException = TimeoutError(failure.message)
-            error.__cause__ = ending.error
+            error.__cause__ = raised
+        elif raised is None and failure is not None:
+            kind, message, traceback = failure.error_type, failure.message, failure.traceback or ""
+            error = RecordedError(end.id, end.attempt, kind, message, traceback)
         else:
-            error = ending.error or RuntimeError("no error" if failure is None else failure.summary)
+            error = raised or RuntimeError("no error")
         error.add_note(f"raised by {end.type} job {end.id}, attempt {end.attempt} of {run.claimed.max_attempts}")
         self._first = error

@@ -135,7 +135,7 @@ async def test_a_runner_may_be_entered_again_but_not_twice_at_once(database: Pat
         runner.stats()
     for completed in (1, 2):
         async with runner:
-            with pytest.raises(RunnerAlreadyStarted, match="cannot be entered now"):
+            with pytest.raises(RunnerAlreadyStarted, match="is to be entered once"):
                 await runner.__aenter__()
             with pytest.raises(RunnerAlreadyStarted, match="cannot be given more job types now"):
                 runner.register(hello)

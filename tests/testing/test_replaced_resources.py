@@ -1,0 +1,54 @@
+"""Resources of an application that a test replaces."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiojobs_lite import InvalidOption, JobRunner, injected
+from aiojobs_lite.testing import JobKit
+
+
+class Mail:
+    """A resource of an application."""
+
+
+class FakeMail(Mail):
+    """What a test gives in its place."""
+
+
+class Bank:
+    """A resource that a handler asks for, and the runner lacks."""
+
+
+async def test_a_resource_of_a_type_that_the_runner_does_not_know_is_refused(job_kit: JobKit) -> None:
+    runner = JobRunner(deps={Mail: Mail()})
+
+    @runner.job
+    async def send(mail: Mail = injected, bank: Bank = injected) -> str:
+        return type(mail).__name__
+
+    expected = "expected types that the runner knows: Mail, Bank; no handler asks for FakeMail"
+    with pytest.raises(InvalidOption, match=expected):
+        async with job_kit(runner, deps={FakeMail: FakeMail(), Bank: Bank()}):
+            pass
+    with JobKit() as kit:
+        kit.replace(runner, deps={FakeMail: FakeMail()})
+        kit.replace(runner, deps={FakeMail: FakeMail(), Bank: Bank()})
+        with pytest.raises(InvalidOption, match=expected):
+            await runner.start()
+    async with job_kit(runner, deps={Mail: FakeMail(), Bank: Bank()}):
+        assert await (await runner.enqueue(send)).result() == "FakeMail"
+    async with job_kit(deps={FakeMail: FakeMail()}):
+        pass  # they are those of the new runner
+
+
+async def test_a_replaced_resource_may_be_of_a_handler_that_is_declared_later(job_kit: JobKit) -> None:
+    runner = JobRunner()
+    job_kit.replace(runner, deps={Mail: FakeMail()})
+
+    @runner.job
+    async def send(mail: Mail = injected) -> str:
+        return type(mail).__name__
+
+    async with runner:
+        assert await (await runner.enqueue(send)).result() == "FakeMail"
