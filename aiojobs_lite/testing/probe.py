@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
 from aiojobs_lite.engine.engine import Engine
@@ -106,6 +106,12 @@ class Probe:
         return [timer.due for timer in timers if isinstance(timer, FakeTimer) and timer.callback is not None]
 
     @property
+    def only_waits(self) -> bool:
+        """Whether each of the running attempts does nothing but wait for the end of another job."""
+        waiting = {id(future) for futures in self.engine.waiters._futures.values() for future in futures}
+        return all(run.task is not None and _waits_for(run.task, waiting) for run in self.parts.attempts)
+
+    @property
     def is_on_loop(self) -> bool:
         """Whether the caller is on that event loop."""
         try:
@@ -192,6 +198,14 @@ class Probe:
     @property
     def _access(self) -> EngineAccess:
         return self._runner._access
+
+
+def _waits_for(awaited: Any, waiting: Collection[int]) -> bool:
+    """Whether a task waits for one of these futures, or for others that all do."""
+    if isinstance(awaited, asyncio.Task):
+        return awaited.done() or _waits_for(getattr(awaited, "_fut_waiter", None), waiting)
+    parts = getattr(awaited, "_children", ())  # those of asyncio.gather
+    return id(awaited) in waiting or (bool(parts) and all(_waits_for(part, waiting) for part in parts))
 
 
 def claimed_of(ctx: JobContext) -> Claimed:

@@ -14,6 +14,7 @@ from aiojobs_lite.testing.errors import JobsNotFinished
 from aiojobs_lite.testing.replacement import Replacement
 
 _PAGE = 1000  # jobs a read
+_GLANCE_S = 0.05  # of real time, before it is looked at what the handlers wait for
 
 
 class Steps:
@@ -59,7 +60,8 @@ class Steps:
             JobsNotFinished: If that does not come.
         """
         for moves in range(most_moves + 1):
-            is_idle = await self._settle_or_time_out(timeout)
+            only_waits = await self._only_wait(timeout)
+            is_idle = only_waits or await self._settle_or_time_out(timeout)
             check()
             if not is_idle:
                 raise await self._not_finished(f"handlers still run after {span(timeout)} of real time")
@@ -69,9 +71,17 @@ class Steps:
             later = [due for job in pending if (due := to_micros(job.scheduled_at)) > self._clock.now()]
             if not later:
                 raise await self._not_finished("what is due cannot run: it is held or paused, or nothing here runs it")
+            timers = [timer for one in self._started for timer in one.probe.next_timers] if only_waits else []
             if moves < most_moves:
-                self._clock.jump_to(to_datetime(min(later)))
+                self._clock.jump_to(to_datetime(max(min(later + timers), self._clock.now())))
         raise await self._not_finished(f"not at its end after {counted(most_moves, 'move')} of the clock")
+
+    async def _only_wait(self, timeout: float) -> bool:
+        """Whether handlers run, all of them only wait for jobs, and every other job is due later."""
+        if await self.settle(min(timeout, _GLANCE_S)) or not all(one.probe.only_waits for one in self._started):
+            return False
+        pending = [job for one in self._started for job in await self._unfinished(one, Status.PENDING)]
+        return bool(pending) and all(to_micros(job.scheduled_at) > self._clock.now() for job in pending)
 
     async def _settle_or_time_out(self, timeout: float) -> bool:
         """Waits for handlers; one that waits for its own timeout gets it."""
