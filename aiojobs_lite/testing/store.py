@@ -103,6 +103,9 @@ class KitStore:
         self.owners = KitOwners(store.owners)
         self.inline = KitInline(self, store.inline) if store.inline else None
 
+    def __str__(self) -> str:
+        return str(self._store)
+
     async def open(self) -> None:
         """See `Store.open`."""
         self._has_vanished = False

@@ -1,4 +1,4 @@
-"""Resources of an application that a test replaces."""
+"""What a test replaces in an application: its resources, its database."""
 
 from __future__ import annotations
 
@@ -52,3 +52,13 @@ async def test_a_replaced_resource_may_be_of_a_handler_that_is_declared_later(jo
 
     async with runner:
         assert await (await runner.enqueue(send)).result() == "FakeMail"
+
+
+async def test_the_start_of_a_runner_in_the_kit_names_its_database(
+    job_kit: JobKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="aiojobs_lite"):
+        async with job_kit(JobRunner("shop.db")):
+            pass
+    assert ":memory:" in caplog.text
+    assert "KitStore" not in caplog.text
