@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -59,16 +59,23 @@ class Hosted:
             if self._access.latest_engine is engine:  # it may have been started anew
                 self._access.close()
 
-    @asynccontextmanager
-    async def lifespan(self, app: object = None, /) -> AsyncIterator[None]:
+    def lifespan(self, app: object = None, /) -> AbstractAsyncContextManager[None]:
         """The lifespan of an application that has no other: `FastAPI(lifespan=runner.lifespan)`.
 
         In a lifespan of your own write `async with runner:` instead.
 
         Args:
-            app: The application, which it has no use for.
+            app: The application, which the framework gives; there is no use for it.
+
+        Raises:
+            InvalidOption: If it is called without one, as in `FastAPI(lifespan=runner.lifespan())`.
         """
-        del app
+        if app is None:
+            raise InvalidOption("app", app, "the application, which the framework gives: pass runner.lifespan itself")
+        return self._life()
+
+    @asynccontextmanager
+    async def _life(self) -> AsyncIterator[None]:
         async with self:
             yield
 

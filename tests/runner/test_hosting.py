@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from aiojobs_lite import JobRunner
-from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerNotStarted
+from aiojobs_lite.errors import InvalidOption, RunnerAlreadyStarted, RunnerNotStarted
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.hosts import LifespanServer
 from tests.helpers.mail import other, welcome
@@ -54,6 +54,12 @@ async def test_a_runner_started_anew_is_not_closed_by_the_stop_before(runner: Jo
 
 
 # A lifespan.
+
+
+def test_a_lifespan_that_is_called_where_it_is_given_is_refused(runner: JobRunner) -> None:
+    expected = "expected the application, which the framework gives: pass runner.lifespan itself"
+    with pytest.raises(InvalidOption, match=expected):
+        FastAPI(lifespan=runner.lifespan())  # type: ignore[arg-type]
 
 
 async def test_it_is_the_lifespan_of_a_fastapi_application(runner: JobRunner) -> None:
