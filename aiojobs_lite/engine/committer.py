@@ -309,10 +309,11 @@ class Committer:
         first = 0
         for unit, future, done in entries:
             last = first + len(unit)
+            answer = answers[first] if last == first + 1 else answers[first:last]
             if done is not None:
-                saved.append((done, unit, answers[first] if last == first + 1 else answers[first:last]))
+                saved.append((done, unit, answer))
             elif future is not None and not future.done():
-                future.set_result(answers[first] if last == first + 1 else answers[first:last])
+                future.set_result(answer)
             first = last
         _notify(self._claims.committed, applied, answers[-1] if claim else None)
         for done, unit, answer in saved:

@@ -1,4 +1,4 @@
-"""How an attempt ended, of what its handler returned or raised; and what the log shows of it."""
+"""How an attempt ended, of what its handler returned or raised; what is saved of it, and what the log shows."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Final
 from aiojobs_lite.engine.failures import describe, exc_info_of
 from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfinished
 from aiojobs_lite.engine.running import Running
+from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Failure
-from aiojobs_lite.policy.settle import Ending
-from aiojobs_lite.policy.verdict import is_wanted
+from aiojobs_lite.policy.settle import Ending, Policy, settle
+from aiojobs_lite.policy.verdict import Verdict, Wish, is_wanted
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.telemetry.wording import span
 
@@ -41,6 +42,23 @@ def with_timeout(run: Running, ending: Ending) -> Ending:
         return ending._replace(failure=Failure("TimeoutError", str(late), None))
     late = late.with_traceback(exc_info_of(error)[2])
     return ending._replace(error=late, failure=describe(late))
+
+
+def settled(run: Running, ending: Ending, now: int) -> End:
+    """What is to be saved of an attempt. Never raises, whatever its handler raised.
+
+    Args:
+        run: The attempt.
+        ending: How it ended.
+        now: The instant, in microseconds.
+    """
+    claimed, policy, is_cancelled = run.claimed, run.job_type.policy, run.is_cancel_requested
+    try:
+        return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
+    except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
+        stand_in = RuntimeError()  # `error` may be the same one
+        failed = Ending(error=stand_in, failure=describe(error), verdict=Verdict(Wish.AGAIN))
+        return settle(claimed, failed, Policy(), now, cancel_requested=is_cancelled)  # the type's may be the cause
 
 
 def raised_of(run: Running, ending: Ending) -> Raised:

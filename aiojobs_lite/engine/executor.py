@@ -24,7 +24,7 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread, call_with_own
 from aiojobs_lite.engine.child import declaration_of
-from aiojobs_lite.engine.endings import ending_of, raised_of, with_timeout
+from aiojobs_lite.engine.endings import ending_of, raised_of, settled, with_timeout
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.identity import Identity
@@ -37,11 +37,10 @@ from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.ends import Complete, End
+from aiojobs_lite.model.ends import Complete
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.origin import Origin
-from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
-from aiojobs_lite.policy.verdict import Verdict, Wish
+from aiojobs_lite.policy.settle import Ending, Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
@@ -92,6 +91,7 @@ class Executor:
         self._workers = WorkerPool(os.cpu_count() or 1)
         self._declared = {one.name: declaration_of(one, locate(one)) for one in registry if one.mode == "process"}
         self._is_draining = False
+        self._settled = settled
         self._origin = Origin()
 
     @property
@@ -333,7 +333,7 @@ class Executor:
         run.started = time.perf_counter()
 
     def _record(self, run: Running, ending: Ending) -> None:
-        end = self._settled(run, ending)
+        end = self._settled(run, ending, self._clock.now())
         if not self._attempts.ended(run):  # it was taken from this runner, which has claimed the job again: after a
             end = end._replace(owner=_NO_OWNER)  # redrive with the same number, so the owner would not tell them apart
         self._slots.released(run.claimed.type)
@@ -341,16 +341,6 @@ class Executor:
             self._recorder.record(end)
         else:
             self._recorder.record(end, raised_of(run, ending)._replace(claimed=run.claimed))
-
-    def _settled(self, run: Running, ending: Ending) -> End:
-        claimed, policy, now = run.claimed, run.job_type.policy, self._clock.now()
-        is_cancelled = run.is_cancel_requested
-        try:
-            return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
-        except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
-            stand_in = RuntimeError()  # `error` may be the same one
-            failed = Ending(error=stand_in, failure=describe(error), verdict=Verdict(Wish.AGAIN))
-            return settle(claimed, failed, Policy(), now, cancel_requested=is_cancelled)  # the type's may be the cause
 
     def _stop(self, run: Running, why: Stop) -> None:
         if run.stopped is not None:

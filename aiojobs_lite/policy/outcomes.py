@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, Portable
 
-_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII)
 
 
 class Signal(Portable):
@@ -105,13 +105,9 @@ def _wait(given: Duration | datetime, option: str) -> tuple[float | None, dateti
 
 def _http_date(text: str) -> datetime | None:
     """The instant of a date as headers of HTTP have it, such as `Wed, 21 Oct 2026 07:28:00 GMT`; None if it is none."""
-    found = _HTTP_DATE.fullmatch(text.strip())
-    if found is None or found[2] not in _MONTHS:
+    if not _HTTP_DATE.fullmatch(text.strip()):  # the parser takes much more, which may be the words of a reason
         return None
-    day, _, year, hour, minute, second = found.groups()
     try:
-        return datetime(
-            int(year), _MONTHS.index(found[2]) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
-        )
+        return parsedate_to_datetime(text)
     except ValueError:
         return None

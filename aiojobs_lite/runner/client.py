@@ -117,6 +117,9 @@ class JobClient(AnswersHabitsOfClients):
             *args: The handler's arguments; injected parameters are left out.
             **kwargs: The same by name.
 
+        Returns:
+            The job's id and key, and whether it is new.
+
         Raises:
             UnknownJobType: If it is not among the `jobs` of this client.
             InvalidPayload: If the arguments do not fit the handler.

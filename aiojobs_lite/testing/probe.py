@@ -128,12 +128,12 @@ class Probe:
         executor = self.parts.executor
         settled = executor._settled
 
-        def noted(run: Running, ending: Ending) -> End:
-            end = settled(run, ending)
+        def noted(run: Running, ending: Ending, now: int) -> End:
+            end = settled(run, ending, now)
             ended(run, ending, end)
             return end
 
-        executor._settled = noted  # type: ignore[method-assign]  # of this runner alone
+        executor._settled = noted  # of this runner alone
 
     async def vanish(self) -> None:
         """Ends the engine as the end of its process would: no drain, and nothing more is written. Handlers are stopped

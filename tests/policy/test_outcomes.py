@@ -73,6 +73,7 @@ def test_a_delay_in_place_of_the_reason_is_refused_with_the_way_out(reason: str)
         Retry(reason)
     assert str(caught.value) == (f"reason={reason!r}: expected text; the delay goes by name, Retry(after={reason!r}).")
     assert str(Retry("in 30s", after="30s")) == "in 30s"
+    assert str(Retry(reason, after="30s")) == reason  # beside the delay it is a reason, whatever it says
     assert str(Retry("429")) == "429"  # a status
 
 
