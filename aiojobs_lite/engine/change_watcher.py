@@ -87,7 +87,7 @@ class ChangeWatcher:
             query = FindJobs(owner=self._owner, cancel_requested=True, before=before, limit=_PAGE)
             jobs = await self._store.ask(query)
             for job in jobs:
-                self._attempts.stop(job.id, Stop.CANCEL)
+                self._attempts.stop(job.id, Stop.CANCEL, job.reason)
             if len(jobs) < _PAGE:
                 return
             before = jobs[-1].id

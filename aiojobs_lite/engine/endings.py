@@ -52,13 +52,13 @@ def settled(run: Running, ending: Ending, now: int) -> End:
         ending: How it ended.
         now: The instant, in microseconds.
     """
-    claimed, policy, is_cancelled = run.claimed, run.job_type.policy, run.is_cancel_requested
+    claimed, policy = run.claimed, run.job_type.policy
     try:
-        return settle(claimed, ending, policy, now, cancel_requested=is_cancelled)
+        return settle(claimed, ending, policy, now, cancel=run.cancel_reason)
     except BaseException as error:  # noqa: BLE001  # an exception of the handler that cannot even be looked at
         stand_in = RuntimeError()  # `error` may be the same one
         failed = Ending(error=stand_in, failure=describe(error), verdict=Verdict(Wish.AGAIN))
-        return settle(claimed, failed, Policy(), now, cancel_requested=is_cancelled)  # the type's may be the cause
+        return settle(claimed, failed, Policy(), now, cancel=run.cancel_reason)  # the type's may be the cause
 
 
 def raised_of(run: Running, ending: Ending) -> Raised:

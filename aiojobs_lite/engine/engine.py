@@ -182,9 +182,9 @@ class Engine:
         task.add_done_callback(_retrieve_error)
         return await asyncio.shield(task)
 
-    def cancel(self, job_id: int) -> None:
+    def cancel(self, job_id: int, reason: str | None) -> None:
         """Stops an attempt that runs in this runner, if one does."""
-        self._executor.stop(job_id, Stop.CANCEL)
+        self._executor.stop(job_id, Stop.CANCEL, reason)
 
     def look_again(self, job_type: str | None = None) -> None:
         """Jobs of a type (None: of any type) became claimable that were not."""

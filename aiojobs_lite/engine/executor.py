@@ -37,7 +37,7 @@ from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.ends import Complete
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, Complete
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.policy.settle import Ending, Stop
@@ -129,13 +129,13 @@ class Executor:
         for run in self._registered(jobs):
             self._record(run, Ending(stopped=Stop.SHUTDOWN))
 
-    def stop(self, job_id: int, why: Stop) -> bool:
-        """Asks one attempt to end; returns whether it runs in this runner."""
+    def stop(self, job_id: int, why: Stop, reason: str | None = None) -> bool:
+        """Asks one attempt to end; returns whether it runs in this runner. The reason is that of a cancel."""
         run = self._attempts.find(job_id)
         if run is None:
             return False
         if why is Stop.CANCEL:
-            run.is_cancel_requested = True
+            run.cancel_reason = reason or CANCEL_REQUESTED
         self._stop(run, why)
         return True
 

@@ -10,7 +10,7 @@ from typing import Final
 from aiojobs_lite.clock import Clock, sleep, to_micros
 from aiojobs_lite.engine.ports import Commits, EndRecorder, OwnedJobs
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
 from aiojobs_lite.model.runners import ListRunners
@@ -111,7 +111,8 @@ class Janitor:
         job_type = self._registry.find(job.type)
         policy = job_type.policy if job_type else Policy()
         ending = Ending(lost=True, interrupted=job.interrupted)
-        return settle(_claimed(job), ending, policy, self._clock.now(), cancel_requested=job.cancel_requested)
+        cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
+        return settle(_claimed(job), ending, policy, self._clock.now(), cancel=cancel)
 
 
 def _claimed(job: Job) -> Claimed:

@@ -114,7 +114,7 @@ class AttemptStopper(Protocol):
     def running(self) -> int:
         """How many attempts run."""
 
-    def stop(self, job_id: int, why: Stop) -> bool:
+    def stop(self, job_id: int, why: Stop, reason: str | None = None) -> bool:
         """Asks one attempt to end; returns whether it runs in this runner."""
 
 

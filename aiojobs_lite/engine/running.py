@@ -30,7 +30,7 @@ class Running:
         stopped: Why it was asked to stop, or None.
         stopping: The same for a handler that is no coroutine; None for one that is.
         is_stuck: Whether it goes on although it was asked to stop a while ago.
-        is_cancel_requested: Whether a cancel was asked for.
+        cancel_reason: Why a cancel was asked for, or None if none was.
         timers: Its timers that may still ring, or None.
         thread: The thread that was made for its handler, or None.
         thread_id: The id of that thread, while the handler runs.
@@ -42,8 +42,8 @@ class Running:
     """
 
     __slots__ = (
+        "cancel_reason",
         "claimed",
-        "is_cancel_requested",
         "is_entered",
         "is_given_up",
         "is_stuck",
@@ -66,7 +66,7 @@ class Running:
         self.stopped: Stop | None = None
         self.stopping: threading.Event | None = None if job_type.mode == "async" else threading.Event()
         self.is_stuck = False
-        self.is_cancel_requested = False
+        self.cancel_reason: str | None = None
         self.timers: list[Timer] | None = None
         self.thread: UnawaitedThread | None = None
         self.thread_id: int | None = None

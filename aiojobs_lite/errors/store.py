@@ -52,7 +52,7 @@ class StoreRefused(StoreError):
     """A database was not opened, and was left untouched.
 
     Attributes:
-        database: Where it was looked for; of a URL without user and password.
+        database: The path or URL that was given; a URL without its user and password.
         why: One of `missing directory`, `not a file`, `several names` (hard links), `mount point` (the file is mounted
             alone), `unreadable`, `corrupt`, `foreign` (it has tables of the library's names that are not the
             library's), `newer` (a newer release wrote it), `old library` (SQLite's own release is too old),

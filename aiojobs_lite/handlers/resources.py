@@ -25,14 +25,14 @@ class PerAttempt:
     exception that the handler raised. An exception of the factory or the context manager counts as an exception of the
     handler. The timeout of the attempt includes both.
 
-    For a plain `def` handler a plain factory is called, entered and left in the thread of the handler; an asynchronous
-    one on the event loop, before and after it.
+    For a plain `def` handler a plain factory is called, entered and left in the thread of the handler. An asynchronous
+    factory is called and entered on the event loop before the handler, and left there after it.
 
     Args:
         factory: A plain or async callable without arguments, such as a class or SQLAlchemy's `async_sessionmaker`.
 
     Attributes:
-        factory: As given; what yields once is made a context manager.
+        factory: The factory as given; a function that yields once is turned into a context manager.
     """
 
     def __init__(self, factory: Factory) -> None:

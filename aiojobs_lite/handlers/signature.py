@@ -277,6 +277,11 @@ def _adapter(job_type: str, fields: dict[str, Any]) -> TypeAdapter[Any]:
     return make_adapter(job_type, "an argument", schema, mode="validation", find_unknown=lambda: _unknown(fields))
 
 
+_adapter("", {"first": int}).serializer.to_json({"first": 1})
+# pydantic imports at its first write, and locks that for all threads: here no other one can fork meanwhile, which would
+# leave it locked for ever in the forked process.
+
+
 def _unknown(fields: Mapping[str, Any]) -> tuple[str, str] | None:
     """The first argument whose type JSON cannot hold, and how it is written if the runner is to fill it."""
     for name, required in fields.items():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from aiojobs_lite.model.job import Failure, Held, Outcome, Status
 from aiojobs_lite.model.writes import unanswered
 
-CANCEL_REQUESTED = "cancel requested"  # the reason of a job that was asked to cancel while it was processing
+CANCEL_REQUESTED = "cancel requested"  # the reason of a job that was asked to cancel while processing, without another
 
 
 class Complete(NamedTuple):
@@ -105,10 +105,10 @@ class Again(NamedTuple):
         """See `Write`."""
         unanswered()
 
-    def cancelled(self) -> Close:
-        """The end of a job that was asked to cancel: it does not run again."""
+    def cancelled(self, reason: str | None = None) -> Close:
+        """The end of a job that was asked to cancel, and why if that is known: it does not run again."""
         return Close(
-            self.id, self.attempt, self.owner, self.type, self.outcome, Status.CANCELLED, CANCEL_REQUESTED,
+            self.id, self.attempt, self.owner, self.type, self.outcome, Status.CANCELLED, reason or CANCEL_REQUESTED,
             self.failure, self.refund,
         )  # fmt: skip
 

@@ -108,12 +108,11 @@ class Attempt:
     traceback: str | None
 
 
+# To add a column, add a field: to `Job`, to `NewJob` if the enqueue gives the value, and to `Claimed` if the handler
+# gets it. `model/columns.py` makes the columns of a store from these three classes.
 @dataclass(frozen=True, slots=True, repr=False)
 class Job(JsonForm):
     """One persisted request to run something, as it stood when it was read. As JSON it has `payload` and `result`.
-
-    To add a column, add a field: to this class, to `NewJob` if the enqueue gives the value, and to `Claimed` if the
-    handler gets it. `model/columns.py` makes the columns of a store from these three classes.
 
     Attributes:
         id: Unique for ever in this database.

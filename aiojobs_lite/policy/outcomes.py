@@ -56,7 +56,7 @@ class Snooze(Signal):
         at: The instant, or None.
 
     Raises:
-        InvalidOption: If the delay is none of these.
+        InvalidOption: If the delay is no duration, no aware datetime and no text of `Retry-After`.
     """
 
     delay: float | None = 0.0  # as above

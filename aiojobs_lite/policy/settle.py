@@ -91,7 +91,7 @@ def settle(
     policy: Policy,
     now: int,
     *,
-    cancel_requested: bool = False,
+    cancel: str | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Complete | Again | Close:
     """Decides what is written after an attempt. Pure and total.
@@ -101,7 +101,7 @@ def settle(
         ending: How it ended.
         policy: What its type says about failures.
         now: The instant, in microseconds.
-        cancel_requested: Whether a cancel of the job was requested; then it does not run again.
+        cancel: Why a cancel of the job was requested, or None if none was; after one it does not run again.
         chance: The backoff's randomness, 0 to 1.
 
     Returns:
@@ -109,18 +109,19 @@ def settle(
     """
     if ending.succeeded:  # nearly always; even a cancel that was requested does not matter then
         return Complete(job.id, job.attempt, job.owner, job.type, ending.result, ending.note)
-    end = _Settlement(job, policy, now, chance).of(ending)
-    return end.cancelled() if cancel_requested and isinstance(end, Again) else end
+    end = _Settlement(job, policy, now, chance, cancel).of(ending)
+    return end if cancel is None or isinstance(end, Close) else end.cancelled(cancel)
 
 
 class _Settlement:
     """The rules of `settle` for an attempt that did not succeed, one a method."""
 
-    def __init__(self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float]) -> None:
+    def __init__(self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float], cancel: str | None) -> None:
         self._job = job
         self._policy = policy
         self._now = now
         self._chance = chance
+        self._cancel = cancel
 
     def of(self, ending: Ending) -> Again | Close:
         if ending.unreadable is not None:
@@ -139,7 +140,7 @@ class _Settlement:
         if ending.stopped is Stop.SHUTDOWN:  # before Retry: a handler may raise that because it was stopped
             return self._interrupted(ending.failure)
         if ending.stopped is Stop.CANCEL:
-            return self._cancelled(CANCEL_REQUESTED, ending.failure)
+            return self._cancelled(self._cancel or CANCEL_REQUESTED, ending.failure)
         if wish is Wish.RETRY:
             return self._failed(Outcome.FAILED, ending.failure, self._asked_for(delay, at))
         if ending.stopped is Stop.TIMEOUT:

@@ -140,7 +140,7 @@ class StoredJobs:
 
         Args:
             job_id: The job.
-            reason: Kept with a pending job, shortened to 2,000 characters.
+            reason: Kept with the job, shortened to 2,000 characters.
 
         Returns:
             `cancelled`, or `processing` for one that was asked to stop: it is cancelled when its handler has ended,
@@ -219,7 +219,7 @@ async def _cancel(engine: Engine, job_id: int, reason: str | None) -> Status:
     if status is None:
         raise JobNotFound(job_id)
     if status is Status.PROCESSING:
-        engine.cancel(job_id)
+        engine.cancel(job_id, reason)
     elif status is Status.CANCELLED:
         engine.waiters.notify(job_id, Finished(Status.CANCELLED, reason=reason))
         if engine.bus.is_watched(JobBecameCancelled):

@@ -132,7 +132,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             self._sources.append(source)
 
     def on_dead(self, handler: H) -> H:
-        """Declares what is done for each job that dies in this runner; before the start, also as a decorator.
+        """Declares what is done for each job that dies in this runner. Call it before the start, or as a decorator.
 
         A function is called with a `DeadJob` after the death is durable: once, and not again if the process dies
         meanwhile. A job type is enqueued with the id of the dead job, in the same transaction.
@@ -141,7 +141,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             handler: An `async def`, a plain function (it runs in a thread), or a job type.
 
         Raises:
-            InvalidOption: If it cannot be called or enqueued so.
+            InvalidOption: If it is neither a function that takes a `DeadJob` nor a job type that takes a job id.
             RunnerAlreadyStarted: If the runner is started.
         """
         if self._access.is_started:

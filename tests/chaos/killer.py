@@ -446,8 +446,12 @@ def holds_up_writers(pid: int, database: Path) -> bool:
 def owner_files(pid: int, database: Path) -> list[Path]:
     """The owner's files that a process holds."""
     held = {inode for _, inode in _locks(pid)}
-    files = [path for path in database.parent.glob(f"{database.name}-owner-*") if is_plain(path)]
-    return [path for path in files if path.stat().st_ino in held]
+    found = []
+    for path in database.parent.glob(f"{database.name}-owner-*"):
+        with suppress(FileNotFoundError):  # a runner has taken it away meanwhile
+            if is_plain(path) and path.stat().st_ino in held:
+                found.append(path)
+    return found
 
 
 def _locks(pid: int) -> list[tuple[str, int]]:

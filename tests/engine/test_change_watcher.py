@@ -56,7 +56,7 @@ class Rig:
         if self.faults:
             raise self.faults.pop()
         below = [job_id for job_id in self.asked_to_stop if query.before is None or job_id < query.before]
-        return [SimpleNamespace(id=job_id) for job_id in below[: query.limit]]
+        return [SimpleNamespace(id=job_id, reason=None) for job_id in below[: query.limit]]
 
     def look_again(self) -> None:
         self.looks += 1
@@ -65,7 +65,7 @@ class Rig:
         assert store is self
         self.rechecks += 1
 
-    def stop(self, job_id: int, why: Stop) -> bool:
+    def stop(self, job_id: int, why: Stop, reason: str | None = None) -> bool:
         self.stopped.append((job_id, why))
         return job_id == 7
 

@@ -85,7 +85,7 @@ def test_the_stack_of_a_thread_says_where_it_is_once_it_runs() -> None:
 
 def test_a_new_attempt_has_not_begun_and_nothing_was_asked_of_it() -> None:
     run = attempt()
-    assert not any((run.is_entered, run.is_given_up, run.is_stuck, run.is_cancel_requested))
+    assert not any((run.is_entered, run.is_given_up, run.is_stuck, run.cancel_reason))
     assert (run.stopped, run.task, run.thread, run.timers) == (None, None, None, None)
 
 

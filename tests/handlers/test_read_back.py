@@ -83,6 +83,21 @@ class Word(StrEnum):
 
 class Colour(Enum):
     RED = "red"
+    BLUE = "blue"
+
+
+@dataclass
+class Painted:
+    colour: Colour
+
+
+class PaintedModel(BaseModel):
+    colour: Colour
+
+
+class PaintedPair(NamedTuple):
+    colour: Colour
+    other: Colour | None
 
 
 class Names(RootModel[list[str]]):
@@ -142,6 +157,9 @@ SENT = [
     (Path | int, Path("a")),
     (Node, Node(value="1", next=Node(value=1))),
     (Node, Node(value=1)),
+    (Painted, Painted(Colour.RED)),
+    (PaintedModel, PaintedModel(colour=Colour.RED)),
+    (PaintedPair, PaintedPair(Colour.RED, None)),
 ]
 
 
@@ -321,6 +339,14 @@ class Incomparable:
     __hash__ = None  # type: ignore[assignment]
 
 
+class Cyclic(Plain):
+    """Refers to itself."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(value)
+        self.me = self
+
+
 @pytest.mark.parametrize(
     ("sent", "arrived", "found"),
     [
@@ -328,6 +354,10 @@ class Incomparable:
         (Plain(1), Plain(2), ("value", "a int would arrive with another value")),
         (Slotted(), Slotted(), None),
         (Incomparable(), Incomparable(), None),
+        (Cyclic(1), Cyclic(1), None),
+        (Colour.RED, Colour.RED, None),
+        (Colour.RED, Colour.BLUE, ("value", "a Colour would arrive with another value")),
+        (Painted(Colour.RED), Painted(Colour.BLUE), ("colour", "a Colour would arrive with another value")),
         ([1, 2], [1], ("1", "would be lost")),
         ([1], [1, 2], ("1", "would arrive without having been sent")),
         ({"a": 1}, {"a": 1, "b": 2}, ("b", "would arrive without having been sent")),

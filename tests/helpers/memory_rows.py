@@ -261,7 +261,7 @@ class MemoryPhases:
             self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
             return Status.COMPLETED
         if isinstance(end, Again) and job.cancel_requested:
-            end = end.cancelled()
+            end = end.cancelled(job.reason)
         changes: dict[str, Any] = {
             "status": Status.PENDING,
             "reason": end.reason,
@@ -312,7 +312,8 @@ class MemoryPhases:
         if job.status is Status.PENDING:
             return self._put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
         if job.status is Status.PROCESSING:
-            self._put(job, cancel_requested=True)
+            earlier = job.reason if job.cancel_requested else None
+            self._put(job, cancel_requested=True, reason=write.reason or earlier)
         return job.status
 
     def redrive_job(self, write: RedriveJob) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from aiojobs_lite.model.ahead import MoveBack
-from aiojobs_lite.model.ends import Again, Close, Complete
+from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
@@ -193,7 +193,8 @@ class StoreBesideModel(RuleBasedStateMachine):
     @rule(which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(), step=steps)
     def end(self, which: int, how: Ending, chance: float, asked: bool, step: Step) -> None:
         held = self.one_held(which)
-        self.put(settle(held, how, POLICY, self.now, cancel_requested=asked, chance=lambda: chance), step)
+        cancel = CANCEL_REQUESTED if asked else None
+        self.put(settle(held, how, POLICY, self.now, cancel=cancel, chance=lambda: chance), step)
 
     @precondition(lambda self: self.held)
     @rule(which=some, how=st.sampled_from([Ending(), HELD]), step=steps)
@@ -319,7 +320,8 @@ class StoreBesideModel(RuleBasedStateMachine):
     def rescue(self, job: Job) -> Complete | Again | Close:
         """What the janitor writes for a job of an owner that is dead."""
         lost = Ending(lost=True, interrupted=job.interrupted)
-        return settle(as_claimed(job), lost, POLICY, self.now, cancel_requested=job.cancel_requested)
+        cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
+        return settle(as_claimed(job), lost, POLICY, self.now, cancel=cancel)
 
     @rule(view=which_view)
     def look(self, view: int) -> None:

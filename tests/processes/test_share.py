@@ -71,10 +71,11 @@ async def test_a_result_and_a_cancel_reach_across_processes(database: Path) -> N
         assert await (await runner.enqueue(quick)).result(PATIENCE) == child.pid
         endless = await runner.enqueue_named("endless")
         await child.line("started")
-        assert await endless.cancel() is Status.PROCESSING
+        assert await endless.cancel("not needed") is Status.PROCESSING
         await child.line("stopped")
-        with pytest.raises(JobCancelled):
+        with pytest.raises(JobCancelled) as caught:
             await endless.result(PATIENCE)
+        assert caught.value.reason == (await endless.job()).reason == "not needed"
         await left([child])
 
 

@@ -76,9 +76,9 @@ def _end(transaction: Transaction, ended: Any) -> Status | None:
     owned_attempt = transaction.one("owned_attempt", (ended.id, ended.attempt, ended.owner))
     if owned_attempt is None:
         return None
-    is_cancel_requested, priority = owned_attempt
+    is_cancel_requested, reason, priority = owned_attempt
     if is_cancel_requested and type(ended) is Again:
-        ended = ended.cancelled()
+        ended = ended.cancelled(reason)
     transaction.tally(ended.type).processing -= 1
     if type(ended) is Again:
         _end_again(transaction, ended, priority)

@@ -30,7 +30,7 @@ WHERE aiojobs_jobs.id = ended.id
 
 -- name: owned_attempt
 -- What the end of an attempt depends on, if (id, attempt, owner) still has it.
-SELECT cancel_requested, priority
+SELECT cancel_requested, reason, priority
 FROM aiojobs_jobs
 WHERE id = ?
     AND attempts = ?

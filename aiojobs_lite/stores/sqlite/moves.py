@@ -32,7 +32,7 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
         tally.held -= standing.is_held
         tally.cancelled += 1
         return Status.CANCELLED
-    transaction.run("request_cancel", (write.id,))
+    transaction.run("request_cancel", (write.reason, write.id))
     return Status(standing.status)
 
 

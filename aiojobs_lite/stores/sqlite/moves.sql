@@ -16,7 +16,7 @@ WHERE id = ?
 -- name: request_cancel
 -- Asks the owner of a processing job to stop it.
 UPDATE aiojobs_jobs
-SET cancel_requested = 1
+SET cancel_requested = 1, reason = coalesce(?, CASE WHEN cancel_requested THEN reason END)
 WHERE id = ?
     AND status = 'processing';
 

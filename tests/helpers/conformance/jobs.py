@@ -141,13 +141,25 @@ class Cancelling:
         assert await one(store, CancelJob(job.id, "please")) is Status.PROCESSING
         found = await stored(store, job.id)
         assert (found.status, found.cancel_requested, found.owner) == (Status.PROCESSING, True, "one")
+        assert found.reason == "please"
+        await one(store, CancelJob(job.id, None))
+        assert (await stored(store, job.id)).reason == "please"
+        await one(store, CancelJob(job.id, "at once"))
+        assert (await stored(store, job.id)).reason == "at once"
+
+    async def test_a_reason_of_an_earlier_attempt_is_not_that_of_a_cancel(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        await one(store, again(job, Outcome.SNOOZED, reason="no paper", refund=True, scheduled_at=at(0)))
+        (job,) = await claimed(store)
+        await one(store, CancelJob(job.id, None))
+        assert (await stored(store, job.id)).reason is None
 
     async def test_a_job_that_was_asked_to_cancel_does_not_run_again(self, store: Store) -> None:
         (job,) = await running(store, new())
         await one(store, CancelJob(job.id, "please"))
         assert await one(store, again(job, Outcome.INTERRUPTED, refund=True, scheduled_at=at(9)), 2)
         found = await stored(store, job.id)
-        assert (found.status, found.reason, found.held) == (Status.CANCELLED, "cancel requested", None)
+        assert (found.status, found.reason, found.held) == (Status.CANCELLED, "please", None)
         assert (found.attempts, found.interruptions, micros(found.completed_at)) == (0, 1, at(2))
         assert [attempt.outcome for attempt in found.history] == [Outcome.INTERRUPTED]
         assert not found.cancel_requested
