@@ -11,6 +11,9 @@
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
     │   ├── InvalidPayload          the arguments do not fit the handler
+    │   ├── InvalidKey              the arguments give no key
+    │   ├── KeyReused               another payload has the same idempotency key
+    │   ├── UniqueConflict          a job with the same unique key is there
     │   └── PayloadTooLarge         the arguments are too big to be stored
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
@@ -51,8 +54,11 @@ from aiojobs_lite.errors.configuration import (
 )
 from aiojobs_lite.errors.enqueuing import (
     EnqueueError,
+    InvalidKey,
     InvalidPayload,
+    KeyReused,
     PayloadTooLarge,
+    UniqueConflict,
     UnknownJobType,
 )
 from aiojobs_lite.errors.job import (
@@ -89,6 +95,7 @@ __all__ = [
     "DuplicateJobType",
     "EnqueueError",
     "InvalidJobType",
+    "InvalidKey",
     "InvalidOption",
     "InvalidPayload",
     "InvalidSchedule",
@@ -97,6 +104,7 @@ __all__ = [
     "JobError",
     "JobNotAllowed",
     "JobNotFound",
+    "KeyReused",
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",
@@ -112,6 +120,7 @@ __all__ = [
     "StoreRefused",
     "StoreRejected",
     "StoreUnavailable",
+    "UniqueConflict",
     "UnknownJobType",
     "WrongEventLoop",
 ]

@@ -20,6 +20,7 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(label=...)": "label tags",
     "{job}.using(metadata=...)": "metadata meta headers extra",
     "{job}.using(priority=...)": "priority _priority",
+    "{job}.using(unique=...)": "unique",
 }
 _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(name=...)": "name task_name actor_name id",
@@ -40,6 +41,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "nothing: an attempt is given back by a drain, and spent by a crash": "acks_late reject_on_worker_lost heartbeat",
     "nothing: a payload is JSON": "serializer compression",
     "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
+    '@job(unique=Unique("user_id"))': "unique unique_for unique_by lock singleton once deduplicate dedupe",
     "@job(on_dead=...)": "on_dead on_failure link on_error link_error failure_handler errback on_retry_exhausted",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
     "@job(process=...)": "process executor",

@@ -25,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.json_form import JsonForm
+from aiojobs_lite.model.unique import UniqueScope
 
 Priority = Literal["high", "medium", "low"]
 PRIORITIES: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
@@ -142,6 +143,8 @@ class Job(JsonForm):
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
         metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
+        unique_key: What its type's `Unique` or `Debounce` made of its payload, or None.
+        unique_scope: Until when it has that key: `pending` (its first attempt begins), `unfinished`, or None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
     """
@@ -172,6 +175,8 @@ class Job(JsonForm):
     tick: datetime | None
     label: str | None = None
     metadata_json: str | None = None
+    unique_key: str | None = None
+    unique_scope: UniqueScope | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
 
     @property
@@ -219,6 +224,8 @@ class NewJob(NamedTuple):
     tick: int | None = None
     label: str | None = None
     metadata: str | None = None
+    unique_key: str | None = None
+    unique_scope: str | None = None
 
 
 class Claimed(NamedTuple):

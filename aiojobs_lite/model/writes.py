@@ -135,7 +135,10 @@ class Reschedule(NamedTuple):
 
 
 class RedriveJob(NamedTuple):
-    """Sends a dead or cancelled job back to pending, due now, as if new. Answer: whether it did."""
+    """Sends a dead or cancelled job back to pending, due now, as if new. Answer: whether it did.
+
+    One that would have its unique key again stays as it is while another job has that key.
+    """
 
     id: int
 
@@ -145,7 +148,11 @@ class RedriveJob(NamedTuple):
 
 
 class RedriveDead(NamedTuple):
-    """Sends those of these jobs that are dead back to pending, due now, as if new. Answer: how many."""
+    """Sends those of these jobs that are dead back to pending, due now, as if new. Answer: how many.
+
+    Those that would have their unique key again stay dead while another job has that key; of several with one key the
+    first is sent back.
+    """
 
     ids: tuple[int, ...]
 

@@ -9,9 +9,11 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ahead import (
     AheadPage,
     ListAhead,
@@ -56,6 +58,7 @@ from aiojobs_lite.model.schedules import (
     SetSchedule,
     TickAnswer,
 )
+from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -73,6 +76,7 @@ from aiojobs_lite.model.writes import (
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 from tests.helpers import memory_runners
+from tests.helpers.memory_admission import admit, may_return
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -101,6 +105,7 @@ class Rows:
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
         database: Its random id.
+        windows: By type and key of a window, the job that has it, and until when.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -111,6 +116,7 @@ class Rows:
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
+    windows: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -123,6 +129,7 @@ class Rows:
             dict(self.marks),
             dict(self.runners),
             self.database,
+            dict(self.windows),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -318,7 +325,7 @@ class MemoryPhases:
     def redrive_job(self, write: RedriveJob) -> bool:
         """See `RedriveJob`."""
         job = self.rows.jobs.get(write.id)
-        if job is None or job.status not in {Status.DEAD, Status.CANCELLED}:
+        if job is None or job.status not in {Status.DEAD, Status.CANCELLED} or not may_return(self, job):
             return False
         self._redrive(job)
         return True
@@ -326,7 +333,7 @@ class MemoryPhases:
     def redrive_dead(self, write: RedriveDead) -> int:
         """See `RedriveDead`."""
         dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
-        return sum(self.redrive_job(RedriveJob(job.id)) for job in dead)
+        return sum(self.redrive_job(RedriveJob(job.id)) for job in reversed(dead))
 
     def _redrive(self, job: Job) -> None:
         self.redriven.append(job.id)
@@ -435,7 +442,7 @@ class MemoryPhases:
         latest = self.rows.jobs.get(schedule.latest_job or 0)
         if write.skip_overlap and latest is not None and not latest.is_finished:
             return TickAnswer("overlap")
-        job_id = self._new(write.row)
+        job_id = self.add(write.row)
         self.rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
         return TickAnswer("fired", job_id)
 
@@ -455,7 +462,15 @@ class MemoryPhases:
             for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
                     return Inserted(job.id, is_new=False)
-        return Inserted(self._new(row), is_new=True)
+        return Inserted(self.add(row), is_new=True)
+
+    def give(self, job: Job, payload: str, due: datetime) -> None:
+        """Gives a pending job another payload and another time."""
+        self._put(job, payload_json=payload, scheduled_at=due)
+        if job.held is None:
+            if (before := to_micros(job.scheduled_at)) in self.made:  # of the same transaction
+                self.made.remove(before)
+            self.made.append(to_micros(due))
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
         taken: Counter[str] = Counter()
@@ -486,7 +501,8 @@ class MemoryPhases:
 
     # Rows.
 
-    def _new(self, row: NewJob) -> int:
+    def add(self, row: NewJob) -> int:
+        """Adds a job that is pending; returns its id."""
         self.rows.last_id += 1
         job = Job(
             id=self.rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
@@ -495,7 +511,8 @@ class MemoryPhases:
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
             held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
-            tick=None if row.tick is None else to_datetime(row.tick),
+            tick=None if row.tick is None else to_datetime(row.tick), unique_key=row.unique_key,
+            unique_scope=None if row.unique_scope is None else UniqueScope(row.unique_scope),
         )  # fmt: skip
         self.rows.jobs[job.id] = job
         self._mark(job.type)
@@ -533,6 +550,7 @@ class MemoryPhases:
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    Admit: admit,
     CancelJob: MemoryPhases.cancel_job,
     DeleteJob: MemoryPhases.delete_job,
     FireTick: MemoryPhases.fire_tick,

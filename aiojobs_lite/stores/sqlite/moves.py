@@ -7,6 +7,7 @@ from typing import NamedTuple
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+from aiojobs_lite.stores.sqlite.unique import may_not_return, may_return
 
 
 class _Standing(NamedTuple):
@@ -57,6 +58,8 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     standing = _standing(transaction, write.id)
     if standing is None or standing.status not in (Status.DEAD, Status.CANCELLED):
         return False
+    if not may_return(transaction, write.id):
+        return False
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
     tally.move(Status.PENDING, 1, 0, transaction.now)
@@ -66,7 +69,8 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
 
 def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     """See `RedriveDead`."""
-    ids = [(job_id,) for job_id in sorted(set(write.ids))]
+    kept_away = may_not_return(transaction, sorted(set(write.ids)))
+    ids = [(job_id,) for job_id in sorted(set(write.ids)) if job_id not in kept_away]
     for _, _, cursor in transaction.many("dead_by_type", ID_ROW, ids):
         for job_type, count in cursor.fetchall():
             tally = transaction.tally(job_type)

@@ -27,6 +27,10 @@ _ASKED: Final = [name for name in FindJobs._fields if name not in {"ids", "befor
 _FILLED: Final = {
     "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
     "never": str(NEVER),
+    "holds_key": (
+        "unique_key IS NOT NULL AND (unique_scope = 'unfinished' AND (status = 'pending' OR status = 'processing') "
+        "OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL)"
+    ),
     "job": ", ".join(columns.JOB),
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),

@@ -1,0 +1,7 @@
+"""What holds jobs back, puts them together or refuses them: the values of `unique=` and its like."""
+
+from __future__ import annotations
+
+from aiojobs_lite.model.unique import Unique
+
+__all__ = ["Unique"]

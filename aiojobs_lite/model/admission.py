@@ -1,0 +1,69 @@
+"""`Admit`: adds jobs under conditions, such as a unique key. What has none is an `Insert`, which costs less."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.unique import OnConflict
+from aiojobs_lite.model.writes import Inserted, unanswered
+
+MOST_SKEW_US: Final = 5_000_000
+"""A window that ends later than one that began so long after now was made by a clock that was ahead."""
+
+
+class Candidate(NamedTuple):
+    """A job to be added, and under which conditions.
+
+    Attributes:
+        row: The job; with a `unique_key` it is added unless another job of its type has that key.
+        on_conflict: What happens if one has.
+        max_wait: A job that gets the time of this row is due at the latest so many microseconds after its own enqueue;
+            None: at whatever time.
+        window_key: It is added unless a job of its type was added with this key, and `until` of that one is to come.
+        until: The instant until which it has its `window_key`.
+    """
+
+    row: NewJob
+    on_conflict: OnConflict = "return"
+    max_wait: int | None = None
+    window_key: str | None = None
+    until: int = 0
+
+
+class Refused(NamedTuple):
+    """Why no job of an `Admit` was added.
+
+    Attributes:
+        position: Which of the rows is refused, from 0.
+        why: `key`: another payload has its idempotency key. `unique`: a job has its unique key, and `on_conflict` is
+            `raise`, or `replace` and that job is not pending.
+        job_id: The job that is there; None: it is one of the rows before.
+        status: Its status; None if it is not there any more, or not yet.
+    """
+
+    position: int
+    why: Literal["key", "unique"]
+    job_id: int | None
+    status: Status | None
+
+
+class Admit(NamedTuple):
+    """Adds jobs under conditions, all or none. Answer: one `Inserted` a row, in their order, or `Refused`.
+
+    Of each row is looked at, in this order:
+
+    - A job of its type has its idempotency key: the answer is that job. With another payload (as JSON) it is refused.
+    - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
+      `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
+      that job; it is refused; or that job, if it is pending, gets the payload and the time of the row.
+    - Else it is added.
+
+    Rows see the rows before them. What is refused is found before anything is written.
+    """
+
+    rows: tuple[Candidate, ...]
+
+    def answer(self) -> list[Inserted] | Refused:
+        """See `Write`."""
+        unanswered()

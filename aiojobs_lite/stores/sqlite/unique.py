@@ -1,0 +1,209 @@
+"""Jobs that are added under conditions: first all conditions are looked at, then all is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+_FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
+_Key = tuple[str, str, str]  # what kind of key it is, the type of the job, the key
+
+
+class _Holder(NamedTuple):
+    """Where the job stands that has a key."""
+
+    status: str
+    created_at: int
+    type: str
+    attempts: int
+    scheduled_at: int
+    is_held: int
+    priority: int
+
+
+class _Plan:
+    """What is to be done about a row: add it, give its payload to a job that is there, or nothing.
+
+    Attributes:
+        job_id: The job; None: it is to be added.
+        payload: That of the row which made it, or of the job with its idempotency key.
+        row: What is to be added, or what the job is given; None: nothing is.
+        candidate: The row as it came, for its window.
+    """
+
+    __slots__ = ("candidate", "job_id", "payload", "row")
+
+    def __init__(
+        self, candidate: Candidate, job_id: int | None = None, payload: str = "", row: NewJob | None = None
+    ) -> None:
+        self.candidate = candidate
+        self.job_id = job_id
+        self.payload = payload
+        self.row = row
+
+
+def admit(transaction: Transaction, write: Admit) -> list[Inserted] | Refused:
+    """See `Admit`."""
+    admitting = _Admitting(transaction)
+    for position, candidate in enumerate(write.rows):
+        refused = admitting.plan(position, candidate)
+        if refused is not None:
+            return refused
+    return admitting.carry_out()
+
+
+class _Admitting:
+    """One `Admit` being carried out."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._plans: list[tuple[_Plan, bool]] = []  # of each row, and whether it made the plan
+        self._keys: dict[_Key, _Plan] = {}
+
+    def plan(self, position: int, candidate: Candidate) -> Refused | None:
+        """Finds out what is to be done about a row, or why it is refused."""
+        row = candidate.row
+        keys: list[_Key] = []
+        if row.idempotency_key is not None:
+            keys.append(("idempotency", row.type, row.idempotency_key))
+            same = self._keys.get(keys[0]) or self._with_idempotency_key(candidate)
+            if same is not None:
+                self._plans.append((same, False))
+                if _is_same(same.payload, row.payload):
+                    return None
+                return self._refused(position, "key", same.job_id)
+        found = None
+        if row.unique_key is not None:
+            keys.append(("unique", row.type, row.unique_key))
+            found = self._keys.get(keys[-1]) or self._with_unique_key(candidate)
+        if candidate.window_key is not None:
+            keys.append(("window", row.type, candidate.window_key))
+            found = found or self._keys.get(keys[-1]) or self._with_window(candidate)
+        if found is None:
+            found = _Plan(candidate, payload=row.payload, row=row)
+            self._plans.append((found, True))
+        else:
+            self._plans.append((found, False))
+            if not self._settle(found, candidate):
+                return self._refused(position, "unique", found.job_id)
+        self._keys.update(dict.fromkeys(keys, found))
+        return None
+
+    def carry_out(self) -> list[Inserted]:
+        """Writes what was planned."""
+        answers = []
+        for plan, is_new in self._plans:
+            if plan.row is not None:
+                if plan.job_id is None:
+                    plan.job_id = self._transaction.insert_pending(plan.row)
+                    self._set_window(plan)
+                else:
+                    self._give(plan.job_id, plan.row)
+                plan.row = None
+            answers.append(Inserted(plan.job_id or 0, is_new))
+        return answers
+
+    def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
+        found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
+        return None if found is None else _Plan(candidate, found[0], found[1])
+
+    def _with_unique_key(self, candidate: Candidate) -> _Plan | None:
+        found = self._transaction.one("job_with_unique_key", (candidate.row.type, candidate.row.unique_key))
+        return None if found is None else _Plan(candidate, found[0])
+
+    def _with_window(self, candidate: Candidate) -> _Plan | None:
+        found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
+        if found is None or not self._transaction.now < found[1] <= candidate.until + MOST_SKEW_US:
+            return None
+        return _Plan(candidate, found[0])
+
+    def _holder(self, job_id: int) -> _Holder | None:
+        found = self._transaction.one("holder", (job_id,))
+        return None if found is None else _Holder._make(found)
+
+    def _refused(self, position: int, why: Literal["key", "unique"], job_id: int | None) -> Refused:
+        holder = None if job_id is None else self._holder(job_id)
+        return Refused(position, why, job_id, None if holder is None else Status(holder.status))
+
+    def _settle(self, plan: _Plan, candidate: Candidate) -> bool:
+        """Does what a row wants done to the job that has its key; returns whether it may be done."""
+        if candidate.on_conflict == "replace":
+            return self._replace(plan, candidate)
+        return candidate.on_conflict == "return"
+
+    def _replace(self, plan: _Plan, candidate: Candidate) -> bool:
+        """Has the job of a plan get the payload and the time of another row; returns whether it may."""
+        row = candidate.row
+        if plan.job_id is None:
+            if plan.row is None:
+                return False
+            created_at, base = plan.row.created_at, plan.row
+        else:
+            holder = self._holder(plan.job_id)
+            if holder is None or holder.status != Status.PENDING:
+                return False
+            created_at, base = holder.created_at, row
+        due = row.scheduled_at
+        if candidate.max_wait is not None:
+            due = min(due, created_at + candidate.max_wait)
+        plan.row = base._replace(payload=row.payload, scheduled_at=due)
+        return True
+
+    def _give(self, job_id: int, row: NewJob) -> None:
+        """Gives a pending job the payload and the time of a row."""
+        transaction = self._transaction
+        holder = self._holder(job_id)
+        if holder is None:
+            return
+        tally = transaction.tally(holder.type)
+        tally.move(Status.PENDING, -1, holder.attempts, holder.scheduled_at)
+        tally.move(Status.PENDING, 1, holder.attempts, row.scheduled_at)
+        if not holder.is_held:
+            transaction.due.add(holder.type, holder.priority, row.scheduled_at, job_id)
+        transaction.run("replace_payload", (row.payload, row.scheduled_at, job_id))
+
+    def _set_window(self, plan: _Plan) -> None:
+        """Gives the key of its window to the job that was added, and forgets some windows that are over."""
+        transaction, candidate = self._transaction, plan.candidate
+        if candidate.window_key is None:
+            return
+        transaction.run("set_window", (candidate.row.type, candidate.window_key, plan.job_id, candidate.until))
+        for window in transaction.run("windows_over", (transaction.now, _FORGOTTEN_EACH)).fetchall():
+            transaction.run("forget_window", window)
+
+
+def may_return(transaction: Transaction, job_id: int) -> bool:
+    """Whether a finished job may be pending again: no other job has the unique key that it would have."""
+    own = transaction.one("unique_of_job", (job_id,))
+    return own is None or transaction.one("job_with_unique_key", own) is None
+
+
+def may_not_return(transaction: Transaction, ids: Sequence[int]) -> set[int]:
+    """Those of these jobs that are dead and may not be pending again, together with the others."""
+    taken: dict[tuple[str, str], bool] = {}
+    found: set[int] = set()
+    for _, _, cursor in transaction.many("unique_of_dead", ID_ROW, [(job_id,) for job_id in ids]):
+        for job_id, *own in cursor.fetchall():
+            key = (own[0], own[1])
+            if key not in taken:
+                taken[key] = transaction.one("job_with_unique_key", key) is not None
+            if taken[key]:
+                found.add(job_id)
+            taken[key] = True
+    return found
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two payloads are the same as JSON: two releases may write it in another order."""
+    if one == other:
+        return True
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False
