@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aiojobs_lite.model.debounce import Debounce
+from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 
-__all__ = ["Unique"]
+__all__ = ["Debounce", "Throttle", "Unique"]

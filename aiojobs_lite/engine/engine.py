@@ -194,6 +194,10 @@ class Engine:
         """Whether a type is registered in this runner or has, or had, jobs in the database."""
         return job_type in self._registry.limits or job_type in self._store.counts().by_type
 
+    def count_throttled(self, job_type: str) -> None:
+        """Counts an enqueue that the `Throttle` of its type dropped."""
+        self._metrics.meters[job_type].throttled += 1
+
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""
         return runner_stats(

@@ -1,18 +1,29 @@
-"""Which options hold the jobs of a type back or refuse them, checked together, and what they make of a new job."""
+"""Which options put the jobs of a type together or refuse them, checked together, and what they make of a new job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from aiojobs_lite.clock import after
+from aiojobs_lite.clock import MICROSECONDS, after
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.keys import KeyReader
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.unique import Unique
+from aiojobs_lite.model.throttle import Throttle
+from aiojobs_lite.model.unique import Unique, UniqueScope
+
+Rule = Unique | Debounce | Throttle
+"""What is done about jobs with the same key."""
+
+_RULES: Final[Mapping[str, tuple[type[Rule], str]]] = {
+    "unique": (Unique, 'a Unique, such as Unique("user_id")'),
+    "debounce": (Debounce, 'a Debounce, such as Debounce("5s", max_wait="1m", key="user_id")'),
+    "throttle": (Throttle, 'a Throttle, such as Throttle("1m", key="user_id")'),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +31,29 @@ class Flow:
     """The checked options of a type or of one enqueue.
 
     Attributes:
-        unique: Of the jobs with the same key there is one.
+        option: The name of the option.
+        rule: Its value.
         key: Takes the key from a payload.
     """
 
-    unique: Unique
+    option: str
+    rule: Rule
     key: KeyReader
 
     @property
     def replaces(self) -> bool:
         """Whether it gives the arguments of one enqueue to the job of another."""
-        return self.unique.on_conflict == "replace"
+        return isinstance(self.rule, Debounce) or (isinstance(self.rule, Unique) and self.rule.on_conflict == "replace")
+
+    @property
+    def sets_time(self) -> bool:
+        """Whether it says itself when a job is due."""
+        return isinstance(self.rule, Debounce)
+
+    @property
+    def drops(self) -> bool:
+        """Whether an enqueue that makes no job was dropped."""
+        return isinstance(self.rule, Throttle)
 
     def candidate(self, row: NewJob) -> Candidate:
         """A new job with its conditions.
@@ -38,10 +61,18 @@ class Flow:
         Raises:
             InvalidKey: If the payload gives no key.
         """
-        key, unique = self.key.read(row.payload), self.unique
-        if unique.scope is None:
-            return Candidate(row, unique.on_conflict, window_key=key, until=after(row.created_at, unique.window or 0.0))
-        return Candidate(row._replace(unique_key=key, unique_scope=unique.scope.value), unique.on_conflict)
+        key, rule = self.key.read(row.payload), self.rule
+        if isinstance(rule, Throttle):
+            return Candidate(row, window_key=key, until=after(row.created_at, rule.period))
+        if isinstance(rule, Debounce):
+            due = after(row.created_at, rule.period)
+            row = row._replace(unique_key=key, unique_scope=UniqueScope.PENDING.value, scheduled_at=due)
+            max_wait = None if rule.max_wait is None else round(rule.max_wait * MICROSECONDS)
+            return Candidate(row, "replace", max_wait)
+        if rule.scope is None:
+            until = after(row.created_at, rule.window or 0.0)
+            return Candidate(row, rule.on_conflict, window_key=key, until=until)
+        return Candidate(row._replace(unique_key=key, unique_scope=rule.scope.value), rule.on_conflict)
 
 
 def make_flow(
@@ -58,9 +89,14 @@ def make_flow(
     Raises:
         InvalidOption: If one of them cannot work, or not with another.
     """
-    unique = given.get("unique")
-    if unique is None:
-        return before
-    if not isinstance(unique, Unique):
-        raise InvalidOption("unique", unique, 'a Unique, such as Unique("user_id")')
-    return Flow(unique, KeyReader("unique", unique.key, signature, handler))
+    flow = before
+    for option, (kind, expected) in _RULES.items():
+        rule = given.get(option)
+        if rule is None:
+            continue
+        if not isinstance(rule, kind):
+            raise InvalidOption(option, rule, expected)
+        if flow is not None and flow.option != option:
+            raise InvalidOption(option, rule, f"none together with {flow.option}=: both say what becomes of one key")
+        flow = Flow(option, rule, KeyReader(option, rule.key, signature, handler))
+    return flow

@@ -67,8 +67,9 @@ class Declaring:
                     f"arguments. Give {names} a default"
                 )
                 raise InvalidJobType(job_type.name, problem) from error
-            if job_type.how.flow is not None:
-                raise InvalidOption("unique", job_type.how.flow.unique, "none on a cron handler: overlap= is for it")
+            flow = job_type.how.flow
+            if flow is not None:
+                raise InvalidOption(flow.option, flow.rule, "none on a cron handler: overlap= is for it")
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
             self._add(job_type)

@@ -21,6 +21,8 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(metadata=...)": "metadata meta headers extra",
     "{job}.using(priority=...)": "priority _priority",
     "{job}.using(unique=...)": "unique",
+    "{job}.using(debounce=...)": "debounce",
+    "{job}.using(throttle=...)": "throttle",
 }
 _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(name=...)": "name task_name actor_name id",
@@ -42,6 +44,8 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "nothing: a payload is JSON": "serializer compression",
     "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
     '@job(unique=Unique("user_id"))': "unique unique_for unique_by lock singleton once deduplicate dedupe",
+    '@job(debounce=Debounce("5s"))': "debounce debounce_seconds coalesce_for",
+    '@job(throttle=Throttle("1m"))': "throttle throttle_for",
     "@job(on_dead=...)": "on_dead on_failure link on_error link_error failure_handler errback on_retry_exhausted",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
     "@job(process=...)": "process executor",

@@ -18,7 +18,9 @@ from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.catch_up import Schedule
@@ -148,6 +150,8 @@ class JobType(Enqueueable[P, R_co]):
         largest_payload: int = LARGEST_PAYLOAD_BYTES,
         largest_result: int = LARGEST_RESULT_BYTES,
         unique: Unique | None = None,
+        debounce: Debounce | None = None,
+        throttle: Throttle | None = None,
         on_dead: OnDead | Enqueueable[..., Any] | None = None,
         **unknown: Never,
     ) -> None:
@@ -166,7 +170,7 @@ class JobType(Enqueueable[P, R_co]):
             raise InvalidJobType(self.name, _NOT_INJECTED)
         largest_result = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
-        flow = make_flow({"unique": unique}, None, self.signature, handler)
+        flow = make_flow({"unique": unique, "debounce": debounce, "throttle": throttle}, None, self.signature, handler)
         self.job_type, self.how = self, AS_DECLARED if flow is None else Enqueueing(flow=flow)
         self.on_dead = None if on_dead is None else check_on_dead(on_dead)
 

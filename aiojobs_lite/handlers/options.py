@@ -16,7 +16,9 @@ from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_prio
 from aiojobs_lite.handlers.flow import Flow
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
@@ -49,6 +51,8 @@ class JobOptions(TypedDict, total=False):
         largest_result: Most bytes of the result as JSON; default 256 KiB. A job whose result is larger is completed,
             without it.
         unique: A `Unique`: of the jobs of this type with the same key there is one at a time; default: any number.
+        debounce: A `Debounce`: many enqueues with the same key become one job, with the last arguments; default: none.
+        throttle: A `Throttle`: of many enqueues with the same key the first makes a job; default: each does.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
     """
@@ -66,6 +70,8 @@ class JobOptions(TypedDict, total=False):
     largest_payload: int
     largest_result: int
     unique: Unique | None
+    debounce: Debounce | None
+    throttle: Throttle | None
     on_dead: OnDead | EnqueuedOnDeath | None
 
 
@@ -82,6 +88,8 @@ class EnqueueOptions(TypedDict, total=False):
         metadata: A small object that is kept with the job, at most 4 KiB as JSON: a request id, a trace parent. The
             handler finds it in `ctx.metadata`; it is no argument.
         unique: A `Unique`, instead of the type's.
+        debounce: A `Debounce`, instead of the type's; without `delay` and `at`.
+        throttle: A `Throttle`, instead of the type's.
     """
 
     delay: Duration | None
@@ -91,6 +99,8 @@ class EnqueueOptions(TypedDict, total=False):
     label: str | None
     metadata: Mapping[str, Any] | None
     unique: Unique | None
+    debounce: Debounce | None
+    throttle: Throttle | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -161,7 +171,7 @@ class Enqueueing:
     def shown(self) -> str:
         """Those that are set, for people."""
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
-        given |= {} if self.flow is None else {"unique": self.flow.unique}
+        given |= {} if self.flow is None else {self.flow.option: self.flow.rule}
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
@@ -195,8 +205,13 @@ def check_together(how: Enqueueing) -> Enqueueing:
     Raises:
         InvalidOption: If not.
     """
+    if how.flow is None:
+        return how
     key = dict(how.columns).get("idempotency_key")
-    if key is not None and how.flow is not None and how.flow.replaces:
+    if how.flow.sets_time and (how.delay is not None or how.at is not None):
+        option, value = ("at", how.at) if how.delay is None else ("delay", how.delay)
+        raise InvalidOption(option, value, f"none together with {how.flow.option}=, which says when the job is due")
+    if key is not None and how.flow.replaces:
         problem = "none together with an option that replaces the arguments of a job: a repeated call would find others"
         raise InvalidOption("idempotency_key", key, problem)
     return how

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from aiojobs_lite.errors import InvalidOption
+
 Scalar = str | int | bool | None
 """What a key may be made of."""
 
@@ -19,3 +21,33 @@ KeySpec = str | tuple[str, ...] | KeyFunction
 def canonical(values: Sequence[Scalar]) -> str:
     """The one text for these values: a JSON list. `1`, `"1"` and `true` are different keys."""
     return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
+
+
+def check_key(option: str, key: object) -> KeySpec:
+    """A field of the payload, several, or a function of it.
+
+    Raises:
+        InvalidOption: If it is none of these.
+    """
+    expected = 'fields of the payload, such as "user_id" or "order.id", or one function of the payload'
+    if callable(key) and not isinstance(key, type):
+        return key
+    fields = (key,) if isinstance(key, str) else key
+    if isinstance(fields, tuple):
+        if len(fields) == 1 and callable(fields[0]) and not isinstance(fields[0], type):
+            only: KeyFunction = fields[0]
+            return only
+        if fields and all(isinstance(field, str) and all(field.split(".")) for field in fields):
+            if len(set(fields)) < len(fields):
+                raise InvalidOption(option, key, f"{expected}; each once")
+            return fields
+    raise InvalidOption(option, key, expected)
+
+
+def shown_key(key: KeySpec | None) -> str:
+    """A key in the text of a value, with a comma behind each part."""
+    if key is None:
+        return ""
+    if callable(key):
+        return f"{getattr(key, '__name__', key)}, "
+    return "".join(f"{field!r}, " for field in ((key,) if isinstance(key, str) else key))

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.model.keys import KeyFunction, KeySpec
+from aiojobs_lite.model.keys import KeyFunction, KeySpec, check_key, shown_key
 
 OnConflict = Literal["return", "raise", "replace"]
 _CONFLICTS: Final = ("return", "raise", "replace")
@@ -63,33 +63,4 @@ class Unique:
 
     def __repr__(self) -> str:
         scope = self.scope.value if self.scope else f"{self.window:g}s"
-        return f"Unique({_shown(self.key)}scope={scope!r}, on_conflict={self.on_conflict!r})"
-
-
-def check_key(option: str, key: object) -> KeySpec:
-    """A field of the payload, several, or a function of it.
-
-    Raises:
-        InvalidOption: If it is none of these.
-    """
-    expected = 'fields of the payload, such as "user_id" or "order.id", or one function of the payload'
-    if callable(key) and not isinstance(key, type):
-        return key
-    fields = (key,) if isinstance(key, str) else key
-    if isinstance(fields, tuple):
-        if len(fields) == 1 and callable(fields[0]) and not isinstance(fields[0], type):
-            only: KeyFunction = fields[0]
-            return only
-        if fields and all(isinstance(field, str) and all(field.split(".")) for field in fields):
-            if len(set(fields)) < len(fields):
-                raise InvalidOption(option, key, f"{expected}; each once")
-            return fields
-    raise InvalidOption(option, key, expected)
-
-
-def _shown(key: KeySpec | None) -> str:
-    if key is None:
-        return ""
-    if callable(key):
-        return f"{getattr(key, '__name__', key)}, "
-    return "".join(f"{field!r}, " for field in ((key,) if isinstance(key, str) else key))
+        return f"Unique({shown_key(self.key)}scope={scope!r}, on_conflict={self.on_conflict!r})"

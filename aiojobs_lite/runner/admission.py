@@ -22,6 +22,9 @@ async def admit_all(engine: Engine, jobs: Sequence[tuple[Enqueueing, NewJob]]) -
     answer = await engine.write(Admit(candidates))
     if isinstance(answer, Refused):
         raise _error(answer, candidates[answer.position])
+    for (how, row), inserted in zip(jobs, answer, strict=True):
+        if how.flow is not None and how.flow.drops and not inserted.is_new:
+            engine.count_throttled(row.type)
     return answer
 
 

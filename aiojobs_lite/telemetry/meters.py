@@ -12,9 +12,14 @@ _THROUGHPUT_WINDOW_S: Final = 60
 
 
 class Meter:
-    """How long the latest attempts of one type took, and which succeeded."""
+    """How long the latest attempts of one type took, and which succeeded.
+
+    Attributes:
+        throttled: Enqueues that its `Throttle` dropped.
+    """
 
     def __init__(self) -> None:
+        self.throttled = 0
         self._attempts: deque[tuple[float, bool]] = deque(maxlen=_WINDOW)
 
     def record(self, duration: float, *, succeeded: bool) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from aiojobs_lite import InvalidOption, Jobs, job
-from aiojobs_lite.flow import Unique
+from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.model.admission import Candidate
 
 NOW = 1_700_000_000_000_000
@@ -88,3 +89,50 @@ async def tick() -> None: ...
 def test_what_is_set_is_shown() -> None:
     shown = repr(job(plain).using(unique=Unique("number")))
     assert shown == "<JobType 'plain' with unique=Unique('number', scope='unfinished', on_conflict='return')>"
+
+
+def test_a_debounced_job_is_due_after_its_period_and_replaces_the_one_before() -> None:
+    found = candidate(job(debounce=Debounce("5s", max_wait="1m", key="number"))(plain), 1)
+    assert (found.row.unique_key, found.row.unique_scope, found.row.scheduled_at) == ("[1]", "pending", NOW + 5_000_000)
+    assert (found.on_conflict, found.max_wait) == ("replace", 60_000_000)
+    assert candidate(job(plain).using(debounce=Debounce(1)), 1).row.unique_key == "[]"
+    assert candidate(job(plain).using(debounce=Debounce(1)), 1).max_wait is None
+
+
+def test_a_throttled_job_has_its_key_for_a_period() -> None:
+    found = candidate(job(throttle=Throttle("1m", key="text"))(plain), 1, "x")
+    assert found == Candidate(found.row, "return", None, '["x"]', NOW + 60_000_000)
+    assert found.row.unique_key is None
+
+
+RULES: dict[str, Any] = {"unique": Unique(), "debounce": Debounce(1), "throttle": Throttle(1)}
+
+
+@pytest.mark.parametrize(("first", "second"), [(a, b) for a in RULES for b in RULES if a != b])
+def test_only_one_option_says_what_becomes_of_a_key(first: str, second: str) -> None:
+    problem = "=: both say what becomes of one key"
+    with pytest.raises(InvalidOption, match=problem):
+        job(**{first: RULES[first], second: RULES[second]})(plain)
+    with pytest.raises(InvalidOption, match=f"none together with {first}{problem}") as caught:
+        job(**{first: RULES[first]})(plain).using(**{second: RULES[second]})
+    assert caught.value.option == second
+
+
+def test_what_says_when_a_job_is_due_goes_with_no_other_time() -> None:
+    debounced = job(debounce=Debounce(1))(plain)
+    with pytest.raises(InvalidOption, match="none together with debounce=, which says when the job is due"):
+        debounced.using(delay=5)
+    with pytest.raises(InvalidOption, match="none together with debounce=, which says when the job is due"):
+        debounced.using(at=datetime(2030, 1, 1, tzinfo=UTC))
+    with pytest.raises(InvalidOption, match="a repeated call would find others"):
+        debounced.using(idempotency_key="k")
+    assert job(throttle=Throttle(1))(plain).using(delay=5, idempotency_key="k").how.has_conditions
+
+
+def test_another_value_of_these_options_is_refused() -> None:
+    with pytest.raises(
+        InvalidOption, match=r'expected a Debounce, such as Debounce\("5s", max_wait="1m", key="user_id"\)'
+    ):
+        job(debounce="5s")(plain)  # type: ignore[call-overload]  # what is tested
+    with pytest.raises(InvalidOption, match=r'expected a Throttle, such as Throttle\("1m", key="user_id"\)'):
+        job(throttle=60)(plain)  # type: ignore[call-overload]  # what is tested

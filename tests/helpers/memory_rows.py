@@ -327,20 +327,17 @@ class MemoryPhases:
         job = self.rows.jobs.get(write.id)
         if job is None or job.status not in {Status.DEAD, Status.CANCELLED} or not may_return(self, job):
             return False
-        self._redrive(job)
+        self.redriven.append(job.id)
+        self._put(
+            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
+            interruptions=0, snoozes=0, crashes=0,
+        )  # fmt: skip
         return True
 
     def redrive_dead(self, write: RedriveDead) -> int:
         """See `RedriveDead`."""
         dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
         return sum(self.redrive_job(RedriveJob(job.id)) for job in reversed(dead))
-
-    def _redrive(self, job: Job) -> None:
-        self.redriven.append(job.id)
-        self._put(
-            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
-            interruptions=0, snoozes=0, crashes=0,
-        )  # fmt: skip
 
     def delete_job(self, write: DeleteJob) -> Status | None:
         """See `DeleteJob`."""

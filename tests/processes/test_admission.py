@@ -16,7 +16,7 @@ PROCESSES, EACH = 4, 250
 
 
 @slow
-@pytest.mark.parametrize("name", ["unfinished", "hourly", "replaced"])
+@pytest.mark.parametrize("name", ["unfinished", "hourly", "replaced", "debounced", "throttled"])
 async def test_a_thousand_enqueues_of_one_key_from_four_processes_make_one_job(database: Path, name: str) -> None:
     async with AsyncExitStack() as stack:
         arguments = ("-m", "tests.helpers.apps.admitting", database)

@@ -9,7 +9,7 @@ import pytest
 
 from aiojobs_lite import JobContext, JobNotAllowed, JobRunner, Jobs, Retry, Status, injected
 from aiojobs_lite.errors import InvalidKey, KeyReused, UniqueConflict
-from aiojobs_lite.flow import Unique
+from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.kit import JobKit
@@ -39,6 +39,16 @@ async def dies(n: int) -> None:
 @jobs.job(unique=Unique("job_id", scope="1h"))
 async def reports(job_id: int) -> None:
     seen.append(job_id)
+
+
+@jobs.job(debounce=Debounce("5s", max_wait="12s", key="user_id"))
+async def saves(user_id: int, text: str) -> str:
+    return text
+
+
+@jobs.job(throttle=Throttle("1m", key="user_id"))
+async def warns(user_id: int, text: str = "") -> str:
+    return text
 
 
 @pytest.fixture
@@ -168,3 +178,65 @@ async def test_the_kit_knows_what_was_enqueued_under_conditions(job_kit: JobKit)
         await runner.enqueue(latest.using(delay="1h"), 1, 2)
         await runner.enqueue(latest.using(delay="1h"), 1, 3)
         assert job_kit.assert_enqueued(latest).arguments == {"user_id": 1, "value": 2}
+
+
+async def test_a_debounced_job_runs_once_with_the_last_arguments(runner: JobRunner, clock: FakeClock) -> None:
+    async with runner:
+        first = await runner.enqueue(saves, 1, "a")
+        other = await runner.enqueue(saves, 2, "z")
+        clock.advance(4)
+        assert (await runner.enqueue(saves, 1, "b")).id == first.id
+        clock.advance(1)
+        assert await other.result("10s") == "z"
+        assert (await first.job()).status is Status.PENDING
+        clock.advance(4)
+        assert await first.result("10s") == "b"
+        assert (await runner.enqueue(saves, 1, "c")).is_new
+
+
+async def test_a_stream_of_calls_does_not_put_a_debounced_job_off_for_ever(runner: JobRunner, clock: FakeClock) -> None:
+    async with runner:
+        first = await runner.enqueue(saves, 1, "0")
+        for n in range(1, 4):
+            clock.advance(3)
+            assert (await runner.enqueue(saves, 1, str(n))).id == first.id
+        clock.advance(3)
+        assert await first.result("10s") == "3"
+
+
+async def test_a_debounced_job_that_fails_is_tried_again_beside_its_successor(
+    runner: JobRunner, clock: FakeClock
+) -> None:
+    calls: list[str] = []
+
+    @runner.job(debounce=Debounce("5s"))
+    async def fails_once(text: str, ctx: JobContext = injected) -> None:
+        calls.append(text)
+        if ctx.attempt == 1 and text == "a":
+            raise Retry(after="1s")
+
+    async with runner:
+        await runner.enqueue(fails_once, "a")
+        clock.advance(5)
+        await until(lambda: runner.stats().retrying == 1)
+        assert (await runner.enqueue(fails_once, "b")).is_new
+        clock.advance(5)
+        await until(lambda: runner.stats().completed == 2)
+        assert sorted(calls) == ["a", "a", "b"]
+
+
+async def test_of_many_calls_in_a_period_the_first_makes_a_job_and_the_others_are_counted(
+    runner: JobRunner, clock: FakeClock
+) -> None:
+    async with runner:
+        first = await runner.enqueue(warns, 1, "first")
+        dropped = await runner.enqueue_many([warns.bind(1, "x"), warns.bind(1, "y"), warns.bind(2)])
+        assert [handle.is_new for handle in dropped] == [False, False, True]
+        assert dropped[0].id == first.id
+        assert await dropped[0].result("10s") == "first"
+        clock.advance(59)
+        assert not (await runner.enqueue(warns, 1)).is_new
+        assert runner.stats().by_type["warns"].throttled == 3
+        clock.advance(1)
+        assert (await runner.enqueue(warns, 1)).is_new
+        assert runner.stats().by_type["warns"].throttled == 3

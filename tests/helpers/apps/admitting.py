@@ -11,7 +11,7 @@ import os
 import sys
 
 from aiojobs_lite import JobRunner, Jobs
-from aiojobs_lite.flow import Unique
+from aiojobs_lite.flow import Debounce, Throttle, Unique
 from tests.helpers.apps.common import Orders, say, show_log
 
 jobs = Jobs()
@@ -27,6 +27,14 @@ async def hourly(user_id: int, by: int) -> None: ...
 
 @jobs.job(unique=Unique("user_id", scope="pending", on_conflict="replace"))
 async def replaced(user_id: int, by: int) -> None: ...
+
+
+@jobs.job(debounce=Debounce("1h", key="user_id"))
+async def debounced(user_id: int, by: int) -> None: ...
+
+
+@jobs.job(throttle=Throttle("1h", key="user_id"))
+async def throttled(user_id: int, by: int) -> None: ...
 
 
 async def main(database: str) -> None:
