@@ -88,7 +88,9 @@ class Deaths:
             now = self._clock.now()
             rows = [(job.how, job.row(now, (end.id,), {})) for job in wanted]
             plain = tuple([row for how, row in rows if not how.has_conditions])
-            admitted = [Admit((how.candidate(row),)) for how, row in rows if how.has_conditions]  # each for itself
+            admitted = [
+                Admit((how.candidate(row)._replace(max_pending=None),)) for how, row in rows if how.has_conditions
+            ]  # each for itself
             return (end, Insert(plain), *admitted) if plain else (end, *admitted)
         except Exception:  # noqa: BLE001  # a validator of the user's: the job has its end all the same
             _log.exception("on_dead of %s job %s enqueues nothing", end.type, end.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -197,6 +198,19 @@ class Engine:
     def count_throttled(self, job_type: str) -> None:
         """Counts an enqueue that the `Throttle` of its type dropped."""
         self._metrics.meters[job_type].throttled += 1
+
+    def pending(self, job_type: str) -> int:
+        """How many jobs of a type are pending, as far as is known; no I/O."""
+        counts = self._store.counts().by_type.get(job_type)
+        return 0 if counts is None else counts.pending
+
+    def wait_for(self, job_type: str, jobs: int) -> float:
+        """Seconds until so many jobs of a type have come to an end, by how quickly they did lately."""
+        counts, now = self._store.counts().by_type.get(job_type), time.monotonic()
+        rate = self._metrics.rates[job_type]
+        if counts is not None:
+            rate.sample(now, counts.completed + counts.dead + counts.cancelled)
+        return rate.wait_for(jobs, now)
 
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""

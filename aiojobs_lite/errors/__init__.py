@@ -14,6 +14,7 @@
     │   ├── InvalidKey              the arguments give no key
     │   ├── KeyReused               another payload has the same idempotency key
     │   ├── UniqueConflict          a job with the same unique key is there
+    │   ├── QueueFull               as many jobs of the type are pending as may be
     │   └── PayloadTooLarge         the arguments are too big to be stored
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
@@ -58,6 +59,7 @@ from aiojobs_lite.errors.enqueuing import (
     InvalidPayload,
     KeyReused,
     PayloadTooLarge,
+    QueueFull,
     UniqueConflict,
     UnknownJobType,
 )
@@ -108,6 +110,7 @@ __all__ = [
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",
+    "QueueFull",
     "RecordedError",
     "ResourceFailed",
     "ResultNotKept",

@@ -125,6 +125,27 @@ class UniqueConflict(EnqueueError):
         super().__init__(f"{message}. Nothing was enqueued: await that job, or enqueue again later.")
 
 
+class QueueFull(EnqueueError):
+    """As many jobs of the type are pending as its `max_pending` allows.
+
+    Attributes:
+        job_type: The job type called.
+        pending: How many are pending, with those of the same call before this one.
+        max_pending: The most allowed.
+        retry_after: Seconds until fewer may be pending, by how quickly jobs of the type came to an end lately.
+    """
+
+    def __init__(self, job_type: str, pending: int, max_pending: int, retry_after: float) -> None:
+        self.job_type = job_type
+        self.pending = pending
+        self.max_pending = max_pending
+        self.retry_after = retry_after
+        super().__init__(
+            f"{job_type!r}: {pending:,} jobs are pending, at most {max_pending:,} may be. "
+            f"Nothing was enqueued: repeat the call in about {retry_after:.3g} s."
+        )
+
+
 class PayloadTooLarge(EnqueueError, ValueError):
     """The arguments are too big to be stored.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from aiojobs_lite.clock import MICROSECONDS, after
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import check_choice, check_whole
 from aiojobs_lite.handlers.keys import KeyReader
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.admission import Candidate
@@ -26,9 +27,14 @@ _RULES: Final[Mapping[str, tuple[type[Rule], str]]] = {
 }
 
 
+OnFull = Literal["raise", "wait"]
+_ON_FULL: Final = ("raise", "wait")
+_MOST_PENDING: Final = 1_000_000_000
+
+
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """The checked options of a type or of one enqueue.
+class Keyed:
+    """A rule about jobs with the same key.
 
     Attributes:
         option: The name of the option.
@@ -40,27 +46,8 @@ class Flow:
     rule: Rule
     key: KeyReader
 
-    @property
-    def replaces(self) -> bool:
-        """Whether it gives the arguments of one enqueue to the job of another."""
-        return isinstance(self.rule, Debounce) or (isinstance(self.rule, Unique) and self.rule.on_conflict == "replace")
-
-    @property
-    def sets_time(self) -> bool:
-        """Whether it says itself when a job is due."""
-        return isinstance(self.rule, Debounce)
-
-    @property
-    def drops(self) -> bool:
-        """Whether an enqueue that makes no job was dropped."""
-        return isinstance(self.rule, Throttle)
-
     def candidate(self, row: NewJob) -> Candidate:
-        """A new job with its conditions.
-
-        Raises:
-            InvalidKey: If the payload gives no key.
-        """
+        """A new job with the conditions of the rule."""
         key, rule = self.key.read(row.payload), self.rule
         if isinstance(rule, Throttle):
             return Candidate(row, window_key=key, until=after(row.created_at, rule.period))
@@ -73,6 +60,53 @@ class Flow:
             until = after(row.created_at, rule.window or 0.0)
             return Candidate(row, rule.on_conflict, window_key=key, until=until)
         return Candidate(row._replace(unique_key=key, unique_scope=rule.scope.value), rule.on_conflict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The checked options of a type or of one enqueue.
+
+    Attributes:
+        keyed: The rule about jobs with the same key, or None.
+        max_pending: Most pending jobs of the type, or None.
+        on_full: What an enqueue does if there are as many.
+    """
+
+    keyed: Keyed | None = None
+    max_pending: int | None = None
+    on_full: OnFull = "raise"
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it gives the arguments of one enqueue to the job of another."""
+        rule = self.keyed and self.keyed.rule
+        return isinstance(rule, Debounce) or (isinstance(rule, Unique) and rule.on_conflict == "replace")
+
+    @property
+    def sets_time(self) -> bool:
+        """Whether it says itself when a job is due."""
+        return self.keyed is not None and isinstance(self.keyed.rule, Debounce)
+
+    @property
+    def drops(self) -> bool:
+        """Whether an enqueue that makes no job was dropped."""
+        return self.keyed is not None and isinstance(self.keyed.rule, Throttle)
+
+    def candidate(self, row: NewJob) -> Candidate:
+        """A new job with its conditions.
+
+        Raises:
+            InvalidKey: If the payload gives no key.
+        """
+        found = Candidate(row) if self.keyed is None else self.keyed.candidate(row)
+        return found._replace(max_pending=self.max_pending)
+
+    def shown(self) -> dict[str, Any]:
+        """The options that are set, by name."""
+        found: dict[str, Any] = {} if self.keyed is None else {self.keyed.option: self.keyed.rule}
+        if self.max_pending is not None:
+            found |= {"max_pending": self.max_pending, "on_full": self.on_full}
+        return found
 
 
 def make_flow(
@@ -89,14 +123,25 @@ def make_flow(
     Raises:
         InvalidOption: If one of them cannot work, or not with another.
     """
-    flow = before
+    flow = before or _NOTHING
     for option, (kind, expected) in _RULES.items():
         rule = given.get(option)
         if rule is None:
             continue
         if not isinstance(rule, kind):
             raise InvalidOption(option, rule, expected)
-        if flow is not None and flow.option != option:
-            raise InvalidOption(option, rule, f"none together with {flow.option}=: both say what becomes of one key")
-        flow = Flow(option, rule, KeyReader(option, rule.key, signature, handler))
-    return flow
+        if flow.keyed is not None and flow.keyed.option != option:
+            problem = f"none together with {flow.keyed.option}=: both say what becomes of one key"
+            raise InvalidOption(option, rule, problem)
+        flow = replace(flow, keyed=Keyed(option, rule, KeyReader(option, rule.key, signature, handler)))
+    if (most := given.get("max_pending")) is not None:
+        flow = replace(flow, max_pending=check_whole("max_pending", most, _MOST_PENDING))
+    if (on_full := given.get("on_full")) is not None:
+        check_choice("on_full", on_full, _ON_FULL)
+        if flow.max_pending is None:
+            raise InvalidOption("on_full", on_full, "max_pending= as well: without it a type is never full")
+        flow = replace(flow, on_full=on_full)
+    return None if flow == _NOTHING else flow
+
+
+_NOTHING: Final = Flow()

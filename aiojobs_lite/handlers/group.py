@@ -69,7 +69,8 @@ class Declaring:
                 raise InvalidJobType(job_type.name, problem) from error
             flow = job_type.how.flow
             if flow is not None:
-                raise InvalidOption(flow.option, flow.rule, "none on a cron handler: overlap= is for it")
+                option, value = next(iter(flow.shown().items()))
+                raise InvalidOption(option, value, "none on a cron handler: overlap= is for it")
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
             self._add(job_type)

@@ -23,6 +23,8 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(unique=...)": "unique",
     "{job}.using(debounce=...)": "debounce",
     "{job}.using(throttle=...)": "throttle",
+    "{job}.using(max_pending=...)": "max_pending",
+    "{job}.using(on_full=...)": "on_full",
 }
 _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(name=...)": "name task_name actor_name id",
@@ -46,6 +48,8 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     '@job(unique=Unique("user_id"))': "unique unique_for unique_by lock singleton once deduplicate dedupe",
     '@job(debounce=Debounce("5s"))': "debounce debounce_seconds coalesce_for",
     '@job(throttle=Throttle("1m"))': "throttle throttle_for",
+    "@job(max_pending=...)": "max_pending maxsize max_queue_size max_size queue_size",
+    "@job(on_full=...)": "on_full",
     "@job(on_dead=...)": "on_dead on_failure link on_error link_error failure_handler errback on_retry_exhausted",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
     "@job(process=...)": "process executor",

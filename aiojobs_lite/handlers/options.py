@@ -13,7 +13,7 @@ from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
-from aiojobs_lite.handlers.flow import Flow
+from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.debounce import Debounce
@@ -53,6 +53,8 @@ class JobOptions(TypedDict, total=False):
         unique: A `Unique`: of the jobs of this type with the same key there is one at a time; default: any number.
         debounce: A `Debounce`: many enqueues with the same key become one job, with the last arguments; default: none.
         throttle: A `Throttle`: of many enqueues with the same key the first makes a job; default: each does.
+        max_pending: Most pending jobs of this type, over all runners; default: any number.
+        on_full: What an enqueue does when there are as many: `raise` (the default) raises `QueueFull`, `wait` waits.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
     """
@@ -72,6 +74,8 @@ class JobOptions(TypedDict, total=False):
     unique: Unique | None
     debounce: Debounce | None
     throttle: Throttle | None
+    max_pending: int | None
+    on_full: OnFull | None
     on_dead: OnDead | EnqueuedOnDeath | None
 
 
@@ -90,6 +94,8 @@ class EnqueueOptions(TypedDict, total=False):
         unique: A `Unique`, instead of the type's.
         debounce: A `Debounce`, instead of the type's; without `delay` and `at`.
         throttle: A `Throttle`, instead of the type's.
+        max_pending: Most pending jobs, instead of the type's.
+        on_full: `raise` or `wait`, instead of the type's.
     """
 
     delay: Duration | None
@@ -101,6 +107,8 @@ class EnqueueOptions(TypedDict, total=False):
     unique: Unique | None
     debounce: Debounce | None
     throttle: Throttle | None
+    max_pending: int | None
+    on_full: OnFull | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -171,7 +179,7 @@ class Enqueueing:
     def shown(self) -> str:
         """Those that are set, for people."""
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
-        given |= {} if self.flow is None else {self.flow.option: self.flow.rule}
+        given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
@@ -210,7 +218,7 @@ def check_together(how: Enqueueing) -> Enqueueing:
     key = dict(how.columns).get("idempotency_key")
     if how.flow.sets_time and (how.delay is not None or how.at is not None):
         option, value = ("at", how.at) if how.delay is None else ("delay", how.delay)
-        raise InvalidOption(option, value, f"none together with {how.flow.option}=, which says when the job is due")
+        raise InvalidOption(option, value, "none together with debounce=, which says when the job is due")
     if key is not None and how.flow.replaces:
         problem = "none together with an option that replaces the arguments of a job: a repeated call would find others"
         raise InvalidOption("idempotency_key", key, problem)

@@ -22,6 +22,7 @@ class Candidate(NamedTuple):
             None: at whatever time.
         window_key: It is added unless a job of its type was added with this key, and `until` of that one is to come.
         until: The instant until which it has its `window_key`.
+        max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
     """
 
     row: NewJob
@@ -29,6 +30,7 @@ class Candidate(NamedTuple):
     max_wait: int | None = None
     window_key: str | None = None
     until: int = 0
+    max_pending: int | None = None
 
 
 class Refused(NamedTuple):
@@ -37,15 +39,17 @@ class Refused(NamedTuple):
     Attributes:
         position: Which of the rows is refused, from 0.
         why: `key`: another payload has its idempotency key. `unique`: a job has its unique key, and `on_conflict` is
-            `raise`, or `replace` and that job is not pending.
+            `raise`, or `replace` and that job is not pending. `full`: `max_pending` jobs of its type are pending.
         job_id: The job that is there; None: it is one of the rows before.
         status: Its status; None if it is not there any more, or not yet.
+        pending: How many jobs of its type are pending, with the rows before it; 0 if that does not matter.
     """
 
     position: int
-    why: Literal["key", "unique"]
+    why: Literal["key", "unique", "full"]
     job_id: int | None
     status: Status | None
+    pending: int = 0
 
 
 class Admit(NamedTuple):
@@ -57,7 +61,7 @@ class Admit(NamedTuple):
     - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
       `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
       that job; it is refused; or that job, if it is pending, gets the payload and the time of the row.
-    - Else it is added.
+    - Else it is added; it is refused if `max_pending` jobs of its type are pending already.
 
     Rows see the rows before them. What is refused is found before anything is written.
     """

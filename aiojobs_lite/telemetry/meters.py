@@ -7,6 +7,8 @@ import time
 from collections import defaultdict, deque
 from typing import Final
 
+from aiojobs_lite.telemetry.service_rate import ServiceRate
+
 _WINDOW: Final = 512  # attempts of a type that the percentiles and the success rate look back on
 _THROUGHPUT_WINDOW_S: Final = 60
 
@@ -45,6 +47,7 @@ class Metrics:
 
     Attributes:
         meters: Of each job type that had an attempt.
+        rates: Of each job type with a bound of pending jobs.
         refused_ends: Ends of attempts that came too late and changed nothing.
         skipped_ticks: Cron ticks that made no job.
         loop_lag: How late the event loop was lately, in seconds.
@@ -52,6 +55,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.meters: defaultdict[str, Meter] = defaultdict(Meter)
+        self.rates: defaultdict[str, ServiceRate] = defaultdict(ServiceRate)
         self.refused_ends = 0
         self.skipped_ticks = 0
         self.loop_lag = 0.0

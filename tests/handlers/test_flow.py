@@ -136,3 +136,29 @@ def test_another_value_of_these_options_is_refused() -> None:
         job(debounce="5s")(plain)  # type: ignore[call-overload]  # what is tested
     with pytest.raises(InvalidOption, match=r'expected a Throttle, such as Throttle\("1m", key="user_id"\)'):
         job(throttle=60)(plain)  # type: ignore[call-overload]  # what is tested
+
+
+def test_a_bound_of_pending_jobs_is_on_each_candidate() -> None:
+    bounded = job(max_pending=3)(plain)
+    assert candidate(bounded, 1) == Candidate(bounded.row(NOW, (1,), {}), max_pending=3)
+    assert bounded.how.flow is not None
+    assert bounded.how.flow.on_full == "raise"
+    both = job(max_pending=3, unique=Unique("number"), on_full="wait")(plain).using(max_pending=5, on_full=None)
+    assert (candidate(both, 1).row.unique_key, candidate(both, 1).max_pending) == ("[1]", 5)
+    assert repr(job(plain).using(max_pending=5)) == "<JobType 'plain' with max_pending=5, on_full='raise'>"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"max_pending": 0}, "max_pending=0: expected a whole number from 1 to 1,000,000,000"),
+        ({"max_pending": True}, "max_pending=True: expected a whole number"),
+        ({"max_pending": 5, "on_full": "drop"}, "on_full='drop': expected 'raise' or 'wait'"),
+        ({"on_full": "wait"}, "on_full='wait': expected max_pending= as well: without it a type is never full"),
+    ],
+)
+def test_a_bound_that_cannot_work_is_refused(options: Any, problem: str) -> None:
+    with pytest.raises(InvalidOption, match=problem):
+        job(**options)(plain)
+    with pytest.raises(InvalidOption, match=problem):
+        job(plain).using(**options)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _KEPT: Final = ("jobs", "marks", "windows")
 
 
+_Why = Literal["key", "unique", "full"]
+
+
 def has_key(job: Job, job_type: str, key: str) -> bool:
     """Whether a job has this unique key now."""
     if (job.type, job.unique_key) != (job_type, key):
@@ -39,21 +42,27 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
     kept = {name: dict(getattr(rows, name)) for name in _KEPT}
     last_id, made, types = rows.last_id, list(phases.made), set(phases.types)
     answers: list[Inserted] = []
+    why: _Why
     for position, candidate in enumerate(write.rows):
         answer = _admit_one(phases, candidate)
         if isinstance(answer, Inserted):
             answers.append(answer)
             continue
-        why, job_id = answer
+        if isinstance(answer, int):
+            why, job_id, pending = "full", last_id + 1, answer
+        else:
+            (why, job_id), pending = answer, 0
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
         job = rows.jobs.get(job_id)
-        return Refused(position, why, job_id if job_id <= last_id else None, None if job is None else job.status)
+        return Refused(
+            position, why, job_id if job_id <= last_id else None, None if job is None else job.status, pending
+        )
     return answers
 
 
-def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[Literal["key", "unique"], int]:
+def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_Why, int] | int:
     row, rows = candidate.row, phases.rows
     for job in list(rows.jobs.values()):
         if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
@@ -61,6 +70,9 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[L
             return Inserted(job.id, is_new=False) if is_same else ("key", job.id)
     found = _with_key(phases, candidate)
     if found is None:
+        pending = sum(job.type == row.type and job.status is Status.PENDING for job in rows.jobs.values())
+        if candidate.max_pending is not None and pending >= candidate.max_pending:
+            return pending
         job_id = phases.add(row)
         if candidate.window_key is not None:
             rows.windows[row.type, candidate.window_key] = job_id, candidate.until

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobContext, JobNotAllowed, JobRunner, Jobs, Retry, Status, injected
-from aiojobs_lite.errors import InvalidKey, KeyReused, UniqueConflict
+from aiojobs_lite.errors import InvalidKey, KeyReused, QueueFull, RunnerClosed, UniqueConflict
 from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.clock import FakeClock
@@ -49,6 +49,11 @@ async def saves(user_id: int, text: str) -> str:
 @jobs.job(throttle=Throttle("1m", key="user_id"))
 async def warns(user_id: int, text: str = "") -> str:
     return text
+
+
+@jobs.job(max_pending=3)
+async def exports(n: int) -> int:
+    return n
 
 
 @pytest.fixture
@@ -240,3 +245,49 @@ async def test_of_many_calls_in_a_period_the_first_makes_a_job_and_the_others_ar
         clock.advance(1)
         assert (await runner.enqueue(warns, 1)).is_new
         assert runner.stats().by_type["warns"].throttled == 3
+
+
+async def test_more_jobs_than_may_be_pending_are_refused_whole(still: JobRunner) -> None:
+    async with still:
+        await still.enqueue_many([exports.bind(n) for n in range(2)])
+        with pytest.raises(QueueFull) as caught:
+            await still.enqueue_many([exports.bind(n) for n in range(2)])
+        assert (caught.value.pending, caught.value.max_pending, caught.value.job_type) == (3, 3, "exports")
+        assert caught.value.retry_after == 1.0  # nothing was measured yet
+        assert still.stats().pending == 2
+        await still.enqueue(exports, 3)
+        with pytest.raises(QueueFull):
+            await still.enqueue(exports, 4)
+        assert (await still.enqueue(exports.using(max_pending=4), 4)).is_new
+
+
+async def test_callers_that_wait_are_let_in_one_after_the_other(runner: JobRunner) -> None:
+    most = 0
+
+    @runner.job(max_pending=3, on_full="wait", concurrency=1)
+    async def slow(n: int) -> int:
+        nonlocal most
+        most = max(most, runner.stats().pending)
+        await asyncio.sleep(0)
+        return n
+
+    async with runner:
+        handles = await asyncio.gather(*(runner.enqueue(slow, n) for n in range(30)))
+        assert [await handle.result("10s") for handle in handles] == list(range(30))
+        assert 0 < most <= 3
+        with pytest.raises(QueueFull):  # so many never fit
+            await runner.enqueue_many([slow.bind(n) for n in range(4)])
+
+
+async def test_a_caller_that_waits_ends_with_the_runner_and_may_give_up(still: JobRunner) -> None:
+    wait = exports.using(on_full="wait")
+    async with still:
+        await still.enqueue_many([exports.bind(n) for n in range(3)])
+        given_up, waiting = (asyncio.ensure_future(still.enqueue(wait, n)) for n in (3, 4))
+        await asyncio.wait([given_up], timeout=0.01)
+        given_up.cancel()
+        assert still.stats().pending == 3
+        assert not waiting.done()
+    with pytest.raises(RunnerClosed):
+        await waiting
+    assert given_up.cancelled()

@@ -87,6 +87,9 @@ class _Admitting:
             found = found or self._keys.get(keys[-1]) or self._with_window(candidate)
         if found is None:
             found = _Plan(candidate, payload=row.payload, row=row)
+            pending = self._pending_with(row.type) if candidate.max_pending is not None else -1
+            if candidate.max_pending is not None and pending >= candidate.max_pending:
+                return Refused(position, "full", None, None, pending)
             self._plans.append((found, True))
         else:
             self._plans.append((found, False))
@@ -108,6 +111,11 @@ class _Admitting:
                 plan.row = None
             answers.append(Inserted(plan.job_id or 0, is_new))
         return answers
+
+    def _pending_with(self, job_type: str) -> int:
+        """How many jobs of a type are pending, with those that are about to be added."""
+        added = sum(is_new and plan.candidate.row.type == job_type for plan, is_new in self._plans)
+        return self._transaction.tally(job_type).pending + added
 
     def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))

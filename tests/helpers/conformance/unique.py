@@ -323,6 +323,30 @@ class IdempotencyKeys:
         assert await key_is_free(store)
 
 
+class Backpressure:
+    async def test_no_more_jobs_of_a_type_are_pending_than_may_be(self, store: Store) -> None:
+        rows = tuple(Candidate(new(due=due), max_pending=3) for due in (0, 0, 9))
+        await admitted(store, *rows, Candidate(new("b"), max_pending=1))
+        assert await one(store, Admit(rows[:1])) == Refused(0, "full", None, None, 3)
+        (job,) = await claimed(store, claim(limit=1))
+        assert await one(store, Admit(rows[:2])) == Refused(1, "full", None, None, 3)
+        assert (await counted(store))["a"].pending == 2
+        assert [is_new for _, is_new in await admitted(store, rows[0])] == [True]
+        await one(store, again(job))  # it is pending all the same
+        assert (await counted(store))["a"].pending == 4
+        assert shown(store) == await counted(store)
+
+    async def test_a_job_that_is_there_is_not_counted_again(self, store: Store) -> None:
+        full = keyed()._replace(max_pending=1)
+        ((first, _),) = await admitted(store, full)
+        assert await admitted(store, full, full._replace(on_conflict="replace")) == [(first, False)] * 2
+
+    async def test_others_may_be_added_without_a_bound(self, store: Store) -> None:
+        await admitted(store, Candidate(new(), max_pending=1))
+        assert [is_new for _, is_new in await admitted(store, Candidate(new()))] == [True]
+        assert await one(store, Admit((Candidate(new(), max_pending=1),))) == Refused(0, "full", None, None, 2)
+
+
 class SharedKeys:
     async def test_a_key_is_unique_over_all_owners(self, two: tuple[Store, Store]) -> None:
         first, second = two
