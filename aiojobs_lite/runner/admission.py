@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import EnqueueError, KeyReused, QueueFull, UniqueConflict
 from aiojobs_lite.handlers.options import Enqueueing
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
@@ -44,7 +43,7 @@ class Admission:
             how, row = jobs[answer.position]
             most, wanted = candidates[answer.position].max_pending or 0, sum(one.type == row.type for _, one in jobs)
             if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
-                raise _error(engine, answer, candidates)
+                raise refusal(answer, candidates, engine.wait_for)
             answer = await self._when_they_fit(row.type, most - wanted, Admit(candidates))
         for (how, row), inserted in zip(jobs, answer, strict=True):
             if how.flow is not None and how.flow.drops and not inserted.is_new:
@@ -62,7 +61,14 @@ class Admission:
             return await self._access.engine.write(write)
 
 
-def _error(engine: Engine, refused: Refused, candidates: Sequence[Candidate]) -> EnqueueError:
+def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callable[[str, int], float]) -> EnqueueError:
+    """The error of a refusal.
+
+    Args:
+        refused: The refusal.
+        candidates: What was refused.
+        wait_for: Estimates how long so many jobs of a type take to come to an end.
+    """
     candidate = candidates[refused.position]
     job_type = candidate.row.type
     if refused.why == "key":
@@ -71,4 +77,4 @@ def _error(engine: Engine, refused: Refused, candidates: Sequence[Candidate]) ->
         return UniqueConflict(job_type, refused.job_id, refused.status)
     most = candidate.max_pending or 0
     missing = refused.pending + sum(one.row.type == job_type for one in candidates[refused.position :]) - most
-    return QueueFull(job_type, refused.pending, most, engine.wait_for(job_type, missing))
+    return QueueFull(job_type, refused.pending, most, wait_for(job_type, missing))

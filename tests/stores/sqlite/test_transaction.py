@@ -55,7 +55,6 @@ from tests.helpers.stores import (
     shown,
 )
 
-
 _KEYED = Candidate(new("u", unique_key="[1]", unique_scope="unfinished"))
 
 
