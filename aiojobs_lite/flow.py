@@ -1,4 +1,4 @@
-"""What holds jobs back, puts them together or refuses them: the values of `unique=` and its like."""
+"""What puts jobs together or refuses them: the values of `unique=`, `debounce=` and `throttle=`."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.engine.expiries import ExpiryReporter
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.janitor import Janitor
@@ -100,7 +101,7 @@ class Engine:
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
-        deaths = Deaths(registry=registry, clock=clock, commits=committer)
+        deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
         recorder = Recorder(
             commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher, deaths=deaths,
@@ -122,7 +123,7 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
+        self._dispatcher.connect(commits=committer, attempts=self._executor, expiries=expiries)  # needs what needs it
         watcher.connect(attempts=self._executor)
         self.write, self.write_all = committer.write, committer.write_all
 

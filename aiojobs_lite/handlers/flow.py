@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from aiojobs_lite.clock import MICROSECONDS, after
+from aiojobs_lite.durations import seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_choice, check_whole
 from aiojobs_lite.handlers.keys import KeyReader
@@ -30,6 +31,7 @@ _RULES: Final[Mapping[str, tuple[type[Rule], str]]] = {
 OnFull = Literal["raise", "wait"]
 _ON_FULL: Final = ("raise", "wait")
 _MOST_PENDING: Final = 1_000_000_000
+_SHORTEST_EXPIRY_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ class Flow:
         keyed: The rule about jobs with the same key, or None.
         max_pending: Most pending jobs of the type, or None.
         on_full: What an enqueue does if there are as many.
+        expires: Seconds after it is due within which a job must begin, or None.
     """
 
     keyed: Keyed | None = None
     max_pending: int | None = None
     on_full: OnFull = "raise"
+    expires: float | None = None
 
     @property
     def replaces(self) -> bool:
@@ -99,14 +103,15 @@ class Flow:
             InvalidKey: If the payload gives no key.
         """
         found = Candidate(row) if self.keyed is None else self.keyed.candidate(row)
-        return found._replace(max_pending=self.max_pending)
+        expires = None if self.expires is None else round(self.expires * MICROSECONDS)
+        return found._replace(max_pending=self.max_pending, expires=expires)
 
     def shown(self) -> dict[str, Any]:
         """The options that are set, by name."""
         found: dict[str, Any] = {} if self.keyed is None else {self.keyed.option: self.keyed.rule}
         if self.max_pending is not None:
             found |= {"max_pending": self.max_pending, "on_full": self.on_full}
-        return found
+        return found if self.expires is None else found | {"expires": self.expires}
 
 
 def make_flow(
@@ -141,6 +146,8 @@ def make_flow(
         if flow.max_pending is None:
             raise InvalidOption("on_full", on_full, "max_pending= as well: without it a type is never full")
         flow = replace(flow, on_full=on_full)
+    if (expires := given.get("expires")) is not None:
+        flow = replace(flow, expires=seconds(expires, "expires", least=_SHORTEST_EXPIRY_S))
     return None if flow == _NOTHING else flow
 
 

@@ -25,6 +25,7 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(throttle=...)": "throttle",
     "{job}.using(max_pending=...)": "max_pending",
     "{job}.using(on_full=...)": "on_full",
+    "{job}.using(expires=...)": "expires expires_in _expires deadline max_age",
 }
 _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(name=...)": "name task_name actor_name id",
@@ -50,6 +51,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     '@job(throttle=Throttle("1m"))': "throttle throttle_for",
     "@job(max_pending=...)": "max_pending maxsize max_queue_size max_size queue_size",
     "@job(on_full=...)": "on_full",
+    "@job(expires=...)": "expires expires_in deadline max_age",
     "@job(on_dead=...)": "on_dead on_failure link on_error link_error failure_handler errback on_retry_exhausted",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
     "@job(process=...)": "process executor",

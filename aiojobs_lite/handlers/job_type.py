@@ -154,6 +154,7 @@ class JobType(Enqueueable[P, R_co]):
         throttle: Throttle | None = None,
         max_pending: int | None = None,
         on_full: OnFull | None = None,
+        expires: Duration | None = None,
         on_dead: OnDead | Enqueueable[..., Any] | None = None,
         **unknown: Never,
     ) -> None:
@@ -163,14 +164,13 @@ class JobType(Enqueueable[P, R_co]):
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
         self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
         self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
-        self.priority = check_priority("priority", priority)
-        is_kept = check_flag("keep_result", keep_result)
+        self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
         self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
         _check_injected(self)
         largest = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest) if is_kept else None
-        rules = {"unique": unique, "debounce": debounce, "throttle": throttle}
-        flow = make_flow({**rules, "max_pending": max_pending, "on_full": on_full}, None, self.signature, handler)
+        given = {"unique": unique, "debounce": debounce, "throttle": throttle, "max_pending": max_pending}
+        flow = make_flow({**given, "on_full": on_full, "expires": expires}, None, self.signature, handler)
         self.job_type, self.how = self, AS_DECLARED if flow is None else Enqueueing(flow=flow)
         self.on_dead = None if on_dead is None else check_on_dead(on_dead)
 

@@ -55,6 +55,8 @@ class JobOptions(TypedDict, total=False):
         throttle: A `Throttle`: of many enqueues with the same key the first makes a job; default: each does.
         max_pending: Most pending jobs of this type, over all runners; default: any number.
         on_full: What an enqueue does when there are as many: `raise` (the default) raises `QueueFull`, `wait` waits.
+        expires: How long after it is due an attempt may begin; then the job is cancelled with the reason `expired`.
+            Default: for ever.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
     """
@@ -76,6 +78,7 @@ class JobOptions(TypedDict, total=False):
     throttle: Throttle | None
     max_pending: int | None
     on_full: OnFull | None
+    expires: Duration | None
     on_dead: OnDead | EnqueuedOnDeath | None
 
 
@@ -96,6 +99,7 @@ class EnqueueOptions(TypedDict, total=False):
         throttle: A `Throttle`, instead of the type's.
         max_pending: Most pending jobs, instead of the type's.
         on_full: `raise` or `wait`, instead of the type's.
+        expires: How long after it is due an attempt may begin, instead of the type's.
     """
 
     delay: Duration | None
@@ -109,6 +113,7 @@ class EnqueueOptions(TypedDict, total=False):
     throttle: Throttle | None
     max_pending: int | None
     on_full: OnFull | None
+    expires: Duration | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {

@@ -23,6 +23,8 @@ class Candidate(NamedTuple):
         window_key: It is added unless a job of its type was added with this key, and `until` of that one is to come.
         until: The instant until which it has its `window_key`.
         max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
+        expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
+            it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
     """
 
     row: NewJob
@@ -31,6 +33,7 @@ class Candidate(NamedTuple):
     window_key: str | None = None
     until: int = 0
     max_pending: int | None = None
+    expires: int | None = None
 
 
 class Refused(NamedTuple):
@@ -63,7 +66,8 @@ class Admit(NamedTuple):
       that job; it is refused; or that job, if it is pending, gets the payload and the time of the row.
     - Else it is added; it is refused if `max_pending` jobs of its type are pending already.
 
-    Rows see the rows before them. What is refused is found before anything is written.
+    Rows see the rows before them. What is refused is found before anything is added. A pending job whose expiry has
+    come has no unique key any more: it is cancelled when that key is asked for.
     """
 
     rows: tuple[Candidate, ...]

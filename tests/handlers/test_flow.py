@@ -78,6 +78,27 @@ def test_what_replaces_arguments_goes_with_no_idempotency_key() -> None:
         job(plain).using(idempotency_key="k", unique=Unique("number", on_conflict="replace"))
 
 
+def test_an_expiry_is_on_each_candidate() -> None:
+    expiring = job(expires="1h")(plain)
+    assert candidate(expiring, 1) == Candidate(expiring.row(NOW, (1,), {}), expires=3_600_000_000)
+    both = job(plain).using(unique=Unique("number"), delay=5, expires=1.5).using(expires=None)
+    assert (candidate(both, 1).row.unique_key, candidate(both, 1).expires) == ("[1]", 1_500_000)
+    assert repr(job(plain).using(expires="1m")) == "<JobType 'plain' with expires=60.0>"
+
+
+@pytest.mark.parametrize("value", [0, -1, "soon", True, float("nan"), datetime(2030, 1, 1, tzinfo=UTC)])
+def test_an_expiry_that_is_no_duration_is_refused_at_the_declaration(value: Any) -> None:
+    with pytest.raises(InvalidOption, match="expires="):
+        job(expires=value)(plain)
+    with pytest.raises(InvalidOption, match="expires="):
+        job(plain).using(expires=value)
+
+
+def test_a_cron_handler_takes_no_expiry() -> None:
+    with pytest.raises(InvalidOption, match="none on a cron handler: catch_up= is for ticks that are late"):
+        Jobs().cron("* * * * *", expires="1h")(tick)
+
+
 def test_a_cron_handler_takes_none() -> None:
     with pytest.raises(InvalidOption, match="none on a cron handler: overlap= is for it"):
         Jobs().cron("* * * * *", unique=Unique())(tick)

@@ -10,11 +10,12 @@ from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import Inserted
+from tests.helpers.memory_expiries import expire
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
 
-_KEPT: Final = ("jobs", "marks", "windows")
+_KEPT: Final = ("jobs", "marks", "windows", "expiries")
 
 
 _Why = Literal["key", "unique", "full"]
@@ -40,7 +41,7 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
     """See `Admit`."""
     rows = phases.rows
     kept = {name: dict(getattr(rows, name)) for name in _KEPT}
-    last_id, made, types = rows.last_id, list(phases.made), set(phases.types)
+    last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
     answers: list[Inserted] = []
     why: _Why
     for position, candidate in enumerate(write.rows):
@@ -55,6 +56,9 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
+        gone, phases.expired = phases.expired[len(expired) :], expired
+        for one in gone:  # they stay cancelled
+            expire(phases, {one.id})
         job = rows.jobs.get(job_id)
         return Refused(
             position, why, job_id if job_id <= last_id else None, None if job is None else job.status, pending
@@ -76,6 +80,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         job_id = phases.add(row)
         if candidate.window_key is not None:
             rows.windows[row.type, candidate.window_key] = job_id, candidate.until
+        _set_expiry(phases, job_id, candidate, row.scheduled_at)
         return Inserted(job_id, is_new=True)
     if candidate.on_conflict == "raise":
         return "unique", found
@@ -87,17 +92,27 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         if candidate.max_wait is not None:
             due = min(due, to_micros(held.created_at) + candidate.max_wait)
         phases.give(held, row.payload, to_datetime(due))
+        _set_expiry(phases, found, candidate, due)
     return Inserted(found, is_new=False)
+
+
+def _set_expiry(phases: MemoryPhases, job_id: int, candidate: Candidate, due: int) -> None:
+    phases.rows.expiries.pop(job_id, None)
+    if candidate.expires is not None:
+        phases.rows.expiries[job_id] = max(due, candidate.row.created_at) + candidate.expires
 
 
 def _with_key(phases: MemoryPhases, candidate: Candidate) -> int | None:
     row, rows = candidate.row, phases.rows
     if row.unique_key is not None:
-        for job in rows.jobs.values():
+        for job in list(rows.jobs.values()):
             if has_key(job, row.type, row.unique_key):
-                return job.id
+                expire(phases, {job.id})
+                if not rows.jobs[job.id].is_finished:
+                    return job.id
     if candidate.window_key is not None:
         job_id, until = rows.windows.get((row.type, candidate.window_key), (0, 0))
         if phases.now < until <= candidate.until + MOST_SKEW_US:
+            expire(phases, {job_id})
             return job_id
     return None

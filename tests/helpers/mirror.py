@@ -44,6 +44,8 @@ ELSEWHERE: Final = {
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "runner/session.py": Suite("tests/runner/test_client.py", "the client's own thread; callers see it there"),
     "flow.py": Suite("tests/model/test_unique.py", "names alone, under which tests and applications import them"),
+    "engine/expiries.py": Suite("tests/runner/test_expiries.py", "callers and facts; both are seen there"),
+    "model/expiries.py": Suite(f"{_CONFORMANCE}/expiries.py", _EACH_STORE),
     "model/admission.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),

@@ -87,7 +87,7 @@ unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending
 conflicts = st.sampled_from(["return", "return", "raise", "replace"])
 candidates = st.tuples(
     kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
-    st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]),
+    st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
 )  # fmt: skip
 
 
@@ -191,9 +191,9 @@ class StoreBesideModel(RuleBasedStateMachine):
                     unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
                 ),
                 conflict, 2 * SECOND if waits else None, window and "[0]", self.now + (window or 0) * SECOND,
-                most,
+                most, expires and expires * SECOND,
             )
-            for kind, value, due, key, unique, conflict, waits, window, most in drawn
+            for kind, value, due, key, unique, conflict, waits, window, most, expires in drawn
         ]  # fmt: skip
         self.put(Admit(tuple(made)), step)
 
@@ -386,7 +386,7 @@ class StoreBesideModel(RuleBasedStateMachine):
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]
             *ended, claimed = self.commit(alone([*ends, self.claim_of(0)]), view)
             assert all(ended)
-            assert ended or claimed.jobs
+            assert ended or claimed.jobs or all(job.is_finished for job in self.jobs.values())
             view = 1 - view
 
     @invariant()

@@ -101,6 +101,7 @@ def _candidate(candidate: Candidate) -> str:
     row, parts = candidate.row, [str(candidate.on_conflict)]
     parts += [f"unique {row.unique_key} {row.unique_scope}"] if row.unique_key is not None else []
     parts += [f"window {candidate.window_key}"] if candidate.window_key is not None else []
+    parts += [f"expires {candidate.expires}"] if candidate.expires is not None else []
     return f"{_row(row)} [{', '.join(parts)}]"
 
 

@@ -17,6 +17,7 @@ SELECT
     (SELECT typeof(payload) FROM aiojobs_jobs LIMIT 1),
     (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
     (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
+    (SELECT typeof(expires_at) FROM aiojobs_expiries LIMIT 1),
     (SELECT typeof(since) FROM aiojobs_pauses LIMIT 1),
     (SELECT typeof(types) FROM aiojobs_runners LIMIT 1),
     (SELECT typeof(expression) FROM aiojobs_schedules LIMIT 1),

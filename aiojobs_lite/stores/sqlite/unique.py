@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiry
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 _FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
@@ -35,14 +36,16 @@ class _Plan:
         payload: That of the row which made it, or of the job with its idempotency key.
         row: What is to be added, or what the job is given; None: nothing is.
         candidate: The row as it came, for its window.
+        expires: When the job expires, as `Candidate.expires`.
     """
 
-    __slots__ = ("candidate", "job_id", "payload", "row")
+    __slots__ = ("candidate", "expires", "job_id", "payload", "row")
 
     def __init__(
         self, candidate: Candidate, job_id: int | None = None, payload: str = "", row: NewJob | None = None
     ) -> None:
         self.candidate = candidate
+        self.expires = candidate.expires
         self.job_id = job_id
         self.payload = payload
         self.row = row
@@ -108,6 +111,11 @@ class _Admitting:
                     self._set_window(plan)
                 else:
                     self._give(plan.job_id, plan.row)
+                    if plan.expires is None:
+                        forget_expiries(self._transaction, [(plan.job_id,)])
+                if plan.expires is not None:
+                    from_then = max(plan.row.scheduled_at, plan.row.created_at)
+                    set_expiry(self._transaction, plan.job_id, from_then + plan.expires)
                 plan.row = None
             answers.append(Inserted(plan.job_id or 0, is_new))
         return answers
@@ -123,12 +131,15 @@ class _Admitting:
 
     def _with_unique_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_unique_key", (candidate.row.type, candidate.row.unique_key))
-        return None if found is None else _Plan(candidate, found[0])
+        if found is None or expire_those(self._transaction, [found]):
+            return None
+        return _Plan(candidate, found[0])
 
     def _with_window(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
         if found is None or not self._transaction.now < found[1] <= candidate.until + MOST_SKEW_US:
             return None
+        expire_those(self._transaction, [(found[0],)])
         return _Plan(candidate, found[0])
 
     def _holder(self, job_id: int) -> _Holder | None:
@@ -161,6 +172,7 @@ class _Admitting:
         if candidate.max_wait is not None:
             due = min(due, created_at + candidate.max_wait)
         plan.row = base._replace(payload=row.payload, scheduled_at=due)
+        plan.expires = candidate.expires
         return True
 
     def _give(self, job_id: int, row: NewJob) -> None:

@@ -1,6 +1,10 @@
 -- index aiojobs_attempts_job
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 
+-- index aiojobs_expiries_expires_at
+CREATE INDEX aiojobs_expiries_expires_at ON aiojobs_expiries (expires_at)
+WHERE is_over = 0;
+
 -- index aiojobs_jobs_finished
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
@@ -68,6 +72,13 @@ CREATE TABLE aiojobs_counts (
     CHECK (typeof(type) = 'text'),
     CHECK (max(pending, scheduled, retrying, held, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
 ) WITHOUT ROWID;
+
+-- table aiojobs_expiries
+CREATE TABLE aiojobs_expiries (
+    job_id INTEGER PRIMARY KEY,
+    expires_at INTEGER NOT NULL CHECK (expires_at BETWEEN -62135596800000000 AND 253402300799999999),
+    is_over INTEGER NOT NULL DEFAULT 0 CHECK (is_over = 0 OR is_over = 1)
+);
 
 -- table aiojobs_jobs
 CREATE TABLE aiojobs_jobs (

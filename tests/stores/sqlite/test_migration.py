@@ -177,7 +177,7 @@ def test_a_migration_that_is_killed_anywhere_leaves_the_file_of_one_version(old:
         else:  # all that the first script makes, perhaps that of the next, and nothing of the last
             assert not found & OLD_TABLES
             assert ours >= {*OLD_TABLES, "meta"}
-            assert "windows" not in ours
+            assert "expiries" not in ours
     assert not tables(old) & OLD_TABLES
 
 

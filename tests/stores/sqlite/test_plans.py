@@ -29,7 +29,8 @@ ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
-    "unique_of_dead": ID_ROW,
+    "unique_of_dead": ID_ROW, "expired_of_ids": ID_ROW, "cancel_expired": ID_ROW, "set_over": ID_ROW,
+    "forget_expiries": ID_ROW, "forget_expiries_of_dead": ID_ROW,
 }  # fmt: skip
 
 
