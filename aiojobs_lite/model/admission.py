@@ -9,7 +9,7 @@ from aiojobs_lite.model.unique import OnConflict
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 MOST_SKEW_US: Final = 5_000_000
-"""A window that ends later than one that began so long after now was made by a clock that was ahead."""
+"""A window that begins so long after now was made by a clock that was ahead, and does not count."""
 
 
 class Candidate(NamedTuple):
@@ -20,7 +20,8 @@ class Candidate(NamedTuple):
         on_conflict: What happens if one has.
         max_wait: A job that gets the time of this row is due at the latest so many microseconds after its own enqueue;
             None: at whatever time.
-        window_key: It is added unless a job of its type was added with this key, and `until` of that one is to come.
+        window_key: It is added unless a job of its type was added with this key whose window is not over: its `until`
+            is to come, and less time has passed since its enqueue than lies between this row's and this `until`.
         until: The instant until which it has its `window_key`.
         max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
         expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then

@@ -79,7 +79,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
             return pending
         job_id = phases.add(row)
         if candidate.window_key is not None:
-            rows.windows[row.type, candidate.window_key] = job_id, candidate.until
+            rows.windows[row.type, candidate.window_key] = job_id, row.created_at, candidate.until
         _set_expiry(phases, job_id, candidate, row.scheduled_at)
         return Inserted(job_id, is_new=True)
     if candidate.on_conflict == "raise":
@@ -111,8 +111,9 @@ def _with_key(phases: MemoryPhases, candidate: Candidate) -> int | None:
                 if not rows.jobs[job.id].is_finished:
                     return job.id
     if candidate.window_key is not None:
-        job_id, until = rows.windows.get((row.type, candidate.window_key), (0, 0))
-        if phases.now < until <= candidate.until + MOST_SKEW_US:
+        job_id, since, until = rows.windows.get((row.type, candidate.window_key), (0, 0, 0))
+        over_at = min(until, since + candidate.until - row.created_at)
+        if since <= phases.now + MOST_SKEW_US and phases.now < over_at:
             expire(phases, {job_id})
             return job_id
     return None

@@ -98,7 +98,7 @@ class Rows:
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
         database: Its random id.
-        windows: By type and key of a window, the job that has it, and until when.
+        windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
     """
 
@@ -110,7 +110,7 @@ class Rows:
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
-    windows: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> Rows:

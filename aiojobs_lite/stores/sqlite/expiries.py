@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.expiries import EXPIRED, Expired, GetExpiry
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.stores.sqlite.due import NEVER
+from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
@@ -75,13 +75,13 @@ def forget_expiries_of_dead(transaction: Transaction, ids: Sequence[tuple[int]])
 def move_expiry(transaction: Transaction, job_id: int, by: int) -> None:
     """A job is due later or earlier by so many microseconds, and so is its expiry."""
     if by and transaction.expiries.has_any and transaction.run("move_expiry", (by, job_id)).rowcount and by < 0:
-        transaction.expiries.add(transaction.now)  # a look finds out
+        transaction.expiries.add(AT_ONCE)  # a look finds out
 
 
 def came_back(transaction: Transaction, job_id: int) -> None:
     """An attempt has ended, and its job is pending again: if its expiry has come meanwhile, it counts from now on."""
     if transaction.expiries.has_any and transaction.run("count_expiry_again", (job_id,)).rowcount:
-        transaction.expiries.add(transaction.now)
+        transaction.expiries.add(AT_ONCE)
 
 
 def get_expiry(connection: sqlite3.Connection, sql: Sql, query: GetExpiry) -> int | None:

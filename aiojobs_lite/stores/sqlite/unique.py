@@ -33,22 +33,22 @@ class _Plan:
 
     Attributes:
         job_id: The job; None: it is to be added.
-        payload: That of the row which made it, or of the job with its idempotency key.
+        payload: That of the job with an idempotency key.
         row: What is to be added, or what the job is given; None: nothing is.
         candidate: The row as it came, for its window.
         expires: When the job expires, as `Candidate.expires`.
+        window: Since when and until when it has the key of its window.
     """
 
-    __slots__ = ("candidate", "expires", "job_id", "payload", "row")
+    __slots__ = ("candidate", "expires", "job_id", "payload", "row", "window")
 
-    def __init__(
-        self, candidate: Candidate, job_id: int | None = None, payload: str = "", row: NewJob | None = None
-    ) -> None:
+    def __init__(self, candidate: Candidate, job_id: int | None = None, row: NewJob | None = None) -> None:
         self.candidate = candidate
         self.expires = candidate.expires
         self.job_id = job_id
-        self.payload = payload
+        self.payload = ""
         self.row = row
+        self.window = (candidate.row.created_at, candidate.until)
 
 
 def admit(transaction: Transaction, write: Admit) -> list[Inserted] | Refused:
@@ -68,6 +68,7 @@ class _Admitting:
         self._transaction = transaction
         self._plans: list[tuple[_Plan, bool]] = []  # of each row, and whether it made the plan
         self._keys: dict[_Key, _Plan] = {}
+        self._jobs: dict[int, _Plan] = {}  # of jobs that are there
 
     def plan(self, position: int, candidate: Candidate) -> Refused | None:
         """Finds out what is to be done about a row, or why it is refused."""
@@ -78,7 +79,7 @@ class _Admitting:
             same = self._keys.get(keys[0]) or self._with_idempotency_key(candidate)
             if same is not None:
                 self._plans.append((same, False))
-                if _is_same(same.payload, row.payload):
+                if _is_same(same.payload if same.row is None else same.row.payload, row.payload):
                     return None
                 return self._refused(position, "key", same.job_id)
         found = None
@@ -87,18 +88,18 @@ class _Admitting:
             found = self._keys.get(keys[-1]) or self._with_unique_key(candidate)
         if candidate.window_key is not None:
             keys.append(("window", row.type, candidate.window_key))
-            found = found or self._keys.get(keys[-1]) or self._with_window(candidate)
+            found = found or self._with_window(candidate, keys[-1])
         if found is None:
-            found = _Plan(candidate, payload=row.payload, row=row)
+            found = _Plan(candidate, row=row)
             pending = self._pending_with(row.type) if candidate.max_pending is not None else -1
             if candidate.max_pending is not None and pending >= candidate.max_pending:
                 return Refused(position, "full", None, None, pending)
             self._plans.append((found, True))
+            self._keys.update(dict.fromkeys(keys, found))
         else:
             self._plans.append((found, False))
             if not self._settle(found, candidate):
                 return self._refused(position, "unique", found.job_id)
-        self._keys.update(dict.fromkeys(keys, found))
         return None
 
     def carry_out(self) -> list[Inserted]:
@@ -127,20 +128,38 @@ class _Admitting:
 
     def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
-        return None if found is None else _Plan(candidate, found[0], found[1])
+        if found is None:
+            return None
+        plan = self._of_job(candidate, found[0])
+        plan.payload = found[1]
+        return plan
 
     def _with_unique_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_unique_key", (candidate.row.type, candidate.row.unique_key))
         if found is None or expire_those(self._transaction, [found]):
             return None
-        return _Plan(candidate, found[0])
+        plan = self._of_job(candidate, found[0])
+        self._keys["unique", candidate.row.type, candidate.row.unique_key or ""] = plan
+        return plan
 
-    def _with_window(self, candidate: Candidate) -> _Plan | None:
+    def _with_window(self, candidate: Candidate, key: _Key) -> _Plan | None:
+        plan = self._keys.get(key)
+        if plan is not None:
+            return plan if self._is_open(*plan.window, candidate) else None
         found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
-        if found is None or not self._transaction.now < found[1] <= candidate.until + MOST_SKEW_US:
+        if found is None or not self._is_open(found[1], found[2], candidate):
             return None
         expire_those(self._transaction, [(found[0],)])
-        return _Plan(candidate, found[0])
+        return self._of_job(candidate, found[0])
+
+    def _is_open(self, since: int, until: int, candidate: Candidate) -> bool:
+        """Whether a window counts: by its own length, and by that of the candidate's."""
+        now, length = self._transaction.now, candidate.until - candidate.row.created_at
+        return since <= now + MOST_SKEW_US and now < min(until, since + length)
+
+    def _of_job(self, candidate: Candidate, job_id: int) -> _Plan:
+        """The plan of a job that is there."""
+        return self._jobs.setdefault(job_id, _Plan(candidate, job_id))
 
     def _holder(self, job_id: int) -> _Holder | None:
         found = self._transaction.one("holder", (job_id,))
@@ -193,7 +212,8 @@ class _Admitting:
         transaction, candidate = self._transaction, plan.candidate
         if candidate.window_key is None:
             return
-        transaction.run("set_window", (candidate.row.type, candidate.window_key, plan.job_id, candidate.until))
+        values = candidate.row.type, candidate.window_key, plan.job_id, candidate.row.created_at, candidate.until
+        transaction.run("set_window", values)
         for window in transaction.run("windows_over", (transaction.now, _FORGOTTEN_EACH)).fetchall():
             transaction.run("forget_window", window)
 

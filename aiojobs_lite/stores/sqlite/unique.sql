@@ -13,16 +13,16 @@ FROM aiojobs_jobs
 WHERE type = ? AND unique_key = ? AND {holds_key};
 
 -- name: window_of_key
--- The job that was added last with the key of a window, and when its window ends.
-SELECT job_id, until
+-- The job that was added last with the key of a window, and when its window begins and ends.
+SELECT job_id, since, until
 FROM aiojobs_windows
 WHERE type = ? AND key = ?;
 
 -- name: set_window
 -- Gives the key of a window to another job.
-INSERT INTO aiojobs_windows (type, key, job_id, until)
-VALUES (?, ?, ?, ?)
-ON CONFLICT (type, key) DO UPDATE SET job_id = excluded.job_id, until = excluded.until;
+INSERT INTO aiojobs_windows (type, key, job_id, since, until)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (type, key) DO UPDATE SET job_id = excluded.job_id, since = excluded.since, until = excluded.until;
 
 -- name: windows_over
 -- Some of the windows that are over.

@@ -1,7 +1,7 @@
 """Enqueues jobs of one key in a process of its own, as many at once as it is asked for.
 
-Usage: admitting.py DATABASE. The order `admit NAME COUNT` enqueues jobs of the type NAME for the user 1, and says how
-many were new and which ids they had; `leave` ends it.
+Usage: admitting.py DATABASE [MOST_RUNNING]. The order `admit NAME COUNT` enqueues jobs of the type NAME for the user 1,
+and says how many were new and which ids they had; `leave` ends it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from aiojobs_lite import JobRunner, Jobs
 from aiojobs_lite.flow import Debounce, Throttle, Unique
 from tests.helpers.apps.common import Orders, say, show_log
+from tests.helpers.pauses import work_for
 
 jobs = Jobs()
 
@@ -37,10 +38,15 @@ async def debounced(user_id: int, by: int) -> None: ...
 async def throttled(user_id: int, by: int) -> None: ...
 
 
-async def main(database: str) -> None:
+@jobs.job
+async def brief(seconds: float) -> None:
+    await work_for(seconds)
+
+
+async def main(database: str, max_running: int = 0) -> None:
     orders = Orders()
     orders.watch()
-    runner = JobRunner(database, jobs=[jobs], max_running=0)
+    runner = JobRunner(database, jobs=[jobs], max_running=max_running)
     async with runner:
         say("ready")
         while (order := await orders.next()) != ["leave"]:
@@ -53,4 +59,4 @@ async def main(database: str) -> None:
 
 if __name__ == "__main__":
     show_log()
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -41,7 +41,8 @@ def keyed(key: str = "[1]", scope: str = "unfinished", payload: str = '{"x": 1}'
 
 def windowed(key: str = "[1]", seconds: float = 60, now: float = 0, **conditions: Any) -> Candidate:
     """A candidate with the key of a window that ends so many seconds after an instant."""
-    return Candidate(new(due=now), window_key=key, until=at(now + seconds), **conditions)
+    row = new(due=now)._replace(created_at=at(now))
+    return Candidate(row, window_key=key, until=at(now + seconds), **conditions)
 
 
 async def admitted(store: Store, *candidates: Candidate, now: float = 0) -> list[tuple[int, bool]]:
@@ -253,6 +254,15 @@ class WindowKeys:
         await admitted(store, windowed("[2]", now=ahead + 1), now=ahead + 1)
         assert [is_new for _, is_new in await admitted(store, windowed("[2]"), now=0)] == [True]
 
+    async def test_of_two_lengths_the_shorter_one_counts(self, store: Store) -> None:
+        ((first, _), *others) = await admitted(store, windowed(seconds=60), windowed(seconds=10))
+        assert others == [(first, False)]
+        assert await admitted(store, windowed(seconds=10, now=9), now=9) == [(first, False)]
+        ((second, is_new),) = await admitted(store, windowed(seconds=10, now=10), now=10)
+        assert is_new
+        assert await admitted(store, windowed(seconds=60, now=19), now=19) == [(second, False)]
+        assert (await admitted(store, windowed(seconds=60, now=20), now=20))[0][1]
+
     async def test_many_windows_come_and_go(self, store: Store) -> None:
         for n in range(20):
             found = await admitted(store, *(windowed(f"[{n % 7},{k}]", 2, n) for k in range(9)), now=n)
@@ -314,6 +324,11 @@ class IdempotencyKeys:
         fresh = [Candidate(new(idempotency_key="l")), Candidate(new(idempotency_key="l")._replace(payload="{}"))]
         assert await one(store, Admit(tuple(fresh))) == Refused(1, "key", None, None)
         assert len(await everything(store)) == 1
+
+    async def test_a_key_that_made_no_job_is_free(self, store: Store) -> None:
+        ((first, _),) = await admitted(store, keyed())
+        rows = keyed(idempotency_key="k"), keyed(idempotency_key="k", payload="{}")
+        assert await admitted(store, *rows) == [(first, False)] * 2
 
     async def test_it_counts_before_the_unique_key(self, store: Store) -> None:
         ((first, _),) = await admitted(store, keyed(idempotency_key="k"))

@@ -16,12 +16,13 @@ WHERE unique_key IS NOT NULL AND (
     OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL
 );
 
--- The keys that are taken for a time, whatever becomes of the job: until `until`. Each writer takes some away that are
--- over.
+-- The keys that are taken for a time, whatever becomes of the job: from its enqueue, `since`, until `until`. Each writer
+-- takes some away that are over.
 CREATE TABLE aiojobs_windows (
     type TEXT NOT NULL,
     key TEXT NOT NULL,
     job_id INTEGER NOT NULL,
+    since INTEGER NOT NULL CHECK (since BETWEEN -62135596800000000 AND 253402300799999999),
     until INTEGER NOT NULL CHECK (until BETWEEN -62135596800000000 AND 253402300799999999),
     PRIMARY KEY (type, key)
 ) WITHOUT ROWID;
