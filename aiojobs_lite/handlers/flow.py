@@ -48,20 +48,22 @@ class Keyed:
     rule: Rule
     key: KeyReader
 
-    def candidate(self, row: NewJob) -> Candidate:
-        """A new job with the conditions of the rule."""
+    def candidate(self, row: NewJob, max_pending: int | None, expires: int | None) -> Candidate:
+        """A new job with the conditions of the rule, and others."""
         key, rule = self.key.read(row.payload), self.rule
         if isinstance(rule, Throttle):
-            return Candidate(row, window_key=key, until=after(row.created_at, rule.period))
+            until = after(row.created_at, rule.period)
+            return Candidate(row, "return", None, key, until, max_pending, expires)
         if isinstance(rule, Debounce):
             due = after(row.created_at, rule.period)
             row = row._replace(unique_key=key, unique_scope=UniqueScope.PENDING.value, scheduled_at=due)
             max_wait = None if rule.max_wait is None else round(rule.max_wait * MICROSECONDS)
-            return Candidate(row, "replace", max_wait)
+            return Candidate(row, "replace", max_wait, None, 0, max_pending, expires)
         if rule.scope is None:
             until = after(row.created_at, rule.window or 0.0)
-            return Candidate(row, rule.on_conflict, window_key=key, until=until)
-        return Candidate(row._replace(unique_key=key, unique_scope=rule.scope.value), rule.on_conflict)
+            return Candidate(row, rule.on_conflict, None, key, until, max_pending, expires)
+        row = row._replace(unique_key=key, unique_scope=rule.scope.value)
+        return Candidate(row, rule.on_conflict, None, None, 0, max_pending, expires)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,10 @@ class Flow:
         Raises:
             InvalidKey: If the payload gives no key.
         """
-        found = Candidate(row) if self.keyed is None else self.keyed.candidate(row)
         expires = None if self.expires is None else round(self.expires * MICROSECONDS)
-        return found._replace(max_pending=self.max_pending, expires=expires)
+        if self.keyed is not None:
+            return self.keyed.candidate(row, self.max_pending, expires)
+        return Candidate(row, max_pending=self.max_pending, expires=expires)
 
     def shown(self) -> dict[str, Any]:
         """The options that are set, by name."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_jsonable_python
 
 from aiojobs_lite.errors import InvalidKey, InvalidOption
 from aiojobs_lite.handlers.signature import Signature
@@ -53,7 +53,7 @@ class KeyReader:
             InvalidKey: If the payload has no such field, a value cannot be part of a key, the text is too long, or the
                 user's function fails.
         """
-        decoded: dict[str, Any] = {**self._defaults, **json.loads(payload)}
+        decoded: dict[str, Any] = {**self._defaults, **from_json(payload)}
         if self._function is not None:
             values = self._called(self._function, decoded)
         elif self._fields is not None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any
 
 from aiojobs_lite.errors import InvalidOption
@@ -20,7 +20,16 @@ KeySpec = str | tuple[str, ...] | KeyFunction
 
 def canonical(values: Sequence[Scalar]) -> str:
     """The one text for these values: a JSON list. `1`, `"1"` and `true` are different keys."""
-    return json.dumps(list(values), ensure_ascii=False, separators=(",", ":"))
+    return f"[{','.join([_text(value) for value in values])}]"
+
+
+def _text(value: Scalar) -> str:
+    """One value as JSON; `json.dumps` makes an encoder at each call."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(int(value))
+    return "null" if value is None else "true" if value else "false"
 
 
 def check_key(option: str, key: object) -> KeySpec:

@@ -13,6 +13,7 @@ from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
+EXPIRY_ROW: Final = "(?, ?)"
 _MOST_AT_ONCE: Final = 500  # jobs a transaction: a claim waits for no more
 
 
@@ -53,11 +54,11 @@ def expire_those(transaction: Transaction, ids: Sequence[tuple[int]]) -> list[Ex
     return _cancel(transaction, standings)
 
 
-def set_expiry(transaction: Transaction, job_id: int, expires_at: int) -> None:
-    """Sets when a job expires."""
-    expires_at = min(expires_at, NEVER - 1)
-    transaction.run("set_expiry", (job_id, expires_at))
-    transaction.expiries.add(expires_at)
+def set_expiries(transaction: Transaction, expiries: Sequence[tuple[int, int]]) -> None:
+    """Sets when jobs expire, by id."""
+    latest = {job_id: min(expires_at, NEVER - 1) for job_id, expires_at in expiries}
+    transaction.run_all("set_expiries", EXPIRY_ROW, list(latest.items()))
+    transaction.expiries.add(min(latest.values()))
 
 
 def forget_expiries(transaction: Transaction, ids: Sequence[tuple[int]]) -> None:

@@ -1,9 +1,9 @@
 -- Jobs that expire: when, and their end.
 
--- name: set_expiry
--- Sets when a job expires.
+-- name: set_expiries
+-- Sets when jobs expire.
 INSERT INTO aiojobs_expiries (job_id, expires_at)
-VALUES (?, ?)
+VALUES {rows}
 ON CONFLICT (job_id) DO UPDATE SET expires_at = excluded.expires_at, is_over = 0;
 
 -- name: forget_expiries

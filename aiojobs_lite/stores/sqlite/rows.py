@@ -36,6 +36,7 @@ _FILLED: Final = {
     "claimed": ", ".join(columns.CLAIMED),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),
+    "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),
     "new": ", ".join(NewJob._fields),
     "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "written": """CASE

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final, Literal, NamedTuple
 
+from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Inserted
-from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiry
+from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiries
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, required_of
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 _FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
+UNIQUE_ROW: Final = f"{NEW_ROW[:-1]}, ?, ?)"
+WINDOW_ROW: Final = "(?, ?, ?, ?, ?)"
+_OWN: Final = ("unique_key", "unique_scope")
+_OTHERS: Final = [name for name in columns.OPTIONAL if name not in _OWN]
+_key_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OWN))
+_others_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OTHERS))
+_NO_OTHERS: Final = (None,) * len(_OTHERS)  # what nearly all bring of them
 _Key = tuple[str, str, str]  # what kind of key it is, the type of the job, the key
 
 
@@ -69,6 +80,7 @@ class _Admitting:
         self._plans: list[tuple[_Plan, bool]] = []  # of each row, and whether it made the plan
         self._keys: dict[_Key, _Plan] = {}
         self._jobs: dict[int, _Plan] = {}  # of jobs that are there
+        self._added: Counter[str] = Counter()  # how many are to be added, by type
 
     def plan(self, position: int, candidate: Candidate) -> Refused | None:
         """Finds out what is to be done about a row, or why it is refused."""
@@ -91,9 +103,11 @@ class _Admitting:
             found = found or self._with_window(candidate, keys[-1])
         if found is None:
             found = _Plan(candidate, row=row)
-            pending = self._pending_with(row.type) if candidate.max_pending is not None else -1
-            if candidate.max_pending is not None and pending >= candidate.max_pending:
-                return Refused(position, "full", None, None, pending)
+            if candidate.max_pending is not None:
+                pending = self._transaction.tally(row.type).pending + self._added[row.type]
+                if pending >= candidate.max_pending:
+                    return Refused(position, "full", None, None, pending)
+            self._added[row.type] += 1
             self._plans.append((found, True))
             self._keys.update(dict.fromkeys(keys, found))
         else:
@@ -103,28 +117,43 @@ class _Admitting:
         return None
 
     def carry_out(self) -> list[Inserted]:
-        """Writes what was planned."""
-        answers = []
+        """Writes what was planned, many a statement."""
+        transaction, answers = self._transaction, []
+        jobs: list[tuple[Any, ...]] = []
+        windows: list[tuple[Any, ...]] = []
+        expiries: list[tuple[int, int]] = []
         for plan, is_new in self._plans:
             if plan.row is not None:
                 if plan.job_id is None:
-                    plan.job_id = self._transaction.insert_pending(plan.row)
-                    self._set_window(plan)
+                    plan.job_id = self._add(plan.row, jobs)
+                    if plan.candidate.window_key is not None:
+                        windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, *plan.window))
                 else:
                     self._give(plan.job_id, plan.row)
                     if plan.expires is None:
-                        forget_expiries(self._transaction, [(plan.job_id,)])
+                        forget_expiries(transaction, [(plan.job_id,)])
                 if plan.expires is not None:
                     from_then = max(plan.row.scheduled_at, plan.row.created_at)
-                    set_expiry(self._transaction, plan.job_id, from_then + plan.expires)
+                    expiries.append((plan.job_id, from_then + plan.expires))
                 plan.row = None
             answers.append(Inserted(plan.job_id or 0, is_new))
+        if jobs:
+            transaction.run_all("insert_unique", UNIQUE_ROW, jobs)
+        if windows:
+            self._set_windows(windows)
+        if expiries:
+            set_expiries(transaction, expiries)
         return answers
 
-    def _pending_with(self, job_type: str) -> int:
-        """How many jobs of a type are pending, with those that are about to be added."""
-        added = sum(is_new and plan.candidate.row.type == job_type for plan, is_new in self._plans)
-        return self._transaction.tally(job_type).pending + added
+    def _add(self, row: NewJob, jobs: list[tuple[Any, ...]]) -> int:
+        """Counts a new job, and inserts it, or adds it to those that are inserted together; returns its id."""
+        (job_id,) = self._transaction.new_ids(1)
+        self._transaction.count_pending(row, job_id)
+        if _others_of(row) == _NO_OTHERS:
+            jobs.append((job_id, *required_of(row), *_key_of(row)))
+        else:
+            self._transaction.run("insert_job", (*PENDING, job_id, *row))
+        return job_id
 
     def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
@@ -207,14 +236,12 @@ class _Admitting:
             transaction.due.add(holder.type, holder.priority, row.scheduled_at, job_id)
         transaction.run("replace_payload", (row.payload, row.scheduled_at, job_id))
 
-    def _set_window(self, plan: _Plan) -> None:
-        """Gives the key of its window to the job that was added, and forgets some windows that are over."""
-        transaction, candidate = self._transaction, plan.candidate
-        if candidate.window_key is None:
-            return
-        values = candidate.row.type, candidate.window_key, plan.job_id, candidate.row.created_at, candidate.until
-        transaction.run("set_window", values)
-        for window in transaction.run("windows_over", (transaction.now, _FORGOTTEN_EACH)).fetchall():
+    def _set_windows(self, windows: list[tuple[Any, ...]]) -> None:
+        """Gives the keys of their windows to the jobs that were added, and forgets some windows that are over."""
+        transaction = self._transaction
+        latest = {window[:2]: window for window in windows}  # of a key that two jobs were given one after the other
+        transaction.run_all("set_windows", WINDOW_ROW, list(latest.values()))
+        for window in transaction.run("windows_over", (transaction.now, _FORGOTTEN_EACH * len(windows))).fetchall():
             transaction.run("forget_window", window)
 
 

@@ -18,10 +18,16 @@ SELECT job_id, since, until
 FROM aiojobs_windows
 WHERE type = ? AND key = ?;
 
--- name: set_window
--- Gives the key of a window to another job.
+-- name: insert_unique
+-- Adds jobs, each with its unique key or without one.
+INSERT INTO aiojobs_jobs (id, {required}, unique_key, unique_scope, status)
+SELECT column1, {numbered}, {numbered_behind}, 'pending'
+FROM (VALUES {rows});
+
+-- name: set_windows
+-- Gives the keys of windows to other jobs.
 INSERT INTO aiojobs_windows (type, key, job_id, since, until)
-VALUES (?, ?, ?, ?, ?)
+VALUES {rows}
 ON CONFLICT (type, key) DO UPDATE SET job_id = excluded.job_id, since = excluded.since, until = excluded.until;
 
 -- name: windows_over
