@@ -8,7 +8,7 @@
     │   │   └── pending         redrive
     │   └── cancelled           cancel
     │       └── pending         redrive
-    └── cancelled               cancel
+    └── cancelled               cancel, expiry
 
 `TRANSITIONS` is the one table of what may follow what, and why. This drawing, the guard of each store and the diagram
 of the documentation agree with it, which tests hold.
@@ -74,7 +74,7 @@ class Held(StrEnum):
 
 TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.PENDING, Status.PROCESSING): "claim",
-    (Status.PENDING, Status.CANCELLED): "cancel",
+    (Status.PENDING, Status.CANCELLED): "cancel, expiry",
     (Status.PROCESSING, Status.COMPLETED): "succeeded",
     (Status.PROCESSING, Status.PENDING): "retry, snooze, interrupt, rescue, hold",
     (Status.PROCESSING, Status.DEAD): "attempts used up, Abandon, crashed",
