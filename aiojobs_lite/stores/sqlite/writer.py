@@ -131,6 +131,8 @@ class Writer:
             return None
         if ledger.scheduled > MANY_DUE and ledger.much_comes_due(now, MANY_DUE, _LONG_UNSEEN):
             return None
+        if ledger.expiries.at <= now:  # very many jobs may have expired
+            return None
         started = time.perf_counter()
         try:
             return self.connection.call_inline(partial(work, units, now, inline=True))

@@ -11,7 +11,7 @@ from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import DeleteJob, Insert, Prune, RedriveDead, RedriveJob, Reschedule, Unit
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers.sqlite_store import faulty, opened
+from tests.helpers.sqlite_store import faulty, opened, watched
 from tests.helpers.stores import (
     again,
     alone,
@@ -91,3 +91,12 @@ async def test_another_process_knows_when_jobs_expire(store: SqliteStore, databa
         assert [found.id for found in applied.expired] == [1]
         applied = await store.apply([(claim(),)], at(11))
         assert (applied.answers[0].jobs, applied.expires_at, applied.expired) == ([], None, ())
+
+
+async def test_what_may_have_expired_is_looked_at_on_the_thread(database: Path) -> None:
+    async with watched(database, "normal") as (store, asked):
+        await one(store, Admit((Candidate(new(), expires=10_000_000),)))
+        for now, is_inline in ((9, True), (10, False), (11, True)):
+            asked.clear()
+            await store.apply([(claim(limit=0),)], at(now))
+            assert ("BEGIN", is_inline) in asked
