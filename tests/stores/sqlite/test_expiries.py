@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import DeleteJob, Insert, Prune, RedriveDead, RedriveJob, Reschedule, Unit
+from aiojobs_lite.stores.sqlite import inline
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.sqlite_store import faulty, opened, watched
 from tests.helpers.stores import (
@@ -29,6 +32,7 @@ from tests.helpers.stores import (
     one,
     shown,
 )
+from tests.helpers.waiting import PATIENCE
 
 KEYED = Candidate(new("a", unique_key="[1]", unique_scope="unfinished"), "replace", expires=5_000_000)
 
@@ -93,7 +97,10 @@ async def test_another_process_knows_when_jobs_expire(store: SqliteStore, databa
         assert (applied.answers[0].jobs, applied.expires_at, applied.expired) == ([], None, ())
 
 
-async def test_what_may_have_expired_is_looked_at_on_the_thread(database: Path) -> None:
+async def test_what_may_have_expired_is_looked_at_on_the_thread(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inline, "LONG_INLINE_S", PATIENCE)  # a busy machine is not too slow
     async with watched(database, "normal") as (store, asked):
         await one(store, Admit((Candidate(new(), expires=10_000_000),)))
         for now, is_inline in ((9, True), (10, False), (11, True)):
