@@ -24,6 +24,9 @@ MOST_DIGITS: Final = 4_300
 
 LONGEST_TYPE_NAME_CHARS: Final = 200
 LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500
+LONGEST_KEY_CHARS: Final = 500
+"""Of what `Unique` and the other options with a key make of a payload, as JSON."""
+
 LONGEST_LABEL_CHARS: Final = 200
 
 LARGEST_METADATA_BYTES: Final = 4 * 1024

@@ -55,6 +55,46 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"expression": "61 * * * *", "field": "minute"},
     ),
     (
+        lambda: errors.InvalidKey("email", "the payload has no field 'x'"),
+        "'email': no key can be made of this payload: the payload has no field 'x'. Nothing was enqueued.",
+        {"job_type": "email", "problem": "the payload has no field 'x'"},
+    ),
+    (
+        lambda: errors.KeyReused("email", 7),
+        "'email': job 7 has this idempotency key, and other arguments. "
+        "Nothing was enqueued: give each job a key of its own.",
+        {"job_type": "email", "job_id": 7},
+    ),
+    (
+        lambda: errors.KeyReused("email", None),
+        "'email': another job of this call has this idempotency key, and other arguments. "
+        "Nothing was enqueued: give each job a key of its own.",
+        {"job_id": None},
+    ),
+    (
+        lambda: errors.UniqueConflict("email", 7, "processing"),
+        "'email': job 7 (processing) has the same unique key. "
+        "Nothing was enqueued: await that job, or enqueue again later.",
+        {"job_type": "email", "job_id": 7, "status": "processing"},
+    ),
+    (
+        lambda: errors.UniqueConflict("email", None, None),
+        "'email': another job of this call has the same unique key. "
+        "Nothing was enqueued: await that job, or enqueue again later.",
+        {"job_id": None, "status": None},
+    ),
+    (
+        lambda: errors.UniqueConflict("email", 7, None),
+        "'email': job 7 (pruned) has the same unique key. "
+        "Nothing was enqueued: await that job, or enqueue again later.",
+        {"status": None},
+    ),
+    (
+        lambda: errors.QueueFull("email", 1000, 1000, 2.5),
+        "'email': 1,000 jobs are pending, at most 1,000 may be. Nothing was enqueued: repeat the call in about 2.5 s.",
+        {"job_type": "email", "pending": 1000, "max_pending": 1000, "retry_after": 2.5},
+    ),
+    (
         lambda: errors.UnknownJobType("emial", ["report", "email"]),
         "'emial' is not registered (known: email, report). Did you mean 'email'?",
         {"job_type": "emial", "known": ("email", "report")},

@@ -24,6 +24,7 @@ from aiojobs_lite.errors import RecordedError
 from aiojobs_lite.handlers.job_type import Enqueueable, qualified_name
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Close, End
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Insert, Unit
@@ -85,7 +86,12 @@ class Deaths:
             return (end,)
         try:
             now = self._clock.now()
-            return end, Insert(tuple([job.row(now, (end.id,), {}) for job in wanted]))
+            rows = [(job.how, job.row(now, (end.id,), {})) for job in wanted]
+            plain = tuple([row for how, row in rows if not how.has_conditions])
+            admitted = [
+                Admit((how.candidate(row)._replace(max_pending=None),)) for how, row in rows if how.has_conditions
+            ]  # each for itself
+            return (end, Insert(plain), *admitted) if plain else (end, *admitted)
         except Exception:  # noqa: BLE001  # a validator of the user's: the job has its end all the same
             _log.exception("on_dead of %s job %s enqueues nothing", end.type, end.id)
             return (end,)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiojobs_lite.clock import Alarm, Clock
-from aiojobs_lite.engine.ports import AttemptStarter, Commits
+from aiojobs_lite.engine.ports import AttemptStarter, Commits, ExpiryListener
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import End
@@ -24,7 +24,7 @@ class Dispatcher:
 
     The store says with each transaction when it is worth while to claim again. That instant is remembered until a write
     of this process, a commit of another owner, a slot that gets free or the clock changes it. A claim costs what it
-    takes, however many types are registered.
+    takes, however many types are registered. When a job expires it claims as well, even if no slot is free.
 
     Args:
         owner: Claims are made in this name.
@@ -41,6 +41,7 @@ class Dispatcher:
         self._limits = {job_type.name: job_type.concurrency for job_type in registry if job_type.concurrency}
         self._commits: Commits
         self._attempts: AttemptStarter
+        self._expiries: ExpiryListener
         self._is_claiming = False
         self._is_draining = False
         self._running: Counter[str] = Counter()  # of the types with a limit
@@ -51,16 +52,19 @@ class Dispatcher:
         self._offered: dict[str, int] | None = None  # the copy of it that claims are given
         self._next: int | None = _AT_ONCE  # when to claim; None: not before something else happens
         self._claimed_at = 0
+        self._expires_at: int | None = None  # when the next job expires
+        self._had_slots = True  # when it claimed last
         self._is_claim_in_flight = False
         self._has_changed = False  # since that claim was made
         self._wait_us = 0  # how long the claim after a wrong hint is put off
         self._alarm = Alarm(clock)
         self._armed: int | None = None
 
-    def connect(self, *, commits: Commits, attempts: AttemptStarter) -> None:
-        """Sets what is woken when a claim is due, and what starts the claimed jobs."""
+    def connect(self, *, commits: Commits, attempts: AttemptStarter, expiries: ExpiryListener) -> None:
+        """Sets what is woken when a claim is due, what starts claimed jobs, and what is notified of expired ones."""
         self._commits = commits
         self._attempts = attempts
+        self._expiries = expiries
 
     def start_claiming(self) -> None:
         """Claims from now on, unless the drain has begun."""
@@ -82,12 +86,11 @@ class Dispatcher:
         Args:
             inserting: Whether the transaction adds jobs, which may be claimed at once.
         """
-        free = self._max_running - self._total
-        if not self._is_claiming or free <= 0:
-            return None
-        if not inserting and not self._is_due():
+        free = max(0, self._max_running - self._total)
+        if not self._is_claiming or not ((free and (inserting or self._is_due())) or self._has_expired()):
             return None
         self._claims += 1
+        self._had_slots = free > 0
         self._claimed_at = self._clock.now()
         self._is_claim_in_flight = True
         self._has_changed = False
@@ -97,18 +100,21 @@ class Dispatcher:
 
     def committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
         """Takes what a transaction did; claimed jobs are registered and started in the same step."""
-        due = applied.due
+        due, self._expires_at = applied.due, applied.expires_at
+        if applied.expired:
+            self._expiries.expired(applied.expired)
         if answer is None:
-            if due is None or (self._next is not None and due >= self._next):
+            if due is not None and (self._next is None or due < self._next):
+                self._next = due
+            elif self._expires_at is None:
                 return
-            self._next = due
         else:
             self._is_claim_in_flight = False
-            self._next = self._after_claim(due, answer)
+            if self._had_slots:
+                self._next = self._after_claim(applied, answer)
             if answer.jobs:
                 self._take(answer)
-        is_sooner = self._next is not None and (self._armed is None or self._next < self._armed)
-        if is_sooner and not self._is_due():  # what is due the committer claims without an alarm
+        if self._is_sooner():
             self._alarm.ring()
 
     def released(self, job_type: str) -> None:
@@ -158,7 +164,7 @@ class Dispatcher:
             return False
         if self._is_draining or self._max_running <= 0:
             return True
-        return not self._wait_us and not self._is_due()
+        return not self._wait_us and not self._is_due() and not (self._is_claiming and self._has_expired())
 
     def unclaimed(self, counts: Counts, until: int) -> list[tuple[str, int]]:
         """The types that could be claimed and are not, although they have jobs due at `until`.
@@ -203,19 +209,36 @@ class Dispatcher:
     async def run(self) -> None:
         """Wakes the committer when the next job becomes due, until it is cancelled."""
         while True:
-            self._armed = None if self._is_due() else self._next
+            self._armed = self._wakes_at()
             await self._alarm.wait(self._armed)
             self._commits.wake()
 
     def _is_due(self) -> bool:
         return self._next is not None and self._next <= self._clock.now()
 
-    def _after_claim(self, due: int | None, answer: ClaimAnswer) -> int | None:
+    def _has_expired(self) -> bool:
+        return self._expires_at is not None and self._expires_at <= self._clock.now()
+
+    def _is_sooner(self) -> bool:
+        """Whether it wakes the committer sooner than it is about to."""
+        at = self._next if self._expires_at is None else self._wakes_at()
+        is_sooner = at is not None and (self._armed is None or at < self._armed)
+        return is_sooner and (self._expires_at is not None or not self._is_due())
+
+    def _wakes_at(self) -> int | None:
+        """When it wakes the committer; None: at no time that is known. What is due by now is claimed without that."""
+        if self._expires_at is None:
+            return None if self._is_due() else self._next
+        now = self._clock.now()
+        return min((at for at in (self._next, self._expires_at) if at is not None and at > now), default=None)
+
+    def _after_claim(self, applied: Applied, answer: ClaimAnswer) -> int | None:
         """When to claim again."""
+        due = applied.due
         for job_type in answer.limited_types - self._limited_types.keys():
             self._limited_types[job_type] = self._claims
             self._offer(job_type)
-        if answer.jobs or due is None or due > self._claimed_at:
+        if answer.jobs or applied.expired or due is None or due > self._claimed_at:
             self._wait_us = 0
         elif not self._has_changed:  # a store may be wrong for a moment: it is asked again, but not without a pause
             self._wait_us = min(_LONGEST_WAIT_US, self._wait_us * 2 or _FIRST_WAIT_US)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.defect_monitor import DefectMonitor
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
+from aiojobs_lite.engine.expiries import ExpiryReporter
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.janitor import Janitor
@@ -99,7 +101,7 @@ class Engine:
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
-        deaths = Deaths(registry=registry, clock=clock, commits=committer)
+        deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
         recorder = Recorder(
             commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
             listeners=[self._dispatcher, self.waiters], refusals=watcher, deaths=deaths,
@@ -121,7 +123,7 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
+        self._dispatcher.connect(commits=committer, attempts=self._executor, expiries=expiries)  # needs what needs it
         watcher.connect(attempts=self._executor)
         self.write, self.write_all = committer.write, committer.write_all
 
@@ -193,6 +195,23 @@ class Engine:
     def knows(self, job_type: str) -> bool:
         """Whether a type is registered in this runner or has, or had, jobs in the database."""
         return job_type in self._registry.limits or job_type in self._store.counts().by_type
+
+    def count_throttled(self, job_type: str) -> None:
+        """Counts an enqueue that the `Throttle` of its type dropped."""
+        self._metrics.meters[job_type].throttled += 1
+
+    def pending(self, job_type: str) -> int:
+        """How many jobs of a type are pending, as far as is known; no I/O."""
+        counts = self._store.counts().by_type.get(job_type)
+        return 0 if counts is None else counts.pending
+
+    def wait_for(self, job_type: str, jobs: int) -> float:
+        """Seconds until so many jobs of a type have come to an end, by how quickly they did lately."""
+        counts, now = self._store.counts().by_type.get(job_type), time.monotonic()
+        rate = self._metrics.rates[job_type]
+        if counts is not None:
+            rate.sample(now, counts.completed + counts.dead + counts.cancelled)
+        return rate.wait_for(jobs, now)
 
     def stats(self) -> RunnerStats:
         """See `JobRunner.stats`."""

@@ -13,6 +13,7 @@ from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import Close, End
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import Claimed, Job
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.schedules import MoveTickBack
@@ -105,6 +106,20 @@ class AttemptStarter(Protocol):
 
     def give_back(self, jobs: Sequence[Claimed]) -> None:
         """Ends attempts as interrupted that nothing was done for."""
+
+
+class ExpiryListener(Protocol):
+    """Is notified of jobs that expired: the reporter of expiries."""
+
+    def expired(self, jobs: Sequence[Expired]) -> None:
+        """Jobs were cancelled since their expiry had come."""
+
+
+class ExpiryWaiters(Protocol):
+    """The callers that await jobs."""
+
+    def expired(self, job_id: int) -> None:
+        """Notifies that a job was cancelled since its expiry had come."""
 
 
 class AttemptStopper(Protocol):

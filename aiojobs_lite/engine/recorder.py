@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
 from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, UnsavedEnds
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Again, Close, Complete, End
-from aiojobs_lite.model.job import Outcome, Status
-from aiojobs_lite.model.writes import Insert, Inserted, Unit
+from aiojobs_lite.model.job import NewJob, Outcome, Status
+from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused, JobEnqueued
@@ -104,16 +105,14 @@ class Recorder:
         unit = self._deaths.unit(end)
         self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_jobs)
 
-    def _saved_with_jobs(
-        self, unit: Unit, answers: tuple[Status | None, Sequence[Inserted] | None] | None, error: StoreError | None
-    ) -> None:
-        status, inserted = answers or (None, None)
+    def _saved_with_jobs(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:
+        status, *added = answers or (None,)
         self._saved(unit, status, error)
-        if inserted and self._bus.is_watched(JobEnqueued):
-            insert: Insert = unit[1]  # type: ignore[assignment]  # as it was kept
-            for row, (job_id, is_new) in zip(insert.rows, inserted, strict=True):
-                if is_new:
-                    self._bus.publish(JobEnqueued(job_id, row.type))
+        if self._bus.is_watched(JobEnqueued):
+            for write, inserted in zip(unit[1:], added, strict=False):
+                for row, one in zip(_rows(write), inserted if isinstance(inserted, list) else (), strict=False):
+                    if one.is_new:
+                        self._bus.publish(JobEnqueued(one.id, row.type))
 
     def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept
@@ -171,3 +170,10 @@ def _simpler(end: End, error: StoreError) -> End | None:
         return None
     outcome = end.outcome if isinstance(end, Again) else Outcome.FAILED
     return Close(end.id, end.attempt, end.owner, end.type, outcome, Status.DEAD, why)
+
+
+def _rows(write: object) -> Sequence[NewJob]:
+    """The jobs that a write adds."""
+    if isinstance(write, Admit):
+        return [candidate.row for candidate in write.rows]
+    return write.rows if isinstance(write, Insert) else ()

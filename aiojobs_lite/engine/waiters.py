@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from aiojobs_lite.engine.ports import Reads
 from aiojobs_lite.errors import RunnerClosed
 from aiojobs_lite.model.ends import Again, Complete, End
+from aiojobs_lite.model.expiries import EXPIRED
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.queries import FindJobs
 
@@ -73,6 +74,10 @@ class Waiters:
         else:
             error = end.failure.summary if end.failure else end.reason
             self.notify(end.id, Finished(end.status, None, end.reason, error))
+
+    def expired(self, job_id: int) -> None:
+        """Notifies that a job was cancelled since its expiry had come."""
+        self.notify(job_id, Finished(Status.CANCELLED, reason=EXPIRED))
 
     def check(self, job: Job) -> None:
         """Notifies, if a job that was read is finished."""

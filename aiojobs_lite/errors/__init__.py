@@ -11,6 +11,10 @@
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
     │   ├── InvalidPayload          the arguments do not fit the handler
+    │   ├── InvalidKey              the arguments give no key
+    │   ├── KeyReused               another payload has the same idempotency key
+    │   ├── UniqueConflict          a job with the same unique key is there
+    │   ├── QueueFull               as many jobs of the type are pending as may be
     │   └── PayloadTooLarge         the arguments are too big to be stored
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
@@ -51,8 +55,12 @@ from aiojobs_lite.errors.configuration import (
 )
 from aiojobs_lite.errors.enqueuing import (
     EnqueueError,
+    InvalidKey,
     InvalidPayload,
+    KeyReused,
     PayloadTooLarge,
+    QueueFull,
+    UniqueConflict,
     UnknownJobType,
 )
 from aiojobs_lite.errors.job import (
@@ -89,6 +97,7 @@ __all__ = [
     "DuplicateJobType",
     "EnqueueError",
     "InvalidJobType",
+    "InvalidKey",
     "InvalidOption",
     "InvalidPayload",
     "InvalidSchedule",
@@ -97,9 +106,11 @@ __all__ = [
     "JobError",
     "JobNotAllowed",
     "JobNotFound",
+    "KeyReused",
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",
+    "QueueFull",
     "RecordedError",
     "ResourceFailed",
     "ResultNotKept",
@@ -112,6 +123,7 @@ __all__ = [
     "StoreRefused",
     "StoreRejected",
     "StoreUnavailable",
+    "UniqueConflict",
     "UnknownJobType",
     "WrongEventLoop",
 ]

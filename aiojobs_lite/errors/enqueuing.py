@@ -76,6 +76,76 @@ class InvalidPayload(EnqueueError, ValueError):
         return f"{listed}; and {more:,} more" if more > 0 else listed
 
 
+class InvalidKey(EnqueueError, ValueError):
+    """No key can be made of the payload, which an option of the job type asks for, such as `unique=`.
+
+    Attributes:
+        job_type: The job type called.
+        problem: Why not.
+    """
+
+    def __init__(self, job_type: str, problem: str) -> None:
+        self.job_type = job_type
+        self.problem = make_storable(problem, LONGEST_PROBLEM_SHOWN_CHARS)
+        super().__init__(f"{job_type!r}: no key can be made of this payload: {self.problem}. Nothing was enqueued.")
+
+
+class KeyReused(EnqueueError):
+    """A job with the same idempotency key has other arguments: the key is for repeating the same call.
+
+    Attributes:
+        job_type: The job type called.
+        job_id: That job; None: it is one of the same call.
+    """
+
+    def __init__(self, job_type: str, job_id: int | None) -> None:
+        self.job_type = job_type
+        self.job_id = job_id
+        holder = "another job of this call" if job_id is None else f"job {job_id}"
+        message = f"{job_type!r}: {holder} has this idempotency key, and other arguments"
+        super().__init__(f"{message}. Nothing was enqueued: give each job a key of its own.")
+
+
+class UniqueConflict(EnqueueError):
+    """A job with the same unique key is there, and `on_conflict` is `"raise"`; or it is `"replace"`, and that job is
+    not pending.
+
+    Attributes:
+        job_type: The job type called.
+        job_id: That job; None: it is one of the same call.
+        status: Its status; None if it is not there any more, or not yet.
+    """
+
+    def __init__(self, job_type: str, job_id: int | None, status: str | None) -> None:
+        self.job_type = job_type
+        self.job_id = job_id
+        self.status = status
+        holder = "another job of this call" if job_id is None else f"job {job_id} ({status or 'pruned'})"
+        message = f"{job_type!r}: {holder} has the same unique key"
+        super().__init__(f"{message}. Nothing was enqueued: await that job, or enqueue again later.")
+
+
+class QueueFull(EnqueueError):
+    """As many jobs of the type are pending as its `max_pending` allows.
+
+    Attributes:
+        job_type: The job type called.
+        pending: How many are pending, with those of the same call before this one.
+        max_pending: The most allowed.
+        retry_after: Seconds until fewer may be pending, by how quickly jobs of the type came to an end lately.
+    """
+
+    def __init__(self, job_type: str, pending: int, max_pending: int, retry_after: float) -> None:
+        self.job_type = job_type
+        self.pending = pending
+        self.max_pending = max_pending
+        self.retry_after = retry_after
+        super().__init__(
+            f"{job_type!r}: {pending:,} jobs are pending, at most {max_pending:,} may be. "
+            f"Nothing was enqueued: repeat the call in about {retry_after:.3g} s."
+        )
+
+
 class PayloadTooLarge(EnqueueError, ValueError):
     """The arguments are too big to be stored.
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, Final, cast
+from uuid import UUID
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
@@ -34,7 +35,10 @@ def check_flag(option: str, value: object) -> bool:
 
 def check_text(option: str, value: object, longest: int) -> str:
     """Text of 1 to `longest` printable characters."""
-    if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
+    if not isinstance(value, str):
+        instead = f", such as {str(value)!r}" if isinstance(value, int | UUID) and not isinstance(value, bool) else ""
+        raise InvalidOption(option, value, f"text of 1 to {longest:,} printable characters{instead}")
+    if not 1 <= len(value) <= longest or not value.isprintable():
         raise InvalidOption(option, value, f"1 to {longest:,} printable characters")
     return value
 

@@ -67,6 +67,11 @@ class Declaring:
                     f"arguments. Give {names} a default"
                 )
                 raise InvalidJobType(job_type.name, problem) from error
+            flow = job_type.how.flow
+            if flow is not None:
+                option, value = next(iter(flow.shown().items()))
+                instead = "catch_up= is for ticks that are late" if option == "expires" else "overlap= is for it"
+                raise InvalidOption(option, value, f"none on a cron handler: {instead}")
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
             self._add(job_type)

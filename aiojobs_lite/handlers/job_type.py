@@ -6,18 +6,22 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
+from aiojobs_lite.handlers.flow import OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
-from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions
+from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.throttle import Throttle
+from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.policy.settle import Policy
@@ -91,9 +95,11 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
             **options: See `EnqueueOptions`.
 
         Raises:
-            InvalidOption: If one of them cannot work.
+            InvalidOption: If one of them cannot work, or not with another.
         """
-        return ConfiguredJob(self.job_type, self.how.extended(options))
+        how, job_type = self.how.extended(options), self.job_type
+        flow = make_flow(options, how.flow, job_type.signature, job_type.handler)
+        return ConfiguredJob(job_type, check_together(how if flow is how.flow else replace(how, flow=flow)))
 
 
 class ConfiguredJob(Enqueueable[P, R_co]):
@@ -143,6 +149,12 @@ class JobType(Enqueueable[P, R_co]):
         process: bool = False,
         largest_payload: int = LARGEST_PAYLOAD_BYTES,
         largest_result: int = LARGEST_RESULT_BYTES,
+        unique: Unique | None = None,
+        debounce: Debounce | None = None,
+        throttle: Throttle | None = None,
+        max_pending: int | None = None,
+        on_full: OnFull | None = None,
+        expires: Duration | None = None,
         on_dead: OnDead | Enqueueable[..., Any] | None = None,
         **unknown: Never,
     ) -> None:
@@ -150,22 +162,16 @@ class JobType(Enqueueable[P, R_co]):
         handler = self.handler = _function(handler, name)
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
-        self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
-        self.policy = Policy(
-            _backoff(backoff),
-            None if retry_on is None else check_exceptions("retry_on", retry_on),
-            check_exceptions("abandon_on", abandon_on),
-        )
-        self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
-        self.concurrency = None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
-        self.priority = check_priority("priority", priority)
-        is_kept = check_flag("keep_result", keep_result)
+        self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
+        self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
+        self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
         self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
-        if self.mode == "process" and self.signature.injected:
-            raise InvalidJobType(self.name, _NOT_INJECTED)
-        largest_result = _size("largest_result", largest_result)
-        self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
-        self.job_type, self.how = self, AS_DECLARED
+        _check_injected(self)
+        largest = _size("largest_result", largest_result)
+        self.result = Result(self.name, self.signature.returns, largest) if is_kept else None
+        given = {"unique": unique, "debounce": debounce, "throttle": throttle, "max_pending": max_pending}
+        flow = make_flow({**given, "on_full": on_full, "expires": expires}, None, self.signature, handler)
+        self.job_type, self.how = self, AS_DECLARED if flow is None else Enqueueing(flow=flow)
         self.on_dead = None if on_dead is None else check_on_dead(on_dead)
 
     def __repr__(self) -> str:
@@ -211,6 +217,31 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     """Module and name of a function, for people."""
     name = getattr(handler, "__qualname__", repr(handler))
     return f"{getattr(handler, '__module__', '?')}.{name}"
+
+
+def _check_injected(job_type: JobType[..., Any]) -> None:
+    if job_type.mode == "process" and job_type.signature.injected:
+        raise InvalidJobType(job_type.name, _NOT_INJECTED)
+
+
+def _attempts(max_attempts: object) -> int:
+    return check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
+
+
+def _timeout(timeout: Duration | None) -> float | None:
+    return None if timeout is None else seconds(timeout, "timeout", least=0.001)
+
+
+def _concurrency(concurrency: object) -> int | None:
+    return None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
+
+
+def _policy(backoff: object, retry_on: object, abandon_on: object) -> Policy:
+    return Policy(
+        _backoff(backoff),
+        None if retry_on is None else check_exceptions("retry_on", retry_on),
+        check_exceptions("abandon_on", abandon_on),
+    )
 
 
 def _backoff(backoff: object) -> Backoff:

@@ -13,8 +13,13 @@ from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
+from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.throttle import Throttle
+from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
 
@@ -45,6 +50,13 @@ class JobOptions(TypedDict, total=False):
         largest_payload: Most bytes of the arguments as JSON; default 256 KiB.
         largest_result: Most bytes of the result as JSON; default 256 KiB. A job whose result is larger is completed,
             without it.
+        unique: A `Unique`: of the jobs of this type with the same key there is one at a time; default: any number.
+        debounce: A `Debounce`: many enqueues with the same key become one job, with the last arguments; default: none.
+        throttle: A `Throttle`: of many enqueues with the same key the first makes a job; default: each does.
+        max_pending: Most pending jobs of this type, over all runners; default: any number.
+        on_full: What an enqueue does when there are as many: `raise` (the default) raises `QueueFull`, `wait` waits.
+        expires: How long after it is due an attempt may begin; then the job is cancelled with the reason `expired`.
+            Default: for ever.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
     """
@@ -61,6 +73,12 @@ class JobOptions(TypedDict, total=False):
     process: bool
     largest_payload: int
     largest_result: int
+    unique: Unique | None
+    debounce: Debounce | None
+    throttle: Throttle | None
+    max_pending: int | None
+    on_full: OnFull | None
+    expires: Duration | None
     on_dead: OnDead | EnqueuedOnDeath | None
 
 
@@ -76,6 +94,12 @@ class EnqueueOptions(TypedDict, total=False):
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
         metadata: A small object that is kept with the job, at most 4 KiB as JSON: a request id, a trace parent. The
             handler finds it in `ctx.metadata`; it is no argument.
+        unique: A `Unique`, instead of the type's.
+        debounce: A `Debounce`, instead of the type's; without `delay` and `at`.
+        throttle: A `Throttle`, instead of the type's.
+        max_pending: Most pending jobs, instead of the type's.
+        on_full: `raise` or `wait`, instead of the type's.
+        expires: How long after it is due an attempt may begin, instead of the type's.
     """
 
     delay: Duration | None
@@ -84,6 +108,12 @@ class EnqueueOptions(TypedDict, total=False):
     idempotency_key: str | None
     label: str | None
     metadata: Mapping[str, Any] | None
+    unique: Unique | None
+    debounce: Debounce | None
+    throttle: Throttle | None
+    max_pending: int | None
+    on_full: OnFull | None
+    expires: Duration | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -111,12 +141,23 @@ class Enqueueing:
         at: The earliest time that it may run, aware.
         priority: Instead of its type's.
         columns: Name and value of what is stored as it is.
+        flow: What holds the job back or refuses it; None: nothing does.
     """
 
     delay: float | None = None
     at: datetime | None = None
     priority: int | None = None
     columns: tuple[tuple[str, Any], ...] = ()
+    flow: Flow | None = None
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether a job is added under conditions only."""
+        return self.flow is not None or "idempotency_key" in dict(self.columns)
+
+    def candidate(self, row: NewJob) -> Candidate:
+        """A row of these options with its conditions."""
+        return Candidate(row) if self.flow is None else self.flow.candidate(row)
 
     def extended(self, options: EnqueueOptions) -> Enqueueing:
         """These options and more; where both have a value, the latest counts.
@@ -143,6 +184,7 @@ class Enqueueing:
     def shown(self) -> str:
         """Those that are set, for people."""
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
@@ -168,3 +210,21 @@ class Enqueueing:
 
 AS_DECLARED: Final = Enqueueing()
 """No options: all is as the job type says."""
+
+
+def check_together(how: Enqueueing) -> Enqueueing:
+    """Checks that the options of one enqueue can work together.
+
+    Raises:
+        InvalidOption: If not.
+    """
+    if how.flow is None:
+        return how
+    key = dict(how.columns).get("idempotency_key")
+    if how.flow.sets_time and (how.delay is not None or how.at is not None):
+        option, value = ("at", how.at) if how.delay is None else ("delay", how.delay)
+        raise InvalidOption(option, value, "none together with debounce=, which says when the job is due")
+    if key is not None and how.flow.replaces:
+        problem = "none together with an option that replaces the arguments of a job: a repeated call would find others"
+        raise InvalidOption("idempotency_key", key, problem)
+    return how

@@ -12,6 +12,7 @@ from typing import Any, Final, get_type_hints
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.job import PRIORITY_NAMES, Attempt, Claimed, Held, Job, NewJob, Outcome, Priority, Status
+from aiojobs_lite.model.unique import UniqueScope
 
 LARGEST_INTEGER: Final = 2**63 - 1
 """The largest whole number that every store keeps: no id, and no count of attempts, is larger."""
@@ -26,6 +27,7 @@ _READ: Final[dict[Any, Callable[[Any], Any]]] = {  # from what is stored to the 
     Status: Status,
     Outcome: Outcome,
     Held: Held,
+    UniqueScope: UniqueScope,
     Priority: PRIORITY_NAMES.__getitem__,
     datetime: to_datetime,
     bool: bool,

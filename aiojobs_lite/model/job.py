@@ -8,7 +8,7 @@
     │   │   └── pending         redrive
     │   └── cancelled           cancel
     │       └── pending         redrive
-    └── cancelled               cancel
+    └── cancelled               cancel, expiry
 
 `TRANSITIONS` is the one table of what may follow what, and why. This drawing, the guard of each store and the diagram
 of the documentation agree with it, which tests hold.
@@ -25,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.json_form import JsonForm
+from aiojobs_lite.model.unique import UniqueScope
 
 Priority = Literal["high", "medium", "low"]
 PRIORITIES: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
@@ -73,7 +74,7 @@ class Held(StrEnum):
 
 TRANSITIONS: Mapping[tuple[Status, Status], str] = {
     (Status.PENDING, Status.PROCESSING): "claim",
-    (Status.PENDING, Status.CANCELLED): "cancel",
+    (Status.PENDING, Status.CANCELLED): "cancel, expiry",
     (Status.PROCESSING, Status.COMPLETED): "succeeded",
     (Status.PROCESSING, Status.PENDING): "retry, snooze, interrupt, rescue, hold",
     (Status.PROCESSING, Status.DEAD): "attempts used up, Abandon, crashed",
@@ -141,6 +142,8 @@ class Job(JsonForm):
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
         metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
+        unique_key: What its type's `Unique` or `Debounce` made of its payload, or None.
+        unique_scope: Until when it has that key: `pending` (its first attempt begins), `unfinished`, or None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
     """
@@ -171,6 +174,8 @@ class Job(JsonForm):
     tick: datetime | None
     label: str | None = None
     metadata_json: str | None = None
+    unique_key: str | None = None
+    unique_scope: UniqueScope | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
 
     @property
@@ -218,6 +223,8 @@ class NewJob(NamedTuple):
     tick: int | None = None
     label: str | None = None
     metadata: str | None = None
+    unique_key: str | None = None
+    unique_scope: str | None = None
 
 
 class Claimed(NamedTuple):

@@ -65,6 +65,8 @@ class ClaimAnswer(NamedTuple):
 class Claim(NamedTuple):
     """Marks due jobs `processing` for `owner`, one attempt each. At most one in a transaction.
 
+    - First, pending jobs whose expiry has come are cancelled, with the reason `expired`: of every type, also those that
+      are held or paused. Of very many, some may be left for the next claim; no such job is claimed.
     - Claimed are pending jobs that are not held and whose `scheduled_at` is not after the transaction's instant.
     - In the order of priority, then `scheduled_at`, then id; those that the same transaction inserts are among them.
     - Of the types in `types` only, at most `limit` in all, and at most `slots[type]` of a type that is in `slots`.
@@ -119,7 +121,8 @@ class CancelJob(NamedTuple):
 
 
 class Reschedule(NamedTuple):
-    """Sets when a pending job is due that is not held. Answer: whether it did.
+    """Sets when a pending job is due that is not held. Answer: whether it did. If it is due later than before, it
+    expires so much later, too.
 
     Attributes:
         id: The job.
@@ -135,7 +138,10 @@ class Reschedule(NamedTuple):
 
 
 class RedriveJob(NamedTuple):
-    """Sends a dead or cancelled job back to pending, due now, as if new. Answer: whether it did."""
+    """Sends a dead or cancelled job back to pending, due now, as if new; it expires no more. Answer: whether it did.
+
+    One that would have its unique key again stays as it is while another job has that key.
+    """
 
     id: int
 
@@ -145,7 +151,12 @@ class RedriveJob(NamedTuple):
 
 
 class RedriveDead(NamedTuple):
-    """Sends those of these jobs that are dead back to pending, due now, as if new. Answer: how many."""
+    """Sends those of these jobs that are dead back to pending, due now, as if new; they expire no more. Answer: how
+    many.
+
+    Those that would have their unique key again stay dead while another job has that key; of several with one key the
+    first is sent back.
+    """
 
     ids: tuple[int, ...]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from aiojobs_lite.errors import QueueFull
 from aiojobs_lite.logs import get_log
 
 _log = get_log("runner")
@@ -121,3 +124,36 @@ class _Inner:
             await self._app(self._scope, self._events.get, self._answers.put)
         except Exception as error:  # noqa: BLE001  # most frameworks that know no lifespan refuse it by an exception
             _log.debug("the application knows no lifespan: %r", error)
+
+
+class TryLater:
+    """The answer 503 with `Retry-After`, as an ASGI application.
+
+    Args:
+        detail: What the client is to read.
+        retry_after: Whole seconds.
+    """
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        self._body = json.dumps({"detail": detail}).encode()
+        self._headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self._body)).encode()),
+            (b"retry-after", str(retry_after).encode()),
+        ]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Sends the answer."""
+        del scope, receive
+        await send({"type": "http.response.start", "status": 503, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
+async def answer_queue_full(request: object, error: Exception) -> TryLater:
+    """Answers a request whose enqueue raised `QueueFull`: 503, with `Retry-After` by the measured rate.
+
+    For `app.add_exception_handler(QueueFull, answer_queue_full)` of Starlette and FastAPI.
+    """
+    del request
+    retry_after = error.retry_after if isinstance(error, QueueFull) else 1.0
+    return TryLater("too many jobs wait: try again later", max(1, math.ceil(retry_after)))

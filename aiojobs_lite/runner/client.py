@@ -20,10 +20,12 @@ from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_CLIENT, AnswersHabitsOfClients, refuse_unknown
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.origin import count_forks
+from aiojobs_lite.runner.admission import refusal
 from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
@@ -35,6 +37,7 @@ from aiojobs_lite.text import show
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_RETRY_AFTER_S: Final = 1.0  # a client measures nothing
 _OPTIONS: Final = ("database", "jobs", "durability", "clock")
 
 
@@ -166,9 +169,13 @@ class JobClient(AnswersHabitsOfClients):
             return []
         now = self._clock.now()
         rows = tuple([one.row(now) for one in bound])
+        is_plain = not any(one.how.has_conditions for one in bound)
+        candidates = () if is_plain else tuple([one.how.candidate(row) for one, row in zip(bound, rows, strict=True)])
         with self._session() as session:
-            inserted = session.write(Insert(rows), now)
-        return [ClientHandle(job_id, key_of(session.database, job_id), is_new) for job_id, is_new in inserted]
+            answer = session.write(Insert(rows), now) if is_plain else session.write(Admit(candidates), now)
+        if isinstance(answer, Refused):
+            raise refusal(answer, candidates, lambda _type, _jobs: _RETRY_AFTER_S)
+        return [ClientHandle(job_id, key_of(session.database, job_id), is_new) for job_id, is_new in answer]
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.

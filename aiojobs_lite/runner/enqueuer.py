@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.options import AS_DECLARED
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.admission import Admission
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.telemetry.bus import Bus
@@ -20,6 +22,7 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_PLAIN: Final = {id(AS_DECLARED)}
 
 
 class Enqueuer:
@@ -39,6 +42,7 @@ class Enqueuer:
         self._registry = Registry("Register it: JobRunner(jobs=[...]) or runner.register(...).")
         self._bus = Bus()
         self._access = EngineAccess()
+        self._admission = Admission(self._access)
         self.jobs = StoredJobs(self._access)
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
@@ -57,6 +61,10 @@ class Enqueuer:
         Raises:
             UnknownJobType: If it is not registered in this runner.
             InvalidPayload: If the arguments do not fit the handler.
+            InvalidKey: If they give no key, and the type's `unique` needs one.
+            KeyReused: If another payload has the same idempotency key.
+            QueueFull: If as many jobs of the type are pending as its `max_pending` allows.
+            UniqueConflict: If a job has the same unique key, and `on_conflict` does not allow that.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
@@ -65,8 +73,11 @@ class Enqueuer:
         if not isinstance(job, Enqueueable):
             raise _not_enqueueable(job)
         self._registry.check(job.job_type)
-        row = job.row(self._clock.now(), args, kwargs)
-        ((job_id, is_new),) = await engine.write(Insert((row,)))
+        row, how = job.row(self._clock.now(), args, kwargs), job.how
+        if how is AS_DECLARED or not how.has_conditions:
+            ((job_id, is_new),) = await engine.write(Insert((row,)))
+        else:
+            ((job_id, is_new),) = await self._admission.admit_all([(how, row)])
         if is_new and self._bus.is_watched(JobEnqueued):
             self._bus.publish(JobEnqueued(job_id, job.job_type.name))
         return JobHandle(job.job_type, self.jobs, job_id, is_new=is_new)
@@ -105,7 +116,11 @@ class Enqueuer:
         if not bound:
             return []
         now = self._clock.now()
-        inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
+        rows = [one.row(now) for one in bound]
+        if {id(one.how) for one in bound} != _PLAIN and any(one.how.has_conditions for one in bound):
+            inserted = await self._admission.admit_all([(one.how, row) for one, row in zip(bound, rows, strict=True)])
+        else:
+            inserted = await engine.write(Insert(tuple(rows)))
         return self._handles(bound, inserted)
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:

@@ -14,6 +14,7 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.errors import JobNotFound
+from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Job, Outcome, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
@@ -65,6 +66,7 @@ class Situation:
         runners: The runners of the database.
         is_owner_dead: Whether the job is processing, and its owner is dead.
         own: What the runner that is asked knows.
+        expires_at: When the job expires, or None.
     """
 
     job: Job
@@ -74,6 +76,7 @@ class Situation:
     runners: Sequence[RunnerInfo]
     is_owner_dead: bool
     own: OwnRunner
+    expires_at: datetime | None = None
 
 
 async def look_at(engine: Engine, job_id: int) -> Situation:
@@ -87,6 +90,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         pauses = await engine.ask(ListPaused())
         processing = await engine.ask(CountProcessing(job.type))
         runners, dead = await engine.runners()
+        expiry = await engine.ask(GetExpiry(job_id))
         before, job = job, await _read(engine, job_id)
         if before == job:
             break
@@ -101,7 +105,10 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         is_saving=job_id in engine.attempts.unsaved_ends,
         stopped=run.stopped.value if run is not None and run.stopped is not None else None,
     )
-    return Situation(job, to_datetime(engine.now()), pauses.get(job.type), processing, runners, job.owner in dead, own)
+    return Situation(
+        job, to_datetime(engine.now()), pauses.get(job.type), processing, runners, job.owner in dead, own,
+        None if expiry is None else to_datetime(expiry),
+    )  # fmt: skip
 
 
 async def _read(engine: Engine, job_id: int) -> Job:
@@ -118,8 +125,11 @@ def sentence(found: Situation) -> str:
     if job.status is Status.PENDING:
         reasons = _reasons(found)
         if reasons:
-            return f"{name} waits: {'; and '.join(reasons)}."
-        return f"{name} is due, and nothing holds it back: it starts after the jobs that were due before it."
+            return f"{name} waits: {'; and '.join(reasons)}{_expiry(found)}."
+        return (
+            f"{name} is due, and nothing holds it back: it starts after the jobs that were due before it"
+            f"{_expiry(found)}."
+        )
     if job.status is Status.PROCESSING:
         return f"{name} runs: {_running(found)}."
     at = instant(job.completed_at or found.now)
@@ -166,6 +176,15 @@ def _reasons(found: Situation) -> list[str]:
     if found.own.fault is not None:
         reasons.append(f"the database cannot be written ({found.own.fault})")
     return reasons + (_without_runner(found) or _without_slot(found))
+
+
+def _expiry(found: Situation) -> str:
+    if found.expires_at is None:
+        return ""
+    wait = (found.expires_at - found.now).total_seconds()
+    if wait <= 0:
+        return f"; it expired {instant(found.expires_at)}, and the next claim of any runner cancels it"
+    return f"; it expires {later(found.expires_at, wait)}"
 
 
 def _why_later(job: Job) -> str:

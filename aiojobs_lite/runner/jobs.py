@@ -158,7 +158,7 @@ class StoredJobs:
 
         Raises:
             JobNotFound: If there is none of this id.
-            JobNotAllowed: If it is neither dead nor cancelled.
+            JobNotAllowed: If it is neither dead nor cancelled, or another job has its unique key.
         """
         engine = self._access.engine
         await engine.order(_redrive(engine, check_id(job_id)))
@@ -248,7 +248,10 @@ async def _redrive(engine: Engine, job_id: int) -> None:
         job = await engine.ask(GetJob(job_id))
         if job is None:
             raise JobNotFound(job_id)
-        raise JobNotAllowed(job_id, job.status, "redriven", "a dead or cancelled job")
+        allowed = "a dead or cancelled job"
+        if job.status in {Status.DEAD, Status.CANCELLED}:
+            allowed = f"that no other job has its unique key, {job.unique_key}"
+        raise JobNotAllowed(job_id, job.status, "redriven", allowed)
     if engine.bus.is_watched(JobRedriven):
         engine.bus.publish(JobRedriven(job_id, await _type_of(engine, job_id)))
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.model.counts import Counts
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 
@@ -34,10 +35,15 @@ class Applied(NamedTuple):
               does not count.
 
             It is a hint: it may be too early, also by jobs that another claim is about to take.
+        expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,
+            of whatever type; None: not before something else happens. A hint as well.
+        expired: The jobs that it cancelled since their expiry had come.
     """
 
     answers: list[Any]
     due: int | None
+    expires_at: int | None = None
+    expired: Sequence[Expired] = ()
 
 
 class Change(NamedTuple):

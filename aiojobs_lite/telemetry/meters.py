@@ -7,14 +7,21 @@ import time
 from collections import defaultdict, deque
 from typing import Final
 
+from aiojobs_lite.telemetry.service_rate import ServiceRate
+
 _WINDOW: Final = 512  # attempts of a type that the percentiles and the success rate look back on
 _THROUGHPUT_WINDOW_S: Final = 60
 
 
 class Meter:
-    """How long the latest attempts of one type took, and which succeeded."""
+    """How long the latest attempts of one type took, and which succeeded.
+
+    Attributes:
+        throttled: Enqueues that its `Throttle` dropped.
+    """
 
     def __init__(self) -> None:
+        self.throttled = 0
         self._attempts: deque[tuple[float, bool]] = deque(maxlen=_WINDOW)
 
     def record(self, duration: float, *, succeeded: bool) -> None:
@@ -40,6 +47,7 @@ class Metrics:
 
     Attributes:
         meters: Of each job type that had an attempt.
+        rates: Of each job type with a bound of pending jobs.
         refused_ends: Ends of attempts that came too late and changed nothing.
         skipped_ticks: Cron ticks that made no job.
         loop_lag: How late the event loop was lately, in seconds.
@@ -47,6 +55,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.meters: defaultdict[str, Meter] = defaultdict(Meter)
+        self.rates: defaultdict[str, ServiceRate] = defaultdict(ServiceRate)
         self.refused_ends = 0
         self.skipped_ticks = 0
         self.loop_lag = 0.0

@@ -32,6 +32,7 @@ class TypeStats:
         p95: The same, 95th percentile.
         success_rate: Share of those attempts that succeeded, 0 to 1; None before the first.
         paused: Since when and by whom it is paused; None if it is not.
+        throttled: Enqueues of this runner that its `Throttle` dropped.
     """
 
     pending: int = 0
@@ -47,6 +48,7 @@ class TypeStats:
     p95: float | None = None
     success_rate: float | None = None
     paused: Pause | None = None
+    throttled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +195,5 @@ class _StatsByType(Mapping[str, TypeStats]):
             p95=meter.percentile(0.95) if meter else None,
             success_rate=meter.success_rate() if meter else None,
             paused=self._paused.get(job_type),
+            throttled=meter.throttled if meter else 0,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import Query
@@ -176,5 +177,9 @@ class KitStore:
                     for row, (job_id, is_new) in zip(write.rows, answer, strict=True):
                         if is_new:
                             self._enqueued(job_id, row)
+                elif isinstance(write, Admit) and isinstance(answer, list):
+                    for candidate, (job_id, is_new) in zip(write.rows, answer, strict=True):
+                        if is_new:
+                            self._enqueued(job_id, candidate.row)
                 elif isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
                     self._enqueued(answer.job_id, write.row)

@@ -14,6 +14,7 @@ from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.ends import Complete
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.base import Applied
@@ -45,8 +46,9 @@ class Rig:
         self.started: list[Claimed] = []
         self.given_back: list[Claimed] = []
         self.wakes = 0
+        self.gone: list[Expired] = []
         self.dispatcher = Dispatcher(owner="me", clock=clock, registry=registry_of(*job_types), max_running=max_running)
-        self.dispatcher.connect(commits=self, attempts=self)  # type: ignore[arg-type]  # it needs no more of commits
+        self.dispatcher.connect(commits=self, attempts=self, expiries=self)  # type: ignore[arg-type]  # needs no more
         self.dispatcher.start_claiming()
 
     def start(self, jobs: Sequence[Claimed]) -> None:
@@ -55,17 +57,22 @@ class Rig:
     def give_back(self, jobs: Sequence[Claimed]) -> None:
         self.given_back += jobs
 
+    def expired(self, jobs: Sequence[Expired]) -> None:
+        self.gone += jobs
+
     def wake(self) -> None:
         self.wakes += 1
 
-    def committed(self, due: int | None = None) -> None:
+    def committed(self, due: int | None = None, expires_at: int | None = None) -> None:
         """A transaction without a claim."""
-        self.dispatcher.committed(Applied([], due), None)
+        self.dispatcher.committed(Applied([], due, expires_at), None)
 
-    def claimed(self, *jobs: Claimed, due: int | None = None, limited: str | None = None) -> None:
+    def claimed(
+        self, *jobs: Claimed, due: int | None = None, limited: str | None = None, expired: Sequence[Expired] = ()
+    ) -> None:
         """The answer to a claim."""
         answer = ClaimAnswer(list(jobs), frozenset({limited} if limited else ()))
-        self.dispatcher.committed(Applied([], due), answer)
+        self.dispatcher.committed(Applied([], due, expired=expired), answer)
 
     def claims(self) -> Claim | None:
         return self.dispatcher.next_claim(inserting=False)
@@ -106,6 +113,46 @@ def test_a_write_makes_it_sooner_and_never_later(clock: FakeClock) -> None:
     rig.claimed(due=NOW + 9 * SECOND)
     rig.committed(NOW)
     assert rig.claims() is not None
+
+
+def test_it_claims_when_a_job_expires_even_without_a_slot_and_then_as_before(clock: FakeClock) -> None:
+    rig = Rig(clock, unlimited, max_running=1)
+    rig.claims()
+    rig.claimed(claimed(1, "free"), due=NOW)
+    rig.committed(expires_at=NOW + 5 * SECOND)
+    assert rig.claims() is None
+    clock.advance(5)
+    claim = rig.claims()
+    assert claim is not None
+    assert claim.limit == 0
+    rig.claimed(due=NOW, expired=[Expired(2, "free")])
+    assert rig.gone == [Expired(2, "free")]
+    assert rig.claims() is None
+    rig.dispatcher.released("free")
+    claim = rig.claims()  # at once: the claim without a slot says nothing of what is due
+    assert claim is not None
+    assert claim.limit == 1
+    rig.claimed()
+    rig.committed(expires_at=NOW)
+    assert not rig.dispatcher.is_idle
+    rig.dispatcher.drain()
+    assert rig.claims() is None
+    assert rig.dispatcher.is_idle
+
+
+async def test_it_wakes_the_committer_when_the_first_job_expires(clock: FakeClock) -> None:
+    rig = Rig(clock, unlimited)
+    async with going(rig.dispatcher.run):
+        rig.claims()
+        rig.claimed(due=NOW + 9 * SECOND)
+        rig.committed(expires_at=NOW + 5 * SECOND)
+        await quiet()
+        before = rig.wakes
+        clock.advance(4)
+        await quiet()
+        assert rig.wakes == before
+        clock.advance(1)
+        await until(lambda: rig.wakes > before)
 
 
 def test_slots_are_taken_by_the_claim_and_freed_by_the_end(clock: FakeClock) -> None:

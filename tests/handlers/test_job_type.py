@@ -142,7 +142,7 @@ def test_a_static_method_under_the_decorator_is_the_function_in_it() -> None:
 def test_what_has_no_name_of_its_own_must_be_given_one(handler: Callable[..., Any]) -> None:
     with pytest.raises(InvalidOption) as caught:
         job(handler)
-    assert str(caught.value) == "name=None: expected 1 to 200 printable characters."
+    assert str(caught.value) == "name=None: expected text of 1 to 200 printable characters."
     assert job(name="t")(handler).name == "t"
 
 
@@ -194,7 +194,7 @@ def test_a_generator_is_refused(handler: Callable[..., Any]) -> None:
         ("name", "x" * 201, "1 to 200 printable characters"),
         ("name", "a\nb", "1 to 200 printable characters"),
         ("name", "\ud800", "1 to 200 printable characters"),
-        ("name", 3, "1 to 200 printable characters"),
+        ("name", 3, "text of 1 to 200 printable characters"),
         ("max_attempts", 0, "a whole number from 1 to 1,000,000"),
         ("max_attempts", -1, "a whole number from 1 to 1,000,000"),
         ("max_attempts", 1_000_001, "a whole number from 1 to 1,000,000"),

@@ -83,7 +83,7 @@ BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
         ({"idempotency_key": ""}, "idempotency_key", "1 to 500 printable characters"),
         ({"idempotency_key": "k" * 501}, "idempotency_key", "1 to 500 printable characters"),
         ({"idempotency_key": "a\x00"}, "idempotency_key", "1 to 500 printable characters"),
-        ({"idempotency_key": 3}, "idempotency_key", "1 to 500 printable characters"),
+        ({"idempotency_key": 3}, "idempotency_key", "text of 1 to 500 printable characters, such as '3'"),
     ],
 )
 def test_an_enqueue_option_that_cannot_work_is_refused_by_name(options: Any, option: str, expected: str) -> None:
@@ -100,7 +100,8 @@ def test_what_was_refused_is_shown_in_few_words() -> None:
 
 
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    wanted = "at, delay, idempotency_key, label, metadata, priority"
+    wanted = "at, debounce, delay, expires, idempotency_key, label, max_pending, metadata, on_full, priority, "
+    wanted += "throttle, unique"
     with pytest.raises(InvalidOption, match=rf"^strange='high': expected one of {wanted}\.$"):
         job(plain).using(strange="high")  # type: ignore[call-arg]  # what is tested
 

@@ -9,9 +9,11 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Any, Final
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ahead import (
     AheadPage,
     ListAhead,
@@ -21,6 +23,7 @@ from aiojobs_lite.model.ahead import (
     Place,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.expiries import Expired, GetExpiry
 from aiojobs_lite.model.job import (
     FINISHED,
     PRIORITIES,
@@ -52,10 +55,10 @@ from aiojobs_lite.model.schedules import (
     ABANDONED_AFTER_US,
     FireTick,
     MoveTickBack,
-    ScheduleAnswer,
     SetSchedule,
     TickAnswer,
 )
+from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -73,19 +76,13 @@ from aiojobs_lite.model.writes import (
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
 from tests.helpers import memory_runners
+from tests.helpers.memory_admission import admit, may_return
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
+from tests.helpers.memory_expiries import expire
+from tests.helpers.memory_schedules import Schedule, move_tick_back, set_schedule
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
-
-
-class Schedule(NamedTuple):
-    """A stored schedule."""
-
-    expression: str
-    tz: str
-    next_tick: int
-    latest_job: int | None = None
 
 
 @dataclass
@@ -101,6 +98,8 @@ class Rows:
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
         database: Its random id.
+        windows: By type and key of a window, the job that has it, since and until when.
+        expiries: When jobs expire, by id.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -111,6 +110,8 @@ class Rows:
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
+    windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
+    expiries: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -123,6 +124,8 @@ class Rows:
             dict(self.marks),
             dict(self.runners),
             self.database,
+            dict(self.windows),
+            dict(self.expiries),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -185,6 +188,7 @@ class Rows:
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     CountProcessing: lambda rows, query: rows.processing(query.type),
     GetDatabaseId: lambda rows, _query: rows.database,
+    GetExpiry: lambda rows, query: rows.expiries.get(query.id),
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
@@ -216,6 +220,7 @@ class MemoryPhases:
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
         may_be_held_back: The types that the answer to the claim may name at most.
+        expired: The jobs that were cancelled since their expiry had come.
     """
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
@@ -228,6 +233,7 @@ class MemoryPhases:
         self.types: set[str] = set()
         self.redriven: list[int] = []
         self.may_be_held_back: frozenset[str] = frozenset()
+        self.expired: list[Expired] = []
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
@@ -319,22 +325,20 @@ class MemoryPhases:
     def redrive_job(self, write: RedriveJob) -> bool:
         """See `RedriveJob`."""
         job = self.rows.jobs.get(write.id)
-        if job is None or job.status not in {Status.DEAD, Status.CANCELLED}:
+        if job is None or job.status not in {Status.DEAD, Status.CANCELLED} or not may_return(self, job):
             return False
-        self._redrive(job)
+        self.redriven.append(job.id)
+        self.rows.expiries.pop(job.id, None)
+        self._put(
+            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
+            interruptions=0, snoozes=0, crashes=0,
+        )  # fmt: skip
         return True
 
     def redrive_dead(self, write: RedriveDead) -> int:
         """See `RedriveDead`."""
         dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
-        return sum(self.redrive_job(RedriveJob(job.id)) for job in dead)
-
-    def _redrive(self, job: Job) -> None:
-        self.redriven.append(job.id)
-        self._put(
-            job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
-            interruptions=0, snoozes=0, crashes=0,
-        )  # fmt: skip
+        return sum(self.redrive_job(RedriveJob(job.id)) for job in reversed(dead))
 
     def delete_job(self, write: DeleteJob) -> Status | None:
         """See `DeleteJob`."""
@@ -363,6 +367,8 @@ class MemoryPhases:
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
         self._put(job, scheduled_at=to_datetime(due))
+        if job.id in self.rows.expiries:
+            self.rows.expiries[job.id] += max(0, due - to_micros(job.scheduled_at))
         self.made.append(due)
         return True
 
@@ -382,6 +388,8 @@ class MemoryPhases:
         for job, by in moved:
             if not job.is_finished:
                 changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
+                if job.id in self.rows.expiries:
+                    self.rows.expiries[job.id] -= by
                 if is_claimable(changed):
                     self.made.append(to_micros(changed.scheduled_at))
                 continue
@@ -409,17 +417,6 @@ class MemoryPhases:
         self.rows.ticks.difference_update(ticks)
         return len(pruned) + len(ticks)
 
-    def set_schedule(self, write: SetSchedule) -> ScheduleAnswer:
-        """See `SetSchedule`."""
-        stored, replaced = self.rows.schedules.get(write.name), None
-        if stored is None:
-            stored = Schedule(write.expression, write.tz, write.next_tick)
-        elif (stored.expression, stored.tz) != (write.expression, write.tz):
-            replaced = (stored.expression, stored.tz, stored.next_tick)
-            stored = stored._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self.rows.schedules[write.name] = stored
-        return ScheduleAnswer(stored.next_tick, replaced)
-
     def fire_tick(self, write: FireTick) -> TickAnswer:
         """See `FireTick`."""
         schedule = self.rows.schedules[write.schedule]
@@ -436,18 +433,9 @@ class MemoryPhases:
         latest = self.rows.jobs.get(schedule.latest_job or 0)
         if write.skip_overlap and latest is not None and not latest.is_finished:
             return TickAnswer("overlap")
-        job_id = self._new(write.row)
+        job_id = self.add(write.row)
         self.rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
         return TickAnswer("fired", job_id)
-
-    def move_tick_back(self, write: MoveTickBack) -> bool:
-        """See `MoveTickBack`."""
-        stored = self.rows.schedules.get(write.schedule)
-        rule, is_later = (write.expression, write.tz), write.next_tick > self.now
-        if stored is None or stored[:2] != rule or stored.next_tick <= write.next_tick or not is_later:
-            return False
-        self.rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
-        return True
 
     # Inserts and the claim.
 
@@ -456,9 +444,18 @@ class MemoryPhases:
             for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
                     return Inserted(job.id, is_new=False)
-        return Inserted(self._new(row), is_new=True)
+        return Inserted(self.add(row), is_new=True)
+
+    def give(self, job: Job, payload: str, due: datetime) -> None:
+        """Gives a pending job another payload and another time."""
+        self._put(job, payload_json=payload, scheduled_at=due)
+        if job.held is None:
+            if (before := to_micros(job.scheduled_at)) in self.made:  # of the same transaction
+                self.made.remove(before)
+            self.made.append(to_micros(due))
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
+        expire(self)
         taken: Counter[str] = Counter()
         claimed: list[Claimed] = []
         for job in self.rows.claimable():
@@ -487,7 +484,8 @@ class MemoryPhases:
 
     # Rows.
 
-    def _new(self, row: NewJob) -> int:
+    def add(self, row: NewJob) -> int:
+        """Adds a job that is pending; returns its id."""
         self.rows.last_id += 1
         job = Job(
             id=self.rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
@@ -496,7 +494,8 @@ class MemoryPhases:
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
             held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
-            tick=None if row.tick is None else to_datetime(row.tick),
+            tick=None if row.tick is None else to_datetime(row.tick), unique_key=row.unique_key,
+            unique_scope=None if row.unique_scope is None else UniqueScope(row.unique_scope),
         )  # fmt: skip
         self.rows.jobs[job.id] = job
         self._mark(job.type)
@@ -526,6 +525,7 @@ class MemoryPhases:
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
+        self.rows.expiries.pop(job.id, None)
         self._mark(job.type)
 
     def _mark(self, job_type: str) -> None:
@@ -534,12 +534,13 @@ class MemoryPhases:
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    Admit: admit,
     CancelJob: MemoryPhases.cancel_job,
     DeleteJob: MemoryPhases.delete_job,
     FireTick: MemoryPhases.fire_tick,
     MarkInterrupted: MemoryPhases.mark_interrupted,
     MoveBack: MemoryPhases.move_back,
-    MoveTickBack: MemoryPhases.move_tick_back,
+    MoveTickBack: lambda phases, write: move_tick_back(phases.rows.schedules, write, phases.now),
     PauseType: MemoryPhases.pause_type,
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
@@ -549,7 +550,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
-    SetSchedule: MemoryPhases.set_schedule,
+    SetSchedule: lambda phases, write: set_schedule(phases.rows.schedules, write),
 }
 """Every write that is neither an end, an insert nor a claim."""
 

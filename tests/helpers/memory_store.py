@@ -18,6 +18,7 @@ from aiojobs_lite.model.writes import Claim, Unit
 from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_checks import check
+from tests.helpers.memory_expiries import pending
 from tests.helpers.memory_rows import READS, MemoryPhases, Rows, is_claimable
 from tests.helpers.stores import counts_of, micros
 
@@ -194,7 +195,8 @@ class MemoryStore:
         if self.loses_answer:
             self.loses_answer = False
             raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
-        return Applied(answers, phases.due())
+        expires_at = min([at for at, _ in pending(rows)], default=None)
+        return Applied(answers, phases.due(), expires_at, phases.expired)
 
     def notice(self, types: Collection[str]) -> None:
         """Takes in which types another owner's commit was about."""

@@ -43,6 +43,10 @@ ELSEWHERE: Final = {
     },
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "runner/session.py": Suite("tests/runner/test_client.py", "the client's own thread; callers see it there"),
+    "flow.py": Suite("tests/model/test_unique.py", "names alone, under which tests and applications import them"),
+    "engine/expiries.py": Suite("tests/runner/test_expiries.py", "callers and facts; both are seen there"),
+    "model/expiries.py": Suite(f"{_CONFORMANCE}/expiries.py", _EACH_STORE),
+    "model/admission.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
@@ -62,6 +66,7 @@ ELSEWHERE: Final = {
     "stores/sqlite/reads.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "stores/sqlite/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
+    "stores/sqlite/unique.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
     "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
@@ -80,6 +81,14 @@ commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "a
 steps = st.builds(Step, st.booleans(), commits | commits | st.none())
 keys = st.sampled_from([None, None, None, "k", "l"])
 rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
+
+
+unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending", "unfinished"]))
+conflicts = st.sampled_from(["return", "return", "raise", "replace"])
+candidates = st.tuples(
+    kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
+    st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
+)  # fmt: skip
 
 
 class StoreBesideModel(RuleBasedStateMachine):
@@ -172,6 +181,21 @@ class StoreBesideModel(RuleBasedStateMachine):
             for kind, priority, due, most, key in drawn
         ]
         self.put(Insert(tuple(made)), step)
+
+    @rule(drawn=st.lists(candidates, min_size=1, max_size=3), step=steps)
+    def admit(self, drawn: list[Any], step: Step) -> None:
+        made = [
+            Candidate(
+                NewJob(
+                    kind, f'{{"x": {value}}}', 1, self.now + due * SECOND, 5, self.now, key,
+                    unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
+                ),
+                conflict, 2 * SECOND if waits else None, window and "[0]", self.now + (window or 0) * SECOND,
+                most, expires and expires * SECOND,
+            )
+            for kind, value, due, key, unique, conflict, waits, window, most, expires in drawn
+        ]  # fmt: skip
+        self.put(Admit(tuple(made)), step)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
     @rule(
@@ -364,7 +388,7 @@ class StoreBesideModel(RuleBasedStateMachine):
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]
             *ended, claimed = self.commit(alone([*ends, self.claim_of(0)]), view)
             assert all(ended)
-            assert ended or claimed.jobs
+            assert ended or claimed.jobs or all(job.is_finished for job in self.jobs.values())
             view = 1 - view
 
     @invariant()

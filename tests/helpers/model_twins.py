@@ -162,6 +162,10 @@ class Twins:
         if expected.due is not None:
             assert applied.due is not None
             assert applied.due <= expected.due, "it is too late to claim then"
+        assert list(applied.expired) == list(expected.expired)
+        if expected.expires_at is not None:
+            assert applied.expires_at is not None
+            assert applied.expires_at <= expected.expires_at, "it is too late to look then"
 
     def _compare_rows(self, before: Rows, view: View) -> None:
         """The jobs that were moved, with their history; and what each view knows now."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
@@ -96,6 +97,14 @@ def _row(row: NewJob) -> str:
     return f"({', '.join(parts)})"
 
 
+def _candidate(candidate: Candidate) -> str:
+    row, parts = candidate.row, [str(candidate.on_conflict)]
+    parts += [f"unique {row.unique_key} {row.unique_scope}"] if row.unique_key is not None else []
+    parts += [f"window {candidate.window_key}"] if candidate.window_key is not None else []
+    parts += [f"expires {candidate.expires}"] if candidate.expires is not None else []
+    return f"{_row(row)} [{', '.join(parts)}]"
+
+
 def _claim(claim: Claim) -> str:
     text = f"claim {claim.limit} of {' '.join(sorted(claim.types))} by {claim.owner}"
     for word, limits in (("slots", claim.slots), ("concurrency", claim.concurrency)):
@@ -121,6 +130,7 @@ def _tick(tick: FireTick) -> str:
 
 WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     Insert: lambda write: f"insert {' '.join(map(_row, write.rows)) or 'nothing'}",
+    Admit: lambda write: f"admit {' '.join(map(_candidate, write.rows)) or 'nothing'}",
     Claim: _claim,
     Complete: lambda end: f"complete {_token(end)}" + (f" with {end.result}" if end.result else ""),
     Again: _again,

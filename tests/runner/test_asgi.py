@@ -14,6 +14,8 @@ import pytest
 from fastapi import FastAPI
 
 from aiojobs_lite import InvalidOption, JobRunner, StoreRefused
+from aiojobs_lite.errors import QueueFull
+from aiojobs_lite.flow import answer_queue_full
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.hosts import LifespanServer
 from tests.helpers.mail import other, welcome
@@ -165,3 +167,21 @@ async def test_a_server_that_does_not_wait_gets_the_third_signal_at_once() -> No
 def test_what_is_no_application_is_refused(runner: JobRunner) -> None:
     with pytest.raises(InvalidOption, match="an ASGI application"):
         runner.asgi("app.py")  # type: ignore[arg-type]
+
+
+async def test_a_full_queue_is_answered_with_the_time_to_try_again() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    for wait, seconds in ((2.1, b"3"), (0.1, b"1")):
+        answer = await answer_queue_full(None, QueueFull("email", 5, 5, wait))
+        await answer({"type": "http"}, receive, send)
+        start, body = sent[-2:]
+        assert start["status"] == 503
+        assert dict(start["headers"])[b"retry-after"] == seconds
+        assert body["body"] == b'{"detail": "too many jobs wait: try again later"}'

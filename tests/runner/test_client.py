@@ -30,8 +30,10 @@ from aiojobs_lite import (
     StoreRefused,
     StoreUnavailable,
     UnknownJobType,
+    job,
 )
-from aiojobs_lite.errors import ClientClosed, WrongEventLoop
+from aiojobs_lite.errors import ClientClosed, QueueFull, UniqueConflict, WrongEventLoop
+from aiojobs_lite.flow import Unique
 from aiojobs_lite.runner.client import FORKS
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.testing import FakeClock, JobKit
@@ -515,3 +517,18 @@ def read(url: str) -> str:
     with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         text: str = answer.read().decode()
         return text
+
+
+def test_a_client_keeps_to_the_conditions_of_a_type(database: Path) -> None:
+    @job(unique=Unique("user_id", on_conflict="raise"), max_pending=2, on_full="wait")
+    async def sync(user_id: int) -> None: ...
+
+    with JobClient(database, jobs=[sync]) as client:
+        first = client.enqueue(sync, 1)
+        with pytest.raises(UniqueConflict) as caught:
+            client.enqueue_many([sync.bind(2), sync.bind(1)])
+        assert caught.value.job_id == first.id
+        assert not client.enqueue(sync.using(unique=Unique("user_id")), 1).is_new
+        client.enqueue(sync, 2)
+        with pytest.raises(QueueFull):
+            client.enqueue(sync, 3)

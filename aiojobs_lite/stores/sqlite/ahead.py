@@ -18,6 +18,7 @@ from aiojobs_lite.model.ahead import (
 )
 from aiojobs_lite.model.job import FINISHED, PRIORITIES, Status
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.expiries import move_expiry
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
@@ -72,6 +73,7 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
             tally.move(Status.PENDING, -1, job.attempts, job.scheduled_at)
             tally.move(Status.PENDING, 1, job.attempts, scheduled_at)
             transaction.run("move_pending_back", (scheduled_at, job.id))
+            move_expiry(transaction, job.id, -ahead)
             if not job.is_held:
                 transaction.due.add(job.type, job.priority, scheduled_at, job.id)
             moved = _add(moved, ahead)

@@ -1,7 +1,8 @@
 """The claim inside a transaction: which due jobs become processing, in what order, within which limits.
 
-`Claiming.choose` is the claim: paused types are left out, each priority in turn gives its due jobs, and the chosen ones
-become processing. Which rows are due is asked by `due_jobs` in `merge.sql`; `claim_jobs` in `claim.sql` marks them.
+`Claiming.choose` is the claim: what has expired is cancelled, paused types are left out, each priority in turn gives
+its due jobs, and the chosen ones become processing. Which rows are due is asked by `due_jobs` in `merge.sql`;
+`claim_jobs` in `claim.sql` marks them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from aiojobs_lite.model.job import PRIORITIES, Claimed, NewJob, Status
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.sqlite.counts import Tally
 from aiojobs_lite.stores.sqlite.due import NEVER, NOT_DUE
+from aiojobs_lite.stores.sqlite.expiries import expire, expire_those
 from aiojobs_lite.stores.sqlite.merge import DueJobs
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
@@ -54,6 +56,8 @@ class Claiming:
         Returns:
             The indexes of the chosen rows.
         """
+        if self._transaction.expiries.at <= self._transaction.now:
+            expire(self._transaction)
         self._leave_out_paused()
         chosen = self._choose_by_priority(rows)
         self._record()
@@ -133,10 +137,19 @@ class Claiming:
 
     def _record(self) -> None:
         """Makes the chosen jobs of the store processing, and finds when their types are next."""
+        if self._ids and self._transaction.expiries.at <= self._transaction.now:
+            self._leave_out_expired()
         if self._ids:
             self._mark_processing()
         if self._emptied:
             self._look_for_next()
+
+    def _leave_out_expired(self) -> None:
+        """Very many jobs expired, and some are still pending: no attempt of them begins."""
+        expired = {one.id: one.type for one in expire_those(self._transaction, self._ids)}
+        self._ids = [one for one in self._ids if one[0] not in expired]
+        for job_type, count in Counter(expired.values()).items():
+            self._left_of[job_type] += count
 
     def _mark_processing(self) -> None:
         transaction, ids = self._transaction, self._ids

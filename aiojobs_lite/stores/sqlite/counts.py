@@ -11,7 +11,7 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
 from aiojobs_lite.model.pauses import Pause
-from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
+from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Expiries, Stored
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()
@@ -107,6 +107,7 @@ class Ledger:
 
     Attributes:
         due: When the next jobs are due.
+        expiries: When the next job expires.
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
@@ -121,6 +122,7 @@ class Ledger:
         self._open: dict[str, Tally] = {}
         self._last_id = self._open_last_id = 0
         self.due = Due()
+        self.expiries = Expiries()
         self._pauses: dict[str, Pause] = {}  # never changed
         self.open_pauses: dict[str, Pause | None] = {}
         self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
@@ -135,8 +137,11 @@ class Ledger:
             self._pauses = stored_pauses(connection.execute(self._sql["pauses"]).fetchall())
         self.pending, self.scheduled = total.pending, total.scheduled
         self.due.reload({row[0]: row[11:] for row in rows})
-        ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
-        self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])
+        found = connection.execute(self._sql["highest_id_and_expiries"]).fetchall()
+        ((highest, first_expiry, has_expiries),) = found
+        self.expiries.reload(first_expiry, has_any=bool(has_expiries))
+        of_rows = highest or 0  # a program of the user's may add rows
+        self._last_id = max([self._last_id, of_rows, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
 
     def discard(self) -> None:
@@ -144,6 +149,8 @@ class Ledger:
         if self._open or self.due.looked_at:
             self.due.forget({*self._open, *self.due.looked_at})
             self._open = {}
+        if self.expiries.is_raised:
+            self.expiries.forget()
         self._open_last_id = self._last_id
         self.open_pauses.clear()
 
@@ -194,6 +201,7 @@ class Ledger:
                 self.open_pauses.clear()
         self._open = {}
         self.due.looked_at.clear()
+        self.expiries.is_raised = False
         self._last_id = self._open_last_id
 
     def counts(self) -> Counts:

@@ -8,10 +8,12 @@ SELECT
     due_medium, due_low
 FROM aiojobs_counts;
 
--- name: highest_id
--- The highest id in the table.
-SELECT max(id)
-FROM aiojobs_jobs;
+-- name: highest_id_and_expiries
+-- The highest id in the table, when the first job expires, and whether any has an expiry.
+SELECT
+    (SELECT max(id) FROM aiojobs_jobs),
+    (SELECT expires_at FROM aiojobs_expiries WHERE is_over = 0 ORDER BY expires_at LIMIT 1),
+    EXISTS (SELECT 1 FROM aiojobs_expiries);
 
 -- name: set_counts
 -- Stores the counts of types.

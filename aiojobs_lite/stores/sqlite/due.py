@@ -27,6 +27,40 @@ NOTHING: Final[Stored] = (NEVER, NEVER, NEVER)
 _EVERY: Final = tuple(PRIORITIES.values())
 
 
+class Expiries:
+    """When the first pending job expires: a lower bound as well.
+
+    Attributes:
+        at: No pending job expires before it; `NEVER` if none does.
+        has_any: Whether any job may have an expiry.
+        is_raised: Whether the open transaction has raised the bound.
+    """
+
+    def __init__(self) -> None:
+        self.at = NEVER
+        self.has_any = self.is_raised = False
+
+    def reload(self, first: int | None, *, has_any: bool) -> None:
+        """Takes over what is in the database: another owner has committed."""
+        self.at = NEVER if first is None else first
+        self.has_any = has_any
+
+    def add(self, expires_at: int) -> None:
+        """A job expires at an instant."""
+        self.at = min(self.at, expires_at)
+        self.has_any = True
+
+    def set(self, at: int) -> None:
+        """Sets the bound after a look at the index."""
+        self.at = at
+        self.is_raised = True
+
+    def forget(self) -> None:
+        """The transaction failed that raised the bound: it is looked up again."""
+        self.at = AT_ONCE
+        self.is_raised = False
+
+
 class Due:
     """The bounds of all types. One heap a priority finds the earliest; its outdated entries are dropped on the way.
 

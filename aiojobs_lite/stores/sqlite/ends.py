@@ -10,6 +10,7 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import MarkInterrupted
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
+from aiojobs_lite.stores.sqlite.expiries import came_back
 from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transaction
 
 RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
@@ -97,6 +98,7 @@ def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
         "reason": ended.reason,
     }
     transaction.run("end_again", values)
+    came_back(transaction, ended.id)
     tally = transaction.tally(ended.type)
     tally.move(Status.PENDING, 1, max(ended.attempt - ended.refund, 0), ended.scheduled_at)
     if is_held:

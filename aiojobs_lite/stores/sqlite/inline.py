@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
@@ -29,7 +30,10 @@ _TEXT_A_PAGE: Final = 2000  # characters, most of which take a byte or two
 _AFTER_TROUBLE: Final = 100  # transactions on the other thread
 QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the way to the other thread and back
 _SHARE_S: Final = 0.00002  # a slower commit is made up for by so many there that its share of each is no more
-_QUICK: Final = frozenset({Insert, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick})
+_STATEMENTS_EACH: Final = 3  # for a job with conditions, those that look at them among them
+_QUICK: Final = frozenset(
+    {Insert, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick}
+)
 
 
 class InlinePolicy:
@@ -128,6 +132,12 @@ def _size(units: Sequence[Unit], pending: int) -> tuple[int, int]:
                 text += len(row.payload)
         elif kind is Claim:
             size += min(write.limit, pending)
+        elif kind is Admit:
+            size += _STATEMENTS_EACH * len(write.rows) - 1
+            if size > _MOST_ROWS:
+                break
+            for candidate in write.rows:
+                text += len(candidate.row.payload)
         elif (kind is Again or kind is Close) and write.failure is not None:  # more statements, and a traceback
             size += 2
             text += len(write.failure.traceback or "")

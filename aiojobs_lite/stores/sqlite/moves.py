@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
+from aiojobs_lite.stores.sqlite.expiries import forget_expiries, forget_expiries_of_dead, move_expiry
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+from aiojobs_lite.stores.sqlite.unique import may_not_return, may_return
 
 
 class _Standing(NamedTuple):
@@ -49,6 +51,7 @@ def reschedule(transaction: Transaction, write: Reschedule) -> bool:
     tally.move(Status.PENDING, 1, standing.attempts, due)
     transaction.due.add(standing.type, standing.priority, due, write.id)
     transaction.run("reschedule", (due, write.id))
+    move_expiry(transaction, write.id, max(0, due - standing.scheduled_at))
     return True
 
 
@@ -57,6 +60,9 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     standing = _standing(transaction, write.id)
     if standing is None or standing.status not in (Status.DEAD, Status.CANCELLED):
         return False
+    if not may_return(transaction, write.id):
+        return False
+    forget_expiries(transaction, [(write.id,)])
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
     tally.move(Status.PENDING, 1, 0, transaction.now)
@@ -66,13 +72,15 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
 
 def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     """See `RedriveDead`."""
-    ids = [(job_id,) for job_id in sorted(set(write.ids))]
+    kept_away = may_not_return(transaction, sorted(set(write.ids)))
+    ids = [(job_id,) for job_id in sorted(set(write.ids)) if job_id not in kept_away]
     for _, _, cursor in transaction.many("dead_by_type", ID_ROW, ids):
         for job_type, count in cursor.fetchall():
             tally = transaction.tally(job_type)
             tally.dead -= count
             tally.move(Status.PENDING, count, 0, transaction.now)
             transaction.due.add_any(job_type, transaction.now)
+    forget_expiries_of_dead(transaction, ids)
     return transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
 
 
@@ -84,6 +92,7 @@ def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
     if standing.status != Status.PROCESSING:
         tally = transaction.tally(standing.type)
         transaction.run_all("delete_jobs", ID_ROW, [(write.id,)])
+        forget_expiries(transaction, [(write.id,)])
         tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
     return Status(standing.status)

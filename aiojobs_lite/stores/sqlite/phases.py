@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
@@ -25,11 +26,12 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules
+from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules, unique
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
+    Admit: unique.admit,
     CancelJob: moves.cancel_job,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,

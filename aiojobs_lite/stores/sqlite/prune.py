@@ -6,6 +6,7 @@ from collections import Counter
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Prune
+from aiojobs_lite.stores.sqlite.expiries import forget_expiries
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 
@@ -18,7 +19,9 @@ def prune(transaction: Transaction, write: Prune) -> int:
         (Status.CANCELLED, write.dead_before),
     ):
         old = transaction.run("prunable", (status.value, before, write.limit - pruned)).fetchall()
-        transaction.run_all("delete_jobs", ID_ROW, [(job_id,) for job_id, _ in old])
+        ids = [(job_id,) for job_id, _ in old]
+        transaction.run_all("delete_jobs", ID_ROW, ids)
+        forget_expiries(transaction, ids)
         for job_type, count in Counter(job_type for _, job_type in old).items():
             transaction.tally(job_type).move(status, -count)
         pruned += len(old)

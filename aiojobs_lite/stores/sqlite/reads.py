@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
+from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -26,6 +27,7 @@ from aiojobs_lite.model.queries import (
 from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
@@ -124,6 +126,7 @@ def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabas
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     CountProcessing: count_processing,
     GetDatabaseId: get_database_id,
+    GetExpiry: get_expiry,
     GetJob: get_job,
     FindJobs: find_jobs,
     FirstDue: first_due,

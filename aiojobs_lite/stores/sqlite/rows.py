@@ -27,11 +27,16 @@ _ASKED: Final = [name for name in FindJobs._fields if name not in {"ids", "befor
 _FILLED: Final = {
     "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
     "never": str(NEVER),
+    "holds_key": (
+        "unique_key IS NOT NULL AND (unique_scope = 'unfinished' AND (status = 'pending' OR status = 'processing') "
+        "OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL)"
+    ),
     "job": ", ".join(columns.JOB),
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),
+    "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),
     "new": ", ".join(NewJob._fields),
     "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "written": """CASE

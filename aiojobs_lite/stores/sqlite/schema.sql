@@ -17,10 +17,12 @@ SELECT
     (SELECT typeof(payload) FROM aiojobs_jobs LIMIT 1),
     (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
     (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
+    (SELECT typeof(expires_at) FROM aiojobs_expiries LIMIT 1),
     (SELECT typeof(since) FROM aiojobs_pauses LIMIT 1),
     (SELECT typeof(types) FROM aiojobs_runners LIMIT 1),
     (SELECT typeof(expression) FROM aiojobs_schedules LIMIT 1),
-    (SELECT typeof(job_id) FROM aiojobs_ticks LIMIT 1);
+    (SELECT typeof(job_id) FROM aiojobs_ticks LIMIT 1),
+    (SELECT typeof(until) FROM aiojobs_windows LIMIT 1);
 
 -- name: look_at_columns
 -- Names every column that the library reads; returns nothing.

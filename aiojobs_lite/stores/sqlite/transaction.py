@@ -11,11 +11,12 @@ from itertools import chain
 from typing import Any, Final
 
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
-from aiojobs_lite.stores.sqlite.due import Due
+from aiojobs_lite.stores.sqlite.due import Due, Expiries
 
 MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
 ID_ROW: Final = "?"
@@ -35,6 +36,12 @@ class Transaction:
         ledger: The counts.
         now: Its instant, in microseconds.
         most_rows: Rows a statement; 1 finds out which attempts are fenced off.
+
+    Attributes:
+        now: As given.
+        due: When the next jobs are due.
+        expiries: When the next job expires.
+        expired: The jobs that it cancelled since their expiry had come.
     """
 
     def __init__(
@@ -46,6 +53,8 @@ class Transaction:
         self._most_rows = most_rows
         self.now = now
         self.due: Due = ledger.due
+        self.expiries: Expiries = ledger.expiries
+        self.expired: Sequence[Expired] = ()
 
     @property
     def pauses(self) -> dict[str, Pause | None]:

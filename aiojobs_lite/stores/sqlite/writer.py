@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
@@ -35,6 +36,8 @@ class _Written(NamedTuple):
 
     answers: list[Any]
     due: int | None
+    expires_at: int | None
+    expired: Sequence[Expired]
 
 
 class Writer:
@@ -128,6 +131,8 @@ class Writer:
             return None
         if ledger.scheduled > MANY_DUE and ledger.much_comes_due(now, MANY_DUE, _LONG_UNSEEN):
             return None
+        if ledger.expiries.at <= now:  # very many jobs may have expired
+            return None
         started = time.perf_counter()
         try:
             return self.connection.call_inline(partial(work, units, now, inline=True))
@@ -177,7 +182,10 @@ class Writer:
             roll_back(connection)
             self.ledger.discard()
             raise
-        return _Written(answers, None if due == NEVER else due)
+        expires_at = transaction.expiries.at
+        return _Written(
+            answers, None if due == NEVER else due, None if expires_at == NEVER else expires_at, transaction.expired
+        )
 
     def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
         """Commits what was written."""
@@ -188,7 +196,7 @@ class Writer:
             self.ledger.discard()
             raise
         self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
-        return Applied(written.answers, written.due)
+        return Applied(*written)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Moves the write-ahead log into the database, and begins it anew: both wait for the disk."""

@@ -1,6 +1,10 @@
 -- index aiojobs_attempts_job
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 
+-- index aiojobs_expiries_expires_at
+CREATE INDEX aiojobs_expiries_expires_at ON aiojobs_expiries (expires_at)
+WHERE is_over = 0;
+
 -- index aiojobs_jobs_finished
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
@@ -24,6 +28,16 @@ WHERE status = 'pending' AND held IS NULL;
 -- index aiojobs_jobs_processing
 CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner)
 WHERE status = 'processing';
+
+-- index aiojobs_jobs_unique_key
+CREATE UNIQUE INDEX aiojobs_jobs_unique_key ON aiojobs_jobs (type, unique_key)
+WHERE unique_key IS NOT NULL AND (
+    unique_scope = 'unfinished' AND (status = 'pending' OR status = 'processing')
+    OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL
+);
+
+-- index aiojobs_windows_until
+CREATE INDEX aiojobs_windows_until ON aiojobs_windows (until);
 
 -- table aiojobs_attempts
 CREATE TABLE aiojobs_attempts (
@@ -59,6 +73,13 @@ CREATE TABLE aiojobs_counts (
     CHECK (max(pending, scheduled, retrying, held, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
 ) WITHOUT ROWID;
 
+-- table aiojobs_expiries
+CREATE TABLE aiojobs_expiries (
+    job_id INTEGER PRIMARY KEY,
+    expires_at INTEGER NOT NULL CHECK (expires_at BETWEEN -62135596800000000 AND 253402300799999999),
+    is_over INTEGER NOT NULL DEFAULT 0 CHECK (is_over = 0 OR is_over = 1)
+);
+
 -- table aiojobs_jobs
 CREATE TABLE aiojobs_jobs (
     id INTEGER PRIMARY KEY,
@@ -85,7 +106,7 @@ CREATE TABLE aiojobs_jobs (
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
     tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
-    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''),
+    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''), unique_key TEXT CHECK (unique_key < x''), unique_scope TEXT CHECK (unique_scope = 'pending' OR unique_scope = 'unfinished'),
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
@@ -134,6 +155,16 @@ CREATE TABLE aiojobs_ticks (
     tick INTEGER NOT NULL,
     job_id INTEGER,
     PRIMARY KEY (schedule, tick)
+) WITHOUT ROWID;
+
+-- table aiojobs_windows
+CREATE TABLE aiojobs_windows (
+    type TEXT NOT NULL,
+    key TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
+    since INTEGER NOT NULL CHECK (since BETWEEN -62135596800000000 AND 253402300799999999),
+    until INTEGER NOT NULL CHECK (until BETWEEN -62135596800000000 AND 253402300799999999),
+    PRIMARY KEY (type, key)
 ) WITHOUT ROWID;
 
 -- trigger aiojobs_jobs_transition

@@ -16,9 +16,11 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
+from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
+from aiojobs_lite.stores.sqlite.unique import UNIQUE_ROW, WINDOW_ROW
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import NOW, answers, close, complete, connected, inserted, new, running
 
@@ -29,6 +31,9 @@ ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
+    "insert_unique": UNIQUE_ROW, "set_windows": WINDOW_ROW, "set_expiries": EXPIRY_ROW, "unique_of_dead": ID_ROW,
+    "expired_of_ids": ID_ROW, "cancel_expired": ID_ROW, "set_over": ID_ROW, "forget_expiries": ID_ROW,
+    "forget_expiries_of_dead": ID_ROW,
 }  # fmt: skip
 
 
@@ -120,6 +125,22 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("attempts_of_job", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("schedule_busy", BY_ID),
         ("prune_ticks", "PRIMARY KEY (schedule=? AND tick<?)"),
+        ("job_with_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
+        ("job_with_unique_key", "INDEX aiojobs_jobs_unique_key (type=? AND unique_key=?)"),
+        ("unique_of_dead", BY_ID),
+        ("holder", BY_ID),
+        ("replace_payload", BY_ID),
+        ("window_of_key", "aiojobs_windows USING PRIMARY KEY (type=? AND key=?)"),
+        ("windows_over", "INDEX aiojobs_windows_until (until<?)"),
+        ("forget_window", "aiojobs_windows USING PRIMARY KEY (type=? AND key=?)"),
+        ("expired", "INDEX aiojobs_expiries_expires_at (expires_at<?)"),
+        ("expired", "job USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("expired_of_ids", "SEARCH expiry USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("first_expiry", "aiojobs_expiries USING INDEX aiojobs_expiries_expires_at"),
+        ("highest_id_and_expiries", "aiojobs_expiries USING INDEX aiojobs_expiries_expires_at"),
+        ("cancel_expired", BY_ID),
+        ("set_over", "SEARCH aiojobs_expiries USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("forget_expiries", "SEARCH aiojobs_expiries USING INTEGER PRIMARY KEY (rowid=?)"),
     ],
 )
 def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, query: str, index: str) -> None:

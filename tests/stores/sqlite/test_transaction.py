@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
@@ -54,6 +55,8 @@ from tests.helpers.stores import (
     shown,
 )
 
+_KEYED = Candidate(new("u", unique_key="[1]", unique_scope="unfinished"))
+
 
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
@@ -68,6 +71,7 @@ def _everything_at_once(
             [
                 MarkInterrupted(jobs[4].id, 1, "one"),
                 CancelJob(pending, "x"),
+                Admit((_KEYED, _KEYED._replace(on_conflict="replace"), Candidate(new(), window_key="w", until=at(9)))),
                 RedriveJob(dead),
                 DeleteJob(pending),
                 RedriveDead((dead_too,)),
@@ -115,6 +119,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert failed_at > 40
     assert connection.statements[-1] == "COMMIT"
     assert applied.answers[0] is Status.COMPLETED
+    assert [admitted.is_new for admitted in applied.answers.pop(7)] == [True, False, True]
     assert applied.answers[2:16] == [
         Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
         None, None, None, 1, 1,

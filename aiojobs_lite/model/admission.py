@@ -1,0 +1,78 @@
+"""`Admit`: adds jobs under conditions, such as a unique key. What has none is an `Insert`, which costs less."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.unique import OnConflict
+from aiojobs_lite.model.writes import Inserted, unanswered
+
+MOST_SKEW_US: Final = 5_000_000
+"""A window that begins so long after now was made by a clock that was ahead, and does not count."""
+
+
+class Candidate(NamedTuple):
+    """A job to be added, and under which conditions.
+
+    Attributes:
+        row: The job; with a `unique_key` it is added unless another job of its type has that key.
+        on_conflict: What happens if one has.
+        max_wait: A job that gets the time of this row is due at the latest so many microseconds after its own enqueue;
+            None: at whatever time.
+        window_key: It is added unless a job of its type was added with this key whose window is not over: its `until`
+            is to come, and less time has passed since its enqueue than lies between this row's and this `until`.
+        until: The instant until which it has its `window_key`.
+        max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
+        expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
+            it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
+    """
+
+    row: NewJob
+    on_conflict: OnConflict = "return"
+    max_wait: int | None = None
+    window_key: str | None = None
+    until: int = 0
+    max_pending: int | None = None
+    expires: int | None = None
+
+
+class Refused(NamedTuple):
+    """Why no job of an `Admit` was added.
+
+    Attributes:
+        position: Which of the rows is refused, from 0.
+        why: `key`: another payload has its idempotency key. `unique`: a job has its unique key, and `on_conflict` is
+            `raise`, or `replace` and that job is not pending. `full`: `max_pending` jobs of its type are pending.
+        job_id: The job that is there; None: it is one of the rows before.
+        status: Its status; None if it is not there any more, or not yet.
+        pending: How many jobs of its type are pending, with the rows before it; 0 if that does not matter.
+    """
+
+    position: int
+    why: Literal["key", "unique", "full"]
+    job_id: int | None
+    status: Status | None
+    pending: int = 0
+
+
+class Admit(NamedTuple):
+    """Adds jobs under conditions, all or none. Answer: one `Inserted` a row, in their order, or `Refused`.
+
+    Of each row is looked at, in this order:
+
+    - A job of its type has its idempotency key: the answer is that job. With another payload (as JSON) it is refused.
+    - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
+      `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
+      that job; it is refused; or that job, if it is pending, gets the payload and the time of the row.
+    - Else it is added; it is refused if `max_pending` jobs of its type are pending already.
+
+    Rows see the rows before them. What is refused is found before anything is added. A pending job whose expiry has
+    come has no unique key any more: it is cancelled when that key is asked for.
+    """
+
+    rows: tuple[Candidate, ...]
+
+    def answer(self) -> list[Inserted] | Refused:
+        """See `Write`."""
+        unanswered()

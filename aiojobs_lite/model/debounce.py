@@ -1,0 +1,45 @@
+"""Debounce: many enqueues within a short time become one job, with the arguments of the last."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+
+_SHORTEST_S: Final = 0.001
+
+
+class Debounce:
+    """A job runs when no further one with the same key was enqueued for a time; it has the arguments of the last.
+
+    Args:
+        period: For how long no further one may come.
+        max_wait: It runs at the latest so long after the first of them; None: a stream without a pause puts it off for
+            ever.
+        key: A field of the payload (dotted: one within another), several, or a function of it; None: all jobs of the
+            type are one.
+
+    Attributes:
+        period: Seconds.
+        max_wait: Seconds, or None.
+        key: As given; of no fields, if it is None.
+
+    Raises:
+        InvalidOption: If one of them cannot work.
+    """
+
+    __slots__ = ("key", "max_wait", "period")
+
+    def __init__(self, period: Duration, *, max_wait: Duration | None = None, key: KeySpec | None = None) -> None:
+        self.period = seconds(period, "period", least=_SHORTEST_S)
+        self.max_wait = None if max_wait is None else seconds(max_wait, "max_wait")
+        if self.max_wait is not None and self.max_wait < self.period:
+            raise InvalidOption("max_wait", max_wait, f"at least the period, {self.period:g} s")
+        self.key: KeySpec = () if key is None else check_key("key", key)
+
+    def __repr__(self) -> str:
+        waits = "" if self.max_wait is None else f", max_wait='{self.max_wait:g}s'"
+        key = shown_key(self.key).removesuffix(", ")
+        return f"Debounce('{self.period:g}s'{waits}{key and f', key=({key})'})"

@@ -1,0 +1,37 @@
+"""Throttle: of many enqueues within a time the first makes a job, the others none."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+
+_SHORTEST_S: Final = 0.001
+
+
+class Throttle:
+    """Of the jobs with the same key one is enqueued in each period; the others are dropped, and counted.
+
+    Args:
+        period: For how long after a job no other is enqueued.
+        key: A field of the payload (dotted: one within another), several, or a function of it; None: all jobs of the
+            type count.
+
+    Attributes:
+        period: Seconds.
+        key: As given; of no fields, if it is None.
+
+    Raises:
+        InvalidOption: If one of them cannot work.
+    """
+
+    __slots__ = ("key", "period")
+
+    def __init__(self, period: Duration, *, key: KeySpec | None = None) -> None:
+        self.period = seconds(period, "period", least=_SHORTEST_S)
+        self.key: KeySpec = () if key is None else check_key("key", key)
+
+    def __repr__(self) -> str:
+        key = shown_key(self.key).removesuffix(", ")
+        return f"Throttle('{self.period:g}s'{key and f', key=({key})'})"

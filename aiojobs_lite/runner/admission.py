@@ -1,0 +1,80 @@
+"""Enqueues with conditions, such as a unique key: the write, the wait until one fits, the error of a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from aiojobs_lite.errors import EnqueueError, KeyReused, QueueFull, UniqueConflict
+from aiojobs_lite.handlers.options import Enqueueing
+from aiojobs_lite.model.admission import Admit, Candidate, Refused
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.runner.access import EngineAccess
+
+_LOOK_EVERY_S: Final = 0.02  # at the counts in memory, by the first caller of a type that waits
+_Jobs = Sequence[tuple[Enqueueing, NewJob]]
+
+
+class Admission:
+    """Makes jobs durable under the conditions of their options.
+
+    Args:
+        access: The way to the engine.
+    """
+
+    def __init__(self, access: EngineAccess) -> None:
+        self._access = access
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[str, asyncio.Lock]] = WeakKeyDictionary()
+
+    async def admit_all(self, jobs: _Jobs) -> list[Inserted]:
+        """Makes jobs durable, all or none; waits until they fit where that is asked for.
+
+        Raises:
+            EnqueueError: If a condition refuses one of them.
+        """
+        engine = self._access.engine
+        candidates = tuple([how.candidate(row) for how, row in jobs])
+        answer = await engine.write(Admit(candidates))
+        while isinstance(answer, Refused):
+            how, row = jobs[answer.position]
+            most, wanted = candidates[answer.position].max_pending or 0, sum(one.type == row.type for _, one in jobs)
+            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
+                raise refusal(answer, candidates, engine.wait_for)
+            answer = await self._when_they_fit(row.type, most - wanted, Admit(candidates))
+        for (how, row), inserted in zip(jobs, answer, strict=True):
+            if how.flow is not None and how.flow.drops and not inserted.is_new:
+                engine.count_throttled(row.type)
+        return answer
+
+    async def _when_they_fit(self, job_type: str, most: int, write: Admit) -> list[Inserted] | Refused:
+        """The answer to another try, when at most `most` jobs are pending. Of the callers that wait for one type the
+        first looks at the counts, which other processes change as well; the others wait for it.
+        """
+        turns = self._turns.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))
+        async with turns[job_type]:
+            while self._access.engine.pending(job_type) > most:  # noqa: ASYNC110  # other processes set no event
+                await asyncio.sleep(_LOOK_EVERY_S)
+            return await self._access.engine.write(write)
+
+
+def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callable[[str, int], float]) -> EnqueueError:
+    """The error of a refusal.
+
+    Args:
+        refused: The refusal.
+        candidates: What was refused.
+        wait_for: Estimates how long so many jobs of a type take to come to an end.
+    """
+    candidate = candidates[refused.position]
+    job_type = candidate.row.type
+    if refused.why == "key":
+        return KeyReused(job_type, refused.job_id)
+    if refused.why == "unique":
+        return UniqueConflict(job_type, refused.job_id, refused.status)
+    most = candidate.max_pending or 0
+    missing = refused.pending + sum(one.row.type == job_type for one in candidates[refused.position :]) - most
+    return QueueFull(job_type, refused.pending, most, wait_for(job_type, missing))

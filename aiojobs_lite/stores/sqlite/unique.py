@@ -1,0 +1,276 @@
+"""Jobs that are added under conditions: first all conditions are looked at, then all is written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final, Literal, NamedTuple
+
+from aiojobs_lite.model import columns
+from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiries
+from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, required_of
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+_FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
+UNIQUE_ROW: Final = f"{NEW_ROW[:-1]}, ?, ?)"
+WINDOW_ROW: Final = "(?, ?, ?, ?, ?)"
+_OWN: Final = ("unique_key", "unique_scope")
+_OTHERS: Final = [name for name in columns.OPTIONAL if name not in _OWN]
+_key_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OWN))
+_others_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OTHERS))
+_NO_OTHERS: Final = (None,) * len(_OTHERS)  # what nearly all bring of them
+_Key = tuple[str, str, str]  # what kind of key it is, the type of the job, the key
+
+
+class _Holder(NamedTuple):
+    """Where the job stands that has a key."""
+
+    status: str
+    created_at: int
+    type: str
+    attempts: int
+    scheduled_at: int
+    is_held: int
+    priority: int
+
+
+class _Plan:
+    """What is to be done about a row: add it, give its payload to a job that is there, or nothing.
+
+    Attributes:
+        job_id: The job; None: it is to be added.
+        payload: That of the job with an idempotency key.
+        row: What is to be added, or what the job is given; None: nothing is.
+        candidate: The row as it came, for its window.
+        expires: When the job expires, as `Candidate.expires`.
+        window: Since when and until when it has the key of its window.
+    """
+
+    __slots__ = ("candidate", "expires", "job_id", "payload", "row", "window")
+
+    def __init__(self, candidate: Candidate, job_id: int | None = None, row: NewJob | None = None) -> None:
+        self.candidate = candidate
+        self.expires = candidate.expires
+        self.job_id = job_id
+        self.payload = ""
+        self.row = row
+        self.window = (candidate.row.created_at, candidate.until)
+
+
+def admit(transaction: Transaction, write: Admit) -> list[Inserted] | Refused:
+    """See `Admit`."""
+    admitting = _Admitting(transaction)
+    for position, candidate in enumerate(write.rows):
+        refused = admitting.plan(position, candidate)
+        if refused is not None:
+            return refused
+    return admitting.carry_out()
+
+
+class _Admitting:
+    """One `Admit` being carried out."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._plans: list[tuple[_Plan, bool]] = []  # of each row, and whether it made the plan
+        self._keys: dict[_Key, _Plan] = {}
+        self._jobs: dict[int, _Plan] = {}  # of jobs that are there
+        self._added: Counter[str] = Counter()  # how many are to be added, by type
+
+    def plan(self, position: int, candidate: Candidate) -> Refused | None:
+        """Finds out what is to be done about a row, or why it is refused."""
+        row = candidate.row
+        keys: list[_Key] = []
+        if row.idempotency_key is not None:
+            keys.append(("idempotency", row.type, row.idempotency_key))
+            same = self._keys.get(keys[0]) or self._with_idempotency_key(candidate)
+            if same is not None:
+                self._plans.append((same, False))
+                if _is_same(same.payload if same.row is None else same.row.payload, row.payload):
+                    return None
+                return self._refused(position, "key", same.job_id)
+        found = None
+        if row.unique_key is not None:
+            keys.append(("unique", row.type, row.unique_key))
+            found = self._keys.get(keys[-1]) or self._with_unique_key(candidate)
+        if candidate.window_key is not None:
+            keys.append(("window", row.type, candidate.window_key))
+            found = found or self._with_window(candidate, keys[-1])
+        if found is None:
+            found = _Plan(candidate, row=row)
+            if candidate.max_pending is not None:
+                pending = self._transaction.tally(row.type).pending + self._added[row.type]
+                if pending >= candidate.max_pending:
+                    return Refused(position, "full", None, None, pending)
+            self._added[row.type] += 1
+            self._plans.append((found, True))
+            self._keys.update(dict.fromkeys(keys, found))
+        else:
+            self._plans.append((found, False))
+            if not self._settle(found, candidate):
+                return self._refused(position, "unique", found.job_id)
+        return None
+
+    def carry_out(self) -> list[Inserted]:
+        """Writes what was planned, many a statement."""
+        transaction, answers = self._transaction, []
+        jobs: list[tuple[Any, ...]] = []
+        windows: list[tuple[Any, ...]] = []
+        expiries: list[tuple[int, int]] = []
+        for plan, is_new in self._plans:
+            if plan.row is not None:
+                if plan.job_id is None:
+                    plan.job_id = self._add(plan.row, jobs)
+                    if plan.candidate.window_key is not None:
+                        windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, *plan.window))
+                else:
+                    self._give(plan.job_id, plan.row)
+                    if plan.expires is None:
+                        forget_expiries(transaction, [(plan.job_id,)])
+                if plan.expires is not None:
+                    from_then = max(plan.row.scheduled_at, plan.row.created_at)
+                    expiries.append((plan.job_id, from_then + plan.expires))
+                plan.row = None
+            answers.append(Inserted(plan.job_id or 0, is_new))
+        if jobs:
+            transaction.run_all("insert_unique", UNIQUE_ROW, jobs)
+        if windows:
+            self._set_windows(windows)
+        if expiries:
+            set_expiries(transaction, expiries)
+        return answers
+
+    def _add(self, row: NewJob, jobs: list[tuple[Any, ...]]) -> int:
+        """Counts a new job, and inserts it, or adds it to those that are inserted together; returns its id."""
+        (job_id,) = self._transaction.new_ids(1)
+        self._transaction.count_pending(row, job_id)
+        if _others_of(row) == _NO_OTHERS:
+            jobs.append((job_id, *required_of(row), *_key_of(row)))
+        else:
+            self._transaction.run("insert_job", (*PENDING, job_id, *row))
+        return job_id
+
+    def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
+        found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
+        if found is None:
+            return None
+        plan = self._of_job(candidate, found[0])
+        plan.payload = found[1]
+        return plan
+
+    def _with_unique_key(self, candidate: Candidate) -> _Plan | None:
+        found = self._transaction.one("job_with_unique_key", (candidate.row.type, candidate.row.unique_key))
+        if found is None or expire_those(self._transaction, [found]):
+            return None
+        plan = self._of_job(candidate, found[0])
+        self._keys["unique", candidate.row.type, candidate.row.unique_key or ""] = plan
+        return plan
+
+    def _with_window(self, candidate: Candidate, key: _Key) -> _Plan | None:
+        plan = self._keys.get(key)
+        if plan is not None:
+            return plan if self._is_open(*plan.window, candidate) else None
+        found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
+        if found is None or not self._is_open(found[1], found[2], candidate):
+            return None
+        expire_those(self._transaction, [(found[0],)])
+        return self._of_job(candidate, found[0])
+
+    def _is_open(self, since: int, until: int, candidate: Candidate) -> bool:
+        """Whether a window counts: by its own length, and by that of the candidate's."""
+        now, length = self._transaction.now, candidate.until - candidate.row.created_at
+        return since <= now + MOST_SKEW_US and now < min(until, since + length)
+
+    def _of_job(self, candidate: Candidate, job_id: int) -> _Plan:
+        """The plan of a job that is there."""
+        return self._jobs.setdefault(job_id, _Plan(candidate, job_id))
+
+    def _holder(self, job_id: int) -> _Holder | None:
+        found = self._transaction.one("holder", (job_id,))
+        return None if found is None else _Holder._make(found)
+
+    def _refused(self, position: int, why: Literal["key", "unique"], job_id: int | None) -> Refused:
+        holder = None if job_id is None else self._holder(job_id)
+        return Refused(position, why, job_id, None if holder is None else Status(holder.status))
+
+    def _settle(self, plan: _Plan, candidate: Candidate) -> bool:
+        """Does what a row wants done to the job that has its key; returns whether it may be done."""
+        if candidate.on_conflict == "replace":
+            return self._replace(plan, candidate)
+        return candidate.on_conflict == "return"
+
+    def _replace(self, plan: _Plan, candidate: Candidate) -> bool:
+        """Has the job of a plan get the payload and the time of another row; returns whether it may."""
+        row = candidate.row
+        if plan.job_id is None:
+            if plan.row is None:
+                return False
+            created_at, base = plan.row.created_at, plan.row
+        else:
+            holder = self._holder(plan.job_id)
+            if holder is None or holder.status != Status.PENDING:
+                return False
+            created_at, base = holder.created_at, row
+        due = row.scheduled_at
+        if candidate.max_wait is not None:
+            due = min(due, created_at + candidate.max_wait)
+        plan.row = base._replace(payload=row.payload, scheduled_at=due)
+        plan.expires = candidate.expires
+        return True
+
+    def _give(self, job_id: int, row: NewJob) -> None:
+        """Gives a pending job the payload and the time of a row."""
+        transaction = self._transaction
+        holder = self._holder(job_id)
+        if holder is None:
+            return
+        tally = transaction.tally(holder.type)
+        tally.move(Status.PENDING, -1, holder.attempts, holder.scheduled_at)
+        tally.move(Status.PENDING, 1, holder.attempts, row.scheduled_at)
+        if not holder.is_held:
+            transaction.due.add(holder.type, holder.priority, row.scheduled_at, job_id)
+        transaction.run("replace_payload", (row.payload, row.scheduled_at, job_id))
+
+    def _set_windows(self, windows: list[tuple[Any, ...]]) -> None:
+        """Gives the keys of their windows to the jobs that were added, and forgets some windows that are over."""
+        transaction = self._transaction
+        latest = {window[:2]: window for window in windows}  # of a key that two jobs were given one after the other
+        transaction.run_all("set_windows", WINDOW_ROW, list(latest.values()))
+        for window in transaction.run("windows_over", (transaction.now, _FORGOTTEN_EACH * len(windows))).fetchall():
+            transaction.run("forget_window", window)
+
+
+def may_return(transaction: Transaction, job_id: int) -> bool:
+    """Whether a finished job may be pending again: no other job has the unique key that it would have."""
+    own = transaction.one("unique_of_job", (job_id,))
+    return own is None or transaction.one("job_with_unique_key", own) is None
+
+
+def may_not_return(transaction: Transaction, ids: Sequence[int]) -> set[int]:
+    """Those of these jobs that are dead and may not be pending again, together with the others."""
+    taken: dict[tuple[str, str], bool] = {}
+    found: set[int] = set()
+    for _, _, cursor in transaction.many("unique_of_dead", ID_ROW, [(job_id,) for job_id in ids]):
+        for job_id, *own in cursor.fetchall():
+            key = (own[0], own[1])
+            if key not in taken:
+                taken[key] = transaction.one("job_with_unique_key", key) is not None
+            if taken[key]:
+                found.add(job_id)
+            taken[key] = True
+    return found
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two payloads are the same as JSON: two releases may write it in another order."""
+    if one == other:
+        return True
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,75 @@
+-- Unique jobs. {holds_key} is the condition of the unique index, word for word: only so SQLite takes the index.
+
+-- name: job_with_key
+-- The job that has an idempotency key, with its payload.
+SELECT id, payload
+FROM aiojobs_jobs
+WHERE type = ? AND idempotency_key = ?;
+
+-- name: job_with_unique_key
+-- The job that has a unique key.
+SELECT id
+FROM aiojobs_jobs
+WHERE type = ? AND unique_key = ? AND {holds_key};
+
+-- name: window_of_key
+-- The job that was added last with the key of a window, and when its window begins and ends.
+SELECT job_id, since, until
+FROM aiojobs_windows
+WHERE type = ? AND key = ?;
+
+-- name: insert_unique
+-- Adds jobs, each with its unique key or without one.
+INSERT INTO aiojobs_jobs (id, {required}, unique_key, unique_scope, status)
+SELECT column1, {numbered}, {numbered_behind}, 'pending'
+FROM (VALUES {rows});
+
+-- name: set_windows
+-- Gives the keys of windows to other jobs.
+INSERT INTO aiojobs_windows (type, key, job_id, since, until)
+VALUES {rows}
+ON CONFLICT (type, key) DO UPDATE SET job_id = excluded.job_id, since = excluded.since, until = excluded.until;
+
+-- name: windows_over
+-- Some of the windows that are over.
+SELECT type, key
+FROM aiojobs_windows
+WHERE until <= ?
+ORDER BY until
+LIMIT ?;
+
+-- name: forget_window
+-- Deletes a window.
+DELETE FROM aiojobs_windows
+WHERE type = ? AND key = ?;
+
+-- name: holder
+-- Where the job stands that has a key.
+SELECT status, created_at, type, attempts, scheduled_at, held IS NOT NULL, priority
+FROM aiojobs_jobs
+WHERE id = ?;
+
+-- name: replace_payload
+-- Gives a pending job another payload and another time.
+UPDATE aiojobs_jobs
+SET payload = ?, scheduled_at = ?
+WHERE id = ?
+    AND status = 'pending';
+
+-- name: unique_of_dead
+-- Those of these jobs that are dead and would have a unique key again.
+SELECT id, type, unique_key
+FROM aiojobs_jobs
+WHERE id IN ({rows})
+    AND +status = 'dead'
+    AND unique_key IS NOT NULL
+    AND unique_scope = 'unfinished'
+ORDER BY id;
+
+-- name: unique_of_job
+-- The unique key that a finished job would have again.
+SELECT type, unique_key
+FROM aiojobs_jobs
+WHERE id = ?
+    AND unique_key IS NOT NULL
+    AND unique_scope = 'unfinished';

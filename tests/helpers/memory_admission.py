@@ -1,0 +1,119 @@
+"""What `Admit` must do, in plain Python: one row after the other, and all of it taken back if one is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, Literal
+
+from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
+from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.unique import UniqueScope
+from aiojobs_lite.model.writes import Inserted
+from tests.helpers.memory_expiries import expire
+
+if TYPE_CHECKING:
+    from tests.helpers.memory_rows import MemoryPhases
+
+_KEPT: Final = ("jobs", "marks", "windows", "expiries")
+
+
+_Why = Literal["key", "unique", "full"]
+
+
+def has_key(job: Job, job_type: str, key: str) -> bool:
+    """Whether a job has this unique key now."""
+    if (job.type, job.unique_key) != (job_type, key):
+        return False
+    if job.unique_scope is UniqueScope.PENDING:
+        return job.status is Status.PENDING and job.started_at is None
+    return job.status in {Status.PENDING, Status.PROCESSING}
+
+
+def may_return(phases: MemoryPhases, job: Job) -> bool:
+    """Whether a finished job may be pending again."""
+    if job.unique_key is None or job.unique_scope is not UniqueScope.UNFINISHED:
+        return True
+    return not any(has_key(other, job.type, job.unique_key) for other in phases.rows.jobs.values())
+
+
+def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
+    """See `Admit`."""
+    rows = phases.rows
+    kept = {name: dict(getattr(rows, name)) for name in _KEPT}
+    last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
+    answers: list[Inserted] = []
+    why: _Why
+    for position, candidate in enumerate(write.rows):
+        answer = _admit_one(phases, candidate)
+        if isinstance(answer, Inserted):
+            answers.append(answer)
+            continue
+        if isinstance(answer, int):
+            why, job_id, pending = "full", last_id + 1, answer
+        else:
+            (why, job_id), pending = answer, 0
+        for name, value in kept.items():
+            setattr(rows, name, value)
+        rows.last_id, phases.made, phases.types = last_id, made, types
+        gone, phases.expired = phases.expired[len(expired) :], expired
+        for one in gone:  # they stay cancelled
+            expire(phases, {one.id})
+        job = rows.jobs.get(job_id)
+        return Refused(
+            position, why, job_id if job_id <= last_id else None, None if job is None else job.status, pending
+        )
+    return answers
+
+
+def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_Why, int] | int:
+    row, rows = candidate.row, phases.rows
+    for job in list(rows.jobs.values()):
+        if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
+            is_same = json.loads(job.payload_json) == json.loads(row.payload)
+            return Inserted(job.id, is_new=False) if is_same else ("key", job.id)
+    found = _with_key(phases, candidate)
+    if found is None:
+        pending = sum(job.type == row.type and job.status is Status.PENDING for job in rows.jobs.values())
+        if candidate.max_pending is not None and pending >= candidate.max_pending:
+            return pending
+        job_id = phases.add(row)
+        if candidate.window_key is not None:
+            rows.windows[row.type, candidate.window_key] = job_id, row.created_at, candidate.until
+        _set_expiry(phases, job_id, candidate, row.scheduled_at)
+        return Inserted(job_id, is_new=True)
+    if candidate.on_conflict == "raise":
+        return "unique", found
+    if candidate.on_conflict == "replace":
+        held = rows.jobs.get(found)
+        if held is None or held.status is not Status.PENDING:
+            return "unique", found
+        due = row.scheduled_at
+        if candidate.max_wait is not None:
+            due = min(due, to_micros(held.created_at) + candidate.max_wait)
+        phases.give(held, row.payload, to_datetime(due))
+        _set_expiry(phases, found, candidate, due)
+    return Inserted(found, is_new=False)
+
+
+def _set_expiry(phases: MemoryPhases, job_id: int, candidate: Candidate, due: int) -> None:
+    phases.rows.expiries.pop(job_id, None)
+    if candidate.expires is not None:
+        phases.rows.expiries[job_id] = max(due, candidate.row.created_at) + candidate.expires
+
+
+def _with_key(phases: MemoryPhases, candidate: Candidate) -> int | None:
+    row, rows = candidate.row, phases.rows
+    if row.unique_key is not None:
+        for job in list(rows.jobs.values()):
+            if has_key(job, row.type, row.unique_key):
+                expire(phases, {job.id})
+                if not rows.jobs[job.id].is_finished:
+                    return job.id
+    if candidate.window_key is not None:
+        job_id, since, until = rows.windows.get((row.type, candidate.window_key), (0, 0, 0))
+        over_at = min(until, since + candidate.until - row.created_at)
+        if since <= phases.now + MOST_SKEW_US and phases.now < over_at:
+            expire(phases, {job_id})
+            return job_id
+    return None
