@@ -11,9 +11,11 @@
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
     │   ├── InvalidPayload          the arguments do not fit the handler
-    │   └── PayloadTooLarge         the arguments are too big to be stored
+    │   ├── PayloadTooLarge         the arguments are too big to be stored
+    │   └── TransactionRefused      the caller's transaction cannot take the job
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
+    │   ├── JobNotCommitted         its transaction is not committed, or was rolled back
     │   ├── JobNotAllowed           its status does not allow the operation
     │   ├── AttemptNotOwned         the runner no longer owns its attempt: nothing was written
     │   ├── RecordedError           what an attempt raised, as it is recorded
@@ -53,6 +55,7 @@ from aiojobs_lite.errors.enqueuing import (
     EnqueueError,
     InvalidPayload,
     PayloadTooLarge,
+    TransactionRefused,
     UnknownJobType,
 )
 from aiojobs_lite.errors.job import (
@@ -61,6 +64,7 @@ from aiojobs_lite.errors.job import (
     JobDead,
     JobError,
     JobNotAllowed,
+    JobNotCommitted,
     JobNotFound,
     RecordedError,
     ResultNotKept,
@@ -96,6 +100,7 @@ __all__ = [
     "JobDead",
     "JobError",
     "JobNotAllowed",
+    "JobNotCommitted",
     "JobNotFound",
     "MissingDependency",
     "PayloadTooLarge",
@@ -112,6 +117,7 @@ __all__ = [
     "StoreRefused",
     "StoreRejected",
     "StoreUnavailable",
+    "TransactionRefused",
     "UnknownJobType",
     "WrongEventLoop",
 ]

@@ -18,6 +18,7 @@ from aiojobs_lite.model.writes import Claim, Unit
 from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_checks import check
+from tests.helpers.memory_joining import MemoryJoining
 from tests.helpers.memory_rows import READS, MemoryPhases, Rows, is_claimable
 from tests.helpers.stores import counts_of, micros
 
@@ -123,6 +124,7 @@ class MemoryStore:
         self.database = database or MemoryDatabase()
         self.owners = MemoryOwners(self.database)
         self.inline = MemoryInline(self._apply) if has_inline else None
+        self.joining = MemoryJoining(self.database)
         self.loses_answer = False
         self.latest = MemoryPhases(self.database.rows, 0)
         self._changed: set[str] = set()
