@@ -14,6 +14,7 @@ from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.engine.identity import key_of
+from aiojobs_lite.engine.joining import joining_of
 from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound, WrongEventLoop
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each
 from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
@@ -21,11 +22,12 @@ from aiojobs_lite.handlers.habits import HABITS_OF_A_CLIENT, AnswersHabitsOfClie
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import Job
-from aiojobs_lite.model.queries import GetJob
+from aiojobs_lite.model.queries import GetDatabaseId, GetJob
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.origin import count_forks
 from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
 from aiojobs_lite.runner.jobs import check_id
+from aiojobs_lite.runner.joining import check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.session import Session
 from aiojobs_lite.stores.base import Durability
@@ -169,6 +171,50 @@ class JobClient(AnswersHabitsOfClients):
         with self._session() as session:
             inserted = session.write(Insert(rows), now)
         return [ClientHandle(job_id, key_of(session.database, job_id), is_new) for job_id, is_new in inserted]
+
+    def enqueue_in(
+        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> ClientHandle:
+        """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
+        rolled back, or a savepoint of it is.
+
+        Args:
+            connection: A connection to the file of this client: of sqlite3, or a connection or session of SQLAlchemy
+                over one.
+            job: As for `enqueue`.
+            *args: As for `enqueue`.
+            **kwargs: As for `enqueue`.
+
+        Returns:
+            The job's id and key, and whether it is new. After a rollback another job may get them.
+
+        Raises:
+            UnknownJobType: If it is not among the `jobs` of this client.
+            InvalidPayload: If the arguments do not fit the handler.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            InvalidOption: If `connection` is a delay.
+            TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
+            StoreRefused: If the database cannot be used.
+            StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
+            ClientClosed: If the client is closed.
+            WrongEventLoop: If it is called inside an event loop, which it would block.
+        """
+        _refuse_loop()
+        if self._is_closed:
+            raise ClientClosed
+        check_connection(connection)
+        check_enqueueable(job)
+        process = self._process()
+        if process.session is None:
+            with process.lock:
+                self._take()  # what was added to groups and modules since
+        self._registry.check(job.job_type)
+        joining = joining_of(store_of_start(self._database, self._durability))  # no session: the caller has the lock
+        now = self._clock.now()
+        units = [(Insert((job.row(now, args, kwargs),)),)]
+        (((job_id, is_new),),) = joining.apply_blocking(connection, units, now)
+        database = joining.ask_blocking(connection, GetDatabaseId())
+        return ClientHandle(job_id, key_of(database, job_id), is_new)
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.

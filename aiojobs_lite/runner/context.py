@@ -49,6 +49,12 @@ class JobContext(AttemptContext):
         """Makes many further jobs durable in one transaction; see `runner.enqueue_many`."""
         return self._awaited_runner().enqueue_many(jobs)
 
+    def enqueue_in(
+        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, JobHandle[R]]:
+        """Makes a further job part of the handler's own open transaction; see `runner.enqueue_in`."""
+        return self._awaited_runner().enqueue_in(connection, job, *args, **kwargs)
+
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a further job durable from a plain `def` handler, which runs in a thread; see
         `runner.enqueue_threadsafe`.

@@ -15,6 +15,7 @@ from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.joining import JoinedHandle, check_connection
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobEnqueued
 
@@ -107,6 +108,39 @@ class Enqueuer:
         now = self._clock.now()
         inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
         return self._handles(bound, inserted)
+
+    async def enqueue_in(
+        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobHandle[R]:
+        """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
+        rolled back, or a savepoint of it is.
+
+        Args:
+            connection: A connection to the file of this runner: of sqlite3 or aiosqlite, or a connection or session of
+                SQLAlchemy over one of them. One that blocks is used on the event loop's thread, for a moment.
+            job: As for `enqueue`.
+            *args: As for `enqueue`.
+            **kwargs: As for `enqueue`.
+
+        Returns:
+            A handle, to be used after the commit. Before it, and after a rollback, it raises `JobNotCommitted`.
+
+        Raises:
+            UnknownJobType: If it is not registered in this runner.
+            InvalidPayload: If the arguments do not fit the handler.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            InvalidOption: If `connection` is a delay.
+            TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
+            StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
+            RunnerError: If the runner cannot be used now, or from this event loop.
+        """
+        engine = self._access.engine
+        check_connection(connection)
+        check_enqueueable(job)
+        self._registry.check(job.job_type)
+        now = self._clock.now()
+        (joined,) = await engine.joined.insert(connection, [job.row(now, args, kwargs)], now)
+        return JoinedHandle(job.job_type, self.jobs, joined)
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """The same as `enqueue`, from a plain thread; returns after the commit.
