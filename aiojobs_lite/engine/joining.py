@@ -16,7 +16,8 @@ from aiojobs_lite.stores.base import Joining, Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobEnqueued
 
-MOST_AWAITED: Final = 1000  # jobs whose commits are waited for; of more the oldest are not reported
+MOST_AWAITED: Final = 10_000  # jobs whose commits are waited for; of more the oldest are not reported
+_PAGE: Final = 500  # jobs a read: each comes with its payload
 LONGEST_AWAITED_S: Final = 60.0  # an open transaction that has written keeps all others from writing
 
 
@@ -76,14 +77,19 @@ class JoinedJobs:
         if not self._awaited:
             return
         awaited = dict(self._awaited)
-        for job in reversed(await store.ask(FindJobs(ids=list(awaited), limit=len(awaited)))):
-            one = awaited[job.id]
-            if self._awaited.get(job.id) is not one:
-                continue  # it was rechecked meanwhile
-            del self._awaited[job.id]
-            if (one.type, one.created_at) == (job.type, to_micros(job.created_at)):  # else it was rolled back
-                self._publish(job)
+        ids = list(awaited)
+        for start in range(0, len(ids), _PAGE):
+            for job in reversed(await store.ask(FindJobs(ids=ids[start : start + _PAGE], limit=_PAGE))):
+                self._found(job, awaited[job.id])
         self._forget(time.monotonic())
+
+    def _found(self, job: Job, one: _Awaited) -> None:
+        if self._awaited.get(job.id) is not one:
+            return  # it was rechecked meanwhile
+        del self._awaited[job.id]
+        is_committed = (one.type, one.created_at) == (job.type, to_micros(job.created_at))  # else it was rolled back
+        if is_committed and self._bus.is_watched(JobEnqueued):
+            self._bus.publish(JobEnqueued(job.id, job.type))
 
     def _await(self, inserted: Sequence[Inserted], rows: Sequence[NewJob], now: int) -> None:
         until = time.monotonic() + LONGEST_AWAITED_S
@@ -93,10 +99,6 @@ class JoinedJobs:
                 self._awaited[job_id] = _Awaited(row.type, now, until)
         while len(self._awaited) > MOST_AWAITED:
             del self._awaited[next(iter(self._awaited))]
-
-    def _publish(self, job: Job) -> None:
-        if self._bus.is_watched(JobEnqueued):
-            self._bus.publish(JobEnqueued(job.id, job.type))
 
     def _forget(self, now: float) -> None:
         for job_id, one in list(self._awaited.items()):

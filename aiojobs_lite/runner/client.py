@@ -199,22 +199,35 @@ class JobClient(AnswersHabitsOfClients):
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
         """
+        check_connection(connection)
+        check_enqueueable(job)
+        (handle,) = self.enqueue_many_in(connection, [job.bind(*args, **kwargs)])
+        return handle
+
+    def enqueue_many_in(self, connection: object, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
+        """Makes many jobs part of the caller's own open transaction, all or none; see `enqueue_in`.
+
+        Args:
+            connection: As for `enqueue_in`.
+            jobs: Made by `job_type.bind(...)`.
+
+        Returns:
+            One handle a job, in their order.
+        """
         _refuse_loop()
         if self._is_closed:
             raise ClientClosed
         check_connection(connection)
-        check_enqueueable(job)
         process = self._process()
         if process.session is None:
             with process.lock:
                 self._take()  # what was added to groups and modules since
-        self._registry.check(job.job_type)
+        bound = check_bound(jobs, self._registry)
         joining = joining_of(store_of_start(self._database, self._durability))  # no session: the caller has the lock
         now = self._clock.now()
-        units = [(Insert((job.row(now, args, kwargs),)),)]
-        (((job_id, is_new),),) = joining.apply_blocking(connection, units, now)
+        (inserted,) = joining.apply_blocking(connection, [(Insert(tuple([one.row(now) for one in bound])),)], now)
         database = joining.ask_blocking(connection, GetDatabaseId())
-        return ClientHandle(job_id, key_of(database, job_id), is_new)
+        return [ClientHandle(job_id, key_of(database, job_id), is_new) for job_id, is_new in inserted]
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.

@@ -134,13 +134,27 @@ class Enqueuer:
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        engine = self._access.engine
         check_connection(connection)
         check_enqueueable(job)
-        self._registry.check(job.job_type)
+        (handle,) = await self.enqueue_many_in(connection, [job.bind(*args, **kwargs)])
+        return handle
+
+    async def enqueue_many_in(self, connection: object, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes many jobs part of the caller's own open transaction, all or none; see `enqueue_in`.
+
+        Args:
+            connection: As for `enqueue_in`.
+            jobs: Made by `job_type.bind(...)`.
+
+        Returns:
+            One handle a job, in their order.
+        """
+        engine = self._access.engine
+        check_connection(connection)
+        bound = check_bound(jobs, self._registry)
         now = self._clock.now()
-        (joined,) = await engine.joined.insert(connection, [job.row(now, args, kwargs)], now)
-        return JoinedHandle(job.job_type, self.jobs, joined)
+        joined = await engine.joined.insert(connection, [one.row(now) for one in bound], now)
+        return [JoinedHandle(one.job_type, self.jobs, made) for one, made in zip(bound, joined, strict=True)]
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """The same as `enqueue`, from a plain thread; returns after the commit.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobClient, JobContext, JobNotFound, JobRunner, Status, injected, job
+from aiojobs_lite import JobClient, JobContext, JobDead, JobNotFound, JobRunner, Status, injected, job
 from aiojobs_lite.errors import (
     ClientClosed,
     InvalidOption,
@@ -102,6 +102,19 @@ async def test_a_job_goes_with_its_savepoint(started: JobRunner, program: Transa
     assert (users_in(database), {job.type for job in await started.jobs.list()}) == (1, {"email.welcome"})
 
 
+async def test_many_jobs_go_together(started: JobRunner, program: Transactions, database: Path) -> None:
+    await program.add_user()
+    assert await started.enqueue_many_in(program.connection, []) == []
+    keyed = welcome.using(idempotency_key="k")
+    bound = [*(welcome.bind(number) for number in range(200)), keyed.bind(200), keyed.bind(201)]
+    handles = await started.enqueue_many_in(program.connection, bound)
+    assert [one.is_new for one in handles] == [*[True] * 201, False]
+    await program.commit()
+    assert await handles[-1].result(PATIENCE) == "200 unknown@example.org"
+    await started.run_until_idle()
+    assert started.stats().completed == 201
+
+
 async def test_the_job_may_be_the_first_statement_of_the_transaction(started: JobRunner, program: Transactions) -> None:
     await started.enqueue_in(program.connection, welcome, user_id=1)
     await program.roll_back()
@@ -167,6 +180,32 @@ async def test_a_handler_enqueues_in_a_transaction_of_its_own(database: Path) ->
         await runner.run_until_idle()
         assert (await failed.job()).status is Status.DEAD
         assert runner.stats().by_type["sends"].completed == 1
+
+
+async def test_a_handler_in_a_thread_is_given_the_way_that_it_has(started: JobRunner, database: Path) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job(max_attempts=1)
+    def signs_up(ctx: JobContext = injected) -> None:
+        ctx.enqueue_in(None, welcome, 1)  # type: ignore[unused-coroutine]  # what is tested
+
+    async with runner:
+        handle = await runner.enqueue(signs_up)
+        with pytest.raises(JobDead, match=r"it enqueues by client\.enqueue_in"):
+            await handle.result(PATIENCE)
+
+
+async def test_a_savepoint_of_sqlalchemy_takes_its_job_with_it(started: JobRunner, database: Path) -> None:
+    async with KINDS["AsyncSession"](database) as program:
+        await program.add_user()
+        nested = await program.connection.begin_nested()
+        await started.enqueue_in(program.connection, welcome, user_id=1)
+        await nested.rollback()
+        async with program.connection.begin_nested():
+            handle = await started.enqueue_in(program.connection, welcome, user_id=2)
+        await program.commit()
+    assert await handle.result(PATIENCE) == "2 unknown@example.org"
+    assert (users_in(database), len(await started.jobs.list())) == (1, 1)
 
 
 async def test_run_until_idle_finds_what_was_just_committed(started: JobRunner, database: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 import pytest
@@ -50,6 +51,25 @@ async def test_that_of_an_asynchronous_one_too(tmp_path: Path) -> None:
     with pytest.raises(TransactionRefused, match=r"not usable\. SQLAlchemy says: "):
         await driver_connection(engine.connect())
     await engine.dispose()
+
+
+def test_a_program_that_begins_each_transaction_itself_is_asked_to(tmp_path: Path) -> None:
+    """As SQLAlchemy's own guide does it, for savepoints and for a lock from the beginning."""
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/app.db")
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def connected(driver: Any, _record: object) -> None:
+        driver.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def begun(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.connect() as connection:
+        driver = driver_connection_blocking(connection)
+        assert isinstance(driver, sqlite3.Connection)
+        assert driver.in_transaction
+    engine.dispose()
 
 
 def test_a_session_without_an_engine_is_refused() -> None:
