@@ -32,7 +32,7 @@ _log = get_log("store")
 
 A = TypeVar("A")
 RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts
-LOOK_EVERY_S: Final = 0.08  # in which the commits of other processes are noticed
+LOOK_EVERY_S: Final = 0.09  # in which the commits of other processes are noticed
 _NO_COUNTS: Final = Counts(TypeCounts(), {}, {})
 
 
