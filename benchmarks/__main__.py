@@ -30,6 +30,7 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "idle": latency.idle,
     "idle_cpu": latency.idle_cpu,
     "busy_host": latency.busy_host,
+    "transactions": latency.transactions,
     "web": web.web,
     "peers": lambda plan: peers.figures(plan.rounds, plan.scale),
 }

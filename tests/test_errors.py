@@ -133,6 +133,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_type": "email", "size": 300_000, "limit": 262_144},
     ),
     (
+        lambda: errors.TransactionRefused("closed", "Enqueue before the connection is closed."),
+        "the job cannot be enqueued in this transaction: closed. Enqueue before the connection is closed.",
+        {"why": "closed"},
+    ),
+    (
         errors.RunnerNotStarted,
         "the runner is not started. Use it inside `async with runner:` (the application's lifespan); in a process that "
         "has no event loop, such as a worker of a WSGI server, enqueue by a JobClient.",
@@ -163,6 +168,12 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.JobNotFound(7),
         "there is no job 7: never enqueued, deleted, or pruned (see keep_completed).",
+        {"job_id": 7},
+    ),
+    (
+        lambda: errors.JobNotCommitted(7),
+        "there is no job 7 of this enqueue: its transaction is not committed yet, or was rolled back (or the job was "
+        "deleted since). Ask after the commit.",
         {"job_id": 7},
     ),
     (
@@ -350,7 +361,9 @@ def test_an_error_is_also_what_python_would_raise(kind: type[AiojobsError], buil
 REPEATED = "Repeat the call later, with an idempotency_key if it must not be done twice."
 FAULTS = {
     "SQLITE_BUSY": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
-    "SQLITE_BUSY_SNAPSHOT": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
+    "SQLITE_BUSY_SNAPSHOT": "Others have committed since this transaction read: roll it back, and begin it by BEGIN "
+    "IMMEDIATE.",
+    "SQLITE_BUSY_RECOVERY": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
     "SQLITE_LOCKED": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
     "SQLITE_PROTOCOL": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
     "SQLITE_FULL": f"Free space on its disk. {REPEATED}",
@@ -368,7 +381,7 @@ FAULTS = {
 }
 
 
-LASTING = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "REPLACED", "CLOSED")
+LASTING = ("SQLITE_BUSY_SNAPSHOT", "SQLITE_CORRUPT", "SQLITE_NOTADB", "REPLACED", "CLOSED")
 
 
 @pytest.mark.parametrize(("code", "remedy"), FAULTS.items())

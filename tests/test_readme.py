@@ -68,7 +68,7 @@ async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> No
     await run.run(CALLS)
     printed = output.text.splitlines()
     assert printed[0] == "1 welcomed a@example.org (user 1) in attempt 1"
-    assert printed[1] == "completed 1 ()"
+    assert printed[1] == "<Job 'welcome' job 1 completed, attempts 1/5>"
     assert len(printed) == 3
 
 

@@ -23,16 +23,19 @@ class ChangeWatcher:
         dispatcher: Claims what became claimable.
         waiters: Notifies the callers of jobs that are finished.
         pauses: Reports types that were paused or resumed.
+        joined: Reports jobs of transactions of callers that were committed.
     """
 
     def __init__(
-        self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks
-    ) -> None:
+        self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks,
+        joined: Rechecks,
+    ) -> None:  # fmt: skip
         self._store = store
         self._owner = owner
         self._dispatcher = dispatcher
         self._waiters = waiters
         self._pauses = pauses
+        self._joined = joined
         self._attempts: AttemptStopper
         self._wake = asyncio.Event()
         self._is_changed = False
@@ -71,6 +74,7 @@ class ChangeWatcher:
     async def _react(self) -> None:
         self._is_changed = False
         try:
+            await self._joined.recheck(self._store)  # first: they are enqueued before they start
             self._dispatcher.look_again()
             self._pauses.look()
             await self._waiters.recheck(self._store)

@@ -22,6 +22,7 @@ from aiojobs_lite.engine.expiries import ExpiryReporter
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.joining import JoinedJobs
 from aiojobs_lite.engine.lane_check import LaneCheck
 from aiojobs_lite.engine.lifecycle import Lifecycle
 from aiojobs_lite.engine.long_attempts import LongAttempts
@@ -82,6 +83,7 @@ class Engine:
         waiters: The callers that await jobs.
         identity: What others can know this runner by.
         pauses: Reports of types that are paused and resumed.
+        joined: The jobs that callers enqueue in transactions of their own.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
         write_all: See `Committer.write_all`.
     """
@@ -93,11 +95,9 @@ class Engine:
         self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
         self.identity = identity = Identity(settings.max_running, registry.limits)
         owner, self.waiters, self.attempts = identity.owner, Waiters(), AttemptRegister()
-        self.pauses = PauseMonitor(store=store, bus=bus)
+        self.pauses, self.joined = PauseMonitor(store=store, bus=bus), JoinedJobs(store=store, bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        watcher = ChangeWatcher(
-            store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters, pauses=self.pauses
-        )
+        watcher = self._watcher(owner)
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self._maintenance = _maintenance(store, clock, committer, settings)
@@ -117,7 +117,7 @@ class Engine:
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
-            deaths=deaths, waiters=self.waiters, others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
+            joined=self.joined, deaths=deaths, waiters=self.waiters, others=self._others(watcher, recorder, ticker),
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
@@ -226,13 +226,19 @@ class Engine:
             now=self._clock.now(),
         )
 
+    def _watcher(self, owner: str) -> ChangeWatcher:
+        return ChangeWatcher(
+            store=self._store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters, pauses=self.pauses,
+            joined=self.joined,
+        )  # fmt: skip
+
     def _janitor(self, recorder: Recorder) -> Janitor:
         return Janitor(
             store=self._store, clock=self._clock, bus=self.bus, registry=self._registry, owner=self.identity.owner,
             attempts=self.attempts, commits=self.commits, recorder=recorder,
         )  # fmt: skip
 
-    def _monitors(self, recorder: Recorder, ticker: Ticker) -> list[Part]:
+    def _others(self, watcher: ChangeWatcher, recorder: Recorder, ticker: Ticker) -> list[Part]:
         checks: list[Check] = [
             AttemptCheck(
                 attempts=self.attempts, ender=self._executor, slots=self._dispatcher, kept=self.commits,
@@ -247,6 +253,8 @@ class Engine:
             store=self._store, clock=self._clock, bus=self.bus, commits=self.commits, ticks=ticker
         )
         return [
+            watcher,
+            self._maintenance,
             corrector,
             ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
             LongAttempts(bus=self.bus, attempts=self.attempts),

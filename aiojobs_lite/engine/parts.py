@@ -10,6 +10,7 @@ from aiojobs_lite.engine.deaths import Deaths
 from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
+from aiojobs_lite.engine.joining import JoinedJobs
 from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.engine.recorder import Recorder
@@ -34,6 +35,7 @@ class Parts:
         releaser: Releases held jobs once before the start is complete.
         waiters: Are notified of the end.
         pauses: Reports what is paused at the start.
+        joined: Awaits commits of callers.
         deaths: Has calls of its own that are waited for.
         others: Only run.
     """
@@ -48,6 +50,7 @@ class Parts:
     releaser: Releaser
     waiters: Waiters
     pauses: PauseMonitor
+    joined: JoinedJobs
     deaths: Deaths
     others: Sequence[Part]
 

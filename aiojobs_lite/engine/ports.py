@@ -247,10 +247,10 @@ class Looks(Protocol):
 
 
 class Rechecks(Protocol):
-    """Notifies callers that await jobs: the waiters."""
+    """Awaits something of jobs: the waiters their ends, the joined jobs the commits of callers."""
 
     async def recheck(self, store: Reads) -> None:
-        """Reads the awaited jobs, and notifies the callers of those that are finished."""
+        """Reads the awaited jobs, and notifies of those for which it has come."""
 
 
 class EndListener(Protocol):

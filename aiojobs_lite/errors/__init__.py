@@ -15,9 +15,11 @@
     │   ├── KeyReused               another payload has the same idempotency key
     │   ├── UniqueConflict          a job with the same unique key is there
     │   ├── QueueFull               as many jobs of the type are pending as may be
-    │   └── PayloadTooLarge         the arguments are too big to be stored
+    │   ├── PayloadTooLarge         the arguments are too big to be stored
+    │   └── TransactionRefused      the caller's transaction cannot take the job
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
+    │   ├── JobNotCommitted         its transaction is not committed, or was rolled back
     │   ├── JobNotAllowed           its status does not allow the operation
     │   ├── AttemptNotOwned         the runner no longer owns its attempt: nothing was written
     │   ├── RecordedError           what an attempt raised, as it is recorded
@@ -60,6 +62,7 @@ from aiojobs_lite.errors.enqueuing import (
     KeyReused,
     PayloadTooLarge,
     QueueFull,
+    TransactionRefused,
     UniqueConflict,
     UnknownJobType,
 )
@@ -69,6 +72,7 @@ from aiojobs_lite.errors.job import (
     JobDead,
     JobError,
     JobNotAllowed,
+    JobNotCommitted,
     JobNotFound,
     RecordedError,
     ResultNotKept,
@@ -105,6 +109,7 @@ __all__ = [
     "JobDead",
     "JobError",
     "JobNotAllowed",
+    "JobNotCommitted",
     "JobNotFound",
     "KeyReused",
     "MissingDependency",
@@ -123,6 +128,7 @@ __all__ = [
     "StoreRefused",
     "StoreRejected",
     "StoreUnavailable",
+    "TransactionRefused",
     "UniqueConflict",
     "UnknownJobType",
     "WrongEventLoop",

@@ -163,3 +163,17 @@ class PayloadTooLarge(EnqueueError, ValueError):
             f"{job_type!r}: the payload has {size:,} bytes, at most {limit:,} are allowed. "
             "Store the data elsewhere and enqueue its path or key."
         )
+
+
+class TransactionRefused(EnqueueError):
+    """A job cannot be enqueued in this transaction of the caller. The transaction stands as it was.
+
+    Attributes:
+        why: One of `not a connection`, `another database`, `in memory` (the runner's database), `closed`,
+            `another thread`, `no transaction`, `read-only`, `no job tables`, `older job tables`, `not usable` (by
+            SQLAlchemy, whose words the message has).
+    """
+
+    def __init__(self, why: str, advice: str) -> None:
+        self.why = why
+        super().__init__(f"the job cannot be enqueued in this transaction: {why}. {advice}")

@@ -25,6 +25,17 @@ class JobNotFound(JobError, LookupError):
         super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned (see keep_completed).")
 
 
+class JobNotCommitted(JobError, LookupError):
+    """The transaction in which the job was enqueued is not committed, or was rolled back."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(
+            job_id,
+            f"there is no job {job_id} of this enqueue: its transaction is not committed yet, or was rolled back (or "
+            "the job was deleted since). Ask after the commit.",
+        )
+
+
 class JobNotAllowed(JobError):
     """The status of the job does not allow the operation.
 

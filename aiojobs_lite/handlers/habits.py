@@ -122,7 +122,7 @@ _LIFE: Final = "`async with runner:`, await runner.start() and runner.stop(), or
 HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("delay", "send", "kiq", "enqueue", "submit", "push", "defer", "defer_async", "queue"), _ENQUEUED),
     **dict.fromkeys(("enqueue_job", "add_job", "send_task", "add_task", "schedule_job", "apply"), _ENQUEUED),
-    **dict.fromkeys(("apply_async", "send_with_options", "schedule", "enqueue_in", "enqueue_at", "configure"), _LATER),
+    **dict.fromkeys(("apply_async", "send_with_options", "schedule", "enqueue_at", "configure"), _LATER),
     **dict.fromkeys(("s", "si", "message", "kicker", "options"), "job_type.using(...) or job_type.bind(...)"),
     **dict.fromkeys(("map", "starmap", "group", "chunks"), "await runner.enqueue_many([job_type.bind(...), ...])"),
     **dict.fromkeys(("call_local", "fn", "original_func", "run_sync"), "a plain call, job_type(...)"),

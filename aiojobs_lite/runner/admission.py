@@ -12,7 +12,7 @@ from aiojobs_lite.errors import EnqueueError, KeyReused, QueueFull, UniqueConfli
 from aiojobs_lite.handlers.options import Enqueueing
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
 
 _LOOK_EVERY_S: Final = 0.02  # at the counts in memory, by the first caller of a type that waits
@@ -59,6 +59,13 @@ class Admission:
             while self._access.engine.pending(job_type) > most:  # noqa: ASYNC110  # other processes set no event
                 await asyncio.sleep(_LOOK_EVERY_S)
             return await self._access.engine.write(write)
+
+
+def write_of(jobs: _Jobs) -> Insert | Admit:
+    """The write that adds jobs: under conditions, if the options of one of them have some."""
+    if any(how.has_conditions for how, _ in jobs):
+        return Admit(tuple([how.candidate(row) for how, row in jobs]))
+    return Insert(tuple([row for _, row in jobs]))
 
 
 def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callable[[str, int], float]) -> EnqueueError:

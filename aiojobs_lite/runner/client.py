@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
+from typing import Any, Final, Never, ParamSpec, TypeVar, cast, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.engine.identity import key_of
+from aiojobs_lite.engine.joining import joining_of
 from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound, WrongEventLoop
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each
 from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
@@ -22,12 +23,13 @@ from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.job import Job
-from aiojobs_lite.model.queries import GetJob
-from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.model.queries import GetDatabaseId, GetJob
+from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.origin import count_forks
-from aiojobs_lite.runner.admission import refusal
+from aiojobs_lite.runner.admission import refusal, write_of
 from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
 from aiojobs_lite.runner.jobs import check_id
+from aiojobs_lite.runner.joining import check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.session import Session
 from aiojobs_lite.stores.base import Durability
@@ -168,14 +170,67 @@ class JobClient(AnswersHabitsOfClients):
         if not bound:
             return []
         now = self._clock.now()
-        rows = tuple([one.row(now) for one in bound])
-        is_plain = not any(one.how.has_conditions for one in bound)
-        candidates = () if is_plain else tuple([one.how.candidate(row) for one, row in zip(bound, rows, strict=True)])
+        write = write_of([(one.how, one.row(now)) for one in bound])
         with self._session() as session:
-            answer = session.write(Insert(rows), now) if is_plain else session.write(Admit(candidates), now)
-        if isinstance(answer, Refused):
-            raise refusal(answer, candidates, lambda _type, _jobs: _RETRY_AFTER_S)
-        return [ClientHandle(job_id, key_of(session.database, job_id), is_new) for job_id, is_new in answer]
+            answer = session.write(write, now)
+        return _handles(session.database, write, answer)
+
+    def enqueue_in(
+        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> ClientHandle:
+        """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
+        rolled back, or a savepoint of it is.
+
+        Args:
+            connection: A connection to the file of this client: of sqlite3, or a connection or session of SQLAlchemy
+                over one.
+            job: As for `enqueue`.
+            *args: As for `enqueue`.
+            **kwargs: As for `enqueue`.
+
+        Returns:
+            The job's id and key, and whether it is new. After a rollback another job may get them.
+
+        Raises:
+            UnknownJobType: If it is not among the `jobs` of this client.
+            InvalidPayload: If the arguments do not fit the handler.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            InvalidOption: If `connection` is a delay.
+            TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
+            StoreRefused: If the database cannot be used.
+            StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
+            ClientClosed: If the client is closed.
+            WrongEventLoop: If it is called inside an event loop, which it would block.
+        """
+        check_connection(connection)
+        check_enqueueable(job)
+        (handle,) = self.enqueue_many_in(connection, [job.bind(*args, **kwargs)])
+        return handle
+
+    def enqueue_many_in(self, connection: object, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
+        """Makes many jobs part of the caller's own open transaction, all or none; see `enqueue_in`.
+
+        Args:
+            connection: As for `enqueue_in`.
+            jobs: Made by `job_type.bind(...)`.
+
+        Returns:
+            One handle a job, in their order.
+        """
+        _refuse_loop()
+        if self._is_closed:
+            raise ClientClosed
+        check_connection(connection)
+        process = self._process()
+        if process.session is None:
+            with process.lock:
+                self._take()  # what was added to groups and modules since
+        bound = check_bound(jobs, self._registry)
+        joining = joining_of(store_of_start(self._database, self._durability))  # no session: the caller has the lock
+        now = self._clock.now()
+        write = write_of([(one.how, one.row(now)) for one in bound])
+        (answer,) = joining.apply_blocking(connection, [(write,)], now)
+        return _handles(joining.ask_blocking(connection, GetDatabaseId()), write, answer)
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.
@@ -268,6 +323,12 @@ class JobClient(AnswersHabitsOfClients):
         with self._process().lock:
             self._let_go()
             yield
+
+
+def _handles(database: str, write: Insert | Admit, answer: list[Inserted] | Refused) -> list[ClientHandle]:
+    if isinstance(answer, Refused):
+        raise refusal(answer, cast("Admit", write).rows, lambda _type, _jobs: _RETRY_AFTER_S)
+    return [ClientHandle(job_id, key_of(database, job_id), is_new) for job_id, is_new in answer]
 
 
 def _nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.errors import WrongEventLoop
@@ -15,6 +15,7 @@ from aiojobs_lite.runner.runner import JobRunner
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_IN_A_THREAD: Final = "In a transaction of its own it enqueues by client.enqueue_in(...) of a JobClient."
 
 
 class JobContext(AttemptContext):
@@ -49,16 +50,28 @@ class JobContext(AttemptContext):
         """Makes many further jobs durable in one transaction; see `runner.enqueue_many`."""
         return self._awaited_runner().enqueue_many(jobs)
 
+    def enqueue_in(
+        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, JobHandle[R]]:
+        """Makes a further job part of the handler's own open transaction; see `runner.enqueue_in`."""
+        return self._awaited_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
+
+    def enqueue_many_in(
+        self, connection: object, jobs: Iterable[BoundJob[R]]
+    ) -> Coroutine[Any, Any, list[JobHandle[R]]]:
+        """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
+        return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
+
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a further job durable from a plain `def` handler, which runs in a thread; see
         `runner.enqueue_threadsafe`.
         """
         return self._runner().enqueue_threadsafe(job, *args, **kwargs)
 
-    def _awaited_runner(self) -> JobRunner:
+    def _awaited_runner(self, advice: str = "Use ctx.enqueue_threadsafe(...).") -> JobRunner:
         if self._stopping is not None:
             problem = f"{self.type!r} is a plain `def`, runs in a thread and cannot await"
-            raise WrongEventLoop(f"{problem}. Use ctx.enqueue_threadsafe(...).")
+            raise WrongEventLoop(f"{problem}. {advice}")
         return self._runner()
 
     def _runner(self) -> JobRunner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
@@ -12,11 +12,13 @@ from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.options import AS_DECLARED
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.admission import Admission
+from aiojobs_lite.runner.admission import Admission, refusal, write_of
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.joining import JoinedHandle, check_connection
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobEnqueued
 
@@ -122,6 +124,59 @@ class Enqueuer:
         else:
             inserted = await engine.write(Insert(tuple(rows)))
         return self._handles(bound, inserted)
+
+    async def enqueue_in(
+        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobHandle[R]:
+        """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
+        rolled back, or a savepoint of it is.
+
+        Args:
+            connection: A connection to the file of this runner: of sqlite3 or aiosqlite, or a connection or session of
+                SQLAlchemy over one of them. One that blocks is used on the event loop's thread, for a moment.
+            job: As for `enqueue`.
+            *args: As for `enqueue`.
+            **kwargs: As for `enqueue`.
+
+        Returns:
+            A handle, to be used after the commit. Before it, and after a rollback, it raises `JobNotCommitted`.
+
+        Raises:
+            UnknownJobType: If it is not registered in this runner.
+            InvalidPayload: If the arguments do not fit the handler.
+            PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            InvalidOption: If `connection` is a delay.
+            TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
+            StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
+            RunnerError: If the runner cannot be used now, or from this event loop.
+        """
+        check_connection(connection)
+        check_enqueueable(job)
+        (handle,) = await self.enqueue_many_in(connection, [job.bind(*args, **kwargs)])
+        return handle
+
+    async def enqueue_many_in(self, connection: object, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes many jobs part of the caller's own open transaction, all or none; see `enqueue_in`.
+
+        Args:
+            connection: As for `enqueue_in`.
+            jobs: Made by `job_type.bind(...)`.
+
+        Returns:
+            One handle a job, in their order.
+
+        Raises:
+            QueueFull: If too many jobs of a type are pending, with `on_full="wait"` as well: the caller has the lock.
+        """
+        engine = self._access.engine
+        check_connection(connection)
+        bound = check_bound(jobs, self._registry)
+        now = self._clock.now()
+        write = write_of([(one.how, one.row(now)) for one in bound])
+        joined = await engine.joined.insert(connection, write, now)
+        if isinstance(joined, Refused):
+            raise refusal(joined, cast("Admit", write).rows, engine.wait_for)
+        return [JoinedHandle(one.job_type, self.jobs, made) for one, made in zip(bound, joined, strict=True)]
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """The same as `enqueue`, from a plain thread; returns after the commit.

@@ -113,6 +113,44 @@ class Inline(Protocol):
         """
 
 
+class Joining(Protocol):
+    """Writes within transactions that callers have begun, on connections of their own to the same database.
+
+    What is written belongs to the caller's transaction: durable with its commit, gone with its rollback, or with that
+    to a savepoint of it. Until the commit only the caller's connection sees it, `counts` included. The commit is one of
+    another owner: `changes` tells of it.
+
+    - A call writes all or nothing. One that raises leaves the transaction as it was, if the database has kept it.
+    - A transaction is begun where the driver of the connection begins one by itself before it writes.
+    - Ids are given once, as ever, but for those of a transaction that is rolled back: they may be given again.
+    - The settings of the connection do not matter, and stay as they are.
+    - It may be used while the store is not open; then the job tables must be there, of this release.
+
+    The connection is a driver's, or an object of SQLAlchemy over one (`stores.joining`).
+
+    Raises, each method:
+        TransactionRefused: If the transaction cannot take the writes; the message says what to do.
+        StoreRefused: If the database cannot be used.
+        StoreUnavailable: If it cannot be written now: it is locked, for some seconds or since the transaction read.
+        StoreRejected: As `Store.apply`.
+    """
+
+    async def apply(self, connection: object, units: Sequence[Unit], now: int) -> list[Any]:
+        """Applies units, as `Store.apply`; returns its answers. They have no ends and no claim.
+
+        A connection that blocks is used on the thread of the caller, and never waits there for a lock.
+        """
+
+    async def ask(self, connection: object, query: Query[A]) -> A:
+        """Answers a query as the transaction sees the database."""
+
+    def apply_blocking(self, connection: object, units: Sequence[Unit], now: int) -> list[Any]:
+        """The same as `apply` without an event loop, for a connection that blocks."""
+
+    def ask_blocking(self, connection: object, query: Query[A]) -> A:
+        """The same as `ask` without an event loop, for a connection that blocks."""
+
+
 class Store(Protocol):
     """Durable storage of jobs, shared by any number of owners, in any number of processes.
 
@@ -144,6 +182,10 @@ class Store(Protocol):
     @property
     def inline(self) -> Inline | None:
         """Transactions on the event loop's own thread; None if this store has none."""
+
+    @property
+    def joining(self) -> Joining | None:
+        """Writes within transactions of callers; None if no connection of a caller can reach this database."""
 
     async def open(self) -> None:
         """Opens the database, creating or migrating it. May be called again after `close`.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.counts import Counts
-from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.job import Job, NewJob
+from aiojobs_lite.model.queries import FindJobs, Query
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import Insert, Unit
-from aiojobs_lite.stores.base import Applied, Change, Inline, Owners
+from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners
 from aiojobs_lite.stores.open import Database, open_store
 
 A = TypeVar("A")
@@ -71,6 +73,33 @@ class KitInline:
         return applied
 
 
+class KitJoining:
+    """Writes within transactions of callers."""
+
+    def __init__(self, store: KitStore, joining: Joining) -> None:
+        self._store = store
+        self._joining = joining
+
+    async def apply(self, connection: object, units: Sequence[Unit], now: int) -> list[Any]:
+        """See `Joining.apply`."""
+        self._store.check_present()
+        answers = await self._joining.apply(connection, units, now)
+        self._store.note_uncommitted(units, answers)
+        return answers
+
+    async def ask(self, connection: object, query: Query[A]) -> A:
+        """See `Joining.ask`."""
+        return await self._joining.ask(connection, query)
+
+    def apply_blocking(self, connection: object, units: Sequence[Unit], now: int) -> list[Any]:
+        """See `Joining.apply_blocking`. No runner looks for what a client enqueues: it is not noted."""
+        return self._joining.apply_blocking(connection, units, now)
+
+    def ask_blocking(self, connection: object, query: Query[A]) -> A:
+        """See `Joining.ask_blocking`."""
+        return self._joining.ask_blocking(connection, query)
+
+
 class KitStore:
     """Implements `stores.base.Store` around another one, for one runner that may be started again and again.
 
@@ -103,6 +132,8 @@ class KitStore:
         self._store = store = open_store(database, "normal")
         self.owners = KitOwners(store.owners)
         self.inline = KitInline(self, store.inline) if store.inline else None
+        self.joining = KitJoining(self, store.joining) if store.joining else None
+        self._uncommitted: dict[int, NewJob] = {}  # jobs of transactions that callers had open
 
     def __str__(self) -> str:
         return str(self._store)
@@ -136,7 +167,10 @@ class KitStore:
     async def ask(self, query: Query[A]) -> A:
         """See `Store.ask`."""
         self.check_present()
-        return await self._store.ask(query)
+        answer = await self._store.ask(query)
+        if self._uncommitted and isinstance(query, FindJobs):
+            self._note_committed(cast("list[Job]", answer))
+        return answer
 
     def counts(self) -> Counts:
         """See `Store.counts`."""
@@ -164,6 +198,18 @@ class KitStore:
         """
         if self._has_vanished:
             raise StoreUnavailable("CLOSED", "the testing kit let this runner crash")
+
+    def note_uncommitted(self, units: Sequence[Unit], answers: Sequence[Any]) -> None:
+        """Takes new jobs of an open transaction of a caller; they are noted when a runner finds them committed."""
+        for write, answer in zip(chain.from_iterable(units), answers, strict=True):
+            if isinstance(write, Insert):
+                self._uncommitted |= {made.id: row for row, made in zip(write.rows, answer, strict=True) if made.is_new}
+
+    def _note_committed(self, found: Sequence[Job]) -> None:
+        for job in reversed(found):
+            row = self._uncommitted.pop(job.id, None)
+            if row is not None and (row.type, row.created_at) == (job.type, to_micros(job.created_at)):
+                self._enqueued(job.id, row)
 
     def note(self, units: Sequence[Unit], applied: Applied) -> None:
         """Tells of the new jobs of a transaction."""

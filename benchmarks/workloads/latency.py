@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import sqlite3
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, nullcontext
 from pathlib import Path
 from typing import Final
 
+from aiojobs_lite import JobRunner, job
+from aiojobs_lite.stores.sqlite.store import LOOK_EVERY_S
 from benchmarks import ours
 from benchmarks.harness import DURABILITIES, OURS, Durability, Figure, Plan, on_new_path
 
 SLICES: Final = (0.2, 1.0, 10.0)  # milliseconds that the host computes before it lets others go on
 IDLE_SECONDS: Final = 30.0
 BATCH: Final = 100
+
+
+@job
+async def noted() -> float:
+    """When it starts."""
+    return time.monotonic()
 
 
 def idle(plan: Plan) -> Iterator[Figure]:
@@ -45,6 +58,16 @@ def busy_host(plan: Plan) -> Iterator[Figure]:
                 ]
                 name = "busy host, one" if at_once == 1 else f"busy host, {at_once}"
                 yield from percentiles(name, durability, rounds, milliseconds)
+
+
+def transactions(plan: Plan) -> Iterator[Figure]:
+    """From the commit of a caller's transaction to the first line of the handler, in this process and in another."""
+    for workload, of_other in (("commit to start", False), ("commit to start, another process", True)):
+        rounds = [
+            on_new_path(lambda path: asyncio.run(_after_commits(path, plan.jobs(200), of_other=of_other)))  # noqa: B023
+            for _ in range(plan.rounds)
+        ]
+        yield from percentiles(workload, "full", rounds)
 
 
 def percentiles(
@@ -88,3 +111,41 @@ async def _beside(path: Path, durability: Durability, milliseconds: float, at_on
         going = False
         await busy
     return sorted(latencies)
+
+
+async def _after_commits(path: Path, calls: int, *, of_other: bool) -> list[float]:
+    """Seconds of each, sorted. By the monotonic clock, which all processes of a machine share."""
+    latencies = []
+    runner = JobRunner(path, jobs=[noted], max_running=0 if of_other else 10)
+    async with runner, _other(path) if of_other else nullcontext():
+        with closing(sqlite3.connect(path)) as connection:
+            for _ in range(calls):
+                await asyncio.sleep(random.uniform(0, LOOK_EVERY_S))  # at any moment between two looks
+                handle = await runner.enqueue_in(connection, noted)
+                connection.commit()
+                committed_at = time.monotonic()
+                latencies.append(await handle.result() - committed_at)
+    return sorted(latencies)
+
+
+@asynccontextmanager
+async def _other(path: Path) -> AsyncIterator[None]:
+    """A runner in a process of its own."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, str(path), stdin=PIPE, stdout=PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await process.stdout.readline()
+    yield
+    process.stdin.close()
+    await process.wait()
+
+
+async def _serve(path: str) -> None:
+    """Runs jobs until the standard input ends."""
+    async with JobRunner(path, jobs=[noted]):
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1]))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, get_args
 
@@ -30,6 +33,7 @@ class Work:
 
     journal: Journal
     chance: random.Random
+    database: Path
     version: Version = "old"
     runner: JobRunner = field(init=False)
     known: list[int] = field(default_factory=list)
@@ -46,6 +50,19 @@ class Work:
         call = self._called(count, None)
         handles = await self.runner.enqueue_many([quick.bind(call) for _ in range(count)])
         self._acknowledged(call, [handle.id for handle in handles], [handle.is_new for handle in handles])
+
+    async def enqueue_in(self, what: Any) -> None:
+        """The same in a transaction of a connection of the program's own, after one that is rolled back."""
+        call = self._called(1, None)
+        with closing(sqlite3.connect(self.database)) as connection:
+            try:
+                await self.runner.enqueue_in(connection, what, f"{call}, which was rolled back")
+                connection.rollback()
+                handle = await self.runner.enqueue_in(connection, what, call)
+                connection.commit()
+            except sqlite3.OperationalError:  # of unknown outcome, as an error of the library
+                return
+        self._acknowledged(call, [handle.id], [handle.is_new])
 
     def _called(self, jobs: int, key: str | None) -> str:
         call = f"{self.journal.writer}.{next(_numbers)}"

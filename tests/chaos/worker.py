@@ -190,6 +190,7 @@ _Calls = tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...]
 _CALLS: _Calls = (
     (30, lambda work: work.enqueue(quick)),
     (5, lambda work: work.enqueue_many(work.chance.randint(2, 20))),
+    (8, lambda work: work.enqueue_in(quick)),
     (6, lambda work: work.enqueue(slow, round(work.chance.uniform(0.1, 2.0), 3))),
     (3, lambda work: work.enqueue(blocking, round(work.chance.uniform(0.0, 0.1), 3))),
     (10, lambda work: work.enqueue(flaky, work.chance.randint(1, 3))),
@@ -299,7 +300,7 @@ def live(plan: Plan, version: Version, seed: str) -> int:
 def _work(plan: Plan, version: Version, chance: random.Random) -> Work:
     _listen(plan.journal)
     children.named(plan.journal_path, plan.journal.writer)
-    return Work(plan.journal, chance, version)
+    return Work(plan.journal, chance, plan.database, version)
 
 
 async def _live(work: Work, *, forks: bool) -> int:

@@ -39,6 +39,7 @@ class Rig:
         self.watcher = ChangeWatcher(
             store=self,  # type: ignore[arg-type]  # no more of a store is needed
             owner="me", dispatcher=self, waiters=self, pauses=SimpleNamespace(look=lambda: None),
+            joined=SimpleNamespace(recheck=self.recheck_joined),
         )  # fmt: skip
         self.watcher.connect(attempts=self)
 
@@ -64,6 +65,10 @@ class Rig:
     async def recheck(self, store: object) -> None:
         assert store is self
         self.rechecks += 1
+
+    async def recheck_joined(self, store: object) -> None:
+        """Jobs of callers are looked for before anything is claimed."""
+        assert (store, self.looks) == (self, self.rechecks)
 
     def stop(self, job_id: int, why: Stop, reason: str | None = None) -> bool:
         self.stopped.append((job_id, why))

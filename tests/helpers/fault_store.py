@@ -19,7 +19,7 @@ from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit, Write
-from aiojobs_lite.stores.base import Applied, Change, Inline, Owners, Store
+from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners, Store
 
 A = TypeVar("A")
 FULL = StoreUnavailable("SQLITE_FULL", "database or disk is full")
@@ -115,6 +115,7 @@ class FaultStore:
         self.gate.set()
         self.lose_caller: Callable[[], object] = lambda: None
         self.inline: Inline | None = _FaultInline(self, store.inline) if has_inline and store.inline else None
+        self.joining: Joining | None = store.joining  # nothing goes wrong there: the connection is a caller's
         self.owners: Owners = _FaultOwners(self, store)
 
     def fail_next(self, *errors: Exception) -> None:
@@ -275,6 +276,7 @@ class EchoStore:
 
     def __init__(self) -> None:
         self.inline: Inline | None = _EchoInline()
+        self.joining: Joining | None = None
 
     @property
     def owners(self) -> Owners:

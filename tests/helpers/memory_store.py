@@ -19,6 +19,7 @@ from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_checks import check
 from tests.helpers.memory_expiries import pending
+from tests.helpers.memory_joining import MemoryJoining
 from tests.helpers.memory_rows import READS, MemoryPhases, Rows, is_claimable
 from tests.helpers.stores import counts_of, micros
 
@@ -124,6 +125,7 @@ class MemoryStore:
         self.database = database or MemoryDatabase()
         self.owners = MemoryOwners(self.database)
         self.inline = MemoryInline(self._apply) if has_inline else None
+        self.joining = MemoryJoining(self.database)
         self.loses_answer = False
         self.latest = MemoryPhases(self.database.rows, 0)
         self._changed: set[str] = set()

@@ -176,11 +176,22 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     @rule(drawn=st.lists(rows, min_size=1, max_size=4), step=steps)
     def insert(self, drawn: list[Any], step: Step) -> None:
+        self.put(self.insert_of(drawn), step)
+
+    @rule(
+        drawn=st.lists(rows, min_size=1, max_size=3), view=which_view,
+        how=st.sampled_from(["commit", "rollback", "savepoint"]),
+    )  # fmt: skip
+    def join(self, drawn: list[Any], view: int, how: str) -> None:
+        self.twins.join((self.insert_of(drawn),), self.twins.views[view], how)
+
+    def insert_of(self, drawn: list[Any]) -> Insert:
+        """Jobs as they were drawn."""
         made = [
             NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
             for kind, priority, due, most, key in drawn
         ]
-        self.put(Insert(tuple(made)), step)
+        return Insert(tuple(made))
 
     @rule(drawn=st.lists(candidates, min_size=1, max_size=3), step=steps)
     def admit(self, drawn: list[Any], step: Step) -> None:

@@ -16,6 +16,7 @@ from aiojobs_lite.model.queries import FindJobs, GetJob, Query
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
+from tests.helpers.callers import Caller
 from tests.helpers.memory_rows import Rows, is_claimable
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.stores import NOW, counts_of, micros, shown
@@ -41,6 +42,9 @@ class View(Protocol):
 
     async def take_change(self) -> bool:
         """Whether a commit of another owner was noticed since the last call."""
+
+    def caller(self) -> Caller | None:
+        """A new connection of a program to its database, if it can be joined."""
 
 
 class Promises:
@@ -141,6 +145,36 @@ class Twins:
             self.promises.check(units, applied.answers, self.model.latest.redriven)
         return applied.answers
 
+    def join(self, unit: Unit, view: View, how: str) -> None:
+        """Applies a unit in the transaction of a caller, and to the model if that is committed.
+
+        Args:
+            unit: What to do.
+            view: By whose way into the transaction.
+            how: `commit`, `rollback`, or `savepoint`: it is done, undone and done once more.
+        """
+        caller, joining = view.caller(), view.store.joining
+        if caller is None or joining is None:
+            return
+        self.story.add(self.now, f"{view.name}, joined to a {how}", [unit])
+        with self.story.telling():
+            caller.begin()
+            caller.set_savepoint()
+            answers = self.run(joining.apply(caller.connection, [unit], self.now))
+            if how == "savepoint":
+                caller.roll_back_to_savepoint()
+                answers = self.run(joining.apply(caller.connection, [unit], self.now))
+            self.story.answered(answers)
+            if how == "rollback":
+                caller.roll_back()
+            else:
+                caller.commit()
+                before = self.model.database.rows
+                self._highest = max(self._highest, self.now)
+                assert answers == self.run(self.model.apply([unit], self.now)).answers
+                self._compare_rows(before, None)
+            caller.close()
+
     def reject(self, units: Sequence[Unit], view: View, *, inline: bool) -> None:
         """A transaction that cannot be stored changes nothing, whatever else is in it."""
         self.story.add(self.now, f"{view.name}, refused", units)
@@ -167,16 +201,17 @@ class Twins:
             assert applied.expires_at is not None
             assert applied.expires_at <= expected.expires_at, "it is too late to look then"
 
-    def _compare_rows(self, before: Rows, view: View) -> None:
-        """The jobs that were moved, with their history; and what each view knows now."""
+    def _compare_rows(self, before: Rows, view: View | None) -> None:
+        """The jobs that were moved by a view, or by a caller, with their history; and what each view knows now."""
         now = self.model.database.rows
         changed = {job_id for job_id, job in now.jobs.items() if before.jobs.get(job_id) != job}
         changed |= before.jobs.keys() - now.jobs.keys()
         for job_id in changed:
-            job, wanted = self.run(view.store.ask(GetJob(job_id))), now.jobs.get(job_id)
+            job, wanted = self.run((view or self.views[0]).store.ask(GetJob(job_id))), now.jobs.get(job_id)
             assert job == wanted
             assert job is None or wanted is None or job.history == wanted.history
-        self._known[view] = [now]
+        if view is not None:
+            self._known[view] = [now]
         for other in self.views:
             if other is not view:
                 self._known[other].append(now)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from aiojobs_lite.stores.base import Store
 from tests.helpers import conformance
+from tests.helpers.callers import Caller
+from tests.helpers.memory_joining import MemoryCaller
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
 from tests.helpers.rings import slow
 
@@ -29,6 +31,15 @@ async def store(make: Callable[[], Store]) -> AsyncIterator[Store]:
     await made.open()
     yield made
     await made.close()
+
+
+@pytest.fixture
+def caller(store: Store) -> Iterator[Caller]:
+    """A connection of a program to its database."""
+    assert isinstance(store, MemoryStore)
+    made = MemoryCaller(store.database)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -157,6 +157,17 @@ async def carry_out(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+async def call_of_caller(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Calls a function on the thread of a connection that belongs to a caller, as `Connection.call` does on its own.
+
+    Raises:
+        ValueError: If it is closed, or was never opened.
+    """
+    below = connection._conn  # noqa: SLF001
+    execute: Callable[..., Coroutine[Any, Any, T]] = connection._execute  # noqa: SLF001
+    return await carry_out(execute(function, below))
+
+
 def closed() -> StoreUnavailable:
     """The error of a call that comes after the store was closed."""
     return StoreUnavailable("CLOSED", "the store is closed")

@@ -91,7 +91,7 @@ def checked_version(connection: sqlite3.Connection, database: str, sql: Sql) -> 
         if is_new:
             _check_old(connection, database)
             return 0
-        version = _stored_version(connection, sql)
+        version = stored_version(connection, sql)
         if version is None:
             raise _refused_as_foreign(database)
         newest = len(migrations(__package__))
@@ -112,7 +112,7 @@ def _refused_as_foreign(database: str) -> StoreRefused:
     return StoreRefused(database, "foreign", f"{advice} a file of their own; it was not changed.")
 
 
-def _stored_version(connection: sqlite3.Connection, sql: Sql) -> int | None:
+def stored_version(connection: sqlite3.Connection, sql: Sql) -> int | None:
     """The version that the file names; None if it does not say that the tables are ours."""
     try:
         meta = dict(connection.execute(sql["meta"]).fetchall())
@@ -176,7 +176,7 @@ def _migrate(connection: sqlite3.Connection, sql: Sql, number: int, script: str)
     """Brings the tables to one version, in one transaction; an earlier state of 0.1.0 is moved with the first."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _stored_version(connection, sql) or 0
+        version = stored_version(connection, sql) or 0
         if version < number:  # else another process was quicker
             scripts = [script]
             if number == 1 and _is_old(connection):

@@ -21,6 +21,7 @@ from aiojobs_lite.stores.sqlite.connection import Connection, carry_out, closed
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.file import Guard, create, remedy, warn_of_network
 from aiojobs_lite.stores.sqlite.forks import check_inherited
+from aiojobs_lite.stores.sqlite.joining import SqliteJoining
 from aiojobs_lite.stores.sqlite.owners import FileOwners
 from aiojobs_lite.stores.sqlite.reads import READS, may_walk
 from aiojobs_lite.stores.sqlite.recount import MOST_LOG, Walk
@@ -31,7 +32,7 @@ _log = get_log("store")
 
 A = TypeVar("A")
 RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts
-LOOK_EVERY_S: Final = 0.1  # in which the commits of other processes are noticed
+LOOK_EVERY_S: Final = 0.09  # in which the commits of other processes are noticed
 _NO_COUNTS: Final = Counts(TypeCounts(), {}, {})
 
 
@@ -62,6 +63,7 @@ class SqliteStore:
     Attributes:
         owners: See `Store.owners`.
         inline: See `Store.inline`.
+        joining: See `Store.joining`.
     """
 
     def __init__(self, path: Path | None, durability: Durability = "full") -> None:
@@ -77,6 +79,7 @@ class SqliteStore:
         self._ledger: Ledger | None = None  # also after the close
         self.owners = FileOwners(None if path is None else str(path))
         self.inline = InlineWriter()
+        self.joining = None if path is None else SqliteJoining(path, self._sql, lambda: self._writer is not None)
 
     def __str__(self) -> str:
         return ":memory:" if self._path is None else str(self._path)
@@ -121,7 +124,7 @@ class SqliteStore:
     async def changes(self) -> AsyncIterator[Change]:
         """See `Store.changes`."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)  # real time: other processes do not know a test's clock
+            await self._until_look()
             if await self._open_writer().take_change():
                 yield Change()
             await self._open_writer().shorten_log()
@@ -149,6 +152,13 @@ class SqliteStore:
         if findings.corrections and await writer.correct(findings):
             types = [one.type for one in findings.corrections]
             _log.warning("jobs were written past the library, their counts were put right: %s", types)
+
+    async def _until_look(self) -> None:
+        """Waits in real time: other processes do not know a test's clock."""
+        if self.joining is None:
+            await asyncio.sleep(LOOK_EVERY_S)
+        else:
+            await self.joining.until_look(LOOK_EVERY_S)
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

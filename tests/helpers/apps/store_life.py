@@ -19,7 +19,7 @@ from unittest.mock import patch
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
-from aiojobs_lite.model.job import Claimed, Held, Outcome
+from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
 from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -172,6 +172,31 @@ class Book:
         self._acknowledge(name, answers)
         return answers
 
+    async def join(self, name: str, seconds: float, *rows: NewJob) -> None:
+        """One transaction of a program that has a connection of its own; repeated if it could not be written."""
+        answers = await self._joined(rows, at(seconds))
+        if self._reference:
+            expected = self._reference[len(self.steps)]
+            assert (name, answers) == (expected.name, expected.answer)
+        self._acknowledge(name, answers)
+
+    async def _joined(self, rows: tuple[NewJob, ...], now: int) -> list[Any]:
+        for _ in range(3 * TRIES):
+            try:
+                with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    answers = await self.store.joining.apply(connection, [(Insert(rows[:1]),)], now)  # type: ignore[union-attr]  # on a file
+                    answers += await self.store.joining.apply(connection, [(Insert(rows[1:]),)], now)  # type: ignore[union-attr]
+                    connection.execute("COMMIT")
+                    return answers
+            except (StoreUnavailable, sqlite3.OperationalError):
+                if not self._reference:
+                    raise
+                if self._is_written():
+                    found: list[Any] = self._reference[len(self.steps)].answer
+                    return found
+        raise AssertionError(f"step {len(self.steps)} cannot be written")
+
     async def _check_counts(self) -> None:
         """What the store shows of its last transaction is what another program finds in the database."""
         assert _settled(shown(self.store)) == _settled(await counted(self.store))
@@ -261,6 +286,7 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
     await step("enqueue many", 20, Insert(tuple(new("c", due=20) for _ in range(135))))
     held = (await step("claim of many", 21, claim(TWO, limit=11, slots={"c": 11})))[0].jobs
     await step("finish many", 22, *map(complete, held[:5]), *(crashed(one, 22) for one in held[5:7]))
+    await book.join("enqueue in a transaction of a program", 22, new("d"), new("a", idempotency_key="j"), new("a"))
     await step("leave running", 23, *(MarkInterrupted(one.id, one.attempt, one.owner) for one in held[7:9]))
 
 

@@ -5,6 +5,7 @@ The test module of a store takes them all by `globals().update(conformance.test_
 - `make`: new stores of one database, not open,
 - `store`: an open store,
 - `two`: two open stores of one database,
+- `caller`: a connection of a program to the database of `store`; anything, if its `joining` is None,
 - `lose_answer`: has the next commit of a store carried out, and its answer lost.
 
 Some clauses allow one store more than another: a hint that is too early, ids with gaps, counts and changes of other

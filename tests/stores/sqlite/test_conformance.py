@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import conformance
+from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import StrictConnection, make_faulty
 
@@ -39,6 +40,16 @@ async def store(make: Callable[[], Store]) -> AsyncIterator[Store]:
     await made.open()
     yield made
     await made.close()
+
+
+@pytest.fixture
+def caller(store: Store, database: Path) -> Iterator[Caller]:
+    """A connection of a program to the file, which is there if the store has one."""
+    made = SqliteCaller(database)
+    yield made
+    made.close()
+    if store.joining is None:
+        database.unlink()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from aiojobs_lite.model.writes import CancelJob, Insert, Unit
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
 from tests.helpers.model_machine import StoreBesideModel, length
 from tests.helpers.model_twins import Twins, View
@@ -40,6 +41,7 @@ class SqliteView:
     def __init__(self, name: str, path: Path, durability: Durability) -> None:
         self.name = name
         self.store = SqliteStore(path, durability)
+        self._path = path
 
     def set_inline(self, *, inline: bool) -> None:
         policy = policy_of(self.store)
@@ -50,6 +52,9 @@ class SqliteView:
 
     async def take_change(self) -> bool:
         return await notices_change(self.store)
+
+    def caller(self) -> Caller | None:
+        return SqliteCaller(self._path)
 
 
 class SqliteBesideModel(StoreBesideModel):

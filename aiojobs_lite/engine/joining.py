@@ -1,0 +1,131 @@
+"""Jobs that callers enqueue in transactions of their own, and what becomes of them when these are committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.engine.ports import Reads
+from aiojobs_lite.errors import TransactionRefused
+from aiojobs_lite.model.admission import Admit, Refused
+from aiojobs_lite.model.job import Job, NewJob
+from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.writes import Insert, Inserted
+from aiojobs_lite.stores.base import Joining, Store
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import JobEnqueued
+
+MOST_AWAITED: Final = 10_000  # jobs whose commits are waited for; of more the oldest are not reported
+_PAGE: Final = 500  # jobs a read: each comes with its payload
+LONGEST_AWAITED_S: Final = 60.0  # an open transaction that has written keeps all others from writing
+
+
+class Joined(NamedTuple):
+    """One job of an open transaction.
+
+    Attributes:
+        id: Its id. If the transaction is rolled back, another job may get it.
+        is_new: Whether this enqueue made it.
+        created_at: When it was made, in microseconds: the two together identify it.
+    """
+
+    id: int
+    is_new: bool
+    created_at: int
+
+
+class _Awaited(NamedTuple):
+    type: str
+    created_at: int
+    until: float  # by the monotonic clock
+
+
+class JoinedJobs:
+    """The jobs of open transactions, each published as enqueued when its commit is noticed.
+
+    Args:
+        store: Writes within the transactions.
+        bus: Gets the facts.
+    """
+
+    def __init__(self, *, store: Store, bus: Bus) -> None:
+        self._store = store
+        self._bus = bus
+        self._awaited: dict[int, _Awaited] = {}
+
+    async def insert(self, connection: object, write: Insert | Admit, now: int) -> list[Joined] | Refused:
+        """Adds jobs in the open transaction of a caller; none if one of them is refused.
+
+        Raises:
+            TransactionRefused: If it cannot take them.
+        """
+        joining = joining_of(self._store)
+        (inserted,) = await joining.apply(connection, [(write,)], now)
+        if isinstance(inserted, Refused):
+            return inserted
+        rows = write.rows if isinstance(write, Insert) else [candidate.row for candidate in write.rows]
+        found = await joining.ask(connection, query) if (query := look_at_known(inserted)) is not None else []
+        created = {job.id: to_micros(job.created_at) for job in found}
+        self._await(inserted, rows, now)
+        return [Joined(job_id, is_new, created.get(job_id, now)) for job_id, is_new in inserted]
+
+    @property
+    def are_awaited(self) -> bool:
+        """Whether a commit may have come that was not noticed yet."""
+        return bool(self._awaited)
+
+    async def recheck(self, store: Reads) -> None:
+        """Publishes those whose transactions were committed since. What does not come is given up after a while."""
+        if not self._awaited:
+            return
+        awaited = dict(self._awaited)
+        ids = list(awaited)
+        for start in range(0, len(ids), _PAGE):
+            for job in reversed(await store.ask(FindJobs(ids=ids[start : start + _PAGE], limit=_PAGE))):
+                self._found(job, awaited[job.id])
+        self._forget(time.monotonic())
+
+    def _found(self, job: Job, one: _Awaited) -> None:
+        if self._awaited.get(job.id) is not one:
+            return  # it was rechecked meanwhile
+        del self._awaited[job.id]
+        is_committed = (one.type, one.created_at) == (job.type, to_micros(job.created_at))  # else it was rolled back
+        if is_committed and self._bus.is_watched(JobEnqueued):
+            self._bus.publish(JobEnqueued(job.id, job.type))
+
+    def _await(self, inserted: Sequence[Inserted], rows: Sequence[NewJob], now: int) -> None:
+        until = time.monotonic() + LONGEST_AWAITED_S
+        for (job_id, is_new), row in zip(inserted, rows, strict=True):
+            if is_new:
+                self._awaited.pop(job_id, None)  # of a transaction that was rolled back
+                self._awaited[job_id] = _Awaited(row.type, now, until)
+        while len(self._awaited) > MOST_AWAITED:
+            del self._awaited[next(iter(self._awaited))]
+
+    def _forget(self, now: float) -> None:
+        for job_id, one in list(self._awaited.items()):
+            if one.until > now:
+                break
+            del self._awaited[job_id]
+
+
+def joining_of(store: Store) -> Joining:
+    """What writes within transactions of callers.
+
+    Raises:
+        TransactionRefused: If this store cannot.
+    """
+    if store.joining is None:
+        advice = (
+            "Give the runner or client the file of the application; in a test, job_kit.replace(..., database=path)."
+        )
+        raise TransactionRefused("in memory", f"No other connection reaches the jobs of {store}. {advice}")
+    return store.joining
+
+
+def look_at_known(inserted: Sequence[Inserted]) -> FindJobs | None:
+    """The query for the jobs that were there already; None if there are none."""
+    known = [job_id for job_id, is_new in inserted if not is_new]
+    return FindJobs(ids=known, limit=len(known)) if known else None
