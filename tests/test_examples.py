@@ -27,6 +27,7 @@ from tests.helpers.waiting import PATIENCE
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
+APPLICATIONS = {"fastapi_app", "progress"}  # a server runs them
 SIGTERM, SIGINT, SIGKILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
 
@@ -118,7 +119,7 @@ def test_an_example_uses_public_names_only_and_says_how_to_run_it(path: Path) ->
     ours = {(source, name) for source, name in names if "aiojobs_lite" in (source or name)}
     assert ours
     assert ours <= {("aiojobs_lite", name) for name in aiojobs_lite.__all__}
-    assert f"examples{'.' if path.stem == 'fastapi_app' else '/'}{path.stem}" in (ast.get_docstring(module) or "")
+    assert f"examples{'.' if path.stem in APPLICATIONS else '/'}{path.stem}" in (ast.get_docstring(module) or "")
 
 
 def test_what_the_examples_import_is_in_their_extra() -> None:
@@ -337,4 +338,4 @@ async def test_the_application_answers_as_its_docstring_says(tmp_path: Path, zon
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.stem for path in PROGRAMS] == ["cron", "fastapi_app", "quickstart", "retries", "script"]
+    assert [path.stem for path in PROGRAMS] == ["cron", "fastapi_app", "progress", "quickstart", "retries", "script"]

@@ -23,16 +23,19 @@ class ChangeWatcher:
         dispatcher: Claims what became claimable.
         waiters: Notifies the callers of jobs that are finished.
         pauses: Reports types that were paused or resumed.
+        watchers: Look at the jobs that are watched.
     """
 
     def __init__(
-        self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks
-    ) -> None:
+        self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks,
+        watchers: ChangeListener,
+    ) -> None:  # fmt: skip
         self._store = store
         self._owner = owner
         self._dispatcher = dispatcher
         self._waiters = waiters
         self._pauses = pauses
+        self._watchers = watchers
         self._attempts: AttemptStopper
         self._wake = asyncio.Event()
         self._is_changed = False
@@ -73,6 +76,7 @@ class ChangeWatcher:
         try:
             self._dispatcher.look_again()
             self._pauses.look()
+            self._watchers.look_again()
             await self._waiters.recheck(self._store)
             if self._attempts.running:
                 await self._stop_cancelled()

@@ -29,6 +29,7 @@ from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
+from aiojobs_lite.engine.progress import Reports
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.resources import Resources
@@ -36,6 +37,7 @@ from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
+from aiojobs_lite.engine.watchers import JobWatchers
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.runners import RunnerInfo
@@ -78,6 +80,7 @@ class Engine:
         attempts: What runs.
         commits: What is to be written.
         waiters: The callers that await jobs.
+        watchers: The watchers of jobs.
         identity: What others can know this runner by.
         pauses: Reports of types that are paused and resumed.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
@@ -93,17 +96,15 @@ class Engine:
         owner, self.waiters, self.attempts = identity.owner, Waiters(), AttemptRegister()
         self.pauses = PauseMonitor(store=store, bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        watcher = ChangeWatcher(
-            store=store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters, pauses=self.pauses
-        )
+        self.watchers = JobWatchers(store=store)
+        watcher = self._change_watcher()
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self.watchers.connect(commits=committer)
+        reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
         self._maintenance = _maintenance(store, clock, committer, settings)
         deaths = Deaths(registry=registry, clock=clock, commits=committer)
-        recorder = Recorder(
-            commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
-            listeners=[self._dispatcher, self.waiters], refusals=watcher, deaths=deaths,
-        )  # fmt: skip
+        recorder = self._recorder(watcher, deaths, reports)
         self._executor = Executor(
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
             recorder=recorder, identity=identity, cancel_grace=settings.cancel_grace,
@@ -115,7 +116,8 @@ class Engine:
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
-            deaths=deaths, waiters=self.waiters, others=[watcher, self._maintenance, *self._monitors(recorder, ticker)],
+            deaths=deaths, waiters=self.waiters, watchers=self.watchers, reports=reports,
+            others=[watcher, self.watchers, self._maintenance, *self._monitors(recorder, ticker)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
@@ -123,6 +125,7 @@ class Engine:
         )  # fmt: skip
         self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
         watcher.connect(attempts=self._executor)
+        self._executor.connect(reporter=reports)
         self.write, self.write_all = committer.write, committer.write_all
 
     @property
@@ -206,6 +209,18 @@ class Engine:
             degraded=self._health.fault,
             now=self._clock.now(),
         )
+
+    def _change_watcher(self) -> ChangeWatcher:
+        return ChangeWatcher(
+            store=self._store, owner=self.identity.owner, dispatcher=self._dispatcher, waiters=self.waiters,
+            pauses=self.pauses, watchers=self.watchers,
+        )  # fmt: skip
+
+    def _recorder(self, refusals: ChangeWatcher, deaths: Deaths, reports: Reports) -> Recorder:
+        return Recorder(
+            commits=self.commits, clock=self._clock, attempts=self.attempts, bus=self.bus, metrics=self._metrics,
+            listeners=[self._dispatcher, self.waiters], refusals=refusals, deaths=deaths, reports=reports,
+        )  # fmt: skip
 
     def _janitor(self, recorder: Recorder) -> Janitor:
         return Janitor(

@@ -35,6 +35,7 @@ from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.location import locate
+from aiojobs_lite.handlers.progress import Reporter
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Complete
@@ -93,6 +94,11 @@ class Executor:
         self._is_draining = False
         self._settled = settled
         self._origin = Origin()
+        self._reporter: Reporter | None = None
+
+    def connect(self, *, reporter: Reporter) -> None:
+        """Sets what takes the reports of attempts."""
+        self._reporter = reporter
 
     @property
     def running(self) -> int:
@@ -299,11 +305,10 @@ class Executor:
             if claimed.type in self._own:
                 deps = own = AttemptResources(self._deps, self._own[claimed.type])
         job: Claimed | AttemptContext = claimed
+        database, reporter = self._identity.database, self._reporter
         if signature.context is not None:
-            job = kwargs[signature.context] = signature.context_class(
-                claimed, deps, run.stopping, database=self._identity.database
-            )
-        CURRENT.set((job, deps, run.stopping, self._identity.database))
+            job = kwargs[signature.context] = signature.context_class(claimed, deps, run.stopping, database, reporter)
+        CURRENT.set((job, deps, run.stopping, database, reporter))
         self._enter(run)
         if own is not None:
             return call_with_own(job_type.handler, args, kwargs, run, own)
@@ -316,7 +321,7 @@ class Executor:
         try:
             entered = partial(self._enter_process, run)
             declared, database = self._declared[run.job_type.name], self._identity.database
-            return await call_in_process(declared, run.claimed, database, self._workers, entered=entered)
+            return await call_in_process(declared, run.claimed, database, self._workers, entered, self._reporter)
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)

@@ -12,11 +12,13 @@ from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.engine.progress import Reports
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
+from aiojobs_lite.engine.watchers import JobWatchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Parts:
         waiters: Are notified of the end.
         pauses: Reports what is paused at the start.
         deaths: Has calls of its own that are waited for.
+        reports: Take nothing more when the runner is left.
+        watchers: End when the drain begins.
         others: Only run.
     """
 
@@ -49,6 +53,8 @@ class Parts:
     waiters: Waiters
     pauses: PauseMonitor
     deaths: Deaths
+    reports: Reports
+    watchers: JobWatchers
     others: Sequence[Part]
 
     @property

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
-from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, UnsavedEnds
+from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, OpenReports, UnsavedEnds
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
-from aiojobs_lite.model.writes import Insert, Inserted, Unit
+from aiojobs_lite.model.progress import Report
+from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused, JobEnqueued
@@ -36,6 +37,7 @@ class Recorder:
         listeners: Notified of each end.
         refusals: Looks again when an end was refused: another owner has changed something.
         deaths: Reacts to dead jobs.
+        reports: What the attempts reported last goes with their ends.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Recorder:
         listeners: Sequence[EndListener],
         refusals: ChangeListener,
         deaths: DeathReactions,
+        reports: OpenReports,
     ) -> None:
         self._commits = commits
         self._clock = clock
@@ -58,6 +61,7 @@ class Recorder:
         self._listeners = tuple(listeners)
         self._refusals = refusals
         self._deaths = deaths
+        self._reports = reports
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
         self._raised: dict[tuple[int, int, str], Raised] = {}  # the same, until the end is saved
         self._when_saved = self._saved  # one object for all
@@ -70,6 +74,8 @@ class Recorder:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
         if raised is not None:
             self._raised[end.id, end.attempt, end.owner] = self._limited(raised)
+            self._keep(end)
+        elif self._reports.open:
             self._keep(end)
         else:
             self._commits.keep((end,), self._when_saved)
@@ -99,21 +105,19 @@ class Recorder:
             if not answer.done():
                 answer.set_result(False)
 
-    def _keep(self, end: End) -> None:
-        """Saves an end, with the jobs that it enqueues if it is a death."""
-        unit = self._deaths.unit(end)
-        self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_jobs)
+    def _keep(self, end: End, reports: Unit = ()) -> None:
+        """Saves an end, with the jobs that it enqueues if it is a death, and with what its attempt reported last."""
+        unit = (*self._deaths.unit(end), *reports, *(self._reports.last_of(end) if self._reports.open else ()))
+        self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_more)
 
-    def _saved_with_jobs(
-        self, unit: Unit, answers: tuple[Status | None, Sequence[Inserted] | None] | None, error: StoreError | None
-    ) -> None:
-        status, inserted = answers or (None, None)
+    def _saved_with_more(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:
+        status, *others = answers or (None,)
         self._saved(unit, status, error)
-        if inserted and self._bus.is_watched(JobEnqueued):
-            insert: Insert = unit[1]  # type: ignore[assignment]  # as it was kept
-            for row, (job_id, is_new) in zip(insert.rows, inserted, strict=True):
-                if is_new:
-                    self._bus.publish(JobEnqueued(job_id, row.type))
+        for write, inserted in zip(unit[1:], others, strict=False):
+            if isinstance(write, Insert) and inserted and self._bus.is_watched(JobEnqueued):
+                for row, (job_id, is_new) in zip(write.rows, inserted, strict=True):
+                    if is_new:
+                        self._bus.publish(JobEnqueued(job_id, row.type))
 
     def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept
@@ -122,7 +126,7 @@ class Recorder:
         if error is not None:
             simpler = _simpler(end, error)
             if simpler is not None:
-                self._keep(simpler)
+                self._keep(simpler, tuple(write for write in unit if isinstance(write, Report)))
                 return
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)

@@ -74,8 +74,8 @@ def current_job() -> JobContext | None:
     found = CURRENT.get()
     if found is None:
         return None
-    job, deps, stopping, database = found
+    job, deps, stopping, database, reporter = found
     if isinstance(job, Claimed):  # the handler takes no context
-        job = JobContext(job, deps, stopping, database)
-        CURRENT.set((job, deps, stopping, database))  # the same one at the next call
+        job = JobContext(job, deps, stopping, database, reporter)
+        CURRENT.set((job, deps, stopping, database, reporter))  # the same one at the next call
     return cast("JobContext", job)

@@ -31,6 +31,42 @@ _DATABASE: Final = "test"
 _KEY: Final = re.compile(r"(.+)-([1-9][0-9]{0,18})", re.ASCII)
 
 
+class KitContext(JobContext):
+    """A context that keeps what its handler reports, for the test to look at.
+
+    Attributes:
+        reported: Each `ctx.progress`: the fraction and the text.
+        logged: Each line of `ctx.log`, as it would be stored.
+    """
+
+    __slots__ = ("logged", "reported")
+
+    def __init__(
+        self, claimed: Claimed, deps: Mapping[Any, Any], stopping: threading.Event | None, database: str
+    ) -> None:
+        super().__init__(claimed, deps, stopping, database, _KeptReports(self))
+        self.reported: list[tuple[float | None, str | None]] = []
+        self.logged: list[str] = []
+
+
+class _KeptReports:
+    """Implements `Reporter`."""
+
+    def __init__(self, ctx: KitContext) -> None:
+        self._ctx = ctx
+
+    def progress(self, claimed: Claimed, fraction: float | None, text: str | None) -> bool:
+        """See `Reporter`."""
+        del claimed
+        self._ctx.reported.append((fraction, text))
+        return False
+
+    def log(self, claimed: Claimed, line: str) -> None:
+        """See `Reporter`."""
+        del claimed
+        self._ctx.logged.append(line)
+
+
 def context(
     job_type: JobType[..., Any] | None = None,
     /,
@@ -47,8 +83,10 @@ def context(
     stopping: bool = False,
     deps: Mapping[Any, Any] | None = None,
     runner: JobRunner | None = None,
-) -> JobContext:
+) -> KitContext:
     """Makes the context of an attempt, for a test that calls a handler without a runner.
+
+    What the handler reports by `ctx.progress` and `ctx.log` is in its `reported` and `logged`.
 
     Args:
         job_type: Gives the name and the number of attempts.
@@ -86,7 +124,7 @@ def context(
         crashes=0, tick=None if tick is None else to_micros(check_aware("tick", tick)), owner=_OWNER, label=label,
         metadata=None if metadata is None else check_metadata("metadata", metadata),
     )  # fmt: skip
-    return JobContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database)
+    return KitContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database)
 
 
 def _key(key: object, job_id: int | None) -> tuple[str, int]:

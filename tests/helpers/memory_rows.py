@@ -34,6 +34,7 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.progress import GetLog, GetStandings, Report
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
@@ -72,7 +73,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_runners
+from tests.helpers import memory_progress, memory_runners
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -101,6 +102,7 @@ class Rows:
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
         database: Its random id.
+        logs: By the id of the job.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class Rows:
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
+    logs: memory_progress.Logs = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -123,6 +126,7 @@ class Rows:
             dict(self.marks),
             dict(self.runners),
             self.database,
+            dict(self.logs),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -139,12 +143,12 @@ class Rows:
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
-        return [replace(job, history=()) for job in sorted(found, key=lambda job: -job.id)[: query.limit]]
+        return list(map(_bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
 
     def first_due(self, query: FirstDue) -> Job | None:
         """See `FirstDue`."""
         due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
-        return next((replace(job, history=()) for job in due), None)
+        return next(map(_bare, due), None)
 
     def dead(self, query: ListDead) -> DeadPage:
         """See `ListDead`."""
@@ -186,6 +190,8 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     CountProcessing: lambda rows, query: rows.processing(query.type),
     GetDatabaseId: lambda rows, _query: rows.database,
     GetJob: lambda rows, query: rows.jobs.get(query.id),
+    GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
+    GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
     ListAhead: Rows.ahead,
@@ -288,7 +294,7 @@ class MemoryPhases:
         failure = end.failure or (None, end.reason, None)
         return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
 
-    def _held(self, token: End | MarkInterrupted) -> Job | None:
+    def _held(self, token: End | MarkInterrupted | Report) -> Job | None:
         """The job of an attempt, if that is still its owner's."""
         job = self.rows.jobs.get(token.id)
         if job is None or (job.status, job.attempts, job.owner) != (Status.PROCESSING, token.attempt, token.owner):
@@ -296,6 +302,16 @@ class MemoryPhases:
         return job
 
     # Other writes.
+
+    def report(self, write: Report) -> bool:
+        """See `Report`."""
+        job = self.rows.jobs.get(write.id) if write.goes_with_end else self._held(write)
+        if job is None:
+            return False
+        self._put(job, progress=memory_progress.progressed(job, write))
+        log = self.rows.logs.get(job.id, memory_progress.Log())
+        self.rows.logs[job.id] = memory_progress.logged(log, write)
+        return True
 
     def mark_interrupted(self, write: MarkInterrupted) -> bool:
         """See `MarkInterrupted`."""
@@ -393,21 +409,11 @@ class MemoryPhases:
 
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
-        pruned: list[Job] = []
-        for status, before in (
-            (Status.COMPLETED, write.completed_before),
-            (Status.DEAD, write.dead_before),
-            (Status.CANCELLED, write.dead_before),
-        ):
-            old = [(ended(job), job.id, job) for job in self.rows.jobs.values() if job.status is status]
-            old = sorted(entry for entry in old if entry[0] < before)
-            pruned += [job for *_, job in old[: write.limit - len(pruned)]]
-        for job in pruned:
+        jobs, ticks, answer = memory_progress.pruned(self.rows.jobs.values(), self.rows.ticks, self.rows.logs, write)
+        for job in jobs:
             self._delete(job)
-        old_ticks = sorted(entry for entry in self.rows.ticks if entry[1] < write.ticks_before)
-        ticks = old_ticks[: write.limit - len(pruned)]
         self.rows.ticks.difference_update(ticks)
-        return len(pruned) + len(ticks)
+        return answer
 
     def set_schedule(self, write: SetSchedule) -> ScheduleAnswer:
         """See `SetSchedule`."""
@@ -526,6 +532,7 @@ class MemoryPhases:
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
+        self.rows.logs.pop(job.id, None)
         self._mark(job.type)
 
     def _mark(self, job_type: str) -> None:
@@ -549,9 +556,15 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
+    Report: MemoryPhases.report,
     SetSchedule: MemoryPhases.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
+
+
+def _bare(job: Job) -> Job:
+    """A job without what only `GetJob` brings."""
+    return replace(job, history=(), progress=None)
 
 
 def is_claimable(job: Job) -> bool:

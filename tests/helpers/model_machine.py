@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
+from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -79,6 +80,8 @@ which_view = st.sampled_from([0, 1])
 commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
 steps = st.builds(Step, st.booleans(), commits | commits | st.none())
 keys = st.sampled_from([None, None, None, "k", "l"])
+fractions, line_counts = st.sampled_from([None, 0.0, 0.5, 1.0]), st.sampled_from([0, 1, 3, 60])
+reported = st.tuples(fractions, line_counts, st.sampled_from([0, 0, 940]))
 rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
 
 
@@ -190,11 +193,39 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.put(self.claim_of(owner), Step(joins=False, then=then))
 
     @precondition(lambda self: self.held)
-    @rule(which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(), step=steps)
-    def end(self, which: int, how: Ending, chance: float, asked: bool, step: Step) -> None:
+    @rule(
+        which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(),
+        reports=st.none() | reported, step=steps,
+    )  # fmt: skip
+    def end(self, which: int, how: Ending, chance: float, asked: bool, reports: Any, step: Step) -> None:
         held = self.one_held(which)
         cancel = CANCEL_REQUESTED if asked else None
-        self.put(settle(held, how, POLICY, self.now, cancel=cancel, chance=lambda: chance), step)
+        end = settle(held, how, POLICY, self.now, cancel=cancel, chance=lambda: chance)
+        self.put(end, step if not reports else step._replace(then=None))
+        if reports and self.last_unit[-1] is end:
+            self.put(self.report_of(held, reports)._replace(goes_with_end=True), step._replace(joins=True))
+
+    def report_of(self, held: Claimed, reports: Any) -> Report:
+        """What an attempt reports, with a serial that no other report has."""
+        far, lines, dropped = reports
+        made = tuple(NewLine(self.now + index, "line " * 20) for index in range(lines))
+        instant = None if far is None else self.now
+        return Report(
+            held.id, held.attempt, held.owner, next(self.numbers), instant, far, "text", made, dropped if lines else 0
+        )
+
+    @precondition(lambda self: self.held)
+    @rule(which=some, reports=reported, wrong=st.booleans(), twice=st.booleans(), step=steps)
+    def report(self, which: int, reports: Any, wrong: bool, twice: bool, step: Step) -> None:
+        write = self.report_of(self.one_held(which), reports)
+        if any(isinstance(one, END_TYPES) for one in self.last_unit):
+            step = step._replace(joins=False)
+        if wrong:
+            write = write._replace(owner="a stranger")
+        if twice:  # in doubt, and repeated
+            self.put(write, step._replace(then=None))
+            step = step._replace(joins=True)
+        self.put(write, step)
 
     @precondition(lambda self: self.held)
     @rule(which=some, how=st.sampled_from([Ending(), HELD]), step=steps)

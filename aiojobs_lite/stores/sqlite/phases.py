@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -25,7 +26,7 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules
+from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, progress, prune, runners, schedules
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
@@ -41,6 +42,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,
     Release: held.release,
+    Report: progress.report,
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,

@@ -17,7 +17,9 @@ SELECT
     (SELECT typeof(payload) FROM aiojobs_jobs LIMIT 1),
     (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
     (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
+    (SELECT typeof(lines) FROM aiojobs_logs LIMIT 1),
     (SELECT typeof(since) FROM aiojobs_pauses LIMIT 1),
+    (SELECT typeof(fraction) FROM aiojobs_progress LIMIT 1),
     (SELECT typeof(types) FROM aiojobs_runners LIMIT 1),
     (SELECT typeof(expression) FROM aiojobs_schedules LIMIT 1),
     (SELECT typeof(job_id) FROM aiojobs_ticks LIMIT 1);

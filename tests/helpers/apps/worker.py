@@ -30,6 +30,8 @@ async def quick() -> int:
 
 @job
 async def held(ctx: JobContext = injected) -> int:
+    await ctx.progress(ctx.attempt / 4, "held")
+    ctx.log(f"attempt {ctx.attempt}")
     say("started", ctx.id, ctx.attempt)
     if ctx.attempt == 1:
         await ORDERS.go.wait()

@@ -10,6 +10,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
@@ -55,6 +56,10 @@ from tests.helpers.stores import (
 )
 
 
+def _report(job: Claimed) -> Report:
+    return Report(job.id, job.attempt, job.owner, job.id, NOW, 0.5, "half", (NewLine(NOW, "line"),))
+
+
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
@@ -62,7 +67,7 @@ def _everything_at_once(
     return [
         (complete(jobs[0]), Insert((new("a", idempotency_key="k"), new("b"), new("b", due=9)))),
         (complete(jobs[1], "1"),),
-        (again(jobs[2], scheduled_at=at(5)),),
+        (again(jobs[2], scheduled_at=at(5)), _report(jobs[2])._replace(goes_with_end=True)),
         (close(jobs[3]),),
         *alone(
             [
@@ -76,6 +81,7 @@ def _everything_at_once(
                 MarkDraining("r"),
                 EndRunners(("r",), NOW),
                 Release((held,), Held.PAYLOAD),
+                _report(jobs[1]),
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
@@ -89,7 +95,8 @@ def _everything_at_once(
 
 
 async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: SqliteStore, database: Path) -> None:
-    await finished(store, new("old"), Status.COMPLETED, -9)
+    (old,) = await running(store, new("old"))
+    await answers(store, complete(old), _report(old), now=-9)
     jobs = await running(store, *(new() for _ in range(5)))
     dead = await finished(store, new(), Status.DEAD)
     dead_too = await finished(store, new("c"), Status.DEAD)
@@ -100,6 +107,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead, later)
     assert {type(write) for unit in units for write in unit} > WRITES.keys()
     before, counts = await everything(store), shown(store)
+    standings = await store.ask(ids := GetStandings([job.id for job in before]))
     with faulty(store) as connection:
         failed_at = 0
         while True:
@@ -110,16 +118,17 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
             except StoreUnavailable:
                 assert await everything(store) == before
                 assert shown(store) == counts
+                assert await store.ask(ids) == standings
             else:
                 break
-    assert failed_at > 40
+    assert failed_at > 50
     assert connection.statements[-1] == "COMMIT"
     assert applied.answers[0] is Status.COMPLETED
-    assert applied.answers[2:16] == [
-        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
-        None, None, None, 1, 1,
+    assert applied.answers[2:18] == [
+        Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
+        None, None, None, 1, True, 1,
     ]  # fmt: skip
-    assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[18:22] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
