@@ -38,15 +38,9 @@ SURFACE = {
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
-    "testing",
-    "telemetry.facts",
-    "dead",
-    "runner.client",
-    "model.progress",
-    "logs",
-    "errors",
+    "testing", "telemetry.facts", "dead", "runner.client", "runner.middleware", "model.progress", "logs", "errors",
     "stores.base",
-]
+]  # fmt: skip
 
 # Budgets.
 

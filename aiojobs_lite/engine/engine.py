@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.attempt_check import AttemptCheck
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_corrector import ClockCorrector
@@ -73,6 +74,7 @@ class Engine:
         registry: The job types.
         schedules: The cron schedules, of registered job types.
         deps: The resources, open; closed when the engine has ended.
+        around: What is around the attempts of a job type, by its name.
         settings: The options.
 
     Attributes:
@@ -89,7 +91,7 @@ class Engine:
 
     def __init__(
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
-        deps: Resources, settings: Settings,
+        deps: Resources, around: Mapping[str, Around], settings: Settings,
     ) -> None:  # fmt: skip
         self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
         self.identity = identity = Identity(settings.max_running, registry.limits)
@@ -125,7 +127,7 @@ class Engine:
         )  # fmt: skip
         self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
         watcher.connect(attempts=self._executor)
-        self._executor.connect(reporter=reports)
+        self._executor.connect(reporter=reports, around=around)
         self.write, self.write_all = committer.write, committer.write_all
 
     @property

@@ -7,7 +7,8 @@
     │   ├── DuplicateJobType        two handlers under one name
     │   ├── MissingDependency       deps= has no resource for an injected parameter
     │   ├── ResourceFailed          a resource of deps= could not be made at the start
-    │   └── InvalidSchedule         a cron expression or time zone that cannot work
+    │   ├── InvalidSchedule         a cron expression or time zone that cannot work
+    │   └── MiddlewareMisused       a middleware that does not proceed, or twice
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
     │   ├── InvalidPayload          the arguments do not fit the handler
@@ -46,6 +47,7 @@ from aiojobs_lite.errors.configuration import (
     InvalidJobType,
     InvalidOption,
     InvalidSchedule,
+    MiddlewareMisused,
     MissingDependency,
     ResourceFailed,
 )
@@ -97,6 +99,7 @@ __all__ = [
     "JobError",
     "JobNotAllowed",
     "JobNotFound",
+    "MiddlewareMisused",
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
@@ -20,6 +20,17 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class EnqueueSurrounding(Protocol):
+    """Is around the enqueues of a runner: its middleware."""
+
+    async def enqueue(
+        self,
+        bound: Sequence[BoundJob[Any]],
+        insert: Callable[[Sequence[BoundJob[Any]]], Awaitable[list[JobHandle[Any]]]],
+    ) -> list[JobHandle[Any]]:
+        """Enqueues jobs, which `insert` makes durable."""
 
 
 class Enqueuer:
@@ -40,6 +51,7 @@ class Enqueuer:
         self._bus = Bus()
         self._access = EngineAccess()
         self.jobs = StoredJobs(self._access)
+        self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job durable; returns after the commit.
@@ -65,6 +77,9 @@ class Enqueuer:
         if not isinstance(job, Enqueueable):
             raise _not_enqueueable(job)
         self._registry.check(job.job_type)
+        if self._surrounding is not None:
+            (handle,) = await self._surrounding.enqueue([job.bind(*args, **kwargs)], self._insert)
+            return handle
         row = job.row(self._clock.now(), args, kwargs)
         ((job_id, is_new),) = await engine.write(Insert((row,)))
         if is_new and self._bus.is_watched(JobEnqueued):
@@ -100,12 +115,18 @@ class Enqueuer:
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        engine = self._access.engine
+        self._access.engine  # noqa: B018  # refused at once, if it cannot be used
         bound = check_bound(jobs, self._registry)
         if not bound:
             return []
+        if self._surrounding is not None:
+            return await self._surrounding.enqueue(bound, self._insert)
+        return await self._insert(bound)
+
+    async def _insert(self, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes jobs durable in one transaction."""
         now = self._clock.now()
-        inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
+        inserted = await self._access.engine.write(Insert(tuple([one.row(now) for one in bound])))
         return self._handles(bound, inserted)
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:

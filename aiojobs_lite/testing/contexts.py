@@ -22,6 +22,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.context import JobContext
+from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
 
@@ -144,7 +145,7 @@ def _resources(deps: object, runner: object) -> dict[Any, Any]:
     if runner is not None:
         if not isinstance(runner, JobRunner):
             raise InvalidOption("runner", runner, "a JobRunner")
-        resources[JobRunner] = runner
+        resources[JobRunner] = resources[Enqueuer] = runner
     return resources
 
 

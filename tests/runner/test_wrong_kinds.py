@@ -33,6 +33,7 @@ from aiojobs_lite import (
 )
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
@@ -95,7 +96,7 @@ def by_name(
 
 
 def context(runner: JobRunner | None = None) -> JobContext:
-    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), {JobRunner: runner})
+    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), {Enqueuer: runner})
 
 
 async def replaced(runner: JobRunner, **given: Any) -> None:
