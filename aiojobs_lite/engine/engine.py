@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.ageing import Ageing
 from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.attempt_check import AttemptCheck
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
@@ -62,6 +63,7 @@ class Settings:
     cancel_grace: float
     keep_completed: float
     keep_dead: float
+    ageing: float | None = None
 
 
 class Engine:
@@ -119,7 +121,7 @@ class Engine:
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
             deaths=deaths, waiters=self.waiters, watchers=self.watchers, reports=reports,
-            others=[watcher, self.watchers, self._maintenance, *self._monitors(recorder, ticker)],
+            others=[watcher, self.watchers, self._maintenance, *self._monitors(recorder, ticker, settings.ageing)],
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
@@ -230,7 +232,7 @@ class Engine:
             attempts=self.attempts, commits=self.commits, recorder=recorder,
         )  # fmt: skip
 
-    def _monitors(self, recorder: Recorder, ticker: Ticker) -> list[Part]:
+    def _monitors(self, recorder: Recorder, ticker: Ticker, age: float | None) -> list[Part]:
         checks: list[Check] = [
             AttemptCheck(
                 attempts=self.attempts, ender=self._executor, slots=self._dispatcher, kept=self.commits,
@@ -246,6 +248,7 @@ class Engine:
         )
         return [
             corrector,
+            Ageing(clock=self._clock, commits=self.commits, age=age),
             ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
             LongAttempts(bus=self.bus, attempts=self.attempts),
             LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),

@@ -44,7 +44,7 @@ _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
 _MOST_RUNNING: Final = 100_000  # handlers
 _OPTIONS: Final = (
     "database", "jobs", "deps", "max_running", "drain_timeout", "cancel_grace", "durability", "keep_completed",
-    "keep_dead", "middleware", "clock",
+    "keep_dead", "ageing", "middleware", "clock",
 )  # fmt: skip
 
 
@@ -66,6 +66,8 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: `full` survives a power cut, `normal` a crash of the process.
         keep_completed: How long completed jobs are kept.
         keep_dead: How long dead and cancelled jobs are kept.
+        ageing: How long a job waits until its priority is at least medium; after twice as long it is high. None: it
+            stays as it is.
         middleware: What is around each enqueue and each attempt; the first is the outermost.
         clock: The time; tests give a fake one.
 
@@ -92,6 +94,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: Durability = "full",
         keep_completed: Duration = "1d",
         keep_dead: Duration = "30d",
+        ageing: Duration | None = None,
         middleware: Iterable[Any] = (),
         clock: Clock | None = None,
         **unknown: Never,
@@ -107,12 +110,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._middleware = check_middleware("middleware", middleware)
         self._database, self._durability = database, durability
         self._settings = Settings(
-            max_running,
-            _drain_timeout(drain_timeout),
-            seconds(cancel_grace, "cancel_grace"),
-            seconds(keep_completed, "keep_completed"),
-            seconds(keep_dead, "keep_dead"),
-        )
+            max_running, _drain_timeout(drain_timeout), seconds(cancel_grace, "cancel_grace"),
+            seconds(keep_completed, "keep_completed"), seconds(keep_dead, "keep_dead"),
+            None if ageing is None else seconds(ageing, "ageing", least=1.0),
+        )  # fmt: skip
         self._deps = check_resources("deps", deps)
         self._replacing, self._resources = dict[Any, Any](), None  # of a test, whose types `deps` lacks; being made
         self._schedules: dict[str, Schedule] = {}

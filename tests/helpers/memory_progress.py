@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from aiojobs_lite.clock import to_datetime
@@ -32,6 +33,11 @@ class Log(NamedTuple):
 
 Logs = dict[int, Log]
 """By job."""
+
+
+def bare(job: Job) -> Job:
+    """A job without what only `GetJob` brings."""
+    return replace(job, history=(), progress=None)
 
 
 def progressed(job: Job, write: Report) -> JobProgress | None:

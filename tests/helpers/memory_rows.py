@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
     AheadPage,
     ListAhead,
@@ -73,7 +74,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_progress, memory_runners
+from tests.helpers import memory_ageing, memory_progress, memory_runners
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -143,12 +144,12 @@ class Rows:
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
-        return list(map(_bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
+        return list(map(memory_progress.bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
 
     def first_due(self, query: FirstDue) -> Job | None:
         """See `FirstDue`."""
         due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
-        return next(map(_bare, due), None)
+        return next(map(memory_progress.bare, due), None)
 
     def dead(self, query: ListDead) -> DeadPage:
         """See `ListDead`."""
@@ -407,6 +408,13 @@ class MemoryPhases:
             self._put(job, started_at=started, created_at=min(job.created_at, now))
         return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
 
+    def raise_priorities(self, write: RaisePriorities) -> int:
+        """See `RaisePriorities`."""
+        raised = memory_ageing.raised(self.rows.claimable(), write)
+        for job_id, priority in raised.items():
+            self._put(self.rows.jobs[job_id], priority=priority)
+        return len(raised)
+
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
         jobs, ticks, answer = memory_progress.pruned(self.rows.jobs.values(), self.rows.ticks, self.rows.logs, write)
@@ -553,6 +561,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Reschedule: MemoryPhases.reschedule,
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
+    RaisePriorities: MemoryPhases.raise_priorities,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
@@ -560,11 +569,6 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     SetSchedule: MemoryPhases.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
-
-
-def _bare(job: Job) -> Job:
-    """A job without what only `GetJob` brings."""
-    return replace(job, history=(), progress=None)
 
 
 def is_claimable(job: Job) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
@@ -290,6 +291,10 @@ class StoreBesideModel(RuleBasedStateMachine):
     @rule(which=st.lists(some), step=steps)
     def move_back(self, which: list[int], step: Step) -> None:
         self.put(MoveBack(tuple(map(self.a_job, which))), step)
+
+    @rule(medium=st.integers(-3, 6), high=st.integers(-3, 9), limit=some, step=steps)
+    def raise_priorities(self, medium: int, high: int, limit: int, step: Step) -> None:
+        self.put(RaisePriorities(self.now - medium * SECOND, self.now - high * SECOND, limit), step)
 
     @rule(back=st.integers(6, 60), then=commits)
     def set_back(self, back: int, then: Mapping[str, Any]) -> None:

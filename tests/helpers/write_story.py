@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
@@ -142,6 +143,9 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     SetRunner: lambda write: f"runner {write.id} starts",
     MarkDraining: lambda write: f"runner {write.id} drains",
     EndRunners: lambda write: f"runners {' '.join(write.ids)} are dead",
+    RaisePriorities: lambda write: (
+        f"raise {write.limit}: due before {_at(write.medium_before)} to medium, before {_at(write.high_before)} to high"
+    ),
     Report: lambda write: (
         f"{_token(write)} reports {write.serial}: "
         + ("" if write.at is None else f"{write.fraction} {write.text} at {_at(write.at)}, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
@@ -26,7 +27,19 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, progress, prune, runners, schedules
+from aiojobs_lite.stores.sqlite import (
+    ageing,
+    ahead,
+    ends,
+    held,
+    insert,
+    moves,
+    pauses,
+    progress,
+    prune,
+    runners,
+    schedules,
+)
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
@@ -39,6 +52,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     MarkInterrupted: ends.mark_interrupted,
     PauseType: pauses.pause_type,
     Prune: prune.prune,
+    RaisePriorities: ageing.raise_priorities,
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,
     Release: held.release,

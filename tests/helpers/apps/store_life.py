@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Held, Outcome
@@ -264,6 +265,7 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
     await step("resume", 19, PauseType("b", paused=False), DeleteJob(unfit.id))
     await step("enqueue many", 20, Insert(tuple(new("c", due=20) for _ in range(135))))
     held = (await step("claim of many", 21, claim(TWO, limit=11, slots={"c": 11})))[0].jobs
+    await step("raise priorities", 21, RaisePriorities(at(21), at(2), 9))
     await step("finish many", 22, *map(complete, held[:5]), *(crashed(one, 22) for one in held[5:7]))
     await step("leave running", 23, *(MarkInterrupted(one.id, one.attempt, one.owner) for one in held[7:9]))
 

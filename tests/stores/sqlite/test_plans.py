@@ -29,7 +29,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
-    "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
+    "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
 }  # fmt: skip
 
 
@@ -120,6 +120,9 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("mark_interrupted", BY_ID),
         ("attempts_of_job", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("schedule_busy", BY_ID),
+        ("types_pending", "INDEX aiojobs_jobs_pending (type>?)"),
+        ("waiting_long", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
+        ("set_priority", BY_ID),
         ("prune_ticks", "PRIMARY KEY (schedule=? AND tick<?)"),
     ],
 )
@@ -130,7 +133,8 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
 
 
 @pytest.mark.parametrize(
-    "query", ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after", "dead_after"]
+    "query",
+    ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after", "dead_after", "waiting_long"],
 )
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
     assert "TEMP B-TREE" not in plan_of(connection, query)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
@@ -86,6 +87,8 @@ def _everything_at_once(
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
                 MoveBack((ahead,)),
+                RaisePriorities(at(1), at(1), 0),
+                RaisePriorities(at(1), at(1), 9),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
@@ -128,7 +131,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
         Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
         None, None, None, 1, True, 1,
     ]  # fmt: skip
-    assert applied.answers[18:22] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[18:24] == [None, (at(60), None), MovedBack(1, 99_000_000), 0, 4, True]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
