@@ -13,7 +13,7 @@ import pytest
 from aiojobs_lite import JobCancelled, Status
 from aiojobs_lite.model.progress import JobChange
 from tests.helpers.apps.shared import LIMIT, limited, runner_on
-from tests.helpers.apps.worker import held, quick
+from tests.helpers.apps.worker import quick, reporting
 from tests.helpers.programs import Child, looking, program, rescue, worker
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, until
@@ -128,7 +128,7 @@ async def test_progress_lines_and_changes_reach_across_processes_and_kills(datab
         runner = await stack.enter_async_context(looking(database))
         first = await stack.enter_async_context(worker(database))
         await first.line("ready")
-        handle = await runner.enqueue(held)
+        handle = await runner.enqueue(reporting)
         watch, watched, lines = handle.watch(), list[JobChange](), list[str]()
 
         async def until_reported(attempt: int) -> None:
