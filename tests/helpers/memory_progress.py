@@ -47,8 +47,9 @@ def progressed(job: Job, write: Report) -> JobProgress | None:
     return JobProgress(write.fraction, write.text, write.attempt, to_datetime(write.at))
 
 
-def logged(log: Log, write: Report) -> Log:
-    """A log after a report."""
+def logged(logs: Logs, write: Report) -> Log:
+    """The log of a job after a report."""
+    log = logs.get(write.id, Log())
     if not write.lines or log.latest == (write.owner, write.serial):
         return log
     first = log.last + write.dropped + 1

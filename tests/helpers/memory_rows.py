@@ -310,8 +310,7 @@ class MemoryPhases:
         if job is None:
             return False
         self._put(job, progress=memory_progress.progressed(job, write))
-        log = self.rows.logs.get(job.id, memory_progress.Log())
-        self.rows.logs[job.id] = memory_progress.logged(log, write)
+        self.rows.logs[job.id] = memory_progress.logged(self.rows.logs, write)
         return True
 
     def mark_interrupted(self, write: MarkInterrupted) -> bool:

@@ -202,7 +202,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         held = self.one_held(which)
         cancel = CANCEL_REQUESTED if asked else None
         end = settle(held, how, POLICY, self.now, cancel=cancel, chance=lambda: chance)
-        self.put(end, step if not reports else step._replace(then=None))
+        self.put(end, step._replace(then=None) if reports else step)
         if reports and self.last_unit[-1] is end:
             self.put(self.report_of(held, reports)._replace(goes_with_end=True), step._replace(joins=True))
 
@@ -225,8 +225,7 @@ class StoreBesideModel(RuleBasedStateMachine):
             write = write._replace(owner="a stranger")
         if twice:  # in doubt, and repeated
             self.put(write, step._replace(then=None))
-            step = step._replace(joins=True)
-        self.put(write, step)
+        self.put(write, step._replace(joins=step.joins or twice))
 
     @precondition(lambda self: self.held)
     @rule(which=some, how=st.sampled_from([Ending(), HELD]), step=steps)
