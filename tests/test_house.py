@@ -37,7 +37,10 @@ SURFACE = {
     ],
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
-PUBLIC_MODULES = ["testing", "telemetry.facts", "dead", "runner.client", "flow", "logs", "errors", "stores.base"]
+PUBLIC_MODULES = [
+    "testing", "telemetry.facts", "dead", "runner.client", "flow", "runner.middleware", "model.progress", "logs",
+    "errors", "stores.base",
+]  # fmt: skip
 
 # Budgets.
 

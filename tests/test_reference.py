@@ -211,7 +211,7 @@ OWNERS: dict[str, set[str]] = {
     "runner.schedules": {*dir(Schedules)},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job)},
-    "ctx": {*dir(JobContext)},
+    "ctx": {*dir(JobContext), "logged", "reported"},  # the last two of `testing.context`
     "stats()": {*dir(RunnerStats)},
 }
 

@@ -53,6 +53,7 @@ class Committer:
 
     Attributes:
         went_idle: Set whenever nothing is left to write; cleared by what waits for it.
+        when_committed: Is called after each transaction; None: nothing wants to know.
     """
 
     def __init__(self, *, store: Store, clock: Clock, health: Health, claims: ClaimSource) -> None:
@@ -71,6 +72,7 @@ class Committer:
         self._transactions = 0
         self._is_closed = False
         self._origin = Origin()
+        self.when_committed: Callable[[], None] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -320,6 +322,8 @@ class Committer:
         _notify(self._claims.committed, applied, answers[-1] if claim else None)
         for done, unit, answer in saved:
             _notify(done, unit, answer, None)
+        if self.when_committed is not None:
+            _notify(self.when_committed)
 
     async def _pause(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
         self._found_unavailable(error, entries, claim)

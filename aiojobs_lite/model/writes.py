@@ -209,10 +209,11 @@ class Release(NamedTuple):
 
 class Prune(NamedTuple):
     """Deletes jobs that completed, or died or were cancelled, before these instants, and ticks before `ticks_before`:
-    at most `limit` in all. Answer: how many jobs and ticks.
+    until they come to `limit` in all. Answer: to how many jobs and ticks they come.
 
-    The completed go first, then the dead, then the cancelled, then the ticks; of each kind of job, and of the ticks of
-    a schedule, the oldest first.
+    - The completed go first, then the dead, then the cancelled, then the ticks; of each kind of job, and of the ticks
+      of a schedule, the oldest first.
+    - A job with a long log counts as several (`weight_of`), so the last job may pass the limit.
     """
 
     completed_before: int

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
@@ -25,6 +27,17 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 P = ParamSpec("P")
 R = TypeVar("R")
 _PLAIN: Final = {id(AS_DECLARED)}
+
+
+class EnqueueSurrounding(Protocol):
+    """Is around the enqueues of a runner: its middleware."""
+
+    async def enqueue(
+        self,
+        bound: Sequence[BoundJob[Any]],
+        insert: Callable[[Sequence[BoundJob[Any]]], Awaitable[list[JobHandle[Any]]]],
+    ) -> list[JobHandle[Any]]:
+        """Enqueues jobs, which `insert` makes durable."""
 
 
 class Enqueuer:
@@ -46,6 +59,7 @@ class Enqueuer:
         self._access = EngineAccess()
         self._admission = Admission(self._access)
         self.jobs = StoredJobs(self._access)
+        self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job durable; returns after the commit.
@@ -75,6 +89,9 @@ class Enqueuer:
         if not isinstance(job, Enqueueable):
             raise _not_enqueueable(job)
         self._registry.check(job.job_type)
+        if self._surrounding is not None:
+            (handle,) = await self._surrounding.enqueue([job.bind(*args, **kwargs)], self._insert)
+            return handle
         row, how = job.row(self._clock.now(), args, kwargs), job.how
         if how is AS_DECLARED or not how.has_conditions:
             ((job_id, is_new),) = await engine.write(Insert((row,)))
@@ -113,16 +130,22 @@ class Enqueuer:
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        engine = self._access.engine
+        self._access.engine  # noqa: B018  # refused at once, if it cannot be used
         bound = check_bound(jobs, self._registry)
         if not bound:
             return []
+        if self._surrounding is not None:
+            return await self._surrounding.enqueue(bound, self._insert)
+        return await self._insert(bound)
+
+    async def _insert(self, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes jobs durable in one transaction."""
         now = self._clock.now()
         rows = [one.row(now) for one in bound]
         if {id(one.how) for one in bound} != _PLAIN and any(one.how.has_conditions for one in bound):
             inserted = await self._admission.admit_all([(one.how, row) for one, row in zip(bound, rows, strict=True)])
         else:
-            inserted = await engine.write(Insert(tuple(rows)))
+            inserted = await self._access.engine.write(Insert(tuple(rows)))
         return self._handles(bound, inserted)
 
     async def enqueue_in(
@@ -170,7 +193,13 @@ class Enqueuer:
         """
         engine = self._access.engine
         check_connection(connection)
-        bound = check_bound(jobs, self._registry)
+        bound, insert = check_bound(jobs, self._registry), partial(self._insert_in, engine, connection)
+        if self._surrounding is None or not bound:
+            return await insert(bound)
+        return await self._surrounding.enqueue(bound, insert)
+
+    async def _insert_in(self, engine: Engine, connection: object, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes jobs part of a transaction."""
         now = self._clock.now()
         write = write_of([(one.how, one.row(now)) for one in bound])
         joined = await engine.joined.insert(connection, write, now)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from aiojobs_lite.model.ends import ENDS, End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Inserted, Unit, Write
 
 
@@ -34,6 +35,7 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     """
     writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
+    reports: list[int] = []
     ends: list[int] = []
     others: list[int] = []
     inserts: list[int] = []
@@ -46,8 +48,12 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
             inserts.append(index)
         elif kind is Claim:
             claim = index
+        elif kind is Report and not write.goes_with_end:
+            reports.append(index)
         else:
             others.append(index)
+    for index in reports:
+        answers[index] = phases.write(writes[index])
     if ends:
         for index, status in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
             answers[index] = status

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
     AheadPage,
     ListAhead,
@@ -37,6 +38,7 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.progress import GetLog, GetStandings, Report
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
@@ -75,7 +77,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_runners
+from tests.helpers import memory_ageing, memory_progress, memory_runners
 from tests.helpers.memory_admission import admit, may_return
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 from tests.helpers.memory_expiries import expire
@@ -100,6 +102,7 @@ class Rows:
         database: Its random id.
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
+        logs: By the id of the job.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -112,6 +115,7 @@ class Rows:
     database: str = field(default_factory=lambda: secrets.token_hex(8))
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
+    logs: memory_progress.Logs = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -126,6 +130,7 @@ class Rows:
             self.database,
             dict(self.windows),
             dict(self.expiries),
+            dict(self.logs),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -142,12 +147,12 @@ class Rows:
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
-        return [replace(job, history=()) for job in sorted(found, key=lambda job: -job.id)[: query.limit]]
+        return list(map(memory_progress.bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
 
     def first_due(self, query: FirstDue) -> Job | None:
         """See `FirstDue`."""
         due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
-        return next((replace(job, history=()) for job in due), None)
+        return next(map(memory_progress.bare, due), None)
 
     def dead(self, query: ListDead) -> DeadPage:
         """See `ListDead`."""
@@ -190,6 +195,8 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetDatabaseId: lambda rows, _query: rows.database,
     GetExpiry: lambda rows, query: rows.expiries.get(query.id),
     GetJob: lambda rows, query: rows.jobs.get(query.id),
+    GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
+    GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
     ListAhead: Rows.ahead,
@@ -294,7 +301,7 @@ class MemoryPhases:
         failure = end.failure or (None, end.reason, None)
         return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
 
-    def _held(self, token: End | MarkInterrupted) -> Job | None:
+    def _held(self, token: End | MarkInterrupted | Report) -> Job | None:
         """The job of an attempt, if that is still its owner's."""
         job = self.rows.jobs.get(token.id)
         if job is None or (job.status, job.attempts, job.owner) != (Status.PROCESSING, token.attempt, token.owner):
@@ -302,6 +309,15 @@ class MemoryPhases:
         return job
 
     # Other writes.
+
+    def report(self, write: Report) -> bool:
+        """See `Report`."""
+        job = self.rows.jobs.get(write.id) if write.goes_with_end else self._held(write)
+        if job is None:
+            return False
+        self._put(job, progress=memory_progress.progressed(job, write))
+        self.rows.logs[job.id] = memory_progress.logged(self.rows.logs, write)
+        return True
 
     def mark_interrupted(self, write: MarkInterrupted) -> bool:
         """See `MarkInterrupted`."""
@@ -399,23 +415,20 @@ class MemoryPhases:
             self._put(job, started_at=started, created_at=min(job.created_at, now))
         return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
 
+    def raise_priorities(self, write: RaisePriorities) -> int:
+        """See `RaisePriorities`."""
+        raised = memory_ageing.raised(self.rows.claimable(), write)
+        for job_id, priority in raised.items():
+            self._put(self.rows.jobs[job_id], priority=priority)
+        return len(raised)
+
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
-        pruned: list[Job] = []
-        for status, before in (
-            (Status.COMPLETED, write.completed_before),
-            (Status.DEAD, write.dead_before),
-            (Status.CANCELLED, write.dead_before),
-        ):
-            old = [(ended(job), job.id, job) for job in self.rows.jobs.values() if job.status is status]
-            old = sorted(entry for entry in old if entry[0] < before)
-            pruned += [job for *_, job in old[: write.limit - len(pruned)]]
-        for job in pruned:
+        jobs, ticks, answer = memory_progress.pruned(self.rows.jobs.values(), self.rows.ticks, self.rows.logs, write)
+        for job in jobs:
             self._delete(job)
-        old_ticks = sorted(entry for entry in self.rows.ticks if entry[1] < write.ticks_before)
-        ticks = old_ticks[: write.limit - len(pruned)]
         self.rows.ticks.difference_update(ticks)
-        return len(pruned) + len(ticks)
+        return answer
 
     def fire_tick(self, write: FireTick) -> TickAnswer:
         """See `FireTick`."""
@@ -526,6 +539,7 @@ class MemoryPhases:
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
         self.rows.expiries.pop(job.id, None)
+        self.rows.logs.pop(job.id, None)
         self._mark(job.type)
 
     def _mark(self, job_type: str) -> None:
@@ -547,9 +561,11 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Reschedule: MemoryPhases.reschedule,
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
+    RaisePriorities: MemoryPhases.raise_priorities,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
+    Report: MemoryPhases.report,
     SetSchedule: lambda phases, write: set_schedule(phases.rows.schedules, write),
 }
 """Every write that is neither an end, an insert nor a claim."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -26,7 +28,20 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules, unique
+from aiojobs_lite.stores.sqlite import (
+    ageing,
+    ahead,
+    ends,
+    held,
+    insert,
+    moves,
+    pauses,
+    progress,
+    prune,
+    runners,
+    schedules,
+    unique,
+)
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
@@ -40,9 +55,11 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     MarkInterrupted: ends.mark_interrupted,
     PauseType: pauses.pause_type,
     Prune: prune.prune,
+    RaisePriorities: ageing.raise_priorities,
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,
     Release: held.release,
+    Report: progress.report,
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,

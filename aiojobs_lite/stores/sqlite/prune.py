@@ -7,6 +7,7 @@ from collections import Counter
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries
+from aiojobs_lite.stores.sqlite.progress import delete_reports, pruned_at_once
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 
@@ -18,15 +19,19 @@ def prune(transaction: Transaction, write: Prune) -> int:
         (Status.DEAD, write.dead_before),
         (Status.CANCELLED, write.dead_before),
     ):
-        old = transaction.run("prunable", (status.value, before, write.limit - pruned)).fetchall()
+        most = max(write.limit - pruned, 0)
+        old, weight = pruned_at_once(
+            transaction, transaction.run("prunable", (status.value, before, most)).fetchall(), most
+        )
         ids = [(job_id,) for job_id, _ in old]
+        delete_reports(transaction, ids)
         transaction.run_all("delete_jobs", ID_ROW, ids)
         forget_expiries(transaction, ids)
         for job_type, count in Counter(job_type for _, job_type in old).items():
             transaction.tally(job_type).move(status, -count)
-        pruned += len(old)
+        pruned += weight
     for (schedule,) in transaction.run("schedule_names").fetchall():
-        if pruned == write.limit:
+        if pruned >= write.limit:
             break
         old_ticks = {"schedule": schedule, "before": write.ticks_before, "limit": write.limit - pruned}
         pruned += transaction.run("prune_ticks", old_ticks).rowcount

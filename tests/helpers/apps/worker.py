@@ -38,6 +38,15 @@ async def held(ctx: JobContext = injected) -> int:
 
 
 @job
+async def reporting(ctx: JobContext = injected) -> int:
+    await ctx.progress(ctx.attempt / 4, "held")
+    ctx.log(f"attempt {ctx.attempt}")
+    if ctx.attempt == 1:
+        await ORDERS.go.wait()
+    return os.getpid()
+
+
+@job
 async def endless(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     try:
@@ -98,7 +107,19 @@ async def kills_its_process(ctx: JobContext = injected) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-JOBS = (quick, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone, kills_its_process)
+JOBS = (
+    quick,
+    held,
+    endless,
+    slow_to_stop,
+    blocking,
+    swallowing,
+    threaded,
+    two_seconds,
+    alone,
+    kills_its_process,
+    reporting,
+)
 
 
 async def until_leave(runner: JobRunner, orders: Orders) -> None:

@@ -34,6 +34,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "insert_unique": UNIQUE_ROW, "set_windows": WINDOW_ROW, "set_expiries": EXPIRY_ROW, "unique_of_dead": ID_ROW,
     "expired_of_ids": ID_ROW, "cancel_expired": ID_ROW, "set_over": ID_ROW, "forget_expiries": ID_ROW,
     "forget_expiries_of_dead": ID_ROW,
+    "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
 }  # fmt: skip
 
 
@@ -124,6 +125,9 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("mark_interrupted", BY_ID),
         ("attempts_of_job", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("schedule_busy", BY_ID),
+        ("types_pending", "INDEX aiojobs_jobs_pending (type>?)"),
+        ("waiting_long", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
+        ("set_priority", BY_ID),
         ("prune_ticks", "PRIMARY KEY (schedule=? AND tick<?)"),
         ("job_with_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
         ("job_with_unique_key", "INDEX aiojobs_jobs_unique_key (type=? AND unique_key=?)"),
@@ -150,7 +154,8 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
 
 
 @pytest.mark.parametrize(
-    "query", ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after", "dead_after"]
+    "query",
+    ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after", "dead_after", "waiting_long"],
 )
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
     assert "TEMP B-TREE" not in plan_of(connection, query)

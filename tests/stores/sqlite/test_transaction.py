@@ -9,8 +9,10 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
@@ -58,14 +60,18 @@ from tests.helpers.stores import (
 _KEYED = Candidate(new("u", unique_key="[1]", unique_scope="unfinished"))
 
 
+def _report(job: Claimed) -> Report:
+    return Report(job.id, job.attempt, job.owner, job.id, NOW, 0.5, "half", (NewLine(NOW, "line"),))
+
+
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
     """Writes of every kind that changes rows."""
-    return [
+    units: list[Unit] = [
         (complete(jobs[0]), Insert((new("a", idempotency_key="k"), new("b"), new("b", due=9)))),
         (complete(jobs[1], "1"),),
-        (again(jobs[2], scheduled_at=at(5)),),
+        (again(jobs[2], scheduled_at=at(5)), _report(jobs[2])._replace(goes_with_end=True)),
         (close(jobs[3]),),
         *alone(
             [
@@ -80,20 +86,26 @@ def _everything_at_once(
                 MarkDraining("r"),
                 EndRunners(("r",), NOW),
                 Release((held,), Held.PAYLOAD),
+                _report(jobs[1]),
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
                 MoveBack((ahead,)),
+                RaisePriorities(at(1), at(1), 0),
+                RaisePriorities(at(1), at(1), 9),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
         ),
     ]
+    assert {type(write) for unit in units for write in unit} > WRITES.keys()
+    return units
 
 
 async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: SqliteStore, database: Path) -> None:
-    await finished(store, new("old"), Status.COMPLETED, -9)
+    (old,) = await running(store, new("old"))
+    await answers(store, complete(old), _report(old), now=-9)
     jobs = await running(store, *(new() for _ in range(5)))
     dead = await finished(store, new(), Status.DEAD)
     dead_too = await finished(store, new("c"), Status.DEAD)
@@ -102,8 +114,8 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     (later,) = await inserted(store, new("b", due=5))
     (ahead,) = await inserted(store, new("e", due=99)._replace(created_at=at(99)))
     units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead, later)
-    assert {type(write) for unit in units for write in unit} > WRITES.keys()
     before, counts = await everything(store), shown(store)
+    standings = await store.ask(ids := GetStandings([job.id for job in before]))
     with faulty(store) as connection:
         failed_at = 0
         while True:
@@ -114,17 +126,18 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
             except StoreUnavailable:
                 assert await everything(store) == before
                 assert shown(store) == counts
+                assert await store.ask(ids) == standings
             else:
                 break
-    assert failed_at > 40
+    assert failed_at > 50
     assert connection.statements[-1] == "COMMIT"
     assert applied.answers[0] is Status.COMPLETED
-    assert [admitted.is_new for admitted in applied.answers.pop(7)] == [True, False, True]
-    assert applied.answers[2:16] == [
-        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
-        None, None, None, 1, 1,
+    assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
+    assert applied.answers[2:18] == [
+        Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
+        None, None, None, 1, True, 1,
     ]  # fmt: skip
-    assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[18:24] == [None, (at(60), None), MovedBack(1, 99_000_000), 0, 6, True]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
