@@ -46,8 +46,7 @@ class Work:
         try:
             handle = await self.runner.enqueue(configured, call, *arguments)
         except KeyReused as known:  # each call has arguments of its own: the job of the first one is named
-            assert known.job_id is not None
-            self._acknowledged(call, [known.job_id], [False])
+            self._acknowledged(call, [cast("int", known.job_id)], [False])
         else:
             self._acknowledged(call, [handle.id], [handle.is_new])
 
