@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected, job
 from aiojobs_lite.errors import KeyReused
