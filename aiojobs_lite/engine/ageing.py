@@ -19,25 +19,22 @@ class Ageing:
         clock: The time.
         commits: Makes it durable.
         age: Seconds that a job waits until it is at least of medium priority; after twice as long it is of high one.
-            None: nothing is ever raised.
     """
 
-    def __init__(self, *, clock: Clock, commits: Commits, age: float | None) -> None:
+    def __init__(self, *, clock: Clock, commits: Commits, age: float) -> None:
         self._clock = clock
         self._commits = commits
         self._age = age
 
     async def run(self) -> None:
         """Raises, until it is cancelled."""
-        every = _LONGEST_ROUND_S if self._age is None else min(self._age / _ROUNDS, _LONGEST_ROUND_S)
         while True:
-            await sleep(self._clock, every)
-            if self._age is not None:
-                await self.look(self._age)
+            await sleep(self._clock, min(self._age / _ROUNDS, _LONGEST_ROUND_S))
+            await self.look()
 
-    async def look(self, age: float) -> None:
+    async def look(self) -> None:
         """Raises what has waited for long, some at a time."""
         now = self._clock.now()
-        write = RaisePriorities(after(now, -age), after(now, -2 * age), MOST_RAISED)
+        write = RaisePriorities(after(now, -self._age), after(now, -2 * self._age), MOST_RAISED)
         while await self._commits.write(write) == MOST_RAISED:
             pass

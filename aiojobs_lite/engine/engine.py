@@ -272,7 +272,7 @@ class Engine:
             self.watchers,
             self._maintenance,
             corrector,
-            Ageing(clock=self._clock, commits=self.commits, age=age),
+            *([] if age is None else [Ageing(clock=self._clock, commits=self.commits, age=age)]),
             ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
             LongAttempts(bus=self.bus, attempts=self.attempts),
             LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),

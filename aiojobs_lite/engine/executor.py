@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import os
 import sys
 import time
 import weakref
@@ -18,24 +17,21 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-import anyio
-
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.around import Around, call_around, call_process_around
-from aiojobs_lite.engine.calls import call_in_process, call_in_thread, call_with_own
-from aiojobs_lite.engine.child import declaration_of
+from aiojobs_lite.engine.calls import call_in_thread, call_with_own
 from aiojobs_lite.engine.endings import ending_of, raised_of, settled, with_timeout
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.ports import EndRecorder, Slots
+from aiojobs_lite.engine.process_calls import ProcessCalls
 from aiojobs_lite.engine.resources import AttemptResources, Resources
 from aiojobs_lite.engine.running import AttemptRegister, Running
-from aiojobs_lite.engine.workers import Worker, WorkerPool
+from aiojobs_lite.engine.workers import Worker
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import AttemptContext
-from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.progress import Reporter
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -64,6 +60,9 @@ class Executor:
         recorder: Saves the ends.
         identity: Of this runner.
         cancel_grace: Seconds that a stopped attempt may take to end before it is reported as stuck.
+
+    Attributes:
+        processes: Calls the handlers that run in worker processes.
     """
 
     def __init__(
@@ -90,9 +89,7 @@ class Executor:
         self._recorder = recorder
         self._identity = identity
         self._cancel_grace = cancel_grace
-        self._workers = WorkerPool(os.cpu_count() or 1)
-        self._declared = {one.name: declaration_of(one, locate(one)) for one in registry if one.mode == "process"}
-        self._is_draining = False
+        self.processes = ProcessCalls(registry)
         self._settled = settled
         self._origin = Origin()
         self._reporter: Reporter | None = None
@@ -106,14 +103,6 @@ class Executor:
     def running(self) -> int:
         """How many attempts run."""
         return self._attempts.running
-
-    def drain(self) -> None:
-        """Takes a worker process that dies from now on for interrupted."""
-        self._is_draining = True
-
-    async def close(self) -> None:
-        """Ends the worker processes, and what handlers started there."""
-        await self._workers.close()
 
     def start(self, jobs: Sequence[Claimed]) -> None:
         """Starts attempts; they are registered when this returns. One that cannot begin is given back.
@@ -324,22 +313,13 @@ class Executor:
         return called
 
     def _call_process(self, run: Running) -> Awaitable[Ending]:
-        called = self._call_in_process(run)
+        database, reporter = self._identity.database, self._reporter
+        called = self.processes.call(run, database, partial(self._enter_process, run), reporter)
         around = self._around.get(run.claimed.type)
         if around is None:
             return called
-        CURRENT.set((run.claimed, self._deps, run.stopping, self._identity.database, self._reporter))
+        CURRENT.set((run.claimed, self._deps, run.stopping, database, reporter))
         return call_process_around(around, run, called)
-
-    async def _call_in_process(self, run: Running) -> Ending:
-        try:
-            entered = partial(self._enter_process, run)
-            declared, database = self._declared[run.job_type.name], self._identity.database
-            return await call_in_process(declared, run.claimed, database, self._workers, entered, self._reporter)
-        except anyio.BrokenWorkerProcess:
-            if self._is_draining:  # whatever ends this process may have killed that one first
-                return Ending(stopped=Stop.SHUTDOWN)
-            raise
 
     def _enter_process(self, run: Running, worker: Worker) -> None:
         run.worker = worker

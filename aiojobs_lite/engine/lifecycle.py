@@ -176,7 +176,7 @@ class Lifecycle:
         group = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(group.cancel_scope.cancel)
         closing.callback(self._drain.finish)  # what was in flight has its answer then
-        closing.push_async_callback(parts.executor.close)
+        closing.push_async_callback(parts.executor.processes.close)
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
         closing.callback(self._drain.note_unsaved)

@@ -67,9 +67,12 @@ class Middleware:
     async def around_enqueue(self, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
         """Is around each `enqueue`, `enqueue_named`, `enqueue_many` and `enqueue_threadsafe`: each has one transaction.
 
+        Around `enqueue_in` and `enqueue_many_in` as well, whose transaction is the caller's.
+
         Args:
             jobs: The jobs of that call; those of other groups left out.
-            proceed: Enqueues them; returns after the commit. It is to be awaited once.
+            proceed: Enqueues them; returns after the commit, or when they are in the caller's transaction. It is to be
+                awaited once.
 
         Raises:
             Exception: Any: the caller of the enqueue gets it. Before `proceed` nothing is enqueued; after it the jobs

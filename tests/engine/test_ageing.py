@@ -12,6 +12,7 @@ from aiojobs_lite.engine.ageing import Ageing
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import going
 from tests.helpers.waiting import quiet, until
 
@@ -43,14 +44,10 @@ async def test_it_looks_from_time_to_time_until_no_more_are_found(monkeypatch: p
         assert commits.writes[0] == RaisePriorities(now - 40_000_000, now - 80_000_000, 2)
 
 
-async def test_without_an_age_nothing_is_written() -> None:
-    clock, commits = FakeClock(), Commits()
-    part: Any = Ageing(clock=clock, commits=commits, age=None)  # type: ignore[arg-type]  # no more is needed
-    async with going(part.run):
-        await quiet()
-        clock.advance(3_600)
-        await quiet()
-    assert commits.writes == []
+@pytest.mark.parametrize(("ageing", "parts"), [(None, 0), ("1m", 1)])
+async def test_only_a_runner_that_is_given_an_age_has_it(ageing: str | None, parts: int) -> None:
+    async with JobRunner(":memory:", ageing=ageing) as runner:
+        assert sum(isinstance(part, Ageing) for part in Probe(runner).parts.others) == parts
 
 
 async def test_a_low_priority_does_not_starve_in_a_runner(job_kit: JobKit) -> None:

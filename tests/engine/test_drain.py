@@ -66,8 +66,12 @@ class Draining:
     def add_listener(self, listener: Any) -> None:
         self.listener = listener
 
+    @property
+    def processes(self) -> Draining:
+        return self
+
     def drain(self) -> None:
-        self.calls.append("executor")
+        self.calls.append("processes")
 
     def end(self, run: Running) -> None:
         """An attempt that was stopped has ended, and its end is stored."""
@@ -97,7 +101,7 @@ def test_it_begins_once_and_stops_what_makes_work() -> None:
     draining = Draining(0)
     draining.drain_part.begin("SIGTERM")
     draining.drain_part.begin("close")
-    assert draining.calls == ["dispatcher", "ticker", "executor", "watchers"]
+    assert draining.calls == ["dispatcher", "ticker", "processes", "watchers"]
     assert draining.progress.phase is Phase.DRAINING
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -52,6 +54,8 @@ from tests.helpers.payloads import (
     refused,
     refused_type,
 )
+from tests.helpers.rings import slow
+from tests.helpers.waiting import unmeasured
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -492,3 +496,24 @@ def test_what_a_partial_binds_by_name_becomes_a_default() -> None:
     signature = Signature("t", functools.partial(wide, prefix="a"))
     assert signature.dump((), {"value": 3}) == '{"value":3}'
     assert signature.dump((), {"value": 3, "prefix": "b"}) == '{"prefix":"b","value":3}'
+
+
+@slow
+def test_the_first_enqueue_imports_nothing() -> None:
+    """While a thread imports, a fork of another leaves the lock of that import locked in the forked process."""
+    source = """
+import builtins
+from aiojobs_lite import job
+
+@job
+async def note(text: str) -> None: ...
+
+imported, load = [], builtins.__import__
+builtins.__import__ = lambda name, *args, **kwargs: (imported.append(name), load(name, *args, **kwargs))[1]
+note.bind("x")
+print(imported)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, env=unmeasured(), timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -59,5 +59,5 @@ async def pid_in(note: Path) -> int:
 
 def has_workers(runner: JobRunner) -> bool:
     """Whether a runner knows of processes for handlers, busy or idle."""
-    pool: WorkerPool = Probe(runner).parts.executor._workers
+    pool: WorkerPool = Probe(runner).parts.executor.processes._workers
     return bool(pool._workers or pool._idle)

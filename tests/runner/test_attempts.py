@@ -287,9 +287,16 @@ async def test_a_processing_job_is_cancelled_and_a_pending_one_never_starts(cloc
         assert await first.cancel() is Status.PROCESSING
         with pytest.raises(JobCancelled, match="cancel requested"):
             await first.result()
+        entered.clear()
+        third = await runner.enqueue(waits)
+        await entered.wait()
+        assert await third.cancel("too late") is Status.PROCESSING
+        with pytest.raises(JobCancelled, match="too late"):
+            await third.result()
+        assert (await third.job()).reason == "too late"
         with pytest.raises(JobCancelled, match="not needed"):
             await second.result()
-        assert cleaned == [True]
+        assert cleaned == [True, True]
         assert (await second.job()).attempts == 0
         done = await runner.enqueue(quick)
         await done.result()

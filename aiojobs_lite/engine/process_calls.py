@@ -1,0 +1,55 @@
+"""Handlers with `process=True`: their worker processes, and what the death of one of them means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import anyio
+
+from aiojobs_lite.engine.calls import call_in_process
+from aiojobs_lite.engine.child import declaration_of
+from aiojobs_lite.engine.running import Running
+from aiojobs_lite.engine.workers import Worker, WorkerPool
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.location import locate
+from aiojobs_lite.handlers.progress import Reporter
+from aiojobs_lite.policy.settle import Ending, Stop
+
+
+class ProcessCalls:
+    """Calls handlers in worker processes.
+
+    Args:
+        job_types: Those of the runner.
+    """
+
+    def __init__(self, job_types: Iterable[JobType[..., Any]]) -> None:
+        self._workers = WorkerPool(os.cpu_count() or 1)
+        self._declared = {one.name: declaration_of(one, locate(one)) for one in job_types if one.mode == "process"}
+        self._is_draining = False
+
+    def drain(self) -> None:
+        """Takes a worker process that dies from now on for interrupted."""
+        self._is_draining = True
+
+    async def close(self) -> None:
+        """Ends the worker processes, and what handlers started there."""
+        await self._workers.close()
+
+    async def call(
+        self, run: Running, database: str, entered: Callable[[Worker], None], reporter: Reporter | None
+    ) -> Ending:
+        """Calls the handler of an attempt, and returns how it ended; see `call_in_process`.
+
+        Raises:
+            anyio.BrokenWorkerProcess: If the process died, and the runner is not draining.
+        """
+        try:
+            declared = self._declared[run.job_type.name]
+            return await call_in_process(declared, run.claimed, database, self._workers, entered, reporter)
+        except anyio.BrokenWorkerProcess:
+            if self._is_draining:  # whatever ends this process may have killed that one first
+                return Ending(stopped=Stop.SHUTDOWN)
+            raise
