@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.job import Job, Status
@@ -15,6 +17,13 @@ from aiojobs_lite.testing.replacement import Replacement
 
 _PAGE = 1000  # jobs a read
 _GLANCE_S = 0.05  # of real time, before it is looked at what the handlers wait for
+
+
+class _Rest(Enum):
+    """Why the clock may be moved."""
+
+    IDLE = "nothing runs and nothing is due"
+    WAITS = "what runs only waits for jobs that are due later"
 
 
 class Steps:
@@ -45,7 +54,7 @@ class Steps:
         for one in self._started:
             found += [to_micros(job.scheduled_at) for job in await self._unfinished(one, Status.PENDING)]
             found += one.probe.next_ticks.values()
-            found += one.probe.next_timers
+        found += self._timers()
         return min((due for due in found if due > now), default=None)
 
     async def to_end(self, timeout: float, most_moves: int, check: Callable[[], None]) -> None:
@@ -60,10 +69,9 @@ class Steps:
             JobsNotFinished: If that does not come.
         """
         for moves in range(most_moves + 1):
-            only_waits = await self._only_wait(timeout)
-            is_idle = only_waits or await self._settle_or_time_out(timeout)
+            rest = await self._rest(timeout)
             check()
-            if not is_idle:
+            if rest is None:
                 raise await self._not_finished(f"handlers still run after {span(timeout)} of real time")
             pending = [job for one in self._started for job in await self._unfinished(one, Status.PENDING)]
             if not pending:
@@ -71,26 +79,39 @@ class Steps:
             later = [due for job in pending if (due := to_micros(job.scheduled_at)) > self._clock.now()]
             if not later:
                 raise await self._not_finished("what is due cannot run: it is held or paused, or nothing here runs it")
-            timers = [timer for one in self._started for timer in one.probe.next_timers] if only_waits else []
+            timers = self._timers() if rest is _Rest.WAITS else []
             if moves < most_moves:
                 self._clock.jump_to(to_datetime(max(min(later + timers), self._clock.now())))
         raise await self._not_finished(f"not at its end after {counted(most_moves, 'move')} of the clock")
 
-    async def _only_wait(self, timeout: float) -> bool:
+    async def _rest(self, timeout: float) -> _Rest | None:
+        """Waits until the clock may be moved; None: that did not come.
+
+        A handler that waits for its own timeout gets it.
+        """
+        rest = await self._rest_within(min(timeout, 1.0))
+        if rest is None and (timers := self._timers()):
+            self._clock.jump_to(to_datetime(max(min(timers), self._clock.now())))
+        return rest or await self._rest_within(timeout)
+
+    async def _rest_within(self, patience: float) -> _Rest | None:
+        deadline = time.monotonic() + patience
+        while (left := deadline - time.monotonic()) > 0:
+            if await self.settle(min(left, _GLANCE_S)):
+                return _Rest.IDLE
+            if await self._only_waits():
+                return _Rest.WAITS
+        return None
+
+    async def _only_waits(self) -> bool:
         """Whether handlers run, all of them only wait for jobs, and every other job is due later."""
-        if await self.settle(min(timeout, _GLANCE_S)) or not all(one.probe.only_waits for one in self._started):
+        if not all(one.probe.only_waits for one in self._started):
             return False
         pending = [job for one in self._started for job in await self._unfinished(one, Status.PENDING)]
         return bool(pending) and all(to_micros(job.scheduled_at) > self._clock.now() for job in pending)
 
-    async def _settle_or_time_out(self, timeout: float) -> bool:
-        """Waits for handlers; one that waits for its own timeout gets it."""
-        if await self.settle(min(timeout, 1.0)):
-            return True
-        timers = [timer for one in self._started for timer in one.probe.next_timers]
-        if timers:
-            self._clock.jump_to(to_datetime(max(min(timers), self._clock.now())))
-        return await self.settle(timeout)
+    def _timers(self) -> list[int]:
+        return [timer for one in self._started for timer in one.probe.next_timers]
 
     async def _unfinished(self, one: Replacement, status: Status) -> list[Job]:
         found: list[Job] = []

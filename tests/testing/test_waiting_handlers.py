@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected
 from aiojobs_lite.errors import JobDead
-from aiojobs_lite.testing import JobKit
+from aiojobs_lite.testing import JobKit, steps
 
 
 @pytest.fixture
@@ -16,10 +16,13 @@ def runner() -> JobRunner:
     return JobRunner()
 
 
+@pytest.mark.parametrize("glance", [0.001, 0.05])  # how soon a look finds that the handlers are not there yet
 @pytest.mark.parametrize("children", [1, 2])
 async def test_the_clock_moves_on_over_the_backoff_of_a_child(
-    job_kit: JobKit, runner: JobRunner, children: int
+    job_kit: JobKit, runner: JobRunner, children: int, glance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(steps, "_GLANCE_S", glance)
+
     @runner.job(max_attempts=3, backoff=Backoff(base="1m"))
     async def child(ctx: JobContext = injected) -> int:
         if ctx.attempt < 3:
