@@ -25,7 +25,7 @@ from aiojobs_lite.engine.defect_monitor import DefectMonitor  # noqa: E402  # se
 from aiojobs_lite.engine.suspects import Defect  # noqa: E402
 from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS  # noqa: E402
 from aiojobs_lite.testing.clock import FakeClock  # noqa: E402
-from tests.helpers import limits, rings, seeds  # noqa: E402
+from tests.helpers import limits, rings, seeds, temporary  # noqa: E402
 from tests.helpers.databases import sound  # noqa: E402
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
@@ -35,6 +35,7 @@ ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event lo
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    temporary.use_memory()
     rings.begin(config.getoption("markexpr"))
     seeds.draw(config)
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from aiojobs_lite import errors
+from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
 from tests.helpers.source import PACKAGE, TESTS, Function, name_of, tree
 
@@ -119,12 +120,14 @@ def found_in_package() -> frozenset[tuple[str, str]]:
     return frozenset((name_of(path), text) for path in PACKAGE for text in texts(path))
 
 
+@slow
 def test_every_text_of_an_error_is_asserted() -> None:
     found = found_in_package()
     assert len(found) > 200
     assert sorted((path, text) for path, text in found if text not in COVERED and not is_asserted(text)) == []
 
 
+@slow
 def test_what_is_covered_elsewhere_is_there_and_the_test_too() -> None:
     assert set(COVERED) - {text for _, text in found_in_package()} == set()
     for test in set(COVERED.values()):
@@ -132,6 +135,7 @@ def test_what_is_covered_elsewhere_is_there_and_the_test_too() -> None:
         assert re.search(rf"^ *(async )?def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), test
 
 
+@slow
 def test_a_text_that_no_test_has_is_found() -> None:
     assert not is_asserted(" ".join(["this stands", "in no other test"]))
     assert is_asserted("the runner is closed and does nothing more")

@@ -16,7 +16,7 @@ from aiojobs_lite.testing.errors import JobsNotFinished
 from aiojobs_lite.testing.replacement import Replacement
 
 _PAGE = 1000  # jobs a read
-_GLANCE_S = 0.05  # of real time, before it is looked at what the handlers wait for
+GLANCE_S = 0.05  # of real time, before it is looked at what the handlers wait for
 
 
 class _Rest(Enum):
@@ -97,7 +97,7 @@ class Steps:
     async def _rest_within(self, patience: float) -> _Rest | None:
         deadline = time.monotonic() + patience
         while (left := deadline - time.monotonic()) > 0:
-            if await self.settle(min(left, _GLANCE_S)):
+            if await self.settle(min(left, GLANCE_S)):
                 return _Rest.IDLE
             if await self._only_waits():
                 return _Rest.WAITS

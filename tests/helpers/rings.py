@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 from hypothesis import Phase, settings
+from hypothesis.internal.conjecture import providers
 
 T = TypeVar("T")
 EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
@@ -45,6 +46,9 @@ def begin(mark_expression: str) -> None:
     settings.register_profile("first", deadline=None, max_examples=EXAMPLES, phases=PHASES, derandomize=True)
     settings.register_profile("second", deadline=None, print_blob=True)
     settings.load_profile(depth("first", "second"))
+    if not _RUN.is_deep:
+        # It would read all modules that are loaded, 5 s long, and draw what stands in them: in each order another.
+        vars(providers).update(is_local_module_file=lambda path: False)
 
 
 def sort(items: Iterable[pytest.Item]) -> None:

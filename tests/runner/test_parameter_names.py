@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import keyword
+import inspect
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -13,18 +13,20 @@ from aiojobs_lite import JobContext, JobRunner, job
 from aiojobs_lite.engine import child
 from aiojobs_lite.handlers.location import Location
 from tests.helpers.engine import claimed
-from tests.helpers.source import PACKAGE, tree
+from tests.helpers.source import PACKAGE
 
 
 def named_in_package() -> list[str]:
     """The names of all parameters of all functions of the library."""
-    found = set()
-    for path in PACKAGE:
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.arguments):
-                every = [*node.posonlyargs, *node.args, *node.kwonlyargs, node.vararg, node.kwarg]
-                found |= {one.arg for one in every if one is not None}
-    return sorted(name for name in found if not name.startswith("_") and name != "ctx" and not keyword.iskeyword(name))
+    left = [compile(path.read_bytes(), str(path), "exec") for path in PACKAGE]
+    found = set[str]()
+    while left:
+        code = left.pop()
+        left += [part for part in code.co_consts if isinstance(part, CodeType)]
+        count = code.co_argcount + code.co_kwonlyargcount
+        count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        found |= set(code.co_varnames[:count])
+    return sorted(name for name in found if name.isidentifier() and not name.startswith("_") and name != "ctx")
 
 
 NAMES = named_in_package()

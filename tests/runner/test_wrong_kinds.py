@@ -37,6 +37,7 @@ from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
+from tests.helpers.rings import depth
 
 
 async def handler(number: int = 0) -> None: ...
@@ -59,7 +60,7 @@ WRONG: list[Any] = [
 NOW = FakeClock().time
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001  # what is tested
 BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
-WRONG += [NAIVE, BEYOND]
+WRONG = [*depth(WRONG[::4], WRONG), NAIVE, BEYOND]
 ALLOWED = (ConfigurationError, EnqueueError, JobError, StoreRefused)
 
 

@@ -21,7 +21,7 @@ def runner() -> JobRunner:
 async def test_the_clock_moves_on_over_the_backoff_of_a_child(
     job_kit: JobKit, runner: JobRunner, children: int, glance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "_GLANCE_S", glance)
+    monkeypatch.setattr(steps, "GLANCE_S", glance)
 
     @runner.job(max_attempts=3, backoff=Backoff(base="1m"))
     async def child(ctx: JobContext = injected) -> int:
