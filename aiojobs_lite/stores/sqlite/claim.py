@@ -42,6 +42,7 @@ class Claiming:
         self._claim = claim
         self._left = claim.limit
         self._left_of: dict[str, int] = {}  # by type, of those that were looked at
+        self._left_in_pool = claim.pool_slots
         self._limited: set[str] = set()  # by a pause or by the limit over all owners
         self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
         self._ids: list[tuple[int]] = []  # of the claimed jobs of the store
@@ -79,7 +80,7 @@ class Claiming:
         return self._transaction.due.earliest(self._may_take_more)
 
     def _may_take_more(self, job_type: str) -> bool:
-        if job_type not in self._claim.types:
+        if job_type not in self._claim.types or self._has_full_pool(job_type):
             return False
         if job_type not in self._limited and job_type not in self._claim.slots:
             return True
@@ -121,8 +122,7 @@ class Claiming:
                 self._ids += [(job_id,) for _, job_id in jobs]
                 if job_type not in self._tallies:  # before they are claimed: it counts what has come due
                     self._tallies[job_type] = self._transaction.tally(job_type)
-                self._left_of[job_type] -= len(jobs)
-                self._left -= len(jobs)
+                self._take(job_type, len(jobs))
             if candidate is not _BEHIND_ALL:
                 self._choose_new((candidate,), chosen)
         stored.close()
@@ -132,8 +132,13 @@ class Claiming:
         for _, index, job_type in new:
             if self._left > 0 and self._slots_left(job_type) > 0:
                 chosen.add(index)
-                self._left_of[job_type] -= 1
-                self._left -= 1
+                self._take(job_type, 1)
+
+    def _take(self, job_type: str, count: int) -> None:
+        self._left -= count
+        self._left_of[job_type] -= count
+        if job_type in self._claim.pooled:
+            self._left_in_pool -= count
 
     def _record(self) -> None:
         """Makes the chosen jobs of the store processing, and finds when their types are next."""
@@ -181,10 +186,15 @@ class Claiming:
             if left > 0:
                 left = min(left, self._allowed(job_type, left))
             self._left_of[job_type] = left
-        return left
+        return min(left, self._left_in_pool) if job_type in self._claim.pooled else left
 
     def _offered(self, job_type: str) -> int:
-        return self._claim.slots.get(job_type, self._claim.limit) if job_type in self._claim.types else 0
+        if job_type not in self._claim.types or self._has_full_pool(job_type):
+            return 0
+        return self._claim.slots.get(job_type, self._claim.limit)
+
+    def _has_full_pool(self, job_type: str) -> bool:
+        return self._left_in_pool <= 0 and job_type in self._claim.pooled
 
     def _allowed(self, job_type: str, offered: int) -> int:
         """How many a pause and the limit over all owners allow."""
