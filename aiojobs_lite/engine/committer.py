@@ -17,8 +17,9 @@ from aiojobs_lite.engine.inline_turn import InlineTurn
 from aiojobs_lite.engine.ports import ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
-from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
+from aiojobs_lite.model.writes import Claim, Unit, Write
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.base import Applied, Store
 
@@ -199,7 +200,7 @@ class Committer:
     def _next_claim(self) -> Claim | None:
         if not self._health.is_claimable:
             return None
-        inserting = any(Insert in map(type, unit) for unit, _, _ in self._waiting[:_MOST_UNITS])
+        inserting = any(not INSERTS.isdisjoint(map(type, unit)) for unit, _, _ in self._waiting[:_MOST_UNITS])
         claim = self._claims.next_claim(inserting=inserting)
         if claim is None and self._health.is_degraded:
             self._health.recover()
@@ -224,7 +225,7 @@ class Committer:
         self._check_usable()
         if self._inline is None or not self._turn.admit() or not self.is_idle:
             return None
-        is_inserting = Insert in map(type, unit)
+        is_inserting = not INSERTS.isdisjoint(map(type, unit))
         claim = self._claims.next_claim(inserting=is_inserting)
         try:
             applied = self._inline.apply([unit] if claim is None else [unit, (claim,)], self._clock.now())

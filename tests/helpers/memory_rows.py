@@ -9,7 +9,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
 from aiojobs_lite.model.ahead import (
@@ -19,6 +19,16 @@ from aiojobs_lite.model.ahead import (
     MoveBack,
     MovedBack,
     Place,
+)
+from aiojobs_lite.model.batches import (
+    AbandonBatches,
+    CancelBatch,
+    CloseBatch,
+    FindBatchOf,
+    GetBatch,
+    InsertInBatch,
+    ListBatchOwners,
+    OpenBatch,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import (
@@ -48,14 +58,7 @@ from aiojobs_lite.model.queries import (
     ListProcessing,
 )
 from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import (
-    ABANDONED_AFTER_US,
-    FireTick,
-    MoveTickBack,
-    ScheduleAnswer,
-    SetSchedule,
-    TickAnswer,
-)
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -72,20 +75,11 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_runners
+from tests.helpers import memory_batches, memory_runners, memory_schedules
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
-
-
-class Schedule(NamedTuple):
-    """A stored schedule."""
-
-    expression: str
-    tz: str
-    next_tick: int
-    latest_job: int | None = None
 
 
 @dataclass
@@ -100,16 +94,18 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
+        batches: The batches.
         database: Its random id.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
     paused: dict[str, Pause] = field(default_factory=dict)
-    schedules: dict[str, Schedule] = field(default_factory=dict)
+    schedules: dict[str, memory_schedules.Schedule] = field(default_factory=dict)
     ticks: set[tuple[str, int]] = field(default_factory=set)
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
+    batches: memory_batches.Batches = field(default_factory=memory_batches.Batches)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def copy(self) -> Rows:
@@ -122,6 +118,7 @@ class Rows:
             self.last_id,
             dict(self.marks),
             dict(self.runners),
+            self.batches.copy(),
             self.database,
         )
 
@@ -129,7 +126,7 @@ class Rows:
         """See `FindJobs`."""
         found = [
             job
-            for job in self.jobs.values()
+            for job in memory_batches.of_batch(self.batches, query.batch, self.jobs.values())
             if (query.ids is None or job.id in query.ids)
             and (query.status is None or job.status is query.status)
             and (query.type is None or job.type == query.type)
@@ -184,13 +181,16 @@ class Rows:
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     CountProcessing: lambda rows, query: rows.processing(query.type),
+    GetBatch: memory_batches.get_batch,
     GetDatabaseId: lambda rows, _query: rows.database,
     GetJob: lambda rows, query: rows.jobs.get(query.id),
+    FindBatchOf: memory_batches.find_batch_of,
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
     ListAhead: Rows.ahead,
     ListDead: Rows.dead,
     ListEndedAhead: Rows.ended_ahead,
+    ListBatchOwners: memory_batches.list_batch_owners,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
@@ -210,8 +210,8 @@ class MemoryPhases:
     Attributes:
         rows: As given.
         now: As given.
+        moves: What moves in the counts of batches.
         made: The `scheduled_at` of each job that became claimable.
-        claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
@@ -222,16 +222,21 @@ class MemoryPhases:
         self.rows = rows
         self.now = now
         self._living = living
+        self.moves = memory_batches.Moves(rows.batches)
         self.made: list[int] = []
         self.claim: Claim | None = None
-        self.claim_due: int | None = None
+        self._taken: Counter[str] = Counter()
         self.types: set[str] = set()
         self.redriven: list[int] = []
         self.may_be_held_back: frozenset[str] = frozenset()
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
-        return min(self.made, default=None) if self.claim is None else self.claim_due
+        claim = self.claim
+        if claim is None:
+            return min(self.made, default=None)
+        could_take = [job for job in self.rows.claimable() if self._could_take(claim, self._taken, job.type)]
+        return min([to_micros(job.scheduled_at) for job in could_take], default=None)
 
     # See `Phases`.
 
@@ -249,7 +254,19 @@ class MemoryPhases:
         self, rows: Sequence[NewJob], claim: Claim | None
     ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """See `Phases`."""
-        return [self._insert(row) for row in rows], None if claim is None else self._claim(claim)
+        return [self.insert(row) for row in rows], None if claim is None else self._claim(claim)
+
+    def admits(self, write: InsertInBatch) -> bool:
+        """See `Phases`."""
+        return memory_batches.admits(self.rows.batches, write)
+
+    def add_to_batch(self, write: InsertInBatch, inserted: Sequence[Inserted]) -> None:
+        """See `Phases`."""
+        memory_batches.add_jobs(self, write.batch, inserted)
+
+    def settle(self) -> None:
+        """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
+        memory_batches.settle(self)
 
     # Ends.
 
@@ -406,56 +423,18 @@ class MemoryPhases:
         old_ticks = sorted(entry for entry in self.rows.ticks if entry[1] < write.ticks_before)
         ticks = old_ticks[: write.limit - len(pruned)]
         self.rows.ticks.difference_update(ticks)
-        return len(pruned) + len(ticks)
-
-    def set_schedule(self, write: SetSchedule) -> ScheduleAnswer:
-        """See `SetSchedule`."""
-        stored, replaced = self.rows.schedules.get(write.name), None
-        if stored is None:
-            stored = Schedule(write.expression, write.tz, write.next_tick)
-        elif (stored.expression, stored.tz) != (write.expression, write.tz):
-            replaced = (stored.expression, stored.tz, stored.next_tick)
-            stored = stored._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self.rows.schedules[write.name] = stored
-        return ScheduleAnswer(stored.next_tick, replaced)
-
-    def fire_tick(self, write: FireTick) -> TickAnswer:
-        """See `FireTick`."""
-        schedule = self.rows.schedules[write.schedule]
-        if (schedule.expression, schedule.tz) == (write.expression, write.tz):
-            schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
-        elif schedule.next_tick < self.now - ABANDONED_AFTER_US:
-            schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self.rows.schedules[write.schedule] = schedule
-        if (write.schedule, write.tick) in self.rows.ticks:
-            return TickAnswer("duplicate")
-        self.rows.ticks.add((write.schedule, write.tick))
-        if write.row is None:
-            return TickAnswer("skipped")
-        latest = self.rows.jobs.get(schedule.latest_job or 0)
-        if write.skip_overlap and latest is not None and not latest.is_finished:
-            return TickAnswer("overlap")
-        job_id = self._new(write.row)
-        self.rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
-        return TickAnswer("fired", job_id)
-
-    def move_tick_back(self, write: MoveTickBack) -> bool:
-        """See `MoveTickBack`."""
-        stored = self.rows.schedules.get(write.schedule)
-        rule, is_later = (write.expression, write.tz), write.next_tick > self.now
-        if stored is None or stored[:2] != rule or stored.next_tick <= write.next_tick or not is_later:
-            return False
-        self.rows.schedules[write.schedule] = stored._replace(next_tick=write.next_tick)
-        return True
+        gone = len(pruned) + len(ticks)
+        return gone + memory_batches.prune_batches(self.rows.batches, write, write.limit - gone)
 
     # Inserts and the claim.
 
-    def _insert(self, row: NewJob) -> Inserted:
+    def insert(self, row: NewJob) -> Inserted:
+        """Adds a job, unless its key is taken."""
         if row.idempotency_key is not None:
             for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
                     return Inserted(job.id, is_new=False)
-        return Inserted(self._new(row), is_new=True)
+        return Inserted(self.new_job(row), is_new=True)
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
         taken: Counter[str] = Counter()
@@ -469,8 +448,7 @@ class MemoryPhases:
         refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
-        due = [to_micros(job.scheduled_at) for job in waiting if self._has_capacity(claim, job.type)]
-        self.claim, self.claim_due = claim, min(due, default=None)
+        self.claim, self._taken = claim, taken
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
     def _is_due(self, job: Job) -> bool:
@@ -486,7 +464,8 @@ class MemoryPhases:
 
     # Rows.
 
-    def _new(self, row: NewJob) -> int:
+    def new_job(self, row: NewJob) -> int:
+        """Adds a job; returns its id."""
         self.rows.last_id += 1
         job = Job(
             id=self.rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
@@ -518,6 +497,7 @@ class MemoryPhases:
         if is_claimable(changed) and not is_claimable(job):
             self.made.append(to_micros(changed.scheduled_at))
         self.rows.jobs[job.id] = changed
+        self.moves.job(job.id, job.status, changed.status)
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
@@ -525,6 +505,7 @@ class MemoryPhases:
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
+        self.moves.job(job.id, job.status, None)
         self._mark(job.type)
 
     def _mark(self, job_type: str) -> None:
@@ -533,12 +514,16 @@ class MemoryPhases:
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    AbandonBatches: memory_batches.abandon_batches,
+    CancelBatch: memory_batches.cancel_batch,
     CancelJob: MemoryPhases.cancel_job,
+    CloseBatch: memory_batches.close_batch,
     DeleteJob: MemoryPhases.delete_job,
-    FireTick: MemoryPhases.fire_tick,
+    FireTick: memory_schedules.fire_tick,
     MarkInterrupted: MemoryPhases.mark_interrupted,
     MoveBack: MemoryPhases.move_back,
-    MoveTickBack: MemoryPhases.move_tick_back,
+    MoveTickBack: memory_schedules.move_tick_back,
+    OpenBatch: memory_batches.open_batch,
     PauseType: MemoryPhases.pause_type,
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
@@ -548,7 +533,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
-    SetSchedule: MemoryPhases.set_schedule,
+    SetSchedule: memory_schedules.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
 

@@ -39,11 +39,12 @@ ELSEWHERE: Final = {
     "engine/ports.py": Suite("tests/test_typing.py", "protocols alone; mypy compares every part with them"),
     **{
         f"errors/{name}.py": Suite("tests/test_errors.py", _EACH_ERROR)
-        for name in ("base", "configuration", "enqueuing", "job", "runner", "store")
+        for name in ("base", "batches", "configuration", "enqueuing", "job", "runner", "store")
     },
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "runner/session.py": Suite("tests/runner/test_client.py", "the client's own thread; callers see it there"),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
+    "model/batches.py": Suite(f"{_CONFORMANCE}/batches.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "model/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
@@ -29,7 +30,9 @@ _TEXT_A_PAGE: Final = 2000  # characters, most of which take a byte or two
 _AFTER_TROUBLE: Final = 100  # transactions on the other thread
 QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the way to the other thread and back
 _SHARE_S: Final = 0.00002  # a slower commit is made up for by so many there that its share of each is no more
-_QUICK: Final = frozenset({Insert, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick})
+_QUICK: Final = frozenset(
+    {Insert, InsertInBatch, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick}
+)
 
 
 class InlinePolicy:
@@ -120,7 +123,7 @@ def _size(units: Sequence[Unit], pending: int) -> tuple[int, int]:
         if kind is Complete:
             if write.result is not None:
                 text += len(write.result)
-        elif kind is Insert:
+        elif kind is Insert or kind is InsertInBatch:
             size += len(write.rows) - 1
             if size > _MOST_ROWS:
                 break

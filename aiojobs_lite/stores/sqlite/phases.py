@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiojobs_lite.model.ahead import MoveBack
+from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -25,17 +26,21 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules
+from aiojobs_lite.stores.sqlite import ahead, batches, ends, held, insert, moves, pauses, prune, runners, schedules
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
+    AbandonBatches: batches.abandon_batches,
+    CancelBatch: batches.cancel_batch,
     CancelJob: moves.cancel_job,
+    CloseBatch: batches.close_batch,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
     MoveTickBack: schedules.move_tick_back,
     MarkInterrupted: ends.mark_interrupted,
+    OpenBatch: batches.open_batch,
     PauseType: pauses.pause_type,
     Prune: prune.prune,
     RedriveDead: moves.redrive_dead,
@@ -85,3 +90,16 @@ class SqlitePhases:
         else:
             self.claiming.choose(())
         return inserted, self.claiming.answer()
+
+    def admits(self, write: InsertInBatch) -> bool:
+        """See `Phases`."""
+        return batches.admits(self._transaction, write)
+
+    def add_to_batch(self, write: InsertInBatch, inserted: Sequence[Inserted]) -> None:
+        """See `Phases`."""
+        batches.add_jobs(self._transaction, write.batch, inserted)
+
+    def settle(self) -> None:
+        """See `Phases`."""
+        if self._transaction.moved or self._transaction.batches is not None:
+            batches.settle_batches(self._transaction)

@@ -6,9 +6,10 @@ Statements are few and big: each step of SQLite gives up the interpreter lock an
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import NewJob
@@ -20,6 +21,30 @@ from aiojobs_lite.stores.sqlite.due import Due
 MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
 ID_ROW: Final = "?"
 Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the rows that each is about
+
+
+class Moved(NamedTuple):
+    """Jobs that have ended, or not any more: where they count in their batches before it, and after it.
+
+    `unfinished` `completed` `dead` `cancelled` `deleted`
+    """
+
+    ids: Sequence[int]
+    before: str
+    after: str
+
+
+class BatchMoves:
+    """What one transaction changes of batches, by id.
+
+    Attributes:
+        counts: By how much each of their counts moves.
+        jobs: The jobs that they are given.
+    """
+
+    def __init__(self) -> None:
+        self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.jobs: defaultdict[int, list[int]] = defaultdict(list)
 
 
 class Fenced(Exception):
@@ -35,6 +60,10 @@ class Transaction:
         ledger: The counts.
         now: Its instant, in microseconds.
         most_rows: Rows a statement; 1 finds out which attempts are fenced off.
+
+    Attributes:
+        moved: The jobs that ended, if their ends are awaited, and those that were redriven.
+        batches: What it changes of batches; None: nothing yet.
     """
 
     def __init__(
@@ -46,6 +75,8 @@ class Transaction:
         self._most_rows = most_rows
         self.now = now
         self.due: Due = ledger.due
+        self.moved: list[Moved] = []
+        self.batches: BatchMoves | None = None
 
     @property
     def pauses(self) -> dict[str, Pause | None]:
@@ -76,6 +107,29 @@ class Transaction:
         if len(values) == 1:
             return self._connection.execute(rows.filled(self._sql[query], row, 1), (*first, *values[0])).rowcount
         return sum(cursor.rowcount for _, _, cursor in self.many(query, row, values, first))
+
+    @property
+    def awaits_ends(self) -> bool:
+        """Whether batches may wait for the ends of jobs."""
+        return self._ledger.awaits_ends
+
+    def note_ends(self, ids: Sequence[int], after: str) -> None:
+        """Notes, if that is awaited, that jobs have ended, or were deleted before."""
+        if self._ledger.awaits_ends:
+            self.moved.append(Moved(ids, "unfinished", after))
+
+    def note_redrive(self, ids: Sequence[int], before: str) -> None:
+        """Notes that jobs that were dead or cancelled are pending again."""
+        self.moved.append(Moved(ids, before, "unfinished"))
+
+    def await_ends(self) -> None:
+        """Awaits the ends of jobs from now on, also if this is rolled back: then it costs a little, and is harmless."""
+        self._ledger.awaits_ends = True
+        self._ledger.open_awaits_ends = None
+
+    def set_awaits_ends(self, *, awaits_ends: bool) -> None:
+        """Sets whether the ends of jobs are awaited from the commit on."""
+        self._ledger.open_awaits_ends = awaits_ends
 
     def tally(self, job_type: str) -> Tally:
         """The counts of a type, to be changed."""

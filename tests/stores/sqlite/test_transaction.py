@@ -9,6 +9,15 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
+from aiojobs_lite.model.batches import (
+    AbandonBatches,
+    Callback,
+    CancelBatch,
+    CancelledPage,
+    CloseBatch,
+    InsertInBatch,
+    OpenBatch,
+)
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -81,6 +90,11 @@ def _everything_at_once(
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
                 MoveBack((ahead,)),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
+                OpenBatch("one", None, False),
+                CancelBatch(1, "x", 5),
+                CloseBatch(1, (Callback("complete", new("c")),), False),
+                AbandonBatches(("two",)),
+                InsertInBatch(9, False, (new("c"),)),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
@@ -120,6 +134,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
         None, None, None, 1, 1,
     ]  # fmt: skip
     assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[20:25] == [1, CancelledPage((), None), True, (), None]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
