@@ -74,11 +74,13 @@ class Batch:
             BatchClosed: If the batch takes no more jobs.
         """
         check_enqueueable(job)
-        self._parts.registry.check(job.job_type)
-        engine = self._parts.access.engine
-        inserted = await self._insert(engine, (job.row(engine.now(), args, kwargs),))
-        (handle,) = self._handles([job.job_type], inserted)
-        return handle
+        parts, job_type = self._parts, job.job_type
+        parts.registry.check(job_type)
+        engine = parts.access.engine
+        ((job_id, is_new),) = await self._insert(engine, (job.row(engine.now(), args, kwargs),))
+        if is_new and parts.bus.is_watched(JobEnqueued):
+            parts.bus.publish(JobEnqueued(job_id, job_type.name))
+        return JobHandle(job_type, parts.jobs, job_id, is_new=is_new)
 
     async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes many jobs of this batch durable in one transaction, all or none; see `runner.enqueue_many`.

@@ -59,16 +59,23 @@ def open_batch(transaction: Transaction, write: OpenBatch) -> int | None:
 
 
 def admits(transaction: Transaction, write: InsertInBatch) -> bool:
-    """Whether a batch takes jobs."""
-    return _takes_jobs(transaction, write.batch, is_member=write.is_member)
+    """Whether a batch takes jobs. It is looked up once: what it depends on is done."""
+    admitted, key = _moves(transaction).admitted, (write.batch, write.is_member)
+    answer = admitted.get(key)
+    if answer is None:
+        answer = admitted[key] = _takes_jobs(transaction, write.batch, is_member=write.is_member)
+    return answer
 
 
 def add_jobs(transaction: Transaction, batch: int, inserted: Sequence[Inserted]) -> None:
     """Adds jobs that were inserted to a batch."""
-    new = [job_id for job_id, is_new in inserted if is_new]
     moves = _moves(transaction)
-    moves.jobs[batch] += new
-    moves.counts[batch].update(total=len(new), unfinished=len(new))
+    jobs, counts = moves.jobs[batch], moves.counts[batch]
+    for job_id, is_new in inserted:
+        if is_new:
+            jobs.append(job_id)
+            counts["total"] += 1
+            counts["unfinished"] += 1
 
 
 def close_batch(transaction: Transaction, write: CloseBatch) -> bool | None:

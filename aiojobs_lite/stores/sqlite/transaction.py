@@ -40,11 +40,13 @@ class BatchMoves:
     Attributes:
         counts: By how much each of their counts moves.
         jobs: The jobs that they are given.
+        admitted: Whether they take jobs, by batch and by whether a job of the batch adds them.
     """
 
     def __init__(self) -> None:
         self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self.jobs: defaultdict[int, list[int]] = defaultdict(list)
+        self.admitted: dict[tuple[int, bool], bool] = {}
 
 
 class Fenced(Exception):
