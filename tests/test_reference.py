@@ -284,4 +284,4 @@ def test_the_table_of_ends_is_what_settle_decides() -> None:
 def test_the_glossary_has_the_words_of_the_code() -> None:
     words = {word for row in rows((DOCS / "glossary.md").read_text(encoding="utf-8")) for word in spans(row[0])}
     assert {*map(str, Status), *map(str, Outcome)} - words == set()
-    assert {str(Held.PAYLOAD)} - words == set()
+    assert {str(Held.PAYLOAD), str(Held.AFTER)} - words == set()

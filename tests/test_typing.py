@@ -140,6 +140,11 @@ async def enqueuing() -> None:
         await batch.enqueue(welcome, 1, "x")
         await batch.enqueue(welcome, user_id="1")  # E: arg-type
         await batch.enqueue_many([bare.bind(1)])
+        first = await batch.enqueue(bare.using(label="x"), 1)
+        await runner.enqueue(bare.using(after=[first], after_failed="run"), 1)
+        await runner.enqueue(bare.using(after=first), 1)  # E: arg-type
+        await runner.enqueue(bare.using(after=[1]), 1)  # E: list-item
+        await runner.enqueue(bare.using(after=[first], after_failed="no"), 1)  # E: arg-type
         async with batch.open(on_dead=3):  # E: arg-type
             pass
     await runner.enqueue(daily)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.attempt_check import AttemptCheck
+from aiojobs_lite.engine.cascades import Cascades
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_corrector import ClockCorrector
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
@@ -121,8 +122,7 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        self._dispatcher.connect(commits=committer, attempts=self._executor)  # two need what is built of them
-        watcher.connect(attempts=self._executor)
+        _connect(committer, self._dispatcher, watcher, self._executor, Cascades(bus, self.waiters))
         self.write, self.write_all = committer.write, committer.write_all
 
     @property
@@ -243,6 +243,15 @@ class Engine:
             f"kept={len(commits.jobs_kept())} waiting={commits.is_waiting} busy={commits.is_busy} "
             f"transactions={commits.transactions} callers={len(self.waiters)} degraded={self._health.fault}"
         )
+
+
+def _connect(
+    committer: Committer, dispatcher: Dispatcher, watcher: ChangeWatcher, executor: Executor, cascades: Cascades
+) -> None:
+    """Some parts need what is built of them."""
+    committer.connect(cascades=cascades)
+    dispatcher.connect(commits=committer, attempts=executor)
+    watcher.connect(attempts=executor)
 
 
 def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:

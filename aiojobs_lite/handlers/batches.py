@@ -23,6 +23,8 @@ def check_callback(option: str, value: object) -> CallbackJob:
         raise InvalidOption(option, value, expected)
     if value.how.at is not None:
         raise InvalidOption(option, value, f"{expected}, without at=: the end of the batch says when it is due")
+    if value.how.after is not None:
+        raise InvalidOption(option, value, f"{expected}, without after=: it runs after the whole batch")
     if isinstance(value, Enqueueable):
         try:
             value.bind(1)

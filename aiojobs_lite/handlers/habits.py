@@ -19,6 +19,8 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(idempotency_key=...)": "idempotency_key _job_id job_id task_id key unique_key dedup_key",
     "{job}.using(label=...)": "label tags",
     "{job}.using(metadata=...)": "metadata meta headers extra",
+    "{job}.using(after=...)": "after depends_on run_after",
+    "{job}.using(after_failed=...)": "after_failed allow_failure",
     "{job}.using(priority=...)": "priority _priority",
 }
 _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -12,8 +12,10 @@ from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
@@ -76,6 +78,9 @@ class EnqueueOptions(TypedDict, total=False):
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
         metadata: A small object that is kept with the job, at most 4 KiB as JSON: a request id, a trace parent. The
             handler finds it in `ctx.metadata`; it is no argument.
+        after: The jobs that it runs after, at most 1,000 handles of them: it is held until all have ended. A `delay`
+            counts from then.
+        after_failed: `cancel` (default): if one of them is dead, cancelled or deleted, it is cancelled. `run`: it runs.
     """
 
     delay: Duration | None
@@ -84,6 +89,8 @@ class EnqueueOptions(TypedDict, total=False):
     idempotency_key: str | None
     label: str | None
     metadata: Mapping[str, Any] | None
+    after: Iterable[HasId] | None
+    after_failed: AfterFailed | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -111,12 +118,14 @@ class Enqueueing:
         at: The earliest time that it may run, aware.
         priority: Instead of its type's.
         columns: Name and value of what is stored as it is.
+        after: The jobs that it runs after.
     """
 
     delay: float | None = None
     at: datetime | None = None
     priority: int | None = None
     columns: tuple[tuple[str, Any], ...] = ()
+    after: AfterJobs | None = None
 
     def extended(self, options: EnqueueOptions) -> Enqueueing:
         """These options and more; where both have a value, the latest counts.
@@ -135,6 +144,9 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        after, failed = options.get("after"), options.get("after_failed")
+        if after is not None or failed is not None:
+            extended = replace(extended, after=check_after(self.after or AfterJobs(()), after, failed))
         columns = {
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
@@ -142,8 +154,19 @@ class Enqueueing:
 
     def shown(self) -> str:
         """Those that are set, for people."""
-        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        jobs, failed = self.after or AfterJobs(())
+        after = {"after": list(jobs) or None, "after_failed": failed}
+        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+
+    def waits(self, row: NewJob) -> After:
+        """What the job of a row is to run after."""
+        if self.after is None:
+            return After()
+        at = None if self.at is None else row.scheduled_at
+        return After(
+            self.after.jobs, self.after.runs_anyway, row.scheduled_at - row.created_at if at is None else 0, at
+        )
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
         """The row to insert.

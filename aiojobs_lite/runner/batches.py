@@ -11,6 +11,7 @@ from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, InvalidOption
 from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_callback
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
+from aiojobs_lite.handlers.options import Enqueueing
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import (
@@ -29,7 +30,7 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
+from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable, insert_after, inserted_after
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs, check_id, check_reason
 from aiojobs_lite.telemetry.bus import Bus
@@ -77,7 +78,7 @@ class Batch:
         parts, job_type = self._parts, job.job_type
         parts.registry.check(job_type)
         engine = parts.access.engine
-        ((job_id, is_new),) = await self._insert(engine, (job.row(engine.now(), args, kwargs),))
+        ((job_id, is_new),) = await self._insert(engine, (job.row(engine.now(), args, kwargs),), (job.how,))
         if is_new and parts.bus.is_watched(JobEnqueued):
             parts.bus.publish(JobEnqueued(job_id, job_type.name))
         return JobHandle(job_type, parts.jobs, job_id, is_new=is_new)
@@ -93,7 +94,7 @@ class Batch:
         if not bound:
             return []
         now = engine.now()
-        inserted = await self._insert(engine, tuple([one.row(now) for one in bound]))
+        inserted = await self._insert(engine, tuple([one.row(now) for one in bound]), [one.how for one in bound])
         return self._handles([one.job_type for one in bound], inserted)
 
     def open(
@@ -133,11 +134,16 @@ class Batch:
         engine = self._parts.access.engine
         return await engine.order(_cancel(engine, self.id, check_reason(reason)))
 
-    async def _insert(self, engine: Engine, rows: tuple[NewJob, ...]) -> Sequence[Inserted]:
-        inserted = await engine.write(InsertInBatch(self.id, self._is_member, rows))
-        if inserted is None:
+    async def _insert(self, engine: Engine, rows: tuple[NewJob, ...], hows: Sequence[Enqueueing]) -> Sequence[Inserted]:
+        if all(how.after is None for how in hows):
+            inserted = await engine.write(InsertInBatch(self.id, self._is_member, rows))
+            if inserted is None:
+                raise BatchClosed(self.id)
+            return inserted
+        answer = await engine.write(insert_after(rows, hows, self.id, is_member=self._is_member))
+        if answer.is_closed:
             raise BatchClosed(self.id)
-        return inserted
+        return inserted_after(answer)
 
     def _handles(self, types: Sequence[JobType[..., R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
         bus, jobs = self._parts.bus, self._parts.jobs
@@ -186,10 +192,10 @@ class OpenedBatch(Batch):
         engine = self._parts.access.engine
         await engine.order(engine.write(CloseBatch(self.id, (), is_abandoned=True)))
 
-    async def _insert(self, engine: Engine, rows: tuple[NewJob, ...]) -> Sequence[Inserted]:
+    async def _insert(self, engine: Engine, rows: tuple[NewJob, ...], hows: Sequence[Enqueueing]) -> Sequence[Inserted]:
         if not self._is_open:
             raise BatchClosed(self.id)
-        return await super()._insert(engine, rows)
+        return await super()._insert(engine, rows, hows)
 
 
 class BatchBlock:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,9 +22,9 @@ from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.queries import GetJob
-from aiojobs_lite.model.writes import Insert
+from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.origin import count_forks
-from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
+from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable, insert_after, inserted_after
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.session import Session
@@ -156,6 +156,7 @@ class JobClient(AnswersHabitsOfClients):
 
         Raises:
             UnknownJobType: If one is not among the `jobs` of this client.
+            JobNotFound: If there is none of the jobs that one is to run after (`after=`).
             StoreUnavailable: If the database cannot be used now. If the commit itself failed, the jobs may exist.
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
@@ -166,8 +167,13 @@ class JobClient(AnswersHabitsOfClients):
             return []
         now = self._clock.now()
         rows = tuple([one.row(now) for one in bound])
+        is_any_after = any(one.how.after is not None for one in bound)
+        inserted: Sequence[Inserted]
         with self._session() as session:
-            inserted = session.write(Insert(rows), now)
+            if is_any_after:
+                inserted = inserted_after(session.write(insert_after(rows, [one.how for one in bound]), now))
+            else:
+                inserted = session.write(Insert(rows), now)
         return [ClientHandle(job_id, key_of(session.database, job_id), is_new) for job_id, is_new in inserted]
 
     def get(self, job_id: int) -> Job:

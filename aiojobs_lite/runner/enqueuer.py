@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.errors import InvalidOption, JobNotFound
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.options import Enqueueing
 from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.after import AfterAnswer, InsertAfter
+from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.handle import JobHandle
@@ -58,6 +61,7 @@ class Enqueuer:
             UnknownJobType: If it is not registered in this runner.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            JobNotFound: If there is none of the jobs that it is to run after (`after=`).
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
@@ -66,7 +70,10 @@ class Enqueuer:
             raise _not_enqueueable(job)
         self._registry.check(job.job_type)
         row = job.row(self._clock.now(), args, kwargs)
-        ((job_id, is_new),) = await engine.write(Insert((row,)))
+        if job.how.after is None:
+            ((job_id, is_new),) = await engine.write(Insert((row,)))
+        else:
+            ((job_id, is_new),) = inserted_after(await engine.write(insert_after((row,), (job.how,))))
         if is_new and self._bus.is_watched(JobEnqueued):
             self._bus.publish(JobEnqueued(job_id, job.job_type.name))
         return JobHandle(job.job_type, self.jobs, job_id, is_new=is_new)
@@ -97,6 +104,7 @@ class Enqueuer:
 
         Raises:
             UnknownJobType: If one is not registered in this runner.
+            JobNotFound: If there is none of the jobs that one is to run after (`after=`).
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
@@ -105,8 +113,11 @@ class Enqueuer:
         if not bound:
             return []
         now = self._clock.now()
-        inserted = await engine.write(Insert(tuple([one.row(now) for one in bound])))
-        return self._handles(bound, inserted)
+        rows = tuple([one.row(now) for one in bound])
+        if all(one.how.after is None for one in bound):
+            return self._handles(bound, await engine.write(Insert(rows)))
+        answer = await engine.write(insert_after(rows, [one.how for one in bound]))
+        return self._handles(bound, inserted_after(answer))
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """The same as `enqueue`, from a plain thread; returns after the commit.
@@ -131,6 +142,25 @@ class Enqueuer:
             JobHandle(one.job_type, jobs, job_id, is_new=is_new)
             for one, (job_id, is_new) in zip(bound, inserted, strict=True)
         ]
+
+
+def insert_after(
+    rows: Sequence[NewJob], hows: Sequence[Enqueueing], batch: int | None = None, *, is_member: bool = False
+) -> InsertAfter:
+    """The write of jobs of which some run after others, in a batch or in none."""
+    after = tuple([how.waits(row) for row, how in zip(rows, hows, strict=True)])
+    return InsertAfter(tuple(rows), after, batch, is_member)
+
+
+def inserted_after(answer: AfterAnswer) -> Sequence[Inserted]:
+    """The jobs that were inserted.
+
+    Raises:
+        JobNotFound: If there is none of the jobs that one was to run after.
+    """
+    if answer.missing is not None:
+        raise JobNotFound(answer.missing)
+    return answer.inserted
 
 
 def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJob[R]]:

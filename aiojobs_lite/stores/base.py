@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
@@ -34,10 +35,12 @@ class Applied(NamedTuple):
               does not count.
 
             It is a hint: it may be too early, also by jobs that another claim is about to take.
+        cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
     """
 
     answers: list[Any]
     due: int | None
+    cancelled: Sequence[Cancellation] = ()
 
 
 class Change(NamedTuple):

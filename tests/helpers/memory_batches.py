@@ -92,7 +92,7 @@ def open_batch(phases: MemoryPhases, write: OpenBatch) -> int | None:
     """See `OpenBatch`."""
     batches = phases.rows.batches
     if write.parent is not None:
-        if not _takes_jobs(batches, write.parent, write.is_member):
+        if not takes_jobs(batches, write.parent, write.is_member):
             return None
         phases.moves.add(write.parent, batches=1, unfinished=1)
     batches.last_id += 1
@@ -104,7 +104,7 @@ def open_batch(phases: MemoryPhases, write: OpenBatch) -> int | None:
 
 def admits(batches: Batches, write: InsertInBatch) -> bool:
     """See `Phases.admits`."""
-    return _takes_jobs(batches, write.batch, write.is_member)
+    return takes_jobs(batches, write.batch, write.is_member)
 
 
 def add_jobs(phases: MemoryPhases, batch: int, inserted: Sequence[Inserted]) -> None:
@@ -212,6 +212,7 @@ def _end_block(phases: MemoryPhases, row: BatchRow, is_abandoned: bool) -> Batch
     return ended
 
 
-def _takes_jobs(batches: Batches, batch: int, is_member: bool) -> bool:
+def takes_jobs(batches: Batches, batch: int, is_member: bool) -> bool:
+    """Whether a batch takes jobs now."""
     row = batches.rows.get(batch)
     return row is not None and row.takes_jobs(of_member=is_member)

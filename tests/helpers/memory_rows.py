@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.model.after import Cancellation, InsertAfter, ListAfter
 from aiojobs_lite.model.ahead import (
     AheadPage,
     ListAhead,
@@ -75,7 +76,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_batches, memory_runners, memory_schedules
+from tests.helpers import memory_after, memory_batches, memory_runners, memory_schedules
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -95,6 +96,7 @@ class Rows:
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
         batches: The batches.
+        waits: What each job that is held after others waits for.
         database: Its random id.
     """
 
@@ -106,6 +108,7 @@ class Rows:
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
     batches: memory_batches.Batches = field(default_factory=memory_batches.Batches)
+    waits: memory_after.Waits = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def copy(self) -> Rows:
@@ -119,6 +122,7 @@ class Rows:
             dict(self.marks),
             dict(self.runners),
             self.batches.copy(),
+            dict(self.waits),
             self.database,
         )
 
@@ -187,6 +191,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindBatchOf: memory_batches.find_batch_of,
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
+    ListAfter: memory_after.list_after,
     ListAhead: Rows.ahead,
     ListDead: Rows.dead,
     ListEndedAhead: Rows.ended_ahead,
@@ -211,6 +216,8 @@ class MemoryPhases:
         rows: As given.
         now: As given.
         moves: What moves in the counts of batches.
+        ended: The jobs that ended, and how; None: it was deleted.
+        cancelled: See `Applied`.
         made: The `scheduled_at` of each job that became claimable.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -223,6 +230,8 @@ class MemoryPhases:
         self.now = now
         self._living = living
         self.moves = memory_batches.Moves(rows.batches)
+        self.ended: list[tuple[int, Status | None]] = []
+        self.cancelled: list[Cancellation] = []
         self.made: list[int] = []
         self.claim: Claim | None = None
         self._taken: Counter[str] = Counter()
@@ -266,6 +275,7 @@ class MemoryPhases:
 
     def settle(self) -> None:
         """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
+        memory_after.settle(self)
         memory_batches.settle(self)
 
     # Ends.
@@ -275,7 +285,7 @@ class MemoryPhases:
         if job is None or end.owner in self._living:
             return None
         if isinstance(end, Complete):
-            self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
+            self.put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
             return Status.COMPLETED
         if isinstance(end, Again) and job.cancel_requested:
             end = end.cancelled()
@@ -297,7 +307,7 @@ class MemoryPhases:
             changes["history"] = (*kept, self._attempt(job, end))
             if (counter := _COUNTER_OF.get(end.outcome)) is not None:
                 changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
-        self._put(job, **changes)
+        self.put(job, **changes)
         status: Status = changes["status"]
         return status
 
@@ -318,7 +328,7 @@ class MemoryPhases:
         """See `MarkInterrupted`."""
         job = self._held(write)
         if job is not None:
-            self._put(job, interrupted=True)
+            self.put(job, interrupted=True)
         return job is not None
 
     def cancel_job(self, write: CancelJob) -> Status | None:
@@ -327,9 +337,9 @@ class MemoryPhases:
         if job is None:
             return None
         if job.status is Status.PENDING:
-            return self._put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
+            return self.put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
         if job.status is Status.PROCESSING:
-            self._put(job, cancel_requested=True)
+            self.put(job, cancel_requested=True)
         return job.status
 
     def redrive_job(self, write: RedriveJob) -> bool:
@@ -347,7 +357,7 @@ class MemoryPhases:
 
     def _redrive(self, job: Job) -> None:
         self.redriven.append(job.id)
-        self._put(
+        self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=0, crashes=0,
         )  # fmt: skip
@@ -378,7 +388,7 @@ class MemoryPhases:
         due = self.now if write.scheduled_at is None else write.scheduled_at
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
-        self._put(job, scheduled_at=to_datetime(due))
+        self.put(job, scheduled_at=to_datetime(due))
         self.made.append(due)
         return True
 
@@ -387,7 +397,7 @@ class MemoryPhases:
         held = [job for job in self.rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
             due = min(job.scheduled_at, to_datetime(self.now))
-            self._put(job, held=None, reason=None, scheduled_at=due)
+            self.put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
 
     def move_back(self, write: MoveBack) -> MovedBack:
@@ -397,14 +407,14 @@ class MemoryPhases:
         now = to_datetime(self.now)
         for job, by in moved:
             if not job.is_finished:
-                changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
+                changed = self.put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
                 if is_claimable(changed):
                     self.made.append(to_micros(changed.scheduled_at))
                 continue
             started = job.started_at
             if started is not None and started > now:
                 started = to_datetime(max(to_micros(started) - by, FIRST_INSTANT))
-            self._put(job, started_at=started, created_at=min(job.created_at, now))
+            self.put(job, started_at=started, created_at=min(job.created_at, now))
         return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
 
     def prune(self, write: Prune) -> int:
@@ -483,11 +493,11 @@ class MemoryPhases:
 
     def _start(self, job: Job, owner: str) -> Job:
         started_at = to_datetime(self.now)
-        return self._put(
+        return self.put(
             job, status=Status.PROCESSING, owner=owner, attempts=min(job.attempts + 1, _LARGEST), started_at=started_at
         )
 
-    def _put(self, job: Job, **changes: Any) -> Job:
+    def put(self, job: Job, **changes: Any) -> Job:
         """Changes a job; what only a processing or a finished one has follows its status."""
         changed = replace(job, **changes)
         assert changed.status is job.status or (job.status, changed.status) in TRANSITIONS
@@ -497,7 +507,7 @@ class MemoryPhases:
         if is_claimable(changed) and not is_claimable(job):
             self.made.append(to_micros(changed.scheduled_at))
         self.rows.jobs[job.id] = changed
-        self.moves.job(job.id, job.status, changed.status)
+        self._note_move(job, changed.status)
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
@@ -505,8 +515,13 @@ class MemoryPhases:
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
-        self.moves.job(job.id, job.status, None)
+        self._note_move(job, None)
         self._mark(job.type)
+
+    def _note_move(self, job: Job, status: Status | None) -> None:
+        self.moves.job(job.id, job.status, status)
+        if not job.is_finished and (status is None or status in FINISHED):
+            self.ended.append((job.id, status))
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
@@ -520,6 +535,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     CloseBatch: memory_batches.close_batch,
     DeleteJob: MemoryPhases.delete_job,
     FireTick: memory_schedules.fire_tick,
+    InsertAfter: memory_after.insert_after,
     MarkInterrupted: MemoryPhases.mark_interrupted,
     MoveBack: MemoryPhases.move_back,
     MoveTickBack: memory_schedules.move_tick_back,

@@ -1,4 +1,4 @@
-"""The machine beside which a store is compared with the model, with batches."""
+"""The machine beside which a store is compared with the model, with batches and jobs that run after others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from aiojobs_lite.model.after import After, InsertAfter, ListAfter
 from aiojobs_lite.model.batches import (
     AbandonBatches,
     Callback,
@@ -19,6 +20,7 @@ from aiojobs_lite.model.batches import (
 )
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import FindJobs
+from tests.helpers.instants import SECOND
 from tests.helpers.model_machine import Step, StoreBesideModel, rows, some, steps, which_view
 from tests.helpers.stores import alone, new
 
@@ -64,6 +66,26 @@ class BatchesBesideModel(StoreBesideModel):
         self.twins.ask(FindBatchOf(self.a_job(job)), store)
         below = None if before is None else self.a_job(before)
         self.twins.ask(FindJobs(batch=batch, before=below, limit=limit), store)
+
+    @rule(
+        drawn=st.lists(rows, min_size=1, max_size=2), which=st.lists(some, max_size=3), anyway=st.booleans(),
+        delay=st.sampled_from([0, 0, SECOND]), by_time=st.booleans(), batch=st.none() | few, step=steps,
+    )  # fmt: skip
+    def insert_after(
+        self, drawn: list[Any], which: list[int], anyway: bool, delay: int, by_time: bool, batch: int | None, step: Step
+    ) -> None:
+        made = [
+            NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
+            for kind, priority, due, most, key in drawn
+        ]
+        ids = tuple(self.a_job(one) for one in which)
+        after = [After(ids, anyway, delay, self.now + SECOND if by_time else None), After()][: len(made)]
+        within = None if batch is None else self.a_batch(batch)
+        self.put(InsertAfter(tuple(made), tuple(after), within, False), step)
+
+    @rule(view=which_view, which=some)
+    def look_at_after(self, view: int, which: int) -> None:
+        self.twins.ask(ListAfter(self.a_job(which), 2), self.twins.views[view])
 
     def everything_ends(self, view: int = 0) -> None:
         """When all blocks and all jobs have ended, every batch is complete."""

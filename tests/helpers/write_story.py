@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
@@ -140,6 +141,11 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     CancelJob: lambda write: f"cancel {write.id}",
     OpenBatch: lambda write: (
         f"open a batch of {write.owner}" + (f" in {write.parent}{_by_member(write)}" if write.parent else "")
+    ),
+    InsertAfter: lambda write: (
+        "insert after others: "
+        + " ".join(f"{_row(row)} after {after}" for row, after in zip(write.rows, write.after, strict=True))
+        + (f" into batch {write.batch}{_by_member(write)}" if write.batch else "")
     ),
     InsertInBatch: lambda write: (
         f"insert into batch {write.batch}{_by_member(write)} {' '.join(map(_row, write.rows)) or 'nothing'}"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.model import batches, ends, queries, runners, schedules, writes
+from aiojobs_lite.model import after, batches, ends, queries, runners, schedules, writes
 from aiojobs_lite.model.job import NewJob
 
 MESSAGES: list[Any] = [
     kind
-    for module in (batches, ends, queries, runners, schedules, writes)
+    for module in (after, batches, ends, queries, runners, schedules, writes)
     for kind in vars(module).values()
     if inspect.isclass(kind) and hasattr(kind, "_fields") and kind.__module__ == module.__name__
     if hasattr(kind, "answer")

@@ -51,7 +51,7 @@ RANGE_ROW: Final = "(?, ?, ?)"
 def open_batch(transaction: Transaction, write: OpenBatch) -> int | None:
     """See `OpenBatch`."""
     if write.parent is not None:
-        if not _takes_jobs(transaction, write.parent, is_member=write.is_member):
+        if not takes_jobs(transaction, write.parent, is_member=write.is_member):
             return None
         _moves(transaction).counts[write.parent].update(batches=1, unfinished=1)
     transaction.await_ends()
@@ -63,7 +63,7 @@ def admits(transaction: Transaction, write: InsertInBatch) -> bool:
     admitted, key = _moves(transaction).admitted, (write.batch, write.is_member)
     answer = admitted.get(key)
     if answer is None:
-        answer = admitted[key] = _takes_jobs(transaction, write.batch, is_member=write.is_member)
+        answer = admitted[key] = takes_jobs(transaction, write.batch, is_member=write.is_member)
     return answer
 
 
@@ -127,11 +127,14 @@ def list_batch_owners(connection: sqlite3.Connection, sql: Sql, _query: ListBatc
     return {row[0] for row in connection.execute(sql["batch_owners"]).fetchall()}
 
 
-def settle_batches(transaction: Transaction) -> None:
+def settle_batches(transaction: Transaction) -> bool:
     """Moves the counts of the batches that the transaction is about; those that are complete enqueue their callbacks.
+    Returns whether any is.
 
     Each round is about the batches that hold those of the round before.
     """
+    if transaction.batches is not None:
+        _store_jobs(transaction, transaction.batches)  # one that was inserted may have ended
     _take_in_jobs(transaction)
     is_any_finished = False
     while (moves := transaction.batches) is not None:
@@ -147,8 +150,7 @@ def settle_batches(transaction: Transaction) -> None:
             for found in cursor.fetchall():
                 _finish(transaction, BatchRow(*found[:-1]), found[-1])
                 is_any_finished = True
-    if is_any_finished and not transaction.one("awaits_ends")[0]:
-        transaction.set_awaits_ends(awaits_ends=False)
+    return is_any_finished
 
 
 def _take_in_jobs(transaction: Transaction) -> None:
@@ -176,6 +178,7 @@ def _store_jobs(transaction: Transaction, moves: BatchMoves) -> None:
         rows += [(*one, batch) for one in others]
     if rows:
         transaction.run_all("insert_ranges", RANGE_ROW, rows)
+    moves.jobs.clear()
 
 
 def _ranges(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -221,7 +224,8 @@ def _end_block(transaction: Transaction, batch: int, callbacks: str | None, *, i
     _moves(transaction).counts[batch]["unfinished"] -= 1
 
 
-def _takes_jobs(transaction: Transaction, batch: int, *, is_member: bool) -> bool:
+def takes_jobs(transaction: Transaction, batch: int, *, is_member: bool) -> bool:
+    """Whether a batch takes jobs now."""
     stored = _stored(transaction, batch)
     return stored is not None and stored.takes_jobs(of_member=is_member)
 

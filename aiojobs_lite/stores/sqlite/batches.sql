@@ -1,13 +1,5 @@
 -- Batches: their counts, and the jobs that are in them. {batch} are the columns of `BatchRow`.
 
--- name: awaits_ends
--- Whether any batch waits for the end of a job.
-SELECT EXISTS (
-    SELECT 1
-    FROM aiojobs_batches
-    WHERE unfinished > 0
-);
-
 -- name: insert_batch
 -- Makes a batch, which is open.
 INSERT INTO aiojobs_batches (parent, owner, created_at)

@@ -110,7 +110,7 @@ class Ledger:
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
-        awaits_ends: Whether batches may wait for the ends of jobs.
+        awaits_ends: Whether batches or jobs may wait for the ends of jobs.
         open_awaits_ends: The same from the commit of the open transaction on; None: it changes nothing of it.
     """
 

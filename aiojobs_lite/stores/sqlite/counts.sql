@@ -13,6 +13,18 @@ FROM aiojobs_counts;
 SELECT max(id)
 FROM aiojobs_jobs;
 
+-- name: awaits_ends
+-- Whether a batch, or a job, waits for the end of any job.
+SELECT EXISTS (
+    SELECT 1
+    FROM aiojobs_batches
+    WHERE unfinished > 0
+)
+OR EXISTS (
+    SELECT 1
+    FROM aiojobs_after
+);
+
 -- name: set_counts
 -- Stores the counts of types.
 INSERT OR REPLACE INTO aiojobs_counts (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import End
@@ -26,7 +27,19 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, batches, ends, held, insert, moves, pauses, prune, runners, schedules
+from aiojobs_lite.stores.sqlite import (
+    after,
+    ahead,
+    batches,
+    ends,
+    held,
+    insert,
+    moves,
+    pauses,
+    prune,
+    runners,
+    schedules,
+)
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
@@ -39,6 +52,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
     MoveTickBack: schedules.move_tick_back,
+    InsertAfter: after.place_after,
     MarkInterrupted: ends.mark_interrupted,
     OpenBatch: batches.open_batch,
     PauseType: pauses.pause_type,
@@ -101,5 +115,8 @@ class SqlitePhases:
 
     def settle(self) -> None:
         """See `Phases`."""
-        if self._transaction.moved or self._transaction.batches is not None:
-            batches.settle_batches(self._transaction)
+        transaction = self._transaction
+        if transaction.moved or transaction.batches is not None:
+            is_any_released = after.settle_after(transaction)
+            if batches.settle_batches(transaction) or is_any_released:
+                transaction.look_for_awaited()

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
@@ -25,6 +26,7 @@ from aiojobs_lite.model.queries import (
     Query,
 )
 from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.stores.sqlite.after import list_after
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_batch_owners
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
@@ -134,6 +136,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetJob: get_job,
     FindJobs: find_jobs,
     FirstDue: first_due,
+    ListAfter: list_after,
     ListAhead: list_ahead,
     ListDead: list_dead,
     ListEndedAhead: list_ended_ahead,

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
@@ -66,6 +67,7 @@ class Transaction:
     Attributes:
         moved: The jobs that ended, if their ends are awaited, and those that were redriven.
         batches: What it changes of batches; None: nothing yet.
+        cancelled: See `Applied`.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Transaction:
         self.due: Due = ledger.due
         self.moved: list[Moved] = []
         self.batches: BatchMoves | None = None
+        self.cancelled: list[Cancellation] = []
 
     @property
     def pauses(self) -> dict[str, Pause | None]:
@@ -112,7 +115,7 @@ class Transaction:
 
     @property
     def awaits_ends(self) -> bool:
-        """Whether batches may wait for the ends of jobs."""
+        """Whether batches or jobs may wait for the ends of jobs."""
         return self._ledger.awaits_ends
 
     def note_ends(self, ids: Sequence[int], after: str) -> None:
@@ -129,9 +132,10 @@ class Transaction:
         self._ledger.awaits_ends = True
         self._ledger.open_awaits_ends = None
 
-    def set_awaits_ends(self, *, awaits_ends: bool) -> None:
-        """Sets whether the ends of jobs are awaited from the commit on."""
-        self._ledger.open_awaits_ends = awaits_ends
+    def look_for_awaited(self) -> None:
+        """Looks whether the ends of jobs are awaited from the commit on."""
+        if not self.one("awaits_ends")[0]:
+            self._ledger.open_awaits_ends = False
 
     def tally(self, job_type: str) -> Tally:
         """The counts of a type, to be changed."""

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
@@ -35,6 +36,7 @@ class _Written(NamedTuple):
 
     answers: list[Any]
     due: int | None
+    cancelled: Sequence[Cancellation]
 
 
 class Writer:
@@ -177,7 +179,7 @@ class Writer:
             roll_back(connection)
             self.ledger.discard()
             raise
-        return _Written(answers, None if due == NEVER else due)
+        return _Written(answers, None if due == NEVER else due, transaction.cancelled)
 
     def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
         """Commits what was written."""
@@ -188,7 +190,7 @@ class Writer:
             self.ledger.discard()
             raise
         self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
-        return Applied(written.answers, written.due)
+        return Applied(*written)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Moves the write-ahead log into the database, and begins it anew: both wait for the disk."""

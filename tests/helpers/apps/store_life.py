@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.batches import AbandonBatches, Callback, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
@@ -299,7 +300,11 @@ async def _batches(book: Book) -> None:
     await step("redrive", 264, RedriveJob(held[1].id))
     late = (await step("claim it", 265, claim(ONE, slots={"batch": 2})))[0].jobs
     await step("end it", 266, *map(complete, late))
-    await step("prune batches", 267, Prune(at(0), at(267), at(0), 1))
+    (waited,) = (await step("run one more", 267, Insert((row,)), claim(ONE, slots={"batch": 1})))[1].jobs
+    after = After((waited.id,), False, 5), After((waited.id,), True), After((held[0].id,)), After()
+    await step("insert after others", 268, InsertAfter((row,) * 4, after, None, False))
+    await step("release some", 269, close(waited))
+    await step("prune batches", 270, Prune(at(0), at(267), at(0), 1))
 
 
 async def _rescue_redrive_and_prune(book: Book) -> None:

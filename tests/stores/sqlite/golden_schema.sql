@@ -1,3 +1,6 @@
+-- index aiojobs_after_job
+CREATE INDEX aiojobs_after_job ON aiojobs_after (job_id);
+
 -- index aiojobs_attempts_job
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 
@@ -35,6 +38,16 @@ WHERE status = 'pending' AND held IS NULL;
 -- index aiojobs_jobs_processing
 CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner)
 WHERE status = 'processing';
+
+-- table aiojobs_after
+CREATE TABLE aiojobs_after (
+    waits_for INTEGER NOT NULL,
+    job_id INTEGER NOT NULL,
+    runs_anyway INTEGER NOT NULL,
+    delay INTEGER NOT NULL,
+    at INTEGER CHECK (at BETWEEN -62135596800000000 AND 253402300799999999),
+    PRIMARY KEY (waits_for, job_id)
+) WITHOUT ROWID;
 
 -- table aiojobs_attempts
 CREATE TABLE aiojobs_attempts (

@@ -14,6 +14,7 @@ import pytest
 from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.sqlite.after import AFTER_ROW
 from aiojobs_lite.stores.sqlite.batches import JOB_ROW, MOVED_ROW, RANGE_ROW
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
@@ -29,6 +30,8 @@ BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
+    "statuses": ID_ROW, "waiting_for": ID_ROW, "forget_ended": ID_ROW, "forget_waiting": ID_ROW,
+    "still_waiting": ID_ROW, "insert_after": AFTER_ROW,
     "batches_of_jobs": JOB_ROW, "finished_batches": ID_ROW, "move_batches": MOVED_ROW, "insert_ranges": RANGE_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_of_ids": ID_ROW, "redrive_dead": ID_ROW,
 }  # fmt: skip
@@ -121,6 +124,15 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("mark_interrupted", BY_ID),
         ("attempts_of_job", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("schedule_busy", BY_ID),
+        ("waiting_for", "aiojobs_after USING PRIMARY KEY (waits_for=?)"),
+        ("forget_ended", "aiojobs_after USING PRIMARY KEY (waits_for=?)"),
+        ("forget_waiting", "INDEX aiojobs_after_job (job_id=?)"),
+        ("still_waiting", "INDEX aiojobs_after_job (job_id=?)"),
+        ("after_of_job", "INDEX aiojobs_after_job (job_id=?)"),
+        ("statuses", BY_ID),
+        ("held_after", BY_ID),
+        ("release_after", BY_ID),
+        ("hold_after", BY_ID),
         ("batches_of_jobs", "ranges USING INTEGER PRIMARY KEY (rowid=?)"),
         ("batch_of_job", "aiojobs_batch_ranges USING INTEGER PRIMARY KEY (rowid=?)"),
         ("move_batches", "aiojobs_batches USING INTEGER PRIMARY KEY (rowid=?)"),

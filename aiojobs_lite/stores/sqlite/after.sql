@@ -1,0 +1,74 @@
+-- Jobs that run after others.
+
+-- name: statuses
+-- Those of these jobs that are there, and how they stand.
+SELECT id, status
+FROM aiojobs_jobs
+WHERE id IN ({rows});
+
+-- name: type_and_instant
+-- The type of a job, and when it is due.
+SELECT type, scheduled_at
+FROM aiojobs_jobs
+WHERE id = ?;
+
+-- name: type_and_status
+-- The type of a job, and how it stands.
+SELECT type, status
+FROM aiojobs_jobs
+WHERE id = ?;
+
+-- name: hold_after
+-- Holds a new job, which is not scheduled meanwhile.
+UPDATE aiojobs_jobs
+SET held = 'after', scheduled_at = ?
+WHERE id = ?;
+
+-- name: insert_after
+-- Notes what a job waits for.
+INSERT INTO aiojobs_after (job_id, waits_for, runs_anyway, delay, at)
+VALUES {rows};
+
+-- name: waiting_for
+-- The jobs that wait for some that have ended.
+SELECT waits_for, job_id, runs_anyway, delay, at
+FROM aiojobs_after
+WHERE waits_for IN ({rows});
+
+-- name: forget_ended
+-- Forgets that jobs were waited for.
+DELETE FROM aiojobs_after
+WHERE waits_for IN ({rows});
+
+-- name: forget_waiting
+-- Forgets what jobs waited for.
+DELETE FROM aiojobs_after
+WHERE job_id IN ({rows});
+
+-- name: still_waiting
+-- Those of these jobs that still wait.
+SELECT DISTINCT job_id
+FROM aiojobs_after
+WHERE job_id IN ({rows});
+
+-- name: held_after
+-- Type and priority of a job, and how it stands, if it is held after others.
+SELECT type, priority, attempts, scheduled_at
+FROM aiojobs_jobs
+WHERE id = ?
+    AND held = 'after';
+
+-- name: release_after
+-- Makes a job claimable.
+UPDATE aiojobs_jobs
+SET held = NULL, scheduled_at = ?
+WHERE id = ?
+    AND held = 'after';
+
+-- name: after_of_job
+-- What a job still waits for.
+SELECT waits_for
+FROM aiojobs_after INDEXED BY aiojobs_after_job
+WHERE job_id = ?
+ORDER BY waits_for
+LIMIT ?;
