@@ -63,18 +63,18 @@ class Maintenance:
         """Notes which runners are dead, and forgets those that have been for a while."""
         now = self._clock.now()
         forgets_before = after(now, -_KEEP_RUNNERS_S)
+        of_batches = {*await self._store.ask(ListBatchOwners())}  # before the runners: each stores itself first
         runners, _ = await look_at_runners(self._store)
-        await self._abandon_batches({runner.id for runner in runners if runner.is_alive})
+        await self._abandon_batches(of_batches - {runner.id for runner in runners if runner.is_alive})
         dead = tuple(runner.id for runner in runners if not runner.is_alive and runner.ended_at is None)
         ends = [to_micros(runner.ended_at) for runner in runners if runner.ended_at is not None]
         if dead or any(ended < forgets_before for ended in ends):
             await self._commits.write(EndRunners(dead, forgets_before))
 
-    async def _abandon_batches(self, living: Collection[str]) -> None:
+    async def _abandon_batches(self, dead: Collection[str]) -> None:
         """Abandons the batches whose blocks ended with their runner."""
-        gone = {*await self._store.ask(ListBatchOwners())} - {*living}
-        if gone:
-            batches = await self._commits.write(AbandonBatches(tuple(sorted(gone))))
+        if dead:
+            batches = await self._commits.write(AbandonBatches(tuple(sorted(dead))))
             for batch in batches:
                 _log.warning("batch %s is abandoned: its runner ended before its block", batch)
 

@@ -7,11 +7,11 @@ from signal import SIGKILL
 
 from aiojobs_lite import JobRunner, Status
 from aiojobs_lite.runner.batches import BatchStats, BatchStatus
-from tests.helpers.apps.worker import JOBS, brief, note_batch
+from tests.helpers.apps.worker import JOBS, brief, held, note_batch
 from tests.helpers.pauses import pause
 from tests.helpers.programs import looking, worker
 from tests.helpers.rings import slow
-from tests.helpers.waiting import promised
+from tests.helpers.waiting import PATIENCE, promised
 
 JOBS_OF_BATCH = 600
 
@@ -42,6 +42,23 @@ async def test_the_callback_comes_once_although_processes_are_killed(database: P
         survivor.order("leave")
         assert await survivor.ended() == 0
     assert survivor.said("batch") == [["batch", str(batch.id)]]
+
+
+@slow
+async def test_a_job_runs_once_after_one_whose_process_was_killed(database: Path) -> None:
+    async with looking(database) as runner:
+        first = await runner.enqueue(held)
+        async with worker(database) as child:
+            await child.line("started")
+            later = await runner.enqueue(note_batch.using(after=[first]), 7)
+            last = await runner.enqueue(note_batch.using(after=[first, later]), 8)
+            await child.kill()
+        async with worker(database) as survivor:
+            await last.result(PATIENCE)
+            survivor.order("leave")
+            assert await survivor.ended() == 0
+        assert survivor.said("batch") == [["batch", "7"], ["batch", "8"]]
+        assert {job.attempts for job in [await later.job(), await last.job()]} == {1}
 
 
 @slow

@@ -56,6 +56,8 @@ def settle_after(transaction: Transaction) -> bool:
     Each round is about the jobs that ended in the round before.
     """
     settled, is_any = 0, False
+    if not transaction.moved or not transaction.one("is_any_waiting")[0]:
+        return False
     while len(transaction.moved) > settled:
         moved = [move for move in transaction.moved[settled:] if move.before == "unfinished"]
         settled = len(transaction.moved)

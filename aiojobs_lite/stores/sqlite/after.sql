@@ -29,6 +29,13 @@ WHERE id = ?;
 INSERT INTO aiojobs_after (job_id, waits_for, runs_anyway, delay, at)
 VALUES {rows};
 
+-- name: is_any_waiting
+-- Whether any job waits for another.
+SELECT EXISTS (
+    SELECT 1
+    FROM aiojobs_after
+);
+
 -- name: waiting_for
 -- The jobs that wait for some that have ended.
 SELECT waits_for, job_id, runs_anyway, delay, at
