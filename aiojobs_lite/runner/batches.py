@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
-from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, InvalidOption
+from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, InvalidOption, StoreError
 from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_callback
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import Enqueueing
@@ -28,7 +30,7 @@ from aiojobs_lite.model.batches import (
 )
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.model.writes import Inserted, Unit
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable, insert_after, inserted_after
 from aiojobs_lite.runner.handle import JobHandle
@@ -222,7 +224,12 @@ class BatchBlock:
         if self._batch is not None:
             raise BatchClosed(self._batch.id)
         engine = self._parts.access.engine
-        batch_id = await engine.write(OpenBatch(engine.identity.owner, self._parent, self._is_member))
+        opening = asyncio.ensure_future(engine.write(OpenBatch(engine.identity.owner, self._parent, self._is_member)))
+        try:
+            batch_id = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(partial(_abandon_unentered, engine))
+            raise
         if batch_id is None:
             raise BatchClosed(self._parent or 0)
         self._batch = OpenedBatch(self._parts, batch_id, self._callbacks)
@@ -310,6 +317,16 @@ class Batches:
         if found is None:
             raise BatchNotFound(None, of_job=job_id)
         return Batch(self._parts, found, is_member=True)
+
+
+def _abandon_unentered(engine: Engine, opening: asyncio.Future[int | None]) -> None:
+    """A block was cancelled before its first line: the batch that it opened is abandoned."""
+    if not opening.cancelled() and opening.exception() is None and (batch_id := opening.result()) is not None:
+        engine.commits.keep((CloseBatch(batch_id, (), is_abandoned=True),), _ignore)
+
+
+def _ignore(_unit: Unit, _answer: object, _error: StoreError | None) -> None:
+    """A batch that could not be abandoned is found when its runner has ended."""
 
 
 def _checked(
