@@ -1,17 +1,15 @@
-"""Jobs that were cancelled with one that they were to run after: their callers and the listeners are notified."""
+"""What follows from other jobs in one transaction: callbacks of batches, and jobs that are cancelled with another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aiojobs_lite.engine.ports import CancellationListener
-from aiojobs_lite.model.after import Cancellation
+from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import JobBecameCancelled
+from aiojobs_lite.telemetry.facts import JobBecameCancelled, JobEnqueued
 
 
 class Cascades:
-    """Notifies of jobs that a transaction has cancelled by itself.
+    """Notifies of jobs that a transaction has cancelled, or enqueued, by itself.
 
     Args:
         bus: Gets a fact for each.
@@ -22,9 +20,12 @@ class Cascades:
         self._bus = bus
         self._listener = listener
 
-    def cancelled(self, cancellations: Sequence[Cancellation]) -> None:
+    def followed(self, applied: Applied) -> None:
         """The transaction is durable."""
-        self._listener.cancelled(cancellations)
+        self._listener.cancelled(applied.cancelled)
         if self._bus.is_watched(JobBecameCancelled):
-            for one in cancellations:
+            for one in applied.cancelled:
                 self._bus.publish(JobBecameCancelled(*one))
+        if self._bus.is_watched(JobEnqueued):
+            for job_id, job_type in applied.enqueued:
+                self._bus.publish(JobEnqueued(job_id, job_type))

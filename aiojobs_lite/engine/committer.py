@@ -14,7 +14,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.inline_turn import InlineTurn
-from aiojobs_lite.engine.ports import CancellationListener, ClaimSource, Done
+from aiojobs_lite.engine.ports import CascadeListener, ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import INSERTS
@@ -62,7 +62,7 @@ class Committer:
         self._claims = claims
         self._kept: list[_Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
         self._waiting: list[_Entry] = []
-        self._cascades: CancellationListener | None = None
+        self._cascades: CascadeListener | None = None
         self._alarm = Alarm(clock)
         self.went_idle = asyncio.Event()
         self._turn = InlineTurn()
@@ -72,8 +72,8 @@ class Committer:
         self._is_closed = False
         self._origin = Origin()
 
-    def connect(self, *, cascades: CancellationListener) -> None:
-        """Sets what is notified of jobs that a transaction has cancelled by itself."""
+    def connect(self, *, cascades: CascadeListener) -> None:
+        """Sets what is notified of jobs that a transaction has cancelled or enqueued by itself."""
         self._cascades = cascades
 
     @property
@@ -322,8 +322,8 @@ class Committer:
                 future.set_result(answer)
             first = last
         _notify(self._claims.committed, applied, answers[-1] if claim else None)
-        if applied.cancelled and self._cascades is not None:
-            _notify(self._cascades.cancelled, applied.cancelled)
+        if (applied.cancelled or applied.enqueued) and self._cascades is not None:
+            _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
             _notify(done, unit, answer, None)
 

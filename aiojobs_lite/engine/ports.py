@@ -256,6 +256,13 @@ class DeathReactions(Protocol):
         """The death of a job is durable."""
 
 
+class CascadeListener(Protocol):
+    """Notifies of what a transaction has done by itself."""
+
+    def followed(self, applied: Applied) -> None:
+        """It is durable."""
+
+
 class CancellationListener(Protocol):
     """Notifies of cancelled jobs."""
 

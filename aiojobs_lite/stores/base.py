@@ -36,11 +36,13 @@ class Applied(NamedTuple):
 
             It is a hint: it may be too early, also by jobs that another claim is about to take.
         cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
+        enqueued: The callbacks of batches that it enqueued: the id and the type of each.
     """
 
     answers: list[Any]
     due: int | None
     cancelled: Sequence[Cancellation] = ()
+    enqueued: Sequence[tuple[int, str]] = ()
 
 
 class Change(NamedTuple):

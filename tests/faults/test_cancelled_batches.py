@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from tests.helpers.cancelling import Call, at_every_moment, nothing_left
 from tests.helpers.rings import first_of
 from tests.helpers.stores import connected
+from tests.helpers.waiting import quiet
 
 
 @pytest.mark.parametrize("way", first_of(1, ["as_it_waits", "at_two_turns"]))
@@ -41,7 +41,7 @@ async def test_a_cancelled_block_leaves_no_open_batch_and_no_callback_of_a_part(
             return block
 
         async for n, ending in at_every_moment(way, prepare):
-            await asyncio.sleep(0)  # what the block has left begins
+            await quiet()  # what the block has left is done
             await runner.run_until_idle()
             check()
             with connected(database) as other:

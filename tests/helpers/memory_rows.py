@@ -218,6 +218,7 @@ class MemoryPhases:
         moves: What moves in the counts of batches.
         ended: The jobs that ended, and how; None: it was deleted.
         cancelled: See `Applied`.
+        enqueued: See `Applied`.
         made: The `scheduled_at` of each job that became claimable.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -232,6 +233,7 @@ class MemoryPhases:
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
         self.cancelled: list[Cancellation] = []
+        self.enqueued: list[tuple[int, str]] = []
         self.made: list[int] = []
         self.claim: Claim | None = None
         self._taken: Counter[str] = Counter()

@@ -194,7 +194,7 @@ class MemoryStore:
         if self.loses_answer:
             self.loses_answer = False
             raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
-        return Applied(answers, phases.due(), phases.cancelled)
+        return Applied(answers, phases.due(), phases.cancelled, phases.enqueued)
 
     def notice(self, types: Collection[str]) -> None:
         """Takes in which types another owner's commit was about."""

@@ -93,8 +93,10 @@ async def test_an_empty_batch_has_its_callback_at_once_and_it_may_have_arguments
     program: Program,
 ) -> None:
     async with program.runner as runner:
+        watch = runner.watch()
         async with runner.batches.open(on_complete=welcome.using(label="x").bind(7)) as batch:
             pass
+        assert (await next_fact(watch, JobEnqueued)).type == "email.welcome"
         await runner.run_until_idle()
         (found,) = await runner.jobs.list(label="x")
         assert (found.payload["user_id"], found.status) == (7, Status.COMPLETED)

@@ -68,6 +68,7 @@ class Transaction:
         moved: The jobs that ended, if their ends are awaited, and those that were redriven.
         batches: What it changes of batches; None: nothing yet.
         cancelled: See `Applied`.
+        enqueued: See `Applied`.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Transaction:
         self.moved: list[Moved] = []
         self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
+        self.enqueued: list[tuple[int, str]] = []
 
     @property
     def pauses(self) -> dict[str, Pause | None]:

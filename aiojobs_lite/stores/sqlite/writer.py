@@ -37,6 +37,7 @@ class _Written(NamedTuple):
     answers: list[Any]
     due: int | None
     cancelled: Sequence[Cancellation]
+    enqueued: Sequence[tuple[int, str]]
 
 
 class Writer:
@@ -179,7 +180,8 @@ class Writer:
             roll_back(connection)
             self.ledger.discard()
             raise
-        return _Written(answers, None if due == NEVER else due, transaction.cancelled)
+        hint = None if due == NEVER else due
+        return _Written(answers, hint, transaction.cancelled, transaction.enqueued)
 
     def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
         """Commits what was written."""
