@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiojobs_lite.model.after import FAILED, After, AfterAnswer, Cancellation, InsertAfter, ListAfter
@@ -17,6 +17,7 @@ from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Moved, Transaction
 
 AFTER_ROW: Final = "(?, ?, ?, ?, ?)"
+RELEASED_ROW: Final = "(?, ?)"
 _UNFINISHED: Final = ("pending", "processing")
 
 
@@ -116,8 +117,7 @@ def _settle_round(transaction: Transaction, moved: Sequence[Moved]) -> bool:
     left = {job_id for job_id in by_job if job_id not in failed}
     for _, _, cursor in transaction.many("still_waiting", ID_ROW, [(job_id,) for job_id in sorted(left)]):
         left -= {row[0] for row in cursor.fetchall()}
-    for job_id in sorted(left):
-        _release(transaction, by_job[job_id][0])
+    _release(transaction, {job_id: by_job[job_id][0] for job_id in sorted(left)})
     return True
 
 
@@ -131,15 +131,18 @@ def _cancel(transaction: Transaction, job_id: int, waited_for: int, status: str)
         transaction.cancelled.append(Cancellation(job_id, found[0], reason))
 
 
-def _release(transaction: Transaction, wait: _Wait) -> None:
-    held = transaction.one("held_after", (wait.job_id,))
-    if held is None:  # it has ended in this round, or another program has changed it
-        return
-    job_type, priority, attempts, scheduled_at = held
-    due = min(transaction.now + wait.delay, NEVER - 1) if wait.at is None else wait.at
-    tally = transaction.tally(job_type)
-    tally.move(Status.PENDING, -1, attempts, scheduled_at)
-    tally.move(Status.PENDING, 1, attempts, due)
-    tally.held -= 1
-    transaction.due.add(job_type, priority, due, wait.job_id)
-    transaction.run("release_after", (due, wait.job_id))
+def _release(transaction: Transaction, waits: Mapping[int, _Wait]) -> None:
+    """Makes jobs claimable, by id, that are still held."""
+    due_at: list[tuple[int, int]] = []
+    for _, _, cursor in transaction.many("held_after", ID_ROW, [(job_id,) for job_id in waits]):
+        for job_id, job_type, priority, attempts, scheduled_at in cursor.fetchall():
+            _, _, _, delay, at = waits[job_id]
+            due = min(transaction.now + delay, NEVER - 1) if at is None else at
+            tally = transaction.tally(job_type)
+            tally.move(Status.PENDING, -1, attempts, scheduled_at)
+            tally.move(Status.PENDING, 1, attempts, due)
+            tally.held -= 1
+            transaction.due.add(job_type, priority, due, job_id)
+            due_at.append((job_id, due))
+    if due_at:
+        transaction.run_all("release_after", RELEASED_ROW, due_at)

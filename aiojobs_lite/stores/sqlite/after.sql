@@ -59,18 +59,20 @@ FROM aiojobs_after
 WHERE job_id IN ({rows});
 
 -- name: held_after
--- Type and priority of a job, and how it stands, if it is held after others.
-SELECT type, priority, attempts, scheduled_at
+-- Those of these jobs that are held after others: each with its type and priority, and how it stands.
+SELECT id, type, priority, attempts, scheduled_at
 FROM aiojobs_jobs
-WHERE id = ?
-    AND held = 'after';
+WHERE id IN ({rows})
+    AND +held = 'after'
+ORDER BY id;
 
 -- name: release_after
--- Makes a job claimable.
+-- Makes jobs claimable, each due at an instant of its own.
 UPDATE aiojobs_jobs
-SET held = NULL, scheduled_at = ?
-WHERE id = ?
-    AND held = 'after';
+SET held = NULL, scheduled_at = released.column2
+FROM (VALUES {rows}) AS released
+WHERE aiojobs_jobs.id = released.column1
+    AND +aiojobs_jobs.held = 'after';
 
 -- name: after_of_job
 -- What a job still waits for.

@@ -14,7 +14,7 @@ import pytest
 from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
-from aiojobs_lite.stores.sqlite.after import AFTER_ROW
+from aiojobs_lite.stores.sqlite.after import AFTER_ROW, RELEASED_ROW
 from aiojobs_lite.stores.sqlite.batches import JOB_ROW, MOVED_ROW, RANGE_ROW
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
@@ -31,7 +31,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "statuses": ID_ROW, "waiting_for": ID_ROW, "forget_ended": ID_ROW, "forget_waiting": ID_ROW,
-    "still_waiting": ID_ROW, "insert_after": AFTER_ROW,
+    "still_waiting": ID_ROW, "insert_after": AFTER_ROW, "held_after": ID_ROW, "release_after": RELEASED_ROW,
     "batches_of_jobs": JOB_ROW, "finished_batches": ID_ROW, "move_batches": MOVED_ROW, "insert_ranges": RANGE_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_of_ids": ID_ROW, "redrive_dead": ID_ROW,
 }  # fmt: skip
