@@ -208,11 +208,14 @@ class Release(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Deletes jobs that completed, or died or were cancelled, before these instants, and ticks before `ticks_before`:
-    at most `limit` in all. Answer: how many jobs and ticks.
+    """Deletes jobs that completed, or died or were cancelled, before these instants, ticks before `ticks_before`, and
+    batches: at most `limit` in all. Answer: how many; `limit` also if one of them takes more than one call.
 
-    The completed go first, then the dead, then the cancelled, then the ticks; of each kind of job, and of the ticks of
-    a schedule, the oldest first.
+    The completed go first, then the dead, then the cancelled, then the ticks, then the batches; of each kind of job, of
+    the ticks of a schedule, and of the batches the oldest first.
+
+    A batch is deleted, its jobs are not, if it was complete before `completed_before` and all its jobs were completed,
+    or else before `dead_before`; not while one of its jobs is pending or processing again, nor the latest batch.
     """
 
     completed_before: int

@@ -10,12 +10,12 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
-from aiojobs_lite.handlers.options import AS_DECLARED
+from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.admission import Admission, refusal, write_of
+from aiojobs_lite.runner.admission import Admission, refusal, write_of_joined
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
@@ -68,6 +68,7 @@ class Enqueuer:
             QueueFull: If as many jobs of the type are pending as its `max_pending` allows.
             UniqueConflict: If a job has the same unique key, and `on_conflict` does not allow that.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            JobNotFound: If there is none of the jobs that it is to run after (`after=`).
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
@@ -76,7 +77,7 @@ class Enqueuer:
             raise _not_enqueueable(job)
         self._registry.check(job.job_type)
         row, how = job.row(self._clock.now(), args, kwargs), job.how
-        if how is AS_DECLARED or not how.has_conditions:
+        if how is AS_DECLARED or not _has_more(how):
             ((job_id, is_new),) = await engine.write(Insert((row,)))
         else:
             ((job_id, is_new),) = await self._admission.admit_all([(how, row)])
@@ -110,6 +111,7 @@ class Enqueuer:
 
         Raises:
             UnknownJobType: If one is not registered in this runner.
+            JobNotFound: If there is none of the jobs that one is to run after (`after=`).
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
@@ -119,11 +121,10 @@ class Enqueuer:
             return []
         now = self._clock.now()
         rows = [one.row(now) for one in bound]
-        if {id(one.how) for one in bound} != _PLAIN and any(one.how.has_conditions for one in bound):
-            inserted = await self._admission.admit_all([(one.how, row) for one, row in zip(bound, rows, strict=True)])
-        else:
-            inserted = await engine.write(Insert(tuple(rows)))
-        return self._handles(bound, inserted)
+        if {id(one.how) for one in bound} != _PLAIN and any(_has_more(one.how) for one in bound):
+            with_options = [(one.how, row) for one, row in zip(bound, rows, strict=True)]
+            return self._handles(bound, await self._admission.admit_all(with_options))
+        return self._handles(bound, await engine.write(Insert(tuple(rows))))
 
     async def enqueue_in(
         self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
@@ -145,7 +146,7 @@ class Enqueuer:
             UnknownJobType: If it is not registered in this runner.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
-            InvalidOption: If `connection` is a delay.
+            InvalidOption: If `connection` is a delay, or the job is to run after others (`after=`).
             TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
             RunnerError: If the runner cannot be used now, or from this event loop.
@@ -172,7 +173,7 @@ class Enqueuer:
         check_connection(connection)
         bound = check_bound(jobs, self._registry)
         now = self._clock.now()
-        write = write_of([(one.how, one.row(now)) for one in bound])
+        write = write_of_joined([(one.how, one.row(now)) for one in bound])
         joined = await engine.joined.insert(connection, write, now)
         if isinstance(joined, Refused):
             raise refusal(joined, cast("Admit", write).rows, engine.wait_for)
@@ -201,6 +202,11 @@ class Enqueuer:
             JobHandle(one.job_type, jobs, job_id, is_new=is_new)
             for one, (job_id, is_new) in zip(bound, inserted, strict=True)
         ]
+
+
+def _has_more(how: Enqueueing) -> bool:
+    """Whether a job is added under conditions, or runs after others."""
+    return how.has_conditions or how.after is not None
 
 
 def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJob[R]]:

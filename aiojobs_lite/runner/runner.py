@@ -25,6 +25,7 @@ from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refu
 from aiojobs_lite.handlers.job_type import Enqueueable, JobType, check_on_dead
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
+from aiojobs_lite.runner.batches import Batches
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.hosting import Hosted
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
@@ -70,6 +71,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         job: Declares a handler as a job type of this runner; see `JobOptions`.
         jobs: Reads and moves stored jobs.
         types: Pauses and resumes job types.
+        batches: Opens and finds batches.
         schedules: The cron schedules.
 
     Raises:
@@ -113,6 +115,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._resources: Resources | None = None  # that are being made
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
+        self.batches = Batches(self._access, self._registry, self._bus, self.jobs, self._admission)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
         self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))

@@ -1,10 +1,15 @@
-"""By how much the clock was ahead that wrote a job of the store of plain Python."""
+"""The jobs of the store of plain Python that a clock wrote which was ahead, and by how much it was."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
-from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US, AheadPage, ListAhead, ListEndedAhead, Place
+from aiojobs_lite.model.job import PRIORITIES, Job, Status
+
+if TYPE_CHECKING:
+    from tests.helpers.memory_rows import Rows
 
 
 def micros_of(job: Job) -> int:
@@ -33,3 +38,17 @@ def ended(job: Job) -> int:
     """When a finished job ended."""
     assert job.completed_at is not None
     return to_micros(job.completed_at)
+
+
+def ahead(rows: Rows, query: ListAhead) -> AheadPage:
+    """See `ListAhead`."""
+    places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in rows.claimable()}
+    later = sorted(place for place in places if place.scheduled_at > query.now)
+    page = [place for place in later if query.after is None or place > query.after][: query.limit]
+    ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
+    return AheadPage(ids, page[-1] if len(page) == query.limit else None)
+
+
+def ended_ahead(rows: Rows, query: ListEndedAhead) -> tuple[int, ...]:
+    """See `ListEndedAhead`."""
+    return tuple(job.id for job in rows.jobs.values() if job.is_finished and ahead_by(job, query.now))[: query.limit]

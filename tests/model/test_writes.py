@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.model import admission, ends, queries, runners, schedules, writes
+from aiojobs_lite.model import admission, after, batches, ends, queries, runners, schedules, writes
 from aiojobs_lite.model.job import NewJob
 
 MESSAGES: list[Any] = [
     kind
-    for module in (admission, ends, queries, runners, schedules, writes)
+    for module in (admission, after, batches, ends, queries, runners, schedules, writes)
     for kind in vars(module).values()
     if inspect.isclass(kind) and hasattr(kind, "_fields") and kind.__module__ == module.__name__
     if hasattr(kind, "answer")

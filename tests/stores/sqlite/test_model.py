@@ -17,7 +17,8 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
-from tests.helpers.model_machine import StoreBesideModel, length
+from tests.helpers.model_batches import BatchesBesideModel
+from tests.helpers.model_machine import length
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
 from tests.helpers.sqlite_store import notices_change, policy_of, set_policy
@@ -57,7 +58,7 @@ class SqliteView:
         return SqliteCaller(self._path)
 
 
-class SqliteBesideModel(StoreBesideModel):
+class SqliteBesideModel(BatchesBesideModel):
     """Two stores of one file, of which one waits for the disk."""
 
     def open_views(self) -> tuple[View, View]:

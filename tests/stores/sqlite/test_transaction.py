@@ -9,7 +9,17 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
+from aiojobs_lite.model.batches import (
+    AbandonBatches,
+    Callback,
+    CancelBatch,
+    CancelledPage,
+    CloseBatch,
+    InsertInBatch,
+    OpenBatch,
+)
 from aiojobs_lite.model.job import Claimed, Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -85,6 +95,13 @@ def _everything_at_once(
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
                 MoveBack((ahead,)),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
+                OpenBatch("one", None, False),
+                CancelBatch(1, "x", 5),
+                CloseBatch(1, (Callback("complete", new("c")),), False),
+                AbandonBatches(("two",)),
+                InsertInBatch(9, False, (new("c"),)),
+                InsertAfter((new("c"), new("d")), (After((later,)), After((dead,))), None, False),
+                CancelJob(later, "x"),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
@@ -125,6 +142,9 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
         None, None, None, 1, 1,
     ]  # fmt: skip
     assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[20:25] == [1, CancelledPage((), None), True, (), None]
+    assert [made.is_new for made in applied.answers[25].inserted] == [True, True]
+    assert [(cancelled.type, later) for cancelled in applied.cancelled] == [("c", later)]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
