@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, InsertAfter, ListAfter
 from aiojobs_lite.model.batches import (
     AbandonBatches,
@@ -69,11 +70,13 @@ class BatchesBesideModel(StoreBesideModel):
 
     @rule(
         drawn=st.lists(rows, min_size=1, max_size=2), which=st.lists(some, max_size=3), anyway=st.booleans(),
-        delay=st.sampled_from([0, 0, SECOND]), by_time=st.booleans(), batch=st.none() | few, step=steps,
+        delay=st.sampled_from([0, 0, SECOND]), by_time=st.booleans(), batch=st.none() | few,
+        expires=st.sampled_from([None, None, 0, SECOND]), step=steps,
     )  # fmt: skip
     def insert_after(
-        self, drawn: list[Any], which: list[int], anyway: bool, delay: int, by_time: bool, batch: int | None, step: Step
-    ) -> None:
+        self, drawn: list[Any], which: list[int], anyway: bool, delay: int, by_time: bool, batch: int | None,
+        expires: int | None, step: Step,
+    ) -> None:  # fmt: skip
         made = [
             NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
             for kind, priority, due, most, key in drawn
@@ -81,7 +84,8 @@ class BatchesBesideModel(StoreBesideModel):
         ids = tuple(self.a_job(one) for one in which)
         after = [After(ids, anyway, delay, self.now + SECOND if by_time else None), After()][: len(made)]
         within = None if batch is None else self.a_batch(batch)
-        self.put(InsertAfter(tuple(made), tuple(after), within, False), step)
+        conditions = () if expires is None else tuple([Candidate(row, expires=expires) for row in made])
+        self.put(InsertAfter(tuple(made), tuple(after), within, False, conditions), step)
 
     @rule(view=which_view, which=some)
     def look_at_after(self, view: int, which: int) -> None:

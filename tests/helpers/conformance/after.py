@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterAnswer, InsertAfter, ListAfter
 from aiojobs_lite.model.batches import Callback, CloseBatch, GetBatch, OpenBatch
+from aiojobs_lite.model.expiries import EXPIRED, GetExpiry
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveJob, Reschedule
@@ -37,6 +39,12 @@ async def placed(store: Store, *after: int, now: float = 0, **options: Any) -> J
     ((job_id, is_new),) = answer.inserted
     assert is_new
     return await stored(store, job_id)
+
+
+def under_conditions(*after: int, batch: int | None = None, delay: int = 0, **conditions: Any) -> InsertAfter:
+    """A job with conditions, after others or in a batch."""
+    row = new("later", unique_key="[1]", unique_scope="unfinished")
+    return InsertAfter((row,), (After(after, delay=delay),), batch, False, (Candidate(row, **conditions),))
 
 
 def reason(job: Job) -> tuple[Status, str | None]:
@@ -166,3 +174,50 @@ class AfterInBatches:
         (plain,) = await claimed(store, claim(types="b"))
         await answers(store, complete(plain), close(job))  # with which the last one is cancelled
         assert [job.type for job in await everything(store)][-1] == "done"
+
+
+class AfterConditions:
+    async def test_what_waits_for_a_job_that_expires_is_cancelled(self, store: Store) -> None:
+        row = new("a")
+        first = await one(store, InsertAfter((row,), (After(),), None, False, (Candidate(row, expires=10_000_000),)))
+        waiting = await placed(store, first.inserted[0].id)
+        assert not await claimed(store, claim(), now=10)
+        assert reason(await stored(store, first.inserted[0].id)) == (Status.CANCELLED, EXPIRED)
+        assert (await stored(store, waiting.id)).status is Status.CANCELLED
+        await counted(store, 10)
+
+    async def test_an_expiry_counts_from_when_a_held_job_is_due(self, store: Store) -> None:
+        (first,) = await inserted(store, new("a"))
+        held = (await one(store, under_conditions(first, delay=5_000_000, expires=10_000_000))).inserted[0].id
+        (job,) = await claimed(store, now=100)
+        assert (await stored(store, held)).held is Held.AFTER
+        same = await one(store, under_conditions(), now=100)
+        assert [(found.id, found.is_new) for found in same.inserted] == [(held, False)]
+        await one(store, complete(job), now=200)
+        assert await store.ask(GetExpiry(held)) == at(215)
+        await one(store, claim(), now=215)
+        assert reason(await stored(store, held)) == (Status.CANCELLED, EXPIRED)
+        await counted(store, 215)
+
+    async def test_a_condition_refuses_a_job_after_others_or_in_a_batch(self, store: Store) -> None:
+        batch = await one(store, OpenBatch("one", None, False))
+        (first,) = await inserted(store, new("a"))
+        there = await one(store, under_conditions(first, batch=batch))
+        again = await one(store, under_conditions(first, batch=batch))
+        assert [again.inserted[0].id, again.inserted[0].is_new] == [there.inserted[0].id, False]
+        refused = (await one(store, under_conditions(batch=batch, on_conflict="raise"))).refused
+        assert refused is not None
+        assert (refused.why, refused.job_id) == ("unique", there.inserted[0].id)
+        stats = await store.ask(GetBatch(batch or 0))
+        assert stats is not None
+        assert stats.total == 1
+
+    async def test_a_batch_is_complete_when_its_last_job_expires(self, store: Store) -> None:
+        batch = await one(store, OpenBatch("one", None, False)) or 0
+        await one(store, under_conditions(batch=batch, expires=10_000_000))
+        await one(store, CloseBatch(batch, (Callback("complete", new("done")),), False))
+        applied = await store.apply([(claim(),)], at(10))
+        assert [job_type for _, job_type in applied.enqueued] == ["done"]
+        stats = await store.ask(GetBatch(batch))
+        assert stats is not None
+        assert (stats.cancelled, stats.unfinished) == (1, 0)
