@@ -196,11 +196,10 @@ class Enqueueing:
 
     def shown(self) -> str:
         """Those that are set, for people."""
-        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
-        given |= {} if self.flow is None else self.flow.shown()
         jobs, failed = self.after or AfterJobs(())
         after = {"after": list(jobs) or None, "after_failed": failed}
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
+        given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
     def waits(self, row: NewJob) -> After:

@@ -4,9 +4,6 @@ CREATE INDEX aiojobs_after_job ON aiojobs_after (job_id);
 -- index aiojobs_attempts_job
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 
--- index aiojobs_expiries_expires_at
-CREATE INDEX aiojobs_expiries_expires_at ON aiojobs_expiries (expires_at)
-WHERE is_over = 0;
 -- index aiojobs_batch_ranges_batch
 CREATE INDEX aiojobs_batch_ranges_batch ON aiojobs_batch_ranges (batch);
 
@@ -17,6 +14,10 @@ WHERE completed_at IS NOT NULL;
 -- index aiojobs_batches_unfinished
 CREATE INDEX aiojobs_batches_unfinished ON aiojobs_batches (owner)
 WHERE unfinished > 0;
+
+-- index aiojobs_expiries_expires_at
+CREATE INDEX aiojobs_expiries_expires_at ON aiojobs_expiries (expires_at)
+WHERE is_over = 0;
 
 -- index aiojobs_jobs_finished
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
@@ -51,6 +52,7 @@ WHERE unique_key IS NOT NULL AND (
 
 -- index aiojobs_windows_until
 CREATE INDEX aiojobs_windows_until ON aiojobs_windows (until);
+
 -- table aiojobs_after
 CREATE TABLE aiojobs_after (
     waits_for INTEGER NOT NULL,

@@ -133,8 +133,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
                 assert shown(store) == counts
             else:
                 break
-    assert failed_at > 40
-    assert connection.statements[-1] == "COMMIT"
+    assert (failed_at > 40, connection.statements[-1]) == (True, "COMMIT")
     assert applied.answers[0] is Status.COMPLETED
     assert [admitted.is_new for admitted in applied.answers.pop(7)] == [True, False, True]
     assert applied.answers[2:16] == [
