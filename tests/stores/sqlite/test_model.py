@@ -18,7 +18,7 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
 from tests.helpers.model_batches import BatchesBesideModel
-from tests.helpers.model_machine import length
+from tests.helpers.model_machine import Step, length
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
 from tests.helpers.sqlite_store import notices_change, policy_of, set_policy
@@ -79,6 +79,15 @@ class SqliteBesideModel(BatchesBesideModel):
 @deep
 def test_the_store_does_what_the_model_does() -> None:
     run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((10, 25), (60, 50))))
+
+
+def test_everything_ends_though_a_callback_is_due_only_some_time_after_its_batch() -> None:
+    now = Step(joins=False, then={"view": 0, "inline": True, "at_once": False})
+    state = SqliteBesideModel()
+    state.open_batch(owner=0, parent=None, by_member=False, step=now)
+    state.insert_in_batch(which=0, by_member=False, drawn=[("a", 1, 0, 1, None)], step=now)
+    state.close_batch(which=0, events={"complete"}, fails=False, step=now)  # due 2 s after the batch is complete
+    state.teardown()
 
 
 @contextmanager
