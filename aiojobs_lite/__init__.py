@@ -8,6 +8,8 @@ The names below are the whole surface for an application. Public as well, each f
 - `aiojobs_lite.runner.batches`: the classes of what `runner.batches` returns, for annotations.
 - `aiojobs_lite.runner.client`: the class of what `JobClient` returns, for annotations.
 - `aiojobs_lite.flow`: what `unique=`, `debounce=` and `throttle=` take.
+- `aiojobs_lite.runner.middleware`: the base class of middleware, and what it is given of a job that is enqueued.
+- `aiojobs_lite.model.progress`: the classes of what `runner.jobs.log` and `handle.watch` give, for annotations.
 - `aiojobs_lite.logs`: a filter that adds the job to every log record of its handler.
 - `aiojobs_lite.errors`: the tree of all errors; those that only a faulty program raises are not repeated here.
 - `aiojobs_lite.stores.base`: the contract of a store, for a database other than SQLite.

@@ -343,6 +343,6 @@ def _zone(expression: str, tz: str) -> ZoneInfo:
         return ZoneInfo(tz)
     except (LookupError, ValueError, TypeError, AttributeError, OSError):  # OSError: a folder, such as "Europe"
         name = str(tz) if isinstance(tz, str | ZoneInfo) else ""
-        close = difflib.get_close_matches(name, available_timezones(), n=1) if name else []
+        close = difflib.get_close_matches(name, available_timezones(), n=1) if "/" in name else []  # not for CEST
     advice = f"did you mean {close[0]!r}?" if close else 'pass a name such as "Europe/London" (or pip install tzdata)'
     raise InvalidSchedule(expression, "tz", f"{show(tz)} is not known; {advice}")

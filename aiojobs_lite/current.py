@@ -24,9 +24,9 @@ class AttemptOfJob(Protocol):
         """The number of the attempt."""
 
 
-CURRENT: ContextVar[tuple[AttemptOfJob, Mapping[Any, Any], threading.Event | None, str] | None] = ContextVar(
+CURRENT: ContextVar[tuple[AttemptOfJob, Mapping[Any, Any], threading.Event | None, str, Any] | None] = ContextVar(
     "aiojobs_lite job", default=None
 )
 """In a handler its context, or what was claimed, as most handlers take none; its resources; what says that it stops;
-the id of the database.
+the id of the database; what takes its reports.
 """

@@ -35,6 +35,9 @@ MOST_AFTER: Final = 1_000
 LARGEST_METADATA_BYTES: Final = 4 * 1024
 """Of what `using(metadata=...)` gives, as JSON."""
 
+LONGEST_PROGRESS_CHARS: Final = 500
+"""What a handler says that it does, by `ctx.progress`."""
+
 # Shortened beyond: what is recorded for a person.
 
 LONGEST_PAUSE_BY_CHARS: Final = 200
@@ -47,6 +50,12 @@ LONGEST_ERROR_TYPE_CHARS: Final = 200
 LONGEST_MESSAGE_CHARS: Final = 2_000
 LONGEST_TRACEBACK_CHARS: Final = 20_000
 """Of a traceback or a stack; its end is kept."""
+
+LONGEST_LOG_LINE_CHARS: Final = 1_000
+"""Of `ctx.log`."""
+
+MOST_LOG_LINES: Final = 1_000
+"""Of a job, over all its attempts; the newest are kept."""
 
 MOST_ATTEMPTS_KEPT: Final = 100
 """Rows of one outcome in the history of a job, such as its snoozes; the newest are kept. Its counters go on."""

@@ -414,6 +414,7 @@ def test_256_characters_are_taken() -> None:
     ("tz", "message"),
     [
         ("Europe/Londn", "did you mean 'Europe/London'?"),
+        ("CEST", 'pass a name such as "Europe/London"'),
         ("Europe", "is not known"),
         ("", "pass a name such as"),
         ("../etc/passwd", "is not known"),

@@ -67,6 +67,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"wanted": dict},
     ),
     (
+        lambda: errors.MiddlewareMisused("Traces", "did it twice"),
+        "the middleware Traces did it twice.",
+        {"middleware": "Traces"},
+    ),
+    (
         lambda: errors.InvalidSchedule("61 * * * *", "minute", "use 0-59"),
         "schedule '61 * * * *', minute: use 0-59",
         {"expression": "61 * * * *", "field": "minute"},

@@ -217,7 +217,7 @@ OWNERS: dict[str, set[str]] = {
     "batch": {*dir(OpenedBatch), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job)},
-    "ctx": {*dir(JobContext)},
+    "ctx": {*dir(JobContext), "logged", "reported"},  # the last two of `testing.context`
     "stats()": {*dir(RunnerStats)},
 }
 

@@ -13,12 +13,14 @@ from contextlib import AsyncExitStack, ExitStack
 from typing import Any, Protocol
 
 from aiojobs_lite.engine.child import CallAnswer, Declaration, call_handler, make_ready
+from aiojobs_lite.engine.child_reports import ChildReport
 from aiojobs_lite.engine.forks import call_in_one_process, end_process
 from aiojobs_lite.engine.resources import AttemptResources
 from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.engine.workers import Worker, WorkerPool
+from aiojobs_lite.handlers.progress import Reporter
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.policy.settle import Ending
@@ -141,8 +143,9 @@ def _resolve(ended: asyncio.Future[None]) -> None:
 
 
 async def call_in_process(
-    declared: Declaration, claimed: Claimed, database: str, pool: WorkerPool, entered: Callable[[Worker], None]
-) -> Ending:
+    declared: Declaration, claimed: Claimed, database: str, pool: WorkerPool, entered: Callable[[Worker], None],
+    reporter: Reporter | None = None,
+) -> Ending:  # fmt: skip
     """Calls a function in a worker process and returns how it ended. Cancelling kills that process, with all that the
     handler started there, and waits for their end.
 
@@ -155,6 +158,7 @@ async def call_in_process(
         database: The id of its database.
         pool: Has the processes.
         entered: Called with the process when it is ready: the handler's first line is next.
+        reporter: Takes what the handler reports.
 
     Raises:
         anyio.BrokenWorkerProcess: If the process died.
@@ -163,5 +167,13 @@ async def call_in_process(
         if failed is not None:
             return failed.ending()
         entered(worker)
-        answer = await worker.ask(call_handler, declared, claimed, database)
+        reported = None if reporter is None else functools.partial(_pass_on, reporter, claimed)
+        answer = await worker.ask(call_handler, declared, claimed, database, reported=reported)
     return (answer or CallAnswer()).ending()
+
+
+def _pass_on(reporter: Reporter, claimed: Claimed, report: ChildReport) -> None:
+    for line in report.lines:
+        reporter.log(claimed, line)
+    if report.has_progress:
+        reporter.progress(claimed, report.fraction, report.text)

@@ -24,11 +24,12 @@ class ChangeWatcher:
         waiters: Notifies the callers of jobs that are finished.
         pauses: Reports types that were paused or resumed.
         joined: Reports jobs of transactions of callers that were committed.
+        watchers: Look at the jobs that are watched.
     """
 
     def __init__(
         self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks,
-        joined: Rechecks,
+        joined: Rechecks, watchers: ChangeListener,
     ) -> None:  # fmt: skip
         self._store = store
         self._owner = owner
@@ -36,6 +37,7 @@ class ChangeWatcher:
         self._waiters = waiters
         self._pauses = pauses
         self._joined = joined
+        self._watchers = watchers
         self._attempts: AttemptStopper
         self._wake = asyncio.Event()
         self._is_changed = False
@@ -77,6 +79,7 @@ class ChangeWatcher:
             await self._joined.recheck(self._store)  # first: they are enqueued before they start
             self._dispatcher.look_again()
             self._pauses.look()
+            self._watchers.look_again()
             await self._waiters.recheck(self._store)
             if self._attempts.running:
                 await self._stop_cancelled()

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple, NoReturn
 
 from aiojobs_lite.current import CURRENT
+from aiojobs_lite.engine.child_reports import CHANNEL, ChildReporter, packed
 from aiojobs_lite.engine.failures import describe, exc_info_of
 from aiojobs_lite.engine.forks import call_in_one_process
 from aiojobs_lite.engine.results import dump_result, refuse_unfinished
@@ -29,8 +30,6 @@ from aiojobs_lite.policy.verdict import Kinds, Verdict, Wish
 from aiojobs_lite.sizes import LARGEST_VALUE_BYTES, LONGEST_MESSAGE_CHARS
 from aiojobs_lite.text import make_storable
 
-LENGTH_BYTES: Final = 8
-"""How many bytes of the channel say the length of an answer."""
 _IMPORTERS: Final = (importlib.__file__, runpy.__file__, "<frozen ")  # through which a module is imported
 Order = tuple[Callable[..., "CallAnswer | None"], tuple[Any, ...]]
 """What a worker process is to call, and with what."""
@@ -135,14 +134,21 @@ def call_handler(declared: Declaration, claimed: Claimed, database: str = "") ->
 
 
 def _call(declared: Declaration, claimed: Claimed, database: str) -> CallAnswer:
-    job_type = _job_type(declared)
+    job_type, channel = _job_type(declared), CHANNEL.get()
     args, kwargs = job_type.signature.load(claimed.payload)
     job: Claimed | AttemptContext = claimed
+    reporter = None if channel is None else ChildReporter(channel)
     if job_type.signature.context is not None:
-        job = kwargs[job_type.signature.context] = job_type.signature.context_class(claimed, database=database)
+        job = kwargs[job_type.signature.context] = job_type.signature.context_class(
+            claimed, database=database, reporter=reporter
+        )
     context = contextvars.Context()  # of its own: other attempts follow in this process
-    context.run(CURRENT.set, (job, {}, None, database))
-    value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
+    context.run(CURRENT.set, (job, {}, None, database, reporter))
+    try:
+        value = call_in_one_process(context.run, job_type.handler, *args, **kwargs)
+    finally:
+        if reporter is not None:
+            reporter.close()
     result, note = dump_result(job_type, refuse_unfinished(value))
     return CallAnswer(result, note)
 
@@ -217,6 +223,7 @@ def serve(channel: socket.socket) -> NoReturn:
     half an order, or an answer that it had not read.
     """
     orders = channel.makefile("rb")
+    CHANNEL.set(channel)
     while True:
         try:
             call, args = pickle.load(orders)  # noqa: S301  # from the process that started this one
@@ -230,9 +237,8 @@ def serve(channel: socket.socket) -> NoReturn:
 
 
 def _packed(answer: CallAnswer | None) -> bytes:
-    """An answer as it goes through the channel: its length in 8 bytes, and its bytes."""
+    """An answer as it goes through the channel."""
     try:
-        data = pickle.dumps(answer)
+        return packed(answer)
     except BaseException as error:  # noqa: BLE001  # a part of it is of the user's making
-        data = pickle.dumps(CallAnswer(failure=describe(error)))
-    return len(data).to_bytes(LENGTH_BYTES, "big") + data
+        return packed(CallAnswer(failure=describe(error)))

@@ -54,6 +54,7 @@ class Committer:
 
     Attributes:
         went_idle: Set whenever nothing is left to write; cleared by what waits for it.
+        when_committed: Is called after each transaction; None: nothing wants to know.
     """
 
     def __init__(self, *, store: Store, clock: Clock, health: Health, claims: ClaimSource) -> None:
@@ -73,6 +74,7 @@ class Committer:
         self._transactions = 0
         self._is_closed = False
         self._origin = Origin()
+        self.when_committed: Callable[[], None] | None = None
 
     def connect(self, *, cascades: CascadeListener) -> None:
         """Sets what is notified of jobs that a transaction has cancelled or enqueued by itself."""
@@ -328,6 +330,8 @@ class Committer:
             _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
             _notify(done, unit, answer, None)
+        if self.when_committed is not None:
+            _notify(self.when_committed)
 
     async def _pause(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
         self._found_unavailable(error, entries, claim)

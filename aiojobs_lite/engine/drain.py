@@ -68,7 +68,7 @@ class Drain:
         if self._progress.is_draining:
             return
         self._reason = why
-        for part in (self._parts.dispatcher, self._parts.ticker, self._parts.executor):
+        for part in (self._parts.dispatcher, self._parts.ticker, self._parts.executor, self._parts.watchers):
             part.drain()
         self._progress.go_on_to(Phase.DRAINING)
 

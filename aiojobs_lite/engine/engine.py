@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.ageing import Ageing
+from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.attempt_check import AttemptCheck
 from aiojobs_lite.engine.cascades import Cascades
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
@@ -33,6 +35,7 @@ from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.ports import Check, Part
+from aiojobs_lite.engine.progress import Reports
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.resources import Resources
@@ -40,6 +43,7 @@ from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
+from aiojobs_lite.engine.watchers import JobWatchers
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.runners import RunnerInfo
@@ -63,6 +67,7 @@ class Settings:
     cancel_grace: float
     keep_completed: float
     keep_dead: float
+    ageing: float | None = None
 
 
 class Engine:
@@ -75,6 +80,7 @@ class Engine:
         registry: The job types.
         schedules: The cron schedules, of registered job types.
         deps: The resources, open; closed when the engine has ended.
+        around: What is around the attempts of a job type, by its name.
         settings: The options.
 
     Attributes:
@@ -82,6 +88,7 @@ class Engine:
         attempts: What runs.
         commits: What is to be written.
         waiters: The callers that await jobs.
+        watchers: The watchers of jobs.
         identity: What others can know this runner by.
         pauses: Reports of types that are paused and resumed.
         joined: The jobs that callers enqueue in transactions of their own.
@@ -91,22 +98,22 @@ class Engine:
 
     def __init__(
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
-        deps: Resources, settings: Settings,
+        deps: Resources, around: Mapping[str, Around], settings: Settings,
     ) -> None:  # fmt: skip
         self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
         self.identity = identity = Identity(settings.max_running, registry.limits)
         owner, self.waiters, self.attempts = identity.owner, Waiters(), AttemptRegister()
         self.pauses, self.joined = PauseMonitor(store=store, bus=bus), JoinedJobs(store=store, bus=bus)
         self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
-        watcher = self._watcher(owner)
+        self.watchers = JobWatchers(store=store)
+        watcher = self._change_watcher()
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
+        self.watchers.connect(commits=committer)
+        reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
         self._maintenance = _maintenance(store, clock, committer, settings)
         deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
-        recorder = Recorder(
-            commits=committer, clock=clock, attempts=self.attempts, bus=bus, metrics=self._metrics,
-            listeners=[self._dispatcher, self.waiters], refusals=watcher, deaths=deaths,
-        )  # fmt: skip
+        recorder = self._recorder(watcher, deaths, reports)
         self._executor = Executor(
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
             recorder=recorder, identity=identity, cancel_grace=settings.cancel_grace,
@@ -118,13 +125,15 @@ class Engine:
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
-            joined=self.joined, deaths=deaths, waiters=self.waiters, others=self._others(watcher, recorder, ticker),
+            joined=self.joined, deaths=deaths, waiters=self.waiters, watchers=self.watchers, reports=reports,
+            others=self._others(watcher, recorder, ticker, settings.ageing),
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
         _connect(committer, self._dispatcher, watcher, self._executor, Cascades(bus, self.waiters), expiries)
+        self._executor.connect(reporter=reports, around=around)
         self.write, self.write_all = committer.write, committer.write_all
 
     @property
@@ -226,10 +235,16 @@ class Engine:
             now=self._clock.now(),
         )
 
-    def _watcher(self, owner: str) -> ChangeWatcher:
+    def _change_watcher(self) -> ChangeWatcher:
         return ChangeWatcher(
-            store=self._store, owner=owner, dispatcher=self._dispatcher, waiters=self.waiters, pauses=self.pauses,
-            joined=self.joined,
+            store=self._store, owner=self.identity.owner, dispatcher=self._dispatcher, waiters=self.waiters,
+            pauses=self.pauses, joined=self.joined, watchers=self.watchers,
+        )  # fmt: skip
+
+    def _recorder(self, refusals: ChangeWatcher, deaths: Deaths, reports: Reports) -> Recorder:
+        return Recorder(
+            commits=self.commits, clock=self._clock, attempts=self.attempts, bus=self.bus, metrics=self._metrics,
+            listeners=[self._dispatcher, self.waiters], refusals=refusals, deaths=deaths, reports=reports,
         )  # fmt: skip
 
     def _janitor(self, recorder: Recorder) -> Janitor:
@@ -238,7 +253,7 @@ class Engine:
             attempts=self.attempts, commits=self.commits, recorder=recorder,
         )  # fmt: skip
 
-    def _others(self, watcher: ChangeWatcher, recorder: Recorder, ticker: Ticker) -> list[Part]:
+    def _others(self, watcher: ChangeWatcher, recorder: Recorder, ticker: Ticker, age: float | None) -> list[Part]:
         checks: list[Check] = [
             AttemptCheck(
                 attempts=self.attempts, ender=self._executor, slots=self._dispatcher, kept=self.commits,
@@ -254,8 +269,10 @@ class Engine:
         )
         return [
             watcher,
+            self.watchers,
             self._maintenance,
             corrector,
+            Ageing(clock=self._clock, commits=self.commits, age=age),
             ClockMonitor(clock=self._clock, listeners=[self._dispatcher, ticker, corrector]),
             LongAttempts(bus=self.bus, attempts=self.attempts),
             LoopMonitor(bus=self.bus, metrics=self._metrics, attempts=self.attempts),

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ import anyio
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.current import CURRENT
+from aiojobs_lite.engine.around import Around, call_around, call_process_around
 from aiojobs_lite.engine.calls import call_in_process, call_in_thread, call_with_own
 from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.endings import ending_of, raised_of, settled, with_timeout
@@ -35,6 +36,7 @@ from aiojobs_lite.engine.workers import Worker, WorkerPool
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.location import locate
+from aiojobs_lite.handlers.progress import Reporter
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Complete
@@ -93,6 +95,12 @@ class Executor:
         self._is_draining = False
         self._settled = settled
         self._origin = Origin()
+        self._reporter: Reporter | None = None
+        self._around: Mapping[str, Around] = {}
+
+    def connect(self, *, reporter: Reporter, around: Mapping[str, Around]) -> None:
+        """Sets what takes the reports of attempts, and what is around those of some job types."""
+        self._reporter, self._around = reporter, around
 
     @property
     def running(self) -> int:
@@ -291,7 +299,7 @@ class Executor:
         if self._bus.is_watched(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
         if job_type.mode == "process":
-            return self._call_in_process(run)
+            return self._call_process(run)
         deps: Mapping[Any, Any] = self._deps
         own: AttemptResources | None = None
         if signature.injected:
@@ -299,24 +307,35 @@ class Executor:
             if claimed.type in self._own:
                 deps = own = AttemptResources(self._deps, self._own[claimed.type])
         job: Claimed | AttemptContext = claimed
+        database, reporter = self._identity.database, self._reporter
         if signature.context is not None:
-            job = kwargs[signature.context] = signature.context_class(
-                claimed, deps, run.stopping, database=self._identity.database
-            )
-        CURRENT.set((job, deps, run.stopping, self._identity.database))
+            job = kwargs[signature.context] = signature.context_class(claimed, deps, run.stopping, database, reporter)
+        CURRENT.set((job, deps, run.stopping, database, reporter))
         self._enter(run)
+        called: Awaitable[Any]  # nothing of it has begun
         if own is not None:
-            return call_with_own(job_type.handler, args, kwargs, run, own)
-        if job_type.mode == "thread":
-            return call_in_thread(job_type.handler, args, kwargs, run)
-        handler: Callable[..., Awaitable[Any]] = job_type.handler
-        return handler(*args, **kwargs)
+            called = call_with_own(job_type.handler, args, kwargs, run, own)
+        elif job_type.mode == "thread":
+            called = call_in_thread(job_type.handler, args, kwargs, run)
+        else:
+            called = job_type.handler(*args, **kwargs)
+        if self._around and (around := self._around.get(claimed.type)):
+            return call_around(around, run, called)
+        return called
+
+    def _call_process(self, run: Running) -> Awaitable[Ending]:
+        called = self._call_in_process(run)
+        around = self._around.get(run.claimed.type)
+        if around is None:
+            return called
+        CURRENT.set((run.claimed, self._deps, run.stopping, self._identity.database, self._reporter))
+        return call_process_around(around, run, called)
 
     async def _call_in_process(self, run: Running) -> Ending:
         try:
             entered = partial(self._enter_process, run)
             declared, database = self._declared[run.job_type.name], self._identity.database
-            return await call_in_process(declared, run.claimed, database, self._workers, entered=entered)
+            return await call_in_process(declared, run.claimed, database, self._workers, entered, self._reporter)
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)
@@ -355,6 +374,8 @@ class Executor:
 
     def _report_stuck(self, run: Running) -> None:
         run.is_stuck = True
+        if run.job_type.mode == "thread" and run.is_entered and run.thread is None and run.task:
+            run.task.cancel("aiojobs_lite: its thread has ended")  # what is around its handler goes on
         if self._bus.is_watched(AttemptStuck):
             claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
             self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))

@@ -180,6 +180,7 @@ class Lifecycle:
         closing.push_async_callback(self._close_store)  # before the parts end: what they have in flight gets an answer
         closing.callback(parts.committer.close)
         closing.callback(self._drain.note_unsaved)
+        closing.callback(parts.reports.close)
         closing.callback(parts.attempts.leave)
         closing.callback(parts.deaths.close)
         closing.callback(self._close)
@@ -197,6 +198,7 @@ class Lifecycle:
             await self._drain.wait_for_ends()
             await self._progress.until(Phase.CLOSING)
             self._parts.attempts.leave()
+            self._parts.reports.close()
             await self._drain.save()
         except asyncio.CancelledError:
             if self._progress.phase < Phase.CLOSING:

@@ -87,5 +87,5 @@ class Maintenance:
             ticks_before=after(now, -_KEEP_TICKS_S),
             limit=_PRUNE_AT_ONCE,
         )
-        while await self._commits.write(write) == _PRUNE_AT_ONCE:
+        while await self._commits.write(write) >= _PRUNE_AT_ONCE:
             pass

@@ -13,11 +13,13 @@ from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.joining import JoinedJobs
 from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.ports import Part
+from aiojobs_lite.engine.progress import Reports
 from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
+from aiojobs_lite.engine.watchers import JobWatchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Parts:
         pauses: Reports what is paused at the start.
         joined: Awaits commits of callers.
         deaths: Has calls of its own that are waited for.
+        reports: Take nothing more when the runner is left.
+        watchers: End when the drain begins.
         others: Only run.
     """
 
@@ -52,6 +56,8 @@ class Parts:
     pauses: PauseMonitor
     joined: JoinedJobs
     deaths: Deaths
+    reports: Reports
+    watchers: JobWatchers
     others: Sequence[Part]
 
     @property

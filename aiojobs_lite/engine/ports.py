@@ -144,6 +144,24 @@ class EndRecorder(Protocol):
         """Saves the end of an attempt that no runner runs any more; returns whether it was still owned."""
 
 
+class RunningAttempts(Protocol):
+    """Knows what runs: the register of attempts."""
+
+    def is_running(self, claimed: Claimed) -> bool:
+        """Whether an attempt runs. May be called on any thread."""
+
+
+class OpenReports(Protocol):
+    """Has what attempts reported that is not yet written: the reports."""
+
+    @property
+    def open(self) -> Collection[int]:
+        """The jobs of which something was reported."""
+
+    def last_of(self, end: End) -> Unit:
+        """What an attempt has reported and is not yet written, to go with its end."""
+
+
 class OwnedJobs(Protocol):
     """Knows the jobs that this runner owns: the register of attempts."""
 

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
-from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, UnsavedEnds
+from aiojobs_lite.engine.ports import ChangeListener, Commits, DeathReactions, EndListener, OpenReports, UnsavedEnds
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import NewJob, Outcome, Status
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
@@ -37,6 +38,7 @@ class Recorder:
         listeners: Notified of each end.
         refusals: Looks again when an end was refused: another owner has changed something.
         deaths: Reacts to dead jobs.
+        reports: What the attempts reported last goes with their ends.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Recorder:
         listeners: Sequence[EndListener],
         refusals: ChangeListener,
         deaths: DeathReactions,
+        reports: OpenReports,
     ) -> None:
         self._commits = commits
         self._clock = clock
@@ -59,6 +62,7 @@ class Recorder:
         self._listeners = tuple(listeners)
         self._refusals = refusals
         self._deaths = deaths
+        self._reports = reports
         self._lost: dict[tuple[int, int, str], asyncio.Future[bool]] = {}  # by (id, attempt, owner)
         self._raised: dict[tuple[int, int, str], Raised] = {}  # the same, until the end is saved
         self._when_saved = self._saved  # one object for all
@@ -71,6 +75,8 @@ class Recorder:
         """Saves the end of an attempt of this runner, which is on the list of those to be saved."""
         if raised is not None:
             self._raised[end.id, end.attempt, end.owner] = self._limited(raised)
+            self._keep(end)
+        elif self._reports.open:
             self._keep(end)
         else:
             self._commits.keep((end,), self._when_saved)
@@ -100,16 +106,16 @@ class Recorder:
             if not answer.done():
                 answer.set_result(False)
 
-    def _keep(self, end: End) -> None:
-        """Saves an end, with the jobs that it enqueues if it is a death."""
-        unit = self._deaths.unit(end)
-        self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_jobs)
+    def _keep(self, end: End, reports: Unit = ()) -> None:
+        """Saves an end, with the jobs that it enqueues if it is a death, and with what its attempt reported last."""
+        unit = (*self._deaths.unit(end), *reports, *(self._reports.last_of(end) if self._reports.open else ()))
+        self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_more)
 
-    def _saved_with_jobs(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:
-        status, *added = answers or (None,)
+    def _saved_with_more(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:
+        status, *others = answers or (None,)
         self._saved(unit, status, error)
         if self._bus.is_watched(JobEnqueued):
-            for write, inserted in zip(unit[1:], added, strict=False):
+            for write, inserted in zip(unit[1:], others, strict=False):
                 for row, one in zip(_rows(write), inserted if isinstance(inserted, list) else (), strict=False):
                     if one.is_new:
                         self._bus.publish(JobEnqueued(one.id, row.type))
@@ -121,7 +127,7 @@ class Recorder:
         if error is not None:
             simpler = _simpler(end, error)
             if simpler is not None:
-                self._keep(simpler)
+                self._keep(simpler, tuple(write for write in unit if isinstance(write, Report)))
                 return
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)

@@ -145,6 +145,11 @@ class AttemptRegister:
         """The running attempt of a job, or None."""
         return self._running.get(job_id)
 
+    def is_running(self, claimed: Claimed) -> bool:
+        """Whether an attempt runs, and no later one of its job. May be called on any thread."""
+        run = self._running.get(claimed.id)
+        return run is not None and run.claimed is claimed
+
     def type_of(self, task: asyncio.Task[Any] | None) -> str | None:
         """The job type whose attempt a task is, if it is one. May be called on any thread."""
         running = list(self._running.values()) if task else []

@@ -19,7 +19,8 @@ from typing import Any, Final, Protocol
 
 import anyio
 
-from aiojobs_lite.engine.child import LENGTH_BYTES, CallAnswer
+from aiojobs_lite.engine.child import CallAnswer
+from aiojobs_lite.engine.child_reports import LENGTH_BYTES, ChildReport
 from aiojobs_lite.engine.forks import STOP_SIGNALS
 from aiojobs_lite.engine.supervisor import supervise
 
@@ -68,8 +69,18 @@ class Worker:
         """Whether it has ended, and the event loop was not notified, or not yet."""
         return self.is_alive and self._process.poll() is not None
 
-    async def ask(self, call: Callable[..., CallAnswer | None], *args: Any) -> CallAnswer | None:
+    async def ask(
+        self,
+        call: Callable[..., CallAnswer | None],
+        *args: Any,
+        reported: Callable[[ChildReport], None] | None = None,
+    ) -> CallAnswer | None:
         """Has it call a function of the library's. A caller that is cancelled kills it, and waits for its end.
+
+        Args:
+            call: The function.
+            *args: Its arguments.
+            reported: Called with what the handler reports meanwhile.
 
         Raises:
             anyio.BrokenWorkerProcess: If it ended before it answered.
@@ -77,8 +88,13 @@ class Worker:
         self._is_asked = True
         try:
             await self._loop.sock_sendall(self._channel, pickle.dumps((call, args)))
-            length = int.from_bytes(await self._received(LENGTH_BYTES), "big")
-            answer: CallAnswer | None = pickle.loads(await self._received(length))  # noqa: S301  # it was started here
+            while True:
+                length = int.from_bytes(await self._received(LENGTH_BYTES), "big")
+                answer = pickle.loads(await self._received(length))  # noqa: S301  # it was started here
+                if not isinstance(answer, ChildReport):
+                    break
+                if reported is not None:
+                    reported(answer)
         except (OSError, EOFError):
             await self.kill()
             raise anyio.BrokenWorkerProcess(f"the worker process {self._how_it_ended()}") from None
@@ -88,7 +104,8 @@ class Worker:
         finally:
             self._is_asked = False
             self._close_channel()
-        return answer
+        given: CallAnswer | None = answer
+        return given
 
     async def kill(self) -> None:
         """Kills it with all that was started there, and waits for the end of all, whatever happens."""

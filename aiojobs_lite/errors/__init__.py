@@ -10,7 +10,8 @@
     │   ├── DuplicateJobType        two handlers under one name
     │   ├── MissingDependency       deps= has no resource for an injected parameter
     │   ├── ResourceFailed          a resource of deps= could not be made at the start
-    │   └── InvalidSchedule         a cron expression or time zone that cannot work
+    │   ├── InvalidSchedule         a cron expression or time zone that cannot work
+    │   └── MiddlewareMisused       a middleware that does not proceed, or twice
     ├── EnqueueError                this call is wrong; nothing was written
     │   ├── UnknownJobType          no such name in this runner
     │   ├── InvalidPayload          the arguments do not fit the handler
@@ -60,6 +61,7 @@ from aiojobs_lite.errors.configuration import (
     InvalidJobType,
     InvalidOption,
     InvalidSchedule,
+    MiddlewareMisused,
     MissingDependency,
     ResourceFailed,
 )
@@ -123,6 +125,7 @@ __all__ = [
     "JobNotCommitted",
     "JobNotFound",
     "KeyReused",
+    "MiddlewareMisused",
     "MissingDependency",
     "PayloadTooLarge",
     "Portable",

@@ -102,3 +102,15 @@ class InvalidSchedule(ConfigurationError, ValueError):
         self.expression = expression
         self.field = field
         super().__init__(f"schedule {show(expression)}, {field}: {problem}")
+
+
+class MiddlewareMisused(ConfigurationError):
+    """A middleware did not keep to what it may do.
+
+    Attributes:
+        middleware: The name of its class.
+    """
+
+    def __init__(self, middleware: str, problem: str) -> None:
+        self.middleware = middleware
+        super().__init__(f"the middleware {middleware} {problem}.")

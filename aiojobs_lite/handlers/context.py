@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import MissingDependency
+from aiojobs_lite.handlers.progress import (
+    NO_TURN,
+    WITH_TURN,
+    Reporter,
+    check_fraction,
+    check_log_line,
+    check_progress_text,
+)
 from aiojobs_lite.model.job import Claimed
 
 T = TypeVar("T")
@@ -39,7 +47,7 @@ class AttemptContext:
         max_attempts: All attempts it may have.
     """
 
-    __slots__ = ("_claimed", "_database", "_deps", "_stopping", "attempt", "id", "max_attempts", "type")
+    __slots__ = ("_claimed", "_database", "_deps", "_reporter", "_stopping", "attempt", "id", "max_attempts", "type")
 
     def __init__(
         self,
@@ -47,6 +55,7 @@ class AttemptContext:
         deps: Mapping[Any, Any] | None = None,
         stopping: threading.Event | None = None,
         database: str = "",
+        reporter: Reporter | None = None,
     ) -> None:
         self.id = claimed.id
         self.type = claimed.type
@@ -56,6 +65,7 @@ class AttemptContext:
         self._deps = {} if deps is None else deps
         self._stopping = stopping
         self._database = database
+        self._reporter = reporter
 
     @property
     def key(self) -> str:
@@ -103,6 +113,36 @@ class AttemptContext:
         exception to end unfinished. What it returns counts as done.
         """
         return self._stopping is not None and self._stopping.is_set()
+
+    def progress(self, fraction: float | None, text: str | None = None) -> Awaitable[None]:
+        """Says how far this attempt is, for `runner.jobs.get` and `handle.watch` in every process.
+
+        It is cheap: at most two a second are written, and the last one with the end of the attempt. An `async def`
+        awaits it, which gives the event loop a turn now and then; a plain `def` calls it.
+
+        Args:
+            fraction: From 0 to 1; None: it is not known.
+            text: What the handler does, of at most 500 characters, or None.
+
+        Raises:
+            InvalidOption: If one of them cannot be.
+        """
+        checked = check_fraction(fraction), check_progress_text(text)
+        if self._reporter is not None and self._reporter.progress(self._claimed, *checked):
+            return WITH_TURN
+        return NO_TURN
+
+    def log(self, line: str) -> None:
+        """Keeps a line with the job, for `runner.jobs.log` and `handle.watch`; not awaited.
+
+        Of a job the newest 1,000 lines are kept, each of at most 1,000 characters.
+
+        Raises:
+            InvalidOption: If it is no text.
+        """
+        checked = check_log_line(line)
+        if self._reporter is not None:
+            self._reporter.log(self._claimed, checked)
 
     def get(self, wanted: type[T]) -> T:
         """What the runner's `deps=` holds for a type.

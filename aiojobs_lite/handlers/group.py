@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, Unpack, get_args
 
@@ -12,6 +12,7 @@ from aiojobs_lite.handlers.checks import check_choice
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.habits import AnswersHabits
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
@@ -87,16 +88,24 @@ class Jobs(Declaring, AnswersHabits):
 
     It may join several runners. Iterating it gives its job types, in the order of their declaration.
 
+    Args:
+        middleware: What is around each enqueue and each attempt of its jobs; the first is the outermost.
+
     Attributes:
         job: Declares a handler as a job type of this group; see `JobOptions`.
+
+    Raises:
+        InvalidOption: If `middleware` cannot work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, middleware: Iterable[Any] = ()) -> None:
         super().__init__()
+        self._middleware = check_middleware("middleware", middleware)
         self._registry = Registry()
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         self._registry.add(job_type)
+        job_type.middleware = self._middleware
 
     def __iter__(self) -> Iterator[JobType[..., Any]]:
         return iter(self._registry)

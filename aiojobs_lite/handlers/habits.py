@@ -79,7 +79,7 @@ _OF_A_RUNNER: Final[Mapping[str, str]] = {
     ),
     "JobRunner(jobs=...)": "jobs functions tasks job_types include imports cron_jobs",
     "JobRunner(deps=...)": "deps dependencies state ctx",
-    _RESOURCES: "on_startup on_shutdown startup shutdown before_process after_process on_job_start on_job_end lifespan",
+    _RESOURCES: "on_startup on_shutdown startup shutdown lifespan",
     "JobRunner(max_running=...)": "max_running max_jobs workers max_workers num_workers worker_concurrency",
     "JobRunner(drain_timeout=...)": (
         "drain_timeout job_completion_wait shutdown_timeout shutdown_grace_period shutdown_grace_period_s grace_period"
@@ -90,6 +90,8 @@ _OF_A_RUNNER: Final[Mapping[str, str]] = {
         "keep_completed result_ttl ttl result_expires expires keep_result_forever retention cleanup_interval"
     ),
     "JobRunner(keep_dead=...)": "keep_dead failure_ttl",
+    "JobRunner(ageing=...)": "ageing aging",
+    "JobRunner(middleware=...)": "middleware middlewares before_process after_process on_job_start on_job_end",
     "JobRunner(clock=...)": "clock",
 }
 

@@ -129,9 +129,11 @@ class JobType(Enqueueable[P, R_co]):
         result: How its result is stored; None: it is not.
         cron: When it runs by the clock; None: only when it is enqueued.
         on_dead: What is called or enqueued for each job that dies, or None.
+        middleware: What its group has around its enqueues and attempts.
     """
 
     cron: Schedule | None = None
+    middleware: tuple[Any, ...] = ()
 
     def __init__(
         self,

@@ -11,7 +11,18 @@ from operator import itemgetter
 from typing import Any, Final, get_type_hints
 
 from aiojobs_lite.clock import to_datetime
-from aiojobs_lite.model.job import PRIORITY_NAMES, Attempt, Claimed, Held, Job, NewJob, Outcome, Priority, Status
+from aiojobs_lite.model.job import (
+    PRIORITY_NAMES,
+    Attempt,
+    Claimed,
+    Held,
+    Job,
+    JobProgress,
+    NewJob,
+    Outcome,
+    Priority,
+    Status,
+)
 from aiojobs_lite.model.unique import UniqueScope
 
 LARGEST_INTEGER: Final = 2**63 - 1
@@ -33,7 +44,9 @@ _READ: Final[dict[Any, Callable[[Any], Any]]] = {  # from what is stored to the 
     bool: bool,
 }
 
-JOB: Final = tuple(_STORED_AS.get(name, name) for name in Job.__dataclass_fields__ if name != "history")
+_BESIDE: Final = {"history", "progress"}  # fields of `Job` that lie in tables of their own
+
+JOB: Final = tuple(_STORED_AS.get(name, name) for name in Job.__dataclass_fields__ if name not in _BESIDE)
 """What is read of a job, in the order of `Job`."""
 
 ATTEMPT: Final = tuple(Attempt.__dataclass_fields__)
@@ -56,7 +69,7 @@ def _converters(kind: type[Job] | type[Attempt]) -> list[tuple[int, Callable[[An
     """Position and conversion of each field whose type is not the stored one."""
     hints = get_type_hints(kind)
     found = []
-    for position, name in enumerate(field for field in kind.__dataclass_fields__ if field != "history"):
+    for position, name in enumerate(field for field in kind.__dataclass_fields__ if field not in _BESIDE):
         of = hints[name]
         of = of if of in _READ else next((part for part in getattr(of, "__args__", ()) if part in _READ), None)
         if of is not None:
@@ -76,9 +89,9 @@ def _converted(row: Sequence[Any], converters: Sequence[tuple[int, Callable[[Any
     return values
 
 
-def job_of(row: Sequence[Any], history: tuple[Attempt, ...] = ()) -> Job:
+def job_of(row: Sequence[Any], history: tuple[Attempt, ...] = (), progress: JobProgress | None = None) -> Job:
     """The job of a row with the columns `JOB`."""
-    return Job(*[*_converted(row, _JOB_CONVERTERS), history])
+    return Job(*[*_converted(row, _JOB_CONVERTERS), history, progress])
 
 
 def attempt_of(row: Sequence[Any]) -> Attempt:

@@ -110,6 +110,23 @@ class Attempt:
     traceback: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a handler said it is, by `ctx.progress`.
+
+    Attributes:
+        fraction: From 0 to 1; None: it is not known.
+        text: What it does, or None.
+        attempt: The attempt that said so.
+        at: When, UTC.
+    """
+
+    fraction: float | None
+    text: str | None
+    attempt: int
+    at: datetime
+
+
 # To add a column, add a field: to `Job`, to `NewJob` if the enqueue gives the value, and to `Claimed` if the handler
 # gets it. `model/columns.py` makes the columns of a store from these three classes.
 @dataclass(frozen=True, slots=True, repr=False)
@@ -148,6 +165,7 @@ class Job(JsonForm):
         unique_scope: Until when it has that key: `pending` (its first attempt begins), `unfinished`, or None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
+        progress: What its handler reported last, in whatever attempt, or None; filled by `runner.jobs.get` only.
     """
 
     id: int
@@ -179,6 +197,7 @@ class Job(JsonForm):
     unique_key: str | None = None
     unique_scope: UniqueScope | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
+    progress: JobProgress | None = field(default=None, compare=False)
 
     @property
     def payload(self) -> dict[str, Any]:

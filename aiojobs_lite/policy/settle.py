@@ -217,7 +217,8 @@ class _Settlement:
 
     @property
     def _used_up(self) -> str:
-        return f"all {self._job.max_attempts} attempts used up"
+        most = self._job.max_attempts
+        return "its only attempt used up" if most == 1 else f"all {most} attempts used up"
 
 
 def _storable(delay: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
@@ -33,7 +33,7 @@ from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Inserted, Unit
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission
-from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
+from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs, check_id, check_reason
 from aiojobs_lite.telemetry.bus import Bus
@@ -52,9 +52,16 @@ class _Parts:
     """What batches need of their runner."""
 
     def __init__(
-        self, access: EngineAccess, registry: Registry, bus: Bus, jobs: StoredJobs, admission: Admission
+        self,
+        access: EngineAccess,
+        registry: Registry,
+        bus: Bus,
+        jobs: StoredJobs,
+        admission: Admission,
+        surrounding: Callable[[], EnqueueSurrounding | None],
     ) -> None:
         self.access, self.registry, self.bus, self.jobs, self.admission = access, registry, bus, jobs, admission
+        self.surrounding = surrounding
 
 
 class Batch:
@@ -83,7 +90,10 @@ class Batch:
         check_enqueueable(job)
         parts, job_type = self._parts, job.job_type
         parts.registry.check(job_type)
-        engine = parts.access.engine
+        engine, surrounding = parts.access.engine, parts.surrounding()
+        if surrounding is not None:
+            (handle,) = await surrounding.enqueue([job.bind(*args, **kwargs)], self._insert_bound)
+            return handle
         ((job_id, is_new),) = await self._insert(engine, (job.row(engine.now(), args, kwargs),), (job.how,))
         if is_new and parts.bus.is_watched(JobEnqueued):
             parts.bus.publish(JobEnqueued(job_id, job_type.name))
@@ -95,13 +105,13 @@ class Batch:
         Raises:
             BatchClosed: If the batch takes no more jobs.
         """
-        engine = self._parts.access.engine
-        bound = check_bound(jobs, self._parts.registry)
+        self._parts.access.engine  # noqa: B018  # refused at once, if it cannot be used
+        bound, surrounding = check_bound(jobs, self._parts.registry), self._parts.surrounding()
         if not bound:
             return []
-        now = engine.now()
-        inserted = await self._insert(engine, tuple([one.row(now) for one in bound]), [one.how for one in bound])
-        return self._handles([one.job_type for one in bound], inserted)
+        if surrounding is not None:
+            return await surrounding.enqueue(bound, self._insert_bound)
+        return await self._insert_bound(bound)
 
     def open(
         self,
@@ -139,6 +149,13 @@ class Batch:
         """
         engine = self._parts.access.engine
         return await engine.order(_cancel(engine, self.id, check_reason(reason)))
+
+    async def _insert_bound(self, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes jobs durable in one transaction."""
+        engine = self._parts.access.engine
+        now = engine.now()
+        inserted = await self._insert(engine, tuple([one.row(now) for one in bound]), [one.how for one in bound])
+        return self._handles([one.job_type for one in bound], inserted)
 
     async def _insert(self, engine: Engine, rows: tuple[NewJob, ...], hows: Sequence[Enqueueing]) -> Sequence[Inserted]:
         if all(how.after is None and not how.has_conditions for how in hows):
@@ -265,12 +282,19 @@ class Batches:
         bus: Gets a fact for each job that is enqueued.
         jobs: Given to the handles.
         admission: Makes jobs with conditions durable.
+        surrounding: Answers what is around an enqueue, if anything is.
     """
 
     def __init__(
-        self, access: EngineAccess, registry: Registry, bus: Bus, jobs: StoredJobs, admission: Admission
+        self,
+        access: EngineAccess,
+        registry: Registry,
+        bus: Bus,
+        jobs: StoredJobs,
+        admission: Admission,
+        surrounding: Callable[[], EnqueueSurrounding | None],
     ) -> None:
-        self._parts = _Parts(access, registry, bus, jobs, admission)
+        self._parts = _Parts(access, registry, bus, jobs, admission, surrounding)
 
     def open(
         self,

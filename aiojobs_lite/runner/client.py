@@ -27,7 +27,7 @@ from aiojobs_lite.model.queries import GetDatabaseId, GetJob
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.origin import count_forks
 from aiojobs_lite.runner.admission import Adding, candidates_of, inserted_of, refusal, write_of, write_of_joined
-from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
+from aiojobs_lite.runner.binding import check_bound, check_enqueueable
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.joining import check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start

@@ -11,8 +11,8 @@ from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.batches import Batch
+from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
-from aiojobs_lite.runner.runner import JobRunner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,14 +78,14 @@ class JobContext(AttemptContext):
         """
         return self._runner().enqueue_threadsafe(job, *args, **kwargs)
 
-    def _awaited_runner(self, advice: str = "Use ctx.enqueue_threadsafe(...).") -> JobRunner:
+    def _awaited_runner(self, advice: str = "Use ctx.enqueue_threadsafe(...).") -> Enqueuer:
         if self._stopping is not None:
             problem = f"{self.type!r} is a plain `def`, runs in a thread and cannot await"
             raise WrongEventLoop(f"{problem}. {advice}")
         return self._runner()
 
-    def _runner(self) -> JobRunner:
-        runner: JobRunner | None = self._deps.get(JobRunner)
+    def _runner(self) -> Enqueuer:
+        runner: Enqueuer | None = self._deps.get(Enqueuer)
         if runner is None:
             problem = f"{self.type!r} has no runner at hand, as in a worker process (process=True)"
             raise WrongEventLoop(f"{problem}. Return the data, and let a handler of another kind enqueue the job.")
@@ -97,8 +97,8 @@ def current_job() -> JobContext | None:
     found = CURRENT.get()
     if found is None:
         return None
-    job, deps, stopping, database = found
+    job, deps, stopping, database, reporter = found
     if isinstance(job, Claimed):  # the handler takes no context
-        job = JobContext(job, deps, stopping, database)
-        CURRENT.set((job, deps, stopping, database))  # the same one at the next call
+        job = JobContext(job, deps, stopping, database, reporter)
+        CURRENT.set((job, deps, stopping, database, reporter))  # the same one at the next call
     return cast("JobContext", job)

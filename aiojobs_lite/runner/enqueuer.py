@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
@@ -16,6 +16,8 @@ from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal, write_of_joined
+from aiojobs_lite.runner.batches import Batches
+from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
@@ -37,6 +39,7 @@ class Enqueuer:
 
     Attributes:
         jobs: Reads and moves stored jobs.
+        batches: Opens and finds batches.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -46,6 +49,10 @@ class Enqueuer:
         self._access = EngineAccess()
         self._admission = Admission(self._access)
         self.jobs = StoredJobs(self._access)
+        self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
+        self.batches = Batches(
+            self._access, self._registry, self._bus, self.jobs, self._admission, lambda: self._surrounding
+        )
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job durable; returns after the commit.
@@ -73,9 +80,11 @@ class Enqueuer:
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
         engine = self._access.engine
-        if not isinstance(job, Enqueueable):
-            raise _not_enqueueable(job)
+        check_enqueueable(job)
         self._registry.check(job.job_type)
+        if self._surrounding is not None:
+            (handle,) = await self._surrounding.enqueue([job.bind(*args, **kwargs)], self._insert)
+            return handle
         row, how = job.row(self._clock.now(), args, kwargs), job.how
         if how is AS_DECLARED or not _has_more(how):
             ((job_id, is_new),) = await engine.write(Insert((row,)))
@@ -115,16 +124,23 @@ class Enqueuer:
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
-        engine = self._access.engine
+        self._access.engine  # noqa: B018  # refused at once, if it cannot be used
         bound = check_bound(jobs, self._registry)
         if not bound:
             return []
+        if self._surrounding is not None:
+            return await self._surrounding.enqueue(bound, self._insert)
+        return await self._insert(bound)
+
+    async def _insert(self, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes jobs durable in one transaction."""
         now = self._clock.now()
         rows = [one.row(now) for one in bound]
         if {id(one.how) for one in bound} != _PLAIN and any(_has_more(one.how) for one in bound):
-            with_options = [(one.how, row) for one, row in zip(bound, rows, strict=True)]
-            return self._handles(bound, await self._admission.admit_all(with_options))
-        return self._handles(bound, await engine.write(Insert(tuple(rows))))
+            inserted = await self._admission.admit_all([(one.how, row) for one, row in zip(bound, rows, strict=True)])
+        else:
+            inserted = await self._access.engine.write(Insert(tuple(rows)))
+        return self._handles(bound, inserted)
 
     async def enqueue_in(
         self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
@@ -171,7 +187,13 @@ class Enqueuer:
         """
         engine = self._access.engine
         check_connection(connection)
-        bound = check_bound(jobs, self._registry)
+        bound, insert = check_bound(jobs, self._registry), partial(self._insert_in, engine, connection)
+        if self._surrounding is None or not bound:
+            return await insert(bound)
+        return await self._surrounding.enqueue(bound, insert)
+
+    async def _insert_in(self, engine: Engine, connection: object, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
+        """Makes jobs part of a transaction."""
         now = self._clock.now()
         write = write_of_joined([(one.how, one.row(now)) for one in bound])
         joined = await engine.joined.insert(connection, write, now)
@@ -207,47 +229,3 @@ class Enqueuer:
 def _has_more(how: Enqueueing) -> bool:
     """Whether a job is added under conditions, or runs after others."""
     return how.has_conditions or how.after is not None
-
-
-def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJob[R]]:
-    """Checks what is enqueued together: a list of bound jobs, each of a registered type.
-
-    Raises:
-        InvalidOption: If it is something else.
-        UnknownJobType: If a type is not registered.
-    """
-    bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
-    checked = None
-    for one in bound:
-        if not isinstance(one, BoundJob):
-            for coroutine in filter(inspect.iscoroutine, bound):
-                coroutine.close()
-            raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
-        if one.job_type is not checked:
-            checked = one.job_type
-            registry.check(checked)
-    return bound
-
-
-def check_enqueueable(job: object) -> None:
-    """Checks that something is a job type, with options or without.
-
-    Raises:
-        InvalidOption: If it is something else.
-    """
-    if not isinstance(job, Enqueueable):
-        raise _not_enqueueable(job)
-
-
-def _not_enqueueable(job: object) -> InvalidOption:
-    if isinstance(job, str):
-        return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
-    if isinstance(job, BoundJob):
-        return InvalidOption("job", job, "a job type; bound jobs are enqueued together, by `enqueue_many([...])`")
-    if inspect.iscoroutine(job):
-        job.close()
-        name = job.__name__
-        return InvalidOption(
-            "job", job, f"the job type and its arguments, enqueue({name}, ...), not a call {name}(...)"
-        )
-    return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")

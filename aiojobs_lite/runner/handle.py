@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.results import NOT_KEPT
+from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, RecordedError, ResultNotKept, ResultTimeout
 from aiojobs_lite.handlers.habits import AnswersHabitsOfHandles
 from aiojobs_lite.handlers.job_type import JobType
@@ -76,6 +77,10 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
     async def job(self) -> Job:
         """Reads the job with its history; raises `JobNotFound` if it is gone."""
         return await self._jobs.get(self.id)
+
+    def watch(self, *, from_start: bool = False) -> JobWatch:
+        """An async iterator over the changes of the job, until it is finished; see `runner.jobs.watch`."""
+        return self._jobs.watch(self.id, from_start=from_start)
 
     async def cancel(self, reason: str | None = None) -> Status:
         """See `runner.jobs.cancel`."""

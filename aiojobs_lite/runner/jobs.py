@@ -10,6 +10,7 @@ from typing import Final
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
+from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import (
     InvalidOption,
     JobNotAllowed,
@@ -19,9 +20,10 @@ from aiojobs_lite.errors import (
     StoreError,
     StoreUnavailable,
 )
-from aiojobs_lite.handlers.checks import check_aware, check_choice, check_whole
+from aiojobs_lite.handlers.checks import check_aware, check_choice, check_flag, check_whole
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.runner.access import EngineAccess
@@ -93,6 +95,35 @@ class StoredJobs:
         return await engine.ask(
             FindJobs(status=wanted, type=wanted_type, label=wanted_label, batch=batch, before=after, limit=limit)
         )  # fmt: skip
+
+    async def log(self, job_id: int) -> JobLog:
+        """Reads the newest 1,000 lines that the handlers of a job logged by `ctx.log`.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+        """
+        engine = self._access.engine
+        log = await engine.ask(GetLog(check_id(job_id)))
+        if not log.lines and await engine.ask(GetJob(job_id)) is None:
+            raise JobNotFound(job_id)
+        return log
+
+    def watch(self, job_id: int, *, from_start: bool = False) -> JobWatch:
+        """Returns an async iterator over the changes of a job, in whatever process it runs. The first one says how it
+        stands; the last one is that by which it is finished.
+
+        A slow iteration skips what was overtaken meanwhile, and holds up nothing.
+
+        Args:
+            job_id: The job.
+            from_start: Whether the first one has the lines that were logged before; else only new ones come.
+
+        Raises:
+            JobNotFound: In the iteration, if there is none of this id, or it is deleted or pruned meanwhile.
+            RunnerClosed: In the iteration, when the runner begins to drain.
+        """
+        check_flag("from_start", from_start)
+        return self._access.engine.watchers.watch(check_id(job_id), from_start=from_start)
 
     async def explain(self, job_id: int) -> str:
         """Says in one sentence why a job does not run; or that it runs, or is finished, and how.

@@ -23,11 +23,12 @@ from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, 
 from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import Enqueueable, JobType, check_on_dead
+from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
-from aiojobs_lite.runner.batches import Batches
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.hosting import Hosted
+from aiojobs_lite.runner.middleware import Surrounding
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
@@ -43,7 +44,7 @@ _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
 _MOST_RUNNING: Final = 100_000  # handlers
 _OPTIONS: Final = (
     "database", "jobs", "deps", "max_running", "drain_timeout", "cancel_grace", "durability", "keep_completed",
-    "keep_dead", "clock",
+    "keep_dead", "ageing", "middleware", "clock",
 )  # fmt: skip
 
 
@@ -65,6 +66,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: `full` survives a power cut, `normal` a crash of the process.
         keep_completed: How long completed jobs are kept.
         keep_dead: How long dead and cancelled jobs are kept.
+        ageing: How long a job waits until its priority is at least medium; after twice as long it is high. None: it
+            stays as it is.
+        middleware: What is around each enqueue and each attempt; the first is the outermost.
         clock: The time; tests give a fake one.
 
     Attributes:
@@ -91,6 +95,8 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: Durability = "full",
         keep_completed: Duration = "1d",
         keep_dead: Duration = "30d",
+        ageing: Duration | None = None,
+        middleware: Iterable[Any] = (),
         clock: Clock | None = None,
         **unknown: Never,
     ) -> None:
@@ -102,20 +108,17 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         database = database_or_default(database)
         check_choice("durability", durability, get_args(Durability))
         open_store(database, durability)  # refuses what cannot work; opens no file
+        self._middleware = check_middleware("middleware", middleware)
         self._database, self._durability = database, durability
         self._settings = Settings(
-            max_running,
-            _drain_timeout(drain_timeout),
-            seconds(cancel_grace, "cancel_grace"),
-            seconds(keep_completed, "keep_completed"),
-            seconds(keep_dead, "keep_dead"),
-        )
+            max_running, _drain_timeout(drain_timeout), seconds(cancel_grace, "cancel_grace"),
+            seconds(keep_completed, "keep_completed"), seconds(keep_dead, "keep_dead"),
+            None if ageing is None else seconds(ageing, "ageing", least=1.0),
+        )  # fmt: skip
         self._deps = check_resources("deps", deps)
-        self._replacing: dict[Any, Any] = {}  # resources of a test whose types `deps` lacks
-        self._resources: Resources | None = None  # that are being made
+        self._replacing, self._resources = dict[Any, Any](), None  # of a test, whose types `deps` lacks; being made
         self._schedules: dict[str, Schedule] = {}
         self.types = JobTypes(self._access)
-        self.batches = Batches(self._access, self._registry, self._bus, self.jobs, self._admission)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
         self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))
@@ -176,7 +179,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             self._take(source)  # what was added to groups and modules since
         self._check_replacing()
         runs = self._settings.max_running > 0
-        deps = {**self._deps, JobRunner: self, type(self): self} if runs else {}
+        deps = {**self._deps, JobRunner: self, Enqueuer: self, type(self): self} if runs else {}
         for job_type in self._registry if runs else ():
             for wanted in job_type.signature.injected.values():
                 if wanted not in deps:
@@ -193,6 +196,8 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         return self
 
     async def _start(self, resources: Resources) -> None:
+        surrounding = Surrounding(self._middleware, self._registry)
+        self._surrounding = surrounding if surrounding.has_enqueues else None
         engine = Engine(
             store=store_of_start(self._database, self._durability),
             clock=self._clock,
@@ -200,6 +205,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             registry=self._registry,
             schedules=list(self._schedules.values()),
             deps=resources,
+            around=surrounding.attempts,
             settings=self._settings,
         )
         self._access.open(engine)

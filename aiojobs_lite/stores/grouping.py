@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import ENDS, End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Inserted, Unit, Write
 
 
@@ -59,6 +60,8 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
             claim = index
         elif kind is InsertInBatch:
             in_batches.append(index)
+        elif kind is Report and not write.goes_with_end:
+            answers[index] = phases.write(write)  # before all others
         else:
             others.append(index)
     if ends:

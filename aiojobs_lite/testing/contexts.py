@@ -22,6 +22,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.context import JobContext
+from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
 
@@ -29,6 +30,42 @@ _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _OWNER: Final = "0123456789abcdef"
 _DATABASE: Final = "test"
 _KEY: Final = re.compile(r"(.+)-([1-9][0-9]{0,18})", re.ASCII)
+
+
+class KitContext(JobContext):
+    """A context that keeps what its handler reports, for the test to look at.
+
+    Attributes:
+        reported: Each `ctx.progress`: the fraction and the text.
+        logged: Each line of `ctx.log`, as it would be stored.
+    """
+
+    __slots__ = ("logged", "reported")
+
+    def __init__(
+        self, claimed: Claimed, deps: Mapping[Any, Any], stopping: threading.Event | None, database: str
+    ) -> None:
+        super().__init__(claimed, deps, stopping, database, _KeptReports(self))
+        self.reported: list[tuple[float | None, str | None]] = []
+        self.logged: list[str] = []
+
+
+class _KeptReports:
+    """Implements `Reporter`."""
+
+    def __init__(self, ctx: KitContext) -> None:
+        self._ctx = ctx
+
+    def progress(self, claimed: Claimed, fraction: float | None, text: str | None) -> bool:
+        """See `Reporter`."""
+        del claimed
+        self._ctx.reported.append((fraction, text))
+        return False
+
+    def log(self, claimed: Claimed, line: str) -> None:
+        """See `Reporter`."""
+        del claimed
+        self._ctx.logged.append(line)
 
 
 def context(
@@ -47,8 +84,10 @@ def context(
     stopping: bool = False,
     deps: Mapping[Any, Any] | None = None,
     runner: JobRunner | None = None,
-) -> JobContext:
+) -> KitContext:
     """Makes the context of an attempt, for a test that calls a handler without a runner.
+
+    What the handler reports by `ctx.progress` and `ctx.log` is in its `reported` and `logged`.
 
     Args:
         job_type: Gives the name and the number of attempts.
@@ -86,7 +125,7 @@ def context(
         crashes=0, tick=None if tick is None else to_micros(check_aware("tick", tick)), owner=_OWNER, label=label,
         metadata=None if metadata is None else check_metadata("metadata", metadata),
     )  # fmt: skip
-    return JobContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database)
+    return KitContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database)
 
 
 def _key(key: object, job_id: int | None) -> tuple[str, int]:
@@ -106,7 +145,7 @@ def _resources(deps: object, runner: object) -> dict[Any, Any]:
     if runner is not None:
         if not isinstance(runner, JobRunner):
             raise InvalidOption("runner", runner, "a JobRunner")
-        resources[JobRunner] = runner
+        resources[JobRunner] = resources[Enqueuer] = runner
     return resources
 
 

@@ -10,9 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected, job
+from aiojobs_lite.errors import KeyReused
 from aiojobs_lite.testing.probe import claimed_of
 from tests.chaos.journal import Journal
 
@@ -42,8 +43,12 @@ class Work:
         """Enqueues one job under a name of its own, and notes before and after."""
         call = self._called(1, key)
         configured = what if key is None else what.using(idempotency_key=key)
-        handle = await self.runner.enqueue(configured, call, *arguments)
-        self._acknowledged(call, [handle.id], [handle.is_new])
+        try:
+            handle = await self.runner.enqueue(configured, call, *arguments)
+        except KeyReused as known:  # each call has arguments of its own: the job of the first one is named
+            self._acknowledged(call, [cast("int", known.job_id)], [False])
+        else:
+            self._acknowledged(call, [handle.id], [handle.is_new])
 
     async def enqueue_many(self, count: int) -> None:
         """The same with many in one transaction."""

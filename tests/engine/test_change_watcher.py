@@ -33,6 +33,7 @@ class Rig:
         self.faults: list[Exception] = []
         self.looks = self.rechecks = 0
         self.running = 1
+        self.watched: list[int] = []  # the looks of the watchers of jobs
         self.asked: list[FindJobs] = []
         self.asked_to_stop = [8, 7]
         self.stopped: list[tuple[int, Stop]] = []
@@ -40,6 +41,7 @@ class Rig:
             store=self,  # type: ignore[arg-type]  # no more of a store is needed
             owner="me", dispatcher=self, waiters=self, pauses=SimpleNamespace(look=lambda: None),
             joined=SimpleNamespace(recheck=self.recheck_joined),
+            watchers=SimpleNamespace(look_again=lambda: self.watched.append(self.looks)),
         )  # fmt: skip
         self.watcher.connect(attempts=self)
 
@@ -96,7 +98,7 @@ async def test_each_change_is_looked_at_everywhere(rig: Rig) -> None:
         assert rig.asked == [FindJobs(owner="me", cancel_requested=True, limit=200)]
         assert rig.stopped == [(8, Stop.CANCEL), (7, Stop.CANCEL)]
         await rig.react()
-        assert (rig.looks, rig.rechecks) == (2, 2)
+        assert (rig.looks, rig.rechecks, rig.watched) == (2, 2, [1, 2])
 
 
 async def test_while_nothing_runs_no_cancel_is_looked_for(rig: Rig) -> None:

@@ -75,7 +75,7 @@ async def test_a_function_is_called_once_a_dead_job_with_what_was_raised(runner:
     assert dead == same
     assert (dead.id, dead.type, dead.attempt, dead.max_attempts) == (handle.id, "charge", 1, 1)
     assert (dead.payload, dead.label, dead.created_at) == ({"user_id": 7}, None, job.created_at)
-    assert dead.reason == job.reason == "all 1 attempts used up"
+    assert dead.reason == job.reason == "its only attempt used up"
     assert isinstance(dead.error, KeyError)
     assert dead.error.args == (7,)
     last = traceback.extract_tb(dead.error.__traceback__)[-1]
@@ -290,7 +290,7 @@ async def test_a_job_whose_owner_died_is_reacted_to_where_it_is_rescued(seen: De
         published = [fact.job_id for fact in facts.take() if isinstance(fact, JobEnqueued)]
     (dead,) = seen.of_type
     assert (dead.id, dead.payload, dead.label, dead.attempt) == (handle.id, {"size": 9}, "large", 1)
-    assert (dead.reason, getattr(dead.error, "message", "")) == ("all 1 attempts used up", "its process ended")
+    assert (dead.reason, getattr(dead.error, "message", "")) == ("its only attempt used up", "its process ended")
     assert [(one.id, one.payload) for one in enqueued] == [(published[0], {"job_id": handle.id})]
 
 

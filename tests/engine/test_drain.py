@@ -48,6 +48,7 @@ class Draining:
         parts: Any = SimpleNamespace(
             attempts=self.attempts, committer=self, executor=self, recorder=self,
             dispatcher=self.noting("dispatcher"), ticker=self.noting("ticker"),
+            watchers=self.noting("watchers"),
         )  # fmt: skip
         owners: Any = None
         self.drain_part = Drain(
@@ -96,7 +97,7 @@ def test_it_begins_once_and_stops_what_makes_work() -> None:
     draining = Draining(0)
     draining.drain_part.begin("SIGTERM")
     draining.drain_part.begin("close")
-    assert draining.calls == ["dispatcher", "ticker", "executor"]
+    assert draining.calls == ["dispatcher", "ticker", "executor", "watchers"]
     assert draining.progress.phase is Phase.DRAINING
 
 

@@ -13,6 +13,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Failure, Outcome, Status
+from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
@@ -37,12 +38,13 @@ class Rig:
         self.attempts, self.metrics = AttemptRegister(), Metrics()
         self.kept: list[tuple[Unit, Done]] = []
         self.ended: list[End] = []
+        self.open: dict[int, Unit] = {}  # what is reported
         self.died_of: list[Close] = []
         self.looks = 0
         self.recorder = Recorder(
             commits=self,  # type: ignore[arg-type]  # no more of commits is needed
             clock=FakeClock(), attempts=self.attempts, bus=bus, metrics=self.metrics, listeners=[self, self],
-            refusals=self, deaths=self,
+            refusals=self, deaths=self, reports=self,
         )  # fmt: skip
 
     def keep(self, unit: Unit, done: Done) -> None:
@@ -53,6 +55,9 @@ class Rig:
 
     def unit(self, end: End) -> Unit:
         return (end,)
+
+    def last_of(self, end: End) -> Unit:
+        return self.open.pop(end.id, ())
 
     def died(self, end: Close, raised: object) -> None:
         self.died_of.append(end)
@@ -207,3 +212,20 @@ async def test_a_rescue_that_is_given_up_leaves_the_end_to_be_saved(rig: Rig) ->
     await asyncio.gather(lost, return_exceptions=True)
     rig.answer()
     assert rig.ended == [end, end]
+
+
+def test_what_an_attempt_reported_last_goes_with_its_end_and_with_a_simpler_one() -> None:
+    rig = Rig()
+    report = Report(7, 1, "one", 1, None, None, None, (NewLine(0, "last"),), goes_with_end=True)
+    end = Complete(7, 1, "one", "a", '"result"')
+    rig.open[7] = (report,)
+    rig.record(end)
+    unit, done = rig.kept.pop()
+    assert unit == (end, report)
+    done(unit, None, StoreRejected("it does not fit"))
+    unit, done = rig.kept.pop()
+    assert unit[1:] == (report,)
+    done(unit, [Status.COMPLETED, True], None)
+    assert [ended.id for ended in rig.ended] == [7, 7]
+    rig.record(end)
+    assert rig.answer() == end  # nothing more is reported

@@ -16,7 +16,7 @@ from aiojobs_lite.engine import defect_monitor
 from tests.helpers.pauses import hold_thread_for, work_for
 from tests.helpers.rings import depth, slow
 
-SECONDS: Final = depth(5, 20)
+SECONDS: Final = depth(5, 10)
 CALLERS: Final = 40
 
 

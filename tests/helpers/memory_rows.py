@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.after import Cancellation, InsertAfter, ListAfter
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
     ListAhead,
     ListEndedAhead,
     MoveBack,
-    MovedBack,
 )
 from aiojobs_lite.model.batches import (
     AbandonBatches,
@@ -46,6 +46,7 @@ from aiojobs_lite.model.job import (
     Status,
 )
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.progress import GetLog, GetStandings, Report
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
@@ -78,9 +79,17 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_after, memory_ahead, memory_batches, memory_runners, memory_schedules
+from tests.helpers import (
+    memory_after,
+    memory_ageing,
+    memory_ahead,
+    memory_batches,
+    memory_progress,
+    memory_runners,
+    memory_schedules,
+)
 from tests.helpers.memory_admission import admit, may_return
-from tests.helpers.memory_ahead import ahead_by, ended, micros_of
+from tests.helpers.memory_ahead import ended, micros_of
 from tests.helpers.memory_expiries import expire
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -104,6 +113,7 @@ class Rows:
         database: Its random id.
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
+        logs: By the id of the job.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -118,6 +128,7 @@ class Rows:
     database: str = field(default_factory=lambda: secrets.token_hex(8))
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
+    logs: memory_progress.Logs = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -134,6 +145,7 @@ class Rows:
             self.database,
             dict(self.windows),
             dict(self.expiries),
+            dict(self.logs),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -150,12 +162,12 @@ class Rows:
             and (query.cancel_requested is None or job.cancel_requested is query.cancel_requested)
             and (query.before is None or job.id < query.before)
         ]
-        return [replace(job, history=()) for job in sorted(found, key=lambda job: -job.id)[: query.limit]]
+        return list(map(memory_progress.bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
 
     def first_due(self, query: FirstDue) -> Job | None:
         """See `FirstDue`."""
         due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
-        return next((replace(job, history=()) for job in due), None)
+        return next(map(memory_progress.bare, due), None)
 
     def dead(self, query: ListDead) -> DeadPage:
         """See `ListDead`."""
@@ -186,6 +198,8 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetExpiry: lambda rows, query: rows.expiries.get(query.id),
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindBatchOf: memory_batches.find_batch_of,
+    GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
+    GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
     ListAfter: memory_after.list_after,
@@ -316,7 +330,7 @@ class MemoryPhases:
         failure = end.failure or (None, end.reason, None)
         return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
 
-    def _held(self, token: End | MarkInterrupted) -> Job | None:
+    def _held(self, token: End | MarkInterrupted | Report) -> Job | None:
         """The job of an attempt, if that is still its owner's."""
         job = self.rows.jobs.get(token.id)
         if job is None or (job.status, job.attempts, job.owner) != (Status.PROCESSING, token.attempt, token.owner):
@@ -324,6 +338,15 @@ class MemoryPhases:
         return job
 
     # Other writes.
+
+    def report(self, write: Report) -> bool:
+        """See `Report`."""
+        job = self.rows.jobs.get(write.id) if write.goes_with_end else self._held(write)
+        if job is None:
+            return False
+        self.put(job, progress=memory_progress.progressed(job, write))
+        self.rows.logs[job.id] = memory_progress.logged(self.rows.logs, write)
+        return True
 
     def mark_interrupted(self, write: MarkInterrupted) -> bool:
         """See `MarkInterrupted`."""
@@ -402,43 +425,13 @@ class MemoryPhases:
             self.put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
 
-    def move_back(self, write: MoveBack) -> MovedBack:
-        """See `MoveBack`."""
-        jobs = [job for job_id in set(write.ids) if (job := self.rows.jobs.get(job_id)) is not None]
-        moved = [(job, by) for job in jobs if (by := ahead_by(job, self.now))]
-        now = to_datetime(self.now)
-        for job, by in moved:
-            if not job.is_finished:
-                changed = self.put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
-                if job.id in self.rows.expiries:
-                    self.rows.expiries[job.id] -= by
-                if is_claimable(changed):
-                    self.made.append(to_micros(changed.scheduled_at))
-                continue
-            started = job.started_at
-            if started is not None and started > now:
-                started = to_datetime(max(to_micros(started) - by, FIRST_INSTANT))
-            self.put(job, started_at=started, created_at=min(job.created_at, now))
-        return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
-
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
-        pruned: list[Job] = []
-        for status, before in (
-            (Status.COMPLETED, write.completed_before),
-            (Status.DEAD, write.dead_before),
-            (Status.CANCELLED, write.dead_before),
-        ):
-            old = [(ended(job), job.id, job) for job in self.rows.jobs.values() if job.status is status]
-            old = sorted(entry for entry in old if entry[0] < before)
-            pruned += [job for *_, job in old[: write.limit - len(pruned)]]
-        for job in pruned:
+        jobs, ticks, answer = memory_progress.pruned(self.rows.jobs.values(), self.rows.ticks, self.rows.logs, write)
+        for job in jobs:
             self._delete(job)
-        old_ticks = sorted(entry for entry in self.rows.ticks if entry[1] < write.ticks_before)
-        ticks = old_ticks[: write.limit - len(pruned)]
         self.rows.ticks.difference_update(ticks)
-        gone = len(pruned) + len(ticks)
-        return gone + memory_batches.prune_batches(self.rows.batches, write, write.limit - gone)
+        return answer + memory_batches.prune_batches(self.rows.batches, write, max(write.limit - answer, 0))
 
     # Inserts and the claim.
 
@@ -531,6 +524,7 @@ class MemoryPhases:
         del self.rows.jobs[job.id]
         self.rows.expiries.pop(job.id, None)
         self._note_move(job, None)
+        self.rows.logs.pop(job.id, None)
         self._mark(job.type)
 
     def _note_move(self, job: Job, status: Status | None) -> None:
@@ -553,7 +547,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     FireTick: memory_schedules.fire_tick,
     InsertAfter: memory_after.insert_after,
     MarkInterrupted: MemoryPhases.mark_interrupted,
-    MoveBack: MemoryPhases.move_back,
+    MoveBack: memory_ahead.move_back,
     MoveTickBack: memory_schedules.move_tick_back,
     OpenBatch: memory_batches.open_batch,
     PauseType: MemoryPhases.pause_type,
@@ -562,9 +556,11 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Reschedule: MemoryPhases.reschedule,
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
+    RaisePriorities: memory_ageing.raise_priorities,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
+    Report: MemoryPhases.report,
     SetSchedule: memory_schedules.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""

@@ -22,7 +22,8 @@ from aiojobs_lite.model.batches import (
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import FindJobs
 from tests.helpers.instants import SECOND
-from tests.helpers.model_machine import Step, StoreBesideModel, rows, some, steps, which_view
+from tests.helpers.model_draws import Step, rows, some, steps, which_view
+from tests.helpers.model_machine import StoreBesideModel
 from tests.helpers.stores import alone, new
 
 few = st.integers(0, 2)

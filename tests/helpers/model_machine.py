@@ -7,16 +7,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
-from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
+from aiojobs_lite.model.job import Claimed, Held, Job, Status
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -39,10 +39,25 @@ from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from tests.helpers.instants import SECOND
 from tests.helpers.memory_rows import as_claimed
+from tests.helpers.model_draws import (
+    TYPES,
+    Step,
+    admit_of,
+    candidates,
+    commits,
+    expressions,
+    insert_of,
+    kinds,
+    report_of,
+    reported,
+    rows,
+    some,
+    steps,
+    which_view,
+)
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.stores import FAILURE, alone, at, new
 
-TYPES = ("a", "b", "c")
 CONCURRENCY = {"a": 2, "b": 3}  # all claims agree on it; `c` has none
 POLICY = Policy(Backoff(2.0, 60.0))
 SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(60))
@@ -64,31 +79,6 @@ ENDINGS = (
     HELD,
 )
 END_TYPES = (Complete, Again, Close)
-
-
-class Step(NamedTuple):
-    """What becomes of a write: whether it joins the unit before it, and how the transaction is made, if it is."""
-
-    joins: bool
-    then: Mapping[str, Any] | None
-
-
-some = st.integers(0, 7)
-expressions = st.sampled_from(["* * * * *", "0 * * * *"])
-kinds = st.sampled_from(TYPES)
-which_view = st.sampled_from([0, 1])
-commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
-steps = st.builds(Step, st.booleans(), commits | commits | st.none())
-keys = st.sampled_from([None, None, None, "k", "l"])
-rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
-
-
-unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending", "unfinished"]))
-conflicts = st.sampled_from(["return", "return", "raise", "replace"])
-candidates = st.tuples(
-    kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
-    st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
-)  # fmt: skip
 
 
 class StoreBesideModel(RuleBasedStateMachine):
@@ -176,37 +166,18 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     @rule(drawn=st.lists(rows, min_size=1, max_size=4), step=steps)
     def insert(self, drawn: list[Any], step: Step) -> None:
-        self.put(self.insert_of(drawn), step)
+        self.put(insert_of(drawn, self.now), step)
 
     @rule(
         drawn=st.lists(rows, min_size=1, max_size=3), view=which_view,
         how=st.sampled_from(["commit", "rollback", "savepoint"]),
     )  # fmt: skip
     def join(self, drawn: list[Any], view: int, how: str) -> None:
-        self.twins.join((self.insert_of(drawn),), self.twins.views[view], how)
-
-    def insert_of(self, drawn: list[Any]) -> Insert:
-        """Jobs as they were drawn."""
-        made = [
-            NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
-            for kind, priority, due, most, key in drawn
-        ]
-        return Insert(tuple(made))
+        self.twins.join((insert_of(drawn, self.now),), self.twins.views[view], how)
 
     @rule(drawn=st.lists(candidates, min_size=1, max_size=3), step=steps)
     def admit(self, drawn: list[Any], step: Step) -> None:
-        made = [
-            Candidate(
-                NewJob(
-                    kind, f'{{"x": {value}}}', 1, self.now + due * SECOND, 5, self.now, key,
-                    unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
-                ),
-                conflict, 2 * SECOND if waits else None, window and "[0]", self.now + (window or 0) * SECOND,
-                most, expires and expires * SECOND,
-            )
-            for kind, value, due, key, unique, conflict, waits, window, most, expires in drawn
-        ]  # fmt: skip
-        self.put(Admit(tuple(made)), step)
+        self.put(admit_of(drawn, self.now), step)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
     @rule(
@@ -225,11 +196,30 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.put(self.claim_of(owner), Step(joins=False, then=then))
 
     @precondition(lambda self: self.held)
-    @rule(which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(), step=steps)
-    def end(self, which: int, how: Ending, chance: float, asked: bool, step: Step) -> None:
+    @rule(
+        which=some, how=st.sampled_from(ENDINGS), chance=st.floats(0, 1), asked=st.booleans(),
+        reports=st.none() | reported, step=steps,
+    )  # fmt: skip
+    def end(self, which: int, how: Ending, chance: float, asked: bool, reports: Any, step: Step) -> None:
         held = self.one_held(which)
         cancel = CANCEL_REQUESTED if asked else None
-        self.put(settle(held, how, POLICY, self.now, cancel=cancel, chance=lambda: chance), step)
+        end = settle(held, how, POLICY, self.now, cancel=cancel, chance=lambda: chance)
+        self.put(end, step._replace(then=None) if reports else step)
+        if reports and self.last_unit[-1] is end:
+            report = report_of(held, reports, self.now, next(self.numbers))
+            self.put(report._replace(goes_with_end=True), step._replace(joins=True))
+
+    @precondition(lambda self: self.held)
+    @rule(which=some, reports=reported, wrong=st.booleans(), twice=st.booleans(), step=steps)
+    def report(self, which: int, reports: Any, wrong: bool, twice: bool, step: Step) -> None:
+        write = report_of(self.one_held(which), reports, self.now, next(self.numbers))
+        if any(isinstance(one, END_TYPES) for one in self.last_unit):
+            step = step._replace(joins=False)
+        if wrong:
+            write = write._replace(owner="a stranger")
+        if twice:  # in doubt, and repeated
+            self.put(write, step._replace(then=None))
+        self.put(write, step._replace(joins=step.joins or twice))
 
     @precondition(lambda self: self.held)
     @rule(which=some, how=st.sampled_from([Ending(), HELD]), step=steps)
@@ -295,6 +285,10 @@ class StoreBesideModel(RuleBasedStateMachine):
     def move_back(self, which: list[int], step: Step) -> None:
         self.put(MoveBack(tuple(map(self.a_job, which))), step)
 
+    @rule(medium=st.integers(-3, 6), high=st.integers(-3, 9), limit=some, step=steps)
+    def raise_priorities(self, medium: int, high: int, limit: int, step: Step) -> None:
+        self.put(RaisePriorities(self.now - medium * SECOND, self.now - high * SECOND, limit), step)
+
     @rule(back=st.integers(6, 60), then=commits)
     def set_back(self, back: int, then: Mapping[str, Any]) -> None:
         """The clock was ahead all the time, and what it has written is moved back."""
@@ -341,7 +335,7 @@ class StoreBesideModel(RuleBasedStateMachine):
             self.units = [unit for unit in self.units if not any(_is_claim_of(dead, write) for write in unit)]
             query = FindJobs(status=Status.PROCESSING, limit=1000)
             jobs = self.twins.run(self.twins.views[view].store.ask(query))
-            ends = [self.rescue(job) for job in jobs if job.owner == dead]
+            ends = [_rescue(job, self.now) for job in jobs if job.owner == dead]
             assert {end.id for end in ends} == {held.id for held in self.held.values() if held.owner == dead}
             if ends:
                 assert all(self.commit(alone(ends), view, inline=inline))
@@ -351,12 +345,6 @@ class StoreBesideModel(RuleBasedStateMachine):
     def claim_of(self, owner: int) -> Claim:
         """A claim that takes much."""
         return Claim(self.owners[owner], 9, frozenset(TYPES), {"b": 4}, CONCURRENCY)
-
-    def rescue(self, job: Job) -> Complete | Again | Close:
-        """What the janitor writes for a job of an owner that is dead."""
-        lost = Ending(lost=True, interrupted=job.interrupted)
-        cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
-        return settle(as_claimed(job), lost, POLICY, self.now, cancel=cancel)
 
     @rule(view=which_view)
     def look(self, view: int) -> None:
@@ -400,13 +388,20 @@ class StoreBesideModel(RuleBasedStateMachine):
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]
             *ended, _ = self.commit(alone([*ends, self.claim_of(0)]), view)
             assert all(ended)
-            assert self.jobs != before, "jobs are left that nobody claims"
+            assert self.jobs != before, "jobs are left that no claim takes"
             self.twins.now += 60 * SECOND  # an end may bring jobs that are due some seconds after it
             view = 1 - view
 
     @invariant()
     def all_agrees(self) -> None:
         self.twins.check(CONCURRENCY)
+
+
+def _rescue(job: Job, now: int) -> Complete | Again | Close:
+    """What the janitor writes for a job of an owner that is dead."""
+    lost = Ending(lost=True, interrupted=job.interrupted)
+    cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
+    return settle(as_claimed(job), lost, POLICY, now, cancel=cancel)
 
 
 def _is_claim_of(owner: str, write: Write[Any]) -> bool:

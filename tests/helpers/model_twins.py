@@ -13,6 +13,7 @@ from aiojobs_lite.model.batches import GetBatch
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
+from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import FindJobs, GetJob, Query
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
@@ -212,6 +213,9 @@ class Twins:
             job, wanted = self.run((view or self.views[0]).store.ask(GetJob(job_id))), now.jobs.get(job_id)
             assert job == wanted
             assert job is None or wanted is None or job.history == wanted.history
+            assert job is None or wanted is None or job.progress == wanted.progress
+            self._ask(GetLog(job_id), view or self.views[0])
+        self._ask(GetStandings(now.jobs.keys()), view or self.views[0])
         if view is not None:
             self._known[view] = [now]
         for other in self.views:

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.after import InsertAfter
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -176,6 +178,15 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     SetRunner: lambda write: f"runner {write.id} starts",
     MarkDraining: lambda write: f"runner {write.id} drains",
     EndRunners: lambda write: f"runners {' '.join(write.ids)} are dead",
+    RaisePriorities: lambda write: (
+        f"raise {write.limit}: due before {_at(write.medium_before)} to medium, before {_at(write.high_before)} to high"
+    ),
+    Report: lambda write: (
+        f"{_token(write)} reports {write.serial}: "
+        + ("" if write.at is None else f"{write.fraction} {write.text} at {_at(write.at)}, ")
+        + f"{len(write.lines)} lines, {write.dropped} dropped"
+        + ", with its end" * write.goes_with_end
+    ),
     Release: lambda write: f"release {write.held} of {' '.join(map(str, write.ids)) or 'no job'}",
     Prune: lambda write: (
         f"prune {write.limit}: completed before {_at(write.completed_before)}, dead before {_at(write.dead_before)}, "

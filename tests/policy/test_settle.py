@@ -86,7 +86,7 @@ TABLE = [
     Row("it raises", claimed(1), RAISED, again(Outcome.FAILED, 2, failure=FAILURE)),
     Row("it raises again", claimed(3), RAISED, again(Outcome.FAILED, 8, failure=FAILURE)),
     Row("it raises for the last time", claimed(5), RAISED, dead(Outcome.FAILED, "all 5 attempts used up")),
-    Row("it raises in its only attempt", claimed(1, 1), RAISED, dead(Outcome.FAILED, "all 1 attempts used up")),
+    Row("it raises in its only attempt", claimed(1, 1), RAISED, dead(Outcome.FAILED, "its only attempt used up")),
     Row("more attempts than allowed", claimed(6, 5), RAISED, dead(Outcome.FAILED, "all 5 attempts used up")),
     Row(
         "it raises a cancellation of its own", claimed(), Ending(error=asyncio.CancelledError(), failure=FAILURE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobCancelled, Status
+from aiojobs_lite.model.progress import JobChange
 from tests.helpers.apps.shared import LIMIT, limited, runner_on
-from tests.helpers.apps.worker import quick
+from tests.helpers.apps.worker import quick, reporting
 from tests.helpers.programs import Child, looking, program, rescue, worker
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, until
@@ -118,6 +120,36 @@ async def left(children: list[Child]) -> None:
     for child in children:
         assert await child.ended() == 0
         assert not [line for line in child.lines if "locked" in line.lower() or "degraded" in line]
+
+
+@slow
+async def test_progress_lines_and_changes_reach_across_processes_and_kills(database: Path) -> None:
+    async with AsyncExitStack() as stack:
+        runner = await stack.enter_async_context(looking(database))
+        first = await stack.enter_async_context(worker(database))
+        await first.line("ready")
+        handle = await runner.enqueue(reporting)
+        watch, watched, lines = handle.watch(), list[JobChange](), list[str]()
+
+        async def until_reported(attempt: int) -> None:
+            async with asyncio.timeout(PATIENCE):
+                async for change in watch:
+                    watched.append(change)
+                    lines.extend(line.text for line in change.lines)
+                    if change.progress is not None and change.progress.attempt == attempt and len(lines) == attempt:
+                        return
+
+        await until_reported(1)
+        await first.kill()
+        second = await stack.enter_async_context(worker(database))
+        await until_reported(2)
+        assert await handle.result(PATIENCE) == second.pid
+        watched += [change async for change in watch]
+        assert (watched[-1].status, watched[-1].attempts, lines) == (Status.COMPLETED, 2, ["attempt 1", "attempt 2"])
+        assert watched[-1].progress is not None
+        assert watched[-1].progress.fraction == 0.5
+        assert [line.text for line in (await runner.jobs.log(handle.id)).lines] == lines
+        await left([second])
 
 
 def noted(log: Path, word: str) -> list[list[str]]:

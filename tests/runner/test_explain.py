@@ -185,7 +185,7 @@ async def test_a_finished_job_says_how_it_ended(database: Path, clock: FakeClock
         at = "2026-01-01 00:00:00 UTC"
         assert [await runner.jobs.explain(handle.id) for handle in (completed, dead, cancelled, silent)] == [
             f"job {completed.id} of email.welcome is completed: attempt 1 of 5 succeeded at {at}.",
-            f"job {dead.id} of dies is dead since {at}: all 1 attempts used up; its latest error was "
+            f"job {dead.id} of dies is dead since {at}: its only attempt used up; its latest error was "
             "ValueError: number 0.",
             f"job {cancelled.id} of email.welcome was cancelled at {at}: not needed.",
             f"job {silent.id} of email.welcome was cancelled at {at}: no reason was given.",

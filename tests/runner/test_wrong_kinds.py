@@ -33,6 +33,7 @@ from aiojobs_lite import (
 )
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
@@ -95,7 +96,7 @@ def by_name(
 
 
 def context(runner: JobRunner | None = None) -> JobContext:
-    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), {JobRunner: runner})
+    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), {Enqueuer: runner})
 
 
 async def replaced(runner: JobRunner, **given: Any) -> None:
@@ -169,6 +170,9 @@ BEFORE = [  # the start
         **{"instant": FakeClock().time, "count": 1, **given}), "instant", "count"),
     *by_name("schedule.latest_between", lambda _: lambda **given: CronSchedule("@daily").latest_between(
         **{"start": FakeClock().time, "end": FakeClock().time, "most": 1, **given}), "start", "end", "most"),
+    *by_name("ctx.progress", lambda _: lambda **given: context().progress(**{"fraction": 0.5, **given}),
+             "fraction", "text"),
+    Entrance("ctx.log", lambda _, value: context().log(value)),
     Entrance("ctx.get", lambda _, value: context().get(value)),
     *by_name("testing.context", lambda _: testing.context, *options_of(testing.context)[1:]),
     Entrance("FakeClock", lambda _, value: FakeClock(value)),
@@ -204,6 +208,9 @@ AFTER = [  # it
     Entrance("client.enqueue_many([value])", lambda _, value: in_client(lambda client: client.enqueue_many([value]))),
     Entrance("client.get", lambda _, value: in_client(lambda client: client.get(value))),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
+    *by_name("runner.jobs.log", lambda runner: runner.jobs.log, "job_id"),
+    *by_name("runner.jobs.watch", lambda runner: lambda **given: anext(runner.jobs.watch(**{"job_id": 99, **given})),
+             "job_id", "from_start"),
     *by_name("runner.jobs.list", lambda runner: runner.jobs.list, *options_of(StoredJobs.list)),
     *by_name("runner.jobs.cancel", lambda runner: lambda **given: runner.jobs.cancel(**{"job_id": 1, **given}),
              "job_id", "reason"),
@@ -224,6 +231,7 @@ AFTER = [  # it
     *by_name("runner.schedules.preview", lambda runner: lambda **given: runner.schedules.preview(
         **{"name": "tick", **given}), "name", "count"),
     *by_name("handle.result", lambda runner: JobHandle(DECLARED, runner.jobs, 999, is_new=True).result, "timeout"),
+    *by_name("handle.watch", lambda runner: JobHandle(DECLARED, runner.jobs, 1, is_new=True).watch, "from_start"),
     *by_name("handle.cancel", lambda runner: JobHandle(DECLARED, runner.jobs, 1, is_new=True).cancel, "reason"),
 ]  # fmt: skip
 

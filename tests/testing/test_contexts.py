@@ -64,3 +64,14 @@ async def test_a_handler_that_is_called_with_it_enqueues_a_further_job(job_kit: 
     async with job_kit(runner, run=False):
         await context(runner=runner).enqueue(welcome, user_id=8)
     assert job_kit.assert_enqueued(welcome, user_id=8).id == 1
+
+
+async def test_what_a_handler_reports_can_be_looked_at() -> None:
+    ctx = context()
+    await ctx.progress(0.4, "rendering")
+    ctx.progress(1)
+    ctx.log("page 1")
+    assert ctx.reported == [(0.4, "rendering"), (1.0, None)]
+    assert ctx.logged == ["page 1"]
+    assert isinstance(ctx, JobContext)
+    assert context().logged == []

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries, forget_expiries_of_dead, move_expiry
+from aiojobs_lite.stores.sqlite.progress import delete_reports
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import may_not_return, may_return
 
@@ -99,6 +100,7 @@ def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
         return None
     if standing.status != Status.PROCESSING:
         tally = transaction.tally(standing.type)
+        delete_reports(transaction, [(write.id,)])
         transaction.run_all("delete_jobs", ID_ROW, [(write.id,)])
         forget_expiries(transaction, [(write.id,)])
         tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)

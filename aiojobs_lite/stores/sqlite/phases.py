@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.after import InsertAfter
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -30,6 +32,7 @@ from aiojobs_lite.model.writes import (
 )
 from aiojobs_lite.stores.sqlite import (
     after,
+    ageing,
     ahead,
     batches,
     ends,
@@ -37,6 +40,7 @@ from aiojobs_lite.stores.sqlite import (
     insert,
     moves,
     pauses,
+    progress,
     prune,
     runners,
     schedules,
@@ -60,9 +64,11 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     OpenBatch: batches.open_batch,
     PauseType: pauses.pause_type,
     Prune: prune.prune,
+    RaisePriorities: ageing.raise_priorities,
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,
     Release: held.release,
+    Report: progress.report,
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,

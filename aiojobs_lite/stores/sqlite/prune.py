@@ -8,6 +8,7 @@ from typing import Final
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries
+from aiojobs_lite.stores.sqlite.progress import delete_reports, pruned_at_once
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 MOST_RANGES: Final = 1000  # a transaction, of one batch; hardly any has more
@@ -21,15 +22,19 @@ def prune(transaction: Transaction, write: Prune) -> int:
         (Status.DEAD, write.dead_before),
         (Status.CANCELLED, write.dead_before),
     ):
-        old = transaction.run("prunable", (status.value, before, write.limit - pruned)).fetchall()
+        most = max(write.limit - pruned, 0)
+        old, weight = pruned_at_once(
+            transaction, transaction.run("prunable", (status.value, before, most)).fetchall(), most
+        )
         ids = [(job_id,) for job_id, _ in old]
+        delete_reports(transaction, ids)
         transaction.run_all("delete_jobs", ID_ROW, ids)
         forget_expiries(transaction, ids)
         for job_type, count in Counter(job_type for _, job_type in old).items():
             transaction.tally(job_type).move(status, -count)
-        pruned += len(old)
+        pruned += weight
     for (schedule,) in transaction.run("schedule_names").fetchall():
-        if pruned == write.limit:
+        if pruned >= write.limit:
             break
         old_ticks = {"schedule": schedule, "before": write.ticks_before, "limit": write.limit - pruned}
         pruned += transaction.run("prune_ticks", old_ticks).rowcount
@@ -38,7 +43,7 @@ def prune(transaction: Transaction, write: Prune) -> int:
 
 def _prune_batches(transaction: Transaction, write: Prune, pruned: int) -> int:
     """Deletes old batches; returns how many are pruned then, or the limit if one has more rows than is quick."""
-    old = {"completed": write.completed_before, "dead": write.dead_before, "limit": write.limit - pruned}
+    old = {"completed": write.completed_before, "dead": write.dead_before, "limit": max(write.limit - pruned, 0)}
     for (batch,) in transaction.run("prunable_batches", old).fetchall():
         if transaction.run("prune_ranges", (batch, MOST_RANGES)).rowcount == MOST_RANGES:
             return write.limit

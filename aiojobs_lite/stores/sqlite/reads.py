@@ -12,6 +12,7 @@ from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
@@ -33,6 +34,7 @@ from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_ba
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.pauses import list_paused
+from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
 
@@ -47,7 +49,8 @@ def get_job(connection: sqlite3.Connection, sql: Sql, query: GetJob) -> Job | No
     if not found:
         return None
     history = connection.execute(sql["attempts_of_job"], (query.id,)).fetchall()
-    return job_of(found[0], tuple(map(attempt_of, history)))
+    *row, fraction, text, attempt, at = found[0]
+    return job_of(row, tuple(map(attempt_of, history)), progress_of(fraction, text, attempt, at))
 
 
 def find_jobs(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list[Job]:
@@ -137,6 +140,8 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetDatabaseId: get_database_id,
     GetExpiry: get_expiry,
     GetJob: get_job,
+    GetLog: read_log,
+    GetStandings: read_standings,
     FindJobs: find_jobs,
     FirstDue: first_due,
     ListAfter: list_after,

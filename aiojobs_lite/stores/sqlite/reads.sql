@@ -2,9 +2,10 @@
 -- parameter that is NULL asks for nothing.
 
 -- name: job
--- One job.
-SELECT {job}
+-- One job, and what it reported last.
+SELECT {job}, fraction, text, attempt, at
 FROM aiojobs_jobs
+LEFT JOIN aiojobs_progress ON job_id = id
 WHERE id = :id;
 
 -- name: jobs_of_page

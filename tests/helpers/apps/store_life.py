@@ -18,10 +18,12 @@ from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.after import After, InsertAfter
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.batches import AbandonBatches, Callback, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
+from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -273,6 +275,9 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
     claimed = (await step("enqueue and claim", 3, Insert((new(), new(), new("b"))), claim(ONE, slots=both)))[1].jobs
     by_type = {name: [job for job in claimed if job.type == name] for name in both}
     first, second, third = by_type["a"]
+    await step("report", 4, _report(first, 1), _report(second, 2), _report(first, 3), _report(first, 3))
+    last_words = _report(third, 4)._replace(goes_with_end=True)
+    await step("report of one that is stale", 5, _report(third, 5)._replace(owner=TWO), last_words)
     await step("finish and claim the retry", 10, complete(first), complete(second, '"done"'), claim(ONE, limit=1))
     await step("finish a stale one among others", 11, complete(first), complete(third), Insert((new(),)))
     last, other, more, most = by_type["b"]
@@ -288,9 +293,15 @@ async def _enqueue_claim_and_finish(book: Book) -> None:
     await step("resume", 19, PauseType("b", paused=False), DeleteJob(unfit.id))
     await step("enqueue many", 20, Insert(tuple(new("c", due=20) for _ in range(135))))
     held = (await step("claim of many", 21, claim(TWO, limit=11, slots={"c": 11})))[0].jobs
+    await step("raise priorities", 21, RaisePriorities(at(21), at(2), 9))
     await step("finish many", 22, *map(complete, held[:5]), *(crashed(one, 22) for one in held[5:7]))
     await book.join("enqueue in a transaction of a program", 22, new("d"), new("a", idempotency_key="j"), new("a"))
     await step("leave running", 23, *(MarkInterrupted(one.id, one.attempt, one.owner) for one in held[7:9]))
+
+
+def _report(held: Claimed, serial: int) -> Report:
+    lines = NewLine(at(serial), "a line"), NewLine(at(serial), "x" * 3_000)
+    return Report(held.id, held.attempt, held.owner, serial, at(serial), serial / 10, None, lines)
 
 
 async def _cron(book: Book) -> None:

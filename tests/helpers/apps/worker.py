@@ -38,6 +38,15 @@ async def held(ctx: JobContext = injected) -> int:
 
 
 @job
+async def reporting(ctx: JobContext = injected) -> int:
+    await ctx.progress(ctx.attempt / 4, "held")
+    ctx.log(f"attempt {ctx.attempt}")
+    if ctx.attempt == 1:
+        await ORDERS.go.wait()
+    return os.getpid()
+
+
+@job
 async def endless(ctx: JobContext = injected) -> None:
     say("started", ctx.id, ctx.attempt)
     try:
@@ -111,7 +120,7 @@ async def note_batch(batch_id: int) -> None:
 
 JOBS = (
     quick, brief, note_batch, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone,
-    kills_its_process,
+    kills_its_process, reporting,
 )  # fmt: skip
 
 

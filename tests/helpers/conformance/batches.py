@@ -22,6 +22,7 @@ from aiojobs_lite.model.batches import (
     OpenBatch,
 )
 from aiojobs_lite.model.job import Claimed, NewJob, Status
+from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Prune, RedriveDead, RedriveJob
 from aiojobs_lite.stores.base import Store
@@ -37,6 +38,7 @@ from tests.helpers.stores import (
     inserted,
     new,
     one,
+    running,
     stored,
 )
 
@@ -354,3 +356,15 @@ class PruningBatches:
         assert await left() == [waiting, latest]
         assert await store.ask(FindBatchOf(job)) is None
         assert await opened(store) == latest + 1
+
+    async def test_a_prune_whose_last_job_passes_the_limit_by_its_log_prunes_no_batch(self, store: Store) -> None:
+        for batch in [await opened(store) for _ in range(2)]:
+            await one(store, CloseBatch(batch, (), False))
+        (job,) = await running(store, new())
+        lines = (NewLine(at(0), "x"),) * 100
+        await answers(store, Report(job.id, job.attempt, job.owner, 1, None, None, None, lines), complete(job))
+        prune = Prune(at(5), at(5), at(0), 1)
+        assert await one(store, prune, 9) == 3
+        assert await store.ask(GetBatch(1)) is not None
+        assert await one(store, prune, 9) == 1
+        assert await store.ask(GetBatch(1)) is None

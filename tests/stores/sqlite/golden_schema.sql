@@ -50,6 +50,9 @@ WHERE unique_key IS NOT NULL AND (
     OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL
 );
 
+-- index aiojobs_logs_job
+CREATE UNIQUE INDEX aiojobs_logs_job ON aiojobs_logs (job_id, last_line);
+
 -- index aiojobs_windows_until
 CREATE INDEX aiojobs_windows_until ON aiojobs_windows (until);
 
@@ -168,6 +171,16 @@ CREATE TABLE aiojobs_jobs (
     )
 );
 
+-- table aiojobs_logs
+CREATE TABLE aiojobs_logs (
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL,
+    last_line INTEGER NOT NULL CHECK (last_line BETWEEN 1 AND 9223372036854775807),
+    owner TEXT NOT NULL CHECK (owner < x''),
+    serial INTEGER NOT NULL,
+    lines TEXT NOT NULL CHECK (lines < x'')
+);
+
 -- table aiojobs_meta
 CREATE TABLE aiojobs_meta (
     key TEXT PRIMARY KEY,
@@ -178,6 +191,15 @@ CREATE TABLE aiojobs_meta (
 CREATE TABLE aiojobs_pauses (
     type TEXT PRIMARY KEY
 , since INTEGER CHECK (since BETWEEN -62135596800000000 AND 253402300799999999), paused_by TEXT CHECK (paused_by < x'')) WITHOUT ROWID;
+
+-- table aiojobs_progress
+CREATE TABLE aiojobs_progress (
+    job_id INTEGER PRIMARY KEY,
+    attempt INTEGER NOT NULL CHECK (attempt BETWEEN 0 AND 9223372036854775807),
+    fraction REAL CHECK (fraction BETWEEN 0 AND 1),
+    text TEXT CHECK (text < x''),
+    at INTEGER NOT NULL CHECK (at BETWEEN -62135596800000000 AND 253402300799999999)
+);
 
 -- table aiojobs_runners
 CREATE TABLE aiojobs_runners (

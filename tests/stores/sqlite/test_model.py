@@ -18,7 +18,8 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
 from tests.helpers.model_batches import BatchesBesideModel
-from tests.helpers.model_machine import Step, length
+from tests.helpers.model_draws import Step
+from tests.helpers.model_machine import length
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
 from tests.helpers.sqlite_store import notices_change, policy_of, set_policy

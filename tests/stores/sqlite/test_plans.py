@@ -40,6 +40,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "still_waiting": ID_ROW, "insert_after": AFTER_ROW, "held_after": ID_ROW, "release_after": RELEASED_ROW,
     "batches_of_jobs": JOB_ROW, "finished_batches": ID_ROW, "move_batches": MOVED_ROW, "insert_ranges": RANGE_ROW,
     "dead_of_ids": ID_ROW,
+    "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
 }  # fmt: skip
 
 
@@ -147,6 +148,9 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("batch_owners", "INDEX aiojobs_batches_unfinished (owner>?)"),
         ("open_of_owner", "INDEX aiojobs_batches_unfinished (owner=?)"),
         ("prunable_batches", "INDEX aiojobs_batches_complete (completed_at>? AND completed_at<?)"),
+        ("types_pending", "INDEX aiojobs_jobs_pending (type>?)"),
+        ("waiting_long", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
+        ("set_priority", BY_ID),
         ("prune_ticks", "PRIMARY KEY (schedule=? AND tick<?)"),
         ("job_with_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
         ("job_with_unique_key", "INDEX aiojobs_jobs_unique_key (type=? AND unique_key=?)"),
@@ -182,6 +186,7 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
         "pending_after",
         "ended_after",
         "dead_after",
+        "waiting_long",
         "jobs_of_batch",
         "jobs_of_batch_after",
         "prunable_batches",

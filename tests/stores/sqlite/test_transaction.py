@@ -10,6 +10,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.after import After, InsertAfter
+from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.batches import (
     AbandonBatches,
@@ -21,6 +22,7 @@ from aiojobs_lite.model.batches import (
     OpenBatch,
 )
 from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
@@ -68,14 +70,30 @@ from tests.helpers.stores import (
 _KEYED = Candidate(new("u", unique_key="[1]", unique_scope="unfinished"))
 
 
+def _report(job: Claimed) -> Report:
+    return Report(job.id, job.attempt, job.owner, job.id, NOW, 0.5, "half", (NewLine(NOW, "line"),))
+
+
+def _of_batches(later: int, dead: int) -> list[Write[Any]]:
+    return [
+        OpenBatch("one", None, False),
+        CancelBatch(1, "x", 5),
+        CloseBatch(1, (Callback("complete", new("c")),), False),
+        AbandonBatches(("two",)),
+        InsertInBatch(9, False, (new("c"),)),
+        InsertAfter((new("c"), new("d")), (After((later,)), After((dead,))), None, False),
+        CancelJob(later, "x"),
+    ]
+
+
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
     """Writes of every kind that changes rows."""
-    return [
+    units: list[Unit] = [
         (complete(jobs[0]), Insert((new("a", idempotency_key="k"), new("b"), new("b", due=9)))),
         (complete(jobs[1], "1"),),
-        (again(jobs[2], scheduled_at=at(5)),),
+        (again(jobs[2], scheduled_at=at(5)), _report(jobs[2])._replace(goes_with_end=True)),
         (close(jobs[3]),),
         *alone(
             [
@@ -90,27 +108,27 @@ def _everything_at_once(
                 MarkDraining("r"),
                 EndRunners(("r",), NOW),
                 Release((held,), Held.PAYLOAD),
+                _report(jobs[1]),
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
                 MoveBack((ahead,)),
+                RaisePriorities(at(1), at(1), 0),
+                RaisePriorities(at(1), at(1), 9),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
-                OpenBatch("one", None, False),
-                CancelBatch(1, "x", 5),
-                CloseBatch(1, (Callback("complete", new("c")),), False),
-                AbandonBatches(("two",)),
-                InsertInBatch(9, False, (new("c"),)),
-                InsertAfter((new("c"), new("d")), (After((later,)), After((dead,))), None, False),
-                CancelJob(later, "x"),
+                *_of_batches(later, dead),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
         ),
     ]
+    assert {type(write) for unit in units for write in unit} > WRITES.keys()
+    return units
 
 
 async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: SqliteStore, database: Path) -> None:
-    await finished(store, new("old"), Status.COMPLETED, -9)
+    (old,) = await running(store, new("old"))
+    await answers(store, complete(old), _report(old), now=-9)
     jobs = await running(store, *(new() for _ in range(5)))
     dead = await finished(store, new(), Status.DEAD)
     dead_too = await finished(store, new("c"), Status.DEAD)
@@ -119,8 +137,8 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     (later,) = await inserted(store, new("b", due=5))
     (ahead,) = await inserted(store, new("e", due=99)._replace(created_at=at(99)))
     units = _everything_at_once(jobs, dead, dead_too, pending, held, ahead, later)
-    assert {type(write) for unit in units for write in unit} > WRITES.keys()
     before, counts = await everything(store), shown(store)
+    standings = await store.ask(ids := GetStandings([job.id for job in before]))
     with faulty(store) as connection:
         failed_at = 0
         while True:
@@ -131,24 +149,23 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
             except StoreUnavailable:
                 assert await everything(store) == before
                 assert shown(store) == counts
+                assert await store.ask(ids) == standings
             else:
                 break
-    assert (failed_at > 40, connection.statements[-1]) == (True, "COMMIT")
-    assert applied.answers[0] is Status.COMPLETED
-    assert [admitted.is_new for admitted in applied.answers.pop(7)] == [True, False, True]
-    assert applied.answers[2:16] == [
-        Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
-        None, None, None, 1, 1,
+    assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
+    assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
+    assert [applied.answers[0], *applied.answers[2:29]] == [
+        Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.CANCELLED, True,
+        Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), MovedBack(1, 99_000_000), 0, 6,
+        True, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
-    assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
-    assert applied.answers[20:25] == [1, CancelledPage((), None), True, (), None]
-    assert [made.is_new for made in applied.answers[25].inserted] == [True, True]
-    assert [(cancelled.type, later) for cancelled in applied.cancelled] == [("c", later)]
+    assert [made.is_new for made in applied.answers[29].inserted] == [True, True]
+    assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
-        assert other.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("z",)]
-        assert other.execute("SELECT count(*) FROM aiojobs_ticks").fetchone() == (1,)
+        ticks = "SELECT count(*) FROM aiojobs_ticks"
+        assert other.execute(f"SELECT type, ({ticks}) FROM aiojobs_pauses").fetchall() == [("z", 1)]
 
 
 @pytest.mark.parametrize("result", [None, "1"])

@@ -1,0 +1,28 @@
+"""What `middleware=` of a runner and of a group takes: objects with steps around an enqueue, an attempt, or both."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final
+
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import check_each
+from aiojobs_lite.text import name_of
+
+AROUND_ENQUEUE: Final = "around_enqueue"
+AROUND_ATTEMPT: Final = "around_attempt"
+_WANTED: Final = f"objects with an `async def {AROUND_ENQUEUE}` or `async def {AROUND_ATTEMPT}`"
+
+
+def check_middleware(option: str, value: object) -> tuple[Any, ...]:
+    """A list of middleware; each one once."""
+    found = check_each(option, value, _WANTED)
+    for one in found:
+        steps = [getattr(one, name, None) for name in (AROUND_ENQUEUE, AROUND_ATTEMPT)]
+        if isinstance(one, type):
+            raise InvalidOption(option, one, f"{_WANTED}: an object, {name_of(one)}(), not the class")
+        if not any(steps) or not all(step is None or inspect.iscoroutinefunction(step) for step in steps):
+            raise InvalidOption(option, one, _WANTED)
+        if sum(other is one for other in found) > 1:
+            raise InvalidOption(option, one, "each object once")
+    return tuple(found)

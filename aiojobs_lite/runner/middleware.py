@@ -1,0 +1,194 @@
+"""Middleware: steps of the application's own around each enqueue and around each attempt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from aiojobs_lite.engine.around import Around
+from aiojobs_lite.errors import MiddlewareMisused
+from aiojobs_lite.handlers.job_type import BoundJob, JobType
+from aiojobs_lite.handlers.middleware import AROUND_ATTEMPT, AROUND_ENQUEUE
+from aiojobs_lite.runner.context import JobContext, current_job
+from aiojobs_lite.runner.handle import JobHandle
+
+
+class JobToEnqueue:
+    """One job that is being enqueued, as a middleware sees it.
+
+    Attributes:
+        metadata: What rides along with the job. A middleware may change it before it proceeds.
+        handle: The handle, when the job is durable; None before.
+    """
+
+    __slots__ = ("_bound", "_payload", "handle", "metadata")
+
+    def __init__(self, bound: BoundJob[Any]) -> None:
+        self._bound = bound
+        self._payload: Mapping[str, Any] | None = None
+        self.metadata: dict[str, Any] = _metadata_of(bound)
+        self.handle: JobHandle[Any] | None = None
+
+    @property
+    def type(self) -> str:
+        """The name of its job type."""
+        return self._bound.job_type.name
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """Its arguments by name, as plain JSON values. They were checked, and cannot be changed any more."""
+        if self._payload is None:
+            self._payload = MappingProxyType(json.loads(self._bound.payload))
+        return self._payload
+
+    @property
+    def bound(self) -> BoundJob[Any]:
+        """The job as it is to be enqueued."""
+        if self.metadata == _metadata_of(self._bound):
+            return self._bound
+        how = self._bound.how.extended({"metadata": self.metadata})
+        return BoundJob(self._bound.job_type, self._bound.payload, how)
+
+    def __repr__(self) -> str:
+        return f"<JobToEnqueue {self.type!r}>"
+
+
+class Middleware:
+    """The base class of middleware: override one of the methods, or both. Without it both signatures are the same.
+
+    It belongs to `JobRunner(middleware=[...])`, and is around all job types; or to a group, `Jobs(middleware=[...])`,
+    and is around those of the group. The first of a list is the outermost, those of the runner are around those of a
+    group. What is not overridden costs nothing.
+    """
+
+    async def around_enqueue(self, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
+        """Is around each `enqueue`, `enqueue_named`, `enqueue_many` and `enqueue_threadsafe`: each has one transaction.
+
+        Args:
+            jobs: The jobs of that call; those of other groups left out.
+            proceed: Enqueues them; returns after the commit. It is to be awaited once.
+
+        Raises:
+            Exception: Any: the caller of the enqueue gets it. Before `proceed` nothing is enqueued; after it the jobs
+                are there.
+        """
+        del jobs
+        await proceed()
+
+    async def around_attempt(self, ctx: JobContext, proceed: Callable[[], Awaitable[Any]]) -> Any:
+        """Is around each call of a handler, on the event loop.
+
+        Args:
+            ctx: The context of the attempt.
+            proceed: Calls the handler, and returns or raises what it does. It may be awaited once, or not at all.
+
+        Returns:
+            What becomes the result of the job.
+
+        Raises:
+            Exception: Any: it counts as if the handler had raised it.
+        """
+        del ctx
+        return await proceed()
+
+
+class Surrounding:
+    """The middleware of a runner, by job type.
+
+    Args:
+        shared: That of the runner.
+        job_types: The job types, each with the middleware of its group.
+    """
+
+    def __init__(self, shared: Sequence[Any], job_types: Iterable[JobType[..., Any]]) -> None:
+        self._types: dict[int, set[str]] = {}
+        self._order: list[Any] = []
+        self.attempts: dict[str, Around] = {}
+        for job_type in job_types:
+            of_type = (*shared, *(one for one in job_type.middleware if one not in shared))
+            for one in of_type:
+                if _has(one, AROUND_ENQUEUE):
+                    if id(one) not in self._types:
+                        self._order.append(one)
+                    self._types.setdefault(id(one), set()).add(job_type.name)
+            steps = [one for one in of_type if _has(one, AROUND_ATTEMPT)]
+            if steps:
+                self.attempts[job_type.name] = partial(_attempt, steps)
+
+    @property
+    def has_enqueues(self) -> bool:
+        """Whether anything is around an enqueue."""
+        return bool(self._order)
+
+    async def enqueue(
+        self,
+        bound: Sequence[BoundJob[Any]],
+        insert: Callable[[Sequence[BoundJob[Any]]], Awaitable[list[JobHandle[Any]]]],
+    ) -> list[JobHandle[Any]]:
+        """Enqueues jobs within what is around them.
+
+        Args:
+            bound: The jobs.
+            insert: Makes them durable.
+        """
+        jobs = [JobToEnqueue(one) for one in bound]
+        handles: list[JobHandle[Any]] = []
+
+        async def innermost() -> None:
+            handles.extend(await insert([job.bound for job in jobs]))
+            for job, handle in zip(jobs, handles, strict=True):
+                job.handle = handle
+
+        proceed: Callable[[], Awaitable[None]] = innermost
+        for one in reversed(self._order):
+            covered = [job for job in jobs if job.type in self._types[id(one)]]
+            if covered:
+                proceed = partial(_enqueue_step, one, covered, proceed)
+        await proceed()
+        return handles
+
+
+def _metadata_of(bound: BoundJob[Any]) -> dict[str, Any]:
+    stored = dict(bound.how.columns).get("metadata")
+    decoded: dict[str, Any] = json.loads(stored) if stored else {}
+    return decoded
+
+
+def _has(one: Any, step: str) -> bool:
+    """Whether a middleware has a step of its own."""
+    found = getattr(one, step, None)
+    return found is not None and getattr(found, "__func__", found) is not getattr(Middleware, step)
+
+
+async def _attempt(steps: Sequence[Any], call: Callable[[], Awaitable[Any]]) -> Any:
+    ctx = current_job()
+    for one in reversed(steps):
+        call = partial(one.around_attempt, ctx, _Once(one, call))
+    return await call()
+
+
+async def _enqueue_step(one: Any, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
+    once = _Once(one, proceed)
+    await one.around_enqueue(jobs, once)
+    if not once.is_called:
+        problem = "returned from around_enqueue without `await proceed()`: nothing was enqueued"
+        raise MiddlewareMisused(type(one).__name__, f"{problem}. Raise an exception to refuse it")
+
+
+class _Once:
+    """What a middleware proceeds by."""
+
+    def __init__(self, owner: Any, call: Callable[[], Awaitable[Any]]) -> None:
+        self._owner = owner
+        self._call = call
+        self.is_called = False
+
+    async def __call__(self) -> Any:
+        if self.is_called:
+            problem = "awaited `proceed()` twice: a job is enqueued once, and an attempt runs once"
+            raise MiddlewareMisused(type(self._owner).__name__, problem)
+        self.is_called = True
+        return await self._call()

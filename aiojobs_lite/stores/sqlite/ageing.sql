@@ -1,0 +1,41 @@
+-- Raising the priority of jobs that have waited for long.
+
+-- name: types_pending
+-- The types that have claimable jobs, in their order: one search each.
+WITH RECURSIVE found (type) AS (
+    SELECT min(type)
+    FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
+    WHERE status = 'pending'
+        AND held IS NULL
+    UNION ALL
+    SELECT (
+        SELECT min(type)
+        FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
+        WHERE status = 'pending'
+            AND held IS NULL
+            AND type > found.type
+    )
+    FROM found
+    WHERE type IS NOT NULL
+)
+SELECT type
+FROM found
+WHERE type IS NOT NULL;
+
+-- name: waiting_long
+-- Claimable jobs of a type and priority that were due before an instant.
+SELECT id, scheduled_at
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND priority = ?
+    AND scheduled_at < ?
+ORDER BY scheduled_at, id
+LIMIT ?;
+
+-- name: set_priority
+UPDATE aiojobs_jobs
+SET priority = ?
+WHERE id IN ({rows})
+    AND +status = 'pending';

@@ -1,0 +1,74 @@
+"""What the model test draws, and the writes that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.job import Claimed, NewJob
+from aiojobs_lite.model.progress import NewLine, Report
+from aiojobs_lite.model.writes import Insert
+from tests.helpers.instants import SECOND
+
+TYPES = ("a", "b", "c")
+
+
+class Step(NamedTuple):
+    """What becomes of a write: whether it joins the unit before it, and how the transaction is made, if it is."""
+
+    joins: bool
+    then: Mapping[str, Any] | None
+
+
+some = st.integers(0, 7)
+expressions = st.sampled_from(["* * * * *", "0 * * * *"])
+kinds = st.sampled_from(TYPES)
+which_view = st.sampled_from([0, 1])
+commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
+steps = st.builds(Step, st.booleans(), commits | commits | st.none())
+keys = st.sampled_from([None, None, None, "k", "l"])
+fractions, line_counts = st.sampled_from([None, 0.0, 0.5, 1.0]), st.sampled_from([0, 1, 3, 60])
+reported = st.tuples(fractions, line_counts, st.sampled_from([0, 0, 940]))
+rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
+unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending", "unfinished"]))
+conflicts = st.sampled_from(["return", "return", "raise", "replace"])
+candidates = st.tuples(
+    kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
+    st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
+)  # fmt: skip
+
+
+def insert_of(drawn: list[Any], now: int) -> Insert:
+    """Jobs as they were drawn."""
+    made = [
+        NewJob(kind, '{"x": 1}', priority, now + due * SECOND, most, now, key)
+        for kind, priority, due, most, key in drawn
+    ]
+    return Insert(tuple(made))
+
+
+def admit_of(drawn: list[Any], now: int) -> Admit:
+    """Candidates as they were drawn."""
+    made = [
+        Candidate(
+            NewJob(
+                kind, f'{{"x": {value}}}', 1, now + due * SECOND, 5, now, key,
+                unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
+            ),
+            conflict, 2 * SECOND if waits else None, window and "[0]", now + (window or 0) * SECOND,
+            most, expires and expires * SECOND,
+        )
+        for kind, value, due, key, unique, conflict, waits, window, most, expires in drawn
+    ]  # fmt: skip
+    return Admit(tuple(made))
+
+
+def report_of(held: Claimed, drawn: Any, now: int, serial: int) -> Report:
+    """What an attempt reports, with a serial that no other report has."""
+    far, lines, dropped = drawn
+    made = tuple(NewLine(now + index, "line " * 20) for index in range(lines))
+    instant = None if far is None else now
+    return Report(held.id, held.attempt, held.owner, serial, instant, far, "text", made, dropped if lines else 0)
