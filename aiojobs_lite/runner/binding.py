@@ -53,10 +53,11 @@ def check_enqueueable(job: object) -> None:
         InvalidOption: If it is something else.
     """
     if not isinstance(job, Enqueueable):
-        raise _not_enqueueable(job)
+        raise not_enqueueable(job)
 
 
-def _not_enqueueable(job: object) -> InvalidOption:
+def not_enqueueable(job: object) -> InvalidOption:
+    """The error for something that is no job type."""
     if isinstance(job, str):
         return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
     if isinstance(job, BoundJob):

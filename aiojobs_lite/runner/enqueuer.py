@@ -17,7 +17,7 @@ from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal, write_of_joined
 from aiojobs_lite.runner.batches import Batches
-from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable
+from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable, not_enqueueable
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
@@ -80,7 +80,8 @@ class Enqueuer:
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
         engine = self._access.engine
-        check_enqueueable(job)
+        if not isinstance(job, Enqueueable):
+            raise not_enqueueable(job)
         self._registry.check(job.job_type)
         if self._surrounding is not None:
             (handle,) = await self._surrounding.enqueue([job.bind(*args, **kwargs)], self._insert)
