@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobCancelled, JobClient, JobNotAllowed, JobNotFound, JobRunner, Jobs, ResultTimeout, Status
+from aiojobs_lite import (
+    InvalidOption,
+    JobCancelled,
+    JobClient,
+    JobNotAllowed,
+    JobNotFound,
+    JobRunner,
+    Jobs,
+    ResultTimeout,
+    Status,
+)
 from aiojobs_lite.errors import BatchClosed
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.telemetry.facts import JobBecameCancelled
@@ -96,6 +108,18 @@ async def test_jobs_that_are_not_there_are_refused(runner: JobRunner) -> None:
         with pytest.raises(JobNotFound):
             await runner.enqueue_many([part.bind(1), whole.using(after=[gone]).bind(1)])
         assert await runner.jobs.list() == []
+
+
+async def test_it_is_refused_in_a_transaction_of_the_callers_own(runner: JobRunner, database: Path) -> None:
+    async with runner:
+        first = await runner.enqueue(part, 1)
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
+            jobs = [part.bind(2), whole.using(after=[first]).bind(3)]
+            with pytest.raises(InvalidOption, match=r"commit it, then `enqueue` the job that runs after others"):
+                await runner.enqueue_many_in(connection, jobs)
+            connection.execute("COMMIT")
+        assert [job.id for job in await runner.jobs.list()] == [first.id]
 
 
 async def test_it_may_be_in_a_batch(runner: JobRunner) -> None:
