@@ -134,9 +134,9 @@ class Lifecycle:
     async def until_idle(self) -> None:
         """Returns when nothing runs and nothing is due that could run, or when the engine is closed."""
         committer, joined = self._parts.committer, self._parts.joined
-        if joined.are_awaited:  # a commit of a caller is noticed by the next claim
+        if joined.are_awaited:
             await joined.recheck(self._store)
-            self._parts.dispatcher.look_again()
+        self._parts.dispatcher.look_again()  # the next claim notices what other connections have committed
         committer.wake()
         while not self._progress.is_closed:
             committer.went_idle.clear()

@@ -10,7 +10,9 @@ from typing import Any, TypeVar, cast
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreUnavailable
-from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.admission import Admit, Refused
+from aiojobs_lite.model.after import InsertAfter
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.job import Job, NewJob
 from aiojobs_lite.model.queries import FindJobs, Query
@@ -202,8 +204,7 @@ class KitStore:
     def note_uncommitted(self, units: Sequence[Unit], answers: Sequence[Any]) -> None:
         """Takes new jobs of an open transaction of a caller; they are noted when a runner finds them committed."""
         for write, answer in zip(chain.from_iterable(units), answers, strict=True):
-            if isinstance(write, Insert):
-                self._uncommitted |= {made.id: row for row, made in zip(write.rows, answer, strict=True) if made.is_new}
+            self._uncommitted |= dict(_made(write, answer))
 
     def _note_committed(self, found: Sequence[Job]) -> None:
         for job in reversed(found):
@@ -219,13 +220,16 @@ class KitStore:
                 answer = next(answers)
                 if answer is None:
                     continue
-                if isinstance(write, Insert):
-                    for row, (job_id, is_new) in zip(write.rows, answer, strict=True):
-                        if is_new:
-                            self._enqueued(job_id, row)
-                elif isinstance(write, Admit) and isinstance(answer, list):
-                    for candidate, (job_id, is_new) in zip(write.rows, answer, strict=True):
-                        if is_new:
-                            self._enqueued(job_id, candidate.row)
-                elif isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
-                    self._enqueued(answer.job_id, write.row)
+                for job_id, row in _made(write, answer):
+                    self._enqueued(job_id, row)
+
+
+def _made(write: object, answer: Any) -> list[tuple[int, NewJob]]:
+    """The jobs that a write made, by their ids."""
+    if isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
+        return [(answer.job_id, write.row)]
+    if not isinstance(write, Insert | InsertInBatch | InsertAfter | Admit) or isinstance(answer, Refused):
+        return []
+    rows = [candidate.row for candidate in write.rows] if isinstance(write, Admit) else write.rows
+    inserted = answer.inserted if isinstance(write, InsertAfter) else answer  # none, if it was refused
+    return [(made.id, row) for row, made in zip(rows, inserted, strict=False) if made.is_new]

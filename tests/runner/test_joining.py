@@ -246,7 +246,11 @@ async def test_the_testing_kit_lists_what_was_committed(job_kit: JobKit, databas
         await job_kit.run_to_end()
         job_kit.refute_enqueued(welcome, user_id=1)
         job_kit.assert_enqueued(welcome, user_id=2)
-        assert runner.stats().completed == 1
+        with closing(sqlite3.connect(database)) as connection, connection:
+            await runner.enqueue_in(connection, welcome.using(idempotency_key="k"), 3)
+        await job_kit.run_to_end()
+        job_kit.assert_enqueued(welcome, user_id=3)
+        assert runner.stats().completed == 2
 
 
 # Without an event loop.
@@ -334,3 +338,16 @@ async def test_the_conditions_of_a_job_type_hold_in_a_transaction_too(database: 
             with pytest.raises(UniqueConflict):
                 await asyncio.to_thread(enqueue_by, JobClient(database, jobs=[export]))
         assert [job.payload for job in await runner.jobs.list()] == [{"n": 2}, {"n": 1}]
+
+
+async def test_until_idle_looks_for_what_a_client_has_committed(database: Path) -> None:
+    @job
+    async def note(n: int) -> None: ...
+
+    with JobClient(database, jobs=[note]) as client:
+        async with JobRunner(database, jobs=[note]) as runner:
+            for number in range(5):
+                await asyncio.to_thread(client.enqueue, note, number)
+                await runner.run_until_idle()
+                assert runner.stats().completed == number + 1
+            await asyncio.to_thread(client.close)
