@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import Abandon, Backoff, Cancel, JobContext, JobRunner, Retry, Snooze, job
+from aiojobs_lite import Abandon, Backoff, Cancel, JobContext, JobRunner, Retry, RunnerStats, Snooze, job
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import in_process, started
 from tests.helpers.rings import slow
@@ -34,7 +34,11 @@ async def run(handler: Callable[..., Any], *payloads: int, **options: Any) -> No
     async with runner:
         for payload in payloads:
             await runner.enqueue(job_type, payload)
-        await until(lambda: runner.stats().pending + runner.stats().processing == 0)
+        await until(lambda: _ended(runner.stats()) == len(payloads))
+
+
+def _ended(stats: RunnerStats) -> int:
+    return stats.completed + stats.dead + stats.cancelled
 
 
 async def fails(number: int) -> None:
