@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.queries import Query
@@ -38,12 +39,16 @@ class Applied(NamedTuple):
         expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,
             of whatever type; None: not before something else happens. A hint as well.
         expired: The jobs that it cancelled since their expiry had come.
+        cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
+        enqueued: The callbacks of batches that it enqueued: the id and the type of each.
     """
 
     answers: list[Any]
     due: int | None
     expires_at: int | None = None
     expired: Sequence[Expired] = ()
+    cancelled: Sequence[Cancellation] = ()
+    enqueued: Sequence[tuple[int, str]] = ()
 
 
 class Change(NamedTuple):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 
 from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.states import state_of
 from aiojobs_lite.telemetry.wording import counted, span
@@ -47,6 +49,12 @@ class Steps:
         except TimeoutError:
             return False
         return True
+
+    async def prune(self) -> None:
+        """Deletes what was kept long enough, as a runner does it once a minute."""
+        for one in self._started:
+            with contextlib.suppress(StoreUnavailable):
+                await one.on_loop(one.probe.prune())
 
     async def next_instant(self) -> int | None:
         """When something is due next: a job, a tick, or a timer of a handler. None: never."""
