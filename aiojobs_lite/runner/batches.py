@@ -13,7 +13,7 @@ from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, InvalidOption, StoreError
 from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_callback
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
-from aiojobs_lite.handlers.options import Enqueueing
+from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import (
@@ -77,6 +77,7 @@ class Batch:
         self.id = batch_id
         self._parts = parts
         self._is_member = is_member
+        self._has_ended = False  # its block; only that of an `OpenedBatch` is known
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job of this batch durable; the same as `runner.enqueue` otherwise.
@@ -94,7 +95,14 @@ class Batch:
         if surrounding is not None:
             (handle,) = await surrounding.enqueue([job.bind(*args, **kwargs)], self._insert_bound)
             return handle
-        ((job_id, is_new),) = await self._insert(engine, (job.row(engine.now(), args, kwargs),), (job.how,))
+        row, how = job.row(engine.now(), args, kwargs), job.how
+        if how is AS_DECLARED and not self._has_ended:
+            inserted = await engine.write(InsertInBatch(self.id, self._is_member, (row,)))
+            if inserted is None:
+                raise BatchClosed(self.id)
+            ((job_id, is_new),) = inserted
+        else:
+            ((job_id, is_new),) = await self._insert(engine, (row,), (how,))
         if is_new and parts.bus.is_watched(JobEnqueued):
             parts.bus.publish(JobEnqueued(job_id, job_type.name))
         return JobHandle(job_type, parts.jobs, job_id, is_new=is_new)
@@ -158,7 +166,9 @@ class Batch:
         return self._handles([one.job_type for one in bound], inserted)
 
     async def _insert(self, engine: Engine, rows: tuple[NewJob, ...], hows: Sequence[Enqueueing]) -> Sequence[Inserted]:
-        if all(how.after is None and not how.has_conditions for how in hows):
+        if self._has_ended:
+            raise BatchClosed(self.id)
+        if all(how is AS_DECLARED or (how.after is None and not how.has_conditions) for how in hows):
             inserted = await engine.write(InsertInBatch(self.id, self._is_member, rows))
             if inserted is None:
                 raise BatchClosed(self.id)
@@ -191,7 +201,6 @@ class OpenedBatch(Batch):
     def __init__(self, parts: _Parts, batch_id: int, callbacks: Sequence[tuple[Event, CallbackJob]]) -> None:
         super().__init__(parts, batch_id, is_member=False)
         self._callbacks = callbacks
-        self._is_open = True
 
     async def close(self) -> None:
         """Closes the batch, as the end of its block does; may be called twice. For a block whose end has failed because
@@ -200,7 +209,7 @@ class OpenedBatch(Batch):
         Raises:
             BatchClosed: If it was abandoned meanwhile, as that of a runner that was closed.
         """
-        self._is_open = False
+        self._has_ended = True
         engine = self._parts.access.engine
         now = engine.now()
         callbacks = tuple([Callback(event, callback_row(job, self.id, now)) for event, job in self._callbacks])
@@ -209,14 +218,9 @@ class OpenedBatch(Batch):
 
     async def abandon(self) -> None:
         """Abandons the batch, as a block does that fails: its jobs go on, and no callback is enqueued."""
-        self._is_open = False
+        self._has_ended = True
         engine = self._parts.access.engine
         await engine.order(engine.write(CloseBatch(self.id, (), is_abandoned=True)))
-
-    async def _insert(self, engine: Engine, rows: tuple[NewJob, ...], hows: Sequence[Enqueueing]) -> Sequence[Inserted]:
-        if not self._is_open:
-            raise BatchClosed(self.id)
-        return await super()._insert(engine, rows, hows)
 
 
 class BatchBlock:

@@ -27,10 +27,12 @@ class Phases(Protocol):
     ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """Inserts jobs and carries out the claim, in which they take part."""
 
-    def admits(self, write: InsertInBatch) -> bool:
-        """Whether a batch takes these jobs; all ends and other writes are done."""
+    def admit(self, writes: Sequence[InsertInBatch]) -> Sequence[bool]:
+        """Whether the batch of each write takes its jobs, and so those of all writes with the same batch and
+        `is_member`; all ends and other writes are done.
+        """
 
-    def add_to_batch(self, write: InsertInBatch, inserted: Sequence[Inserted]) -> None:
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
         """Adds jobs that were inserted to their batch."""
 
     def settle(self) -> None:
@@ -102,9 +104,9 @@ def _insert(
     phases: Phases,
 ) -> None:
     wanted = None if claim is None else writes[claim]
-    if in_batches:
-        in_batches = [index for index in in_batches if phases.admits(writes[index])]
-        inserts = sorted([*inserts, *in_batches])
+    added = _admitted(writes, in_batches, phases) if in_batches else []
+    if added:
+        inserts = [*inserts, *chain.from_iterable(added)]  # the ids of a batch follow each other
     if len(inserts) == 1:  # the rows of nearly every transaction of a lone caller
         answers[inserts[0]], claimed = phases.insert_and_claim(writes[inserts[0]].rows, wanted)
     else:
@@ -115,5 +117,16 @@ def _insert(
             answers[index] = list(islice(answered, len(writes[index].rows)))
     if claim is not None:
         answers[claim] = claimed
+    for together in added:
+        inserted = list(chain.from_iterable([answers[index] for index in together]))
+        phases.add_to_batch(writes[together[0]].batch, inserted)
+
+
+def _admitted(writes: Sequence[Any], in_batches: Sequence[int], phases: Phases) -> list[list[int]]:
+    """The writes that a batch takes, those for one batch together."""
+    found: dict[tuple[int, bool], list[int]] = {}
     for index in in_batches:
-        phases.add_to_batch(writes[index], answers[index])
+        write = writes[index]
+        found.setdefault((write.batch, write.is_member), []).append(index)
+    admitted = phases.admit([writes[together[0]] for together in found.values()])
+    return [together for together, is_admitted in zip(found.values(), admitted, strict=True) if is_admitted]

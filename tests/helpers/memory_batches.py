@@ -17,7 +17,6 @@ from aiojobs_lite.model.batches import (
     CloseBatch,
     FindBatchOf,
     GetBatch,
-    InsertInBatch,
     ListBatchOwners,
     OpenBatch,
     stats_of,
@@ -106,11 +105,6 @@ def open_batch(phases: MemoryPhases, write: OpenBatch) -> int | None:
         batches.last_id, write.parent, write.owner, False, 0, 1, 0, 0, 0, 0, 0, 0, 0, None, phases.now, None
     )
     return batches.last_id
-
-
-def admits(batches: Batches, write: InsertInBatch) -> bool:
-    """See `Phases.admits`."""
-    return takes_jobs(batches, write.batch, write.is_member)
 
 
 def add_jobs(phases: MemoryPhases, batch: int, inserted: Sequence[Inserted]) -> None:

@@ -280,13 +280,13 @@ class MemoryPhases:
         """See `Phases`."""
         return [self.insert(row) for row in rows], None if claim is None else self._claim(claim)
 
-    def admits(self, write: InsertInBatch) -> bool:
+    def admit(self, writes: Sequence[InsertInBatch]) -> list[bool]:
         """See `Phases`."""
-        return memory_batches.admits(self.rows.batches, write)
+        return [memory_batches.takes_jobs(self.rows.batches, write.batch, write.is_member) for write in writes]
 
-    def add_to_batch(self, write: InsertInBatch, inserted: Sequence[Inserted]) -> None:
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
         """See `Phases`."""
-        memory_batches.add_jobs(self, write.batch, inserted)
+        memory_batches.add_jobs(self, batch, inserted)
 
     def settle(self) -> None:
         """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""

@@ -36,11 +36,11 @@ class Noted:
         inserted = [Inserted(first + n + 1, is_new=True) for n in range(len(rows))]
         return inserted, None if claim is None else ClaimAnswer([], frozenset({"limited"}))
 
-    def admits(self, write: InsertInBatch) -> bool:
-        return write.batch != 2
+    def admit(self, writes: Sequence[InsertInBatch]) -> list[bool]:
+        return [write.batch != 2 for write in writes]
 
-    def add_to_batch(self, write: InsertInBatch, inserted: Sequence[Inserted]) -> None:
-        self.calls.append(("add", write.batch, [job.id for job in inserted]))
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
+        self.calls.append(("add", batch, [job.id for job in inserted]))
 
     def settle(self) -> None:
         self.calls.append("settle")
@@ -142,17 +142,17 @@ def test_ends_keep_their_order_over_all_units() -> None:
     assert phases.calls == [("end", [3, 2, 1]), "settle"]
 
 
-def test_jobs_of_batches_are_inserted_among_the_others_if_their_batch_takes_them() -> None:
+def test_jobs_of_each_batch_are_inserted_together_behind_the_others_if_it_takes_them() -> None:
     phases, wanted = Noted(), claim()
     units: list[Unit] = [
         (in_batch(1, "a", "b"),), (in_batch(2, "refused"), DeleteJob(5)), (inserts("c"), wanted), (in_batch(3, "d"),),
-        (in_batch(1, "dropped"), complete(2, "two")),
+        (in_batch(1, "e"),), (in_batch(1, "dropped"), complete(2, "two")),
     ]  # fmt: skip
     answers = apply_units(units, phases)
     assert phases.calls == [
-        ("end", [2]), ("write", DeleteJob(5)), ("insert", ["a", "b", "c", "d"], wanted),
-        ("add", 1, [1, 2]), ("add", 3, [4]), "settle",
+        ("end", [2]), ("write", DeleteJob(5)), ("insert", ["c", "a", "b", "e", "d"], wanted),
+        ("add", 1, [2, 3, 4]), ("add", 3, [5]), "settle",
     ]  # fmt: skip
     assert answers == [
-        ids(1, 2), None, "answer to 5", ids(3), ClaimAnswer([], frozenset({"limited"})), ids(4), None, None,
+        ids(2, 3), None, "answer to 5", ids(1), ClaimAnswer([], frozenset({"limited"})), ids(5), ids(4), None, None,
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -53,29 +54,31 @@ def open_batch(transaction: Transaction, write: OpenBatch) -> int | None:
     if write.parent is not None:
         if not takes_jobs(transaction, write.parent, is_member=write.is_member):
             return None
-        _moves(transaction).counts[write.parent].update(batches=1, unfinished=1)
+        counts = _moves(transaction).counts[write.parent]
+        counts["batches"] += 1
+        counts["unfinished"] += 1
     transaction.await_ends()
     return transaction.run("insert_batch", (write.parent, write.owner, transaction.now)).lastrowid
 
 
-def admits(transaction: Transaction, write: InsertInBatch) -> bool:
-    """Whether a batch takes jobs. It is looked up once: what it depends on is done."""
-    admitted, key = _moves(transaction).admitted, (write.batch, write.is_member)
-    answer = admitted.get(key)
-    if answer is None:
-        answer = admitted[key] = takes_jobs(transaction, write.batch, is_member=write.is_member)
-    return answer
+def admit_to_batches(transaction: Transaction, writes: Sequence[InsertInBatch]) -> Sequence[bool]:
+    """Which of these batches take jobs."""
+    found: dict[int, BatchRow] = {}
+    for _, _, cursor in transaction.many("batches_of_ids", ID_ROW, [(batch,) for batch in {w.batch for w in writes}]):
+        found |= {row[0]: BatchRow(*row) for row in cursor.fetchall()}
+    stored = [found.get(write.batch) for write in writes]
+    return [
+        row is not None and row.takes_jobs(of_member=write.is_member) for row, write in zip(stored, writes, strict=True)
+    ]
 
 
 def add_jobs(transaction: Transaction, batch: int, inserted: Sequence[Inserted]) -> None:
     """Adds jobs that were inserted to a batch."""
-    moves = _moves(transaction)
-    jobs, counts = moves.jobs[batch], moves.counts[batch]
-    for job_id, is_new in inserted:
-        if is_new:
-            jobs.append(job_id)
-            counts["total"] += 1
-            counts["unfinished"] += 1
+    moves, added = _moves(transaction), [job_id for job_id, is_new in inserted if is_new]
+    moves.jobs[batch] += added
+    counts = moves.counts[batch]
+    counts["total"] += len(added)
+    counts["unfinished"] += len(added)
 
 
 def close_batch(transaction: Transaction, write: CloseBatch) -> bool | None:
@@ -140,9 +143,8 @@ def settle_batches(transaction: Transaction) -> bool:
     while (moves := transaction.batches) is not None:
         transaction.batches = None
         _store_jobs(transaction, moves)
-        rows = [
-            (batch, *(counts[name] for name in _COUNTS)) for batch, counts in moves.counts.items() if +counts or -counts
-        ]
+        moved = [(batch, counts) for batch, counts in moves.counts.items() if any(counts.values())]
+        rows = [(batch, *[counts.get(name, 0) for name in _COUNTS]) for batch, counts in moved]
         if not rows:
             continue
         transaction.run_all("move_batches", MOVED_ROW, rows)
@@ -155,34 +157,55 @@ def settle_batches(transaction: Transaction) -> bool:
 
 def _take_in_jobs(transaction: Transaction) -> None:
     """From the jobs that ended, or were redriven, to the counts of their batches."""
+    alike: dict[tuple[str, str], list[int]] = {}
     for ids, before, after in transaction.moved:
-        for _, _, cursor in transaction.many("batches_of_jobs", JOB_ROW, [(job_id,) for job_id in ids]):
-            for batch, count in cursor.fetchall():
-                counts = _moves(transaction).counts[batch]
-                counts[before] -= count
-                counts[after] += count
-                if after == "unfinished":
-                    transaction.await_ends()
+        alike.setdefault((before, after), []).extend(ids)
     transaction.moved = []
+    for (before, after), all_ids in alike.items():
+        for batch, count in _batches_of(transaction, sorted(all_ids)):
+            counts = _moves(transaction).counts[batch]
+            counts[before] -= count
+            counts[after] += count
+            if after == "unfinished":
+                transaction.await_ends()
+
+
+def _batches_of(transaction: Transaction, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """How many of the jobs are in which batch; a batch may come more than once. The ids rise.
+
+    Jobs that end together were mostly enqueued together: one statement reads the ranges from the first to the last, as
+    many as there are jobs. If that is not all of them the other jobs are looked up one by one.
+    """
+    if not ids:
+        return
+    between = {"first": ids[0], "last": ids[-1], "limit": len(ids) + 1}
+    ranges = transaction.run("ranges_between", between).fetchall()
+    start = end = 0
+    for first_id, last_id, batch in ranges:
+        start = bisect_left(ids, first_id, end)
+        end = bisect_right(ids, last_id, start)
+        if end > start:
+            yield batch, end - start
+    if len(ranges) > len(ids):
+        for _, _, cursor in transaction.many("batches_of_jobs", JOB_ROW, [(job_id,) for job_id in ids[end:]]):
+            yield from cursor.fetchall()
 
 
 def _store_jobs(transaction: Transaction, moves: BatchMoves) -> None:
-    rows = []
-    for batch, ids in moves.jobs.items():
-        if not ids:
-            continue
-        first, *others = _ranges(ids)
-        extended = {"first": first[0], "last": first[1], "batch": batch}
-        if transaction.run("extend_range", extended).rowcount == 0:
-            rows.append((*first, batch))
-        rows += [(*one, batch) for one in others]
+    rows = sorted([(*one, batch) for batch, ids in moves.jobs.items() for one in _ranges(sorted(ids))])
+    moves.jobs.clear()
+    if rows:
+        first, last, batch = rows[0]  # the others follow jobs of this transaction
+        if transaction.run("extend_range", {"first": first, "last": last, "batch": batch}).rowcount:
+            del rows[0]
     if rows:
         transaction.run_all("insert_ranges", RANGE_ROW, rows)
-    moves.jobs.clear()
 
 
 def _ranges(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The first and the last of each run of ids that follow each other; the ids rise."""
+    if not ids:
+        return
     first = last = ids[0]
     for job_id in ids[1:]:
         if job_id != last + 1:

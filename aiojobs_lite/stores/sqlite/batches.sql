@@ -11,6 +11,12 @@ SELECT {batch}
 FROM aiojobs_batches
 WHERE id = ?;
 
+-- name: batches_of_ids
+-- Some batches.
+SELECT {batch}
+FROM aiojobs_batches
+WHERE id IN ({rows});
+
 -- name: close_batch
 -- Ends the block of a batch that is open.
 UPDATE aiojobs_batches
@@ -32,6 +38,19 @@ SELECT DISTINCT owner
 FROM aiojobs_batches
 WHERE unfinished > 0
     AND owner IS NOT NULL;
+
+-- name: ranges_between
+-- The jobs of batches from one job to another, range by range.
+SELECT first_id, last_id, batch
+FROM aiojobs_batch_ranges
+WHERE first_id >= (
+        SELECT coalesce(max(first_id), :first)
+        FROM aiojobs_batch_ranges
+        WHERE first_id <= :first
+    )
+    AND first_id <= :last
+ORDER BY first_id
+LIMIT :limit;
 
 -- name: batches_of_jobs
 -- How many of these jobs are in which batch.

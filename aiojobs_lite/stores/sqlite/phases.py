@@ -114,13 +114,13 @@ class SqlitePhases:
             self.claiming.choose(())
         return inserted, self.claiming.answer()
 
-    def admits(self, write: InsertInBatch) -> bool:
+    def admit(self, writes: Sequence[InsertInBatch]) -> Sequence[bool]:
         """See `Phases`."""
-        return batches.admits(self._transaction, write)
+        return batches.admit_to_batches(self._transaction, writes)
 
-    def add_to_batch(self, write: InsertInBatch, inserted: Sequence[Inserted]) -> None:
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
         """See `Phases`."""
-        batches.add_jobs(self._transaction, write.batch, inserted)
+        batches.add_jobs(self._transaction, batch, inserted)
 
     def settle(self) -> None:
         """See `Phases`."""

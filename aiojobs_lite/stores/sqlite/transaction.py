@@ -6,8 +6,9 @@ Statements are few and big: each step of SQLite gives up the interpreter lock an
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -42,13 +43,11 @@ class BatchMoves:
     Attributes:
         counts: By how much each of their counts moves.
         jobs: The jobs that they are given.
-        admitted: Whether they take jobs, by batch and by whether a job of the batch adds them.
     """
 
     def __init__(self) -> None:
-        self.counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.counts: defaultdict[int, defaultdict[str, int]] = defaultdict(partial(defaultdict, int))
         self.jobs: defaultdict[int, list[int]] = defaultdict(list)
-        self.admitted: dict[tuple[int, bool], bool] = {}
 
 
 class Fenced(Exception):

@@ -38,7 +38,7 @@ async def test_jobs_that_follow_each_other_take_one_row(store: SqliteStore, data
         InsertInBatch(second, False, (new(), new(idempotency_key="k"))), Insert((new(),)),
         InsertInBatch(second, False, (new(idempotency_key="k"), new())),
     )  # fmt: skip
-    assert ranges(database) == [(1, 6, first), (7, 7, second), (8, 8, first), (9, 10, second), (12, 12, second)]
+    assert ranges(database) == [(1, 6, first), (8, 11, second), (12, 12, first)]
 
 
 async def test_no_end_looks_for_batches_before_the_first_and_after_the_last(store: SqliteStore, database: Path) -> None:
@@ -56,6 +56,18 @@ async def test_no_end_looks_for_batches_before_the_first_and_after_the_last(stor
         assert await lookups(store, complete(jobs[5])) == await lookups(other, complete(jobs[6])) == 0
         assert await lookups(store, RedriveJob(of_batch.id)) == 1
         assert await lookups(other, complete(jobs[7])) == 1
+
+
+async def test_jobs_that_end_together_are_found_whether_few_or_many_ranges_lie_between_them(store: SqliteStore) -> None:
+    batches = await answers(store, *[OpenBatch("one", None, False)] * 2)
+    for n in range(12):
+        await answers(store, InsertInBatch(batches[n % 2], False, (new(),)))
+    await answers(store, Insert((new(),)))
+    jobs = await claimed(store)
+    assert await lookups(store, complete(jobs[0]), complete(jobs[10]), complete(jobs[11])) == 2
+    assert await lookups(store, *map(complete, jobs[1:10])) == await lookups(store, complete(jobs[12])) == 1
+    found = [await store.ask(GetBatch(batch)) for batch in batches]
+    assert [stats and (stats.total, stats.completed, stats.unfinished) for stats in found] == [(6, 6, 0)] * 2
 
 
 async def test_a_transaction_that_fails_leaves_the_batch_awaited(store: SqliteStore) -> None:

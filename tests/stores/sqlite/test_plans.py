@@ -39,7 +39,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "statuses": ID_ROW, "waiting_for": ID_ROW, "forget_ended": ID_ROW, "forget_waiting": ID_ROW,
     "still_waiting": ID_ROW, "insert_after": AFTER_ROW, "held_after": ID_ROW, "release_after": RELEASED_ROW,
     "batches_of_jobs": JOB_ROW, "finished_batches": ID_ROW, "move_batches": MOVED_ROW, "insert_ranges": RANGE_ROW,
-    "dead_of_ids": ID_ROW,
+    "batches_of_ids": ID_ROW, "dead_of_ids": ID_ROW,
     "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
 }  # fmt: skip
 
@@ -141,6 +141,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("release_after", BY_ID),
         ("hold_after", BY_ID),
         ("batches_of_jobs", "ranges USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("ranges_between", "aiojobs_batch_ranges USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         ("batch_of_job", "aiojobs_batch_ranges USING INTEGER PRIMARY KEY (rowid=?)"),
         ("move_batches", "aiojobs_batches USING INTEGER PRIMARY KEY (rowid=?)"),
         ("jobs_of_batch_after", "INDEX aiojobs_batch_ranges_batch (batch=? AND rowid>?)"),
@@ -188,6 +189,7 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
         "dead_after",
         "waiting_long",
         "jobs_of_batch",
+        "ranges_between",
         "jobs_of_batch_after",
         "prunable_batches",
     ],
