@@ -27,5 +27,5 @@ class Cascades:
             for one in applied.cancelled:
                 self._bus.publish(JobBecameCancelled(*one))
         if self._bus.is_watched(JobEnqueued):
-            for job_id, job_type in applied.enqueued:
-                self._bus.publish(JobEnqueued(job_id, job_type))
+            for job_id, row in applied.enqueued:
+                self._bus.publish(JobEnqueued(job_id, row.type))

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.expiries import Expired
+from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 
@@ -40,7 +41,7 @@ class Applied(NamedTuple):
             of whatever type; None: not before something else happens. A hint as well.
         expired: The jobs that it cancelled since their expiry had come.
         cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
-        enqueued: The callbacks of batches that it enqueued: the id and the type of each.
+        enqueued: The callbacks of batches that it enqueued: the id and the row of each.
     """
 
     answers: list[Any]
@@ -48,7 +49,7 @@ class Applied(NamedTuple):
     expires_at: int | None = None
     expired: Sequence[Expired] = ()
     cancelled: Sequence[Cancellation] = ()
-    enqueued: Sequence[tuple[int, str]] = ()
+    enqueued: Sequence[tuple[int, NewJob]] = ()
 
 
 class Change(NamedTuple):

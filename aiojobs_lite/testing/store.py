@@ -213,7 +213,7 @@ class KitStore:
                 self._enqueued(job.id, row)
 
     def note(self, units: Sequence[Unit], applied: Applied) -> None:
-        """Tells of the new jobs of a transaction."""
+        """Tells of the new jobs of a transaction, the callbacks of batches among them."""
         answers: Iterator[Any] = iter(applied.answers)
         for unit in units:
             for write in unit:
@@ -222,6 +222,8 @@ class KitStore:
                     continue
                 for job_id, row in _made(write, answer):
                     self._enqueued(job_id, row)
+        for job_id, row in applied.enqueued:
+            self._enqueued(job_id, row)
 
 
 def _made(write: object, answer: Any) -> list[tuple[int, NewJob]]:

@@ -196,7 +196,7 @@ def _complete(phases: MemoryPhases, row: BatchRow) -> None:
                 delay = callback.row.scheduled_at - callback.row.created_at
                 enqueued.append(callback.row._replace(created_at=phases.now, scheduled_at=phases.now + delay))
     inserted = [phases.insert(callback) for callback in enqueued]
-    phases.enqueued += [(made.id, one.type) for made, one in zip(inserted, enqueued, strict=True) if made.is_new]
+    phases.enqueued += [(made.id, one) for made, one in zip(inserted, enqueued, strict=True) if made.is_new]
     if row.parent in batches.rows:
         add_jobs(phases, row.parent, inserted)
         phases.moves.add(

@@ -245,7 +245,7 @@ class MemoryPhases:
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
         self.cancelled: list[Cancellation] = []
-        self.enqueued: list[tuple[int, str]] = []
+        self.enqueued: list[tuple[int, NewJob]] = []
         self.made: list[int] = []
         self.claim: Claim | None = None
         self._taken: Counter[str] = Counter()

@@ -226,7 +226,7 @@ def _finish(transaction: Transaction, batch: BatchRow, text: str | None) -> None
     stored = (outcome, transaction.now, _as_text(left) if left else None, batch.id)
     transaction.run("complete_batch", stored)
     inserted = insert(transaction, rows, None) if rows else []
-    transaction.enqueued += [(made.id, row.type) for made, row in zip(inserted, rows, strict=True) if made.is_new]
+    transaction.enqueued += [(made.id, row) for made, row in zip(inserted, rows, strict=True) if made.is_new]
     if batch.parent is None:
         return
     if inserted:

@@ -89,7 +89,7 @@ class Transaction:
         self.moved: list[Moved] = []
         self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
-        self.enqueued: list[tuple[int, str]] = []
+        self.enqueued: list[tuple[int, NewJob]] = []
 
     @property
     def pauses(self) -> dict[str, Pause | None]:

@@ -13,6 +13,7 @@ from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.expiries import Expired
+from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
@@ -40,7 +41,7 @@ class _Written(NamedTuple):
     expires_at: int | None
     expired: Sequence[Expired]
     cancelled: Sequence[Cancellation]
-    enqueued: Sequence[tuple[int, str]]
+    enqueued: Sequence[tuple[int, NewJob]]
 
 
 class Writer:

@@ -217,7 +217,7 @@ class AfterConditions:
         await one(store, under_conditions(batch=batch, expires=10_000_000))
         await one(store, CloseBatch(batch, (Callback("complete", new("done")),), False))
         applied = await store.apply([(claim(),)], at(10))
-        assert [job_type for _, job_type in applied.enqueued] == ["done"]
+        assert [row.type for _, row in applied.enqueued] == ["done"]
         stats = await store.ask(GetBatch(batch))
         assert stats is not None
         assert (stats.cancelled, stats.unfinished) == (1, 0)
