@@ -29,6 +29,9 @@ LONGEST_KEY_CHARS: Final = 500
 
 LONGEST_LABEL_CHARS: Final = 200
 
+MOST_AFTER: Final = 1_000
+"""Jobs that one job runs after; a batch may have any number."""
+
 LARGEST_METADATA_BYTES: Final = 4 * 1024
 """Of what `using(metadata=...)` gives, as JSON."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -12,10 +12,12 @@ from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.model.throttle import Throttle
@@ -100,6 +102,9 @@ class EnqueueOptions(TypedDict, total=False):
         max_pending: Most pending jobs, instead of the type's.
         on_full: `raise` or `wait`, instead of the type's.
         expires: How long after it is due an attempt may begin, instead of the type's.
+        after: The jobs that it runs after, at most 1,000 handles of them: it is held until all have ended. A `delay`
+            counts from then.
+        after_failed: `cancel` (default): if one of them is dead, cancelled or deleted, it is cancelled. `run`: it runs.
     """
 
     delay: Duration | None
@@ -114,6 +119,8 @@ class EnqueueOptions(TypedDict, total=False):
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
+    after: Iterable[HasId] | None
+    after_failed: AfterFailed | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -142,6 +149,7 @@ class Enqueueing:
         priority: Instead of its type's.
         columns: Name and value of what is stored as it is.
         flow: What holds the job back or refuses it; None: nothing does.
+        after: The jobs that it runs after.
     """
 
     delay: float | None = None
@@ -158,6 +166,8 @@ class Enqueueing:
     def candidate(self, row: NewJob) -> Candidate:
         """A row of these options with its conditions."""
         return Candidate(row) if self.flow is None else self.flow.candidate(row)
+
+    after: AfterJobs | None = None
 
     def extended(self, options: EnqueueOptions) -> Enqueueing:
         """These options and more; where both have a value, the latest counts.
@@ -176,6 +186,9 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        after, failed = options.get("after"), options.get("after_failed")
+        if after is not None or failed is not None:
+            extended = replace(extended, after=check_after(self.after or AfterJobs(()), after, failed))
         columns = {
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
@@ -183,9 +196,20 @@ class Enqueueing:
 
     def shown(self) -> str:
         """Those that are set, for people."""
-        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        jobs, failed = self.after or AfterJobs(())
+        after = {"after": list(jobs) or None, "after_failed": failed}
+        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
         given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+
+    def waits(self, row: NewJob) -> After:
+        """What the job of a row is to run after."""
+        if self.after is None:
+            return After()
+        at = None if self.at is None else row.scheduled_at
+        return After(
+            self.after.jobs, self.after.runs_anyway, row.scheduled_at - row.created_at if at is None else 0, at
+        )
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
         """The row to insert.

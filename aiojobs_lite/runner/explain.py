@@ -15,11 +15,13 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.workers import most_workers
 from aiojobs_lite.errors import JobNotFound
+from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.expiries import GetExpiry
-from aiojobs_lite.model.job import Job, Outcome, Status
+from aiojobs_lite.model.job import Held, Job, Outcome, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
 _LOOKS: Final = 3  # at a job that moves meanwhile
@@ -70,6 +72,7 @@ class Situation:
         is_owner_dead: Whether the job is processing, and its owner is dead.
         own: What the runner that is asked knows.
         expires_at: When the job expires, or None.
+        after: Some of the jobs that it runs after, and that have not ended.
     """
 
     job: Job
@@ -80,6 +83,7 @@ class Situation:
     is_owner_dead: bool
     own: OwnRunner
     expires_at: datetime | None = None
+    after: Sequence[int] = ()
 
 
 async def look_at(engine: Engine, job_id: int) -> Situation:
@@ -97,6 +101,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         before, job = job, await _read(engine, job_id)
         if before == job:
             break
+    after = await engine.ask(ListAfter(job_id, MOST_IDS_SHOWN)) if job.held is Held.AFTER else ()
     run = engine.attempts.find(job_id)
     with_slots = engine.attempts.with_slots
     own = OwnRunner(
@@ -111,7 +116,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
     )
     return Situation(
         job, to_datetime(engine.now()), pauses.get(job.type), processing, runners, job.owner in dead, own,
-        None if expiry is None else to_datetime(expiry),
+        None if expiry is None else to_datetime(expiry), after,
     )  # fmt: skip
 
 
@@ -173,7 +178,10 @@ def _reasons(found: Situation) -> list[str]:
     """All that keeps a pending job from running: each of them has to end."""
     job, reasons = found.job, []
     wait = (job.scheduled_at - found.now).total_seconds()
-    if job.held is not None:
+    if job.held is Held.AFTER:
+        jobs = ", ".join(map(str, found.after))
+        reasons.append(f"it runs after other jobs, which have not all ended ({jobs or 'none is left'})")
+    elif job.held is not None:
         reasons.append(f"it is held ({job.held}) until a handler takes it: {job.reason or 'no reason is stored'}")
     elif wait > 0:
         reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")

@@ -75,6 +75,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         job: Declares a handler as a job type of this runner; see `JobOptions`.
         jobs: Reads and moves stored jobs.
         types: Pauses and resumes job types.
+        batches: Opens and finds batches.
         schedules: The cron schedules.
 
     Raises:

@@ -1,10 +1,23 @@
-"""By how much the clock was ahead that wrote a job of the store of plain Python."""
+"""The jobs of the store of plain Python that a clock wrote which was ahead, and by how much it was."""
 
 from __future__ import annotations
 
-from aiojobs_lite.clock import to_micros
-from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
-from aiojobs_lite.model.job import Job, Status
+from typing import TYPE_CHECKING
+
+from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.model.ahead import (
+    CLOCK_TOLERANCE_US,
+    AheadPage,
+    ListAhead,
+    ListEndedAhead,
+    MoveBack,
+    MovedBack,
+    Place,
+)
+from aiojobs_lite.model.job import PRIORITIES, Job, Status
+
+if TYPE_CHECKING:
+    from tests.helpers.memory_rows import MemoryPhases, Rows
 
 
 def micros_of(job: Job) -> int:
@@ -33,3 +46,37 @@ def ended(job: Job) -> int:
     """When a finished job ended."""
     assert job.completed_at is not None
     return to_micros(job.completed_at)
+
+
+def ahead(rows: Rows, query: ListAhead) -> AheadPage:
+    """See `ListAhead`."""
+    places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in rows.claimable()}
+    later = sorted(place for place in places if place.scheduled_at > query.now)
+    page = [place for place in later if query.after is None or place > query.after][: query.limit]
+    ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
+    return AheadPage(ids, page[-1] if len(page) == query.limit else None)
+
+
+def ended_ahead(rows: Rows, query: ListEndedAhead) -> tuple[int, ...]:
+    """See `ListEndedAhead`."""
+    return tuple(job.id for job in rows.jobs.values() if job.is_finished and ahead_by(job, query.now))[: query.limit]
+
+
+def move_back(phases: MemoryPhases, write: MoveBack) -> MovedBack:
+    """See `MoveBack`."""
+    jobs = [job for job_id in set(write.ids) if (job := phases.rows.jobs.get(job_id)) is not None]
+    moved = [(job, by) for job in jobs if (by := ahead_by(job, phases.now))]
+    now = to_datetime(phases.now)
+    for job, by in moved:
+        if not job.is_finished:
+            changed = phases.put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
+            if job.id in phases.rows.expiries:
+                phases.rows.expiries[job.id] -= by
+            if changed.status is Status.PENDING and changed.held is None:
+                phases.made.append(to_micros(changed.scheduled_at))
+            continue
+        started = job.started_at
+        if started is not None and started > now:
+            started = to_datetime(max(to_micros(started) - by, FIRST_INSTANT))
+        phases.put(job, started_at=started, created_at=min(job.created_at, now))
+    return MovedBack(len(moved), max([0, *(by for _, by in moved)]))

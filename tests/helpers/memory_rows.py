@@ -12,16 +12,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.after import Cancellation, InsertAfter, ListAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
-    AheadPage,
     ListAhead,
     ListEndedAhead,
     MoveBack,
-    MovedBack,
-    Place,
+)
+from aiojobs_lite.model.batches import (
+    AbandonBatches,
+    CancelBatch,
+    CloseBatch,
+    FindBatchOf,
+    GetBatch,
+    InsertInBatch,
+    ListBatchOwners,
+    OpenBatch,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.expiries import Expired, GetExpiry
@@ -53,13 +61,7 @@ from aiojobs_lite.model.queries import (
     ListProcessing,
 )
 from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import (
-    ABANDONED_AFTER_US,
-    FireTick,
-    MoveTickBack,
-    SetSchedule,
-    TickAnswer,
-)
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -77,11 +79,18 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_ageing, memory_progress, memory_runners
+from tests.helpers import (
+    memory_after,
+    memory_ageing,
+    memory_ahead,
+    memory_batches,
+    memory_progress,
+    memory_runners,
+    memory_schedules,
+)
 from tests.helpers.memory_admission import admit, may_return
-from tests.helpers.memory_ahead import ahead_by, ended, micros_of
+from tests.helpers.memory_ahead import ended, micros_of
 from tests.helpers.memory_expiries import expire
-from tests.helpers.memory_schedules import Schedule, move_tick_back, set_schedule
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
@@ -99,6 +108,8 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
+        batches: The batches.
+        waits: What each job that is held after others waits for.
         database: Its random id.
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
@@ -107,11 +118,13 @@ class Rows:
 
     jobs: dict[int, Job] = field(default_factory=dict)
     paused: dict[str, Pause] = field(default_factory=dict)
-    schedules: dict[str, Schedule] = field(default_factory=dict)
+    schedules: dict[str, memory_schedules.Schedule] = field(default_factory=dict)
     ticks: set[tuple[str, int]] = field(default_factory=set)
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
+    batches: memory_batches.Batches = field(default_factory=memory_batches.Batches)
+    waits: memory_after.Waits = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
@@ -127,6 +140,8 @@ class Rows:
             self.last_id,
             dict(self.marks),
             dict(self.runners),
+            self.batches.copy(),
+            dict(self.waits),
             self.database,
             dict(self.windows),
             dict(self.expiries),
@@ -137,7 +152,7 @@ class Rows:
         """See `FindJobs`."""
         found = [
             job
-            for job in self.jobs.values()
+            for job in memory_batches.of_batch(self.batches, query.batch, self.jobs.values())
             if (query.ids is None or job.id in query.ids)
             and (query.status is None or job.status is query.status)
             and (query.type is None or job.type == query.type)
@@ -167,20 +182,6 @@ class Rows:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
 
-    def ahead(self, query: ListAhead) -> AheadPage:
-        """See `ListAhead`."""
-        places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in self.claimable()}
-        later = sorted(place for place in places if place.scheduled_at > query.now)
-        page = [place for place in later if query.after is None or place > query.after][: query.limit]
-        ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
-        return AheadPage(ids, page[-1] if len(page) == query.limit else None)
-
-    def ended_ahead(self, query: ListEndedAhead) -> tuple[int, ...]:
-        """See `ListEndedAhead`."""
-        return tuple(job.id for job in self.jobs.values() if job.is_finished and ahead_by(job, query.now))[
-            : query.limit
-        ]
-
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
         return sum(job.type == job_type and job.status is Status.PROCESSING for job in self.jobs.values())
@@ -192,16 +193,20 @@ class Rows:
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     CountProcessing: lambda rows, query: rows.processing(query.type),
+    GetBatch: memory_batches.get_batch,
     GetDatabaseId: lambda rows, _query: rows.database,
     GetExpiry: lambda rows, query: rows.expiries.get(query.id),
     GetJob: lambda rows, query: rows.jobs.get(query.id),
+    FindBatchOf: memory_batches.find_batch_of,
     GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
-    ListAhead: Rows.ahead,
+    ListAfter: memory_after.list_after,
+    ListAhead: memory_ahead.ahead,
     ListDead: Rows.dead,
-    ListEndedAhead: Rows.ended_ahead,
+    ListEndedAhead: memory_ahead.ended_ahead,
+    ListBatchOwners: memory_batches.list_batch_owners,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
@@ -221,8 +226,11 @@ class MemoryPhases:
     Attributes:
         rows: As given.
         now: As given.
+        moves: What moves in the counts of batches.
+        ended: The jobs that ended, and how; None: it was deleted.
+        cancelled: See `Applied`.
+        enqueued: See `Applied`.
         made: The `scheduled_at` of each job that became claimable.
-        claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
@@ -234,9 +242,13 @@ class MemoryPhases:
         self.rows = rows
         self.now = now
         self._living = living
+        self.moves = memory_batches.Moves(rows.batches)
+        self.ended: list[tuple[int, Status | None]] = []
+        self.cancelled: list[Cancellation] = []
+        self.enqueued: list[tuple[int, NewJob]] = []
         self.made: list[int] = []
         self.claim: Claim | None = None
-        self.claim_due: int | None = None
+        self._taken: Counter[str] = Counter()
         self.types: set[str] = set()
         self.redriven: list[int] = []
         self.may_be_held_back: frozenset[str] = frozenset()
@@ -244,7 +256,11 @@ class MemoryPhases:
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
-        return min(self.made, default=None) if self.claim is None else self.claim_due
+        claim = self.claim
+        if claim is None:
+            return min(self.made, default=None)
+        could_take = [job for job in self.rows.claimable() if self._could_take(claim, self._taken, job.type)]
+        return min([to_micros(job.scheduled_at) for job in could_take], default=None)
 
     # See `Phases`.
 
@@ -262,7 +278,20 @@ class MemoryPhases:
         self, rows: Sequence[NewJob], claim: Claim | None
     ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """See `Phases`."""
-        return [self._insert(row) for row in rows], None if claim is None else self._claim(claim)
+        return [self.insert(row) for row in rows], None if claim is None else self._claim(claim)
+
+    def admit(self, writes: Sequence[InsertInBatch]) -> list[bool]:
+        """See `Phases`."""
+        return [memory_batches.takes_jobs(self.rows.batches, write.batch, write.is_member) for write in writes]
+
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
+        """See `Phases`."""
+        memory_batches.add_jobs(self, batch, inserted)
+
+    def settle(self) -> None:
+        """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
+        memory_after.settle(self)
+        memory_batches.settle(self)
 
     # Ends.
 
@@ -271,7 +300,7 @@ class MemoryPhases:
         if job is None or end.owner in self._living:
             return None
         if isinstance(end, Complete):
-            self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
+            self.put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
             return Status.COMPLETED
         if isinstance(end, Again) and job.cancel_requested:
             end = end.cancelled(job.reason)
@@ -293,7 +322,7 @@ class MemoryPhases:
             changes["history"] = (*kept, self._attempt(job, end))
             if (counter := _COUNTER_OF.get(end.outcome)) is not None:
                 changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
-        self._put(job, **changes)
+        self.put(job, **changes)
         status: Status = changes["status"]
         return status
 
@@ -315,7 +344,7 @@ class MemoryPhases:
         job = self.rows.jobs.get(write.id) if write.goes_with_end else self._held(write)
         if job is None:
             return False
-        self._put(job, progress=memory_progress.progressed(job, write))
+        self.put(job, progress=memory_progress.progressed(job, write))
         self.rows.logs[job.id] = memory_progress.logged(self.rows.logs, write)
         return True
 
@@ -323,7 +352,7 @@ class MemoryPhases:
         """See `MarkInterrupted`."""
         job = self._held(write)
         if job is not None:
-            self._put(job, interrupted=True)
+            self.put(job, interrupted=True)
         return job is not None
 
     def cancel_job(self, write: CancelJob) -> Status | None:
@@ -332,10 +361,10 @@ class MemoryPhases:
         if job is None:
             return None
         if job.status is Status.PENDING:
-            return self._put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
+            return self.put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
         if job.status is Status.PROCESSING:
             earlier = job.reason if job.cancel_requested else None
-            self._put(job, cancel_requested=True, reason=write.reason or earlier)
+            self.put(job, cancel_requested=True, reason=write.reason or earlier)
         return job.status
 
     def redrive_job(self, write: RedriveJob) -> bool:
@@ -345,7 +374,7 @@ class MemoryPhases:
             return False
         self.redriven.append(job.id)
         self.rows.expiries.pop(job.id, None)
-        self._put(
+        self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=0, crashes=0,
         )  # fmt: skip
@@ -382,7 +411,7 @@ class MemoryPhases:
         due = self.now if write.scheduled_at is None else write.scheduled_at
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
-        self._put(job, scheduled_at=to_datetime(due))
+        self.put(job, scheduled_at=to_datetime(due))
         if job.id in self.rows.expiries:
             self.rows.expiries[job.id] += max(0, due - to_micros(job.scheduled_at))
         self.made.append(due)
@@ -393,34 +422,8 @@ class MemoryPhases:
         held = [job for job in self.rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
             due = min(job.scheduled_at, to_datetime(self.now))
-            self._put(job, held=None, reason=None, scheduled_at=due)
+            self.put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
-
-    def move_back(self, write: MoveBack) -> MovedBack:
-        """See `MoveBack`."""
-        jobs = [job for job_id in set(write.ids) if (job := self.rows.jobs.get(job_id)) is not None]
-        moved = [(job, by) for job in jobs if (by := ahead_by(job, self.now))]
-        now = to_datetime(self.now)
-        for job, by in moved:
-            if not job.is_finished:
-                changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
-                if job.id in self.rows.expiries:
-                    self.rows.expiries[job.id] -= by
-                if is_claimable(changed):
-                    self.made.append(to_micros(changed.scheduled_at))
-                continue
-            started = job.started_at
-            if started is not None and started > now:
-                started = to_datetime(max(to_micros(started) - by, FIRST_INSTANT))
-            self._put(job, started_at=started, created_at=min(job.created_at, now))
-        return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
-
-    def raise_priorities(self, write: RaisePriorities) -> int:
-        """See `RaisePriorities`."""
-        raised = memory_ageing.raised(self.rows.claimable(), write)
-        for job_id, priority in raised.items():
-            self._put(self.rows.jobs[job_id], priority=priority)
-        return len(raised)
 
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
@@ -428,40 +431,21 @@ class MemoryPhases:
         for job in jobs:
             self._delete(job)
         self.rows.ticks.difference_update(ticks)
-        return answer
-
-    def fire_tick(self, write: FireTick) -> TickAnswer:
-        """See `FireTick`."""
-        schedule = self.rows.schedules[write.schedule]
-        if (schedule.expression, schedule.tz) == (write.expression, write.tz):
-            schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
-        elif schedule.next_tick < self.now - ABANDONED_AFTER_US:
-            schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self.rows.schedules[write.schedule] = schedule
-        if (write.schedule, write.tick) in self.rows.ticks:
-            return TickAnswer("duplicate")
-        self.rows.ticks.add((write.schedule, write.tick))
-        if write.row is None:
-            return TickAnswer("skipped")
-        latest = self.rows.jobs.get(schedule.latest_job or 0)
-        if write.skip_overlap and latest is not None and not latest.is_finished:
-            return TickAnswer("overlap")
-        job_id = self.add(write.row)
-        self.rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
-        return TickAnswer("fired", job_id)
+        return answer + memory_batches.prune_batches(self.rows.batches, write, max(write.limit - answer, 0))
 
     # Inserts and the claim.
 
-    def _insert(self, row: NewJob) -> Inserted:
+    def insert(self, row: NewJob) -> Inserted:
+        """Adds a job, unless its key is taken."""
         if row.idempotency_key is not None:
             for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
                     return Inserted(job.id, is_new=False)
-        return Inserted(self.add(row), is_new=True)
+        return Inserted(self.new_job(row), is_new=True)
 
     def give(self, job: Job, payload: str, due: datetime) -> None:
         """Gives a pending job another payload and another time."""
-        self._put(job, payload_json=payload, scheduled_at=due)
+        self.put(job, payload_json=payload, scheduled_at=due)
         if job.held is None:
             if (before := to_micros(job.scheduled_at)) in self.made:  # of the same transaction
                 self.made.remove(before)
@@ -479,8 +463,7 @@ class MemoryPhases:
         refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
-        due = [to_micros(job.scheduled_at) for job in waiting if self._has_capacity(claim, job.type)]
-        self.claim, self.claim_due = claim, min(due, default=None)
+        self.claim, self._taken = claim, taken
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
     def _is_due(self, job: Job) -> bool:
@@ -496,8 +479,8 @@ class MemoryPhases:
 
     # Rows.
 
-    def add(self, row: NewJob) -> int:
-        """Adds a job that is pending; returns its id."""
+    def new_job(self, row: NewJob) -> int:
+        """Adds a job; returns its id."""
         self.rows.last_id += 1
         job = Job(
             id=self.rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
@@ -516,11 +499,11 @@ class MemoryPhases:
 
     def _start(self, job: Job, owner: str) -> Job:
         started_at = to_datetime(self.now)
-        return self._put(
+        return self.put(
             job, status=Status.PROCESSING, owner=owner, attempts=min(job.attempts + 1, _LARGEST), started_at=started_at
         )
 
-    def _put(self, job: Job, **changes: Any) -> Job:
+    def put(self, job: Job, **changes: Any) -> Job:
         """Changes a job; what only a processing or a finished one has follows its status."""
         changed = replace(job, **changes)
         assert changed.status is job.status or (job.status, changed.status) in TRANSITIONS
@@ -530,6 +513,7 @@ class MemoryPhases:
         if is_claimable(changed) and not is_claimable(job):
             self.made.append(to_micros(changed.scheduled_at))
         self.rows.jobs[job.id] = changed
+        self._note_move(job, changed.status)
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
@@ -538,8 +522,14 @@ class MemoryPhases:
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
         self.rows.expiries.pop(job.id, None)
+        self._note_move(job, None)
         self.rows.logs.pop(job.id, None)
         self._mark(job.type)
+
+    def _note_move(self, job: Job, status: Status | None) -> None:
+        self.moves.job(job.id, job.status, status)
+        if not job.is_finished and (status is None or status in FINISHED):
+            self.ended.append((job.id, status))
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
@@ -547,25 +537,30 @@ class MemoryPhases:
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    AbandonBatches: memory_batches.abandon_batches,
     Admit: admit,
+    CancelBatch: memory_batches.cancel_batch,
     CancelJob: MemoryPhases.cancel_job,
+    CloseBatch: memory_batches.close_batch,
     DeleteJob: MemoryPhases.delete_job,
-    FireTick: MemoryPhases.fire_tick,
+    FireTick: memory_schedules.fire_tick,
+    InsertAfter: memory_after.insert_after,
     MarkInterrupted: MemoryPhases.mark_interrupted,
-    MoveBack: MemoryPhases.move_back,
-    MoveTickBack: lambda phases, write: move_tick_back(phases.rows.schedules, write, phases.now),
+    MoveBack: memory_ahead.move_back,
+    MoveTickBack: memory_schedules.move_tick_back,
+    OpenBatch: memory_batches.open_batch,
     PauseType: MemoryPhases.pause_type,
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
-    RaisePriorities: MemoryPhases.raise_priorities,
+    RaisePriorities: memory_ageing.raise_priorities,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
-    SetSchedule: lambda phases, write: set_schedule(phases.rows.schedules, write),
+    SetSchedule: memory_schedules.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
 
