@@ -329,7 +329,7 @@ def check_id(job_id: object) -> int:
 def check_reason(reason: object) -> str | None:
     """Text for people, as it is stored, or None; not empty."""
     if reason is not None and (not isinstance(reason, str) or not reason):
-        raise InvalidOption("reason", reason, "text")
+        raise InvalidOption("reason", reason, "text that is not empty")
     return None if reason is None else make_storable(reason, LONGEST_REASON_CHARS)
 
 
@@ -342,4 +342,5 @@ def _check_storable(option: str, value: object) -> str | None:
             return value
     except UnicodeEncodeError:
         pass
-    raise InvalidOption(option, value, "text")
+    expected = "text that is not empty" if not hasattr(value, "job_type") else "the name of the job type, its `.name`"
+    raise InvalidOption(option, value, expected)
