@@ -80,6 +80,15 @@ async def test_a_label_goes_with_its_job_to_the_handler_and_into_lists() -> None
             labelled.using(label="two\nlines")
 
 
+async def test_text_is_not_empty_and_a_type_goes_by_its_name(working: JobRunner) -> None:
+    async with working:
+        handle = await working.enqueue(welcome.using(delay="1h"), 1)
+        with pytest.raises(InvalidOption, match="reason='': expected text that is not empty"):
+            await handle.cancel("")
+        with pytest.raises(InvalidOption, match="expected the name of the job type, its `.name`"):
+            await working.jobs.list(type=welcome)  # type: ignore[arg-type]  # what is refused
+
+
 async def test_a_job_is_cancelled_once_for_the_first_reason(working: JobRunner) -> None:
     async with working:
         facts = working.watch()
