@@ -61,6 +61,9 @@ class JobOptions(TypedDict, total=False):
             Default: for ever.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
+        version: The version of the arguments, stored with each payload; default 1.
+        upgrade: By version a plain function that makes of a dict of its arguments those of the next version: such
+            as {1: from_1_to_2}. It runs on the event loop, before validation, each time that an older payload is read.
     """
 
     name: str | None
@@ -82,6 +85,8 @@ class JobOptions(TypedDict, total=False):
     on_full: OnFull | None
     expires: Duration | None
     on_dead: OnDead | EnqueuedOnDeath | None
+    version: int
+    upgrade: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] | None
 
 
 class EnqueueOptions(TypedDict, total=False):

@@ -26,6 +26,7 @@ from aiojobs_lite.model.queries import (
     ListPaused,
     ListProcessing,
     Query,
+    SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.after import list_after
@@ -34,6 +35,7 @@ from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_ba
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.pauses import list_paused
+from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
@@ -153,4 +155,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListPaused: list_paused,
     ListProcessing: list_processing,
     ListRunners: list_runners,
+    SamplePayloads: sample_payloads,
 }

@@ -38,6 +38,27 @@ class TypeResumed(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class PayloadsUnfit(Fact):
+    """At the start of this runner, of `sampled` jobs of a type that wait, the first and the last ones, `unfit` have a
+    payload that its handler does not take. No attempt is used: each is held when it is claimed. `job_id` and `reason`:
+    the first of them.
+    """
+
+    level = logging.WARNING
+    part = "engine"
+    text = (
+        "unfit: of {sampled} jobs of {type} that wait, {unfit} have a payload that this handler does not take. They "
+        "will be held, none is lost: deploy an upgrade= for them, or a version that takes them, which runs them. The "
+        "first is job {job_id}: {reason}"
+    )
+    type: str
+    sampled: int
+    unfit: int
+    job_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TypesUnclaimed(Fact):
     """Jobs wait for a runner that has registered their type; this runner has not. `types`: the names, each with the
     number of jobs.
