@@ -75,8 +75,8 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
         return sql["jobs_not_completed"]
     if _is_of_processing(query):
         return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
-    if query.held is not None and query.type is not None:
-        return sql["jobs_held"]
+    if query.held is not None:
+        return sql["jobs_held_of_any_type" if query.type is None else "jobs_held"]
     return sql["jobs_of_page" if query.label is None else "jobs_of_label"]
 
 
