@@ -16,6 +16,7 @@ from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.payloads import UpgradeStep
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.debounce import Debounce
@@ -86,7 +87,7 @@ class JobOptions(TypedDict, total=False):
     expires: Duration | None
     on_dead: OnDead | EnqueuedOnDeath | None
     version: int
-    upgrade: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] | None
+    upgrade: Mapping[int, UpgradeStep] | None
 
 
 class EnqueueOptions(TypedDict, total=False):
