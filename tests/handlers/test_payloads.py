@@ -92,7 +92,7 @@ def test_what_cannot_work_is_refused_at_the_declaration(options: Any, option: st
     assert expected in str(caught.value)
 
 
-@pytest.mark.parametrize("upgrade", [STEPS, MappingProxyType(STEPS), {2: join_in_list}, None, {}])
+@pytest.mark.parametrize("upgrade", [STEPS, MappingProxyType(STEPS), {2: join_in_list}, {2: dict}, None, {}])
 def test_any_steps_without_a_gap_up_to_the_version_will_do(upgrade: Mapping[int, Any] | None) -> None:
     assert job(version=3, upgrade=upgrade)(hello).version == 3
 
