@@ -96,9 +96,9 @@ async def test_each_type_with_payloads_that_do_not_fit_is_reported_once(world: W
     found = await world.look()
     assert [type(fact) for fact in found] == [PayloadsUnfit] * 2
     about_refuses, about_fits = map(str, found)
-    assert about_refuses.startswith("unfit: of 3 jobs of refuses that wait, 2 have a payload that this handler does")
+    assert about_refuses.startswith("unfit payloads: 2 of 3 jobs of refuses looked at, which wait. This handler does")
     assert f"The first is job {first}: y: " in about_refuses
-    assert "They will be held, none is lost: deploy an upgrade= for them, or a version that takes them" in about_refuses
+    assert "they will be held, none is lost. Deploy an upgrade= for them, or a version that takes them" in about_refuses
     assert found[1] == PayloadsUnfit(
         "fits", 3, 1, failing, "upgrade[1]: the step from version 1 to version 2 raised KeyError('w')"
     )

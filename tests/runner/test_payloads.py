@@ -117,7 +117,9 @@ async def test_a_rollback_holds_the_new_jobs_until_the_new_version_is_back(datab
     facts = back.watch()
     async with back:
         (line,) = facts_of(facts, PayloadsUnfit)
-        assert line.startswith("unfit: of 1 jobs of greet that wait, 1 have a payload that this handler does not take.")
+        assert line.startswith(
+            "unfit payloads: 1 of 1 job of greet looked at, which wait. This handler does not take them:"
+        )
         assert line.endswith(
             f"job {handle.id}: arguments: were enqueued as version 2; this handler takes version 1 at most"
         )

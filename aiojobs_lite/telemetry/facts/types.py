@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import instant
+from aiojobs_lite.telemetry.wording import counted, instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class PayloadsUnfit(Fact):
     level = logging.WARNING
     part = "engine"
     text = (
-        "unfit: of {sampled} jobs of {type} that wait, {unfit} have a payload that this handler does not take. They "
-        "will be held, none is lost: deploy an upgrade= for them, or a version that takes them, which runs them. The "
+        "unfit payloads: {unfit} of {sampled} of {type} looked at, which wait. This handler does not take them: they "
+        "will be held, none is lost. Deploy an upgrade= for them, or a version that takes them, which runs them. The "
         "first is job {job_id}: {reason}"
     )
     type: str
@@ -56,6 +56,9 @@ class PayloadsUnfit(Fact):
     unfit: int
     job_id: int
     reason: str
+
+    def _words(self) -> dict[str, str]:
+        return {"sampled": counted(self.sampled, "job")}
 
 
 @dataclass(frozen=True, slots=True)
