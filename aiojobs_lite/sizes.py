@@ -22,6 +22,9 @@ LARGEST_VALUE_BYTES: Final = 64 * 1024 * 1024
 MOST_DIGITS: Final = 4_300
 """Of a whole number: pydantic, and Python by its default, read no longer ones from text."""
 
+LARGEST_VERSION: Final = 1_000_000
+"""Of the arguments of a job type: `@job(version=...)`."""
+
 LONGEST_TYPE_NAME_CHARS: Final = 200
 LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500
 LONGEST_KEY_CHARS: Final = 500

@@ -42,12 +42,16 @@ class ProcessCalls:
     ) -> Ending:
         """Calls the handler of an attempt, and returns how it ended; see `call_in_process`.
 
+        The worker process gets the arguments in their present form: it has no steps of an upgrade.
+
         Raises:
             anyio.BrokenWorkerProcess: If the process died, and the runner is not draining.
         """
         try:
-            declared = self._declared[run.job_type.name]
-            return await call_in_process(declared, run.claimed, database, self._workers, entered, reporter)
+            declared, claimed = self._declared[run.job_type.name], run.claimed
+            if run.job_type.version > 1:
+                claimed = claimed._replace(payload=run.job_type.signature.present(claimed.payload))
+            return await call_in_process(declared, claimed, database, self._workers, entered, reporter)
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)

@@ -12,6 +12,7 @@ from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.engine.guard import Keeper
 from aiojobs_lite.engine.identity import Identity
 from aiojobs_lite.engine.parts import Parts
+from aiojobs_lite.engine.payloads import PayloadCheck
 from aiojobs_lite.engine.phase import Phase, Progress
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
@@ -54,6 +55,7 @@ class Startup:
         self._identity = identity
         self._parts = parts
         self._progress = progress
+        self._payloads = PayloadCheck(store=store, bus=bus, registry=registry, slots=parts.dispatcher)
 
     async def open(self) -> None:
         """Opens the store, shows that this owner lives, and stores the schedules."""
@@ -86,6 +88,7 @@ class Startup:
                 await parts.releaser.release_all()
         except (TimeoutError, StoreError) as error:
             _log.warning("jobs of dead processes could not be given back at the start, which is tried again: %r", error)
+        await self._payloads.look()
         for part in (parts.janitor, parts.releaser):
             group.start_soon(keeper.keep_running, part)
         self._progress.go_on_to(Phase.RUNNING)

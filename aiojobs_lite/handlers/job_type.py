@@ -16,6 +16,7 @@ from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_pri
 from aiojobs_lite.handlers.flow import OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
+from aiojobs_lite.handlers.payloads import UpgradeStep, make_signature
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.debounce import Debounce
@@ -158,6 +159,8 @@ class JobType(Enqueueable[P, R_co]):
         on_full: OnFull | None = None,
         expires: Duration | None = None,
         on_dead: OnDead | Enqueueable[..., Any] | None = None,
+        version: int = 1,
+        upgrade: Mapping[int, UpgradeStep] | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown, JobOptions.__optional_keys__)
@@ -167,14 +170,17 @@ class JobType(Enqueueable[P, R_co]):
         self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
         self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
         self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
-        self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
+        self.signature = make_signature(self.name, handler, largest_payload, version, upgrade, reads_return=is_kept)
         _check_injected(self)
-        largest = _size("largest_result", largest_result)
-        self.result = Result(self.name, self.signature.returns, largest) if is_kept else None
+        self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
         given = {"unique": unique, "debounce": debounce, "throttle": throttle, "max_pending": max_pending}
-        flow = make_flow({**given, "on_full": on_full, "expires": expires}, None, self.signature, handler)
-        self.job_type, self.how = self, AS_DECLARED if flow is None else Enqueueing(flow=flow)
+        self.job_type, self.how = self, _how({**given, "on_full": on_full, "expires": expires}, self.signature, handler)
         self.on_dead = None if on_dead is None else check_on_dead(on_dead)
+
+    @property
+    def version(self) -> int:
+        """The version of its payloads."""
+        return self.signature.version
 
     def __repr__(self) -> str:
         return f"<JobType {self.name!r} of {qualified_name(self.handler)}>"
@@ -256,8 +262,14 @@ def _backoff(backoff: object) -> Backoff:
     return backoff
 
 
-def _size(option: str, value: object) -> int:
-    return check_whole(option, value, LARGEST_VALUE_BYTES)
+def _result(name: str, returns: Any, largest: object, *, is_kept: bool) -> Result | None:
+    most = check_whole("largest_result", largest, LARGEST_VALUE_BYTES)
+    return Result(name, returns, most) if is_kept else None
+
+
+def _how(given: Mapping[str, Any], signature: Signature, handler: Callable[..., Any]) -> Enqueueing:
+    flow = make_flow(given, None, signature, handler)
+    return AS_DECLARED if flow is None else Enqueueing(flow=flow)
 
 
 def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_jsonable_python
 from aiojobs_lite.errors import InvalidKey, InvalidOption
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.keys import KeyFunction, KeySpec, Scalar, canonical
+from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.sizes import LONGEST_KEY_CHARS
 from aiojobs_lite.text import show
 
@@ -53,7 +54,7 @@ class KeyReader:
             InvalidKey: If the payload has no such field, a value cannot be part of a key, the text is too long, or the
                 user's function fails.
         """
-        decoded: dict[str, Any] = {**self._defaults, **from_json(payload)}
+        decoded: dict[str, Any] = {**self._defaults, **from_json(arguments_of(payload))}
         if self._function is not None:
             values = self._called(self._function, decoded)
         elif self._fields is not None:

@@ -16,6 +16,7 @@ from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.payloads import UpgradeStep
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.debounce import Debounce
@@ -61,6 +62,9 @@ class JobOptions(TypedDict, total=False):
             Default: for ever.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
+        version: The version of the arguments, stored with each payload; default 1.
+        upgrade: By version a plain function that makes of a dict of its arguments those of the next version: such
+            as {1: from_1_to_2}. It runs on the event loop, before validation, each time that an older payload is read.
     """
 
     name: str | None
@@ -82,6 +86,8 @@ class JobOptions(TypedDict, total=False):
     on_full: OnFull | None
     expires: Duration | None
     on_dead: OnDead | EnqueuedOnDeath | None
+    version: int
+    upgrade: Mapping[int, UpgradeStep] | None
 
 
 class EnqueueOptions(TypedDict, total=False):

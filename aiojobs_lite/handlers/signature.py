@@ -17,9 +17,11 @@ from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
 from aiojobs_lite.handlers.json_types import adapt, explain, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_exact
+from aiojobs_lite.model.payloads import version_of
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
-_WAITS: Final = "The job waits for a handler that takes them: each runner looks again every few seconds."
+WAITS: Final = "The job waits for a handler that takes them: each runner looks again every few seconds."
+"""What becomes of a stored payload that does not fit."""
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
@@ -46,6 +48,7 @@ class Signature:
         injected: Name and annotation of each other injected parameter.
         arguments: The names of those that come from the payload.
         returns: The annotation of what the handler returns.
+        version: The version of its payloads.
 
     Args:
         job_type: The name of the job type, for errors.
@@ -56,6 +59,8 @@ class Signature:
     Raises:
         InvalidJobType: If a parameter cannot be stored as JSON, with the reason.
     """
+
+    version = 1
 
     def __init__(
         self,
@@ -123,17 +128,41 @@ class Signature:
         Raises:
             InvalidPayload: If it does not fit the handler as it is now.
         """
-        if len(payload) > self._largest:  # not enqueued by this library; to decode it would block the event loop
-            problem = f"have {len(payload):,} characters, at most {self._largest:,} bytes are read"
-            raise InvalidPayload(self.job_type, [("arguments", problem)], _WAITS)
+        if len(payload) > self._largest:
+            raise self.too_large(payload)
         try:
             kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, by_alias=True, by_name=True)
         except ValidationError as error:
-            raise InvalidPayload(self.job_type, list_problems(error), _WAITS) from None
+            version = version_of(payload)
+            if version > self.version:
+                raise self.newer(version) from None
+            raise InvalidPayload(self.job_type, list_problems(error), WAITS) from None
         if not self._positional_only:
             return (), kwargs
         # Each has its place: if it is left out, the next one must not take it.
         return tuple([kwargs.pop(name, default) for name, default in self._positional_only.items()]), kwargs
+
+    def marked(self, arguments: str) -> str:
+        """The payload of arguments of this version, given as a JSON object."""
+        return arguments
+
+    def present(self, payload: str) -> str:
+        """The arguments of a stored payload as a JSON object, in the form of this version; they are not validated.
+
+        Raises:
+            InvalidPayload: If it cannot be had in this form.
+        """
+        return payload
+
+    def too_large(self, payload: str) -> InvalidPayload:
+        """The error of a stored payload that this library did not enqueue; to decode it would block the event loop."""
+        problem = f"have {len(payload):,} characters, at most {self._largest:,} bytes are read"
+        return InvalidPayload(self.job_type, [("arguments", problem)], WAITS)
+
+    def newer(self, version: int) -> InvalidPayload:
+        """The error of a stored payload of a version that this handler does not know yet."""
+        problem = f"were enqueued as version {version}; this handler takes version {self.version} at most"
+        return InvalidPayload(self.job_type, [("arguments", problem)], WAITS)
 
     def _add(self, parameter: inspect.Parameter, hints: Mapping[str, Any], fields: dict[str, Any]) -> None:
         name = parameter.name

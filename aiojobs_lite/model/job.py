@@ -21,10 +21,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.json_form import JsonForm
+from aiojobs_lite.model.payloads import arguments_of, version_of
 from aiojobs_lite.model.unique import UniqueScope
 
 Priority = Literal["high", "medium", "low"]
@@ -131,12 +133,13 @@ class JobProgress:
 # gets it. `model/columns.py` makes the columns of a store from these three classes.
 @dataclass(frozen=True, slots=True, repr=False)
 class Job(JsonForm):
-    """One persisted request to run something, as it stood when it was read. As JSON it has `payload` and `result`.
+    """One persisted request to run something, as it stood when it was read. As JSON it has `payload`, `version` and
+    `result`.
 
     Attributes:
         id: Unique for ever in this database.
         type: The name of its job type.
-        payload_json: The handler's arguments by name, as a JSON object.
+        payload_json: The handler's arguments by name, as a JSON object, and their version, if it is above 1.
         status: Where it stands.
         priority: `high`, `medium` or `low`.
         attempts: Attempts spent so far.
@@ -167,6 +170,8 @@ class Job(JsonForm):
             `runner.jobs.get` only.
         progress: What its handler reported last, in whatever attempt, or None; filled by `runner.jobs.get` only.
     """
+
+    _in_json = MappingProxyType({"version": "integer"})
 
     id: int
     type: str
@@ -202,8 +207,13 @@ class Job(JsonForm):
     @property
     def payload(self) -> dict[str, Any]:
         """The handler's arguments by name, as plain JSON values."""
-        decoded: dict[str, Any] = json.loads(self.payload_json)
+        decoded: dict[str, Any] = json.loads(arguments_of(self.payload_json))
         return decoded
+
+    @property
+    def version(self) -> int:
+        """The `version` that its job type had when it was enqueued."""
+        return version_of(self.payload_json)
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.payloads import WaitingPayload
 from aiojobs_lite.model.writes import unanswered
 
 A_co = TypeVar("A_co", covariant=True)
@@ -72,6 +73,27 @@ class FirstDue(NamedTuple):
     until: int
 
     def answer(self) -> Job | None:
+        """See `Query`."""
+        unanswered()
+
+
+class SamplePayloads(NamedTuple):
+    """Some of the pending jobs of a type that are not held: in the order of the claim the first and the last ones.
+    Answer: a `WaitingPayload` of each, each once.
+
+    Costs the same however many jobs are pending.
+
+    Attributes:
+        type: Their type.
+        limit: At most so many; the first ones are half of them, and the last ones.
+        chars: Of each half no more are read when the payloads of those before have so many characters together.
+    """
+
+    type: str
+    limit: int
+    chars: int
+
+    def answer(self) -> list[WaitingPayload]:
         """See `Query`."""
         unanswered()
 

@@ -22,7 +22,7 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_aware, check_choice, check_flag, check_whole
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
@@ -33,6 +33,7 @@ from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRe
 from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
+_REASONS: Final = [str(known) for known in Held if known is not Held.UNKNOWN]
 _PEEK_S: Final = 0.25  # that an error may take for its text
 REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
 
@@ -68,6 +69,7 @@ class StoredJobs:
         type: str | None = None,  # noqa: A002  # the column's name
         label: str | None = None,
         batch: int | None = None,
+        held: Held | str | None = None,
         limit: int = 100,
         after: int | None = None,
     ) -> builtins.list[Job]:
@@ -78,6 +80,7 @@ class StoredJobs:
             type: Only jobs of this type.
             label: Only jobs of this label.
             batch: Only jobs of the batch of this id.
+            held: Only pending jobs that are held for this reason: `payload` or `after`.
             limit: Size of the page, 1 to 1,000.
             after: Id of the last job of the page before.
 
@@ -90,10 +93,13 @@ class StoredJobs:
             is_id = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
             if value is not None and not is_id:
                 raise InvalidOption(option, value, expected)
+        reason = None if held is None else Held(check_choice("held", held, _REASONS))
         engine = self._access.engine
         wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
         return await engine.ask(
-            FindJobs(status=wanted, type=wanted_type, label=wanted_label, batch=batch, before=after, limit=limit)
+            FindJobs(
+                status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
+            )
         )  # fmt: skip
 
     async def log(self, job_id: int) -> JobLog:

@@ -15,6 +15,7 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob, Priority
+from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.text import show
 
 _MOST_SHOWN: Final = 20  # jobs in the text of an error
@@ -56,7 +57,7 @@ def enqueued_job(job_id: int, row: NewJob) -> EnqueuedJob:
     return EnqueuedJob(
         job_id,
         row.type,
-        json.loads(row.payload),
+        json.loads(arguments_of(row.payload)),
         PRIORITY_NAMES[row.priority],
         to_datetime(row.scheduled_at),
         row.max_attempts,
@@ -118,8 +119,9 @@ class Expectation:
         """The arguments as the handler gets them, but for those that it takes by position alone."""
         if self._job_type is None:
             return dict(job.arguments)
+        signature = self._job_type.signature
         try:
-            _, by_name = self._job_type.signature.load(json.dumps(job.arguments))
+            _, by_name = signature.load(signature.marked(json.dumps(job.arguments)))
         except InvalidPayload:  # it is held
             by_name = {}
         return {**self._defaults, **job.arguments, **by_name}

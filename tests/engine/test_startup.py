@@ -33,7 +33,7 @@ IDENTITY = Identity(5, {})
 
 
 @job
-async def known() -> None: ...
+async def known(x: int = 0) -> None: ...
 
 
 async def one_turn() -> None:
@@ -51,6 +51,7 @@ class Part:
         self.rescues: Callable[[], Awaitable[None]] = one_turn
         self.stopped: list[Stop] = []
         self.answers: list[Any] = []
+        self.has_slots = True
 
     def first(self, now: int) -> list[SetSchedule]:
         assert now == FakeClock().now()

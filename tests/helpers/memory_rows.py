@@ -59,6 +59,7 @@ from aiojobs_lite.model.queries import (
     ListOwners,
     ListPaused,
     ListProcessing,
+    SamplePayloads,
 )
 from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
@@ -84,6 +85,7 @@ from tests.helpers import (
     memory_ageing,
     memory_ahead,
     memory_batches,
+    memory_payloads,
     memory_progress,
     memory_runners,
     memory_schedules,
@@ -209,6 +211,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     ListBatchOwners: memory_batches.list_batch_owners,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
+    SamplePayloads: lambda rows, query: memory_payloads.sample(rows.claimable(), query),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
     ListRunners: lambda rows, _query: memory_runners.list_runners(rows.runners, rows.jobs.values()),
 }

@@ -62,6 +62,7 @@ ELSEWHERE: Final = {
     "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),
     "stores/sqlite/after.py": Suite(f"{_CONFORMANCE}/after.py", _EACH_STORE),
     "stores/sqlite/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
+    "stores/sqlite/payloads.py": Suite(f"{_CONFORMANCE}/payloads.py", _EACH_STORE),
     "stores/sqlite/ends.py": Suite(f"{_CONFORMANCE}/ends.py", _EACH_STORE),
     "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),

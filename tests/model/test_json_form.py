@@ -17,7 +17,8 @@ from aiojobs_lite.model.job import Held
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 JOB = Job(
-    id=7, type="a", payload_json='{"user_id":1,"at":[1,null]}', status=Status.COMPLETED, priority="high", attempts=2,
+    id=7, type="a", payload_json='{"@version":2,"user_id":1,"at":[1,null]}', status=Status.COMPLETED,
+    priority="high", attempts=2,
     max_attempts=5, scheduled_at=NOW, created_at=NOW, started_at=NOW, completed_at=NOW + timedelta(seconds=1),
     owner=None, idempotency_key=None, error=None, reason=None, result_json='"done"', interruptions=0, snoozes=0,
     crashes=0, cancel_requested=False, interrupted=False, held=Held.PAYLOAD, schedule=None, tick=None, label="eu",
@@ -27,7 +28,7 @@ JOB = Job(
 
 def check(written: dict[str, Any]) -> None:
     assert written["payload"] == {"user_id": 1, "at": [1, None]}
-    assert written["result"] == "done"
+    assert (written["version"], written["result"]) == (2, "done")
     assert (written["status"], written["held"], written["priority"]) == ("completed", "payload", "high")
     assert written["scheduled_at"] == "2030-01-02T03:04:05Z"
     assert written["tick"] is None
@@ -82,6 +83,7 @@ async def test_fastapi_answers_with_a_job(mode: str) -> None:
         answer = (await client.get("/")).json()
         check(answer[0] if mode == "list" else answer)
         fields = (await client.get("/openapi.json")).json()["components"]["schemas"]["Job"]
-    assert {"payload", "result", "history"} <= set(fields["properties"])
+    assert {"payload", "result", "history", "version"} <= set(fields["properties"])
+    assert fields["properties"]["version"] == {"title": "Version", "type": "integer"}
     assert {"payload_json", "result_json"}.isdisjoint([*fields["properties"], *fields["required"]])
     assert fields["properties"]["payload"] == {"title": "Payload", "type": "object"}

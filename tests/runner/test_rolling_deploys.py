@@ -124,7 +124,7 @@ async def test_jobs_of_both_versions_come_to_their_end_in_every_order(
         return not await deploy.unfinished(stays)
 
     await deploy.looks(all_done)  # each version takes what the other has refused
-    assert deploy.ran("greet", "scale", "rename", "bye", "hello") == mine
+    assert deploy.ran("greet", "scale", "rename", "bye", "hello", "move") == mine
     for version in VERSIONS:
         await deploy.enqueue(version)
     await deploy.stop(leaves)
@@ -144,7 +144,7 @@ async def test_jobs_of_both_versions_come_to_their_end_in_every_order(
     await deploy.looks(all_done)
     jobs = await deploy.alive[stays].jobs.list(limit=1000)
     assert {(found.status, found.attempts, found.history) for found in jobs} == {(Status.COMPLETED, 1, ())}
-    assert set(deploy.ran("greet", "scale", "rename", "bye", "hello").values()) == {3}
+    assert set(deploy.ran("greet", "scale", "rename", "bye", "hello", "move").values()) == {3}
 
 
 @pytest.mark.parametrize(("first", "leaves"), first_of(1, ORDERS))

@@ -26,6 +26,7 @@ from aiojobs_lite.model.queries import (
     ListPaused,
     ListProcessing,
     Query,
+    SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.after import list_after
@@ -34,6 +35,7 @@ from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_ba
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.pauses import list_paused
+from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
@@ -73,8 +75,8 @@ def find_sql(sql: Sql, query: FindJobs) -> str:
         return sql["jobs_not_completed"]
     if _is_of_processing(query):
         return sql["jobs_processing"]  # no other has an owner, or was asked to cancel
-    if query.held is not None and query.type is not None:
-        return sql["jobs_held"]
+    if query.held is not None:
+        return sql["jobs_held_of_any_type" if query.type is None else "jobs_held"]
     return sql["jobs_of_page" if query.label is None else "jobs_of_label"]
 
 
@@ -153,4 +155,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListPaused: list_paused,
     ListProcessing: list_processing,
     ListRunners: list_runners,
+    SamplePayloads: sample_payloads,
 }

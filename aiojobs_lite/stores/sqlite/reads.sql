@@ -97,6 +97,16 @@ WHERE held = :held
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: jobs_held_of_any_type
+-- Held for one reason.
+SELECT {job}
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_held
+WHERE held = :held
+    AND id <= :last
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
 -- name: latest_death
 -- When the latest of the dead jobs died.
 SELECT max(completed_at)

@@ -31,6 +31,7 @@ one file for each group.
 | `DrainWaits` | warning | a drain takes over a second; what it waits for |
 | `StoreDegraded` | error | the database cannot be written |
 | `StoreRecovered` | warning | the database can be written again |
+| `PayloadsUnfit` | warning | at the start, jobs wait whose payload no longer fits their handler |
 | `TypesUnclaimed` | warning | jobs wait whose type is not registered in this runner |
 """
 
@@ -70,7 +71,7 @@ from aiojobs_lite.telemetry.facts.owners import (
     RunnerStarted,
 )
 from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
-from aiojobs_lite.telemetry.facts.types import TypePaused, TypeResumed, TypesUnclaimed
+from aiojobs_lite.telemetry.facts.types import PayloadsUnfit, TypePaused, TypeResumed, TypesUnclaimed
 
 __all__ = [
     "AttemptFailed",
@@ -96,6 +97,7 @@ __all__ = [
     "JobsMovedBack",
     "LoopBlocked",
     "OwnerRescued",
+    "PayloadsUnfit",
     "ProcessSuspended",
     "ResultNotStored",
     "RetryRequested",

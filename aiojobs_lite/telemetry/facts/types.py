@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import instant
+from aiojobs_lite.telemetry.wording import counted, instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,30 @@ class TypeResumed(Fact):
     part = "engine"
     text = "resumed: jobs of {type} start again"
     type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadsUnfit(Fact):
+    """At the start of this runner, of `sampled` jobs of a type that wait, the first and the last ones, `unfit` have a
+    payload that its handler does not take. No attempt is used: each is held when it is claimed. `job_id` and `reason`:
+    the first of them.
+    """
+
+    level = logging.WARNING
+    part = "engine"
+    text = (
+        "unfit payloads: {unfit} of {sampled} of {type} looked at, which wait. This handler does not take them: they "
+        "will be held, none is lost. Deploy an upgrade= for them, or a version that takes them, which runs them. The "
+        "first is job {job_id}: {reason}"
+    )
+    type: str
+    sampled: int
+    unfit: int
+    job_id: int
+    reason: str
+
+    def _words(self) -> dict[str, str]:
+        return {"sampled": counted(self.sampled, "job")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def fitting(version: Version) -> list[Job]:
     ]  # fmt: skip
     new: list[Job] = [
         ("greet", {"name": "bob", "age": 3}), ("scale", {"n": "six"}), ("rename", {"is_now": "b"}),
-        ("hello", {"name": "bob"}),
+        ("hello", {"name": "bob"}), ("move", {"town": "rome"}),
     ]  # fmt: skip
     return old if version == "old" else new
 
@@ -78,6 +78,10 @@ def _add_old(runner: JobRunner, did: Did) -> None:
         did("rename", was=was)
 
     @runner.job
+    async def move(place: str) -> None:
+        did("move", place=place)
+
+    @runner.job
     async def bye(name: str) -> None:
         did("bye", name=name)
 
@@ -98,6 +102,10 @@ def _add_new(runner: JobRunner, did: Did) -> None:
     @runner.job
     async def rename(is_now: str) -> None:
         did("rename", is_now=is_now)
+
+    @runner.job(version=2, upgrade={1: lambda arguments: {"town": arguments["place"]}})
+    async def move(town: str) -> None:
+        did("move", town=town)
 
     @runner.job
     async def hello(name: str) -> None:

@@ -1,0 +1,91 @@
+"""Looks at some of the payloads that wait, at the start of a runner: a deploy that cannot read them is noticed then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiojobs_lite.engine.ports import ClaimSlots
+from aiojobs_lite.errors import InvalidPayload
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.counts import TypeCounts
+from aiojobs_lite.model.payloads import WaitingPayload
+from aiojobs_lite.model.queries import SamplePayloads
+from aiojobs_lite.stores.base import Store
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import PayloadsUnfit
+
+_log = get_log("engine")
+_MOST_TYPES: Final = 100
+_MOST_JOBS: Final = 20  # of a type
+_MOST_CHARS: Final = 64 * 1024  # of a half of them: about a millisecond to decode
+LONGEST_OF_TYPE_S: Final = 0.01  # of a type, on the event loop
+_LONGEST_S: Final = 1.0  # of all types, with the reads
+_NONE: Final = TypeCounts()
+
+
+class PayloadCheck:
+    """Decodes a sample of the jobs that wait, and reports each type of which some do not fit the handler.
+
+    It never fails a start, and nothing depends on it: what does not fit is held when it is claimed.
+
+    Args:
+        store: Where to look.
+        bus: Gets a fact for each such type.
+        registry: Has the handlers.
+        slots: Says whether this runner runs anything.
+    """
+
+    def __init__(self, *, store: Store, bus: Bus, registry: Registry, slots: ClaimSlots) -> None:
+        self._store = store
+        self._bus = bus
+        self._registry = registry
+        self._slots = slots
+
+    async def look(self) -> None:
+        """Looks once, at a hundred types at most."""
+        if not self._slots.has_slots or not self._bus.is_watched(PayloadsUnfit):
+            return
+        try:
+            async with asyncio.timeout(_LONGEST_S):
+                for name in self._waiting()[:_MOST_TYPES]:
+                    sample = await self._store.ask(SamplePayloads(name, _MOST_JOBS, _MOST_CHARS))
+                    self._report(self._registry.get(name), sample)
+        except Exception as error:  # noqa: BLE001  # rows of another program too: a start does not fail by them
+            _log.warning("the payloads that wait could not all be looked at; the runner starts without: %r", error)
+
+    def _waiting(self) -> list[str]:
+        counts = self._store.counts().by_type
+        return [name for name in self._registry.names() if _claimable(counts.get(name, _NONE))]
+
+    def _report(self, job_type: JobType[..., Any], sample: Iterable[WaitingPayload]) -> None:
+        sampled, found = 0, list[tuple[int, str]]()
+        until = time.perf_counter() + LONGEST_OF_TYPE_S
+        for job_id, payload in sample:
+            problem = _problem(job_type, payload)
+            sampled += 1
+            if problem is not None:
+                found.append((job_id, problem))
+            if time.perf_counter() > until:
+                break
+        if found:
+            self._bus.publish(PayloadsUnfit(job_type.name, sampled, len(found), *found[0]))
+
+
+def _claimable(counts: TypeCounts) -> int:
+    return counts.pending - counts.held
+
+
+def _problem(job_type: JobType[..., Any], payload: str) -> str | None:
+    """Why the handler does not take a payload, or None; what a validator of the user's raises else is its attempt's."""
+    try:
+        job_type.signature.load(payload)
+    except InvalidPayload as error:
+        return error.summary
+    except BaseException:  # noqa: BLE001  # as above: a start does not fail by it
+        return None
+    return None
