@@ -115,11 +115,12 @@ async def test_the_runners_is_around_the_groups_and_the_first_is_the_outermost(j
 
 
 async def test_it_is_around_the_enqueues_of_a_batch_and_not_around_its_callback(job_kit: JobKit) -> None:
-    notes = list[str]()
+    notes, are_in = list[str](), asyncio.Event()
     runner = JobRunner(":memory:", middleware=[Noting("one", notes)])
 
     @runner.job
     async def member(*, ctx: JobContext = injected) -> None:
+        await are_in.wait()
         if ctx.id == 1:
             await (await ctx.batch()).enqueue(member)
 
@@ -131,6 +132,7 @@ async def test_it_is_around_the_enqueues_of_a_batch_and_not_around_its_callback(
         async with runner.batches.open(on_complete=report) as batch:
             await batch.enqueue(member)
             await batch.enqueue_many([member.bind(), member.bind()])
+            are_in.set()
         await runner.run_until_idle()
     assert [note for note in notes if "enqueue" in note or "of" in note] == [
         "one enqueues member", "one enqueued 1", "one enqueues member member", "one enqueued 2 3",
