@@ -85,7 +85,7 @@ async def test_text_is_not_empty_and_a_type_goes_by_its_name(working: JobRunner)
         handle = await working.enqueue(welcome.using(delay="1h"), 1)
         with pytest.raises(InvalidOption, match="reason='': expected text that is not empty"):
             await handle.cancel("")
-        with pytest.raises(InvalidOption, match="expected the name of the job type, its `.name`"):
+        with pytest.raises(InvalidOption, match=r"expected the name of the job type, its `\.name`"):
             await working.jobs.list(type=welcome)  # type: ignore[arg-type]  # what is refused
 
 
