@@ -25,6 +25,10 @@ MOST_DIGITS: Final = 4_300
 LONGEST_TYPE_NAME_CHARS: Final = 200
 LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500
 LONGEST_LABEL_CHARS: Final = 200
+LONGEST_LIMIT_NAME_CHARS: Final = 200
+
+LONGEST_LIMIT_KEY_CHARS: Final = 500
+"""Of what a limit or a rate counts by, as JSON, such as `"eu-1"` or `[7,"pdf"]`."""
 
 LARGEST_METADATA_BYTES: Final = 4 * 1024
 """Of what `using(metadata=...)` gives, as JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
@@ -14,9 +14,11 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
+from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.catch_up import Schedule
@@ -118,6 +120,7 @@ class JobType(Enqueueable[P, R_co]):
         policy: Backoff, and what is tried again.
         timeout: Seconds an attempt may take; None: any time.
         concurrency: Most processing jobs at once over all runners; None: any number.
+        lanes: Makes the lane of each job, by its limits; None: it has no limits by key.
         priority: 0 (high), 1 or 2 (low).
         signature: Its parameters.
         result: How its result is stored; None: it is not.
@@ -136,6 +139,7 @@ class JobType(Enqueueable[P, R_co]):
         backoff: Backoff | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        limits: Sequence[Limit | Rate] | None = None,
         priority: Priority = "medium",
         retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
         abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
@@ -150,23 +154,20 @@ class JobType(Enqueueable[P, R_co]):
         handler = self.handler = _function(handler, name)
         self.name = _name(name if name is not None else getattr(handler, "__name__", None))
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
-        self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
-        self.policy = Policy(
-            _backoff(backoff),
-            None if retry_on is None else check_exceptions("retry_on", retry_on),
-            check_exceptions("abandon_on", abandon_on),
-        )
+        retried = None if retry_on is None else check_exceptions("retry_on", retry_on)
+        self.policy = Policy(_backoff(backoff), retried, check_exceptions("abandon_on", abandon_on))
         self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
         self.concurrency = None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
         self.priority = check_priority("priority", priority)
-        is_kept = check_flag("keep_result", keep_result)
-        self.signature = Signature(self.name, handler, _size("largest_payload", largest_payload), reads_return=is_kept)
+        self.max_attempts = check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
+        largest, is_kept = _size("largest_payload", largest_payload), check_flag("keep_result", keep_result)
+        self.signature = Signature(self.name, handler, largest, reads_return=is_kept)
         if self.mode == "process" and self.signature.injected:
             raise InvalidJobType(self.name, _NOT_INJECTED)
         largest_result = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest_result) if is_kept else None
-        self.job_type, self.how = self, AS_DECLARED
-        self.on_dead = None if on_dead is None else check_on_dead(on_dead)
+        self.job_type, self.how, self.on_dead = self, AS_DECLARED, None if on_dead is None else check_on_dead(on_dead)
+        self.lanes = None if limits is None else Lanes(self.name, limits, self.signature)
 
     def __repr__(self) -> str:
         return f"<JobType {self.name!r} of {qualified_name(self.handler)}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,8 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.limits import Lanes
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
@@ -37,6 +39,7 @@ class JobOptions(TypedDict, total=False):
         backoff: Waits between attempts; default `Backoff(base="2s", cap="1h")`.
         timeout: How long an attempt may take, from the first line of the handler; default: any time.
         concurrency: Most jobs of this type processing at once, over all runners of the database; default: any number.
+        limits: At most three of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
         priority: `high`, `medium` (default) or `low`.
         retry_on: Only these exceptions are tried again; default: all are.
         abandon_on: These exceptions make the job dead at once.
@@ -54,6 +57,7 @@ class JobOptions(TypedDict, total=False):
     backoff: Backoff | None
     timeout: Duration | None
     concurrency: int | None
+    limits: Sequence[Limit | Rate] | None
     priority: Priority
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
     abandon_on: type[BaseException] | tuple[type[BaseException], ...]
@@ -100,6 +104,7 @@ class Defaults(Protocol):
     name: str
     priority: int
     max_attempts: int
+    lanes: Lanes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,7 @@ class Enqueueing:
             payload: Its arguments as JSON.
             now: The instant of the enqueue, in microseconds.
         """
-        if self is AS_DECLARED:  # nearly always
+        if self is AS_DECLARED and job_type.lanes is None:  # nearly always
             return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
         scheduled_at = now
         if self.at is not None:
@@ -161,8 +166,9 @@ class Enqueueing:
         elif self.delay is not None:
             scheduled_at = after(now, self.delay)
         priority = job_type.priority if self.priority is None else self.priority
+        lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
-            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns)
+            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns), lane=lane
         )  # fmt: skip
 
 

@@ -79,6 +79,8 @@ class MoveBack(NamedTuple):
     for an instant of the calendar perhaps, is late rather than early; and what is due before it was written, by that
     calendar, or was written by a clock that was right, stays.
 
+    An attempt that a rate by key has noted as started by a clock that was ahead started now.
+
     A finished job was written when it ended; it is as if it had ended now, after as long an attempt.
     """
 

@@ -142,6 +142,7 @@ class Job(JsonForm):
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
         metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
+        lane: What its limits count it by, as JSON: its type, its priority, then name and key of each limit; or None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
     """
@@ -172,6 +173,7 @@ class Job(JsonForm):
     tick: datetime | None
     label: str | None = None
     metadata_json: str | None = None
+    lane: str | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
 
     @property
@@ -219,6 +221,7 @@ class NewJob(NamedTuple):
     tick: int | None = None
     label: str | None = None
     metadata: str | None = None
+    lane: str | None = None
 
 
 class Claimed(NamedTuple):

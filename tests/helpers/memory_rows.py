@@ -33,6 +33,7 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
+from aiojobs_lite.model.limits import ListLimits, SetLimits, StoredLimit
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -72,7 +73,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_runners
+from tests.helpers import memory_limits, memory_runners
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -100,6 +101,8 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
+        limits: By name.
+        starts: By meter of a rate, the instants at which attempts started.
         database: Its random id.
     """
 
@@ -110,6 +113,8 @@ class Rows:
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
+    limits: dict[str, StoredLimit] = field(default_factory=dict)
+    starts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def copy(self) -> Rows:
@@ -122,6 +127,8 @@ class Rows:
             self.last_id,
             dict(self.marks),
             dict(self.runners),
+            dict(self.limits),
+            dict(self.starts),
             self.database,
         )
 
@@ -190,6 +197,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FirstDue: Rows.first_due,
     ListAhead: Rows.ahead,
     ListDead: Rows.dead,
+    ListLimits: lambda rows, _query: dict(rows.limits),
     ListEndedAhead: Rows.ended_ahead,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
@@ -210,7 +218,7 @@ class MemoryPhases:
     Attributes:
         rows: As given.
         now: As given.
-        made: The `scheduled_at` of each job that became claimable.
+        made: The ids of the jobs that became claimable, or are due at another time.
         claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -219,9 +227,8 @@ class MemoryPhases:
     """
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
-        self.rows = rows
-        self.now = now
-        self._living = living
+        self.rows, self._before = rows, rows.copy()
+        self.now, self._living = now, living
         self.made: list[int] = []
         self.claim: Claim | None = None
         self.claim_due: int | None = None
@@ -231,7 +238,9 @@ class MemoryPhases:
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
-        return min(self.made, default=None) if self.claim is None else self.claim_due
+        if self.claim is not None:
+            return self.claim_due
+        return memory_limits.due(self._before, self.rows, self.now, self.made)
 
     # See `Phases`.
 
@@ -351,7 +360,7 @@ class MemoryPhases:
             self.rows.paused.setdefault(write.type, Pause(to_datetime(self.now), write.by))
         elif write.type in self.rows.paused:
             del self.rows.paused[write.type]
-            self.made += [to_micros(job.scheduled_at) for job in self.rows.claimable() if job.type == write.type]
+            self._make(*(job for job in self.rows.claimable() if job.type == write.type))
 
     def reschedule(self, write: Reschedule) -> bool:
         """See `Reschedule`."""
@@ -361,8 +370,7 @@ class MemoryPhases:
         due = self.now if write.scheduled_at is None else write.scheduled_at
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
-        self._put(job, scheduled_at=to_datetime(due))
-        self.made.append(due)
+        self._make(self._put(job, scheduled_at=to_datetime(due)))
         return True
 
     def release(self, write: Release) -> int:
@@ -375,6 +383,7 @@ class MemoryPhases:
 
     def move_back(self, write: MoveBack) -> MovedBack:
         """See `MoveBack`."""
+        memory_limits.move_back(self.rows, self.now)
         jobs = [job for job_id in set(write.ids) if (job := self.rows.jobs.get(job_id)) is not None]
         moved = [(job, by) for job in jobs if (by := ahead_by(job, self.now))]
         now = to_datetime(self.now)
@@ -382,7 +391,7 @@ class MemoryPhases:
             if not job.is_finished:
                 changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
                 if is_claimable(changed):
-                    self.made.append(to_micros(changed.scheduled_at))
+                    self._make(changed)
                 continue
             started = job.started_at
             if started is not None and started > now:
@@ -461,23 +470,25 @@ class MemoryPhases:
         taken: Counter[str] = Counter()
         claimed: list[Claimed] = []
         for job in self.rows.claimable():
-            if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
+            if len(claimed) < claim.limit and self._could_take(claim, taken, job):
                 taken[job.type] += 1
                 claimed.append(as_claimed(self._start(job, claim.owner)))
+                memory_limits.start(self.rows, job, self.now)
         waiting = [job for job in self.rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
         refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
-        due = [to_micros(job.scheduled_at) for job in waiting if self._has_capacity(claim, job.type)]
-        self.claim, self.claim_due = claim, min(due, default=None)
+        capable = [job for job in waiting if self._has_capacity(claim, job.type)]
+        self.claim, self.claim_due = claim, memory_limits.first_start(self.rows, capable, self.now)
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
     def _is_due(self, job: Job) -> bool:
         return to_micros(job.scheduled_at) <= self.now
 
-    def _could_take(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
-        return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
+    def _could_take(self, claim: Claim, taken: Mapping[str, int], job: Job) -> bool:
+        is_offered = self._is_due(job) and _is_offered(claim, taken, job.type) and self._has_capacity(claim, job.type)
+        return is_offered and memory_limits.may_start(self.rows, job, self.now)
 
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
         """Whether a pause and the limit over all owners allow one more."""
@@ -494,12 +505,12 @@ class MemoryPhases:
             scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
-            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
+            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata, lane=row.lane,
             tick=None if row.tick is None else to_datetime(row.tick),
         )  # fmt: skip
         self.rows.jobs[job.id] = job
         self._mark(job.type)
-        self.made.append(row.scheduled_at)
+        self._make(job)
         return job.id
 
     def _start(self, job: Job, owner: str) -> Job:
@@ -516,12 +527,16 @@ class MemoryPhases:
             changed = replace(changed, owner=None, cancel_requested=False, interrupted=False)
         changed = replace(changed, completed_at=to_datetime(self.now) if changed.status in FINISHED else None)
         if is_claimable(changed) and not is_claimable(job):
-            self.made.append(to_micros(changed.scheduled_at))
+            self._make(changed)
         self.rows.jobs[job.id] = changed
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
         return changed
+
+    def _make(self, *jobs: Job) -> None:
+        """Jobs became claimable, or are due at another time."""
+        self.made += [job.id for job in jobs]
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
@@ -540,6 +555,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     MoveBack: MemoryPhases.move_back,
     MoveTickBack: MemoryPhases.move_tick_back,
     PauseType: MemoryPhases.pause_type,
+    SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write),
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
+from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -44,6 +45,7 @@ from tests.helpers.stores import FAILURE, alone, at, new
 TYPES = ("a", "b", "c")
 CONCURRENCY = {"a": 2, "b": 3}  # all claims agree on it; `c` has none
 POLICY = Policy(Backoff(2.0, 60.0))
+LIMITS = (StoredLimit("one", 1), StoredLimit("two", 2), StoredLimit("rate", 2, 5 * SECOND))  # by key
 SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(60))
 SUCCESS = Ending(result='"done"')
 HELD = Ending(unreadable="it does not fit")
@@ -79,7 +81,21 @@ which_view = st.sampled_from([0, 1])
 commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
 steps = st.builds(Step, st.booleans(), commits | commits | st.none())
 keys = st.sampled_from([None, None, None, "k", "l"])
-rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
+two, rated = (LIMITS[1].name, LIMITS[2].name)
+counted = st.sampled_from(
+    [
+        (),
+        (),
+        ((LIMITS[0].name, 1),),
+        ((two, 1),),
+        ((two, 2),),
+        ((two, 1), (LIMITS[0].name, 2)),
+        ((two, 2), (rated, 1)),
+        ((rated, 1),),
+    ]
+)
+orders = st.sampled_from([False, False, True])
+rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys, counted, orders)
 
 
 class StoreBesideModel(RuleBasedStateMachine):
@@ -93,7 +109,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.units: list[list[Write[Any]]] = []
         self.numbers = count(4)
         self.owners = ["owner 1", "owner 2", "owner 3"]
-        self.commit([(SCHEDULE,)], 0)
+        self.commit([(SCHEDULE, SetLimits(LIMITS))], 0)
 
     def open_views(self) -> tuple[View, View]:
         """Two views of a new database, open."""
@@ -168,9 +184,12 @@ class StoreBesideModel(RuleBasedStateMachine):
     @rule(drawn=st.lists(rows, min_size=1, max_size=4), step=steps)
     def insert(self, drawn: list[Any], step: Step) -> None:
         made = [
-            NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
-            for kind, priority, due, most, key in drawn
-        ]
+            NewJob(
+                kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key,
+                lane=lane_text(kind, priority, counted, is_ordered=is_ordered) if counted else None,
+            )
+            for kind, priority, due, most, key, counted, is_ordered in drawn
+        ]  # fmt: skip
         self.put(Insert(tuple(made)), step)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
@@ -283,6 +302,10 @@ class StoreBesideModel(RuleBasedStateMachine):
         row = new("c", schedule="s", tick=at(tick))._replace(scheduled_at=self.now) if runs else None
         self.put(FireTick("s", expression, "UTC", at(tick), at(tick + 1), row, skip_overlap), step)
 
+    @rule(which=st.integers(0, 2), most=st.integers(1, 3), step=steps)
+    def set_limit(self, which: int, most: int, step: Step) -> None:
+        self.put(SetLimits((LIMITS[which]._replace(most=most),)), step)
+
     # What happens around.
 
     @rule(seconds=st.integers(-4, 8) | st.just(100))
@@ -363,6 +386,7 @@ class StoreBesideModel(RuleBasedStateMachine):
             *ended, claimed = self.commit(alone([*ends, self.claim_of(0)]), view)
             assert all(ended)
             assert ended or claimed.jobs
+            self.twins.now += 5 * SECOND
             view = 1 - view
 
     @invariant()

@@ -16,7 +16,7 @@ ROW = {
     "max_attempts": 5, "scheduled_at": to_micros(NOON), "created_at": to_micros(NOON), "started_at": to_micros(NOON),
     "completed_at": None, "owner": "me", "idempotency_key": "k", "error": "e", "reason": "r", "result": "1",
     "interruptions": 1, "snoozes": 2, "crashes": 3, "cancel_requested": 1, "interrupted": 0, "held": "payload",
-    "schedule": "s", "tick": to_micros(NOON), "label": "l", "metadata": "{}",
+    "schedule": "s", "tick": to_micros(NOON), "label": "l", "metadata": "{}", "lane": "[]",
 }  # fmt: skip
 
 

@@ -75,6 +75,9 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
             if not job.is_held:
                 transaction.due.add(job.type, job.priority, scheduled_at, job.id)
             moved = _add(moved, ahead)
+    if moved.jobs:
+        transaction.limits.shift(write.ids)
+    transaction.limits.move_back(CLOCK_TOLERANCE_US)
     ended = [row for *_, cursor in transaction.many("ended_of_ids", ID_ROW, ids) for row in cursor.fetchall()]
     for job_id, completed_at in ended:
         if completed_at > now + CLOCK_TOLERANCE_US:

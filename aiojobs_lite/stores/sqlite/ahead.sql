@@ -15,6 +15,7 @@ SELECT id, type, priority, scheduled_at, attempts, held IS NOT NULL, {written}
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND (scheduled_at, id) > (?, ?)
@@ -47,7 +48,7 @@ WHERE id IN ({rows})
 -- name: move_pending_back
 -- A pending job is due at another time.
 UPDATE aiojobs_jobs
-SET scheduled_at = ?
+SET scheduled_at = ?, place = iif(place = 0, 0, NULL)
 WHERE id = ?
     AND status = 'pending';
 

@@ -12,6 +12,7 @@ from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
+from aiojobs_lite.stores.sqlite.meters import Limits
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()
@@ -107,6 +108,7 @@ class Ledger:
 
     Attributes:
         due: When the next jobs are due.
+        limits: The limits by key.
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
@@ -121,6 +123,7 @@ class Ledger:
         self._open: dict[str, Tally] = {}
         self._last_id = self._open_last_id = 0
         self.due = Due()
+        self.limits = Limits(sql, self.due)
         self._pauses: dict[str, Pause] = {}  # never changed
         self.open_pauses: dict[str, Pause | None] = {}
         self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
@@ -138,6 +141,7 @@ class Ledger:
         ((highest,),) = connection.execute(self._sql["highest_id"]).fetchall()  # a program of the user's may add rows
         self._last_id = max([self._last_id, highest or 0, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
+        self.limits.reload(connection)
 
     def discard(self) -> None:
         """Forgets what a transaction that was not committed had changed."""
@@ -146,6 +150,7 @@ class Ledger:
             self._open = {}
         self._open_last_id = self._last_id
         self.open_pauses.clear()
+        self.limits.discard()
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
@@ -158,6 +163,8 @@ class Ledger:
                 for priority in PRIORITIES.values():
                     became_due = (job_type, priority, tally.due_mark, now)
                     tally.scheduled -= connection.execute(self._sql["became_due"], became_due).fetchall()[0][0]
+                if job_type in self.limits.types:
+                    tally.scheduled -= self.limits.ordered_became_due(job_type, tally.due_mark, now)
             tally.due_mark = max(tally.due_mark, now)
         return tally
 
@@ -195,6 +202,7 @@ class Ledger:
         self._open = {}
         self.due.looked_at.clear()
         self._last_id = self._open_last_id
+        self.limits.commit()
 
     def counts(self) -> Counts:
         """The counts as of the last commit. May be called while a transaction is open on another thread."""

@@ -64,6 +64,9 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
         job_id = ids[index]
         is_chosen = index in chosen
         counts_as = _counts_as(row)
+        if row.lane is not None and not is_chosen:
+            transaction.insert_laned(row, job_id)
+            continue
         if is_chosen:
             if claimed_of is None or row.type != claimed_type:
                 claimed_of, claimed_type = transaction.tally(row.type), row.type
@@ -81,6 +84,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
             values.append((job_id,) + required_of(row))  # noqa: RUF005  # without a list between
         else:
             transaction.run("insert_job", (*(standing if is_chosen else PENDING), job_id, *row))
+            transaction.place_ordered(row, job_id)
     for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):
         if alike:
             transaction.run_all(query, NEW_ROW, alike, first)

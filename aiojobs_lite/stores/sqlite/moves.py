@@ -27,6 +27,7 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
         return None
     if standing.status == Status.PENDING:
         tally = transaction.tally(standing.type)
+        transaction.limits.leave(write.id)
         transaction.run("cancel_pending", (transaction.now, write.reason, write.id))
         tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
@@ -48,6 +49,7 @@ def reschedule(transaction: Transaction, write: Reschedule) -> bool:
     tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
     tally.move(Status.PENDING, 1, standing.attempts, due)
     transaction.due.add(standing.type, standing.priority, due, write.id)
+    transaction.limits.leave(write.id)
     transaction.run("reschedule", (due, write.id))
     return True
 
@@ -61,7 +63,9 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     tally.move(Status(standing.status), -1)
     tally.move(Status.PENDING, 1, 0, transaction.now)
     transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
-    return transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+    is_redriven = transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+    transaction.limits.shift([write.id])
+    return is_redriven
 
 
 def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
@@ -73,7 +77,9 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
             tally.dead -= count
             tally.move(Status.PENDING, count, 0, transaction.now)
             transaction.due.add_any(job_type, transaction.now)
-    return transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
+    redriven = transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
+    transaction.limits.shift(write.ids)
+    return redriven
 
 
 def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
@@ -83,6 +89,7 @@ def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
         return None
     if standing.status != Status.PROCESSING:
         tally = transaction.tally(standing.type)
+        transaction.limits.leave(write.id)
         transaction.run_all("delete_jobs", ID_ROW, [(write.id,)])
         tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held

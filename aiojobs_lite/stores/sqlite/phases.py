@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.limits import SetLimits
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -25,7 +26,7 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules
+from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, limits, moves, pauses, prune, runners, schedules
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
@@ -44,6 +45,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
+    SetLimits: limits.set_limits,
     SetRunner: runners.set_runner,
     SetSchedule: schedules.set_schedule,
 }

@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.limits import ListLimits
 from aiojobs_lite.model.queries import (
     CountProcessing,
     DeadPage,
@@ -26,6 +27,7 @@ from aiojobs_lite.model.queries import (
 from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.limits import list_limits
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
@@ -129,6 +131,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FirstDue: first_due,
     ListAhead: list_ahead,
     ListDead: list_dead,
+    ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
     ListOwners: list_owners,
     ListPaused: list_paused,

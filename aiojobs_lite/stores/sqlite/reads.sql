@@ -91,6 +91,7 @@ SELECT {job}
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND scheduled_at <= ?

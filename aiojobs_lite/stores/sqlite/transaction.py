@@ -12,10 +12,12 @@ from typing import Any, Final
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.limits import lane_of
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
 from aiojobs_lite.stores.sqlite.due import Due
+from aiojobs_lite.stores.sqlite.meters import ORDERED_PLACE, Limits
 
 MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
 ID_ROW: Final = "?"
@@ -46,6 +48,7 @@ class Transaction:
         self._most_rows = most_rows
         self.now = now
         self.due: Due = ledger.due
+        self.limits: Limits = ledger.limits
 
     @property
     def pauses(self) -> dict[str, Pause | None]:
@@ -84,6 +87,9 @@ class Transaction:
     def insert_pending(self, row: NewJob) -> int:
         """Inserts one job with all that it brings, and counts it; returns its id."""
         (job_id,) = self._ledger.new_ids(1)
+        if row.lane is not None:
+            self.insert_laned(row, job_id)
+            return job_id
         self.count_pending(row, job_id)
         if rows.more_of(row) == rows.NOTHING_MORE:
             self.run_all("insert_pending", rows.NEW_ROW, [(job_id, *rows.required_of(row))])
@@ -91,8 +97,21 @@ class Transaction:
             self.run("insert_job", (*rows.PENDING, job_id, *row))
         return job_id
 
-    def count_pending(self, row: NewJob, job_id: int) -> Tally:
-        """Counts a new job that is pending.
+    def insert_laned(self, row: NewJob, job_id: int) -> None:
+        """Inserts one pending job that has limits by key, and counts it."""
+        place = self.limits.place(row, job_id)
+        self.count_pending(row, job_id, is_ordinary=place is None)
+        self.run("insert_job", (*rows.PENDING, job_id, *row))
+        if place is not None:
+            self.limits.set_place(job_id, place)
+
+    def place_ordered(self, row: NewJob, job_id: int) -> None:
+        """Lets a job that was inserted as claimed wait in its lane whenever it is pending, if that is ordered."""
+        if row.lane is not None and lane_of(row.lane).is_ordered:
+            self.limits.set_place(job_id, ORDERED_PLACE)
+
+    def count_pending(self, row: NewJob, job_id: int, *, is_ordinary: bool = True) -> Tally:
+        """Counts a new job that is pending, and may be claimed if it is an ordinary one.
 
         Raises:
             StoreRejected: If there is no such priority.
@@ -102,6 +121,8 @@ class Transaction:
         tally.pending += 1
         if row.scheduled_at > tally.due_mark:
             tally.scheduled += 1
+        if not is_ordinary:
+            return tally
         try:
             self.due.add(row.type, row.priority, row.scheduled_at, job_id)
         except IndexError as error:
@@ -114,6 +135,10 @@ class Transaction:
 
     def flush(self) -> None:
         """Writes the counts that moved."""
+        if self.limits.types:
+            self.limits.flush()
+            for job_type in self.limits.types_due:
+                self.tally(job_type)
         moved = self._ledger.moved()
         if moved:
             self.run_all("set_counts", COUNTS_ROW, moved)

@@ -165,10 +165,13 @@ class Writer:
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
             is_reloaded = self._look(connection)
+            self.ledger.limits.begin(connection, now)
             transaction = Transaction(connection, self._sql, self.ledger, now, most_rows)
             phases = SqlitePhases(transaction)
             transaction.due.made = NEVER
             answers = apply_units(units, phases)
+            if self.ledger.limits.types:
+                self.ledger.limits.wake()
             due = phases.claiming.due() if phases.claiming else AT_ONCE if is_reloaded else transaction.due.made
             transaction.flush()
             if not units:

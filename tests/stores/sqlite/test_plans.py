@@ -29,6 +29,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
+    "lanes_of_ids": ID_ROW, "step_aside": ID_ROW,
 }  # fmt: skip
 
 
@@ -110,6 +111,19 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("move_ended_back", BY_ID),
         ("release", BY_ID),
         ("held_by_type", BY_ID),
+        ("laned_jobs", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at"),
+        ("heads_of_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("running_lanes", "INDEX aiojobs_jobs_processing"),
+        ("lanes_of_ids", BY_ID),
+        ("step_aside", BY_ID),
+        ("set_place", BY_ID),
+        ("ordered_became_due", "INDEX aiojobs_jobs_ordered (type=? AND scheduled_at>? AND scheduled_at<?)"),
+        ("lanes_in_line", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?"),
+        ("first_lane", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?)"),
+        ("wake_lanes", "COVERING INDEX aiojobs_lanes_line (line=?)"),
+        ("lines_of_limit", "COVERING INDEX aiojobs_lanes_line (line>? AND line<?)"),
+        ("free_meters", "INDEX aiojobs_meters_free (free_at>? AND free_at<?)"),
+        ("next_free", "INDEX aiojobs_meters_free"),
         ("job_of_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
         ("standing", BY_ID),
         ("delete_jobs", BY_ID),

@@ -1,0 +1,308 @@
+"""Limits and rates by key: what a claim takes, and what waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.model.job import Claimed, NewJob, Outcome, Status
+from aiojobs_lite.model.limits import ListLimits, SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, RedriveJob, Release, Reschedule
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import (
+    again,
+    answers,
+    applied,
+    at,
+    claim,
+    claimed,
+    close,
+    complete,
+    hold,
+    inserted,
+    new,
+    one,
+    running,
+    stored,
+)
+
+SECOND = 1_000_000
+TWO = StoredLimit("two", 2)
+ONE = StoredLimit("one at once", 1)
+THREE_A_MINUTE = StoredLimit("three a minute", 3, 60 * SECOND)
+
+
+def keyed(
+    *keys: tuple[StoredLimit, Any], job_type: str = "a", is_ordered: bool = False, priority: int = 1, **fields: Any
+) -> NewJob:
+    """A job that counts by these limits and keys."""
+    lane = lane_text(job_type, priority, [(limit.name, key) for limit, key in keys], is_ordered=is_ordered)
+    return new(job_type, lane=lane, priority=priority, **fields)
+
+
+def ids(jobs: list[Claimed]) -> list[int]:
+    return [job.id for job in jobs]
+
+
+async def set_limits(store: Store, *limits: StoredLimit, now: float = 0) -> tuple[StoredLimit, ...]:
+    return await one(store, SetLimits(limits), now)
+
+
+class LimitsByKey:
+    async def test_limits_are_stored_and_a_new_value_replaces_the_old_one(self, store: Store) -> None:
+        assert await set_limits(store, TWO, THREE_A_MINUTE) == ()
+        assert await set_limits(store, TWO) == ()
+        assert await set_limits(store, TWO._replace(most=5)) == (TWO,)
+        assert await store.ask(ListLimits()) == {"two": StoredLimit("two", 5), "three a minute": THREE_A_MINUTE}
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    async def test_a_key_over_its_limit_waits_and_another_key_does_not(self, store: Store, is_new: bool) -> None:
+        await set_limits(store, TWO)
+        rows = tuple(keyed((TWO, key)) for key in (7, 7, 7, 8, 7))
+        if is_new:
+            _, answer = await answers(store, Insert(rows), claim())
+            jobs = answer.jobs
+        else:
+            await inserted(store, *rows)
+            jobs = await claimed(store)
+        assert ids(jobs) == [1, 2, 4]
+        assert await claimed(store, claim("two")) == []
+
+    async def test_what_an_end_sets_free_the_oldest_job_of_the_key_takes(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        first, *_ = await running(store, keyed((ONE, "x")))
+        await inserted(store, keyed((ONE, "x"), due=-2), keyed((ONE, "x"), due=-5), keyed((ONE, "x"), due=-3))
+        assert await claimed(store) == []
+        _, answer = await answers(store, complete(first), claim())
+        assert ids(answer.jobs) == [3]
+        assert ids((await answers(store, complete(answer.jobs[0]), claim()))[1].jobs) == [4]
+
+    async def test_a_job_that_ends_without_a_claim_leaves_its_capacity_to_the_next_claim(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, "x")))
+        await inserted(store, keyed((ONE, "x")))
+        assert await claimed(store) == []
+        assert (await applied(store, complete(first))).due is not None
+        assert ids(await claimed(store)) == [2]
+
+    async def test_high_goes_before_low_of_one_key(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, "x")))
+        await inserted(store, *(keyed((ONE, "x"), priority=priority) for priority in (2, 1, 0)))
+        assert await claimed(store) == []
+        for expected in (4, 3, 2):
+            _, answer = await answers(store, complete(first), claim())
+            assert ids(answer.jobs) == [expected]
+            (first,) = answer.jobs
+
+    async def test_a_limit_is_shared_by_the_types_that_name_it(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, "x")))
+        await inserted(store, keyed((ONE, "x"), job_type="b"), keyed((ONE, "y"), job_type="b"))
+        assert ids(await claimed(store, claim(types="ab"))) == [3]
+        _, answer = await answers(store, complete(first), claim(types="ab"))
+        assert ids(answer.jobs) == [2]
+
+    async def test_a_shared_limit_is_not_kept_for_a_type_that_cannot_be_claimed(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, "x")))
+        await inserted(store, keyed((ONE, "x"), due=-9), keyed((ONE, "x"), job_type="b"))
+        assert await claimed(store, claim(types="ab")) == []
+        _, answer = await answers(store, complete(first), claim(types="b"))
+        assert ids(answer.jobs) == [2 + 1]
+
+    async def test_each_of_several_limits_holds(self, store: Store) -> None:
+        await set_limits(store, TWO, ONE)
+        rows = [keyed((TWO, org), (ONE, user)) for org, user in ((1, 1), (1, 1), (1, 2), (1, 3), (2, 3))]
+        await inserted(store, *rows)
+        jobs = await claimed(store)
+        assert ids(jobs) == [1, 3, 5]
+        _, answer = await answers(store, complete(jobs[0]), claim())
+        assert ids(answer.jobs) == [2]
+        _, _, answer = await answers(store, complete(jobs[1]), complete(jobs[2]), claim())
+        assert ids(answer.jobs) == [4]
+
+    async def test_a_lane_that_one_limit_holds_gives_the_capacity_of_another_on(self, store: Store) -> None:
+        await set_limits(store, TWO._replace(most=1), ONE)
+        (first,) = await running(store, keyed((TWO, 1)))
+        (other,) = await running(store, keyed((ONE, 1)))
+        await inserted(store, keyed((TWO, 1), (ONE, 1), due=-9), keyed((TWO, 1), (ONE, 2)))
+        assert await claimed(store) == []
+        _, answer = await answers(store, complete(first), claim())
+        assert ids(answer.jobs) == [4]
+        _, _, answer = await answers(store, complete(answer.jobs[0]), complete(other), claim())
+        assert ids(answer.jobs) == [3]
+
+    async def test_a_job_without_limits_of_the_same_type_is_not_held_back(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, keyed((ONE, 1)), keyed((ONE, 1)), new(), new("b"))
+        assert ids(await claimed(store, claim(types="ab"))) == [1, 3, 4]
+
+    async def test_jobs_to_come_wait_for_their_time_first(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, keyed((ONE, 1), due=9), keyed((ONE, 1), due=5))
+        found = await applied(store, claim())
+        assert (found.answers[0].jobs, found.due) == ([], at(5))
+        assert ids(await claimed(store, now=9)) == [2]
+
+    async def test_a_raised_limit_lets_what_waits_go_on(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, *(keyed((ONE, 1)) for _ in range(5)))
+        assert ids(await claimed(store)) == [1]
+        await set_limits(store, ONE._replace(most=3))
+        assert ids(await claimed(store)) == [2, 3]
+        await set_limits(store, ONE._replace(most=1))
+        assert await claimed(store) == []
+
+    @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SNOOZED, Outcome.INTERRUPTED, Outcome.LOST])
+    async def test_a_job_that_is_pending_again_gives_its_place_to_one_that_is_older(
+        self, store: Store, outcome: Outcome
+    ) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1)))
+        await inserted(store, keyed((ONE, 1), due=-1))
+        assert await claimed(store) == []
+        _, answer = await answers(store, again(first, outcome), claim())
+        assert ids(answer.jobs) == [2]
+        _, answer = await answers(store, complete(answer.jobs[0]), claim())
+        assert ids(answer.jobs) == [1]
+
+    async def test_what_leaves_a_lane_is_not_missed_by_it(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1)))
+        await inserted(store, *(keyed((ONE, 1)) for _ in range(4)))
+        assert await claimed(store) == []
+        await answers(store, CancelJob(2, None), DeleteJob(3), Reschedule(4, at(50)))
+        _, answer = await answers(store, complete(first), claim())
+        assert ids(answer.jobs) == [5]
+        assert ids((await answers(store, complete(answer.jobs[0]), claim(), now=50))[1].jobs) == [4]
+
+    async def test_redriven_and_released_jobs_wait_like_all_others(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (dead,) = await running(store, keyed((ONE, 1)))
+        await one(store, close(dead))
+        (held,) = await running(store, keyed((ONE, 1)))
+        await one(store, hold(held))
+        (first,) = await running(store, keyed((ONE, 1)))
+        await answers(store, RedriveJob(dead.id), Release((held.id,), (await stored(store, held.id)).held))  # type: ignore[arg-type]
+        assert await claimed(store) == []
+        _, answer = await answers(store, complete(first), claim())
+        assert ids(answer.jobs) == [dead.id]
+
+    async def test_an_end_that_is_refused_sets_nothing_free(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1)))
+        await inserted(store, keyed((ONE, 1)))
+        ended, answer = await answers(store, complete(first._replace(attempt=9)), claim())
+        assert (ended, answer.jobs) == (None, [])
+
+    async def test_a_limit_holds_over_all_owners(self, two: tuple[Store, Store]) -> None:
+        here, there = two
+        await set_limits(here, TWO)
+        await inserted(here, *(keyed((TWO, 1)) for _ in range(5)))
+        (first,) = await claimed(here, claim(limit=1))
+        assert ids(await claimed(there, claim("two"))) == [2]
+        assert await claimed(there, claim("two")) == []
+        await one(here, complete(first))
+        assert ids(await claimed(there, claim("two"))) == [3]
+
+
+class OrderedKeys:
+    async def test_the_jobs_of_a_key_run_one_after_the_other(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        rows = [keyed((ONE, 1), is_ordered=True, priority=priority) for priority in (2, 0, 1)]
+        await inserted(store, *rows, keyed((ONE, 2), is_ordered=True))
+        jobs = await claimed(store)
+        assert sorted(ids(jobs)) == [1, 4]
+        first = next(job for job in jobs if job.id == 1)
+        for expected in (2, 3):
+            _, answer = await answers(store, complete(first), claim())
+            assert ids(answer.jobs) == [expected]
+            (first,) = answer.jobs
+
+    async def test_a_retry_blocks_its_key(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1), is_ordered=True))
+        await inserted(store, keyed((ONE, 1), is_ordered=True))
+        _, answer = await answers(store, again(first, scheduled_at=at(30)), claim())
+        assert answer.jobs == []
+        assert await claimed(store, now=29) == []
+        assert ids(await claimed(store, now=30)) == [1]
+
+    async def test_what_is_to_come_blocks_its_key_until_it_is_cancelled(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, keyed((ONE, 1), is_ordered=True, due=60), keyed((ONE, 1), is_ordered=True))
+        assert await claimed(store) == []
+        found = await applied(store, CancelJob(1, None))
+        assert found.due is not None
+        assert ids(await claimed(store)) == [2]
+
+    async def test_an_ordered_job_is_inserted_as_claimed_if_none_waits(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        rows = tuple(keyed((ONE, 1), is_ordered=True) for _ in range(2))
+        _, answer = await answers(store, Insert(rows), claim())
+        assert ids(answer.jobs) == [1]
+        await one(store, again(answer.jobs[0], scheduled_at=at(5)))
+        _, later = await answers(store, Insert(rows), claim())
+        assert later.jobs == []
+
+    async def test_a_job_that_is_held_does_not_block_its_key(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1), is_ordered=True))
+        await inserted(store, keyed((ONE, 1), is_ordered=True))
+        _, answer = await answers(store, hold(first), claim())
+        assert ids(answer.jobs) == [2]
+
+    async def test_what_is_scheduled_is_counted_as_such_until_it_is_due(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, keyed((ONE, 1), is_ordered=True, due=60))
+        assert store.counts().by_type["a"].scheduled == 1
+        await inserted(store, keyed((ONE, 1), is_ordered=True, due=70), now=65)
+        assert (store.counts().by_type["a"].pending, store.counts().by_type["a"].scheduled) == (2, 1)
+        assert ids(await claimed(store, now=75)) == [1]
+        assert (await stored(store, 2)).status is Status.PENDING
+
+
+class RatesByKey:
+    async def test_no_more_start_in_any_period(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        started: list[float] = []
+        for now in (0, 10, 30, 59, 60, 69, 70, 90, 200):
+            await inserted(store, keyed((THREE_A_MINUTE, 1)), keyed((THREE_A_MINUTE, 1)), now=now)
+            jobs = await claimed(store, claim(limit=2), now=now)
+            started += [now] * len(jobs)
+            if jobs:
+                await answers(store, *map(complete, jobs), now=now)
+        assert started == [0, 0, 10, 60, 60, 70, 200, 200]
+        assert all(sum(first <= later < first + 60 for later in started) <= 3 for first in started)
+
+    async def test_the_claim_says_when_a_rate_allows_one_more(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        rows = tuple(keyed((THREE_A_MINUTE, 1)) for _ in range(7))
+        found = await applied(store, Insert(rows), claim())
+        assert (len(found.answers[1].jobs), found.due) == (3, at(60))
+        found = await applied(store, claim("two"), now=30)
+        assert (found.answers[0].jobs, found.due) == ([], at(60))
+        found = await applied(store, claim("two"), now=60)
+        assert (len(found.answers[0].jobs), found.due) == (3, at(120))
+        assert ids(await claimed(store, claim("three"), now=120)) == [7]
+
+    async def test_a_rate_for_some_jobs_of_several_lanes_wakes_as_many_as_may_start(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE, ONE)
+        rows = tuple(keyed((THREE_A_MINUTE, 1), (ONE, user)) for user in range(8))
+        _, answer = await answers(store, Insert(rows), claim())
+        assert ids(answer.jobs) == [1, 2, 3]
+        assert await claimed(store, now=59) == []
+        assert ids(await claimed(store, now=60)) == [4, 5, 6]
+        assert ids(await claimed(store, now=120)) == [7, 8]
+
+    async def test_a_retry_counts_as_a_start(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        (job,) = await running(store, keyed((THREE_A_MINUTE, 1)))
+        for _ in range(2):
+            _, answer = await answers(store, again(job), claim())
+            (job,) = answer.jobs
+        _, answer = await answers(store, again(job), claim())
+        assert answer.jobs == []
+        assert ids(await claimed(store, now=60)) == [1]
