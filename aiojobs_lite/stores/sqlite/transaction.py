@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.limits import lane_of
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
 from aiojobs_lite.stores.sqlite.due import Due
-from aiojobs_lite.stores.sqlite.meters import ORDERED_PLACE, Limits
+from aiojobs_lite.stores.sqlite.meters import Limits
 
 MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
 ID_ROW: Final = "?"
+Laned = tuple[int, NewJob, int | None]  # the id of a new job, its row, and where it waits in its lane
 Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the rows that each is about
 
 
@@ -88,7 +88,7 @@ class Transaction:
         """Inserts one job with all that it brings, and counts it; returns its id."""
         (job_id,) = self._ledger.new_ids(1)
         if row.lane is not None:
-            self.insert_laned(row, job_id)
+            self.insert_laned([self.place_laned(row, job_id)], rows.PENDING)
             return job_id
         self.count_pending(row, job_id)
         if rows.more_of(row) == rows.NOTHING_MORE:
@@ -97,18 +97,24 @@ class Transaction:
             self.run("insert_job", (*rows.PENDING, job_id, *row))
         return job_id
 
-    def insert_laned(self, row: NewJob, job_id: int) -> None:
-        """Inserts one pending job that has limits by key, and counts it."""
+    def place_laned(self, row: NewJob, job_id: int) -> Laned:
+        """Says where a new pending job with limits by key waits, and counts it."""
         place = self.limits.place(row, job_id)
         self.count_pending(row, job_id, is_ordinary=place is None)
-        self.run("insert_job", (*rows.PENDING, job_id, *row))
-        if place is not None:
-            self.limits.set_place(job_id, place)
+        return job_id, row, place
 
-    def place_ordered(self, row: NewJob, job_id: int) -> None:
-        """Lets a job that was inserted as claimed wait in its lane whenever it is pending, if that is ordered."""
-        if row.lane is not None and lane_of(row.lane).is_ordered:
-            self.limits.set_place(job_id, ORDERED_PLACE)
+    def insert_laned(self, jobs: Sequence[Laned], standing: tuple[Any, ...]) -> None:
+        """Inserts jobs with limits by key that were counted: pending ones, or those that a claim takes."""
+        plain: list[tuple[Any, ...]] = []
+        for job_id, row, place in jobs:
+            if rows.more_of(row)[:-1] == rows.NOTHING_MORE[:-1]:
+                plain.append((job_id, *rows.required_of(row), row.lane, place))
+                continue
+            self.run("insert_job", (*standing, job_id, *row))
+            if place is not None:
+                self.limits.set_place(job_id, place)
+        if plain:
+            self.run_all("insert_laned", rows.LANED_ROW, plain, standing)
 
     def count_pending(self, row: NewJob, job_id: int, *, is_ordinary: bool = True) -> Tally:
         """Counts a new job that is pending, and may be claimed if it is an ordinary one.

@@ -17,7 +17,7 @@ from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
-from aiojobs_lite.stores.sqlite.rows import NEW_ROW, load_sql
+from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import NOW, answers, close, complete, connected, inserted, new, running
@@ -29,7 +29,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
-    "lanes_of_ids": ID_ROW, "step_aside": ID_ROW,
+    "lanes_of_ids": ID_ROW, "insert_laned": LANED_ROW, "step_aside": ID_ROW,
 }  # fmt: skip
 
 
