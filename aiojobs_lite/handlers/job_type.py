@@ -95,7 +95,7 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         Raises:
             InvalidOption: If one of them cannot work.
         """
-        return ConfiguredJob(self.job_type, self.how.extended(options))
+        return ConfiguredJob(self.job_type, self.how.extended(self.job_type, options))
 
 
 class ConfiguredJob(Enqueueable[P, R_co]):

@@ -10,10 +10,19 @@ from pydantic_core import from_json
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
-from aiojobs_lite.model.limits import MOST_LIMITS, StoredLimit, full_name, lane_text, stored_limit
+from aiojobs_lite.model.limits import (
+    MOST_LIMITS,
+    LimitedLane,
+    StoredLimit,
+    full_name,
+    lane_of,
+    lane_text,
+    meter_key,
+    stored_limit,
+)
 from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
+from aiojobs_lite.text import make_storable
 
-_WANTED: Final = "is the key of a limit: expected text or a whole number"
 _MISSING: Final = object()
 _INTEGERS_END: Final = 2**63
 
@@ -25,6 +34,7 @@ class Lanes:
         job_type: The name of the job type.
         limits: Its limits, as given to `@job(limits=...)`.
         signature: The handler's arguments.
+        may_be_none: Whether they may be an empty list.
 
     Attributes:
         limits: The limits.
@@ -34,10 +44,10 @@ class Lanes:
         InvalidOption: If they contradict themselves or each other, or count by an argument that there is not.
     """
 
-    def __init__(self, job_type: str, limits: object, signature: Signature) -> None:
+    def __init__(self, job_type: str, limits: object, signature: Signature, *, may_be_none: bool = False) -> None:
         self._job_type = job_type
         self._defaults = signature.defaults
-        self.limits = check_limits(limits)
+        self.limits = () if may_be_none and limits in ((), []) else check_limits(limits)
         self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
         self._names = [one.name for one in self.stored]
         twice = {name for name in self._names if self._names.count(name) > 1}
@@ -46,9 +56,21 @@ class Lanes:
         if sum(limit.ordered for limit in self.limits) > 1:
             raise InvalidOption("limits", limits, "at most one with ordered=True")
         self._is_ordered = any(limit.ordered for limit in self.limits)
+        self._counted = list({limit.key: limit for limit in self.limits}.values())  # one for each key
+        places = {limit.key: place for place, limit in enumerate(self._counted)}
+        self._places = [(name, places[limit.key]) for name, limit in zip(self._names, self.limits, strict=True)]
         for limit in self.limits:
             if not callable(limit.key):
                 _check_fields(limit.key, signature.arguments)
+
+    def lane_with_limits(self, payload: str, priority: int) -> str | None:
+        """The lane of a job that was enqueued with these limits in place of those of its type; None without any."""
+        if not self.limits:
+            return None
+        lane = self.lane(payload, priority)
+        meters = lane_of(lane).meters
+        stored = [one._replace(key=meter_key(meter)) for one, meter in zip(self.stored, meters, strict=True)]
+        return LimitedLane(lane, tuple(stored))
 
     def lane(self, payload: str, priority: int) -> str:
         """The lane of a job.
@@ -60,33 +82,26 @@ class Lanes:
         Raises:
             InvalidPayload: If a key is neither text nor a whole number, or too long.
         """
-        arguments = {**self._defaults, **from_json(payload)}
-        known: dict[Any, Any] = {}  # many limits count by one key
-        keys = []
-        for name, limit in zip(self._names, self.limits, strict=True):
-            if limit.key not in known:
-                known[limit.key] = self._key(limit, arguments)
-            keys.append((name, known[limit.key]))
-        return lane_text(self._job_type, priority, keys, is_ordered=self._is_ordered)
+        arguments = from_json(payload)
+        if self._defaults:
+            arguments = {**self._defaults, **arguments}
+        keys = [self._key(limit, arguments) for limit in self._counted]
+        pairs = [(name, keys[place]) for name, place in self._places]
+        return lane_text(self._job_type, priority, pairs, is_ordered=self._is_ordered)
 
     def _key(self, limit: Limit | Rate, arguments: Mapping[str, Any]) -> Any:
         key: Any = limit.key
-        if callable(key):
-            value, path = self._called(key, arguments), f"key of {full_name(limit, self._job_type)!r}"
-        elif isinstance(key, str):
+        if isinstance(key, str):
             value, path = self._looked_up(key, arguments), key
+            if type(value) is int and -_INTEGERS_END < value < _INTEGERS_END:  # nearly always
+                return value
+        elif callable(key):
+            value, path = self._called(key, arguments), f"key of {full_name(limit, self._job_type)!r}"
         else:
             value, path = [self._looked_up(one, arguments) for one in key], ", ".join(key)
-        parts = value if isinstance(value, list | tuple) else [value]
-        for part in parts:
-            if not (part is None or isinstance(part, str | int)) or (
-                isinstance(part, int) and abs(part) >= _INTEGERS_END
-            ):
-                raise self._refused(path, _WANTED)
-        length = sum(len(str(part)) for part in parts)
-        if length > LONGEST_LIMIT_KEY_CHARS:
-            problem = f"is the key of a limit, and has {length:,} of at most {LONGEST_LIMIT_KEY_CHARS:,} characters"
-            raise self._refused(path, problem)
+        problem = find_problem(value)
+        if problem is not None:
+            raise self._refused(path, f"is the key of a limit{problem}")
         return value
 
     def _called(self, key: Callable[[Mapping[str, Any]], Any], arguments: Mapping[str, Any]) -> Any:
@@ -106,6 +121,23 @@ class Lanes:
 
     def _refused(self, path: str, problem: str) -> InvalidPayload:
         return InvalidPayload(self._job_type, [(path, problem)])
+
+
+def find_problem(key: object) -> str | None:
+    """Why a value cannot be the key of a limit, to be said behind what it is; None if it can."""
+    parts = key if isinstance(key, list | tuple) else [key]
+    if not all(map(_is_plain, parts)):
+        return ": expected text, a whole number, None, or a list of these"
+    length = sum(len(str(part)) for part in parts)
+    if length > LONGEST_LIMIT_KEY_CHARS:
+        return f", and has {length:,} of at most {LONGEST_LIMIT_KEY_CHARS:,} characters"
+    return None
+
+
+def _is_plain(part: object) -> bool:
+    if isinstance(part, str):
+        return part.isascii() or make_storable(part, len(part)) == part
+    return part is None or (isinstance(part, int) and abs(part) < _INTEGERS_END)
 
 
 def check_limits(value: object) -> tuple[Limit | Rate, ...]:

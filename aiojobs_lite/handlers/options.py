@@ -15,6 +15,7 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
+from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.policy.backoff import Backoff
@@ -80,6 +81,8 @@ class EnqueueOptions(TypedDict, total=False):
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
         metadata: A small object that is kept with the job, at most 4 KiB as JSON: a request id, a trace parent. The
             handler finds it in `ctx.metadata`; it is no argument.
+        limits: What `@job(limits=...)` takes, instead of the type's; an empty list: none. What they allow counts for
+            the keys of this job from now on.
     """
 
     delay: Duration | None
@@ -88,6 +91,7 @@ class EnqueueOptions(TypedDict, total=False):
     idempotency_key: str | None
     label: str | None
     metadata: Mapping[str, Any] | None
+    limits: Sequence[Limit | Rate] | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -105,6 +109,7 @@ class Defaults(Protocol):
     priority: int
     max_attempts: int
     lanes: Lanes | None
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +121,17 @@ class Enqueueing:
         at: The earliest time that it may run, aware.
         priority: Instead of its type's.
         columns: Name and value of what is stored as it is.
+        lanes: Instead of its type's.
     """
 
     delay: float | None = None
     at: datetime | None = None
     priority: int | None = None
     columns: tuple[tuple[str, Any], ...] = ()
+    lanes: Lanes | None = None
 
-    def extended(self, options: EnqueueOptions) -> Enqueueing:
-        """These options and more; where both have a value, the latest counts.
+    def extended(self, job_type: Defaults, options: EnqueueOptions) -> Enqueueing:
+        """These options of a job type and more; where both have a value, the latest counts.
 
         Raises:
             InvalidOption: If one of them cannot work, or there is no such option.
@@ -140,14 +147,22 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        if (limits := options.get("limits")) is not None:
+            lanes = Lanes(job_type.name, limits, job_type.signature, may_be_none=True)
+            extended = replace(extended, lanes=lanes)
         columns = {
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
-        return replace(extended, columns=tuple({**dict(self.columns), **columns}.items())) if columns else extended
+        if columns:
+            extended = replace(extended, columns=tuple({**dict(self.columns), **columns}.items()))
+        return extended
 
     def shown(self) -> str:
         """Those that are set, for people."""
-        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        limits = None if self.lanes is None else list(self.lanes.limits)
+        given = {
+            "delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), "limits": limits,
+        }  # fmt: skip
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
@@ -166,7 +181,10 @@ class Enqueueing:
         elif self.delay is not None:
             scheduled_at = after(now, self.delay)
         priority = job_type.priority if self.priority is None else self.priority
-        lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
+        if self.lanes is not None:
+            lane = self.lanes.lane_with_limits(payload, priority)
+        else:
+            lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
             job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns), lane=lane
         )  # fmt: skip

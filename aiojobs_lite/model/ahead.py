@@ -16,19 +16,28 @@ class Place(NamedTuple):
     priority: int
     scheduled_at: int
     id: int
+    lane: str | None = None  # the job waits in it; those that do come behind all others
 
 
 class AheadPage(NamedTuple):
-    """The ids of jobs that were written by a clock that was ahead, and where the list goes on; None at its end."""
+    """What was written by a clock that was ahead.
+
+    Attributes:
+        ids: The ids of jobs.
+        next: Where the list goes on; None at its end.
+        has_starts: At the end: whether `MoveBack` would move starts that a rate by key has noted.
+    """
 
     ids: tuple[int, ...]
     next: Place | None
+    has_starts: bool = False
 
 
 class ListAhead(NamedTuple):
     """Pending jobs, not held, that `MoveBack` would move if it were applied at this instant. Answer: an `AheadPage`.
 
-    - By type, priority, `scheduled_at` and id. At most `limit` jobs are looked at.
+    - By type, priority, `scheduled_at` and id; those that wait for a limit by key are perhaps behind all others. At
+      most `limit` jobs are looked at.
     - Of a type that no transaction with a later instant than this one has changed, they may be missing.
 
     Attributes:

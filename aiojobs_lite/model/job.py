@@ -142,7 +142,8 @@ class Job(JsonForm):
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
         metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
-        lane: What its limits count it by, as JSON: its type, its priority, then name and key of each limit; or None.
+        lane: What its limits count it by, a part a line: its type, its priority, then name and key of each limit; or
+            None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
     """

@@ -14,6 +14,7 @@ from aiojobs_lite import InvalidOption, InvalidPayload, Jobs, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.model.limits import END, LimitedLane, StoredLimit
 from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
 
 NOW = 5
@@ -36,6 +37,10 @@ def part(payload: Mapping[str, Any]) -> Any:
     return 1.5
 
 
+def broken(payload: Mapping[str, Any]) -> Any:
+    return "\ud800"
+
+
 async def send(org_id: int | str | float | None, order: Order | None = None, kind: str = "pdf") -> None:
     """A handler."""
 
@@ -47,7 +52,13 @@ def declared(*limits: Limit | Rate, name: str = "send") -> JobType[..., Any]:
 def lane(*limits: Limit | Rate, payload: dict[str, Any] | None = None) -> Any:
     text = declared(*limits).bind(**(payload or {"org_id": 7})).row(NOW).lane
     assert text is not None
-    return json.loads(text)
+    return parts(text)
+
+
+def parts(lane: str | None) -> list[Any]:
+    """The parts of a lane, each key as it was."""
+    found = (lane or "").split(END)
+    return [*found[:2], *(json.loads(part) if place % 2 else part for place, part in enumerate(found[2:]))]
 
 
 def test_a_job_type_without_limits_makes_jobs_without_a_lane() -> None:
@@ -60,12 +71,12 @@ def test_a_job_type_without_limits_makes_jobs_without_a_lane() -> None:
 def test_the_lane_of_a_job_has_the_key_of_each_limit(options: dict[str, Any]) -> None:
     job_type = declared(Limit(2, key="org_id"), Rate(100, per="1m", key="org_id", name="api"))
     row = job_type.using(**options).bind(7).row(NOW)
-    assert json.loads(row.lane or "") == ["send", 1, "send: limit by org_id", 7, "api", 7]
+    assert parts(row.lane) == ["send", "1", "send: limit by org_id", 7, "api", 7]
 
 
 def test_the_priority_of_an_enqueue_is_in_its_lane() -> None:
     job_type = declared(Limit(2, key="org_id"))
-    assert json.loads(job_type.using(priority="high").bind(7).row(NOW).lane or "")[1] == 0
+    assert parts(job_type.using(priority="high").bind(7).row(NOW).lane)[1] == "0"
 
 
 def test_a_key_is_an_argument_a_part_of_it_several_or_a_function() -> None:
@@ -88,7 +99,7 @@ def test_a_value_is_counted_as_it_is_stored() -> None:
     async def of_user(user: UUID) -> None: ...
 
     user = UUID(int=9)
-    assert json.loads(of_user.bind(user).row(NOW).lane or "")[3] == str(user)
+    assert parts(of_user.bind(user).row(NOW).lane)[3] == str(user)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +113,7 @@ def test_a_value_is_counted_as_it_is_stored() -> None:
         (Limit(1, key=region), {"org_id": 1}, "region"),
         (Limit(1, key=part, name="all"), {"org_id": 1}, "key of 'all'"),
         (Limit(1, key="org_id"), {"org_id": 2**63}, "org_id"),
+        (Limit(1, key=broken, name="all"), {"org_id": 1}, "key of 'all'"),
     ],
 )
 def test_a_key_that_cannot_be_counted_is_refused_at_the_enqueue(
@@ -158,6 +170,46 @@ def test_limits_that_cannot_work_are_refused_at_the_declaration(limits: Any, opt
     with pytest.raises(InvalidOption) as caught:
         job(limits=limits)(send)
     assert caught.value.option == option
+
+
+WHICH = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
+ORDERED = Limit(1, key="org_id", ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Limit(1, key=7), WHICH),  # type: ignore[arg-type]
+        (lambda: Limit(1, key=lambda payload: 1), "the function of the key has none by which the limit could be known"),
+        (lambda: Limit(2, key="a", ordered=True), "1 with ordered=True: the jobs of a key run one after the other"),
+        (
+            lambda: Limit(1, key="a", ordered=True, name="b"),
+            "none with ordered=True: the order is that of one job type",
+        ),
+        (lambda: declared(), "a list of at most 3 of Limit and Rate"),
+        (lambda: declared(ORDERED, Limit(1, key="kind", ordered=True)), "at most one with ordered=True"),
+        (lambda: declared(Limit(1, key="org_id"), Limit(2, key="org_id")), "another name= for each of the limits "),
+        (lambda: declared(Limit(1, key="x")), "an argument of the handler, which has org_id, order, kind"),
+    ],
+)
+def test_a_refusal_says_what_is_expected(make: Any, text: str) -> None:
+    with pytest.raises(InvalidOption, match=text):
+        make()
+
+
+def test_an_enqueue_has_the_limits_that_it_is_given_or_none() -> None:
+    job_type = declared(Limit(2, key="org_id"))
+    assert job_type.using(limits=[]).bind(7).row(NOW).lane is None
+    row = job_type.using(limits=[Limit(9, key="kind"), Rate(3, per=1, key="org_id")]).bind(7).row(NOW)
+    assert parts(row.lane) == ["send", "1", "send: limit by kind", "pdf", "send: rate by org_id", 7]
+    assert isinstance(row.lane, LimitedLane)
+    assert row.lane.limits == (
+        StoredLimit("send: limit by kind", 9, key='"pdf"'),
+        StoredLimit("send: rate by org_id", 3, 1_000_000, "7"),
+    )
+    assert "limits=[Limit(most=9, key='kind'" in repr(job_type.using(limits=[Limit(9, key="kind")]))
+    with pytest.raises(InvalidOption):
+        job_type.using(limits=[Limit(9, key="unknown")])
 
 
 def test_types_share_a_limit_by_its_name_if_they_agree() -> None:

@@ -13,12 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
 from aiojobs_lite.model.ahead import (
-    AheadPage,
     ListAhead,
     ListEndedAhead,
     MoveBack,
     MovedBack,
-    Place,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import (
@@ -33,7 +31,14 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.limits import ListLimits, SetLimits, StoredLimit
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitRow,
+    ListLimits,
+    LookAtLane,
+    PauseLimit,
+    SetLimits,
+)
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -73,7 +78,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_limits, memory_runners
+from tests.helpers import memory_ahead, memory_limits, memory_runners
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
@@ -101,7 +106,7 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
-        limits: By name.
+        limits: By name and key.
         starts: By meter of a rate, the instants at which attempts started.
         database: Its random id.
     """
@@ -113,7 +118,7 @@ class Rows:
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
-    limits: dict[str, StoredLimit] = field(default_factory=dict)
+    limits: dict[tuple[str, str | None], LimitRow] = field(default_factory=dict)
     starts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -166,20 +171,6 @@ class Rows:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
 
-    def ahead(self, query: ListAhead) -> AheadPage:
-        """See `ListAhead`."""
-        places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in self.claimable()}
-        later = sorted(place for place in places if place.scheduled_at > query.now)
-        page = [place for place in later if query.after is None or place > query.after][: query.limit]
-        ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
-        return AheadPage(ids, page[-1] if len(page) == query.limit else None)
-
-    def ended_ahead(self, query: ListEndedAhead) -> tuple[int, ...]:
-        """See `ListEndedAhead`."""
-        return tuple(job.id for job in self.jobs.values() if job.is_finished and ahead_by(job, query.now))[
-            : query.limit
-        ]
-
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
         return sum(job.type == job_type and job.status is Status.PROCESSING for job in self.jobs.values())
@@ -195,10 +186,11 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
-    ListAhead: Rows.ahead,
+    ListAhead: memory_ahead.ahead,
     ListDead: Rows.dead,
-    ListLimits: lambda rows, _query: dict(rows.limits),
-    ListEndedAhead: Rows.ended_ahead,
+    ListLimits: lambda rows, _query: memory_limits.listed(rows),
+    LookAtLane: memory_limits.look_at_lane,
+    ListEndedAhead: memory_ahead.ended_ahead,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
@@ -508,7 +500,7 @@ class MemoryPhases:
             held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata, lane=row.lane,
             tick=None if row.tick is None else to_datetime(row.tick),
         )  # fmt: skip
-        self.rows.jobs[job.id] = job
+        self.rows.jobs[job.id] = memory_limits.noted(self.rows, job, row.lane)
         self._mark(job.type)
         self._make(job)
         return job.id
@@ -555,7 +547,9 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     MoveBack: MemoryPhases.move_back,
     MoveTickBack: MemoryPhases.move_tick_back,
     PauseType: MemoryPhases.pause_type,
-    SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write),
+    SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write.limits),
+    ChangeLimit: lambda phases, write: memory_limits.change(phases.rows, write),
+    PauseLimit: lambda phases, write: memory_limits.pause(phases.rows, write, phases.now),
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.limits import (
+    END,
     StoredLimit,
     capacity_in,
     free_at,
@@ -14,6 +15,7 @@ from aiojobs_lite.model.limits import (
     lane_of,
     lane_text,
     limit_of,
+    meter_key,
     meter_text,
     moved_back,
     started,
@@ -30,11 +32,12 @@ def by_customer(payload: object) -> str:
 
 def test_a_lane_names_its_type_and_its_meters() -> None:
     text = lane_text("email", 2, [("two", 7), ("rate", ["a", None])], is_ordered=False)
-    assert text == '["email",2,"two",7,"rate",["a",null]]'
+    assert text.split(END) == ["email", "2", "two", "7", "rate", '["a",null]']
     lane = lane_of(text)
     assert (lane.type, lane.is_ordered) == ("email", False)
     assert lane.meters == (meter_text("two", 7), meter_text("rate", ["a", None]))
     assert [limit_of(meter) for meter in lane.meters] == ["two", "rate"]
+    assert [meter_key(meter) for meter in lane.meters] == ["7", '["a",null]']
 
 
 def test_an_ordered_lane_is_one_for_all_priorities() -> None:
@@ -48,7 +51,7 @@ def test_text_and_number_are_two_keys() -> None:
 
 
 def test_what_another_program_wrote_names_no_meter() -> None:
-    for text in ("", "{", "7", "[]", '["a"]', '["a",1,"b"]', "null"):
+    for text in ("", "a", "a\n1", "a\n1\nb", "a\n1\nb\n2\nc", '["a"]'):
         assert lane_of(text).meters == ()
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import InvalidPayload, JobRunner, Jobs, Retry, Status
-from aiojobs_lite.limits import Limit, Rate
-from aiojobs_lite.model.limits import ListLimits, StoredLimit
+from aiojobs_lite import InvalidOption, InvalidPayload, JobRunner, Jobs, JobType, Retry, Status
+from aiojobs_lite.errors import UnknownLimit
+from aiojobs_lite.limits import EVERY_KEY, Limit, LimitState, Rate
+from aiojobs_lite.model.limits import LimitRow, ListLimits
 from aiojobs_lite.testing import FakeClock
 from tests.helpers.sqlite_store import opened
 from tests.helpers.waiting import until
@@ -107,10 +108,10 @@ async def test_the_limits_of_the_runner_that_started_last_count(tmp_path: Path) 
         async with JobRunner(path, jobs=[group]):
             pass
     async with opened(path) as store:
-        assert await store.ask(ListLimits()) == {
-            "api": StoredLimit("api", 3),
-            "call: rate by org_id": StoredLimit("call: rate by org_id", 9, 60_000_000),
-        }
+        assert await store.ask(ListLimits()) == [
+            LimitRow("api", None, 3, None),
+            LimitRow("call: rate by org_id", None, 9, 60_000_000),
+        ]
 
 
 async def test_a_key_of_a_wrong_type_is_refused_and_nothing_is_enqueued() -> None:
@@ -123,3 +124,94 @@ async def test_a_key_of_a_wrong_type_is_refused_and_nothing_is_enqueued() -> Non
         with pytest.raises(InvalidPayload, match="weight: is the key of a limit"):
             await runner.enqueue(weigh, 1.5)
         assert runner.stats().pending == 0
+
+
+NAME = "call: limit by org_id"
+
+
+def waiting_group(gate: asyncio.Event) -> tuple[Jobs, JobType[[int], None]]:
+    """A job type with a limit of 1, whose jobs wait for a gate."""
+    group = Jobs()
+
+    @group.job(limits=[Limit(1, key="org_id")])
+    async def call(org_id: int) -> None:
+        await gate.wait()
+
+    return group, call
+
+
+async def test_a_limit_is_changed_paused_and_reset_while_jobs_wait() -> None:
+    gate = asyncio.Event()
+    group, call = waiting_group(gate)
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        limits = runner.limits
+
+        def running() -> int:
+            return runner.stats().running
+
+        await runner.enqueue_many([call.bind(key) for key in (7, 7, 7, 8, 8)])
+        await until(lambda: running() == 2)
+        await limits.change(NAME, 2, key=7)
+        await until(lambda: running() == 3)
+        await limits.pause(NAME, key=8, by="ops")
+        await limits.change(NAME, 2, pin=False)
+        assert [(one.key, one.most, one.is_pinned, one.paused_by) for one in await limits.list()] == [
+            (EVERY_KEY, 2, False, None), (7, 2, True, None), (8, None, False, "ops"),
+        ]  # fmt: skip
+        await limits.resume(NAME, key=8)
+        await until(lambda: running() == 4)
+        await limits.change(NAME, 3)
+        await limits.reset(NAME, key=7)
+        await until(lambda: running() == 5)
+        await limits.reset(NAME)
+        assert await limits.list() == [LimitState(NAME, EVERY_KEY, 1)]
+        gate.set()
+
+
+async def test_what_a_person_pinned_stays_over_a_start_and_what_only_code_set_does_not(tmp_path: Path) -> None:
+    group, _ = waiting_group(asyncio.Event())
+    for pin, kept in ((False, 1), (True, 5)):
+        async with JobRunner(tmp_path / "jobs.db", jobs=[group]) as runner:
+            await runner.limits.change(NAME, 5, pin=pin)
+        async with JobRunner(tmp_path / "jobs.db", jobs=[group]) as runner:
+            assert (await runner.limits.list())[0].most == kept
+
+
+async def test_a_change_that_cannot_work_is_refused() -> None:
+    group, _ = waiting_group(asyncio.Event())
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        for made, option in (
+            (runner.limits.change(NAME, 0), "most"),
+            (runner.limits.change(NAME, 1, per="1m"), "per"),
+            (runner.limits.change(NAME, 1, per=0), "per"),
+            (runner.limits.change(NAME, 1, pin=1), "pin"),  # type: ignore[arg-type]
+            (runner.limits.change(NAME, 1, key=1.5), "key"),  # type: ignore[arg-type]
+            (runner.limits.change(7, 1), "limit"),  # type: ignore[arg-type]
+            (runner.limits.pause(NAME, by=""), "by"),
+        ):
+            with pytest.raises(InvalidOption) as refused:
+                await made
+            assert refused.value.option == option
+        with pytest.raises(InvalidOption, match=r"the key of a limit, as its jobs have it; this one: expected text"):
+            await runner.limits.reset(NAME, key=object())  # type: ignore[arg-type]
+        with pytest.raises(InvalidOption, match=r"none: this limit is no rate"):
+            await runner.limits.change(NAME, 1, per="1m")
+        with pytest.raises(InvalidOption, match=r"the name of a limit, as runner.limits.list\(\) has it"):
+            await runner.limits.resume(None)  # type: ignore[arg-type]
+        with pytest.raises(UnknownLimit, match=r"no runner has stored a limit 'api'; the database has 'call: limit by"):
+            await runner.limits.change("api", 1)
+
+
+async def test_a_job_may_have_other_limits_than_its_type_or_none() -> None:
+    gate = asyncio.Event()
+    group, call = waiting_group(gate)
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        await runner.enqueue_many([call.bind(7), call.bind(7)])
+        free = await runner.enqueue(call.using(limits=[]), 7)
+        assert (await free.job()).lane is None
+        await until(lambda: runner.stats().running == 2)
+        await runner.enqueue(call.using(limits=[Limit(3, key="org_id")]), 7)
+        await until(lambda: runner.stats().running == 4)
+        await runner.enqueue_many([call.bind(8), call.bind(8)])
+        await until(lambda: runner.stats().running == 5)
+        gate.set()

@@ -81,7 +81,7 @@ class Claiming:
 
     def due(self) -> int:
         """When the same claim could take a job, at the earliest; `due.NEVER` if no job is known."""
-        return min(self._transaction.due.earliest(self._may_take_more), self._transaction.limits.next_free)
+        return min(self._transaction.due.earliest(self._may_take_more), self._transaction.limits.meters.next_free)
 
     def _may_take_more(self, job_type: str) -> bool:
         if job_type not in self._claim.types:
@@ -109,6 +109,8 @@ class Claiming:
                 self._new_lanes[index] = row.lane
             if row.scheduled_at <= now:
                 new.setdefault(row.priority, []).append((row.scheduled_at, index, row.type))
+        if self._new_lanes and rows:
+            self._note_lanes()
         chosen: set[int] = set()
         for priority in _PRIORITIES:
             if self._left > 0:
@@ -118,6 +120,15 @@ class Claiming:
                 else:
                     self._choose_new(candidates, chosen)
         return chosen
+
+    def _note_lanes(self) -> None:
+        """Notes the limits of the new jobs, some of which may bring their own."""
+        limits = self._transaction.limits
+        lanes = [lane_of(text) for text in self._new_lanes.values()]
+        for text, lane in zip(self._new_lanes.values(), lanes, strict=True):
+            limits.note(text, lane)
+        limits.meters.prepare(lanes)
+        limits.wake()
 
     def _choose_stored_and_new(self, priority: int, new: Iterable[_New], chosen: set[int]) -> None:
         """Chooses jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
@@ -150,15 +161,14 @@ class Claiming:
         if text is None:
             return True
         limits, lane = self._transaction.limits, lane_of(text)
-        limits.note_type(lane)
-        if limits.full(lane) is not None:
+        if limits.meters.full(lane) is not None:
             return False
         if lane.is_ordered and (
             limits.has_lane(text)
             or any(before == text for earlier, before in self._new_lanes.items() if earlier < index)
         ):
             return False
-        limits.start(text)
+        limits.start_new(text, lane)
         return True
 
     def _record(self) -> None:

@@ -12,7 +12,7 @@ from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Stored
-from aiojobs_lite.stores.sqlite.meters import Limits
+from aiojobs_lite.stores.sqlite.lanes import Limits
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()

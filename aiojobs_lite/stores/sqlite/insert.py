@@ -8,9 +8,7 @@ from operator import itemgetter
 from typing import Any, Final, Protocol
 
 from aiojobs_lite.model.job import NewJob
-from aiojobs_lite.model.limits import lane_of
 from aiojobs_lite.model.writes import Inserted
-from aiojobs_lite.stores.sqlite.meters import ORDERED_PLACE
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, PENDING, more_of, required_of
 from aiojobs_lite.stores.sqlite.transaction import Laned, Transaction
 
@@ -84,7 +82,7 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
             tally, counted = transaction.count_pending(row, job_id), counts_as
             is_scheduled = row.scheduled_at > tally.due_mark
         if row.lane is not None:
-            laned_claimed.append((job_id, row, _place_when_pending(row.lane)))
+            laned_claimed.append((job_id, row, transaction.limits.place_claimed(row.lane, job_id)))
         elif more_of(row) == NOTHING_MORE:
             values = claimed if is_chosen else pending
             values.append((job_id,) + required_of(row))  # noqa: RUF005  # without a list between
@@ -105,8 +103,3 @@ def _write(transaction: Transaction, groups: Iterable[tuple[list[Any], list[Lane
             transaction.run_all("insert_claimed", NEW_ROW, plain, standing)
         if laned:
             transaction.insert_laned(laned, standing)
-
-
-def _place_when_pending(lane: str) -> int | None:
-    """Where a claimed job waits when it is pending again."""
-    return ORDERED_PLACE if lane_of(lane).is_ordered else None

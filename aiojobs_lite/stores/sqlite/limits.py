@@ -5,14 +5,12 @@ wait in lanes. Those that no limit allows step aside; what is looked at is no mo
 from __future__ import annotations
 
 import heapq
-import sqlite3
 from collections.abc import Callable, Collection
 from itertools import count
 from typing import Final, NamedTuple
 
-from aiojobs_lite.model.limits import Lane, ListLimits, SetLimits, StoredLimit, lane_of
+from aiojobs_lite.model.limits import ChangeLimit, Lane, PauseLimit, SetLimits, StoredLimit, lane_of
 from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NEVER, Bound
-from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 BEHIND_ALL: Final[Bound] = (NEVER + 1, ANY_ID)
@@ -154,9 +152,10 @@ class LanedJobs:
         """Starts an ordinary job, or lets it step aside."""
         if job.lane is None:
             return True
-        full = self._limits.full(lane_of(job.lane))
+        lane = lane_of(job.lane)
+        full = self._limits.meters.full(lane)
         if full is None:
-            self._limits.start(job.lane)
+            self._limits.start(job.lane, lane, bound[1])
             return True
         self._aside.append((bound, job.lane, full))
         return False
@@ -164,7 +163,7 @@ class LanedJobs:
     def _take_of_lane(self, lane: _Lane, bound: Bound) -> Bound | None:
         """Takes the first job of a lane, if that is the next one and may start."""
         known = lane_of(lane.text)
-        full = self._limits.full(known)
+        full = self._limits.meters.full(known)
         if full is not None:
             *later, priority = lane.heads[0] if lane.heads else (*self._unread(known, bound), self._priority)
             self._limits.move(lane.text, priority, (later[0], later[1]), full)
@@ -181,7 +180,7 @@ class LanedJobs:
         if (at, job_id) > bound:
             self._push((at, job_id), lane)
             return None
-        self._limits.start(lane.text)
+        self._limits.start(lane.text, known, job_id)
         del lane.heads[0]
         if lane.heads:
             self._push(max(bound, lane.heads[0][:2]), lane)
@@ -199,7 +198,7 @@ class LanedJobs:
     def _read_heads(self, lane: _Lane) -> bool:
         """Reads the first jobs of a lane, one more than there is capacity for; returns whether it has any."""
         known = lane_of(lane.text)
-        most = min(self._limits.most(known), self._wanted) + 1
+        most = min(self._limits.meters.most(known), self._wanted) + 1
         lane.heads = self._transaction.run("heads_of_lane", (lane.text, most)).fetchall()
         lane.is_all = len(lane.heads) < most
         if not lane.heads:
@@ -209,6 +208,7 @@ class LanedJobs:
     def _read_jobs(self, entry: _Jobs, behind: Bound) -> None:
         wanted = (entry.type, self._priority, *behind, self._transaction.now, entry.most)
         found = self._transaction.run("laned_jobs", wanted).fetchall()
+        self._limits.meters.prepare([lane_of(lane) for _, _, lane in found if lane is not None])
         for at, job_id, lane in found:
             self._push((at, job_id), _Job(entry.type, lane))
         if len(found) == entry.most:
@@ -219,6 +219,7 @@ class LanedJobs:
             return
         wanted = (entry.type, self._priority, *bound, self._transaction.now, entry.most)
         found = self._transaction.run("lanes_in_line", wanted).fetchall()
+        self._limits.meters.prepare([lane_of(text) for text, _, _ in found])
         for text, at, job_id in found:
             if text not in self._known:
                 self._known.add(text)
@@ -236,6 +237,6 @@ def set_limits(transaction: Transaction, write: SetLimits) -> tuple[StoredLimit,
     return tuple(limit for limit in before if limit is not None)
 
 
-def list_limits(connection: sqlite3.Connection, sql: Sql, _query: ListLimits) -> dict[str, StoredLimit]:
-    """See `ListLimits`."""
-    return {row[0]: StoredLimit(*row) for row in connection.execute(sql["limits"]).fetchall()}
+def change_limit(transaction: Transaction, write: ChangeLimit | PauseLimit) -> bool:
+    """See `ChangeLimit` and `PauseLimit`."""
+    return transaction.limits.change(write)

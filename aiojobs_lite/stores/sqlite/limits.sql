@@ -1,10 +1,5 @@
 -- Limits by key, in the claim and by name.
 
--- name: limits
--- The limits.
-SELECT name, most, per
-FROM aiojobs_limits;
-
 -- name: step_aside
 -- Ordinary jobs wait in their lanes from now on.
 UPDATE aiojobs_jobs

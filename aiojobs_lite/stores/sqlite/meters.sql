@@ -1,24 +1,79 @@
--- Limits by key: lanes, which are rows only while jobs wait in them, meters, and what a limit allows.
+-- What each limit allows for each key.
 
 -- name: limit_values
--- The limits.
-SELECT name, most, per
-FROM aiojobs_limits;
+-- The limits for all keys. One that is paused allows none to run.
+SELECT name, iif(paused_since IS NULL, most, 0), iif(paused_since IS NULL, per, NULL)
+FROM aiojobs_limits
+WHERE key = '';
+
+-- name: any_own_limit
+-- Whether a key has a value of its own, or is paused.
+SELECT 1
+FROM aiojobs_limits
+WHERE key > ''
+LIMIT 1;
+
+-- name: limit_row
+-- What is stored of a limit for one key, or for all.
+SELECT most, per, pinned, paused_since, set_at
+FROM aiojobs_limits
+WHERE key = ?
+    AND name = ?;
 
 -- name: set_limit
--- Stores a limit.
-INSERT OR REPLACE INTO aiojobs_limits (name, most, per)
-VALUES (?, ?, ?);
+-- Stores what a limit allows.
+INSERT INTO aiojobs_limits (key, name, most, per, pinned, set_at)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key, name) DO UPDATE
+SET most = excluded.most, per = excluded.per, pinned = excluded.pinned, set_at = excluded.set_at;
 
--- name: limited
--- Which types count by which limits.
-SELECT name, type
-FROM aiojobs_limited;
+-- name: note_use
+-- Code has set the value of a key again.
+UPDATE aiojobs_limits
+SET set_at = ?
+WHERE key = ?
+    AND name = ?;
 
--- name: note_limited
--- Notes that a type counts by a limit.
-INSERT OR IGNORE INTO aiojobs_limited (name, type)
-VALUES (?, ?);
+-- name: pause_limit
+-- Pauses what is stored of a limit; one that is paused stays as it is.
+UPDATE aiojobs_limits
+SET paused_since = ?, paused_by = ?
+WHERE key = ?
+    AND name = ?
+    AND paused_since IS NULL;
+
+-- name: pause_key
+-- Pauses a key of which nothing is stored.
+INSERT OR IGNORE INTO aiojobs_limits (key, name, set_at, paused_since, paused_by)
+VALUES (?, ?, ?, ?, ?);
+
+-- name: resume_limit
+-- Lets a limit go on.
+UPDATE aiojobs_limits
+SET paused_since = NULL, paused_by = NULL
+WHERE key = ?
+    AND name = ?;
+
+-- name: forget_pause
+-- Deletes what is stored of a key that is paused and nothing else.
+DELETE FROM aiojobs_limits
+WHERE key = ?
+    AND name = ?
+    AND most IS NULL;
+
+-- name: forget_value
+-- A paused key has no value of its own.
+UPDATE aiojobs_limits
+SET most = NULL, per = NULL, pinned = 0
+WHERE key = ?
+    AND name = ?;
+
+-- name: forget_key
+-- Deletes what is stored of a key that is not paused.
+DELETE FROM aiojobs_limits
+WHERE key = ?
+    AND name = ?
+    AND paused_since IS NULL;
 
 -- name: running_lanes
 -- How many jobs of each lane are processing. All of it stands in the index.
@@ -28,80 +83,24 @@ WHERE status = 'processing'
     AND lane IS NOT NULL
 GROUP BY type, lane;
 
--- name: lanes_of_ids
--- The lanes of those of these jobs that have one, and what tells where they stand.
-SELECT id, lane, place, status, held, priority, scheduled_at
-FROM aiojobs_jobs
-WHERE id IN ({rows})
-    AND +lane IS NOT NULL;
-
--- name: lane_line
--- The line in which a lane stands.
-SELECT line
-FROM aiojobs_lanes
-WHERE lane = ?;
-
--- name: any_lane
--- Whether jobs wait in any lane.
-SELECT 1
-FROM aiojobs_lanes
-LIMIT 1;
-
--- name: add_lane
--- A job waits in a lane, which stands where it stood, if it did; returns where, if it may be claimed sooner now.
-INSERT INTO aiojobs_lanes (lane, line, priority, ready_at, first_id)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (lane) DO UPDATE
-SET ready_at = excluded.ready_at, first_id = excluded.first_id
-WHERE (excluded.ready_at, excluded.first_id) < (ready_at, first_id)
-RETURNING line, priority;
-
--- name: move_lane
--- A lane goes into another line.
-UPDATE aiojobs_lanes
-SET line = ?, priority = ?, ready_at = ?, first_id = ?
-WHERE lane = ?;
-
--- name: delete_lane
--- No job waits in a lane.
-DELETE FROM aiojobs_lanes
-WHERE lane = ?;
-
--- name: wake_lanes
--- The first lanes of a line go into that of their type.
-UPDATE aiojobs_lanes
-SET line = ?
-WHERE lane IN (
-    SELECT lane
-    FROM aiojobs_lanes
-    WHERE line = ?
-    ORDER BY priority, ready_at, first_id
-    LIMIT ?
-)
-RETURNING priority, ready_at, first_id;
-
--- name: lines_of_limit
--- The lines of the meters of a limit.
-SELECT DISTINCT line
-FROM aiojobs_lanes
-WHERE line >= ?
-    AND line < ?;
-
--- name: meter
--- The starts of a rate for one key, and when its line is to be looked at.
-SELECT starts, free_at
-FROM aiojobs_meters
-WHERE meter = ?;
-
--- name: all_meters
--- The meters of rates.
+-- name: meters
+-- The starts of rates for some keys, and when their lines are to be looked at.
 SELECT meter, starts, free_at
-FROM aiojobs_meters;
+FROM aiojobs_meters
+WHERE meter IN ({rows});
 
--- name: set_meter
+-- name: meters_ahead
+-- Those that have started after an instant.
+SELECT meter
+FROM aiojobs_meters
+WHERE last_at > ?;
+
+-- name: set_meters
 -- Stores them.
-INSERT OR REPLACE INTO aiojobs_meters (meter, starts, free_at)
-VALUES (?, ?, ?);
+INSERT INTO aiojobs_meters (meter, starts, free_at, last_at)
+VALUES {rows}
+ON CONFLICT (meter) DO UPDATE
+SET starts = excluded.starts, free_at = excluded.free_at, last_at = excluded.last_at;
 
 -- name: free_meters
 -- The meters whose lines are to be looked at.
@@ -117,21 +116,3 @@ LIMIT ?;
 SELECT min(free_at)
 FROM aiojobs_meters
 WHERE free_at IS NOT NULL;
-
--- name: ordered_became_due
--- How many jobs in ordered lanes of a type that never ran became due between two instants.
-SELECT count(*)
-FROM aiojobs_jobs
-WHERE place = 0
-    AND status = 'pending'
-    AND type = ?
-    AND scheduled_at > ?
-    AND scheduled_at <= ?
-    AND held IS NULL
-    AND attempts = 0;
-
--- name: set_place
--- A job waits in its lane.
-UPDATE aiojobs_jobs
-SET place = ?
-WHERE id = ?;

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.limits import SetLimits
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -32,6 +32,8 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     CancelJob: moves.cancel_job,
+    ChangeLimit: limits.change_limit,
+    PauseLimit: limits.change_limit,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,

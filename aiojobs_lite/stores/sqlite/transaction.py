@@ -16,7 +16,7 @@ from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
 from aiojobs_lite.stores.sqlite.due import Due
-from aiojobs_lite.stores.sqlite.meters import Limits
+from aiojobs_lite.stores.sqlite.lanes import Limits
 
 MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
 ID_ROW: Final = "?"
@@ -142,7 +142,7 @@ class Transaction:
     def flush(self) -> None:
         """Writes the counts that moved."""
         if self.limits.types:
-            self.limits.flush()
+            self.limits.meters.flush()
             for job_type in self.limits.types_due:
                 self.tally(job_type)
         moved = self._ledger.moved()

@@ -6,8 +6,22 @@ from typing import Any
 
 import pytest
 
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.job import Claimed, NewJob, Outcome, Status
-from aiojobs_lite.model.limits import ListLimits, SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LaneState,
+    LimitedLane,
+    LimitRow,
+    ListLimits,
+    LookAtLane,
+    MeterState,
+    PauseLimit,
+    SetLimits,
+    StoredLimit,
+    lane_text,
+)
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
@@ -54,7 +68,10 @@ class LimitsByKey:
         assert await set_limits(store, TWO, THREE_A_MINUTE) == ()
         assert await set_limits(store, TWO) == ()
         assert await set_limits(store, TWO._replace(most=5)) == (TWO,)
-        assert await store.ask(ListLimits()) == {"two": StoredLimit("two", 5), "three a minute": THREE_A_MINUTE}
+        assert await store.ask(ListLimits()) == [
+            LimitRow("three a minute", None, 3, 60 * SECOND),
+            LimitRow("two", None, 5, None),
+        ]
 
     @pytest.mark.parametrize("is_new", [True, False])
     async def test_a_key_over_its_limit_waits_and_another_key_does_not(self, store: Store, is_new: bool) -> None:
@@ -206,6 +223,103 @@ class LimitsByKey:
         assert await claimed(there, claim("two")) == []
         await one(here, complete(first))
         assert ids(await claimed(there, claim("two"))) == [3]
+
+
+class ChangedLimits:
+    """Limits that are changed, paused and pinned while jobs wait for them."""
+
+    async def test_a_key_may_have_a_value_of_its_own(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, *(keyed((ONE, key)) for key in (7, 7, 7, 8, 8)))
+        assert ids(await claimed(store)) == [1, 4]
+        assert await one(store, ChangeLimit(ONE.name, "7", 2, None, is_pinned=True))
+        assert ids(await claimed(store)) == [2]
+        assert await one(store, ChangeLimit(ONE.name, None, 3, None, is_pinned=False))
+        assert ids(await claimed(store)) == [5]
+        assert await one(store, ChangeLimit(ONE.name, "7", None, None, is_pinned=False))
+        assert ids(await claimed(store)) == [3]
+        assert await store.ask(ListLimits()) == [LimitRow(ONE.name, None, 3, None)]
+        assert not await one(store, ChangeLimit("unknown", None, 3, None, is_pinned=False))
+
+    async def test_what_is_pinned_stays_whatever_code_says(self, store: Store) -> None:
+        await set_limits(store, TWO, THREE_A_MINUTE)
+        await one(store, ChangeLimit(TWO.name, None, 5, 7, is_pinned=True))
+        await one(store, ChangeLimit(THREE_A_MINUTE.name, "1", 9, SECOND, is_pinned=True))
+        mine = THREE_A_MINUTE._replace(key="1")
+        assert await set_limits(store, TWO, mine) == ()
+        assert await store.ask(ListLimits()) == [
+            LimitRow(THREE_A_MINUTE.name, None, 3, 60 * SECOND),
+            LimitRow(THREE_A_MINUTE.name, "1", 9, SECOND, is_pinned=True),
+            LimitRow(TWO.name, None, 5, None, is_pinned=True),
+        ]
+        await one(store, ChangeLimit(TWO.name, None, None, None, is_pinned=False))
+        assert await set_limits(store, TWO) == (TWO._replace(most=5),)
+
+    async def test_a_paused_key_starts_nothing_and_others_do(self, store: Store) -> None:
+        await set_limits(store, TWO)
+        (first,) = await running(store, keyed((TWO, 7)))
+        assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="ops"))
+        assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="another"))
+        await inserted(store, keyed((TWO, 7)), keyed((TWO, 8)), keyed((TWO, 8)))
+        ended, answer = await answers(store, complete(first), claim())
+        assert (ended, ids(answer.jobs)) == (Status.COMPLETED, [3, 4])
+        assert await one(store, PauseLimit(TWO.name, None, paused=True))
+        assert await one(store, PauseLimit(TWO.name, "7", paused=False))
+        assert await claimed(store) == []
+        assert [row.pause for row in await store.ask(ListLimits())] == [Pause(to_datetime(at(0)), None)]
+        assert (await applied(store, PauseLimit(TWO.name, None, paused=False))).due is not None
+        assert ids(await claimed(store)) == [2]
+        assert not await one(store, PauseLimit("unknown", None, paused=True))
+
+    async def test_a_paused_rate_goes_on_where_it_was(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        rows = tuple(keyed((THREE_A_MINUTE, 1)) for _ in range(8))
+        await answers(store, Insert(rows), claim())
+        await one(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=True))
+        assert await claimed(store, now=61) == []
+        await answers(store, PauseLimit(THREE_A_MINUTE.name, "1", paused=False), now=62)
+        assert ids(await claimed(store, now=62)) == [4, 5, 6]
+        assert await claimed(store, now=121) == []
+        assert ids(await claimed(store, now=122)) == [7, 8]
+
+    async def test_a_job_brings_limits_for_its_keys(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, *(keyed((ONE, key)) for key in (7, 7, 8, 8)))
+        assert ids(await claimed(store)) == [1, 3]
+        row = keyed((ONE, 7))
+        more = row._replace(lane=LimitedLane(row.lane or "", (ONE._replace(most=3, key="7"),)))
+        await inserted(store, more)
+        assert ids(await claimed(store)) == [2, 5]
+        _, answer = await answers(store, Insert((more._replace(lane=_of_unknown()), keyed((ONE, 8)))), claim())
+        assert ids(answer.jobs) == [6]
+        assert [(row.name, row.key, row.most) for row in await store.ask(ListLimits())] == [
+            ("of a job", None, 4),
+            (ONE.name, None, 1),
+            (ONE.name, "7", 3),
+        ]
+
+    async def test_it_is_known_what_a_job_waits_for(self, store: Store) -> None:
+        await set_limits(store, ONE, THREE_A_MINUTE)
+        rows = tuple(keyed((ONE, 7), (THREE_A_MINUTE, "x"), is_ordered=True) for _ in range(2))
+        await answers(store, Insert(rows), claim(), now=1)
+        await one(store, PauseLimit(ONE.name, None, paused=True, by="ops"))
+        lane = rows[0].lane or ""
+        assert await store.ask(LookAtLane(lane, 2, at(5))) == LaneState(
+            (
+                MeterState(LimitRow(ONE.name, "7", 1, None, pause=Pause(to_datetime(at(0)), "ops")), 1, None),
+                MeterState(LimitRow(THREE_A_MINUTE.name, '"x"', 3, 60 * SECOND), 1, None),
+            ),
+            None,
+        )
+        await one(store, ChangeLimit(THREE_A_MINUTE.name, '"x"', 1, None, is_pinned=True))
+        state = await store.ask(LookAtLane(lane, 9, at(5)))
+        assert state.before == 2
+        assert (state.meters[1].taken, state.meters[1].free_at) == (1, at(61))
+
+
+def _of_unknown() -> LimitedLane:
+    limit = StoredLimit("of a job", 4, key="1")
+    return LimitedLane(lane_text("a", 1, [(limit.name, 1)], is_ordered=False), (limit,))
 
 
 class OrderedKeys:

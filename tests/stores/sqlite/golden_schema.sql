@@ -128,9 +128,16 @@ CREATE TABLE aiojobs_limited (
 
 -- table aiojobs_limits
 CREATE TABLE aiojobs_limits (
-    name TEXT PRIMARY KEY,
-    most INTEGER NOT NULL CHECK (most BETWEEN 1 AND 1000000),
-    per INTEGER CHECK (per BETWEEN 1 AND 9223372036854775807)
+    key TEXT NOT NULL CHECK (key < x''),
+    name TEXT NOT NULL CHECK (name < x''),
+    most INTEGER CHECK (most BETWEEN 1 AND 1000000),
+    per INTEGER CHECK (per BETWEEN 1 AND 9223372036854775807),
+    pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
+    set_at INTEGER NOT NULL,
+    paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999),
+    paused_by TEXT CHECK (paused_by < x''),
+    PRIMARY KEY (key, name),
+    CHECK (most IS NOT NULL OR (key <> '' AND paused_since IS NOT NULL))
 ) WITHOUT ROWID;
 
 -- table aiojobs_meta
@@ -143,7 +150,8 @@ CREATE TABLE aiojobs_meta (
 CREATE TABLE aiojobs_meters (
     meter TEXT PRIMARY KEY,
     starts TEXT NOT NULL,
-    free_at INTEGER
+    free_at INTEGER,
+    last_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- table aiojobs_pauses

@@ -11,7 +11,15 @@ import pytest
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.job import Claimed, NewJob
-from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_of, lane_text, limit_of
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitedLane,
+    SetLimits,
+    StoredLimit,
+    lane_of,
+    lane_text,
+    limit_of,
+)
 from aiojobs_lite.model.writes import CancelJob, Claim, Insert
 from aiojobs_lite.stores.sqlite.limits import MOST_ASIDE
 from aiojobs_lite.stores.sqlite.store import SqliteStore
@@ -153,6 +161,30 @@ async def test_a_lane_without_jobs_is_deleted_and_gives_on_what_it_was_allowed(d
         (_, answer) = await answers(store, complete(answer.jobs[0]), claim())
         assert [job.id for job in answer.jobs] == [2]
         assert await lanes(store) == {}
+
+
+async def test_what_limits_need_no_more_is_pruned(database: Path) -> None:
+    day = 86_400
+    async with opened(database) as store:
+        await answers(store, SetLimits((RATE, RATE._replace(most=1, key="3"))))
+        for _ in range(3):
+            await inserted(store, *(keyed(key, RATE) for key in range(4)))
+        jobs = await claimed(store)
+        assert len(jobs) == 7
+        await answers(store, *map(complete, jobs[:6]), ChangeLimit("rate", "2", 9, None, is_pinned=True))
+        await store.maintain(at(day))  # lanes still stand in the lines of these rates
+        assert len(await run_sql(store, "SELECT 1 FROM aiojobs_meters")) == 3
+        for now in (20, 40, 60):
+            await claimed(store, now=now)
+        await store.maintain(at(day))
+        assert await run_sql(store, "SELECT 1 FROM aiojobs_meters") == []
+        brought = keyed(3, RATE)
+        brought = brought._replace(lane=LimitedLane(brought.lane or "", (RATE._replace(most=1, key="3"),)))
+        await inserted(store, brought, now=2 * day)
+        for now, keys in ((31, ["2", "3"]), (33, ["2"])):
+            await store.maintain(at(now * day))
+            assert await run_sql(store, "SELECT key FROM aiojobs_limits WHERE key > ''") == [(key,) for key in keys]
+        assert len(await claimed(store, now=34 * day)) == 1
 
 
 def steps(connection: sqlite3.Connection) -> Counter[str]:

@@ -16,6 +16,7 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
+from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
@@ -30,6 +31,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
     "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
     "lanes_of_ids": ID_ROW, "insert_laned": LANED_ROW, "step_aside": ID_ROW,
+    "meters": ID_ROW, "delete_meters": ID_ROW, "set_meters": METER_ROW,
 }  # fmt: skip
 
 
@@ -123,6 +125,12 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("wake_lanes", "COVERING INDEX aiojobs_lanes_line (line=?)"),
         ("lines_of_limit", "COVERING INDEX aiojobs_lanes_line (line>? AND line<?)"),
         ("free_meters", "INDEX aiojobs_meters_free (free_at>? AND free_at<?)"),
+        ("first_due_in_lane", "INDEX aiojobs_lanes_line (line=? AND priority=? AND ready_at<?)"),
+        ("first_due_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("before_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("ordered_after", "INDEX aiojobs_jobs_ordered (type=? AND scheduled_at>?)"),
+        ("waiting_after", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("limit_row", "aiojobs_limits USING PRIMARY KEY (key=? AND name=?)"),
         ("next_free", "INDEX aiojobs_meters_free"),
         ("job_of_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
         ("standing", BY_ID),

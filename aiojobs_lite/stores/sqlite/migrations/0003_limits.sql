@@ -1,7 +1,7 @@
 -- Limits and rates by key. A type without them costs what it cost: its jobs have neither lane nor place.
 
--- What the limits of a job count it by, a JSON array: its type, its priority (or "ordered"), then the name and the key of
--- each limit. Two of these, a name and its key, are a meter.
+-- What the limits of a job count it by, a part a line: its type, its priority (or "ordered"), then the name of each limit
+-- and its key as JSON. These two, a name and a key, are a meter.
 ALTER TABLE aiojobs_jobs
 ADD COLUMN lane TEXT CHECK (lane < x'');
 
@@ -42,11 +42,20 @@ CREATE TABLE aiojobs_lanes (
 
 CREATE INDEX aiojobs_lanes_line ON aiojobs_lanes (line, priority, ready_at, first_id);
 
--- The limits: one row each for all keys. "per": microseconds; null: of jobs that are processing at once.
+-- The limits. "key": '' for all keys, else the key as JSON; a row of a key without "most" is paused only. "per":
+-- microseconds; null: of jobs that are processing at once. "pinned": it stays whatever code says. "set_at": when code or
+-- a person set it last.
 CREATE TABLE aiojobs_limits (
-    name TEXT PRIMARY KEY,
-    most INTEGER NOT NULL CHECK (most BETWEEN 1 AND 1000000),
-    per INTEGER CHECK (per BETWEEN 1 AND 9223372036854775807)
+    key TEXT NOT NULL CHECK (key < x''),
+    name TEXT NOT NULL CHECK (name < x''),
+    most INTEGER CHECK (most BETWEEN 1 AND 1000000),
+    per INTEGER CHECK (per BETWEEN 1 AND 9223372036854775807),
+    pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
+    set_at INTEGER NOT NULL,
+    paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999),
+    paused_by TEXT CHECK (paused_by < x''),
+    PRIMARY KEY (key, name),
+    CHECK (most IS NOT NULL OR (key <> '' AND paused_since IS NOT NULL))
 ) WITHOUT ROWID;
 
 -- Which types count by which limits.
@@ -56,12 +65,13 @@ CREATE TABLE aiojobs_limited (
     PRIMARY KEY (name, type)
 ) WITHOUT ROWID;
 
--- The starts of a rate for one key, a JSON array of [instant, count]. "free_at": when its line is to be looked at; null
--- if no lane stands in it.
+-- The starts of a rate for one key, a JSON array of [instant, count], the last of them at "last_at". "free_at": when its
+-- line is to be looked at; null if no lane stands in it.
 CREATE TABLE aiojobs_meters (
     meter TEXT PRIMARY KEY,
     starts TEXT NOT NULL,
-    free_at INTEGER
+    free_at INTEGER,
+    last_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 CREATE INDEX aiojobs_meters_free ON aiojobs_meters (free_at)
