@@ -36,7 +36,7 @@ CALLS = [
     (lambda: JOB.using(timeout=3), "timeout", "@job(timeout=...)"),
     (lambda: JOB.using(queue="high"), "queue", "@job(priority=...) or @job(concurrency=...): there is one queue"),
     (lambda: JOB.using(prio="high"), "prio", "the option priority."),
-    (lambda: JOB.using(zzz=1), "zzz", "one of at, delay, idempotency_key, label, metadata, priority"),
+    (lambda: JOB.using(zzz=1), "zzz", "one of at, delay, idempotency_key, label, limits, metadata, priority"),
     (lambda: JOB.using(priority="low", zzz=1), "zzz", "one of at, "),
     (lambda: RUNNER.job(retries=3), "retries", "@job(max_attempts=...), which counts the first attempt too"),
     (lambda: RUNNER.job(ignore_result=True), "ignore_result", "@job(keep_result=...)"),

@@ -468,19 +468,19 @@ class MemoryPhases:
                 memory_limits.start(self.rows, job, self.now)
         waiting = [job for job in self.rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
-        refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
+        refused = {job.type for job in waiting if self._may_start(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
         capable = [job for job in waiting if self._has_capacity(claim, job.type)]
         self.claim, self.claim_due = claim, memory_limits.first_start(self.rows, capable, self.now)
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
-    def _is_due(self, job: Job) -> bool:
-        return to_micros(job.scheduled_at) <= self.now
+    def _may_start(self, job: Job) -> bool:
+        return to_micros(job.scheduled_at) <= self.now and memory_limits.may_start(self.rows, job, self.now)
 
     def _could_take(self, claim: Claim, taken: Mapping[str, int], job: Job) -> bool:
-        is_offered = self._is_due(job) and _is_offered(claim, taken, job.type) and self._has_capacity(claim, job.type)
-        return is_offered and memory_limits.may_start(self.rows, job, self.now)
+        is_offered = _is_offered(claim, taken, job.type) and self._has_capacity(claim, job.type)
+        return is_offered and self._may_start(job)
 
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
         """Whether a pause and the limit over all owners allow one more."""

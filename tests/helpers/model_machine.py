@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
-from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -306,6 +306,17 @@ class StoreBesideModel(RuleBasedStateMachine):
     def set_limit(self, which: int, most: int, step: Step) -> None:
         self.put(SetLimits((LIMITS[which]._replace(most=most),)), step)
 
+    @rule(
+        which=st.integers(0, 2), key=st.sampled_from([None, "1", "2"]), most=st.sampled_from([None, 1, 2, 4]),
+        pinned=st.booleans(), step=steps,
+    )  # fmt: skip
+    def change_limit(self, which: int, key: str | None, most: int | None, pinned: bool, step: Step) -> None:
+        self.put(ChangeLimit(LIMITS[which].name, key, most, None, pinned), step)
+
+    @rule(which=st.integers(0, 2), key=st.sampled_from([None, "1", "2"]), paused=st.booleans(), step=steps)
+    def pause_limit(self, which: int, key: str | None, paused: bool, step: Step) -> None:
+        self.put(PauseLimit(LIMITS[which].name, key, paused), step)
+
     # What happens around.
 
     @rule(seconds=st.integers(-4, 8) | st.just(100))
@@ -379,7 +390,8 @@ class StoreBesideModel(RuleBasedStateMachine):
     def everything_ends(self, view: int = 0) -> None:
         """However things stand: if attempts succeed from now on and nothing is paused, every job comes to its end."""
         self.twins.now += 24 * 3600 * SECOND
-        resumed = [PauseType(kind, paused=False) for kind in TYPES]
+        resumed: list[Write[Any]] = [PauseType(kind, paused=False) for kind in TYPES]
+        resumed += [PauseLimit(limit.name, key, paused=False) for limit in LIMITS for key in (None, "1", "2")]
         self.commit(alone([*resumed, Release(tuple(self.jobs), Held.PAYLOAD)]), view)
         while not all(job.is_finished for job in self.jobs.values()):
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]

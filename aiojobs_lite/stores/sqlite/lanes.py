@@ -248,7 +248,10 @@ class Limits:
         has_woken = False
         for meter in self.meters.freed_by_time():
             self._freed[meter] = None
-        if not self.has_lanes:  # nor does any wait for a meter
+        if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
+            for name in set(map(limit_of, self._freed)):
+                for job_type in self._types_of[name]:
+                    self._due.add_known(job_type)
             self._freed.clear()
         while self._freed:
             meter, _ = self._freed.popitem()

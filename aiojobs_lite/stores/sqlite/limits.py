@@ -141,6 +141,8 @@ class LanedJobs:
                 due.set(job_type, self._priority, bound)
         ids = [(job_id,) for (_, job_id), _, _ in self._aside]
         if ids:
+            for job_type in {lane_of(lane).type for _, lane, _ in self._aside}:
+                self._transaction.tally(job_type)  # before they step aside: it counts what has come due
             self._transaction.run_all("step_aside", ID_ROW, ids)
         first: dict[str, tuple[Bound, str]] = {}
         for bound, lane, full in self._aside:

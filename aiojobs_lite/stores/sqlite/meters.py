@@ -309,11 +309,11 @@ class Meters:
     def _read_own(self, meter: str) -> tuple[StoredLimit | None, int]:
         name = limit_of(meter)
         row = self._row(name, meter_key(meter))
-        if row is None or row.most is None:
-            return None if row is None else StoredLimit(name, 0), self._now
-        return StoredLimit(name, 0) if row.paused_since is not None else StoredLimit(
-            name, row.most, row.per
-        ), row.set_at
+        if row is None:
+            return None, self._now
+        if row.paused_since is not None or row.most is None:
+            return StoredLimit(name, 0), row.set_at
+        return StoredLimit(name, row.most, row.per), row.set_at
 
     def _note_use(self, meter: str, name: str, key: str) -> None:
         """Notes that code has set the value of a key again, which is kept for that."""

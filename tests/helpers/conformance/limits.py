@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.model.ahead import ListAhead, MoveBack
 from aiojobs_lite.model.job import Claimed, NewJob, Outcome, Status
 from aiojobs_lite.model.limits import (
     ChangeLimit,
@@ -42,6 +43,7 @@ from tests.helpers.stores import (
 )
 
 SECOND = 1_000_000
+HOUR = 3600
 TWO = StoredLimit("two", 2)
 ONE = StoredLimit("one at once", 1)
 THREE_A_MINUTE = StoredLimit("three a minute", 3, 60 * SECOND)
@@ -376,6 +378,43 @@ class OrderedKeys:
         assert (store.counts().by_type["a"].pending, store.counts().by_type["a"].scheduled) == (2, 1)
         assert ids(await claimed(store, now=75)) == [1]
         assert (await stored(store, 2)).status is Status.PENDING
+
+
+class LanesOfAClockThatWasAhead:
+    """Written an hour ahead: neither a lane nor a rate waits for that hour."""
+
+    async def test_jobs_that_wait_are_listed_and_moved_back(self, store: Store) -> None:
+        await set_limits(store, ONE, TWO)
+        rows = [keyed((ONE, n % 2), is_ordered=True, due=HOUR + 5) for n in range(4)]
+        rows += [keyed((TWO, 1), due=HOUR) for n in range(5)]
+        await inserted(store, *[row._replace(created_at=at(HOUR)) for row in rows], now=HOUR)
+        jobs = await claimed(store, now=HOUR)
+        assert ids(jobs) == [5, 6]
+        found: list[int] = []
+        page = await store.ask(ListAhead(at(0), 2))
+        while page.next is not None:
+            found += page.ids
+            page = await store.ask(ListAhead(at(0), 2, page.next))
+        found += page.ids
+        assert sorted(found) == [1, 2, 3, 4, 7, 8, 9]
+        assert not page.has_starts
+        assert (await one(store, MoveBack(tuple(found)))).jobs == 7
+        assert await claimed(store, now=4) == []
+        assert ids(await claimed(store, now=5)) == [1, 2]
+        await answers(store, *map(complete, jobs), now=6)
+        assert ids(await claimed(store, now=6)) == [7, 8]
+
+    async def test_a_rate_counts_its_starts_as_of_now(self, store: Store) -> None:
+        await set_limits(store, THREE_A_MINUTE)
+        rows = tuple(keyed((THREE_A_MINUTE, 1)) for _ in range(5))
+        _, answer = await answers(store, Insert(rows), claim(), now=HOUR)
+        await answers(store, *map(complete, answer.jobs), now=HOUR)
+        assert (await store.ask(ListAhead(at(0), 9))).has_starts
+        await one(store, MoveBack(()))
+        assert not (await store.ask(ListAhead(at(0), 9))).has_starts
+        found = await applied(store, claim())
+        assert (found.answers[0].jobs, found.due) == ([], at(60))
+        assert ids(await claimed(store, now=60)) == [4, 5]
 
 
 class RatesByKey:
