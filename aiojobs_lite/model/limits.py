@@ -18,7 +18,7 @@ from aiojobs_lite.model.writes import unanswered
 MOST_LIMITS: Final = 3  # of a job type
 ORDERED: Final = "ordered"  # stands in a lane in place of the priority
 END: Final = "\n"  # of a part of a lane: it is in no name, and in no key as JSON
-_LANES_KNOWN: Final = 10_000
+_LANES_KNOWN: Final = 20_000
 
 
 class StoredLimit(NamedTuple):
@@ -206,11 +206,13 @@ class Lane(NamedTuple):
         type: The job type.
         is_ordered: Whether its jobs run in the order of their ids, whatever their priority.
         meters: Name and key of each limit, as `meter_text` has them.
+        limits: The name of the limit of each.
     """
 
     type: str
     is_ordered: bool
     meters: tuple[str, ...]
+    limits: tuple[str, ...] = ()
 
 
 def lane_text(job_type: str, priority: int, keys: Sequence[tuple[str, Any]], *, is_ordered: bool) -> str:
@@ -232,8 +234,9 @@ def lane_of(text: str) -> Lane:
     job_type, *parts = text.split(END)
     if len(parts) < 3 or len(parts) % 2 == 0:
         return Lane("", is_ordered=False, meters=())
-    meters = tuple([f"{name}{END}{key}" for name, key in zip(parts[1::2], parts[2::2], strict=True)])
-    return Lane(job_type, parts[0] == ORDERED, meters)
+    names = tuple(parts[1::2])
+    meters = tuple([f"{name}{END}{key}" for name, key in zip(names, parts[2::2], strict=True)])
+    return Lane(job_type, parts[0] == ORDERED, meters, names)
 
 
 def meter_text(name: str, key: Any) -> str:

@@ -31,6 +31,8 @@ def insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | 
     """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
     if len(rows) == 1 and claiming is None and rows[0].idempotency_key is None:
         return [Inserted(transaction.insert_pending(rows[0]), is_new=True)]
+    if claiming is None and transaction.limits.types:
+        transaction.limits.prepare(rows)
     if {row.idempotency_key for row in rows} <= {None}:
         return _insert(transaction, rows, claiming)
     answers: list[Inserted] = []

@@ -70,6 +70,7 @@ class Limits:
         self._connection: sqlite3.Connection
         self._now = AT_ONCE
         self._types_of: defaultdict[str, set[str]] = defaultdict(set)  # by the name of a limit
+        self._noted: set[tuple[str, tuple[str, ...]]] = set()  # types and their limits
         self._running_of: Counter[str] = Counter()  # attempts by type
         self._started: dict[int, str] = {}  # the lanes of jobs that this connection has claimed, by id; not all
         self._freed: dict[str, None] = {}  # meters that may have capacity, in the order in which they got it
@@ -96,6 +97,7 @@ class Limits:
         self._connection = connection
         self.meters.reload(connection)
         self._types_of.clear()
+        self._noted.clear()
         for name, job_type in self._all("limited"):
             self._types_of[name].add(job_type)
         self.types = set().union(*self._types_of.values())
@@ -172,16 +174,15 @@ class Limits:
 
     def note(self, text: str, lane: Lane) -> None:
         """Notes that a type has the limits of a lane, and stores those that a new job brings."""
-        for meter in lane.meters:
-            types = self._types_of[limit_of(meter)]
-            if lane.type not in types:
-                self._is_changed = True
-                self._run("note_limited", (limit_of(meter), lane.type))
-                types.add(lane.type)
-                self.types.add(lane.type)
+        if (lane.type, lane.limits) not in self._noted:
+            self._note(lane)
         if isinstance(text, LimitedLane):
             for limit in text.limits:
                 self.set(limit)
+
+    def prepare(self, rows: Iterable[NewJob]) -> None:
+        """Reads what is needed of new jobs that are about to be placed, many a statement."""
+        self.meters.prepare([lane_of(row.lane) for row in rows if row.lane is not None])
 
     def place(self, row: NewJob, job_id: int) -> int | None:
         """Where a new job that is not claimed waits; None: it is an ordinary one."""
@@ -193,13 +194,13 @@ class Limits:
             return ORDERED_PLACE
         if row.scheduled_at > self._now:
             return None
-        full = self.meters.full(lane)
-        self._hints[text] += 1
-        if full is None and self._hints[text] <= self.meters.most(lane):
+        self._hints[text] = hints = self._hints.get(text, 0) + 1
+        most = self.meters.most(lane)
+        if hints <= most:
             if len(self._hints) > _MOST_HINTS:
                 self._hints.clear()
             return None
-        self.add(text, row.priority, bound, full)
+        self.add(text, row.priority, bound, None if most else self.meters.full(lane))
         return max(row.scheduled_at, 1)
 
     def set_place(self, job_id: int, place: int) -> None:
@@ -283,6 +284,16 @@ class Limits:
         self._is_changed |= woken > 0
         self.meters.set_time(meter, may_have_more=woken == capacity)
         return woken > 0
+
+    def _note(self, lane: Lane) -> None:
+        for name in lane.limits:
+            types = self._types_of[name]
+            if lane.type not in types:
+                self._is_changed = True
+                self._run("note_limited", (name, lane.type))
+                types.add(lane.type)
+                self.types.add(lane.type)
+        self._noted.add((lane.type, lane.limits))
 
     def _free_lines(self, name: str, key: str | None) -> None:
         """A limit has changed: lanes may go on that wait for it."""

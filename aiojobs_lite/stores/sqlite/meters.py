@@ -40,7 +40,6 @@ _MOST_FREED: Final = 500  # meters whose time has come, looked at in one transac
 _MOST_KNOWN: Final = 20_000  # meters kept in memory
 _MOST_ROWS: Final = 128  # a statement
 _NOTE_USE_US: Final = 86_400_000_000  # between two notes that code has set the value of a key again
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _Row(NamedTuple):
@@ -138,9 +137,9 @@ class Meters:
 
     # Limits.
 
-    def limit(self, meter: str) -> StoredLimit | None:
-        """What counts for a meter now; None: it is not limited."""
-        stored = self._stored.get(limit_of(meter))
+    def limit(self, meter: str, name: str) -> StoredLimit | None:
+        """What counts for a meter of a limit now; None: it is not limited."""
+        stored = self._stored.get(name)
         if not self._has_own or stored is None or not stored.most:
             return stored
         if meter not in self._own:
@@ -152,7 +151,7 @@ class Meters:
         key = ALL_KEYS if limit.key is None else limit.key
         if limit.key is not None:
             meter = f"{limit.name}{END}{key}"
-            known = self.limit(meter)
+            known = self.limit(meter, limit.name)
             if known is not None and known[:3] == limit[:3]:
                 self._note_use(meter, limit.name, key)
                 return None
@@ -208,36 +207,34 @@ class Meters:
         meters = {
             meter
             for lane in lanes
-            for meter in lane.meters
-            if meter not in rates and (limit := self._stored.get(limit_of(meter))) and limit.per is not None
+            for meter, name in zip(lane.meters, lane.limits, strict=True)
+            if meter not in rates and (limit := self._stored.get(name)) and limit.per is not None
         }
         if meters:
             self._read_rates(list(meters))
 
     def capacity(self, meter: str) -> int:
         """How many more attempts a meter allows."""
-        limit = self.limit(meter)
-        if limit is None or limit.per is None:
-            return _UNLIMITED if limit is None else limit.most - self._running[meter]
-        return capacity_in(self._starts(meter, limit), limit)
+        return self._capacity(meter, limit_of(meter))
 
     def full(self, lane: Lane) -> str | None:
         """The first meter of a lane that is exhausted, or None."""
-        for meter in lane.meters:
-            if self.capacity(meter) <= 0:
+        for meter, name in zip(lane.meters, lane.limits, strict=True):
+            if self._capacity(meter, name) <= 0:
                 return meter
         return None
 
     def most(self, lane: Lane) -> int:
         """How many attempts of a lane its meters leave capacity for."""
-        return max(0, min([_UNLIMITED, *map(self.capacity, lane.meters)]))
+        return max(0, min([_UNLIMITED, *map(self._capacity, lane.meters, lane.limits)]))
 
     def start(self, lane: Lane) -> None:
         """An attempt of a lane starts."""
         self.is_changed = True
-        for meter in lane.meters:
-            self._running[meter] += 1
-            limit = self.limit(meter)
+        running = self._running
+        for meter, name in zip(lane.meters, lane.limits, strict=True):
+            running[meter] = running.get(meter, 0) + 1
+            limit = self.limit(meter, name)
             if limit is not None and limit.per is not None:
                 starts = started(self._starts(meter, limit), limit, self._now)
                 look_at = self._rates[meter].look_at
@@ -249,16 +246,17 @@ class Meters:
     def end(self, lane: Lane) -> None:
         """An attempt of a lane has ended."""
         self.is_changed = True
+        running = self._running
         for meter in lane.meters:
-            self._running[meter] -= 1
-            if self._running[meter] <= 0:
-                del self._running[meter]
+            left = running.pop(meter, 0) - 1
+            if left > 0:
+                running[meter] = left
 
     # Rates.
 
     def set_time(self, meter: str, *, may_have_more: bool) -> None:
         """Notes when the line of a rate is to be looked at."""
-        limit = self.limit(meter)
+        limit = self.limit(meter, limit_of(meter))
         if limit is None or limit.per is None:
             return
         starts, look_at = self._starts(meter, limit), None
@@ -275,7 +273,7 @@ class Meters:
             return []
         found: list[str] = [meter for (meter,) in self._all("free_meters", (self._now, _MOST_FREED))]
         for meter in found:
-            limit = self.limit(meter)
+            limit = self.limit(meter, limit_of(meter))
             if limit is not None and limit.per is not None:
                 self.set_time(meter, may_have_more=self.capacity(meter) <= 0)
             else:  # it is paused, or no rate any more
@@ -323,9 +321,16 @@ class Meters:
             self._own[meter] = own, self._now
             self.is_changed = True
 
+    def _capacity(self, meter: str, name: str) -> int:
+        limit = self.limit(meter, name)
+        if limit is None or limit.per is None:
+            return _UNLIMITED if limit is None else limit.most - self._running.get(meter, 0)
+        return capacity_in(self._starts(meter, limit), limit)
+
     def _starts(self, meter: str, limit: StoredLimit) -> Starts:
         """The starts of a meter that count now."""
-        return within(self._rate(meter).starts, limit, self._now)
+        rate = self._rates.get(meter) or self._rate(meter)
+        return within(rate.starts, limit, self._now)
 
     def _rate(self, meter: str) -> _Rate:
         if meter not in self._rates:
@@ -347,7 +352,8 @@ class Meters:
 
     def _stored_rate(self, meter: str) -> tuple[str, str, int | None, int]:
         starts, look_at = self._rates[meter]
-        return meter, _encode(starts), look_at, starts[-1][0] if starts else self._now
+        log = ",".join([f"[{at},{count}]" for at, count in starts])
+        return meter, f"[{log}]", look_at, starts[-1][0] if starts else self._now
 
     def _look_at(self, instant: int) -> int:
         self.next_free = min(self.next_free, instant)
