@@ -23,6 +23,7 @@ from aiojobs_lite.model.limits import (
     lane_text,
 )
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.queries import FirstDue
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
@@ -215,6 +216,17 @@ class LimitsByKey:
         await inserted(store, keyed((ONE, 1)))
         ended, answer = await answers(store, complete(first._replace(attempt=9)), claim())
         assert (ended, answer.jobs) == (None, [])
+
+    async def test_the_first_due_job_is_found_in_the_lane_that_was_set_free(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await running(store, keyed((ONE, 1)))
+        await inserted(store, keyed((ONE, 1)), keyed((ONE, 1), is_ordered=True, due=5))
+        assert await claimed(store) == []
+        await one(store, complete(first))
+        found = await store.ask(FirstDue("a", at(0)))
+        assert found is not None
+        assert found.id == 2
+        assert await store.ask(FirstDue("a", at(-1))) is None
 
     async def test_a_limit_holds_over_all_owners(self, two: tuple[Store, Store]) -> None:
         here, there = two
