@@ -96,7 +96,8 @@ class LanedJobs:
         at, job_id = bound
         most = min(_FIRST_READ, self._wanted + 1)
         self._read_jobs(_Jobs(job_type, most), (at, job_id - 1))
-        self._read_lanes(_Lanes(job_type, most), bound)
+        # A lane that was looked at and not taken may stand before the bound: it is stored as it was then.
+        self._read_lanes(_Lanes(job_type, most), (AT_ONCE, ANY_ID))
 
     def first(self) -> Bound:
         """No job is before this one."""

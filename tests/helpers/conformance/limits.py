@@ -375,6 +375,13 @@ class OrderedKeys:
         _, later = await answers(store, Insert(rows), claim())
         assert later.jobs == []
 
+    async def test_a_lane_that_was_looked_at_and_not_taken_is_not_missed(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        await inserted(store, keyed((ONE, 1), is_ordered=True), new(due=1), new(due=2))
+        await one(store, Reschedule(1, at(10)))
+        assert ids(await claimed(store, claim(limit=1), now=20)) == [2]
+        assert ids(await claimed(store, now=20)) == [3, 1]
+
     async def test_a_job_that_is_held_does_not_block_its_key(self, store: Store) -> None:
         await set_limits(store, ONE)
         (first,) = await running(store, keyed((ONE, 1), is_ordered=True))
