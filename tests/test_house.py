@@ -37,7 +37,9 @@ SURFACE = {
     ],
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
-PUBLIC_MODULES = ["testing", "telemetry.facts", "dead", "runner.client", "flow", "logs", "errors", "stores.base"]
+PUBLIC_MODULES = [
+    "testing", "limits", "telemetry.facts", "dead", "runner.client", "flow", "logs", "errors", "stores.base",
+]  # fmt: skip
 
 # Budgets.
 

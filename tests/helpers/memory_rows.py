@@ -15,12 +15,10 @@ from typing import Any, Final
 from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ahead import (
-    AheadPage,
     ListAhead,
     ListEndedAhead,
     MoveBack,
     MovedBack,
-    Place,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.expiries import Expired, GetExpiry
@@ -35,6 +33,15 @@ from aiojobs_lite.model.job import (
     NewJob,
     Outcome,
     Status,
+)
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitRow,
+    ListLimits,
+    LookAtLane,
+    PauseLimit,
+    SetLimits,
+    lane_at,
 )
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import (
@@ -75,7 +82,7 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_runners
+from tests.helpers import memory_ahead, memory_limits, memory_runners
 from tests.helpers.memory_admission import admit, may_return
 from tests.helpers.memory_ahead import ahead_by, ended, micros_of
 from tests.helpers.memory_expiries import expire
@@ -97,6 +104,8 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
+        limits: By name and key.
+        starts: By meter of a rate, the instants at which attempts started.
         database: Its random id.
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
@@ -109,6 +118,8 @@ class Rows:
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
+    limits: dict[tuple[str, str | None], LimitRow] = field(default_factory=dict)
+    starts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
@@ -123,6 +134,8 @@ class Rows:
             self.last_id,
             dict(self.marks),
             dict(self.runners),
+            dict(self.limits),
+            dict(self.starts),
             self.database,
             dict(self.windows),
             dict(self.expiries),
@@ -162,20 +175,6 @@ class Rows:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
 
-    def ahead(self, query: ListAhead) -> AheadPage:
-        """See `ListAhead`."""
-        places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in self.claimable()}
-        later = sorted(place for place in places if place.scheduled_at > query.now)
-        page = [place for place in later if query.after is None or place > query.after][: query.limit]
-        ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
-        return AheadPage(ids, page[-1] if len(page) == query.limit else None)
-
-    def ended_ahead(self, query: ListEndedAhead) -> tuple[int, ...]:
-        """See `ListEndedAhead`."""
-        return tuple(job.id for job in self.jobs.values() if job.is_finished and ahead_by(job, query.now))[
-            : query.limit
-        ]
-
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
         return sum(job.type == job_type and job.status is Status.PROCESSING for job in self.jobs.values())
@@ -192,9 +191,11 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
-    ListAhead: Rows.ahead,
+    ListAhead: memory_ahead.ahead,
     ListDead: Rows.dead,
-    ListEndedAhead: Rows.ended_ahead,
+    ListLimits: lambda rows, _query: memory_limits.listed(rows),
+    LookAtLane: memory_limits.look_at_lane,
+    ListEndedAhead: memory_ahead.ended_ahead,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
@@ -214,7 +215,7 @@ class MemoryPhases:
     Attributes:
         rows: As given.
         now: As given.
-        made: The `scheduled_at` of each job that became claimable.
+        made: The ids of the jobs that became claimable, or are due at another time.
         claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -224,9 +225,8 @@ class MemoryPhases:
     """
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
-        self.rows = rows
-        self.now = now
-        self._living = living
+        self.rows, self._before = rows, rows.copy()
+        self.now, self._living = now, living
         self.made: list[int] = []
         self.claim: Claim | None = None
         self.claim_due: int | None = None
@@ -237,7 +237,9 @@ class MemoryPhases:
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
-        return min(self.made, default=None) if self.claim is None else self.claim_due
+        if self.claim is not None:
+            return self.claim_due
+        return memory_limits.due(self._before, self.rows, self.now, self.made)
 
     # See `Phases`.
 
@@ -356,7 +358,7 @@ class MemoryPhases:
             self.rows.paused.setdefault(write.type, Pause(to_datetime(self.now), write.by))
         elif write.type in self.rows.paused:
             del self.rows.paused[write.type]
-            self.made += [to_micros(job.scheduled_at) for job in self.rows.claimable() if job.type == write.type]
+            self._make(*(job for job in self.rows.claimable() if job.type == write.type))
 
     def reschedule(self, write: Reschedule) -> bool:
         """See `Reschedule`."""
@@ -366,10 +368,10 @@ class MemoryPhases:
         due = self.now if write.scheduled_at is None else write.scheduled_at
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
-        self._put(job, scheduled_at=to_datetime(due))
+        changed = self._put(job, scheduled_at=to_datetime(due))
         if job.id in self.rows.expiries:
             self.rows.expiries[job.id] += max(0, due - to_micros(job.scheduled_at))
-        self.made.append(due)
+        self._make(changed)
         return True
 
     def release(self, write: Release) -> int:
@@ -382,6 +384,7 @@ class MemoryPhases:
 
     def move_back(self, write: MoveBack) -> MovedBack:
         """See `MoveBack`."""
+        memory_limits.move_back(self.rows, self.now)
         jobs = [job for job_id in set(write.ids) if (job := self.rows.jobs.get(job_id)) is not None]
         moved = [(job, by) for job in jobs if (by := ahead_by(job, self.now))]
         now = to_datetime(self.now)
@@ -391,7 +394,7 @@ class MemoryPhases:
                 if job.id in self.rows.expiries:
                     self.rows.expiries[job.id] -= by
                 if is_claimable(changed):
-                    self.made.append(to_micros(changed.scheduled_at))
+                    self._make(changed)
                 continue
             started = job.started_at
             if started is not None and started > now:
@@ -446,36 +449,36 @@ class MemoryPhases:
                     return Inserted(job.id, is_new=False)
         return Inserted(self.add(row), is_new=True)
 
-    def give(self, job: Job, payload: str, due: datetime) -> None:
-        """Gives a pending job another payload and another time."""
-        self._put(job, payload_json=payload, scheduled_at=due)
-        if job.held is None:
-            if (before := to_micros(job.scheduled_at)) in self.made:  # of the same transaction
-                self.made.remove(before)
-            self.made.append(to_micros(due))
+    def give(self, job: Job, row: NewJob, due: datetime) -> None:
+        """Gives a pending job the payload of another one, with the lane that it has by that, and another time."""
+        lane = lane_at(row.lane, PRIORITIES[job.priority])
+        changed = self._put(job, payload_json=row.payload, scheduled_at=due, lane=lane)
+        self._make(memory_limits.noted(self.rows, changed, lane))
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
         expire(self)
         taken: Counter[str] = Counter()
         claimed: list[Claimed] = []
         for job in self.rows.claimable():
-            if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
+            if len(claimed) < claim.limit and self._could_take(claim, taken, job):
                 taken[job.type] += 1
                 claimed.append(as_claimed(self._start(job, claim.owner)))
+                memory_limits.start(self.rows, job, self.now)
         waiting = [job for job in self.rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
-        refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
+        refused = {job.type for job in waiting if self._may_start(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
-        due = [to_micros(job.scheduled_at) for job in waiting if self._has_capacity(claim, job.type)]
-        self.claim, self.claim_due = claim, min(due, default=None)
+        capable = [job for job in waiting if self._has_capacity(claim, job.type)]
+        self.claim, self.claim_due = claim, memory_limits.first_start(self.rows, capable, self.now)
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
-    def _is_due(self, job: Job) -> bool:
-        return to_micros(job.scheduled_at) <= self.now
+    def _may_start(self, job: Job) -> bool:
+        return to_micros(job.scheduled_at) <= self.now and memory_limits.may_start(self.rows, job, self.now)
 
-    def _could_take(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
-        return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
+    def _could_take(self, claim: Claim, taken: Mapping[str, int], job: Job) -> bool:
+        is_offered = _is_offered(claim, taken, job.type) and self._has_capacity(claim, job.type)
+        return is_offered and self._may_start(job)
 
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
         """Whether a pause and the limit over all owners allow one more."""
@@ -493,13 +496,13 @@ class MemoryPhases:
             scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
-            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
+            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata, lane=row.lane,
             tick=None if row.tick is None else to_datetime(row.tick), unique_key=row.unique_key,
             unique_scope=None if row.unique_scope is None else UniqueScope(row.unique_scope),
         )  # fmt: skip
-        self.rows.jobs[job.id] = job
+        self.rows.jobs[job.id] = memory_limits.noted(self.rows, job, row.lane)
         self._mark(job.type)
-        self.made.append(row.scheduled_at)
+        self._make(job)
         return job.id
 
     def _start(self, job: Job, owner: str) -> Job:
@@ -516,12 +519,16 @@ class MemoryPhases:
             changed = replace(changed, owner=None, cancel_requested=False, interrupted=False)
         changed = replace(changed, completed_at=to_datetime(self.now) if changed.status in FINISHED else None)
         if is_claimable(changed) and not is_claimable(job):
-            self.made.append(to_micros(changed.scheduled_at))
+            self._make(changed)
         self.rows.jobs[job.id] = changed
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
         return changed
+
+    def _make(self, *jobs: Job) -> None:
+        """Jobs became claimable, or are due at another time."""
+        self.made += [job.id for job in jobs]
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
@@ -542,6 +549,9 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     MoveBack: MemoryPhases.move_back,
     MoveTickBack: lambda phases, write: move_tick_back(phases.rows.schedules, write, phases.now),
     PauseType: MemoryPhases.pause_type,
+    SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write.limits),
+    ChangeLimit: lambda phases, write: memory_limits.change(phases.rows, write),
+    PauseLimit: lambda phases, write: memory_limits.pause(phases.rows, write, phases.now),
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,

@@ -7,16 +7,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, NewJob, Status
+from aiojobs_lite.model.limits import PauseLimit, SetLimits, lane_text
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -39,6 +40,7 @@ from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from tests.helpers.instants import SECOND
 from tests.helpers.memory_rows import as_claimed
+from tests.helpers.model_limits import LIMITS, LimitRules, Step, commits, counted, orders, steps, which_view
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.stores import FAILURE, alone, at, new
 
@@ -66,21 +68,11 @@ ENDINGS = (
 END_TYPES = (Complete, Again, Close)
 
 
-class Step(NamedTuple):
-    """What becomes of a write: whether it joins the unit before it, and how the transaction is made, if it is."""
-
-    joins: bool
-    then: Mapping[str, Any] | None
-
-
 some = st.integers(0, 7)
 expressions = st.sampled_from(["* * * * *", "0 * * * *"])
 kinds = st.sampled_from(TYPES)
-which_view = st.sampled_from([0, 1])
-commits = st.fixed_dictionaries({"view": which_view, "inline": st.booleans(), "at_once": st.booleans()})
-steps = st.builds(Step, st.booleans(), commits | commits | st.none())
 keys = st.sampled_from([None, None, None, "k", "l"])
-rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
+rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys, counted, orders)
 
 
 unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending", "unfinished"]))
@@ -88,10 +80,25 @@ conflicts = st.sampled_from(["return", "return", "raise", "replace"])
 candidates = st.tuples(
     kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
     st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
+    st.sampled_from([1, 1, 1, 0]), counted, orders,
 )  # fmt: skip
 
 
-class StoreBesideModel(RuleBasedStateMachine):
+def candidate_of(drawn: Any, now: int) -> Candidate:
+    """A row of an `Admit` as it was drawn."""
+    kind, value, due, key, unique, conflict, waits, window, most, expires, priority, counted, is_ordered = drawn
+    row = NewJob(
+        kind, f'{{"x": {value}}}', priority, now + due * SECOND, 5, now, key,
+        unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
+        lane=lane_text(kind, priority, counted, is_ordered=is_ordered) if counted else None,
+    )  # fmt: skip
+    return Candidate(
+        row, conflict, 2 * SECOND if waits else None, window and "[0]", now + (window or 0) * SECOND,
+        most, expires and expires * SECOND,
+    )  # fmt: skip
+
+
+class StoreBesideModel(LimitRules):
     """Two views of one database, the model, and three owners. A subclass opens the views and closes them."""
 
     def __init__(self) -> None:
@@ -102,7 +109,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.units: list[list[Write[Any]]] = []
         self.numbers = count(4)
         self.owners = ["owner 1", "owner 2", "owner 3"]
-        self.commit([(SCHEDULE,)], 0)
+        self.commit([(SCHEDULE, SetLimits(LIMITS))], 0)
 
     def open_views(self) -> tuple[View, View]:
         """Two views of a new database, open."""
@@ -188,25 +195,17 @@ class StoreBesideModel(RuleBasedStateMachine):
     def insert_of(self, drawn: list[Any]) -> Insert:
         """Jobs as they were drawn."""
         made = [
-            NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
-            for kind, priority, due, most, key in drawn
-        ]
+            NewJob(
+                kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key,
+                lane=lane_text(kind, priority, counted, is_ordered=is_ordered) if counted else None,
+            )
+            for kind, priority, due, most, key, counted, is_ordered in drawn
+        ]  # fmt: skip
         return Insert(tuple(made))
 
     @rule(drawn=st.lists(candidates, min_size=1, max_size=3), step=steps)
     def admit(self, drawn: list[Any], step: Step) -> None:
-        made = [
-            Candidate(
-                NewJob(
-                    kind, f'{{"x": {value}}}', 1, self.now + due * SECOND, 5, self.now, key,
-                    unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
-                ),
-                conflict, 2 * SECOND if waits else None, window and "[0]", self.now + (window or 0) * SECOND,
-                most, expires and expires * SECOND,
-            )
-            for kind, value, due, key, unique, conflict, waits, window, most, expires in drawn
-        ]  # fmt: skip
-        self.put(Admit(tuple(made)), step)
+        self.put(Admit(tuple([candidate_of(one, self.now) for one in drawn])), step)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
     @rule(
@@ -393,13 +392,15 @@ class StoreBesideModel(RuleBasedStateMachine):
     def everything_ends(self, view: int = 0) -> None:
         """However things stand: if attempts succeed from now on and nothing is paused, every job comes to its end."""
         self.twins.now += 24 * 3600 * SECOND
-        resumed = [PauseType(kind, paused=False) for kind in TYPES]
+        resumed: list[Write[Any]] = [PauseType(kind, paused=False) for kind in TYPES]
+        resumed += [PauseLimit(limit.name, key, paused=False) for limit in LIMITS for key in (None, "1", "2")]
         self.commit(alone([*resumed, Release(tuple(self.jobs), Held.PAYLOAD)]), view)
         while not all(job.is_finished for job in self.jobs.values()):
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]
             *ended, claimed = self.commit(alone([*ends, self.claim_of(0)]), view)
             assert all(ended)
             assert ended or claimed.jobs or all(job.is_finished for job in self.jobs.values())
+            self.twins.now += 5 * SECOND
             view = 1 - view
 
     @invariant()

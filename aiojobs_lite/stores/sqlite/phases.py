@@ -9,6 +9,7 @@ from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -26,13 +27,27 @@ from aiojobs_lite.model.writes import (
     Reschedule,
     Write,
 )
-from aiojobs_lite.stores.sqlite import ahead, ends, held, insert, moves, pauses, prune, runners, schedules, unique
+from aiojobs_lite.stores.sqlite import (
+    ahead,
+    ends,
+    held,
+    insert,
+    limits,
+    moves,
+    pauses,
+    prune,
+    runners,
+    schedules,
+    unique,
+)
 from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Admit: unique.admit,
     CancelJob: moves.cancel_job,
+    ChangeLimit: limits.change_limit,
+    PauseLimit: limits.change_limit,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
@@ -46,6 +61,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
+    SetLimits: limits.set_limits,
     SetRunner: runners.set_runner,
     SetSchedule: schedules.set_schedule,
 }

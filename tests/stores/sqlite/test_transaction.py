@@ -11,6 +11,7 @@ from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
 from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
@@ -83,6 +84,9 @@ def _everything_at_once(
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
+                SetLimits((StoredLimit("l", 1),)),
+                ChangeLimit("l", "7", 2, None, is_pinned=True),
+                PauseLimit("l", None, paused=True),
                 MoveBack((ahead,)),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
@@ -124,7 +128,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
         Status.COMPLETED, Status.PENDING, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
         None, None, None, 1, 1,
     ]  # fmt: skip
-    assert applied.answers[16:20] == [None, (at(60), None), MovedBack(1, 99_000_000), True]
+    assert applied.answers[16:23] == [None, (at(60), None), (), True, True, MovedBack(1, 99_000_000), True]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
