@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aiojobs_lite import InvalidOption, InvalidPayload, JobRunner, Jobs, JobType, Retry, Status
 from aiojobs_lite.errors import UnknownLimit
+from aiojobs_lite.flow import Debounce
 from aiojobs_lite.limits import EVERY_KEY, Limit, LimitState, Rate
 from aiojobs_lite.model.limits import LimitRow, ListLimits
 from aiojobs_lite.testing import FakeClock
@@ -215,3 +218,28 @@ async def test_a_job_may_have_other_limits_than_its_type_or_none() -> None:
         await runner.enqueue_many([call.bind(8), call.bind(8)])
         await until(lambda: runner.stats().running == 5)
         gate.set()
+
+
+async def test_a_debounced_job_waits_for_the_key_of_its_last_arguments(tmp_path: Path) -> None:
+    group, clock, seen = Jobs(), FakeClock(), Seen()
+
+    @group.job(limits=[Limit(1, key="org_id")])
+    async def export(org_id: int, number: int) -> None:
+        await seen.run(org_id, number)
+
+    path = tmp_path / "jobs.db"
+    async with JobRunner(path, jobs=[group], clock=clock) as runner:
+        await runner.enqueue(export, 1, -1)
+        debounced = export.using(debounce=Debounce("5s", key=lambda _arguments: "all"))
+        handle = await runner.enqueue(debounced, 1, 2)
+        assert (await runner.enqueue(debounced, 2, 3)).id == handle.id
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            joined = await runner.enqueue_in(connection, export, 1, 4)
+            connection.execute("COMMIT")
+        clock.advance(5)
+        await handle.result(timeout="10s")
+        assert seen.order == [-1, 3]
+        seen.go_on.set()
+        await joined.result(timeout="10s")
+    assert (seen.order, seen.most) == ([-1, 3, 4], {1: 1, 2: 1})
