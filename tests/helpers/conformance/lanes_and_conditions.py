@@ -13,7 +13,21 @@ from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Store
 from tests.helpers.callers import Caller
 from tests.helpers.conformance.joining import joined, joining_of
-from tests.helpers.stores import answers, claim, claimed, complete, counted, inserted, new, one, running, shown, stored
+from tests.helpers.stores import (
+    again,
+    answers,
+    at,
+    claim,
+    claimed,
+    complete,
+    counted,
+    inserted,
+    new,
+    one,
+    running,
+    shown,
+    stored,
+)
 
 SECOND = 1_000_000
 ONE = StoredLimit("one", 1)
@@ -117,6 +131,15 @@ class LanesAndConditions:
         assert ids(answer.jobs) == [3]
         assert (await stored(store, 2)).status is Status.CANCELLED
         assert shown(store) == await counted(store)
+
+    async def test_the_next_of_an_ordered_key_goes_on_when_a_retry_expires(self, store: Store) -> None:
+        await one(store, SetLimits((ONE,)))
+        row = laned(7, is_ordered=True)
+        await added(store, Candidate(row, expires=5 * SECOND), Candidate(row))
+        (first,) = await claimed(store)
+        await one(store, again(first, scheduled_at=at(60)))
+        assert await claimed(store, now=1) == []
+        assert ids(await claimed(store, now=6)) == [2]
 
     @pytest.mark.parametrize("is_ordered", [False, True])
     async def test_what_expires_in_a_lane_uses_no_capacity(self, store: Store, is_ordered: bool) -> None:
