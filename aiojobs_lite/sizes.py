@@ -28,6 +28,10 @@ LONGEST_KEY_CHARS: Final = 500
 """Of what `Unique` and the other options with a key make of a payload, as JSON."""
 
 LONGEST_LABEL_CHARS: Final = 200
+LONGEST_LIMIT_NAME_CHARS: Final = 200
+
+LONGEST_LIMIT_KEY_CHARS: Final = 500
+"""Of what a limit or a rate counts by, as JSON, such as `"eu-1"` or `[7,"pdf"]`."""
 
 LARGEST_METADATA_BYTES: Final = 4 * 1024
 """Of what `using(metadata=...)` gives, as JSON."""

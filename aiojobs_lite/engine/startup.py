@@ -17,7 +17,9 @@ from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.limits import SetLimits
 from aiojobs_lite.model.queries import GetDatabaseId
+from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -61,9 +63,10 @@ class Startup:
         await self._store.open()
         await self._store.owners.acquire(self._identity.owner, lost=self._lose, regained=self._regain)
         now = self._clock.now()
-        ticks = [(write,) for write in self._parts.ticker.first(now)]
-        applied = await self._store.apply([*ticks, (self._identity.stored,)], now)
-        self._parts.ticker.begin(applied.answers[:-1])
+        ticks: list[Unit] = [(write,) for write in self._parts.ticker.first(now)]
+        limits: list[Unit] = [(SetLimits(found),)] if (found := self._registry.limits_by_key) else []
+        applied = await self._store.apply([*ticks, (self._identity.stored,), *limits], now)
+        self._parts.ticker.begin(applied.answers[: len(ticks)])
         self._identity.database = await self._store.ask(GetDatabaseId())
         self._parts.pauses.look()
         counts = self._store.counts()

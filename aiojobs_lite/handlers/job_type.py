@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
@@ -15,9 +15,11 @@ from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
 from aiojobs_lite.handlers.flow import OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
+from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.model.throttle import Throttle
@@ -97,7 +99,7 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         Raises:
             InvalidOption: If one of them cannot work, or not with another.
         """
-        how, job_type = self.how.extended(options), self.job_type
+        how, job_type = self.how.extended(self.job_type, options), self.job_type
         flow = make_flow(options, how.flow, job_type.signature, job_type.handler)
         return ConfiguredJob(job_type, check_together(how if flow is how.flow else replace(how, flow=flow)))
 
@@ -124,6 +126,7 @@ class JobType(Enqueueable[P, R_co]):
         policy: Backoff, and what is tried again.
         timeout: Seconds an attempt may take; None: any time.
         concurrency: Most processing jobs at once over all runners; None: any number.
+        lanes: Makes the lane of each job, by its limits; None: it has no limits by key.
         priority: 0 (high), 1 or 2 (low).
         signature: Its parameters.
         result: How its result is stored; None: it is not.
@@ -144,6 +147,7 @@ class JobType(Enqueueable[P, R_co]):
         backoff: Backoff | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        limits: Sequence[Limit | Rate] | None = None,
         priority: Priority = "medium",
         retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
         abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
@@ -172,9 +176,8 @@ class JobType(Enqueueable[P, R_co]):
         largest = _size("largest_result", largest_result)
         self.result = Result(self.name, self.signature.returns, largest) if is_kept else None
         given = {"unique": unique, "debounce": debounce, "throttle": throttle, "max_pending": max_pending}
-        flow = make_flow({**given, "on_full": on_full, "expires": expires}, None, self.signature, handler)
-        self.job_type, self.how = self, AS_DECLARED if flow is None else Enqueueing(flow=flow)
-        self.on_dead = None if on_dead is None else check_on_dead(on_dead)
+        self.job_type, self.how = self, _how(self, {**given, "on_full": on_full, "expires": expires})
+        self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
 
     def __repr__(self) -> str:
         return f"<JobType {self.name!r} of {qualified_name(self.handler)}>"
@@ -219,6 +222,15 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     """Module and name of a function, for people."""
     name = getattr(handler, "__qualname__", repr(handler))
     return f"{getattr(handler, '__module__', '?')}.{name}"
+
+
+def _how(job_type: JobType[..., Any], given: Mapping[str, Any]) -> Enqueueing:
+    flow = make_flow(given, None, job_type.signature, job_type.handler)
+    return AS_DECLARED if flow is None else Enqueueing(flow=flow)
+
+
+def _lanes(job_type: JobType[..., Any], limits: Sequence[Limit | Rate] | None) -> Lanes | None:
+    return None if limits is None else Lanes(job_type.name, limits, job_type.signature)
 
 
 def _check_injected(job_type: JobType[..., Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,9 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.limits import Lanes
+from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
@@ -42,6 +45,7 @@ class JobOptions(TypedDict, total=False):
         backoff: Waits between attempts; default `Backoff(base="2s", cap="1h")`.
         timeout: How long an attempt may take, from the first line of the handler; default: any time.
         concurrency: Most jobs of this type processing at once, over all runners of the database; default: any number.
+        limits: At most three of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
         priority: `high`, `medium` (default) or `low`.
         retry_on: Only these exceptions are tried again; default: all are.
         abandon_on: These exceptions make the job dead at once.
@@ -66,6 +70,7 @@ class JobOptions(TypedDict, total=False):
     backoff: Backoff | None
     timeout: Duration | None
     concurrency: int | None
+    limits: Sequence[Limit | Rate] | None
     priority: Priority
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
     abandon_on: type[BaseException] | tuple[type[BaseException], ...]
@@ -100,6 +105,8 @@ class EnqueueOptions(TypedDict, total=False):
         max_pending: Most pending jobs, instead of the type's.
         on_full: `raise` or `wait`, instead of the type's.
         expires: How long after it is due an attempt may begin, instead of the type's.
+        limits: What `@job(limits=...)` takes, instead of the type's; an empty list: none. What they allow counts for
+            the keys of this job from now on.
     """
 
     delay: Duration | None
@@ -114,6 +121,7 @@ class EnqueueOptions(TypedDict, total=False):
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
+    limits: Sequence[Limit | Rate] | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -130,6 +138,8 @@ class Defaults(Protocol):
     name: str
     priority: int
     max_attempts: int
+    lanes: Lanes | None
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,7 @@ class Enqueueing:
         priority: Instead of its type's.
         columns: Name and value of what is stored as it is.
         flow: What holds the job back or refuses it; None: nothing does.
+        lanes: Instead of its type's.
     """
 
     delay: float | None = None
@@ -149,6 +160,7 @@ class Enqueueing:
     priority: int | None = None
     columns: tuple[tuple[str, Any], ...] = ()
     flow: Flow | None = None
+    lanes: Lanes | None = None
 
     @property
     def has_conditions(self) -> bool:
@@ -159,8 +171,8 @@ class Enqueueing:
         """A row of these options with its conditions."""
         return Candidate(row) if self.flow is None else self.flow.candidate(row)
 
-    def extended(self, options: EnqueueOptions) -> Enqueueing:
-        """These options and more; where both have a value, the latest counts.
+    def extended(self, job_type: Defaults, options: EnqueueOptions) -> Enqueueing:
+        """These options of a job type and more; where both have a value, the latest counts.
 
         Raises:
             InvalidOption: If one of them cannot work, or there is no such option.
@@ -176,14 +188,20 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        if (limits := options.get("limits")) is not None:
+            lanes = Lanes(job_type.name, limits, job_type.signature, may_be_none=True)
+            extended = replace(extended, lanes=lanes)
         columns = {
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
-        return replace(extended, columns=tuple({**dict(self.columns), **columns}.items())) if columns else extended
+        if columns:
+            extended = replace(extended, columns=tuple({**dict(self.columns), **columns}.items()))
+        return extended
 
     def shown(self) -> str:
         """Those that are set, for people."""
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
         given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
@@ -195,7 +213,7 @@ class Enqueueing:
             payload: Its arguments as JSON.
             now: The instant of the enqueue, in microseconds.
         """
-        if self is AS_DECLARED:  # nearly always
+        if self is AS_DECLARED and job_type.lanes is None:  # nearly always
             return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
         scheduled_at = now
         if self.at is not None:
@@ -203,8 +221,12 @@ class Enqueueing:
         elif self.delay is not None:
             scheduled_at = after(now, self.delay)
         priority = job_type.priority if self.priority is None else self.priority
+        if self.lanes is not None:
+            lane = self.lanes.lane_with_limits(payload, priority)
+        else:
+            lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
-            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns)
+            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns), lane=lane
         )  # fmt: skip
 
 

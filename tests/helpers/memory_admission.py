@@ -15,7 +15,7 @@ from tests.helpers.memory_expiries import expire
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
 
-_KEPT: Final = ("jobs", "marks", "windows", "expiries")
+_KEPT: Final = ("jobs", "marks", "windows", "expiries", "limits")
 
 
 _Why = Literal["key", "unique", "full"]
@@ -77,7 +77,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         pending = sum(job.type == row.type and job.status is Status.PENDING for job in rows.jobs.values())
         if candidate.max_pending is not None and pending >= candidate.max_pending:
             return pending
-        job_id = phases.add(row)
+        job_id = phases.new_job(row)
         if candidate.window_key is not None:
             rows.windows[row.type, candidate.window_key] = job_id, row.created_at, candidate.until
         _set_expiry(phases, job_id, candidate, row.scheduled_at)
@@ -91,7 +91,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         due = row.scheduled_at
         if candidate.max_wait is not None:
             due = min(due, to_micros(held.created_at) + candidate.max_wait)
-        phases.give(held, row.payload, to_datetime(due))
+        phases.give(held, row, to_datetime(due))
         _set_expiry(phases, found, candidate, due)
     return Inserted(found, is_new=False)
 

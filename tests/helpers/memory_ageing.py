@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.job import PRIORITIES, PRIORITY_NAMES, Job, Priority
 
 
-def raised(jobs: Iterable[Job], write: RaisePriorities) -> dict[int, Priority]:
-    """The claimable jobs whose priority rises, and to which."""
+def raised(jobs: Iterable[Job], limited: Collection[str], write: RaisePriorities) -> dict[int, Priority]:
+    """Those of the claimable jobs whose priority rises, and to which; `limited` are the types with limits by key."""
     found: dict[int, Priority] = {}
-    of_priority = {priority: [job for job in jobs if PRIORITIES[job.priority] == priority] for priority in (1, 2)}
+    by_age = [job for job in jobs if job.type not in limited]
+    of_priority = {priority: [job for job in by_age if PRIORITIES[job.priority] == priority] for priority in (1, 2)}
     for before, after, due_before in write.steps:
         old = [job for job in of_priority[before] if to_micros(job.scheduled_at) < due_before and job.id not in found]
         old.sort(key=lambda job: (job.type, job.scheduled_at, job.id))

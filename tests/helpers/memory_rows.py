@@ -12,16 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from aiojobs_lite.clock import FIRST_INSTANT, to_datetime, to_micros
+from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
-    AheadPage,
     ListAhead,
     ListEndedAhead,
     MoveBack,
-    MovedBack,
-    Place,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.expiries import Expired, GetExpiry
@@ -36,6 +33,15 @@ from aiojobs_lite.model.job import (
     NewJob,
     Outcome,
     Status,
+)
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitRow,
+    ListLimits,
+    LookAtLane,
+    PauseLimit,
+    SetLimits,
+    lane_at,
 )
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.progress import GetLog, GetStandings, Report
@@ -54,11 +60,9 @@ from aiojobs_lite.model.queries import (
 )
 from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import (
-    ABANDONED_AFTER_US,
     FireTick,
     MoveTickBack,
     SetSchedule,
-    TickAnswer,
 )
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
@@ -77,11 +81,11 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_ageing, memory_progress, memory_runners
+from tests.helpers import memory_ageing, memory_ahead, memory_limits, memory_progress, memory_runners
 from tests.helpers.memory_admission import admit, may_return
-from tests.helpers.memory_ahead import ahead_by, ended, micros_of
+from tests.helpers.memory_ahead import ended, micros_of
 from tests.helpers.memory_expiries import expire
-from tests.helpers.memory_schedules import Schedule, move_tick_back, set_schedule
+from tests.helpers.memory_schedules import Schedule, fire_tick, move_tick_back, set_schedule
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
@@ -99,6 +103,9 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
+        limits: By name and key.
+        limited: The types of which a job has had a lane.
+        starts: By meter of a rate, the instants at which attempts started.
         database: Its random id.
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
@@ -112,6 +119,9 @@ class Rows:
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
+    limits: dict[tuple[str, str | None], LimitRow] = field(default_factory=dict)
+    limited: set[str] = field(default_factory=set)
+    starts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
@@ -127,6 +137,9 @@ class Rows:
             self.last_id,
             dict(self.marks),
             dict(self.runners),
+            dict(self.limits),
+            set(self.limited),
+            dict(self.starts),
             self.database,
             dict(self.windows),
             dict(self.expiries),
@@ -167,20 +180,6 @@ class Rows:
         """See `ListOwners`."""
         return {job.owner for job in self.jobs.values() if job.owner is not None}
 
-    def ahead(self, query: ListAhead) -> AheadPage:
-        """See `ListAhead`."""
-        places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in self.claimable()}
-        later = sorted(place for place in places if place.scheduled_at > query.now)
-        page = [place for place in later if query.after is None or place > query.after][: query.limit]
-        ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
-        return AheadPage(ids, page[-1] if len(page) == query.limit else None)
-
-    def ended_ahead(self, query: ListEndedAhead) -> tuple[int, ...]:
-        """See `ListEndedAhead`."""
-        return tuple(job.id for job in self.jobs.values() if job.is_finished and ahead_by(job, query.now))[
-            : query.limit
-        ]
-
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
         return sum(job.type == job_type and job.status is Status.PROCESSING for job in self.jobs.values())
@@ -199,9 +198,11 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
     FindJobs: Rows.find,
     FirstDue: Rows.first_due,
-    ListAhead: Rows.ahead,
+    ListAhead: memory_ahead.ahead,
     ListDead: Rows.dead,
-    ListEndedAhead: Rows.ended_ahead,
+    ListLimits: lambda rows, _query: memory_limits.listed(rows),
+    LookAtLane: memory_limits.look_at_lane,
+    ListEndedAhead: memory_ahead.ended_ahead,
     ListOwners: Rows.owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
@@ -221,7 +222,7 @@ class MemoryPhases:
     Attributes:
         rows: As given.
         now: As given.
-        made: The `scheduled_at` of each job that became claimable.
+        made: The ids of the jobs that became claimable, or are due at another time.
         claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
@@ -231,9 +232,8 @@ class MemoryPhases:
     """
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
-        self.rows = rows
-        self.now = now
-        self._living = living
+        self.rows, self._before = rows, rows.copy()
+        self.now, self._living = now, living
         self.made: list[int] = []
         self.claim: Claim | None = None
         self.claim_due: int | None = None
@@ -244,7 +244,9 @@ class MemoryPhases:
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
-        return min(self.made, default=None) if self.claim is None else self.claim_due
+        if self.claim is not None:
+            return self.claim_due
+        return memory_limits.due(self._before, self.rows, self.now, self.made)
 
     # See `Phases`.
 
@@ -271,7 +273,7 @@ class MemoryPhases:
         if job is None or end.owner in self._living:
             return None
         if isinstance(end, Complete):
-            self._put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
+            self.put(job, status=Status.COMPLETED, result_json=end.result, reason=end.note)
             return Status.COMPLETED
         if isinstance(end, Again) and job.cancel_requested:
             end = end.cancelled(job.reason)
@@ -293,7 +295,7 @@ class MemoryPhases:
             changes["history"] = (*kept, self._attempt(job, end))
             if (counter := _COUNTER_OF.get(end.outcome)) is not None:
                 changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
-        self._put(job, **changes)
+        self.put(job, **changes)
         status: Status = changes["status"]
         return status
 
@@ -315,7 +317,7 @@ class MemoryPhases:
         job = self.rows.jobs.get(write.id) if write.goes_with_end else self._held(write)
         if job is None:
             return False
-        self._put(job, progress=memory_progress.progressed(job, write))
+        self.put(job, progress=memory_progress.progressed(job, write))
         self.rows.logs[job.id] = memory_progress.logged(self.rows.logs, write)
         return True
 
@@ -323,7 +325,7 @@ class MemoryPhases:
         """See `MarkInterrupted`."""
         job = self._held(write)
         if job is not None:
-            self._put(job, interrupted=True)
+            self.put(job, interrupted=True)
         return job is not None
 
     def cancel_job(self, write: CancelJob) -> Status | None:
@@ -332,10 +334,10 @@ class MemoryPhases:
         if job is None:
             return None
         if job.status is Status.PENDING:
-            return self._put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
+            return self.put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
         if job.status is Status.PROCESSING:
             earlier = job.reason if job.cancel_requested else None
-            self._put(job, cancel_requested=True, reason=write.reason or earlier)
+            self.put(job, cancel_requested=True, reason=write.reason or earlier)
         return job.status
 
     def redrive_job(self, write: RedriveJob) -> bool:
@@ -345,7 +347,7 @@ class MemoryPhases:
             return False
         self.redriven.append(job.id)
         self.rows.expiries.pop(job.id, None)
-        self._put(
+        self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=0, crashes=0,
         )  # fmt: skip
@@ -372,7 +374,7 @@ class MemoryPhases:
             self.rows.paused.setdefault(write.type, Pause(to_datetime(self.now), write.by))
         elif write.type in self.rows.paused:
             del self.rows.paused[write.type]
-            self.made += [to_micros(job.scheduled_at) for job in self.rows.claimable() if job.type == write.type]
+            self.make(*(job for job in self.rows.claimable() if job.type == write.type))
 
     def reschedule(self, write: Reschedule) -> bool:
         """See `Reschedule`."""
@@ -382,10 +384,10 @@ class MemoryPhases:
         due = self.now if write.scheduled_at is None else write.scheduled_at
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
-        self._put(job, scheduled_at=to_datetime(due))
+        changed = self.put(job, scheduled_at=to_datetime(due))
         if job.id in self.rows.expiries:
             self.rows.expiries[job.id] += max(0, due - to_micros(job.scheduled_at))
-        self.made.append(due)
+        self.make(changed)
         return True
 
     def release(self, write: Release) -> int:
@@ -393,33 +395,14 @@ class MemoryPhases:
         held = [job for job in self.rows.jobs.values() if job.held is write.held and job.id in write.ids]
         for job in held:
             due = min(job.scheduled_at, to_datetime(self.now))
-            self._put(job, held=None, reason=None, scheduled_at=due)
+            self.put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
-
-    def move_back(self, write: MoveBack) -> MovedBack:
-        """See `MoveBack`."""
-        jobs = [job for job_id in set(write.ids) if (job := self.rows.jobs.get(job_id)) is not None]
-        moved = [(job, by) for job in jobs if (by := ahead_by(job, self.now))]
-        now = to_datetime(self.now)
-        for job, by in moved:
-            if not job.is_finished:
-                changed = self._put(job, scheduled_at=to_datetime(to_micros(job.scheduled_at) - by))
-                if job.id in self.rows.expiries:
-                    self.rows.expiries[job.id] -= by
-                if is_claimable(changed):
-                    self.made.append(to_micros(changed.scheduled_at))
-                continue
-            started = job.started_at
-            if started is not None and started > now:
-                started = to_datetime(max(to_micros(started) - by, FIRST_INSTANT))
-            self._put(job, started_at=started, created_at=min(job.created_at, now))
-        return MovedBack(len(moved), max([0, *(by for _, by in moved)]))
 
     def raise_priorities(self, write: RaisePriorities) -> int:
         """See `RaisePriorities`."""
-        raised = memory_ageing.raised(self.rows.claimable(), write)
+        raised = memory_ageing.raised(self.rows.claimable(), self.rows.limited, write)
         for job_id, priority in raised.items():
-            self._put(self.rows.jobs[job_id], priority=priority)
+            self.put(self.rows.jobs[job_id], priority=priority)
         return len(raised)
 
     def prune(self, write: Prune) -> int:
@@ -430,26 +413,6 @@ class MemoryPhases:
         self.rows.ticks.difference_update(ticks)
         return answer
 
-    def fire_tick(self, write: FireTick) -> TickAnswer:
-        """See `FireTick`."""
-        schedule = self.rows.schedules[write.schedule]
-        if (schedule.expression, schedule.tz) == (write.expression, write.tz):
-            schedule = schedule._replace(next_tick=max(schedule.next_tick, write.next_tick))
-        elif schedule.next_tick < self.now - ABANDONED_AFTER_US:
-            schedule = schedule._replace(expression=write.expression, tz=write.tz, next_tick=write.next_tick)
-        self.rows.schedules[write.schedule] = schedule
-        if (write.schedule, write.tick) in self.rows.ticks:
-            return TickAnswer("duplicate")
-        self.rows.ticks.add((write.schedule, write.tick))
-        if write.row is None:
-            return TickAnswer("skipped")
-        latest = self.rows.jobs.get(schedule.latest_job or 0)
-        if write.skip_overlap and latest is not None and not latest.is_finished:
-            return TickAnswer("overlap")
-        job_id = self.add(write.row)
-        self.rows.schedules[write.schedule] = schedule._replace(latest_job=job_id)
-        return TickAnswer("fired", job_id)
-
     # Inserts and the claim.
 
     def _insert(self, row: NewJob) -> Inserted:
@@ -457,38 +420,38 @@ class MemoryPhases:
             for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
                     return Inserted(job.id, is_new=False)
-        return Inserted(self.add(row), is_new=True)
+        return Inserted(self.new_job(row), is_new=True)
 
-    def give(self, job: Job, payload: str, due: datetime) -> None:
-        """Gives a pending job another payload and another time."""
-        self._put(job, payload_json=payload, scheduled_at=due)
-        if job.held is None:
-            if (before := to_micros(job.scheduled_at)) in self.made:  # of the same transaction
-                self.made.remove(before)
-            self.made.append(to_micros(due))
+    def give(self, job: Job, row: NewJob, due: datetime) -> None:
+        """Gives a pending job the payload of another one, with the lane that it has by that, and another time."""
+        lane = lane_at(row.lane, PRIORITIES[job.priority])
+        changed = self.put(job, payload_json=row.payload, scheduled_at=due, lane=lane)
+        self.make(memory_limits.noted(self.rows, changed, lane))
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
         expire(self)
         taken: Counter[str] = Counter()
         claimed: list[Claimed] = []
         for job in self.rows.claimable():
-            if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
+            if len(claimed) < claim.limit and self._could_take(claim, taken, job):
                 taken[job.type] += 1
                 claimed.append(as_claimed(self._start(job, claim.owner)))
+                memory_limits.start(self.rows, job, self.now)
         waiting = [job for job in self.rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
-        refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
+        refused = {job.type for job in waiting if self._may_start(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
-        due = [to_micros(job.scheduled_at) for job in waiting if self._has_capacity(claim, job.type)]
-        self.claim, self.claim_due = claim, min(due, default=None)
+        capable = [job for job in waiting if self._has_capacity(claim, job.type)]
+        self.claim, self.claim_due = claim, memory_limits.first_start(self.rows, capable, self.now)
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
-    def _is_due(self, job: Job) -> bool:
-        return to_micros(job.scheduled_at) <= self.now
+    def _may_start(self, job: Job) -> bool:
+        return to_micros(job.scheduled_at) <= self.now and memory_limits.may_start(self.rows, job, self.now)
 
-    def _could_take(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
-        return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
+    def _could_take(self, claim: Claim, taken: Mapping[str, int], job: Job) -> bool:
+        is_offered = _is_offered(claim, taken, job.type) and self._has_capacity(claim, job.type)
+        return is_offered and self._may_start(job)
 
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
         """Whether a pause and the limit over all owners allow one more."""
@@ -497,7 +460,7 @@ class MemoryPhases:
 
     # Rows.
 
-    def add(self, row: NewJob) -> int:
+    def new_job(self, row: NewJob) -> int:
         """Adds a job that is pending; returns its id."""
         self.rows.last_id += 1
         job = Job(
@@ -506,22 +469,22 @@ class MemoryPhases:
             scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
-            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
+            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata, lane=row.lane,
             tick=None if row.tick is None else to_datetime(row.tick), unique_key=row.unique_key,
             unique_scope=None if row.unique_scope is None else UniqueScope(row.unique_scope),
         )  # fmt: skip
-        self.rows.jobs[job.id] = job
+        self.rows.jobs[job.id] = memory_limits.noted(self.rows, job, row.lane)
         self._mark(job.type)
-        self.made.append(row.scheduled_at)
+        self.make(job)
         return job.id
 
     def _start(self, job: Job, owner: str) -> Job:
         started_at = to_datetime(self.now)
-        return self._put(
+        return self.put(
             job, status=Status.PROCESSING, owner=owner, attempts=min(job.attempts + 1, _LARGEST), started_at=started_at
         )
 
-    def _put(self, job: Job, **changes: Any) -> Job:
+    def put(self, job: Job, **changes: Any) -> Job:
         """Changes a job; what only a processing or a finished one has follows its status."""
         changed = replace(job, **changes)
         assert changed.status is job.status or (job.status, changed.status) in TRANSITIONS
@@ -529,12 +492,16 @@ class MemoryPhases:
             changed = replace(changed, owner=None, cancel_requested=False, interrupted=False)
         changed = replace(changed, completed_at=to_datetime(self.now) if changed.status in FINISHED else None)
         if is_claimable(changed) and not is_claimable(job):
-            self.made.append(to_micros(changed.scheduled_at))
+            self.make(changed)
         self.rows.jobs[job.id] = changed
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
         return changed
+
+    def make(self, *jobs: Job) -> None:
+        """Jobs became claimable, or are due at another time."""
+        self.made += [job.id for job in jobs]
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
@@ -551,11 +518,14 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Admit: admit,
     CancelJob: MemoryPhases.cancel_job,
     DeleteJob: MemoryPhases.delete_job,
-    FireTick: MemoryPhases.fire_tick,
+    FireTick: fire_tick,
     MarkInterrupted: MemoryPhases.mark_interrupted,
-    MoveBack: MemoryPhases.move_back,
-    MoveTickBack: lambda phases, write: move_tick_back(phases.rows.schedules, write, phases.now),
+    MoveBack: memory_ahead.move_back,
+    MoveTickBack: move_tick_back,
     PauseType: MemoryPhases.pause_type,
+    SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write.limits),
+    ChangeLimit: lambda phases, write: memory_limits.change(phases.rows, write),
+    PauseLimit: lambda phases, write: memory_limits.pause(phases.rows, write, phases.now),
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,
@@ -566,7 +536,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
-    SetSchedule: lambda phases, write: set_schedule(phases.rows.schedules, write),
+    SetSchedule: set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
 

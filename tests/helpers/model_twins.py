@@ -17,6 +17,7 @@ from aiojobs_lite.model.queries import FindJobs, GetJob, Query
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
+from tests.helpers import memory_limits
 from tests.helpers.callers import Caller
 from tests.helpers.memory_rows import Rows, is_claimable
 from tests.helpers.memory_store import MemoryStore
@@ -296,5 +297,5 @@ def _counts_by_marks(rows: Rows) -> dict[str, TypeCounts]:
 
 def _are_due(rows: Rows, counts: Counts) -> bool:
     """Whether no claimable job of these rows is due before the instant that the counts have for its type."""
-    claimable = filter(is_claimable, rows.jobs.values())
+    claimable = [job for job in rows.jobs.values() if is_claimable(job) and memory_limits.is_free(rows, job)]
     return all(counts.due[job.type] <= micros(job.scheduled_at) for job in claimable)

@@ -12,6 +12,7 @@ from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Expiries, Stored
+from aiojobs_lite.stores.sqlite.lanes import Limits
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()
@@ -108,6 +109,7 @@ class Ledger:
     Attributes:
         due: When the next jobs are due.
         expiries: When the next job expires.
+        limits: The limits by key.
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
@@ -123,6 +125,7 @@ class Ledger:
         self._last_id = self._open_last_id = 0
         self.due = Due()
         self.expiries = Expiries()
+        self.limits = Limits(sql, self.due)
         self._pauses: dict[str, Pause] = {}  # never changed
         self.open_pauses: dict[str, Pause | None] = {}
         self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
@@ -143,6 +146,7 @@ class Ledger:
         of_rows = highest or 0  # a program of the user's may add rows
         self._last_id = max([self._last_id, of_rows, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
+        self.limits.reload(connection)
 
     def discard(self) -> None:
         """Forgets what a transaction that was not committed had changed."""
@@ -153,6 +157,7 @@ class Ledger:
             self.expiries.forget()
         self._open_last_id = self._last_id
         self.open_pauses.clear()
+        self.limits.discard()
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
@@ -165,6 +170,8 @@ class Ledger:
                 for priority in PRIORITIES.values():
                     became_due = (job_type, priority, tally.due_mark, now)
                     tally.scheduled -= connection.execute(self._sql["became_due"], became_due).fetchall()[0][0]
+                if job_type in self.limits.types:
+                    tally.scheduled -= self.limits.ordered_became_due(job_type, tally.due_mark, now)
             tally.due_mark = max(tally.due_mark, now)
         return tally
 
@@ -203,6 +210,7 @@ class Ledger:
         self.due.looked_at.clear()
         self.expiries.is_raised = False
         self._last_id = self._open_last_id
+        self.limits.commit()
 
     def counts(self) -> Counts:
         """The counts as of the last commit. May be called while a transaction is open on another thread."""

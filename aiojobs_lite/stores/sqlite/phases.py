@@ -10,6 +10,7 @@ from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
@@ -34,6 +35,7 @@ from aiojobs_lite.stores.sqlite import (
     ends,
     held,
     insert,
+    limits,
     moves,
     pauses,
     progress,
@@ -48,6 +50,8 @@ from aiojobs_lite.stores.sqlite.transaction import Transaction
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Admit: unique.admit,
     CancelJob: moves.cancel_job,
+    ChangeLimit: limits.change_limit,
+    PauseLimit: limits.change_limit,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
@@ -63,6 +67,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
+    SetLimits: limits.set_limits,
     SetRunner: runners.set_runner,
     SetSchedule: schedules.set_schedule,
 }

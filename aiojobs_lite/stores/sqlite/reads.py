@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.limits import ListLimits, LookAtLane
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -29,6 +31,7 @@ from aiojobs_lite.model.runners import ListRunners
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
+from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
@@ -86,8 +89,11 @@ def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job 
     """See `FirstDue`."""
     for priority in sorted(PRIORITIES.values()):
         found = connection.execute(sql["first_due"], (query.type, priority, query.until)).fetchall()
+        found += connection.execute(
+            sql["first_due_in_lane"], {"type": query.type, "priority": priority, "until": query.until}
+        ).fetchall()
         if found:
-            return job_of(found[0])
+            return min(map(job_of, found), key=attrgetter("scheduled_at", "id"))
     return None
 
 
@@ -137,9 +143,11 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FirstDue: first_due,
     ListAhead: list_ahead,
     ListDead: list_dead,
+    ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
     ListOwners: list_owners,
     ListPaused: list_paused,
     ListProcessing: list_processing,
     ListRunners: list_runners,
+    LookAtLane: look_at_lane,
 }

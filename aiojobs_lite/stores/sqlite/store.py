@@ -132,6 +132,7 @@ class SqliteStore:
     async def maintain(self, now: int) -> None:
         """See `Store.maintain`."""
         writer, started = self._open_writer(), time.monotonic()
+        await writer.prune_meters(now)
         if self._path is None or not writer.is_in_doubt or started < self._next_recount:
             return  # no other program can write what is in memory
         writer.is_in_doubt = False

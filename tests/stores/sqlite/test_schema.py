@@ -116,6 +116,42 @@ async def test_a_file_of_schema_1_keeps_its_jobs_its_pauses_and_its_id(database:
     assert _schema(database) == GOLDEN.read_text(encoding="utf-8")
 
 
+async def test_limits_by_key_come_to_a_file_with_jobs_whole_or_not_at_all(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script fails before each of its statements in turn; then every job goes on as before."""
+    script = SCRIPTS[2]
+    with connected(database) as connection:
+        connection.executescript("".join(SCRIPTS[:2]) + "UPDATE aiojobs_meta SET value = 2 WHERE key = 'schema';")
+        for number, status in enumerate(Status, start=1):
+            owner, completed = _columns_of(status)
+            connection.execute(OLD_INSERT, (number, "a"))
+            connection.execute(
+                "UPDATE aiojobs_jobs SET owner = ?, completed_at = ?, status = 'processing' WHERE id = ?",
+                ("one", None, number),
+            ) if status is not Status.PENDING else None
+            connection.execute(
+                "UPDATE aiojobs_jobs SET owner = ?, completed_at = ?, status = ? WHERE id = ?",
+                (owner, completed, status.value, number),
+            )
+        connection.execute("INSERT INTO aiojobs_counts VALUES ('a', 1, 0, 0, 0, 1, 1, 1, 1, 5, 0, 0, 0, 0)")
+        connection.commit()
+    before, statements = _schema(database), schema.statements(script)
+    for kept in range(len(statements)):
+        broken = [*SCRIPTS[:2], "".join(statements[:kept]) + "INSERT INTO nowhere VALUES (1);\n"]
+        with monkeypatch.context() as patched:
+            patched.setattr("aiojobs_lite.stores.sqlite.schema.migrations", lambda folder, found=broken: found)
+            with pytest.raises(StoreRejected, match="nowhere"):
+                await SqliteStore(database).open()
+        assert (_version(database), _schema(database)) == (2, before)
+    async with opened(database) as store:
+        assert [(await stored(store, number)).status for number in range(1, 6)] == list(Status)
+        assert (await stored(store, 1)).lane is None
+        assert [job.id for job in await claimed(store)] == [1]
+    assert _version(database) == len(SCRIPTS)
+    assert _schema(database) == GOLDEN.read_text(encoding="utf-8")
+
+
 async def test_a_migration_that_fails_half_way_leaves_the_old_version(
     database: Path, second_migration: Callable[[str], None]
 ) -> None:
