@@ -101,7 +101,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.QueueFull("email", 1000, 1000, 2.5),
-        "'email': 1,000 jobs are pending, at most 1,000 may be. Nothing was enqueued: repeat the call in about 2.5 s.",
+        "'email': pending jobs 1,000, of at most 1,000. Nothing was enqueued: repeat the call in about 2.5 s.",
         {"job_type": "email", "pending": 1000, "max_pending": 1000, "retry_after": 2.5},
     ),
     (

@@ -141,7 +141,7 @@ class QueueFull(EnqueueError):
         self.max_pending = max_pending
         self.retry_after = retry_after
         super().__init__(
-            f"{job_type!r}: {pending:,} jobs are pending, at most {max_pending:,} may be. "
+            f"{job_type!r}: pending jobs {pending:,}, of at most {max_pending:,}. "
             f"Nothing was enqueued: repeat the call in about {retry_after:.3g} s."
         )
 
