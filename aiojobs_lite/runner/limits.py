@@ -18,6 +18,7 @@ from aiojobs_lite.limits import EVERY_KEY, EveryKey, LimitKey, LimitState, check
 from aiojobs_lite.model.limits import ChangeLimit, LimitRow, ListLimits, PauseLimit, SetLimits, key_text
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.types import check_by
+from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed
 
 
 class JobLimits:
@@ -67,7 +68,8 @@ class JobLimits:
             if any(row.name == limit and row.key is None and row.per is None for row in rows):
                 raise InvalidOption("per", per, "none: this limit is no rate")
         write = ChangeLimit(_check_name(limit), wanted_key, wanted, period, is_pinned)
-        await _carry_out(engine, limit, engine.write(write))
+        changed = LimitChanged(limit, wanted_key, wanted, None if period is None else period / MICROSECONDS)
+        await _carry_out(engine, limit, engine.write(write), changed)
 
     async def reset(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY) -> None:
         """Takes a change back: a key has no value of its own any more; for all keys what this runner declares counts,
@@ -80,7 +82,8 @@ class JobLimits:
         engine, wanted_key = self._access.engine, _check_key(key)
         declared = tuple(one for one in self._registry.limits_by_key if one.name == limit and wanted_key is None)
         write = ChangeLimit(_check_name(limit), wanted_key, None, None, is_pinned=False)
-        await _carry_out(engine, limit, engine.write_all(write, SetLimits(declared)))
+        reset = LimitChanged(limit, wanted_key, None)
+        await _carry_out(engine, limit, engine.write_all(write, SetLimits(declared)), reset)
 
     async def pause(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY, by: str | None = None) -> None:
         """Starts no job that a limit counts, in every runner of the database, until `resume`; what runs goes on.
@@ -95,9 +98,9 @@ class JobLimits:
             UnknownLimit: If the database has none of this name.
             InvalidOption: If the key cannot be one, or `by` is no text.
         """
-        write = PauseLimit(_check_name(limit), _check_key(key), paused=True, by=check_by(by))
-        engine = self._access.engine
-        await _carry_out(engine, limit, engine.write(write))
+        engine, wanted_key, wanted_by = self._access.engine, _check_key(key), check_by(by)
+        write = PauseLimit(_check_name(limit), wanted_key, paused=True, by=wanted_by)
+        await _carry_out(engine, limit, engine.write(write), LimitPaused(limit, wanted_key, wanted_by))
 
     async def resume(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY) -> None:
         """Lets the jobs start again that a paused limit counts. A pause of all keys and that of one key are two.
@@ -106,14 +109,18 @@ class JobLimits:
             UnknownLimit: If the database has none of this name.
             InvalidOption: If the key cannot be one.
         """
-        write = PauseLimit(_check_name(limit), _check_key(key), paused=False)
-        engine = self._access.engine
-        await _carry_out(engine, limit, engine.write(write))
+        engine, wanted_key = self._access.engine, _check_key(key)
+        write = PauseLimit(_check_name(limit), wanted_key, paused=False)
+        await _carry_out(engine, limit, engine.write(write), LimitResumed(limit, wanted_key))
 
 
-async def _carry_out(engine: Engine, limit: str, writing: Coroutine[Any, Any, bool | tuple[bool, Any]]) -> None:
+async def _carry_out(
+    engine: Engine, limit: str, writing: Coroutine[Any, Any, bool | tuple[bool, Any]], fact: Fact
+) -> None:  # fmt: skip
+    """Carries out what was ordered, and publishes it."""
     if await engine.order(writing) in (False, (False, ())):
         raise UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
+    engine.bus.publish(fact)
 
 
 def _check_name(limit: object) -> str:

@@ -77,7 +77,7 @@ ELSEWHERE: Final = {
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{
         f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)
-        for name in ("health", "jobs", "owners", "ticks", "types")
+        for name in ("health", "jobs", "limits", "owners", "ticks", "types")
     },
     **{
         f"testing/{name}.py": Suite("tests/testing/test_kit.py", "a part of the kit, which is tested as a whole")

@@ -180,6 +180,31 @@ async def test_what_a_person_pinned_stays_over_a_start_and_what_only_code_set_do
             assert (await runner.limits.list())[0].most == kept
 
 
+async def test_each_change_is_logged_and_a_start_that_changes_a_limit(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "aiojobs_lite.engine")
+    group, _ = waiting_group(asyncio.Event())
+    async with JobRunner(tmp_path / "jobs.db", jobs=[group]) as runner:
+        await runner.limits.change(NAME, 5, pin=False)
+        await runner.limits.change(NAME, 1_000, key="a")
+        await runner.limits.pause(NAME, key="a", by="ops")
+        await runner.limits.resume(NAME, key="a")
+        await runner.limits.reset(NAME, key="a")
+        with pytest.raises(UnknownLimit):
+            await runner.limits.resume("unknown")
+    async with JobRunner(tmp_path / "jobs.db", jobs=[group]):
+        pass
+    assert [record.getMessage() for record in caplog.records if record.getMessage().startswith("limit")] == [
+        f"limit changed: {NAME} allows 5 for every key",
+        f'limit changed: {NAME} allows 1,000 for the key "a"',
+        f'limit paused: no runner starts jobs that {NAME} counts for the key "a" until it is resumed, by ops',
+        f'limit resumed: jobs that {NAME} counts for the key "a" start again',
+        f'limit changed: {NAME} is reset for the key "a"',
+        f"limit changed: {NAME} allows 1 for every key; it was 5, and the code says otherwise",
+    ]
+
+
 async def test_a_change_that_cannot_work_is_refused() -> None:
     group, _ = waiting_group(asyncio.Event())
     async with JobRunner(":memory:", jobs=[group]) as runner:
