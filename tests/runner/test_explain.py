@@ -150,7 +150,7 @@ async def test_a_limit_by_key_says_how_much_of_it_is_taken(database: Path, clock
         first, _, last = await runner.enqueue_many([ordered.bind(7) for _ in range(3)])
         await until(lambda: runner.stats().running == 1)
         assert await runner.jobs.explain(last.id) == (
-            f"job {last.id} of ordered waits: the limit 'ordered: limit by org_id' is reached for the key 7: 1 of 1 "
+            f"job {last.id} of ordered waits: the limit 'ordered: ordered by org_id' is reached for the key 7: 1 of 1 "
             f"are processing over all runners; and its key is ordered, and job {first.id + 1} comes before it."
         )
 
