@@ -35,6 +35,7 @@ ANYIO_POOL = "AnyIO process pool shutdown task"  # lives as long as the event lo
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # until all is collected: thousands of objects come, and all of them stay
     temporary.use_memory()
     rings.begin(config.getoption("markexpr"))
     seeds.draw(config)
@@ -59,7 +60,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # thousands of tests: to walk through all that was collected, again and again, takes its time
+    gc.freeze()  # to walk through all that was collected, again and again, takes its time
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
+from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import EnqueueError, KeyReused, QueueFull, UniqueConflict
 from aiojobs_lite.handlers.options import Enqueueing
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
@@ -45,9 +46,7 @@ class Admission:
             if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
                 raise refusal(answer, candidates, engine.wait_for)
             answer = await self._when_they_fit(row.type, most - wanted, Admit(candidates))
-        for (how, row), inserted in zip(jobs, answer, strict=True):
-            if how.flow is not None and how.flow.drops and not inserted.is_new:
-                engine.count_throttled(row.type)
+        count_dropped(engine, jobs, [inserted.is_new for inserted in answer])
         return answer
 
     async def _when_they_fit(self, job_type: str, most: int, write: Admit) -> list[Inserted] | Refused:
@@ -59,6 +58,13 @@ class Admission:
             while self._access.engine.pending(job_type) > most:  # noqa: ASYNC110  # other processes set no event
                 await asyncio.sleep(_LOOK_EVERY_S)
             return await self._access.engine.write(write)
+
+
+def count_dropped(engine: Engine, jobs: _Jobs, are_new: Sequence[bool]) -> None:
+    """Counts the enqueues that a `Throttle` has dropped; in a transaction also if that is rolled back later."""
+    for (how, row), is_new in zip(jobs, are_new, strict=True):
+        if how.flow is not None and how.flow.drops and not is_new:
+            engine.count_throttled(row.type)
 
 
 def write_of(jobs: _Jobs) -> Insert | Admit:

@@ -17,7 +17,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.admission import Admission, refusal, write_of
+from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, write_of
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
@@ -201,10 +201,12 @@ class Enqueuer:
     async def _insert_in(self, engine: Engine, connection: object, bound: Sequence[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes jobs part of a transaction."""
         now = self._clock.now()
-        write = write_of([(one.how, one.row(now)) for one in bound])
+        jobs = [(one.how, one.row(now)) for one in bound]
+        write = write_of(jobs)
         joined = await engine.joined.insert(connection, write, now)
         if isinstance(joined, Refused):
             raise refusal(joined, cast("Admit", write).rows, engine.wait_for)
+        count_dropped(engine, jobs, [one.is_new for one in joined])
         return [JoinedHandle(one.job_type, self.jobs, made) for one, made in zip(bound, joined, strict=True)]
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:

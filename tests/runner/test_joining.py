@@ -25,7 +25,7 @@ from aiojobs_lite.errors import (
     UnknownJobType,
     WrongEventLoop,
 )
-from aiojobs_lite.flow import Unique
+from aiojobs_lite.flow import Throttle, Unique
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.clock import FakeClock
@@ -338,6 +338,18 @@ async def test_the_conditions_of_a_job_type_hold_in_a_transaction_too(database: 
             with pytest.raises(UniqueConflict):
                 await asyncio.to_thread(enqueue_by, JobClient(database, jobs=[export]))
         assert [job.payload for job in await runner.jobs.list()] == [{"n": 2}, {"n": 1}]
+
+
+async def test_what_a_throttle_drops_in_a_transaction_is_counted_too(database: Path) -> None:
+    @job(throttle=Throttle("1h", key="n"))
+    async def warn(n: int) -> None: ...
+
+    async with JobRunner(database, jobs=[warn], max_running=0) as runner:
+        with closing(sqlite3.connect(database)) as connection:
+            handles = await runner.enqueue_many_in(connection, [warn.bind(1), warn.bind(1), warn.bind(2)])
+            connection.commit()
+        assert [handle.is_new for handle in handles] == [True, False, True]
+        assert runner.stats().by_type["warn"].throttled == 1
 
 
 async def test_until_idle_looks_for_what_a_client_has_committed(database: Path) -> None:
