@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.job import NewJob, Status
@@ -28,7 +28,7 @@ from aiojobs_lite.model.limits import (
     lane_of,
     limit_of,
 )
-from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, Bound, Due
+from aiojobs_lite.stores.sqlite.due import AT_ONCE, Bound, Due
 from aiojobs_lite.stores.sqlite.meters import Meters
 from aiojobs_lite.stores.sqlite.rows import Sql, chunks, filled
 
@@ -75,6 +75,8 @@ class Limits:
         self._started: dict[int, str] = {}  # the lanes of jobs that this connection has claimed, by id; not all
         self._freed: dict[str, None] = {}  # meters that may have capacity, in the order in which they got it
         self._hints: Counter[str] = Counter()  # ordinary jobs of a lane that were inserted and not claimed yet
+        # By ordered lane the jobs that were placed in it, and are about to be inserted: priority and bound by id.
+        self._placed: dict[str, dict[int, tuple[int, Bound]]] = {}
         self._is_changed = self._is_stale = False
         self.meters = Meters(sql, due)
         self.has_lanes = False
@@ -89,6 +91,8 @@ class Limits:
         self.meters.begin(connection, now)
         if self.types_due:
             self.types_due.clear()
+        if self._placed:
+            self._placed.clear()
         if self._is_stale:
             self.reload(connection)
 
@@ -190,7 +194,9 @@ class Limits:
         lane, bound = lane_of(text), (row.scheduled_at, job_id)
         self.note(text, lane)
         if lane.is_ordered:
-            self.add(text, row.priority, bound, self.meters.full(lane))
+            if text not in self._placed and not (self.has_lane(text) and self._all("heads_of_lane", (text, 1))):
+                self._set_head(text, lane, row.priority, bound)
+            self._placed.setdefault(text, {})[job_id] = (row.priority, bound)
             return ORDERED_PLACE
         if row.scheduled_at > self._now:
             return None
@@ -238,11 +244,16 @@ class Limits:
             self._wait_again(job, lane_of(job.lane))
 
     def leave(self, *ids: int) -> None:
-        """These jobs are about to be cancelled, moved or deleted: the next one of an ordered lane may be due sooner."""
-        for job in self._waiting(ids) if self.types else ():
-            lane = lane_of(job.lane)
-            if lane.is_ordered and self.has_lane(job.lane):
-                self.add(job.lane, job.priority, (AT_ONCE, ANY_ID), self.meters.full(lane))
+        """These jobs are about to be cancelled, deleted or given another lane: their ordered lanes go on with others."""
+        leaving = list(self._waiting(ids)) if self.types else []
+        for text in {job.lane: None for job in leaving if job.place == ORDERED_PLACE}:
+            placed = self._placed.get(text, {})
+            for job_id in placed.keys() & set(ids):
+                del placed[job_id]
+            if self.has_lane(text):
+                self._look_for_head(text, lane_of(text), ids)
+            if not placed:
+                self._placed.pop(text, None)
 
     def wake(self) -> bool:
         """Lets as many lanes as there is capacity for go on from the lines of meters; returns whether any does."""
@@ -332,7 +343,26 @@ class Limits:
     def _wait_again(self, job: _Waiting, lane: Lane) -> None:
         """A job that is pending in an ordered lane waits there."""
         if job.status == Status.PENDING and job.place == ORDERED_PLACE and job.held is None:
-            self.add(job.lane, job.priority, (job.scheduled_at, job.id), self.meters.full(lane))
+            self._look_for_head(job.lane, lane, ())
+
+    def _look_for_head(self, text: str, lane: Lane, leaving: Collection[int]) -> None:
+        """Finds which job of an ordered lane is next, without those that leave it; else one that is about to come."""
+        for at, job_id, priority in self._all("heads_of_lane", (text, len(leaving) + 1)):
+            if job_id not in leaving:
+                self._set_head(text, lane, priority, (at, job_id))
+                return
+        for priority, bound in self._placed.get(text, {}).values():
+            self._set_head(text, lane, priority, bound)
+            return
+        self.delete(text)
+
+    def _set_head(self, text: str, lane: Lane, priority: int, bound: Bound) -> None:
+        """An ordered lane stands by its next job, which no other one of it can overtake."""
+        self._is_changed = self.has_lanes = True
+        self.note(text, lane)
+        ((line,),) = self._all("set_head", (text, self._line(lane, self.meters.full(lane)), priority, *bound))
+        if line == lane.type:
+            self.make_due(lane.type, priority, bound)
 
     def _waiting(self, ids: Sequence[int]) -> Iterable[_Waiting]:
         sql = self._sql["lanes_of_ids"]

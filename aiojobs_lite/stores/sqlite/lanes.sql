@@ -38,6 +38,14 @@ SET ready_at = excluded.ready_at, first_id = excluded.first_id
 WHERE (excluded.ready_at, excluded.first_id) < (ready_at, first_id)
 RETURNING line, priority;
 
+-- name: set_head
+-- Another job of an ordered lane is next; it stands where it stood, if it did. Returns where.
+INSERT INTO aiojobs_lanes (lane, line, priority, ready_at, first_id)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (lane) DO UPDATE
+SET priority = excluded.priority, ready_at = excluded.ready_at, first_id = excluded.first_id
+RETURNING line;
+
 -- name: move_lane
 -- A lane goes into another line.
 UPDATE aiojobs_lanes

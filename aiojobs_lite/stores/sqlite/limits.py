@@ -192,7 +192,11 @@ class LanedJobs:
         if not has_expired:
             self._limits.start(lane.text, known, job_id)
         del lane.heads[0]
-        if lane.heads:
+        full = self._limits.meters.full(known) if known.is_ordered else None
+        if full is not None and lane.heads:  # it stands by its next job, whose priority may be another one
+            *later, priority = lane.heads[0]
+            self._limits.move(lane.text, priority, (later[0], later[1]), full)
+        elif lane.heads:
             self._push(max(bound, lane.heads[0][:2]), lane)
         elif lane.is_all:
             self._limits.delete(lane.text)

@@ -52,8 +52,8 @@ def reschedule(transaction: Transaction, write: Reschedule) -> bool:
     tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
     tally.move(Status.PENDING, 1, standing.attempts, due)
     transaction.due.add(standing.type, standing.priority, due, write.id)
-    transaction.limits.leave(write.id)
     transaction.run("reschedule", (due, write.id))
+    transaction.limits.shift([write.id])
     move_expiry(transaction, write.id, max(0, due - standing.scheduled_at))
     return True
 
