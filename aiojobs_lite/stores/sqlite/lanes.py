@@ -244,7 +244,7 @@ class Limits:
             self._wait_again(job, lane_of(job.lane))
 
     def leave(self, *ids: int) -> None:
-        """These jobs are about to be cancelled, deleted or given another lane: their ordered lanes go on with others."""
+        """These jobs are about to be cancelled, deleted or given another lane: ordered lanes go on with others."""
         leaving = list(self._waiting(ids)) if self.types else []
         for text in {job.lane: None for job in leaving if job.place == ORDERED_PLACE}:
             placed = self._placed.get(text, {})
