@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.ahead import ListAhead, MoveBack
-from aiojobs_lite.model.job import Claimed, NewJob, Outcome, Status
+from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome, Status
 from aiojobs_lite.model.limits import (
     ChangeLimit,
     LaneState,
@@ -365,6 +365,33 @@ class OrderedKeys:
         found = await applied(store, CancelJob(1, None))
         assert found.due is not None
         assert ids(await claimed(store)) == [2]
+
+    @pytest.mark.parametrize("left", [CancelJob(1, None), DeleteJob(1)])
+    async def test_the_next_of_an_ordered_key_comes_by_its_own_priority(self, store: Store, left: Any) -> None:
+        await set_limits(store, ONE)
+        low, high = (keyed((ONE, 1), is_ordered=True, priority=priority) for priority in (2, 0))
+        _, second = await inserted(store, low, high)
+        await inserted(store, new())
+        await answers(store, left)
+        assert ids(await claimed(store, claim(limit=1))) == [second]
+
+    async def test_a_released_job_of_an_ordered_key_comes_by_its_own_priority(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        high, low = (keyed((ONE, 1), is_ordered=True, priority=priority) for priority in (0, 2))
+        (first,) = await running(store, high)
+        await inserted(store, low, new())
+        await answers(store, hold(first), Release((first.id,), Held.PAYLOAD))
+        assert ids(await claimed(store, claim(limit=1))) == [first.id]
+
+    async def test_a_job_of_an_ordered_key_with_no_other_is_due_whatever_there_was_before(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        (first,) = await inserted(store, keyed((ONE, 1), is_ordered=True, priority=2, due=60))
+        await answers(store, CancelJob(first, None))
+        added = await applied(store, Insert((keyed((ONE, 1), is_ordered=True, priority=0, due=-5),)))
+        assert added.due is not None
+        assert added.due <= at(-5)
+        await inserted(store, new(due=-9))
+        assert ids(await claimed(store, claim(limit=1))) == [first + 1]
 
     async def test_an_ordered_job_is_inserted_as_claimed_if_none_waits(self, store: Store) -> None:
         await set_limits(store, ONE)
