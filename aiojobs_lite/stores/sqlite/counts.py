@@ -67,6 +67,8 @@ class Tally:
         """Adds `by` jobs (or takes them away) where `status` stands; the rest matters for pending ones."""
         if status is Status.PENDING:
             self.pending += by
+            if by > 0:
+                self.stored = None  # to be written though no count is another: what counts as scheduled is by the mark
             if attempts:
                 self.retrying += by
             elif scheduled_at > self.due_mark:
