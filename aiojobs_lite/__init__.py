@@ -11,7 +11,7 @@ The names below are the whole surface for an application. Public as well, each f
 - `aiojobs_lite.runner.middleware`: the base class of middleware, and what it is given of a job that is enqueued.
 - `aiojobs_lite.model.progress`: the classes of what `runner.jobs.log` and `handle.watch` give, for annotations.
 - `aiojobs_lite.logs`: a filter that adds the job to every log record of its handler.
-- `aiojobs_lite.errors`: the tree of all errors; those that only a faulty program raises are not repeated here.
+- `aiojobs_lite.errors`: the tree of all errors; those of single options, and of faulty programs, are not repeated here.
 - `aiojobs_lite.stores.base`: the contract of a store, for a database other than SQLite.
 
 No other module makes a promise: it may change in any release.

@@ -20,7 +20,8 @@ _LONGEST_WAIT_US: Final = 20_000
 
 
 class Dispatcher:
-    """The local gate: a number of slots for the runner, one for each job type with `concurrency`, and one instant.
+    """The local gate: a number of slots for the runner, one for each job type with `concurrency`, one for all worker
+    processes, and one instant.
 
     The store says with each transaction when it is worth while to claim again. That instant is remembered until a write
     of this process, a commit of another owner, a slot that gets free or the clock changes it. A claim costs what it
@@ -31,14 +32,17 @@ class Dispatcher:
         clock: Says what is due.
         registry: Whose types are claimed.
         max_running: Most attempts at once in this runner.
+        workers: How many of them in worker processes: a job that waited for one would be taken from other runners.
     """
 
-    def __init__(self, *, owner: str, clock: Clock, registry: Registry, max_running: int) -> None:
+    def __init__(self, *, owner: str, clock: Clock, registry: Registry, max_running: int, workers: int) -> None:
         self._owner = owner
         self._clock = clock
         self._max_running = max_running
         self._types = frozenset(registry.names())
         self._limits = {job_type.name: job_type.concurrency for job_type in registry if job_type.concurrency}
+        self._pooled = frozenset(job_type.name for job_type in registry if job_type.mode == "process")
+        self._workers = workers
         self._commits: Commits
         self._attempts: AttemptStarter
         self._expiries: ExpiryListener
@@ -46,6 +50,7 @@ class Dispatcher:
         self._is_draining = False
         self._running: Counter[str] = Counter()  # of the types with a limit
         self._total = 0
+        self._in_workers = 0
         self._claims = 0  # that were made
         self._limited_types: dict[str, int] = {}  # by which claim
         self._slots = dict(self._limits)  # what is left to each type that may not take what the runner has left
@@ -96,7 +101,9 @@ class Dispatcher:
         self._has_changed = False
         if self._offered is None:
             self._offered = self._slots.copy()
-        return Claim(self._owner, free, self._types, self._offered, self._limits)
+        return Claim(
+            self._owner, free, self._types, self._offered, self._limits, self._pooled, self._workers - self._in_workers
+        )
 
     def committed(self, applied: Applied, answer: ClaimAnswer | None) -> None:
         """Takes what a transaction did; claimed jobs are registered and started in the same step."""
@@ -126,6 +133,10 @@ class Dispatcher:
                 self._claim_at_once()
             self._running[job_type] -= 1
             self._offer(job_type)
+        if job_type in self._pooled:
+            if self._in_workers >= self._workers or self._is_claim_in_flight:
+                self._claim_at_once()
+            self._in_workers -= 1
         if job_type in self._limited_types:
             self._allow(job_type)
 
@@ -155,6 +166,8 @@ class Dispatcher:
     def free(self, job_type: str) -> int:
         """How many more attempts of a type this runner could take now, as far as it knows."""
         free = self._max_running - self._total if self._is_claiming else 0
+        if job_type in self._pooled:
+            free = min(free, self._workers - self._in_workers)
         return max(0, min(free, self._slots.get(job_type, free)))
 
     @property
@@ -180,7 +193,7 @@ class Dispatcher:
                 continue
             limit = self._limits.get(job_type, self._max_running)
             limited_by = self._limited_types.get(job_type)
-            if self._running[job_type] >= limit:
+            if self._running[job_type] >= limit or (job_type in self._pooled and self._in_workers >= self._workers):
                 continue
             if limited_by is None:
                 found.append((job_type, self._claims))
@@ -196,11 +209,15 @@ class Dispatcher:
             used, held = self._running[job_type], running.get(job_type, 0)
             if used != held:
                 found.append(f"{used} of {job_type} for {held}")
+        in_workers = sum(running.get(job_type, 0) for job_type in self._pooled)
+        if self._in_workers != in_workers:
+            found.append(f"{self._in_workers} in worker processes for {in_workers}")
         return ", ".join(found)
 
     def recount(self, running: Mapping[str, int]) -> None:
         """Takes the attempts that run for the slots in use."""
         self._total = sum(running.values())
+        self._in_workers = sum(running.get(job_type, 0) for job_type in self._pooled)
         for job_type in self._limits:
             self._running[job_type] = running.get(job_type, 0)
             self._offer(job_type)
@@ -248,6 +265,8 @@ class Dispatcher:
     def _take(self, answer: ClaimAnswer) -> None:
         jobs = answer.jobs
         self._total += len(jobs)
+        if self._pooled:
+            self._in_workers += sum(job.type in self._pooled for job in jobs)
         if self._limits:
             for job_type, count in Counter([job.type for job in jobs if job.type in self._limits]).items():
                 self._running[job_type] += count

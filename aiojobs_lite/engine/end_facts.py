@@ -38,10 +38,11 @@ def publish_end(bus: Bus, end: End, duration: float, clock: Clock, raised: Raise
         raised: What is known of it besides, if it did not succeed.
     """
     kind = _kind_of(end, raised)
-    if bus.is_watched(kind):
+    has_hidden_fault = isinstance(end, Close) and _has_hidden_fault(end, raised)
+    if has_hidden_fault or bus.is_watched(kind):
         if isinstance(end, Again) and issubclass(kind, AttemptFailed):
             bus.publish(_failed(kind, end, _wait(end, clock), raised), _trace_of(end, raised))
-        elif isinstance(end, Close) and kind is JobBecameDead:
+        elif isinstance(end, Close) and (kind is JobBecameDead or has_hidden_fault):
             bus.publish(_FACTS[kind](end, duration), _trace_of(end, raised))
         else:
             bus.publish(_FACTS[kind](end, _wait(end, clock) if isinstance(end, Again) else duration))
@@ -55,6 +56,12 @@ def _trace_of(end: Again | Close, raised: Raised | None) -> Trace | None:
         return None
     exc_info = exc_info_of(raised.error) if raised and raised.error is not None else None
     return Trace(end.failure.error_type, end.failure.traceback, exc_info, is_repeated=isinstance(end, Close))
+
+
+def _has_hidden_fault(end: Close, raised: Raised | None) -> bool:
+    """Whether its handler asked for a cancel in a group that holds a fault as well, which nothing else would show."""
+    is_group = end.failure is not None and end.failure.error_type in _GROUPS
+    return is_group and raised is not None and not raised.is_wanted
 
 
 def _kind_of(end: End, raised: Raised | None) -> type[Fact]:
@@ -88,6 +95,7 @@ def _failed(kind: type[AttemptFailed], end: Again, wait: float, raised: Raised |
     return kind(end.id, end.type, end.attempt, attempts, end.outcome.value, error, next_at, wait)
 
 
+_GROUPS: Final = frozenset({ExceptionGroup.__name__, BaseExceptionGroup.__name__})
 _OF_OUTCOME: Final = {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}
 _FACTS: Final[dict[type[Fact], Callable[[Any, float], Fact]]] = {
     JobCompleted: lambda end, duration: JobCompleted(end.id, end.type, end.attempt, duration),

@@ -43,6 +43,7 @@ from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watchers import JobWatchers
+from aiojobs_lite.engine.workers import most_workers
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.runners import RunnerInfo
@@ -99,11 +100,11 @@ class Engine:
         self, *, store: Store, clock: Clock, bus: Bus, registry: Registry, schedules: Sequence[Schedule],
         deps: Resources, around: Mapping[str, Around], settings: Settings,
     ) -> None:  # fmt: skip
-        self.bus, self._store, self._clock, self._registry = bus, store, clock, registry
+        self.bus, self._store, self._clock, self.registry = bus, store, clock, registry
         self.identity = identity = Identity(settings.max_running, registry.limits)
         owner, self.waiters, self.attempts = identity.owner, Waiters(), AttemptRegister()
         self.pauses, self.joined = PauseMonitor(store=store, bus=bus), JoinedJobs(store=store, bus=bus)
-        self._dispatcher = Dispatcher(owner=owner, clock=clock, registry=registry, max_running=settings.max_running)
+        self._dispatcher = _dispatcher(owner, clock, registry, settings)
         self.watchers = JobWatchers(store=store)
         watcher = self._change_watcher()
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
@@ -203,7 +204,7 @@ class Engine:
 
     def knows(self, job_type: str) -> bool:
         """Whether a type is registered in this runner or has, or had, jobs in the database."""
-        return job_type in self._registry.limits or job_type in self._store.counts().by_type
+        return job_type in self.registry.limits or job_type in self._store.counts().by_type
 
     def count_throttled(self, job_type: str) -> None:
         """Counts an enqueue that the `Throttle` of its type dropped."""
@@ -226,7 +227,7 @@ class Engine:
         """See `JobRunner.stats`."""
         return runner_stats(
             self._store.counts(),
-            limits=self._registry.limits,
+            limits=self.registry.limits,
             metrics=self._metrics,
             running=self.attempts.running,
             stuck=self.attempts.stuck,
@@ -249,7 +250,7 @@ class Engine:
 
     def _janitor(self, recorder: Recorder) -> Janitor:
         return Janitor(
-            store=self._store, clock=self._clock, bus=self.bus, registry=self._registry, owner=self.identity.owner,
+            store=self._store, clock=self._clock, bus=self.bus, registry=self.registry, owner=self.identity.owner,
             attempts=self.attempts, commits=self.commits, recorder=recorder,
         )  # fmt: skip
 
@@ -287,6 +288,11 @@ class Engine:
             f"kept={len(commits.jobs_kept())} waiting={commits.is_waiting} busy={commits.is_busy} "
             f"transactions={commits.transactions} callers={len(self.waiters)} degraded={self._health.fault}"
         )
+
+
+def _dispatcher(owner: str, clock: Clock, registry: Registry, settings: Settings) -> Dispatcher:
+    most, workers = settings.max_running, most_workers()
+    return Dispatcher(owner=owner, clock=clock, registry=registry, max_running=most, workers=workers)
 
 
 def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ import anyio
 from aiojobs_lite.engine.calls import call_in_process
 from aiojobs_lite.engine.child import declaration_of
 from aiojobs_lite.engine.running import Running
-from aiojobs_lite.engine.workers import Worker, WorkerPool
+from aiojobs_lite.engine.workers import Worker, WorkerPool, most_workers
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.location import locate
 from aiojobs_lite.handlers.progress import Reporter
@@ -26,7 +25,7 @@ class ProcessCalls:
     """
 
     def __init__(self, job_types: Iterable[JobType[..., Any]]) -> None:
-        self._workers = WorkerPool(os.cpu_count() or 1)
+        self._workers = WorkerPool(most_workers())
         self._declared = {one.name: declaration_of(one, locate(one)) for one in job_types if one.mode == "process"}
         self._is_draining = False
 

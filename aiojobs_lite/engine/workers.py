@@ -179,6 +179,11 @@ class Worker:
         return f"died (signal {number}{named}{': out of memory?' if number == signal.SIGKILL else ''})"
 
 
+def most_workers() -> int:
+    """How many worker processes a runner has at most."""
+    return os.cpu_count() or 1
+
+
 class WorkerPool:
     """Worker processes, started when they are needed.
 

@@ -69,7 +69,8 @@ class Claim(NamedTuple):
       are held or paused. Of very many, some may be left for the next claim; no such job is claimed.
     - Claimed are pending jobs that are not held and whose `scheduled_at` is not after the transaction's instant.
     - In the order of priority, then `scheduled_at`, then id; those that the same transaction inserts are among them.
-    - Of the types in `types` only, at most `limit` in all, and at most `slots[type]` of a type that is in `slots`.
+    - Of the types in `types` only, at most `limit` in all, at most `slots[type]` of a type that is in `slots`, and at
+      most `pool_slots` of all types in `pooled` together.
     - `concurrency[type]` bounds the processing jobs of a type over all owners. A type that is paused gives none.
     - `limited_types` names each type that has due jobs which only its limit over all owners or a pause keeps from being
       claimed; a type that the claim had no need to look at may be missing. It may name other types of `types` that are
@@ -81,6 +82,8 @@ class Claim(NamedTuple):
         types: The types that the owner can run.
         slots: Most jobs of single types.
         concurrency: Limits of single types over all owners.
+        pooled: The types whose attempts share a pool of the owner's, such as its worker processes.
+        pool_slots: Most jobs of these types together.
     """
 
     owner: str
@@ -88,6 +91,8 @@ class Claim(NamedTuple):
     types: Collection[str]
     slots: Mapping[str, int]
     concurrency: Mapping[str, int]
+    pooled: Collection[str] = ()
+    pool_slots: int = 0
 
     def answer(self) -> ClaimAnswer:
         """See `Write`."""

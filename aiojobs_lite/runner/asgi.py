@@ -149,10 +149,13 @@ class TryLater:
         await send({"type": "http.response.body", "body": self._body})
 
 
-async def answer_queue_full(request: object, error: Exception) -> TryLater:
+async def answer_queue_full(request: object, error: Exception) -> Any:  # checkers ask for a Response of Starlette
     """Answers a request whose enqueue raised `QueueFull`: 503, with `Retry-After` by the measured rate.
 
     For `app.add_exception_handler(QueueFull, answer_queue_full)` of Starlette and FastAPI.
+
+    Returns:
+        A `TryLater`, which those call as they do a response of theirs.
     """
     del request
     retry_after = error.retry_after if isinstance(error, QueueFull) else 1.0

@@ -129,6 +129,7 @@ class JobClient(AnswersHabitsOfClients):
             UnknownJobType: If it is not among the `jobs` of this client.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `JobRunner.enqueue`.
             StoreRefused: If the database cannot be used.
             StoreUnavailable: If it cannot be used now. If the commit itself failed, the job may exist.
             ClientClosed: If the client is closed.
@@ -161,6 +162,7 @@ class JobClient(AnswersHabitsOfClients):
 
         Raises:
             UnknownJobType: If one is not among the `jobs` of this client.
+            EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `JobRunner.enqueue`.
             StoreUnavailable: If the database cannot be used now. If the commit itself failed, the jobs may exist.
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.

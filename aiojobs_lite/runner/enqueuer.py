@@ -127,6 +127,7 @@ class Enqueuer:
 
         Raises:
             UnknownJobType: If one is not registered in this runner.
+            EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `enqueue`.
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
@@ -168,7 +169,8 @@ class Enqueuer:
             UnknownJobType: If it is not registered in this runner.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
-            InvalidOption: If `connection` is a delay.
+            EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `enqueue`.
+            InvalidOption: If `connection` is none: a delay, say, as other libraries take it here.
             TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
             RunnerError: If the runner cannot be used now, or from this event loop.

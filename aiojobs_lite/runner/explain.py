@@ -13,6 +13,7 @@ from typing import Final
 from aiojobs_lite.clock import MICROSECONDS, to_datetime
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.engine.workers import most_workers
 from aiojobs_lite.errors import JobNotFound
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Job, Outcome, Status
@@ -43,6 +44,7 @@ class OwnRunner:
         fault: Why the database cannot be written, or None.
         slots: How many of its slots are taken.
         slots_of_type: How many of them by attempts of the job's type.
+        workers: How many of its worker processes are taken; None if the job's type needs none.
         is_saving: Whether the job's attempt has ended, and the end is still to be saved.
         stopped: Why the job's attempt was asked to stop, or None.
     """
@@ -52,6 +54,7 @@ class OwnRunner:
     fault: str | None
     slots: int
     slots_of_type: int
+    workers: int | None = None
     is_saving: bool = False
     stopped: str | None = None
 
@@ -109,12 +112,19 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         engine.fault,
         len(with_slots),
         sum(run.job_type.name == job.type for run in with_slots),
+        _workers_taken(engine, job.type),
         is_saving=job_id in engine.attempts.unsaved_ends,
         stopped=run.stopped.value if run is not None and run.stopped is not None else None,
     )
     now, pause = to_datetime(engine.now()), pauses.get(job.type)
     expires_at = None if expiry is None else to_datetime(expiry)
     return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at)
+
+
+def _workers_taken(engine: Engine, job_type: str) -> int | None:
+    if job_type not in engine.registry.names() or engine.registry.get(job_type).mode != "process":
+        return None
+    return sum(run.job_type.mode == "process" for run in engine.attempts.with_slots)
 
 
 async def _read(engine: Engine, job_id: int) -> Job:
@@ -254,13 +264,8 @@ def _without_slot(found: Situation) -> list[str]:
         stuck = f" and {counted(more, 'handler')} that ended too late" if more else ""
         number = f"{found.processing:,} of {most:,}"
         return [f"the limit of its type is reached: {number} are processing over all runners{stuck}"]
-    full = [(runner, _slots(runner, found)) for runner in allowed]
-    if any(taken < runner.max_running for runner, taken in full):
-        return []
-    taken = ", ".join(
-        f"{number:,} of {runner.max_running:,} in {_name_of(runner.id, found)}" for runner, number in full
-    )
-    return [f"all slots are taken: {taken}"]
+    full = [_taken(runner, found) for runner in allowed]
+    return [] if "" in full else [f"all slots are taken: {', '.join(full)}"]
 
 
 def _is_going(runner: RunnerInfo, found: Situation) -> bool:
@@ -278,8 +283,13 @@ def _has_slot_of_type(runner: RunnerInfo, found: Situation) -> bool:
     return limit is None or max(found.processing, own) < limit
 
 
-def _slots(runner: RunnerInfo, found: Situation) -> int:
-    return found.own.slots if runner.id == found.own.id else runner.running
+def _taken(runner: RunnerInfo, found: Situation) -> str:
+    """How many slots of a runner are taken, if all are; else nothing."""
+    own = found.own if runner.id == found.own.id else None
+    if own is not None and own.workers is not None and own.workers >= most_workers():
+        return f"{own.workers:,} of {most_workers():,} worker processes of {_name_of(runner.id, found)}"
+    taken = runner.running if own is None else own.slots
+    return "" if taken < runner.max_running else f"{taken:,} of {runner.max_running:,} in {_name_of(runner.id, found)}"
 
 
 def _name_of(owner: str, found: Situation) -> str:

@@ -23,7 +23,8 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
 
     Attributes:
         id: The job's id.
-        is_new: Whether this enqueue made the job; False if an earlier one with its idempotency key did.
+        is_new: Whether this enqueue made the job; False if an earlier job stands for it: with its idempotency key or
+            its unique key, or by `debounce` or `throttle`.
     """
 
     __slots__ = ("_job_type", "_jobs", "id", "is_new")

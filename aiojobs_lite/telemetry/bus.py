@@ -57,22 +57,23 @@ class Bus:
 
     def _log(self, fact: Fact, trace: Trace | None) -> None:
         logger = self._loggers[fact.part]
-        if not logger.isEnabledFor(fact.level):
+        level = fact.level if trace is None else max(fact.level, logging.WARNING)
+        if not logger.isEnabledFor(level):
             return
         shown = fact.shown()
         extra: dict[str, object] = {"fact": type(fact).__name__}
         extra |= {f"job_{name}" if name in ("type", "reason") else name: value for name, value in shown.items()}
         if trace is None:
-            logger.log(fact.level, "%s", fact, extra=extra)
+            logger.log(level, "%s", fact, extra=extra)
             return
-        place = f"job {shown['job_id']} attempt {shown['attempt']}"
+        place = f"job {shown['job_id']}" + (f" attempt {shown['attempt']}" if "attempt" in shown else "")
         first = self._known.find(str(shown["type"]), trace, place)
         if first is not None and not trace.is_repeated:
-            logger.log(fact.level, "%s; traceback as of %s", fact, first, extra=extra)
+            logger.log(level, "%s; traceback as of %s", fact, first, extra=extra)
             return
         path, line, function, _ = logger.findCaller()
         info = trace.exc_info
-        record = logger.makeRecord(logger.name, fact.level, path, line, "%s", (fact,), info, function, extra)
+        record = logger.makeRecord(logger.name, level, path, line, "%s", (fact,), info, function, extra)
         text = escape_lines(indent(trace.text, "  "))
         record.exc_text = text  # a formatter takes it: what was raised may have any text
         logger.handle(record)

@@ -56,6 +56,11 @@ class Replacement:
         """Where its jobs are now: after a crash what is left of them."""
         return self._store.database
 
+    @property
+    def has_crashed(self) -> bool:
+        """Whether the kit let it crash since it was started."""
+        return self._store.has_vanished
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Replaces, for each start in the block."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.runner.states import state_of
 from aiojobs_lite.telemetry.wording import counted, span
@@ -53,7 +54,7 @@ class Steps:
         now, found = self._clock.now(), list[int]()
         for one in self._started:
             found += [to_micros(job.scheduled_at) for job in await self._unfinished(one, Status.PENDING)]
-            found += one.probe.next_ticks.values()
+            found += [] if one.has_crashed else one.probe.next_ticks.values()
         found += self._timers()
         return min((due for due in found if due > now), default=None)
 
@@ -111,17 +112,23 @@ class Steps:
         return bool(pending) and all(to_micros(job.scheduled_at) > self._clock.now() for job in pending)
 
     def _timers(self) -> list[int]:
-        return [timer for one in self._started for timer in one.probe.next_timers]
+        return [timer for one in self._started if not one.has_crashed for timer in one.probe.next_timers]
 
     async def _unfinished(self, one: Replacement, status: Status) -> list[Job]:
         found: list[Job] = []
         after = None
-        while True:
-            page = await one.on_loop(one.runner.jobs.list(status=status, limit=_PAGE, after=after))
+        while not one.has_crashed:  # a handler may let its runner crash: then this is the end
+            try:
+                page = await one.on_loop(one.runner.jobs.list(status=status, limit=_PAGE, after=after))
+            except StoreUnavailable:
+                if one.has_crashed:
+                    break
+                raise
             found += page
             if len(page) < _PAGE:
                 return found
             after = page[-1].id
+        return []
 
     async def _not_finished(self, problem: str) -> JobsNotFinished:
         now = self._clock.now()

@@ -190,13 +190,18 @@ class KitStore:
         """Lets nothing more be written or noted, as if the process had ended; `close` is to follow."""
         self._has_vanished = True
 
+    @property
+    def has_vanished(self) -> bool:
+        """Whether `vanish` was called since it was opened."""
+        return self._has_vanished
+
     def check_present(self) -> None:
         """Checks that it has not vanished.
 
         Raises:
             StoreUnavailable: If it has.
         """
-        if self._has_vanished:
+        if self.has_vanished:
             raise StoreUnavailable("CLOSED", "the testing kit let this runner crash")
 
     def note_uncommitted(self, units: Sequence[Unit], answers: Sequence[Any]) -> None:

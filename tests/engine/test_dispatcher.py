@@ -36,6 +36,14 @@ async def unlimited() -> None: ...
 async def limited() -> None: ...
 
 
+@job(name="cpu", process=True)
+def in_process() -> None: ...
+
+
+@job(name="cpu too", process=True)
+def in_process_too() -> None: ...
+
+
 TYPES = frozenset({"free", "two"})
 
 
@@ -47,7 +55,9 @@ class Rig:
         self.given_back: list[Claimed] = []
         self.wakes = 0
         self.gone: list[Expired] = []
-        self.dispatcher = Dispatcher(owner="me", clock=clock, registry=registry_of(*job_types), max_running=max_running)
+        self.dispatcher = Dispatcher(
+            owner="me", clock=clock, registry=registry_of(*job_types), max_running=max_running, workers=2
+        )
         self.dispatcher.connect(commits=self, attempts=self, expiries=self)  # type: ignore[arg-type]  # needs no more
         self.dispatcher.start_claiming()
 
@@ -85,7 +95,7 @@ class Rig:
 
 def test_at_first_it_claims_and_then_at_the_instant_that_the_store_says(clock: FakeClock) -> None:
     rig = Rig(clock, unlimited, limited)
-    assert rig.claims() == Claim("me", 10, TYPES, {"two": 2}, {"two": 2})
+    assert rig.claims() == Claim("me", 10, TYPES, {"two": 2}, {"two": 2}, frozenset(), 2)
     rig.claimed(due=NOW + 5 * SECOND)
     assert rig.claims() is None
     assert rig.dispatcher.is_idle
@@ -171,6 +181,28 @@ def test_slots_are_taken_by_the_claim_and_freed_by_the_end(clock: FakeClock) -> 
     claim = rig.claims()  # the type was full: jobs of it may wait
     assert claim is not None
     assert (claim.limit, claim.slots) == (1, {"two": 1})
+
+
+def test_types_that_need_a_worker_process_are_offered_no_more_than_there_are_free_ones(clock: FakeClock) -> None:
+    rig = Rig(clock, in_process, in_process_too, unlimited)
+    first = rig.claims()
+    assert first is not None
+    assert (first.pooled, first.pool_slots) == ({"cpu", "cpu too"}, 2)
+    rig.claimed(claimed(1, "cpu"), claimed(2, "cpu too"), claimed(3, "free"), due=NOW + SECOND)
+    assert [rig.dispatcher.free(name) for name in ("cpu", "free")] == [0, 7]
+    assert rig.dispatcher.difference({"cpu": 1, "free": 2}) == "2 in worker processes for 1"
+    assert rig.claims() is None
+    rig.dispatcher.released("free")
+    assert rig.claims() is None
+    rig.dispatcher.released("cpu")
+    then = rig.claims()
+    assert then is not None
+    assert (then.limit, then.pool_slots) == (9, 1)
+    rig.claimed()
+    rig.dispatcher.recount({"cpu": 2, "free": 1})
+    again = rig.claims()
+    assert again is not None
+    assert again.pool_slots == 0
 
 
 def test_what_a_claim_was_given_does_not_change_while_it_is_in_flight(clock: FakeClock) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobDead, Status
+from aiojobs_lite import JobDead, Status, job
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Outcome
-from aiojobs_lite.telemetry.facts import AttemptFailed, AttemptStarted
+from aiojobs_lite.telemetry.facts import AttemptFailed
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.calls import in_process, outside, pid_in, started
 from tests.helpers.pauses import poll
@@ -84,30 +84,36 @@ def raises_a_fault_that_passes() -> None:
     raise TimeoutError("busy")
 
 
-# Whose time counts.
+# How many jobs a runner takes.
 
 
 @slow
-async def test_a_job_that_waits_for_a_process_does_not_use_up_its_time(
+async def test_a_runner_takes_no_more_jobs_than_it_has_worker_processes(
     clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More of them than cores, which together take longer than each may."""
+    """What waits for one is pending: other runners may take it, it expires, and no kill costs it an attempt."""
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     waits = in_process(waits_for, timeout="30s", max_attempts=1)
-    async with started(clock, waits) as runner:
-        events = runner.watch()
+
+    @job
+    async def other() -> str:
+        return "done"
+
+    async with started(clock, waits, other) as runner:
         handles = [await runner.enqueue(waits, str(tmp_path / f"pid{n}"), str(tmp_path / f"go{n}")) for n in range(3)]
-        for _ in handles:
-            await next_fact(events, AttemptStarted)
-        order: list[int] = []
-        for _ in handles:
-            await outside(lambda: len(list(tmp_path.glob("pid*"))) > len(order))
-            (now,) = {int(path.name[3:]) for path in tmp_path.glob("pid*")} - set(order)
-            order.append(now)
-            clock.advance("29s")
-            (tmp_path / f"go{now}").touch()
-            await handles[now].result(PATIENCE)
-        assert sorted(order) == [0, 1, 2]
+        for n, handle in enumerate(handles):
+            await outside((tmp_path / f"pid{n}").exists)
+            stats = runner.stats()
+            assert (stats.running, stats.processing, stats.pending) == (1, 1, 2 - n)
+            assert await (await runner.enqueue(other)).result(PATIENCE) == "done"
+            for later in handles[n + 1 :]:
+                assert "all slots are taken: 1 of 1 worker processes of" in await runner.jobs.explain(later.id)
+            clock.advance("29s")  # nor does it use up the time of the next
+            (tmp_path / f"go{n}").touch()
+            await handle.result(PATIENCE)
+
+
+# Whose time counts.
 
 
 @slow

@@ -430,8 +430,7 @@ class MemoryPhases:
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
         expire(self)
-        taken: Counter[str] = Counter()
-        claimed: list[Claimed] = []
+        taken, claimed = Counter[str](), list[Claimed]()
         for job in self.rows.claimable():
             if len(claimed) < claim.limit and self._could_take(claim, taken, job):
                 taken[job.type] += 1
@@ -552,8 +551,9 @@ def standing(job: Job) -> tuple[object, ...]:
 
 
 def _is_offered(claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
-    """Whether the claim's own limit of a type allows one more."""
-    return job_type in claim.types and (job_type not in claim.slots or taken[job_type] < claim.slots[job_type])
+    """Whether the claim's own limits allow one more of a type."""
+    is_full = job_type in claim.pooled and sum(taken[name] for name in claim.pooled) >= claim.pool_slots
+    return job_type in claim.types and not is_full and taken[job_type] < claim.slots.get(job_type, claim.limit + 1)
 
 
 def _order(job: Job) -> tuple[Any, ...]:

@@ -44,6 +44,8 @@ from tests.helpers.model_draws import (
     LIMITS,
     ORDERED,
     TYPES,
+    Kinds,
+    Pool,
     Step,
     admit_of,
     candidates,
@@ -51,9 +53,12 @@ from tests.helpers.model_draws import (
     expressions,
     insert_of,
     kinds,
+    pools,
     report_of,
     reported,
     rows,
+    sets_of_kinds,
+    slots_by_kind,
     some,
     steps,
     which_view,
@@ -184,15 +189,9 @@ class StoreBesideModel(LimitRules):
         self.put(admit_of(drawn, self.now), step)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
-    @rule(
-        owner=st.integers(0, 2),
-        limit=some,
-        slots=st.dictionaries(kinds, st.sampled_from([0, 1, 2, 5, 9])),
-        types=st.sets(kinds) | st.just(set(TYPES)),
-        step=steps,
-    )
-    def claim(self, owner: int, limit: int, slots: dict[str, int], types: set[str], step: Step) -> None:
-        self.put(Claim(self.owners[owner], limit, frozenset(types), slots, CONCURRENCY), step)
+    @rule(owner=st.integers(0, 2), limit=some, slots=slots_by_kind, types=sets_of_kinds, pool=pools, step=steps)
+    def claim(self, owner: int, limit: int, slots: dict[str, int], types: Kinds, pool: Pool, step: Step) -> None:
+        self.put(Claim(self.owners[owner], limit, types, slots, CONCURRENCY, *pool), step)
 
     @precondition(lambda self: not any(isinstance(write, Claim) for unit in self.units for write in unit))
     @rule(owner=st.integers(0, 2), then=commits)

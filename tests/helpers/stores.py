@@ -60,10 +60,12 @@ def claim(
     types: Collection[str] | None = None,
     slots: Mapping[str, int] | None = None,
     concurrency: Mapping[str, int] | None = None,
+    pooled: Collection[str] = "",
+    pool_slots: int = 0,
 ) -> Claim:
     """A claim that by default takes all of type `a`, or of the types that have slots."""
-    slots = slots or {}
-    return Claim(owner, limit, frozenset(slots or "a" if types is None else types), slots, concurrency or {})
+    slots, types = slots or {}, frozenset(slots or "a" if types is None else types)
+    return Claim(owner, limit, types, slots, concurrency or {}, frozenset(pooled), pool_slots)
 
 
 def complete(job: Claimed, result: str | None = None, note: str | None = None) -> Complete:

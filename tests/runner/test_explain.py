@@ -243,6 +243,9 @@ async def test_a_held_job_says_why(database: Path, clock: FakeClock) -> None:
         assert "user_id" in text
 
 
+CPUS = os.cpu_count() or 1
+
+
 async def test_what_only_this_runner_knows_is_said_of_it(idle: JobRunner) -> None:
     """Faults and phases that pass too quickly to be asked in."""
     async with idle:
@@ -261,6 +264,7 @@ async def test_what_only_this_runner_knows_is_said_of_it(idle: JobRunner) -> Non
         ({"phase": Phase.STARTING}, f"this runner ({mine.id}) is starting"),
         ({"phase": Phase.DRAINING}, f"this runner ({mine.id}) is draining"),
         ({"slots": 2}, f"all slots are taken: 2 of 2 in this runner ({mine.id})"),
+        ({"workers": CPUS}, f"all slots are taken: {CPUS} of {CPUS} worker processes of this runner ({mine.id})"),
     ):
         assert sentence(replace(found, own=replace(own, **changes))) == f"{start}waits: {text}."
     limit = replace(mine, types={"email.welcome": 2})

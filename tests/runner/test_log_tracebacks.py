@@ -148,6 +148,17 @@ async def test_a_fault_beside_a_retry_is_a_fault(caplog: pytest.LogCaptureFixtur
     assert failed.exc_info is not None
 
 
+async def test_a_fault_beside_a_cancel_is_shown(caplog: pytest.LogCaptureFixture) -> None:
+    async def asks(number: int) -> None:
+        raise ExceptionGroup("both", [KeyError(number), Cancel("gone")])
+
+    await run(asks, 1)
+    (record,) = records(caplog, "JobBecameCancelled")
+    assert record.levelno == logging.WARNING
+    assert lines(record)[0] == "cancelled: asks job 1 (gone)"
+    assert any("KeyError: 1" in line for line in lines(record))
+
+
 async def test_no_interruption_bears_one(caplog: pytest.LogCaptureFixture) -> None:
     runner = JobRunner(":memory:", drain_timeout=0)
 

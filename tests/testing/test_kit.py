@@ -523,7 +523,8 @@ async def test_a_store_that_vanished_takes_nothing_more(tmp_path: Path) -> None:
     assert len(opened) == 2
 
 
-async def test_a_handler_can_crash_in_its_midst(job_kit: JobKit) -> None:
+@pytest.mark.parametrize("move", ["run_until_idle", "advance", "run_to_end"])
+async def test_a_handler_can_crash_in_its_midst(job_kit: JobKit, move: str) -> None:
     runner = JobRunner(":memory:")
     steps = list[str]()
 
@@ -536,8 +537,11 @@ async def test_a_handler_can_crash_in_its_midst(job_kit: JobKit) -> None:
 
     job_kit.replace(runner)
     async with runner:
-        handle = await runner.enqueue(charge)
-        await runner.run_until_idle()
+        handle = await runner.enqueue(charge if move == "run_until_idle" else charge.using(delay="1h"))
+        if move == "run_until_idle":
+            await runner.run_until_idle()
+        else:
+            await (job_kit.advance("2h") if move == "advance" else job_kit.run_to_end())
     async with runner:
         await job_kit.advance("1m")
         assert (await runner.jobs.get(handle.id)).crashes == 1

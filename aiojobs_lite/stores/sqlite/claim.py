@@ -44,6 +44,7 @@ class Claiming:
         self._claim = claim
         self._left = claim.limit
         self._left_of: dict[str, int] = {}  # by type, of those that were looked at
+        self._left_in_pool = claim.pool_slots
         self._limited: set[str] = set()  # by a pause or by the limit over all owners
         self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
         self._ids: list[tuple[int]] = []  # of the claimed jobs of the store
@@ -88,7 +89,7 @@ class Claiming:
         return min(self._transaction.due.earliest(self._may_take_more), self._transaction.limits.meters.next_free)
 
     def _may_take_more(self, job_type: str) -> bool:
-        if job_type not in self._claim.types:
+        if job_type not in self._claim.types or self._has_full_pool(job_type):
             return False
         if job_type not in self._limited and job_type not in self._claim.slots:
             return True
@@ -145,8 +146,7 @@ class Claiming:
                 self._ids += [(job_id,) for _, job_id in jobs]
                 if job_type not in self._tallies:  # before they are claimed: it counts what has come due
                     self._tallies[job_type] = self._transaction.tally(job_type)
-                self._left_of[job_type] -= len(jobs)
-                self._left -= len(jobs)
+                self._take(job_type, len(jobs))
             if candidate is not _BEHIND_ALL:
                 self._choose_new((candidate,), chosen)
         stored.close()
@@ -156,8 +156,13 @@ class Claiming:
         for _, index, job_type in new:
             if self._left > 0 and self._slots_left(job_type) > 0 and (not self._new_lanes or self._may_start(index)):
                 chosen.add(index)
-                self._left_of[job_type] -= 1
-                self._left -= 1
+                self._take(job_type, 1)
+
+    def _take(self, job_type: str, count: int) -> None:
+        self._left -= count
+        self._left_of[job_type] -= count
+        if job_type in self._claim.pooled:
+            self._left_in_pool -= count
 
     def _may_start(self, index: int) -> bool:
         """Whether the limits of a new job allow that it is inserted as claimed; it has started for them then."""
@@ -227,10 +232,15 @@ class Claiming:
             if left > 0:
                 left = min(left, self._allowed(job_type, left))
             self._left_of[job_type] = left
-        return left
+        return min(left, self._left_in_pool) if job_type in self._claim.pooled else left
 
     def _offered(self, job_type: str) -> int:
-        return self._claim.slots.get(job_type, self._claim.limit) if job_type in self._claim.types else 0
+        if job_type not in self._claim.types or self._has_full_pool(job_type):
+            return 0
+        return self._claim.slots.get(job_type, self._claim.limit)
+
+    def _has_full_pool(self, job_type: str) -> bool:
+        return self._left_in_pool <= 0 and job_type in self._claim.pooled
 
     def _allowed(self, job_type: str, offered: int) -> int:
         """How many a pause and the limit over all owners allow."""

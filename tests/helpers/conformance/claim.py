@@ -121,6 +121,26 @@ class ClaimOrder:
         assert [job.id for job in answer.jobs] == in_order
 
 
+class ClaimPool:
+    async def test_types_that_share_a_pool_are_given_no_more_than_it_has(self, store: Store) -> None:
+        a, b, c, _, more = await inserted(store, new("a"), new("b"), new("c"), new("a"), new("c"))
+        first = claim(types="abc", pooled="ab", pool_slots=1)
+        assert [job.id for job in await claimed(store, first)] == [a, c, more]
+        assert await claimed(store, claim(types="abc", pooled="ab")) == []
+        assert [job.id for job in await claimed(store, claim(types="abc", pooled="ab", pool_slots=1))] == [b]
+
+    async def test_new_jobs_take_of_the_pool_as_well(self, store: Store) -> None:
+        made, answer = await answers(
+            store, Insert((new("a"), new("b"), new("c"))), claim(types="abc", pooled="ab", pool_slots=1)
+        )
+        assert [job.id for job in answer.jobs] == [made[0].id, made[2].id]
+
+    async def test_the_slots_of_a_type_bound_it_within_the_pool(self, store: Store) -> None:
+        await inserted(store, *(new(name) for name in "aaabbb"))
+        jobs = await claimed(store, claim(types="ab", slots={"a": 1}, pooled="ab", pool_slots=3))
+        assert [job.type for job in jobs] == ["a", "b", "b"]
+
+
 class Claiming:
     async def test_a_claimed_job_brings_what_its_owner_needs(self, store: Store) -> None:
         (job_id,) = await inserted(store, new(priority=2, max_attempts=3, tick=at(-5), metadata='{"a": 1}'))

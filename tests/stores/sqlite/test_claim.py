@@ -117,3 +117,9 @@ async def test_a_claim_opens_no_more_types_than_it_takes_from(store: SqliteStore
         await steps_of(store, claim(types=names, limit=10), 10)  # what is due of each is known after it
         steps.append(await steps_of(store, claim(types=names, limit=10), 10))
     assert steps[1] < steps[0] * 2
+
+
+async def test_a_full_pool_is_no_reason_to_claim_again(store: SqliteStore) -> None:
+    await inserted(store, new("a"), new("a"), new("b", due=5))
+    done = await applied(store, claim(types="ab", pooled="a", pool_slots=1))
+    assert ([job.type for job in done.answers[0].jobs], done.due) == (["a"], at(5))
