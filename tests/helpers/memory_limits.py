@@ -167,8 +167,15 @@ def is_free(rows: Rows, job: Job) -> bool:
 
 
 def set_free(before: Rows, after: Rows, now: int) -> list[int]:
-    """When those jobs may start that a limit by key kept from it before a transaction, and no more after it."""
-    waiting = [job for job in after.jobs.values() if job.status is Status.PENDING and job.held is None and job.lane]
+    """When those jobs may start that a limit by key kept from it before a transaction, and no more after it. Of one that
+    is not due yet, and waits for no other, it was said before when it will be.
+    """
+    waiting = [
+        job
+        for job in after.jobs.values()
+        if job.status is Status.PENDING and job.held is None and job.lane
+        and (to_micros(job.scheduled_at) <= now or lane_of(job.lane).is_ordered)
+    ]  # fmt: skip
     found = []
     for job in waiting:
         known, at = before.jobs.get(job.id), next_start(after, job, now)

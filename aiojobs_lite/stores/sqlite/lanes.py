@@ -214,13 +214,31 @@ class Limits:
         self._run("set_place", (place, job_id))
 
     def add(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
-        """A job waits in a lane, from a bound on; if the lane is new, a meter may are exhausted for it."""
+        """A job waits in a lane, from a bound on; if the lane is new, a meter may be exhausted for it."""
         self._is_changed = self.has_lanes = True
         lane = lane_of(text)
         self.note(text, lane)
         found = self._all("add_lane", (text, self._line(lane, full), priority, *bound))
         if found and found[0][0] == lane.type:
             self.make_due(lane.type, found[0][1], bound)
+
+    def find(self, text: str, priority: int, bound: Bound) -> None:
+        """Jobs wait in a lane that has no row, or one whose bound is too late."""
+        lane = lane_of(text)
+        if lane.is_ordered:
+            self._set_head(text, lane, priority, bound)
+        else:
+            self.add(text, priority, bound, self.meters.full(lane))
+
+    def free(self, *meters: str) -> None:
+        """Meters may have capacity."""
+        self._freed |= dict.fromkeys(meters)
+
+    def count_again(self) -> list[str]:
+        """Counts the attempts that run once more; returns the meters that were counted wrong."""
+        self._running_of, wrong = self.meters.count_again()
+        self.free(*wrong)
+        return wrong
 
     def has_lane(self, text: str) -> bool:
         """Whether jobs may wait in a lane."""

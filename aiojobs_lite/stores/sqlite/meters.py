@@ -121,6 +121,13 @@ class Meters:
         self._look_for_next_free()
         return of_type
 
+    def count_again(self) -> tuple[Counter[str], list[str]]:
+        """Counts the attempts that run once more; returns how many they are of each type, and what differed."""
+        before, self._running = self._running, Counter()
+        of_type = self.count_running()
+        wrong = [meter for meter in {*before, *self._running} if before[meter] != self._running[meter]]
+        return of_type, sorted(wrong)
+
     def flush(self) -> None:
         """Stores what the transaction has moved."""
         if self._moved:

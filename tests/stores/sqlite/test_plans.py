@@ -120,6 +120,8 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("release", BY_ID),
         ("held_by_type", BY_ID),
         ("laned_jobs", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at"),
+        ("waiting_lanes", "SEARCH aiojobs_jobs USING INDEX aiojobs_jobs_lane (lane>?)"),
+        ("lanes_of_type", "COVERING INDEX aiojobs_lanes_line (line=?)"),
         ("heads_of_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
         ("running_lanes", "INDEX aiojobs_jobs_processing"),
         ("lanes_of_ids", BY_ID),
