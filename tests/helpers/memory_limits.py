@@ -167,8 +167,8 @@ def is_free(rows: Rows, job: Job) -> bool:
 
 
 def set_free(before: Rows, after: Rows, now: int) -> list[int]:
-    """When those jobs may start that a limit by key kept from it before a transaction, and no more after it. Of one that
-    is not due yet, and waits for no other, it was said before when it will be.
+    """When those jobs may start that a limit by key kept from it before a transaction, and not after it. Of one that is
+    not due yet, and waits for no other, it was said before when it will be.
     """
     waiting = [
         job
