@@ -6,6 +6,7 @@ The names below are the whole surface for an application. Public as well, each f
 - `aiojobs_lite.limits`: what `@job(limits=...)` takes, `Limit` and `Rate`.
 - `aiojobs_lite.telemetry.facts`: what `runner.watch()` yields, one class each; a table says what they mean.
 - `aiojobs_lite.dead`: what a handler of `on_dead` is given.
+- `aiojobs_lite.runner.batches`: the classes of what `runner.batches` returns, for annotations.
 - `aiojobs_lite.runner.client`: the class of what `JobClient` returns, for annotations.
 - `aiojobs_lite.flow`: what `unique=`, `debounce=` and `throttle=` take.
 - `aiojobs_lite.runner.middleware`: the base class of middleware, and what it is given of a job that is enqueued.

@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks import chart, peers
 from benchmarks.harness import BARE, OURS, Figure, Plan
 from benchmarks.limits import Results, limits
-from benchmarks.workloads import growth, keys, latency, throughput, web
+from benchmarks.workloads import batches, growth, keys, latency, throughput, web
 
 FOLDER: Final = Path(__file__).parent
 WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
@@ -23,6 +23,7 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "end_to_end": throughput.end_to_end,
     "payloads": throughput.payloads,
     "variety": throughput.variety,
+    "batches": batches.batches,
     "many_types": throughput.many_types,
     "preloaded": growth.preloaded,
     "jobs_done": growth.jobs_done,

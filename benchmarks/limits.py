@@ -77,6 +77,11 @@ def limits(found: Results) -> list[Limit]:
         Limit("idle latency p99, normal, ms", found.median("idle latency p99"), most=2),
         Limit("idle latency p50, full, ms", found.median("idle latency p50", "full"), most=1.2),
         Limit("idle CPU, % of one core", found.median("idle CPU"), most=0.5),
+        Limit(
+            "jobs in one batch of 100,000, of the rate in none",
+            found.median("jobs in batches of", at=100_000) / found.median("jobs in batches of", at=0),
+            0.8,
+        ),
         *_beside_a_backlog(found),
         *_many_types(found),
         *_keys(found),

@@ -14,6 +14,7 @@ from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Insert, PauseType
+from aiojobs_lite.runner.batches import Batch
 from aiojobs_lite.stores.open import open_store
 from benchmarks.harness import Durability
 
@@ -112,6 +113,41 @@ async def end_to_end(
         seconds = time.perf_counter() - started
         assert runner.stats().completed == jobs
     return jobs / seconds
+
+
+async def in_batches(path: Path, durability: Durability, jobs: int, producers: int, size: int) -> float:
+    """The same as `end_to_end` where all jobs are in batches of a size, each with a callback; 0: in none.
+
+    One batch of all is filled by all producers, smaller ones by one producer each.
+    """
+    noop = Noop(path, durability)
+    enqueued, batches = noop.jobs[0], jobs // size if size else 0
+
+    @noop.runner.job
+    async def callback(batch_id: int) -> None: ...
+
+    async def produce(batch: Batch, first: int, step: int) -> None:
+        for n in range(first, min(size, jobs), step):
+            await batch.enqueue(enqueued, n=n, text="")
+
+    async def produce_batches(first: int) -> None:
+        for _ in range(first, batches, producers):
+            async with noop.runner.batches.open(on_complete=callback) as batch:
+                await produce(batch, 0, 1)
+
+    async with noop.runner as runner:
+        await runner.run_until_idle()
+        started = time.perf_counter()
+        if not batches:
+            await _produce(noop, jobs, producers)
+        elif batches == 1:
+            async with runner.batches.open(on_complete=callback) as batch:
+                await asyncio.gather(*[produce(batch, first, producers) for first in range(producers)])
+        else:
+            await asyncio.gather(*map(produce_batches, range(producers)))
+        while runner.stats().completed < jobs + batches:
+            await runner.run_until_idle()
+        return jobs / (time.perf_counter() - started)
 
 
 async def with_failures(path: Path, durability: Durability, jobs: int, producers: int, every: int) -> float:

@@ -19,6 +19,23 @@ from aiojobs_lite.errors.store import REMEDIES
 
 CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
+        lambda: errors.BatchNotFound(3),
+        "there is no batch 3: never opened, or pruned (see keep_completed).",
+        {"batch_id": 3},
+    ),
+    (
+        lambda: errors.BatchNotFound(None, of_job=7),
+        "job 7 is in no batch: it was enqueued without one, or the batch was pruned. "
+        "Add jobs by `await ctx.enqueue(...)`.",
+        {"batch_id": None},
+    ),
+    (
+        lambda: errors.BatchClosed(3),
+        "batch 3 takes no more jobs: its block has ended. "
+        "Enqueue inside `async with runner.batches.open(...)`, or by `ctx.batch()` in a job of the batch.",
+        {"batch_id": 3},
+    ),
+    (
         lambda: errors.InvalidOption("timeout", "soon", "seconds"),
         "timeout='soon': expected seconds.",
         {"option": "timeout", "value": "soon"},
@@ -362,6 +379,7 @@ def test_an_error_survives_the_way_from_another_process(
         (errors.PayloadTooLarge, ValueError),
         (errors.RunnerClosed, RuntimeError),
         (errors.JobNotFound, LookupError),
+        (errors.BatchNotFound, LookupError),
         (errors.ResultTimeout, TimeoutError),
     ],
 )

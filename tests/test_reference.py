@@ -34,6 +34,7 @@ from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
+from aiojobs_lite.runner.batches import Batches, OpenedBatch
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.schedules import Schedules
@@ -76,6 +77,7 @@ def default(cell: str) -> Any:
         ("Job types", parameters(JobType, "handler")),
         ("Cron", parameters(JobRunner.cron)),
         ("Backoff", parameters(Backoff)),
+        ("Batches", parameters(Batches.open)),
         ("Lists of jobs", parameters(StoredJobs.list)),
         ("One enqueue", dict.fromkeys(EnqueueOptions.__annotations__)),
     ],
@@ -193,6 +195,8 @@ def test_every_public_name_is_listed() -> None:
         ("runner.types", JobTypes),
         ("runner.limits", JobLimits),
         ("runner.schedules", Schedules),
+        ("runner.batches", Batches),
+        ("Batch", OpenedBatch),
         ("JobContext", JobContext),
         ("Job", Job),
         ("CronSchedule", CronSchedule),
@@ -204,14 +208,16 @@ def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
 
 
 NAMED = re.compile(
-    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner|handle|job|ctx|stats\(\))\.(\w+)"
+    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
 )
 OWNERS: dict[str, set[str]] = {
-    "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules"},
+    "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules", "batches"},
     "runner.jobs": {*dir(StoredJobs)},
     "runner.types": {*dir(JobTypes)},
     "runner.limits": {*dir(JobLimits)},
     "runner.schedules": {*dir(Schedules)},
+    "runner.batches": {*dir(Batches)},
+    "batch": {*dir(OpenedBatch), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job)},
     "ctx": {*dir(JobContext), "logged", "reported"},  # the last two of `testing.context`
@@ -281,4 +287,4 @@ def test_the_table_of_ends_is_what_settle_decides() -> None:
 def test_the_glossary_has_the_words_of_the_code() -> None:
     words = {word for row in rows((DOCS / "glossary.md").read_text(encoding="utf-8")) for word in spans(row[0])}
     assert {*map(str, Status), *map(str, Outcome)} - words == set()
-    assert {str(Held.PAYLOAD)} - words == set()
+    assert {str(Held.PAYLOAD), str(Held.AFTER)} - words == set()

@@ -136,6 +136,17 @@ async def enqueuing() -> None:
     await runner.enqueue("email.welcome", user_id=1)  # E: arg-type
     await runner.enqueue_named("email.welcome", user_id=1, anything="goes")
     await runner.enqueue_named(welcome, user_id=1)  # E: arg-type
+    async with runner.batches.open(on_complete=bare, on_success=no_context.bind(1)) as batch:
+        await batch.enqueue(welcome, 1, "x")
+        await batch.enqueue(welcome, user_id="1")  # E: arg-type
+        await batch.enqueue_many([bare.bind(1)])
+        first = await batch.enqueue(bare.using(label="x"), 1)
+        await runner.enqueue(bare.using(after=[first], after_failed="run"), 1)
+        await runner.enqueue(bare.using(after=first), 1)  # E: arg-type
+        await runner.enqueue(bare.using(after=[1]), 1)  # E: list-item
+        await runner.enqueue(bare.using(after=[first], after_failed="no"), 1)  # E: arg-type
+        async with batch.open(on_dead=3):  # E: arg-type
+            pass
     await runner.enqueue(daily)
     await runner.enqueue(daily, 1)  # E: arg-type
     await runner.enqueue(often)

@@ -14,12 +14,13 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 from aiojobs_lite.clock import Alarm, Clock, sleep
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.inline_turn import InlineTurn
-from aiojobs_lite.engine.ports import ClaimSource, Done
+from aiojobs_lite.engine.ports import CascadeListener, ClaimSource, Done
 from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
-from aiojobs_lite.model.writes import Claim, Insert, Unit, Write
+from aiojobs_lite.model.writes import Claim, Unit, Write
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.base import Applied, Store
 
@@ -30,7 +31,7 @@ C = TypeVar("C")
 D = TypeVar("D")
 P = ParamSpec("P")
 E = TypeVar("E", bound=Exception)
-_ADDS: Final = frozenset({Insert, Admit})  # the writes that add jobs
+_ADDS: Final = INSERTS | {Admit}  # the writes that add jobs
 _MOST_UNITS: Final = 250  # a transaction; more would hold the event loop for too long
 
 
@@ -64,6 +65,7 @@ class Committer:
         self._claims = claims
         self._kept: list[_Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
         self._waiting: list[_Entry] = []
+        self._cascades: CascadeListener | None = None
         self._alarm = Alarm(clock)
         self.went_idle = asyncio.Event()
         self._turn = InlineTurn()
@@ -73,6 +75,10 @@ class Committer:
         self._is_closed = False
         self._origin = Origin()
         self.when_committed: Callable[[], None] | None = None
+
+    def connect(self, *, cascades: CascadeListener) -> None:
+        """Sets what is notified of jobs that a transaction has cancelled or enqueued by itself."""
+        self._cascades = cascades
 
     @property
     def is_idle(self) -> bool:
@@ -320,6 +326,8 @@ class Committer:
                 future.set_result(answer)
             first = last
         _notify(self._claims.committed, applied, answers[-1] if claim else None)
+        if (applied.cancelled or applied.enqueued) and self._cascades is not None:
+            _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
             _notify(done, unit, answer, None)
         if self.when_committed is not None:

@@ -12,6 +12,7 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.ageing import Ageing
 from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.attempt_check import AttemptCheck
+from aiojobs_lite.engine.cascades import Cascades
 from aiojobs_lite.engine.change_watcher import ChangeWatcher
 from aiojobs_lite.engine.clock_corrector import ClockCorrector
 from aiojobs_lite.engine.clock_monitor import ClockMonitor
@@ -132,8 +133,7 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        self._dispatcher.connect(commits=committer, attempts=self._executor, expiries=expiries)  # needs what needs it
-        watcher.connect(attempts=self._executor)
+        _connect(committer, self._dispatcher, watcher, self._executor, Cascades(bus, self.waiters), expiries)
         self._executor.connect(reporter=reports, around=around)
         self.write, self.write_all = committer.write, committer.write_all
 
@@ -293,6 +293,20 @@ class Engine:
 def _dispatcher(owner: str, clock: Clock, registry: Registry, settings: Settings) -> Dispatcher:
     most, workers = settings.max_running, most_workers()
     return Dispatcher(owner=owner, clock=clock, registry=registry, max_running=most, workers=workers)
+
+
+def _connect(
+    committer: Committer,
+    dispatcher: Dispatcher,
+    watcher: ChangeWatcher,
+    executor: Executor,
+    cascades: Cascades,
+    expiries: ExpiryReporter,
+) -> None:
+    """Some parts need what is built of them."""
+    committer.connect(cascades=cascades)
+    dispatcher.connect(commits=committer, attempts=executor, expiries=expiries)
+    watcher.connect(attempts=executor)
 
 
 def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:

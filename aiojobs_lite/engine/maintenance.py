@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -10,10 +11,13 @@ from aiojobs_lite.clock import Clock, after, sleep, to_micros
 from aiojobs_lite.engine.ports import Commits
 from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.batches import AbandonBatches, ListBatchOwners
 from aiojobs_lite.model.runners import EndRunners
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
 
+_log = get_log("engine")
 MAINTAIN_EVERY_S: Final = 60.0
 _PRUNE_AT_ONCE: Final = 500  # jobs and ticks a transaction: a rescue waits for no more
 _KEEP_TICKS_S: Final = 2 * 86400.0  # longer than any clock is expected to be set back
@@ -59,11 +63,20 @@ class Maintenance:
         """Notes which runners are dead, and forgets those that have been for a while."""
         now = self._clock.now()
         forgets_before = after(now, -_KEEP_RUNNERS_S)
+        of_batches = {*await self._store.ask(ListBatchOwners())}  # before the runners: each stores itself first
         runners, _ = await look_at_runners(self._store)
+        await self._abandon_batches(of_batches - {runner.id for runner in runners if runner.is_alive})
         dead = tuple(runner.id for runner in runners if not runner.is_alive and runner.ended_at is None)
         ends = [to_micros(runner.ended_at) for runner in runners if runner.ended_at is not None]
         if dead or any(ended < forgets_before for ended in ends):
             await self._commits.write(EndRunners(dead, forgets_before))
+
+    async def _abandon_batches(self, dead: Collection[str]) -> None:
+        """Abandons the batches whose blocks ended with their runner."""
+        if dead:
+            batches = await self._commits.write(AbandonBatches(tuple(sorted(dead))))
+            for batch in batches:
+                _log.warning("batch %s is abandoned: its runner ended before its block", batch)
 
     async def prune(self) -> None:
         """Deletes finished jobs and ticks that were kept long enough, some at a time."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from aiojobs_lite.engine.suspects import Defect
 from aiojobs_lite.errors import StoreError
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.ends import Close, End
 from aiojobs_lite.model.expiries import Expired
@@ -286,6 +287,20 @@ class DeathReactions(Protocol):
 
     def died(self, end: Close, raised: Raised | None) -> None:
         """The death of a job is durable."""
+
+
+class CascadeListener(Protocol):
+    """Notifies of what a transaction has done by itself."""
+
+    def followed(self, applied: Applied) -> None:
+        """It is durable."""
+
+
+class CancellationListener(Protocol):
+    """Notifies of cancelled jobs."""
+
+    def cancelled(self, cancellations: Sequence[Cancellation]) -> None:
+        """Jobs were cancelled with one that they were to run after; it is durable."""
 
 
 class ChangeListener(Protocol):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from aiojobs_lite.engine.ports import Reads
 from aiojobs_lite.errors import RunnerClosed
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.ends import Again, Complete, End
 from aiojobs_lite.model.expiries import EXPIRED
 from aiojobs_lite.model.job import Job, Status
@@ -78,6 +79,11 @@ class Waiters:
     def expired(self, job_id: int) -> None:
         """Notifies that a job was cancelled since its expiry had come."""
         self.notify(job_id, Finished(Status.CANCELLED, reason=EXPIRED))
+
+    def cancelled(self, cancellations: Sequence[Cancellation]) -> None:
+        """Notifies of jobs that were cancelled with others."""
+        for job_id, _, reason in cancellations:
+            self.notify(job_id, Finished(Status.CANCELLED, reason=reason))
 
     def check(self, job: Job) -> None:
         """Notifies, if a job that was read is finished."""

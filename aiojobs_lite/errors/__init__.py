@@ -1,6 +1,9 @@
 """Every error of the library, under one base class; one file for each group.
 
     AiojobsError
+    ├── BatchError                  about one batch
+    │   ├── BatchNotFound           no batch has this id (any more), or the job is in none
+    │   └── BatchClosed             it takes no more jobs: nothing was enqueued
     ├── ConfigurationError          the program is written wrong: fix the code
     │   ├── InvalidOption           an option has a value that cannot work
     │   ├── InvalidJobType          a handler cannot become a job type
@@ -47,6 +50,11 @@ Each message says what to do next; what it names is also an attribute. `pickle` 
 from aiojobs_lite.errors.base import (
     AiojobsError,
     Portable,
+)
+from aiojobs_lite.errors.batches import (
+    BatchClosed,
+    BatchError,
+    BatchNotFound,
 )
 from aiojobs_lite.errors.configuration import (
     ConfigurationError,
@@ -100,6 +108,9 @@ from aiojobs_lite.errors.store import (
 __all__ = [
     "AiojobsError",
     "AttemptNotOwned",
+    "BatchClosed",
+    "BatchError",
+    "BatchNotFound",
     "ClientClosed",
     "ConfigurationError",
     "DuplicateJobType",

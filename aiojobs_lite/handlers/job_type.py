@@ -202,6 +202,8 @@ def check_on_dead(value: object) -> OnDead | Enqueueable[..., Any]:
     """
     expected = "a function that takes a DeadJob, or a job type that takes the id of a dead job"
     if isinstance(value, Enqueueable):
+        if value.how.after is not None:
+            raise InvalidOption("on_dead", value, f"{expected}, without after=")
         try:
             value.bind(1)
         except InvalidPayload as error:

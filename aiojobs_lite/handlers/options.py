@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -12,6 +12,7 @@ from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
@@ -19,6 +20,7 @@ from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.model.throttle import Throttle
@@ -107,6 +109,9 @@ class EnqueueOptions(TypedDict, total=False):
         expires: How long after it is due an attempt may begin, instead of the type's.
         limits: What `@job(limits=...)` takes, instead of the type's; an empty list: none. What they allow counts for
             the keys of this job from now on.
+        after: The jobs that it runs after, at most 1,000 handles of them: it is held until all have ended. A `delay`
+            counts from then.
+        after_failed: `cancel` (default): if one of them is dead, cancelled or deleted, it is cancelled. `run`: it runs.
     """
 
     delay: Duration | None
@@ -122,6 +127,8 @@ class EnqueueOptions(TypedDict, total=False):
     on_full: OnFull | None
     expires: Duration | None
     limits: Sequence[Limit | Rate] | None
+    after: Iterable[HasId] | None
+    after_failed: AfterFailed | None
 
 
 _COLUMNS: Final[Mapping[str, Callable[[str, object], object]]] = {
@@ -153,6 +160,7 @@ class Enqueueing:
         columns: Name and value of what is stored as it is.
         flow: What holds the job back or refuses it; None: nothing does.
         lanes: Instead of its type's.
+        after: The jobs that it runs after.
     """
 
     delay: float | None = None
@@ -161,6 +169,7 @@ class Enqueueing:
     columns: tuple[tuple[str, Any], ...] = ()
     flow: Flow | None = None
     lanes: Lanes | None = None
+    after: AfterJobs | None = None
 
     @property
     def has_conditions(self) -> bool:
@@ -191,6 +200,9 @@ class Enqueueing:
         if (limits := options.get("limits")) is not None:
             lanes = Lanes(job_type.name, limits, job_type.signature, may_be_none=True)
             extended = replace(extended, lanes=lanes)
+        after, failed = options.get("after"), options.get("after_failed")
+        if after is not None or failed is not None:
+            extended = replace(extended, after=check_after(self.after or AfterJobs(()), after, failed))
         columns = {
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
@@ -200,10 +212,21 @@ class Enqueueing:
 
     def shown(self) -> str:
         """Those that are set, for people."""
-        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns)}
+        jobs, failed = self.after or AfterJobs(())
+        after = {"after": list(jobs) or None, "after_failed": failed}
+        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
         given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
         given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+
+    def waits(self, row: NewJob) -> After:
+        """What the job of a row is to run after."""
+        if self.after is None:
+            return After()
+        at = None if self.at is None else row.scheduled_at
+        return After(
+            self.after.jobs, self.after.runs_anyway, row.scheduled_at - row.created_at if at is None else 0, at
+        )
 
     def row(self, job_type: Defaults, payload: str, now: int) -> NewJob:
         """The row to insert.

@@ -64,6 +64,7 @@ class Held(StrEnum):
     """
 
     PAYLOAD = "payload"
+    AFTER = "after"
     UNKNOWN = "unknown"
 
     @classmethod
@@ -154,7 +155,8 @@ class Job(JsonForm):
         crashes: How often its owner died.
         cancel_requested: A cancel was requested, and the owner has not yet stopped the job.
         interrupted: A drain left it running; when its owner ends, the attempt is given back.
-        held: Why it is pending and not claimed, or None. `payload`: the payload no longer fits the handler.
+        held: Why it is pending and not claimed, or None. `payload`: the payload no longer fits the handler;
+            `after`: it runs after others, which have not all ended.
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.

@@ -41,6 +41,7 @@ class FindJobs(NamedTuple):
         owner: Their owner.
         label: Their label.
         held: Why they are held.
+        batch: The batch that they are in.
         cancel_requested: True: only those that were asked to cancel; False: only the others.
         before: Only ids below this one (the last of the page before).
         limit: At most so many.
@@ -52,6 +53,7 @@ class FindJobs(NamedTuple):
     owner: str | None = None
     label: str | None = None
     held: Held | None = None
+    batch: int | None = None
     cancel_requested: bool | None = None
     before: int | None = None
     limit: int = 100

@@ -213,12 +213,16 @@ class Release(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Deletes jobs that completed, or died or were cancelled, before these instants, and ticks before `ticks_before`:
-    until they come to `limit` in all. Answer: to how many jobs and ticks they come.
+    """Deletes jobs that completed, or died or were cancelled, before these instants, ticks before `ticks_before`, and
+    batches: until they come to `limit` in all. Answer: to how many jobs, ticks and batches they come; `limit` also if
+    one of the batches takes more than one call.
 
-    - The completed go first, then the dead, then the cancelled, then the ticks; of each kind of job, and of the ticks
-      of a schedule, the oldest first.
+    - The completed go first, then the dead, then the cancelled, then the ticks, then the batches; of each kind of job,
+      of the ticks of a schedule, and of the batches the oldest first.
     - A job with a long log counts as several (`weight_of`), so the last job may pass the limit.
+    - A batch is deleted, its jobs are not, if it was complete before `completed_before` and all its jobs were
+      completed, or else before `dead_before`; not while one of its jobs is pending or processing again, nor the latest
+      batch.
     """
 
     completed_before: int

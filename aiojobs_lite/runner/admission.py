@@ -9,15 +9,26 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.errors import EnqueueError, KeyReused, QueueFull, UniqueConflict
+from aiojobs_lite.errors import (
+    BatchClosed,
+    EnqueueError,
+    InvalidOption,
+    JobNotFound,
+    KeyReused,
+    QueueFull,
+    UniqueConflict,
+)
 from aiojobs_lite.handlers.options import Enqueueing
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
+from aiojobs_lite.model.after import AfterAnswer, InsertAfter
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
 
 _LOOK_EVERY_S: Final = 0.02  # at the counts in memory, by the first caller of a type that waits
 _Jobs = Sequence[tuple[Enqueueing, NewJob]]
+Adding = Insert | InsertInBatch | Admit | InsertAfter
 
 
 class Admission:
@@ -31,25 +42,33 @@ class Admission:
         self._access = access
         self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, defaultdict[str, asyncio.Lock]] = WeakKeyDictionary()
 
-    async def admit_all(self, jobs: _Jobs) -> list[Inserted]:
+    async def admit_all(self, jobs: _Jobs, batch: int | None = None, *, is_member: bool = False) -> Sequence[Inserted]:
         """Makes jobs durable, all or none; waits until they fit where that is asked for.
+
+        Args:
+            jobs: The rows with their options.
+            batch: The batch that they are added to, or None.
+            is_member: See `InsertInBatch`.
 
         Raises:
             EnqueueError: If a condition refuses one of them.
+            BatchClosed: If the batch takes no more jobs.
+            JobNotFound: If there is none of the jobs that one is to run after.
         """
         engine = self._access.engine
-        candidates = tuple([how.candidate(row) for how, row in jobs])
-        answer = await engine.write(Admit(candidates))
+        write = write_of(jobs, batch, is_member=is_member)
+        answer = inserted_of(write, await engine.write(write))
         while isinstance(answer, Refused):
             how, row = jobs[answer.position]
+            candidates = candidates_of(write)
             most, wanted = candidates[answer.position].max_pending or 0, sum(one.type == row.type for _, one in jobs)
             if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
                 raise refusal(answer, candidates, engine.wait_for)
-            answer = await self._when_they_fit(row.type, most - wanted, Admit(candidates))
+            answer = await self._when_they_fit(row.type, most - wanted, write)
         count_dropped(engine, jobs, [inserted.is_new for inserted in answer])
         return answer
 
-    async def _when_they_fit(self, job_type: str, most: int, write: Admit) -> list[Inserted] | Refused:
+    async def _when_they_fit(self, job_type: str, most: int, write: Adding) -> Sequence[Inserted] | Refused:
         """The answer to another try, when at most `most` jobs are pending. Of the callers that wait for one type the
         first looks at the counts, which other processes change as well; the others wait for it.
         """
@@ -57,7 +76,7 @@ class Admission:
         async with turns[job_type]:
             while self._access.engine.pending(job_type) > most:  # noqa: ASYNC110  # other processes set no event
                 await asyncio.sleep(_LOOK_EVERY_S)
-            return await self._access.engine.write(write)
+            return inserted_of(write, await self._access.engine.write(write))
 
 
 def count_dropped(engine: Engine, jobs: _Jobs, are_new: Sequence[bool]) -> None:
@@ -67,11 +86,61 @@ def count_dropped(engine: Engine, jobs: _Jobs, are_new: Sequence[bool]) -> None:
             engine.count_throttled(row.type)
 
 
-def write_of(jobs: _Jobs) -> Insert | Admit:
-    """The write that adds jobs: under conditions, if the options of one of them have some."""
-    if any(how.has_conditions for how, _ in jobs):
-        return Admit(tuple([how.candidate(row) for how, row in jobs]))
-    return Insert(tuple([row for _, row in jobs]))
+def write_of(jobs: _Jobs, batch: int | None = None, *, is_member: bool = False) -> Adding:
+    """The write that adds jobs: under conditions, and after others, if the options of one of them say so.
+
+    Args:
+        jobs: The rows with their options.
+        batch: The batch that they are added to, or None.
+        is_member: See `InsertInBatch`.
+    """
+    has_conditions = any(how.has_conditions for how, _ in jobs)
+    candidates = tuple([how.candidate(row) for how, row in jobs]) if has_conditions else ()
+    rows = tuple([row for _, row in jobs])
+    if any(how.after is not None for how, _ in jobs) or (has_conditions and batch is not None):
+        return InsertAfter(rows, tuple([how.waits(row) for how, row in jobs]), batch, is_member, candidates)
+    if batch is not None:
+        return InsertInBatch(batch, is_member, rows)
+    return Admit(candidates) if has_conditions else Insert(rows)
+
+
+def write_of_joined(jobs: _Jobs) -> Insert | Admit:
+    """The write that adds jobs in a transaction of the caller's own.
+
+    Raises:
+        InvalidOption: If one is to run after others.
+    """
+    write = write_of(jobs)
+    if isinstance(write, Insert | Admit):
+        return write
+    after = next(how.after.jobs for how, _ in jobs if how.after is not None)
+    expected = "no `after` in a transaction of your own; commit it, then `enqueue` the job that runs after others"
+    raise InvalidOption("after", list(after), expected)
+
+
+def candidates_of(write: Adding) -> Sequence[Candidate]:
+    """The jobs of a write with their conditions."""
+    if isinstance(write, Admit):
+        return write.rows
+    return write.conditions if isinstance(write, InsertAfter) else ()
+
+
+def inserted_of(
+    write: Adding, answer: Sequence[Inserted] | Refused | AfterAnswer | None
+) -> Sequence[Inserted] | Refused:
+    """What a write that adds jobs has answered.
+
+    Raises:
+        BatchClosed: If the batch takes no more jobs.
+        JobNotFound: If there is none of the jobs that one is to run after.
+    """
+    if isinstance(write, InsertInBatch | InsertAfter) and (answer is None or getattr(answer, "is_closed", False)):
+        raise BatchClosed(write.batch or 0)
+    if not isinstance(answer, AfterAnswer):
+        return answer or ()
+    if answer.missing is not None:
+        raise JobNotFound(answer.missing)
+    return answer.inserted if answer.refused is None else answer.refused
 
 
 def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callable[[str, int], float]) -> EnqueueError:

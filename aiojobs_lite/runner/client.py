@@ -6,11 +6,11 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Never, ParamSpec, TypeVar, cast, get_args
+from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.engine.identity import key_of
@@ -21,13 +21,13 @@ from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_CLIENT, AnswersHabitsOfClients, refuse_unknown
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.admission import Admit, Refused
+from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.queries import GetDatabaseId, GetJob
-from aiojobs_lite.model.writes import Insert, Inserted
+from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.origin import count_forks
-from aiojobs_lite.runner.admission import refusal, write_of
-from aiojobs_lite.runner.enqueuer import check_bound, check_enqueueable
+from aiojobs_lite.runner.admission import Adding, candidates_of, inserted_of, refusal, write_of, write_of_joined
+from aiojobs_lite.runner.binding import check_bound, check_enqueueable
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.joining import check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
@@ -163,6 +163,7 @@ class JobClient(AnswersHabitsOfClients):
         Raises:
             UnknownJobType: If one is not among the `jobs` of this client.
             EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `JobRunner.enqueue`.
+            JobNotFound: If there is none of the jobs that one is to run after (`after=`).
             StoreUnavailable: If the database cannot be used now. If the commit itself failed, the jobs may exist.
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
@@ -174,7 +175,7 @@ class JobClient(AnswersHabitsOfClients):
         now = self._clock.now()
         write = write_of([(one.how, one.row(now)) for one in bound])
         with self._session() as session:
-            answer = session.write(write, now)
+            answer = inserted_of(write, session.write(write, now))
         return _handles(session.database, write, answer)
 
     def enqueue_in(
@@ -197,7 +198,7 @@ class JobClient(AnswersHabitsOfClients):
             UnknownJobType: If it is not among the `jobs` of this client.
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
-            InvalidOption: If `connection` is a delay.
+            InvalidOption: If `connection` is a delay, or the job is to run after others (`after=`).
             TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
             StoreRefused: If the database cannot be used.
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
@@ -230,7 +231,7 @@ class JobClient(AnswersHabitsOfClients):
         bound = check_bound(jobs, self._registry)
         joining = joining_of(store_of_start(self._database, self._durability))  # no session: the caller has the lock
         now = self._clock.now()
-        write = write_of([(one.how, one.row(now)) for one in bound])
+        write = write_of_joined([(one.how, one.row(now)) for one in bound])
         (answer,) = joining.apply_blocking(connection, [(write,)], now)
         return _handles(joining.ask_blocking(connection, GetDatabaseId()), write, answer)
 
@@ -327,9 +328,9 @@ class JobClient(AnswersHabitsOfClients):
             yield
 
 
-def _handles(database: str, write: Insert | Admit, answer: list[Inserted] | Refused) -> list[ClientHandle]:
+def _handles(database: str, write: Adding, answer: Sequence[Inserted] | Refused) -> list[ClientHandle]:
     if isinstance(answer, Refused):
-        raise refusal(answer, cast("Admit", write).rows, lambda _type, _jobs: _RETRY_AFTER_S)
+        raise refusal(answer, candidates_of(write), lambda _type, _jobs: _RETRY_AFTER_S)
     return [ClientHandle(job_id, key_of(database, job_id), is_new) for job_id, is_new in answer]
 
 

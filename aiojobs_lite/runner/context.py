@@ -10,6 +10,7 @@ from aiojobs_lite.errors import WrongEventLoop
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.batches import Batch
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
 
@@ -61,6 +62,15 @@ class JobContext(AttemptContext):
     ) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
         return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
+
+    def batch(self) -> Coroutine[Any, Any, Batch]:
+        """Finds the batch that this job is in, which takes further jobs while this one runs.
+
+        Raises:
+            BatchNotFound: If it is in none.
+            WrongEventLoop: If the handler runs in a thread or in a worker process.
+        """
+        return self._awaited_runner().batches.of_member(self.id)
 
     def enqueue_threadsafe(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a further job durable from a plain `def` handler, which runs in a thread; see

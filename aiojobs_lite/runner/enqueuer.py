@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.checks import check_each
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
-from aiojobs_lite.handlers.options import AS_DECLARED
+from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.runner.access import EngineAccess
-from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, write_of
+from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, write_of_joined
+from aiojobs_lite.runner.batches import Batches
+from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable, not_enqueueable
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
@@ -27,17 +27,6 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 P = ParamSpec("P")
 R = TypeVar("R")
 _PLAIN: Final = {id(AS_DECLARED)}
-
-
-class EnqueueSurrounding(Protocol):
-    """Is around the enqueues of a runner: its middleware."""
-
-    async def enqueue(
-        self,
-        bound: Sequence[BoundJob[Any]],
-        insert: Callable[[Sequence[BoundJob[Any]]], Awaitable[list[JobHandle[Any]]]],
-    ) -> list[JobHandle[Any]]:
-        """Enqueues jobs, which `insert` makes durable."""
 
 
 class Enqueuer:
@@ -50,6 +39,7 @@ class Enqueuer:
 
     Attributes:
         jobs: Reads and moves stored jobs.
+        batches: Opens and finds batches.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -60,6 +50,9 @@ class Enqueuer:
         self._admission = Admission(self._access)
         self.jobs = StoredJobs(self._access)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
+        self.batches = Batches(
+            self._access, self._registry, self._bus, self.jobs, self._admission, lambda: self._surrounding
+        )
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job durable; returns after the commit.
@@ -82,18 +75,19 @@ class Enqueuer:
             QueueFull: If as many jobs of the type are pending as its `max_pending` allows.
             UniqueConflict: If a job has the same unique key, and `on_conflict` does not allow that.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
+            JobNotFound: If there is none of the jobs that it is to run after (`after=`).
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the job may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
         engine = self._access.engine
         if not isinstance(job, Enqueueable):
-            raise _not_enqueueable(job)
+            raise not_enqueueable(job)
         self._registry.check(job.job_type)
         if self._surrounding is not None:
             (handle,) = await self._surrounding.enqueue([job.bind(*args, **kwargs)], self._insert)
             return handle
         row, how = job.row(self._clock.now(), args, kwargs), job.how
-        if how is AS_DECLARED or not how.has_conditions:
+        if how is AS_DECLARED or not _has_more(how):
             ((job_id, is_new),) = await engine.write(Insert((row,)))
         else:
             ((job_id, is_new),) = await self._admission.admit_all([(how, row)])
@@ -128,6 +122,7 @@ class Enqueuer:
         Raises:
             UnknownJobType: If one is not registered in this runner.
             EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `enqueue`.
+            JobNotFound: If there is none of the jobs that one is to run after (`after=`).
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, the jobs may exist.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
@@ -143,7 +138,7 @@ class Enqueuer:
         """Makes jobs durable in one transaction."""
         now = self._clock.now()
         rows = [one.row(now) for one in bound]
-        if {id(one.how) for one in bound} != _PLAIN and any(one.how.has_conditions for one in bound):
+        if {id(one.how) for one in bound} != _PLAIN and any(_has_more(one.how) for one in bound):
             inserted = await self._admission.admit_all([(one.how, row) for one, row in zip(bound, rows, strict=True)])
         else:
             inserted = await self._access.engine.write(Insert(tuple(rows)))
@@ -170,7 +165,8 @@ class Enqueuer:
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
             EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `enqueue`.
-            InvalidOption: If `connection` is none: a delay, say, as other libraries take it here.
+            InvalidOption: If `connection` is none: a delay, say, as other libraries take it here. Or if the job is to
+                run after others (`after=`).
             TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
             RunnerError: If the runner cannot be used now, or from this event loop.
@@ -204,7 +200,7 @@ class Enqueuer:
         """Makes jobs part of a transaction."""
         now = self._clock.now()
         jobs = [(one.how, one.row(now)) for one in bound]
-        write = write_of(jobs)
+        write = write_of_joined(jobs)
         joined = await engine.joined.insert(connection, write, now)
         if isinstance(joined, Refused):
             raise refusal(joined, cast("Admit", write).rows, engine.wait_for)
@@ -236,45 +232,6 @@ class Enqueuer:
         ]
 
 
-def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJob[R]]:
-    """Checks what is enqueued together: a list of bound jobs, each of a registered type.
-
-    Raises:
-        InvalidOption: If it is something else.
-        UnknownJobType: If a type is not registered.
-    """
-    bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
-    checked = None
-    for one in bound:
-        if not isinstance(one, BoundJob):
-            for coroutine in filter(inspect.iscoroutine, bound):
-                coroutine.close()
-            raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
-        if one.job_type is not checked:
-            checked = one.job_type
-            registry.check(checked)
-    return bound
-
-
-def check_enqueueable(job: object) -> None:
-    """Checks that something is a job type, with options or without.
-
-    Raises:
-        InvalidOption: If it is something else.
-    """
-    if not isinstance(job, Enqueueable):
-        raise _not_enqueueable(job)
-
-
-def _not_enqueueable(job: object) -> InvalidOption:
-    if isinstance(job, str):
-        return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
-    if isinstance(job, BoundJob):
-        return InvalidOption("job", job, "a job type; bound jobs are enqueued together, by `enqueue_many([...])`")
-    if inspect.iscoroutine(job):
-        job.close()
-        name = job.__name__
-        return InvalidOption(
-            "job", job, f"the job type and its arguments, enqueue({name}, ...), not a call {name}(...)"
-        )
-    return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")
+def _has_more(how: Enqueueing) -> bool:
+    """Whether a job is added under conditions, or runs after others."""
+    return how.has_conditions or how.after is not None

@@ -15,12 +15,14 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.workers import most_workers
 from aiojobs_lite.errors import JobNotFound
+from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.expiries import GetExpiry
-from aiojobs_lite.model.job import Job, Outcome, Status
+from aiojobs_lite.model.job import Held, Job, Outcome, Status
 from aiojobs_lite.model.limits import LaneState, LookAtLane
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
 NO_LIMITS: Final = LaneState((), None)
@@ -73,6 +75,7 @@ class Situation:
         lane: Where its limits by key stand.
         own: What the runner that is asked knows.
         expires_at: When the job expires, or None.
+        after: Some of the jobs that it runs after, and that have not ended.
     """
 
     job: Job
@@ -84,6 +87,7 @@ class Situation:
     own: OwnRunner
     lane: LaneState = NO_LIMITS
     expires_at: datetime | None = None
+    after: Sequence[int] = ()
 
 
 async def look_at(engine: Engine, job_id: int) -> Situation:
@@ -104,6 +108,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         before, job = job, await _read(engine, job_id)
         if before == job:
             break
+    after = await engine.ask(ListAfter(job_id, MOST_IDS_SHOWN)) if job.held is Held.AFTER else ()
     run = engine.attempts.find(job_id)
     with_slots = engine.attempts.with_slots
     own = OwnRunner(
@@ -118,7 +123,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
     )
     now, pause = to_datetime(engine.now()), pauses.get(job.type)
     expires_at = None if expiry is None else to_datetime(expiry)
-    return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at)
+    return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at, after)
 
 
 def _workers_taken(engine: Engine, job_type: str) -> int | None:
@@ -179,7 +184,10 @@ def _reasons(found: Situation) -> list[str]:
     """All that keeps a pending job from running: each of them has to end."""
     job, reasons = found.job, []
     wait = (job.scheduled_at - found.now).total_seconds()
-    if job.held is not None:
+    if job.held is Held.AFTER:
+        jobs = ", ".join(map(str, found.after))
+        reasons.append(f"it runs after other jobs, which have not all ended ({jobs or 'none is left'})")
+    elif job.held is not None:
         reasons.append(f"it is held ({job.held}) until a handler takes it: {job.reason or 'no reason is stored'}")
     elif wait > 0:
         reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")

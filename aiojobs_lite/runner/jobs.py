@@ -67,6 +67,7 @@ class StoredJobs:
         status: Status | str | None = None,
         type: str | None = None,  # noqa: A002  # the column's name
         label: str | None = None,
+        batch: int | None = None,
         limit: int = 100,
         after: int | None = None,
     ) -> builtins.list[Job]:
@@ -76,6 +77,7 @@ class StoredJobs:
             status: Only jobs of this status.
             type: Only jobs of this type.
             label: Only jobs of this label.
+            batch: Only jobs of the batch of this id.
             limit: Size of the page, 1 to 1,000.
             after: Id of the last job of the page before.
 
@@ -84,14 +86,14 @@ class StoredJobs:
         """
         check_whole("limit", limit, _LARGEST_PAGE)
         wanted = None if status is None else Status(check_choice("status", status, [str(known) for known in Status]))
-        if after is not None and (
-            isinstance(after, bool) or not isinstance(after, int) or abs(after) > LARGEST_INTEGER
-        ):
-            raise InvalidOption("after", after, "the id of a job")
+        for option, value, expected in (("after", after, "the id of a job"), ("batch", batch, "the id of a batch")):
+            is_id = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER
+            if value is not None and not is_id:
+                raise InvalidOption(option, value, expected)
         engine = self._access.engine
         wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
         return await engine.ask(
-            FindJobs(status=wanted, type=wanted_type, label=wanted_label, before=after, limit=limit)
+            FindJobs(status=wanted, type=wanted_type, label=wanted_label, batch=batch, before=after, limit=limit)
         )  # fmt: skip
 
     async def log(self, job_id: int) -> JobLog:
@@ -182,7 +184,7 @@ class StoredJobs:
             JobNotAllowed: If it is finished.
         """
         engine = self._access.engine
-        return await engine.order(_cancel(engine, check_id(job_id), _check_reason(reason)))
+        return await engine.order(_cancel(engine, check_id(job_id), check_reason(reason)))
 
     async def redrive(self, job_id: int) -> None:
         """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
@@ -323,7 +325,7 @@ def check_id(job_id: object) -> int:
     return job_id
 
 
-def _check_reason(reason: object) -> str | None:
+def check_reason(reason: object) -> str | None:
     """Text for people, as it is stored, or None; not empty."""
     if reason is not None and (not isinstance(reason, str) or not reason):
         raise InvalidOption("reason", reason, "text")

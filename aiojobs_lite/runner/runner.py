@@ -77,6 +77,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         jobs: Reads and moves stored jobs.
         types: Pauses and resumes job types.
         limits: Changes, pins and pauses limits by key.
+        batches: Opens and finds batches.
         schedules: The cron schedules.
 
     Raises:

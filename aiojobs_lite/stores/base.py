@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.expiries import Expired
+from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 
@@ -38,12 +40,16 @@ class Applied(NamedTuple):
         expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,
             of whatever type; None: not before something else happens. A hint as well.
         expired: The jobs that it cancelled since their expiry had come.
+        cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
+        enqueued: The callbacks of batches that it enqueued: the id and the row of each.
     """
 
     answers: list[Any]
     due: int | None
     expires_at: int | None = None
     expired: Sequence[Expired] = ()
+    cancelled: Sequence[Cancellation] = ()
+    enqueued: Sequence[tuple[int, NewJob]] = ()
 
 
 class Change(NamedTuple):
@@ -208,8 +214,8 @@ class Store(Protocol):
 
         - Phases: first each `Report` that goes with no end; then the ends of attempts, of these `Complete` before the
           others; then all other writes; then `Insert`; last `Claim`, of which there is at most one. So the last may
-          take what the first set free. Within a phase the order given holds; only attempts that succeeded may end in
-          any order among themselves.
+          take what the first set free. Within a phase the order given holds, but attempts that succeeded may end in
+          any order among themselves, and the jobs of each batch are inserted together, behind those of none.
         - A unit has at most one end. If its attempt is not owned any more (by id, number and owner), nothing of the
           unit is applied: the answer to each of its writes is None.
         - A write that finds its job moved on changes nothing, and says so in its answer.

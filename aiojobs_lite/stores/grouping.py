@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
 
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import ENDS, End
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.progress import Report
@@ -26,6 +27,17 @@ class Phases(Protocol):
     ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """Inserts jobs and carries out the claim, in which they take part."""
 
+    def admit(self, writes: Sequence[InsertInBatch]) -> Sequence[bool]:
+        """Whether the batch of each write takes its jobs, and so those of all writes with the same batch and
+        `is_member`; all ends and other writes are done.
+        """
+
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
+        """Adds jobs that were inserted to their batch."""
+
+    def settle(self) -> None:
+        """Does what follows from all that was done: batches that are complete enqueue their callbacks."""
+
 
 def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     """Applies units in the order that `Store.apply` sets.
@@ -35,10 +47,10 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     """
     writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
-    reports: list[int] = []
     ends: list[int] = []
     others: list[int] = []
     inserts: list[int] = []
+    in_batches: list[int] = []
     claim = None
     for index, write in enumerate(writes):
         kind = type(write)
@@ -48,12 +60,12 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
             inserts.append(index)
         elif kind is Claim:
             claim = index
+        elif kind is InsertInBatch:
+            in_batches.append(index)
         elif kind is Report and not write.goes_with_end:
-            reports.append(index)
+            answers[index] = phases.write(write)  # before all others
         else:
             others.append(index)
-    for index in reports:
-        answers[index] = phases.write(writes[index])
     if ends:
         for index, status in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
             answers[index] = status
@@ -61,11 +73,13 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
             skipped = _of_refused_units(units, {index for index in ends if answers[index] is None})
             others = [index for index in others if index not in skipped]
             inserts = [index for index in inserts if index not in skipped]
+            in_batches = [index for index in in_batches if index not in skipped]
             claim = None if claim in skipped else claim
     for index in others:
         answers[index] = phases.write(writes[index])
-    if inserts or claim is not None:
-        _insert(writes, inserts, claim, answers, phases)
+    if inserts or in_batches or claim is not None:
+        _insert(writes, inserts, in_batches, claim, answers, phases)
+    phases.settle()
     return answers
 
 
@@ -82,9 +96,17 @@ def _of_refused_units(units: Sequence[Unit], refused: set[int]) -> set[int]:
 
 
 def _insert(
-    writes: Sequence[Any], inserts: Sequence[int], claim: int | None, answers: list[Any], phases: Phases
+    writes: Sequence[Any],
+    inserts: Sequence[int],
+    in_batches: Sequence[int],
+    claim: int | None,
+    answers: list[Any],
+    phases: Phases,
 ) -> None:
     wanted = None if claim is None else writes[claim]
+    added = _admitted(writes, in_batches, phases) if in_batches else []
+    if added:
+        inserts = [*inserts, *chain.from_iterable(added)]  # the ids of a batch follow each other
     if len(inserts) == 1:  # the rows of nearly every transaction of a lone caller
         answers[inserts[0]], claimed = phases.insert_and_claim(writes[inserts[0]].rows, wanted)
     else:
@@ -95,3 +117,16 @@ def _insert(
             answers[index] = list(islice(answered, len(writes[index].rows)))
     if claim is not None:
         answers[claim] = claimed
+    for together in added:
+        inserted = list(chain.from_iterable([answers[index] for index in together]))
+        phases.add_to_batch(writes[together[0]].batch, inserted)
+
+
+def _admitted(writes: Sequence[Any], in_batches: Sequence[int], phases: Phases) -> list[list[int]]:
+    """The writes that a batch takes, those for one batch together."""
+    found: dict[tuple[int, bool], list[int]] = {}
+    for index in in_batches:
+        write = writes[index]
+        found.setdefault((write.batch, write.is_member), []).append(index)
+    admitted = phases.admit([writes[together[0]] for together in found.values()])
+    return [together for together, is_admitted in zip(found.values(), admitted, strict=True) if is_admitted]

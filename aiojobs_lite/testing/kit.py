@@ -157,6 +157,7 @@ class JobKit:
             await steps.settle(wait)
         self.clock.jump_to(to_datetime(until))
         await steps.settle(wait)
+        await steps.prune()  # the runner does it as well, a moment later perhaps
         self._raise_first()
 
     async def run_to_end(self, *, timeout: Duration = 10.0, most_moves: int = _MOST_MOVES) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -48,6 +49,13 @@ class Steps:
         except TimeoutError:
             return False
         return True
+
+    async def prune(self) -> None:
+        """Deletes what was kept long enough, as a runner does it once a minute."""
+        for one in self._started:
+            with contextlib.suppress(StoreUnavailable):
+                if not one.has_crashed:
+                    await one.on_loop(one.probe.prune())
 
     async def next_instant(self) -> int | None:
         """When something is due next: a job, a tick, or a timer of a handler. None: never."""

@@ -11,6 +11,8 @@ from typing import Any, TypeVar, cast
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Refused
+from aiojobs_lite.model.after import InsertAfter
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.job import Job, NewJob
 from aiojobs_lite.model.queries import FindJobs, Query
@@ -216,7 +218,7 @@ class KitStore:
                 self._enqueued(job.id, row)
 
     def note(self, units: Sequence[Unit], applied: Applied) -> None:
-        """Tells of the new jobs of a transaction."""
+        """Tells of the new jobs of a transaction, the callbacks of batches among them."""
         answers: Iterator[Any] = iter(applied.answers)
         for unit in units:
             for write in unit:
@@ -225,13 +227,16 @@ class KitStore:
                     continue
                 for job_id, row in _made(write, answer):
                     self._enqueued(job_id, row)
+        for job_id, row in applied.enqueued:
+            self._enqueued(job_id, row)
 
 
 def _made(write: object, answer: Any) -> list[tuple[int, NewJob]]:
     """The jobs that a write made, by their ids."""
     if isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
         return [(answer.job_id, write.row)]
-    if not isinstance(write, Insert | Admit) or isinstance(answer, Refused):
+    if not isinstance(write, Insert | InsertInBatch | InsertAfter | Admit) or isinstance(answer, Refused):
         return []
-    rows = write.rows if isinstance(write, Insert) else [candidate.row for candidate in write.rows]
-    return [(made.id, row) for row, made in zip(rows, answer, strict=True) if made.is_new]
+    rows = [candidate.row for candidate in write.rows] if isinstance(write, Admit) else write.rows
+    inserted = answer.inserted if isinstance(write, InsertAfter) else answer  # none, if it was refused
+    return [(made.id, row) for row, made in zip(rows, inserted, strict=False) if made.is_new]

@@ -39,9 +39,9 @@ CALLS = [
     (
         lambda: JOB.using(zzz=1),
         "zzz",
-        "one of at, debounce, delay, expires, idempotency_key, label, limits, max_pending, metadata, on_full, ",
+        "one of after, after_failed, at, debounce, delay, expires, idempotency_key, label, limits, max_pending, ",
     ),
-    (lambda: JOB.using(priority="low", zzz=1), "zzz", "one of at, "),
+    (lambda: JOB.using(priority="low", zzz=1), "zzz", "one of after, "),
     (lambda: RUNNER.job(retries=3), "retries", "@job(max_attempts=...), which counts the first attempt too"),
     (lambda: RUNNER.job(ignore_result=True), "ignore_result", "@job(keep_result=...)"),
     (lambda: RUNNER.job(delay=5), "delay", "job_type.using(delay=...)"),

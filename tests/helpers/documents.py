@@ -208,4 +208,4 @@ def check_printed(block: Block, output: str) -> None:
 def _enters(block: Block) -> bool:
     """Whether a block enters a runner at its top."""
     entered = [item for node in ast.parse(block.text).body if isinstance(node, ast.AsyncWith) for item in node.items]
-    return any(not ast.unparse(item.context_expr).startswith("asyncio.") for item in entered)
+    return any(not ast.unparse(item.context_expr).startswith(("asyncio.", "runner.batches.")) for item in entered)

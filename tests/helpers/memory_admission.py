@@ -42,6 +42,7 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
     rows = phases.rows
     kept = {name: dict(getattr(rows, name)) for name in _KEPT}
     last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
+    ended, moves = list(phases.ended), phases.moves.copy()
     answers: list[Inserted] = []
     why: _Why
     for position, candidate in enumerate(write.rows):
@@ -56,6 +57,7 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
+        phases.ended, phases.moves = ended, moves
         gone, phases.expired = phases.expired[len(expired) :], expired
         for one in gone:  # they stay cancelled
             expire(phases, {one.id})

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.job import PRIORITIES, PRIORITY_NAMES, Job, Priority
+
+if TYPE_CHECKING:
+    from tests.helpers.memory_rows import MemoryPhases
 
 
 def raised(jobs: Iterable[Job], limited: Collection[str], write: RaisePriorities) -> dict[int, Priority]:
@@ -20,3 +24,11 @@ def raised(jobs: Iterable[Job], limited: Collection[str], write: RaisePriorities
         for job in old[: write.limit - len(found)]:
             found[job.id] = PRIORITY_NAMES[after]
     return found
+
+
+def raise_priorities(phases: MemoryPhases, write: RaisePriorities) -> int:
+    """See `RaisePriorities`."""
+    rising = raised(phases.rows.claimable(), phases.rows.limited, write)
+    for job_id, priority in rising.items():
+        phases.put(phases.rows.jobs[job_id], priority=priority)
+    return len(rising)

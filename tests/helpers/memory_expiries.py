@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from aiojobs_lite.model.expiries import EXPIRED, Expired
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.writes import CancelJob
 
 if TYPE_CHECKING:
@@ -25,5 +25,5 @@ def expire(phases: MemoryPhases, ids: Collection[int] | None = None) -> None:
 
 def pending(rows: Rows) -> list[tuple[int, int]]:
     """When each of the pending jobs expires that do, the first one first."""
-    found = ((at, job_id) for job_id, at in rows.expiries.items() if rows.jobs[job_id].status is Status.PENDING)
-    return sorted(found)
+    found = ((at, rows.jobs[job_id]) for job_id, at in rows.expiries.items())
+    return sorted((at, job.id) for at, job in found if job.status is Status.PENDING and job.held is not Held.AFTER)

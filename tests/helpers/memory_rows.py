@@ -14,14 +14,20 @@ from typing import Any, Final
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.after import Cancellation, InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
-    ListAhead,
-    ListEndedAhead,
     MoveBack,
 )
+from aiojobs_lite.model.batches import (
+    AbandonBatches,
+    CancelBatch,
+    CloseBatch,
+    InsertInBatch,
+    OpenBatch,
+)
 from aiojobs_lite.model.ends import Again, Close, Complete, End
-from aiojobs_lite.model.expiries import Expired, GetExpiry
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import (
     FINISHED,
     PRIORITIES,
@@ -37,33 +43,22 @@ from aiojobs_lite.model.job import (
 from aiojobs_lite.model.limits import (
     ChangeLimit,
     LimitRow,
-    ListLimits,
-    LookAtLane,
     PauseLimit,
     SetLimits,
     lane_at,
 )
 from aiojobs_lite.model.pauses import Pause
-from aiojobs_lite.model.progress import GetLog, GetStandings, Report
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import (
-    CountProcessing,
     DeadPage,
     Died,
     FindJobs,
     FirstDue,
-    GetDatabaseId,
-    GetJob,
     ListDead,
     ListOwners,
-    ListPaused,
-    ListProcessing,
 )
-from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import (
-    FireTick,
-    MoveTickBack,
-    SetSchedule,
-)
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -81,11 +76,19 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from tests.helpers import memory_ageing, memory_ahead, memory_limits, memory_progress, memory_runners
+from tests.helpers import (
+    memory_after,
+    memory_ageing,
+    memory_ahead,
+    memory_batches,
+    memory_limits,
+    memory_progress,
+    memory_runners,
+    memory_schedules,
+)
 from tests.helpers.memory_admission import admit, may_return
 from tests.helpers.memory_ahead import ended, micros_of
 from tests.helpers.memory_expiries import expire
-from tests.helpers.memory_schedules import Schedule, fire_tick, move_tick_back, set_schedule
 
 _COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
 _LARGEST: Final = 2**63 - 1
@@ -106,6 +109,8 @@ class Rows:
         limits: By name and key.
         limited: The types of which a job has had a lane.
         starts: By meter of a rate, the instants at which attempts started.
+        batches: The batches.
+        waits: What each job that is held after others waits for.
         database: Its random id.
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
@@ -114,7 +119,7 @@ class Rows:
 
     jobs: dict[int, Job] = field(default_factory=dict)
     paused: dict[str, Pause] = field(default_factory=dict)
-    schedules: dict[str, Schedule] = field(default_factory=dict)
+    schedules: dict[str, memory_schedules.Schedule] = field(default_factory=dict)
     ticks: set[tuple[str, int]] = field(default_factory=set)
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
@@ -122,6 +127,8 @@ class Rows:
     limits: dict[tuple[str, str | None], LimitRow] = field(default_factory=dict)
     limited: set[str] = field(default_factory=set)
     starts: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    batches: memory_batches.Batches = field(default_factory=memory_batches.Batches)
+    waits: memory_after.Waits = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
@@ -140,6 +147,8 @@ class Rows:
             dict(self.limits),
             set(self.limited),
             dict(self.starts),
+            self.batches.copy(),
+            dict(self.waits),
             self.database,
             dict(self.windows),
             dict(self.expiries),
@@ -150,7 +159,7 @@ class Rows:
         """See `FindJobs`."""
         found = [
             job
-            for job in self.jobs.values()
+            for job in memory_batches.of_batch(self.batches, query.batch, self.jobs.values())
             if (query.ids is None or job.id in query.ids)
             and (query.status is None or job.status is query.status)
             and (query.type is None or job.type == query.type)
@@ -189,28 +198,6 @@ class Rows:
         return sorted((job for job in self.jobs.values() if is_claimable(job)), key=_order)
 
 
-READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
-    CountProcessing: lambda rows, query: rows.processing(query.type),
-    GetDatabaseId: lambda rows, _query: rows.database,
-    GetExpiry: lambda rows, query: rows.expiries.get(query.id),
-    GetJob: lambda rows, query: rows.jobs.get(query.id),
-    GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
-    GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
-    FindJobs: Rows.find,
-    FirstDue: Rows.first_due,
-    ListAhead: memory_ahead.ahead,
-    ListDead: Rows.dead,
-    ListLimits: lambda rows, _query: memory_limits.listed(rows),
-    LookAtLane: memory_limits.look_at_lane,
-    ListEndedAhead: memory_ahead.ended_ahead,
-    ListOwners: Rows.owners,
-    ListPaused: lambda rows, _query: dict(rows.paused),
-    ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
-    ListRunners: lambda rows, _query: memory_runners.list_runners(rows.runners, rows.jobs.values()),
-}
-"""Every query."""
-
-
 class MemoryPhases:
     """The phases of one transaction, for `stores.grouping`.
 
@@ -223,7 +210,10 @@ class MemoryPhases:
         rows: As given.
         now: As given.
         made: The ids of the jobs that became claimable, or are due at another time.
-        claim_due: When the claim could take a job (again); None: at no time that is known, or there was no claim.
+        moves: What moves in the counts of batches.
+        ended: The jobs that ended, and how; None: it was deleted.
+        cancelled: See `Applied`.
+        enqueued: See `Applied`.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
@@ -234,9 +224,13 @@ class MemoryPhases:
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
         self.rows, self._before = rows, rows.copy()
         self.now, self._living = now, living
+        self.moves = memory_batches.Moves(rows.batches)
+        self.ended: list[tuple[int, Status | None]] = []
+        self.cancelled: list[Cancellation] = []
+        self.enqueued: list[tuple[int, NewJob]] = []
         self.made: list[int] = []
         self.claim: Claim | None = None
-        self.claim_due: int | None = None
+        self._taken: Counter[str] = Counter()
         self.types: set[str] = set()
         self.redriven: list[int] = []
         self.may_be_held_back: frozenset[str] = frozenset()
@@ -244,9 +238,11 @@ class MemoryPhases:
 
     def due(self) -> int | None:
         """See `Applied.due`; exact."""
-        if self.claim is not None:
-            return self.claim_due
-        return memory_limits.due(self._before, self.rows, self.now, self.made)
+        claim = self.claim
+        if claim is None:
+            return memory_limits.due(self._before, self.rows, self.now, self.made)
+        could_take = [job for job in self.rows.claimable() if self._is_wanted(claim, self._taken, job.type)]
+        return memory_limits.first_start(self.rows, could_take, self.now)
 
     # See `Phases`.
 
@@ -264,7 +260,20 @@ class MemoryPhases:
         self, rows: Sequence[NewJob], claim: Claim | None
     ) -> tuple[list[Inserted], ClaimAnswer | None]:
         """See `Phases`."""
-        return [self._insert(row) for row in rows], None if claim is None else self._claim(claim)
+        return [self.insert(row) for row in rows], None if claim is None else self._claim(claim)
+
+    def admit(self, writes: Sequence[InsertInBatch]) -> list[bool]:
+        """See `Phases`."""
+        return [memory_batches.takes_jobs(self.rows.batches, write.batch, write.is_member) for write in writes]
+
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
+        """See `Phases`."""
+        memory_batches.add_jobs(self, batch, inserted)
+
+    def settle(self) -> None:
+        """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
+        memory_after.settle(self)
+        memory_batches.settle(self)
 
     # Ends.
 
@@ -398,24 +407,18 @@ class MemoryPhases:
             self.put(job, held=None, reason=None, scheduled_at=due)
         return len(held)
 
-    def raise_priorities(self, write: RaisePriorities) -> int:
-        """See `RaisePriorities`."""
-        raised = memory_ageing.raised(self.rows.claimable(), self.rows.limited, write)
-        for job_id, priority in raised.items():
-            self.put(self.rows.jobs[job_id], priority=priority)
-        return len(raised)
-
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
         jobs, ticks, answer = memory_progress.pruned(self.rows.jobs.values(), self.rows.ticks, self.rows.logs, write)
         for job in jobs:
             self._delete(job)
         self.rows.ticks.difference_update(ticks)
-        return answer
+        return answer + memory_batches.prune_batches(self.rows.batches, write, max(write.limit - answer, 0))
 
     # Inserts and the claim.
 
-    def _insert(self, row: NewJob) -> Inserted:
+    def insert(self, row: NewJob) -> Inserted:
+        """Adds a job, unless its key is taken."""
         if row.idempotency_key is not None:
             for job in self.rows.jobs.values():
                 if (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
@@ -441,16 +444,17 @@ class MemoryPhases:
         refused = {job.type for job in waiting if self._may_start(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
-        capable = [job for job in waiting if self._has_capacity(claim, job.type)]
-        self.claim, self.claim_due = claim, memory_limits.first_start(self.rows, capable, self.now)
+        self.claim, self._taken = claim, taken
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
     def _may_start(self, job: Job) -> bool:
         return to_micros(job.scheduled_at) <= self.now and memory_limits.may_start(self.rows, job, self.now)
 
     def _could_take(self, claim: Claim, taken: Mapping[str, int], job: Job) -> bool:
-        is_offered = _is_offered(claim, taken, job.type) and self._has_capacity(claim, job.type)
-        return is_offered and self._may_start(job)
+        return self._is_wanted(claim, taken, job.type) and self._may_start(job)
+
+    def _is_wanted(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
+        return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
 
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
         """Whether a pause and the limit over all owners allow one more."""
@@ -493,6 +497,7 @@ class MemoryPhases:
         if is_claimable(changed) and not is_claimable(job):
             self.make(changed)
         self.rows.jobs[job.id] = changed
+        self._note_move(job, changed.status)
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
@@ -505,8 +510,14 @@ class MemoryPhases:
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
         self.rows.expiries.pop(job.id, None)
+        self._note_move(job, None)
         self.rows.logs.pop(job.id, None)
         self._mark(job.type)
+
+    def _note_move(self, job: Job, status: Status | None) -> None:
+        self.moves.job(job.id, job.status, status)
+        if not job.is_finished and (status is None or status in FINISHED):
+            self.ended.append((job.id, status))
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
@@ -514,13 +525,18 @@ class MemoryPhases:
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    AbandonBatches: memory_batches.abandon_batches,
     Admit: admit,
+    CancelBatch: memory_batches.cancel_batch,
     CancelJob: MemoryPhases.cancel_job,
+    CloseBatch: memory_batches.close_batch,
     DeleteJob: MemoryPhases.delete_job,
-    FireTick: fire_tick,
+    FireTick: memory_schedules.fire_tick,
+    InsertAfter: memory_after.insert_after,
     MarkInterrupted: MemoryPhases.mark_interrupted,
     MoveBack: memory_ahead.move_back,
-    MoveTickBack: move_tick_back,
+    MoveTickBack: memory_schedules.move_tick_back,
+    OpenBatch: memory_batches.open_batch,
     PauseType: MemoryPhases.pause_type,
     SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write.limits),
     ChangeLimit: lambda phases, write: memory_limits.change(phases.rows, write),
@@ -530,12 +546,12 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Reschedule: MemoryPhases.reschedule,
     SetRunner: lambda phases, write: memory_runners.set_runner(phases.rows.runners, write, phases.now),
     Prune: MemoryPhases.prune,
-    RaisePriorities: MemoryPhases.raise_priorities,
+    RaisePriorities: memory_ageing.raise_priorities,
     RedriveDead: MemoryPhases.redrive_dead,
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
-    SetSchedule: set_schedule,
+    SetSchedule: memory_schedules.set_schedule,
 }
 """Every write that is neither an end, an insert nor a claim."""
 

@@ -20,7 +20,8 @@ from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_checks import check
 from tests.helpers.memory_expiries import pending
 from tests.helpers.memory_joining import MemoryJoining
-from tests.helpers.memory_rows import READS, MemoryPhases, Rows, is_claimable
+from tests.helpers.memory_reads import READS
+from tests.helpers.memory_rows import MemoryPhases, Rows, is_claimable
 from tests.helpers.stores import counts_of, micros
 
 A = TypeVar("A")
@@ -198,7 +199,7 @@ class MemoryStore:
             self.loses_answer = False
             raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
         expires_at = min([at for at, _ in pending(rows)], default=None)
-        return Applied(answers, phases.due(), expires_at, phases.expired)
+        return Applied(answers, phases.due(), expires_at, phases.expired, phases.cancelled, phases.enqueued)
 
     def notice(self, types: Collection[str]) -> None:
         """Takes in which types another owner's commit was about."""

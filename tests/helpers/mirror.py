@@ -33,6 +33,7 @@ _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
     "dead.py": Suite("tests/engine/test_deaths.py", _NO_BEHAVIOUR),
+    "engine/cascades.py": Suite("tests/runner/test_after.py", "callers see it there"),
     "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),
     "engine/inline_turn.py": Suite("tests/engine/test_committer_inline.py", "its turns are those of whole callers"),
     "engine/process_calls.py": Suite("tests/engine/test_calls.py", "the calls of whole runners, and deaths among them"),
@@ -40,16 +41,19 @@ ELSEWHERE: Final = {
     "engine/ports.py": Suite("tests/test_typing.py", "protocols alone; mypy compares every part with them"),
     **{
         f"errors/{name}.py": Suite("tests/test_errors.py", _EACH_ERROR)
-        for name in ("base", "configuration", "enqueuing", "job", "runner", "store")
+        for name in ("base", "batches", "configuration", "enqueuing", "job", "runner", "store")
     },
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
+    "runner/binding.py": Suite("tests/runner/test_enqueuer.py", "its refusals are those of each enqueue"),
     "runner/session.py": Suite("tests/runner/test_client.py", "the client's own thread; callers see it there"),
     "flow.py": Suite("tests/model/test_unique.py", "names alone, under which tests and applications import them"),
     "engine/expiries.py": Suite("tests/runner/test_expiries.py", "callers and facts; both are seen there"),
     "model/expiries.py": Suite(f"{_CONFORMANCE}/expiries.py", _EACH_STORE),
     "model/admission.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
+    "model/after.py": Suite(f"{_CONFORMANCE}/after.py", _EACH_STORE),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
     "limits.py": Suite("tests/handlers/test_limits.py", "a limit is a value, which a declaration checks"),
+    "model/batches.py": Suite(f"{_CONFORMANCE}/batches.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "model/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
@@ -57,6 +61,7 @@ ELSEWHERE: Final = {
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
     "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),
+    "stores/sqlite/after.py": Suite(f"{_CONFORMANCE}/after.py", _EACH_STORE),
     "stores/sqlite/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
     "stores/sqlite/ends.py": Suite(f"{_CONFORMANCE}/ends.py", _EACH_STORE),
     "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),

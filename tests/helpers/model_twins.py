@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.batches import GetBatch
 from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
@@ -195,6 +196,7 @@ class Twins:
                 assert wanted.limited_types <= answer.limited_types <= self.model.latest.may_be_held_back
             else:
                 assert answer == wanted
+        assert applied[4:] == expected[4:]
         if expected.due is not None:
             assert applied.due is not None
             assert applied.due <= expected.due, "it is too late to claim then"
@@ -256,6 +258,8 @@ class Twins:
         with self.story.telling():
             for view in self.views:
                 self._ask(ALL, view)
+                for batch in self.model.database.rows.batches.rows:
+                    self._ask(GetBatch(batch), view)
                 self._check_counts(view)
             processing = [job for job in self.model.database.rows.jobs.values() if job.status is Status.PROCESSING]
             held = {(job.id, job.attempt, job.owner) for job in self.promises.held.values()}

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
+from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
@@ -82,6 +84,8 @@ def answer_in_words(answer: Any) -> str:
         return jobs + (f" (limited: {' '.join(sorted(answer.limited_types))})" if answer.limited_types else "")
     if isinstance(answer, list):
         return " ".join(_inserted(one) for one in answer) or "none"
+    if isinstance(answer, CancelledPage):
+        return f"cancelled {' '.join(str(job_id) for job_id, _ in answer.jobs) or 'none'}, on behind {answer.next}"
     return str(answer)
 
 
@@ -113,7 +117,11 @@ def _claim(claim: Claim) -> str:
     text = f"claim {claim.limit} of {' '.join(sorted(claim.types))} by {claim.owner}"
     for word, limits in (("slots", claim.slots), ("concurrency", claim.concurrency)):
         text += f", {word} {' '.join(f'{name}={count}' for name, count in limits.items())}" if limits else ""
-    return text
+    return text + (f", {claim.pool_slots} of {' '.join(sorted(claim.pooled))} together" if claim.pooled else "")
+
+
+def _by_member(write: Any) -> str:
+    return ", by a job of it," if write.is_member else ""
 
 
 def _token(write: Any) -> str:
@@ -145,6 +153,23 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     ),
     MarkInterrupted: lambda write: f"mark {_token(write)} as interrupted",
     CancelJob: lambda write: f"cancel {write.id}",
+    OpenBatch: lambda write: (
+        f"open a batch of {write.owner}" + (f" in {write.parent}{_by_member(write)}" if write.parent else "")
+    ),
+    InsertAfter: lambda write: (
+        "insert after others: "
+        + " ".join(f"{_row(row)} after {after}" for row, after in zip(write.rows, write.after, strict=True))
+        + (f" into batch {write.batch}{_by_member(write)}" if write.batch else "")
+    ),
+    InsertInBatch: lambda write: (
+        f"insert into batch {write.batch}{_by_member(write)} {' '.join(map(_row, write.rows)) or 'nothing'}"
+    ),
+    CloseBatch: lambda write: (
+        f"{'abandon' if write.is_abandoned else 'close'} batch {write.batch} with "
+        f"{' '.join(f'{event}: {_row(row)}' for event, row in write.callbacks) or 'nothing'}"
+    ),
+    AbandonBatches: lambda write: f"abandon the batches of {' '.join(write.owners)}",
+    CancelBatch: lambda write: f"cancel {write.limit} of batch {write.batch} after {write.after}",
     RedriveJob: lambda write: f"redrive {write.id}",
     RedriveDead: lambda write: f"redrive the dead of {' '.join(map(str, write.ids)) or 'no job'}",
     DeleteJob: lambda write: f"delete {write.id}",

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.model import admission, ends, queries, runners, schedules, writes
+from aiojobs_lite.model import admission, after, batches, ends, queries, runners, schedules, writes
 from aiojobs_lite.model.job import NewJob
 
 MESSAGES: list[Any] = [
     kind
-    for module in (admission, ends, queries, runners, schedules, writes)
+    for module in (admission, after, batches, ends, queries, runners, schedules, writes)
     for kind in vars(module).values()
     if inspect.isclass(kind) and hasattr(kind, "_fields") and kind.__module__ == module.__name__
     if hasattr(kind, "answer")
@@ -41,7 +41,11 @@ def test_the_model_has_these_messages() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in MESSAGES if kind._fields])
 def test_what_a_message_is_about_is_given_unless_it_may_be_left_out(kind: Any) -> None:
-    left_out = {"limit", "after", "held", "reason", "failure", "refund", "result", "note", "if_cancelled", "by"}
+    left_out = {"limit", "after", "held", "reason", "failure", "refund", "result", "note", "if_cancelled", "by"} | {
+        "conditions",
+        "pooled",
+        "pool_slots",
+    }
     assert set(kind._field_defaults) <= (set(kind._fields) if kind is queries.FindJobs else left_out)
 
 

@@ -114,6 +114,30 @@ async def test_the_runners_is_around_the_groups_and_the_first_is_the_outermost(j
     assert [note for note in notes[6:] if "outer" in note and "group" in note] == []
 
 
+async def test_it_is_around_the_enqueues_of_a_batch_and_not_around_its_callback(job_kit: JobKit) -> None:
+    notes = list[str]()
+    runner = JobRunner(":memory:", middleware=[Noting("one", notes)])
+
+    @runner.job
+    async def member(*, ctx: JobContext = injected) -> None:
+        if ctx.id == 1:
+            await (await ctx.batch()).enqueue(member)
+
+    @runner.job
+    async def report(batch_id: int) -> None:
+        notes.append(f"report of {batch_id}")
+
+    async with job_kit(runner):
+        async with runner.batches.open(on_complete=report) as batch:
+            await batch.enqueue(member)
+            await batch.enqueue_many([member.bind(), member.bind()])
+        await runner.run_until_idle()
+    assert [note for note in notes if "enqueue" in note or "of" in note] == [
+        "one enqueues member", "one enqueued 1", "one enqueues member member", "one enqueued 2 3",
+        "one enqueues member", "one enqueued 4", "report of 1",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("mode", ["async", "thread"])
 async def test_a_request_id_rides_along_to_the_handler(job_kit: JobKit, mode: str) -> None:
     runner = JobRunner(":memory:", middleware=[RequestIds()])

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import aiojobs_lite.model
+from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
-from aiojobs_lite.model.writes import Claim, Insert
+from aiojobs_lite.model.writes import Claim
 from aiojobs_lite.stores.sqlite import phases, reads
 from tests.helpers import conformance, memory_rows, write_story
 
-PHASES = {*ENDS, Insert, Claim}  # each a phase of its own
+PHASES = {*ENDS, *INSERTS, Claim}  # each a phase of its own
 TAKEN_APART = {"Write", "Query"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Complete, End
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Insert, Inserted, RedriveJob, Unit
@@ -13,7 +14,7 @@ from tests.helpers.stores import claim, new
 
 
 class Noted:
-    """Phases that note what they are given. An attempt of owner `two` is not owned."""
+    """Phases that note what they are given. An attempt of owner `two` is not owned, batch 2 takes no jobs."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -35,6 +36,15 @@ class Noted:
         inserted = [Inserted(first + n + 1, is_new=True) for n in range(len(rows))]
         return inserted, None if claim is None else ClaimAnswer([], frozenset({"limited"}))
 
+    def admit(self, writes: Sequence[InsertInBatch]) -> list[bool]:
+        return [write.batch != 2 for write in writes]
+
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
+        self.calls.append(("add", batch, [job.id for job in inserted]))
+
+    def settle(self) -> None:
+        self.calls.append("settle")
+
 
 def complete(job_id: int, owner: str = "one") -> Complete:
     return Complete(job_id, 1, owner, "a")
@@ -44,15 +54,19 @@ def inserts(*types: str) -> Insert:
     return Insert(tuple(new(name) for name in types))
 
 
+def in_batch(batch: int, *types: str) -> InsertInBatch:
+    return InsertInBatch(batch, False, tuple(new(name) for name in types))
+
+
 def ids(*numbers: int) -> list[Inserted]:
     return [Inserted(number, is_new=True) for number in numbers]
 
 
-def test_nothing_to_do_calls_no_phase() -> None:
+def test_nothing_to_do_calls_no_phase_but_the_last() -> None:
     phases = Noted()
     assert apply_units([], phases) == []
     assert apply_units([()], phases) == []
-    assert phases.calls == []
+    assert phases.calls == ["settle"] * 2
 
 
 def test_phases_come_in_one_order_and_answers_in_that_of_the_writes() -> None:
@@ -71,6 +85,7 @@ def test_phases_come_in_one_order_and_answers_in_that_of_the_writes() -> None:
         ("write", DeleteJob(5)),
         ("write", RedriveJob(6)),
         ("insert", ["b", "c", "d"], wanted),
+        "settle",
     ]
     assert answers == [
         ClaimAnswer([], frozenset({"limited"})),
@@ -86,7 +101,7 @@ def test_a_claim_alone_and_an_insert_alone_are_carried_out() -> None:
     phases, wanted = Noted(), claim()
     assert apply_units([(wanted,)], phases) == [ClaimAnswer([], frozenset({"limited"}))]
     assert apply_units([(inserts("a", "b"),)], phases) == [ids(1, 2)]
-    assert phases.calls == [("insert", [], wanted), ("insert", ["a", "b"], None)]
+    assert phases.calls == [("insert", [], wanted), "settle", ("insert", ["a", "b"], None), "settle"]
 
 
 def test_inserts_without_rows_have_answers_of_their_own() -> None:
@@ -106,6 +121,7 @@ def test_all_of_a_unit_whose_end_was_refused_is_left_out_and_nothing_else() -> N
         ("write", DeleteJob(10)),
         ("write", DeleteJob(30)),
         ("insert", ["kept"], None),
+        "settle",
     ]
     assert answers == [Status.COMPLETED, "answer to 10", ids(1), None, None, None, None, "answer to 30"]
 
@@ -123,4 +139,20 @@ def test_ends_keep_their_order_over_all_units() -> None:
     assert apply_units([(complete(3),), (failed, complete(1))], phases) == [
         Status.COMPLETED, None, Status.COMPLETED,
     ]  # fmt: skip
-    assert phases.calls == [("end", [3, 2, 1])]
+    assert phases.calls == [("end", [3, 2, 1]), "settle"]
+
+
+def test_jobs_of_each_batch_are_inserted_together_behind_the_others_if_it_takes_them() -> None:
+    phases, wanted = Noted(), claim()
+    units: list[Unit] = [
+        (in_batch(1, "a", "b"),), (in_batch(2, "refused"), DeleteJob(5)), (inserts("c"), wanted), (in_batch(3, "d"),),
+        (in_batch(1, "e"),), (in_batch(1, "dropped"), complete(2, "two")),
+    ]  # fmt: skip
+    answers = apply_units(units, phases)
+    assert phases.calls == [
+        ("end", [2]), ("write", DeleteJob(5)), ("insert", ["c", "a", "b", "e", "d"], wanted),
+        ("add", 1, [2, 3, 4]), ("add", 3, [5]), "settle",
+    ]  # fmt: skip
+    assert answers == [
+        ids(2, 3), None, "answer to 5", ids(1), ClaimAnswer([], frozenset({"limited"})), ids(5), ids(4), None, None,
+    ]  # fmt: skip

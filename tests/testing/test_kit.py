@@ -448,6 +448,38 @@ async def test_jobs_of_jobs_and_ticks_were_enqueued_and_repeats_not(job_kit: Job
     assert job_kit.assert_enqueued(child, n=5).idempotency_key == "one"
 
 
+async def test_jobs_of_a_batch_and_jobs_after_others_were_enqueued(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def part(number: int) -> None: ...
+
+    async with job_kit(runner, run=False):
+        async with runner.batches.open() as batch:
+            first = await batch.enqueue(part, 1)
+            await batch.enqueue_many([part.using(after=[first]).bind(2)])
+        await runner.enqueue(part.using(after=[first]), 3)
+    assert [(job.id, job.arguments["number"]) for job in job_kit.enqueued] == [(1, 1), (2, 2), (3, 3)]
+
+
+async def test_the_callback_of_a_batch_was_enqueued_when_its_jobs_have_ended(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def part(number: int) -> None: ...
+
+    @runner.job
+    async def done(batch_id: int) -> None: ...
+
+    async with job_kit(runner):
+        async with runner.batches.open(on_complete=done, on_dead=done) as batch:
+            await batch.enqueue(part.using(delay="1h"), 1)
+        job_kit.refute_enqueued(done)
+        await job_kit.run_to_end()
+    assert [job.type for job in job_kit.enqueued] == [part.name, done.name]
+    job_kit.assert_enqueued(done, batch_id=batch.id)
+
+
 # Crashes.
 
 

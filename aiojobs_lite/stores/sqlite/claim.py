@@ -81,7 +81,7 @@ class Claiming:
 
     def answer(self) -> ClaimAnswer:
         """All that was claimed, and the types that could not use all the slots offered."""
-        limited = [job_type for job_type in self._limited if self._left_of[job_type] <= 0]
+        limited = [one for one in self._limited if self._left_of[one] <= 0 and not self._has_full_pool(one)]
         return ClaimAnswer(self._jobs, frozenset(limited))
 
     def due(self) -> int:

@@ -115,6 +115,8 @@ class Ledger:
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
+        awaits_ends: Whether batches or jobs may wait for the ends of jobs.
+        open_awaits_ends: The same from the commit of the open transaction on; None: it changes nothing of it.
     """
 
     def __init__(self, sql: Mapping[str, str]) -> None:
@@ -130,6 +132,8 @@ class Ledger:
         self.limits = Limits(sql, self.due)
         self._pauses: dict[str, Pause] = {}  # never changed
         self.open_pauses: dict[str, Pause | None] = {}
+        self.awaits_ends = False
+        self.open_awaits_ends: bool | None = None
         self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
 
     def reload(self, connection: sqlite3.Connection) -> None:
@@ -141,6 +145,8 @@ class Ledger:
             self._committed, self._total, self._moved = committed, total, {}
             self._pauses = stored_pauses(connection.execute(self._sql["pauses"]).fetchall())
         self.pending, self.scheduled = total.pending, total.scheduled
+        ((awaits_ends,),) = connection.execute(self._sql["awaits_ends"]).fetchall()
+        self.awaits_ends = bool(awaits_ends)
         self.due.reload({row[0]: row[11:] for row in rows})
         found = connection.execute(self._sql["highest_id_and_expiries"]).fetchall()
         ((highest, first_expiry, has_expiries),) = found
@@ -160,6 +166,7 @@ class Ledger:
         self._open_last_id = self._last_id
         self.open_pauses.clear()
         self.limits.discard()
+        self.open_awaits_ends = None
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
@@ -208,6 +215,8 @@ class Ledger:
                 moved: dict[str, Pause | None] = {**self._pauses, **self.open_pauses}
                 self._pauses = {job_type: pause for job_type, pause in moved.items() if pause is not None}
                 self.open_pauses.clear()
+        if self.open_awaits_ends is not None:
+            self.awaits_ends, self.open_awaits_ends = self.open_awaits_ends, None
         self._open = {}
         self.due.looked_at.clear()
         self.expiries.is_raised = False

@@ -15,6 +15,18 @@ SELECT
     (SELECT expires_at FROM aiojobs_expiries WHERE is_over = 0 ORDER BY expires_at LIMIT 1),
     EXISTS (SELECT 1 FROM aiojobs_expiries);
 
+-- name: awaits_ends
+-- Whether a batch, or a job, waits for the end of any job.
+SELECT EXISTS (
+    SELECT 1
+    FROM aiojobs_batches
+    WHERE unfinished > 0
+)
+OR EXISTS (
+    SELECT 1
+    FROM aiojobs_after
+);
+
 -- name: set_counts
 -- Stores the counts of types.
 INSERT OR REPLACE INTO aiojobs_counts (

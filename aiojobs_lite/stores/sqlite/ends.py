@@ -69,6 +69,8 @@ def _complete(
             raise Fenced
         if is_owned:
             completed = indexes[start : start + size]
+            if transaction.awaits_ends:
+                transaction.note_ends([ends[index].id for index in completed], Status.COMPLETED)
             for index in completed:
                 answers[index] = Status.COMPLETED
             for job_type, count in Counter([ends[index].type for index in completed]).items():
@@ -116,6 +118,7 @@ def _end_for_good(transaction: Transaction, ended: Close) -> None:
     values = {**_counters(ended), "status": ended.status, "now": transaction.now, "reason": ended.reason}
     transaction.run("end_for_good", values)
     transaction.tally(ended.type).move(ended.status, 1)
+    transaction.note_ends((ended.id,), ended.status)
     _record(transaction, ended)
 
 

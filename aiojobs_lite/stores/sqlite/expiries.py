@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.expiries import EXPIRED, Expired, GetExpiry
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
@@ -25,20 +25,20 @@ class _Standing(NamedTuple):
     status: str | None
     attempts: int
     scheduled_at: int
-    is_held: int
+    held: str | None
 
 
 def expire(transaction: Transaction) -> None:
     """Cancels the pending jobs whose expiry has come, the earliest first; of very many some."""
     found = transaction.run("expired", (transaction.now, _MOST_AT_ONCE)).fetchall()
     standings = list(map(_Standing._make, found))
-    running = [(one.id,) for one in standings if one.status == Status.PROCESSING]
-    done = [(one.id,) for one in standings if one.status != Status.PROCESSING]
-    if running:
-        transaction.run_all("set_over", ID_ROW, running)
+    later = [(one.id,) for one in standings if one.status == Status.PROCESSING or one.held == Held.AFTER]
+    done = [one for one in standings if one.status != Status.PROCESSING and one.held != Held.AFTER]
+    if later:
+        transaction.run_all("set_over", ID_ROW, later)
     if done:
-        transaction.run_all("forget_expiries", ID_ROW, done)
-    _cancel(transaction, [one for one in standings if one.status == Status.PENDING])
+        transaction.run_all("forget_expiries", ID_ROW, [(one.id,) for one in done])
+    _cancel(transaction, [one for one in done if one.status == Status.PENDING])
     first = transaction.one("first_expiry")
     transaction.expiries.set(NEVER if first is None else first[0])
 
@@ -79,6 +79,14 @@ def move_expiry(transaction: Transaction, job_id: int, by: int) -> None:
         transaction.expiries.add(AT_ONCE)  # a look finds out
 
 
+def count_from_release(transaction: Transaction, released: Sequence[tuple[int, int]]) -> None:
+    """Jobs that were held after others are due, each so many microseconds later: their expiry counts from then."""
+    if transaction.expiries.has_any:
+        for job_id, by in released:
+            if transaction.run("count_from_release", (by, job_id)).rowcount:
+                transaction.expiries.add(AT_ONCE)
+
+
 def came_back(transaction: Transaction, job_id: int) -> None:
     """An attempt has ended, and its job is pending again: if its expiry has come meanwhile, it counts from now on."""
     if transaction.expiries.has_any and transaction.run("count_expiry_again", (job_id,)).rowcount:
@@ -103,7 +111,8 @@ def _cancel(transaction: Transaction, standings: Sequence[_Standing]) -> list[Ex
     expired = [Expired(one.id, one.type or "") for one in standings]
     for one, tally in zip(standings, tallies, strict=True):
         tally.move(Status.PENDING, -1, one.attempts, one.scheduled_at)
-        tally.held -= one.is_held
+        tally.held -= one.held is not None
         tally.cancelled += 1
     transaction.expired = [*transaction.expired, *expired]
+    transaction.note_ends([one.id for one in standings], Status.CANCELLED)
     return expired

@@ -29,6 +29,12 @@ SET is_over = 0
 WHERE job_id = ?
     AND is_over = 1;
 
+-- name: count_from_release
+-- A job that was held after others is due, so much later than its expiry was counted from.
+UPDATE aiojobs_expiries
+SET expires_at = min(expires_at + ?, {never} - 1), is_over = 0
+WHERE job_id = ?;
+
 -- name: first_expiry
 -- When the first of the jobs expires.
 SELECT expires_at
@@ -39,7 +45,7 @@ LIMIT 1;
 
 -- name: expired
 -- Some of the jobs whose expiry has come, and where they stand; without a type: they are gone.
-SELECT expiry.job_id, job.type, job.status, job.attempts, job.scheduled_at, job.held IS NOT NULL
+SELECT expiry.job_id, job.type, job.status, job.attempts, job.scheduled_at, job.held
 FROM (
     SELECT job_id, expires_at
     FROM aiojobs_expiries
@@ -53,12 +59,13 @@ ORDER BY expiry.expires_at, expiry.job_id;
 
 -- name: expired_of_ids
 -- Those of these jobs that are pending and whose expiry has come, and where they stand.
-SELECT job.id, job.type, job.status, job.attempts, job.scheduled_at, job.held IS NOT NULL
+SELECT job.id, job.type, job.status, job.attempts, job.scheduled_at, job.held
 FROM aiojobs_expiries AS expiry
 CROSS JOIN aiojobs_jobs AS job ON job.id = expiry.job_id
 WHERE expiry.expires_at <= ?
     AND expiry.job_id IN ({rows})
-    AND +job.status = 'pending';
+    AND +job.status = 'pending'
+    AND +job.held IS NOT 'after';
 
 -- name: cancel_expired
 -- Cancels pending jobs.
@@ -68,7 +75,7 @@ WHERE id IN ({rows})
     AND +status = 'pending';
 
 -- name: set_over
--- The expiry of these jobs has come while an attempt runs.
+-- The expiry of these jobs has come while an attempt runs, or while they are held after others.
 UPDATE aiojobs_expiries
 SET is_over = 1
 WHERE job_id IN ({rows});

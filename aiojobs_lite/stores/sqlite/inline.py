@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
@@ -32,7 +33,7 @@ QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the wa
 _SHARE_S: Final = 0.00002  # a slower commit is made up for by so many there that its share of each is no more
 _STATEMENTS_EACH: Final = 3  # for a job with conditions, those that look at them among them
 _QUICK: Final = frozenset(
-    {Insert, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick}
+    {Insert, InsertInBatch, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick}
 )
 
 
@@ -124,7 +125,7 @@ def _size(units: Sequence[Unit], pending: int) -> tuple[int, int]:
         if kind is Complete:
             if write.result is not None:
                 text += len(write.result)
-        elif kind is Insert:
+        elif kind is Insert or kind is InsertInBatch:
             size += len(write.rows) - 1
             if size > _MOST_ROWS:
                 break

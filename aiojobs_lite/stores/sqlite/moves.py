@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from aiojobs_lite.model.job import Status
@@ -35,6 +36,7 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
         tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
         tally.cancelled += 1
+        transaction.note_ends((write.id,), Status.CANCELLED)
         return Status.CANCELLED
     transaction.run("request_cancel", (write.reason, write.id))
     return Status(standing.status)
@@ -69,6 +71,7 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
     tally.move(Status.PENDING, 1, 0, transaction.now)
+    transaction.note_redrive((write.id,), standing.status)
     transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
     is_redriven = transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
     transaction.limits.shift([write.id])
@@ -79,13 +82,18 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     """See `RedriveDead`."""
     kept_away = may_not_return(transaction, sorted(set(write.ids)))
     ids = [(job_id,) for job_id in sorted(set(write.ids)) if job_id not in kept_away]
-    for _, _, cursor in transaction.many("dead_by_type", ID_ROW, ids):
-        for job_type, count in cursor.fetchall():
+    dead: list[int] = []
+    for _, _, cursor in transaction.many("dead_of_ids", ID_ROW, ids):
+        found = cursor.fetchall()
+        dead += [job_id for job_id, _ in found]
+        for job_type, count in Counter([job_type for _, job_type in found]).items():
             tally = transaction.tally(job_type)
             tally.dead -= count
             tally.move(Status.PENDING, count, 0, transaction.now)
             transaction.due.add_any(job_type, transaction.now)
     forget_expiries_of_dead(transaction, ids)
+    if dead:
+        transaction.note_redrive(dead, Status.DEAD)
     redriven = transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
     transaction.limits.shift(write.ids)
     return redriven
@@ -104,6 +112,8 @@ def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
         forget_expiries(transaction, [(write.id,)])
         tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
+        if standing.status == Status.PENDING:
+            transaction.note_ends((write.id,), "deleted")
     return Status(standing.status)
 
 

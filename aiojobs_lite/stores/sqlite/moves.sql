@@ -27,13 +27,12 @@ SET scheduled_at = ?, place = iif(place = 0, 0, NULL)
 WHERE id = ?
     AND status = 'pending';
 
--- name: dead_by_type
--- How many of these jobs are dead, by type.
-SELECT type, count(*)
+-- name: dead_of_ids
+-- Those of these jobs that are dead, each with its type.
+SELECT id, type
 FROM aiojobs_jobs
 WHERE id IN ({rows})
-    AND +status = 'dead'
-GROUP BY type;
+    AND +status = 'dead';
 
 -- name: redrive
 -- Sends one dead or cancelled job back to pending, as if new.

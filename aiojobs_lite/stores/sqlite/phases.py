@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit
+from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
+from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
@@ -30,8 +32,10 @@ from aiojobs_lite.model.writes import (
     Write,
 )
 from aiojobs_lite.stores.sqlite import (
+    after,
     ageing,
     ahead,
+    batches,
     ends,
     held,
     insert,
@@ -48,15 +52,20 @@ from aiojobs_lite.stores.sqlite.claim import Claiming
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
+    AbandonBatches: batches.abandon_batches,
     Admit: unique.admit,
+    CancelBatch: batches.cancel_batch,
     CancelJob: moves.cancel_job,
     ChangeLimit: limits.change_limit,
     PauseLimit: limits.change_limit,
+    CloseBatch: batches.close_batch,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
     MoveTickBack: schedules.move_tick_back,
+    InsertAfter: after.place_after,
     MarkInterrupted: ends.mark_interrupted,
+    OpenBatch: batches.open_batch,
     PauseType: pauses.pause_type,
     Prune: prune.prune,
     RaisePriorities: ageing.raise_priorities,
@@ -109,3 +118,19 @@ class SqlitePhases:
         else:
             self.claiming.choose(())
         return inserted, self.claiming.answer()
+
+    def admit(self, writes: Sequence[InsertInBatch]) -> Sequence[bool]:
+        """See `Phases`."""
+        return batches.admit_to_batches(self._transaction, writes)
+
+    def add_to_batch(self, batch: int, inserted: Sequence[Inserted]) -> None:
+        """See `Phases`."""
+        batches.add_jobs(self._transaction, batch, inserted)
+
+    def settle(self) -> None:
+        """See `Phases`."""
+        transaction = self._transaction
+        if transaction.moved or transaction.batches is not None:
+            is_any_released = after.settle_after(transaction)
+            if batches.settle_batches(transaction) or is_any_released:
+                transaction.look_for_awaited()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries
 from aiojobs_lite.stores.sqlite.progress import delete_reports, pruned_at_once
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+MOST_RANGES: Final = 1000  # a transaction, of one batch; hardly any has more
 
 
 def prune(transaction: Transaction, write: Prune) -> int:
@@ -35,4 +38,15 @@ def prune(transaction: Transaction, write: Prune) -> int:
             break
         old_ticks = {"schedule": schedule, "before": write.ticks_before, "limit": write.limit - pruned}
         pruned += transaction.run("prune_ticks", old_ticks).rowcount
+    return _prune_batches(transaction, write, pruned)
+
+
+def _prune_batches(transaction: Transaction, write: Prune, pruned: int) -> int:
+    """Deletes old batches; returns how many are pruned then, or the limit if one has more rows than is quick."""
+    old = {"completed": write.completed_before, "dead": write.dead_before, "limit": max(write.limit - pruned, 0)}
+    for (batch,) in transaction.run("prunable_batches", old).fetchall():
+        if transaction.run("prune_ranges", (batch, MOST_RANGES)).rowcount == MOST_RANGES:
+            return write.limit
+        transaction.run("prune_batch", (batch,))
+        pruned += 1
     return pruned

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
+from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
+from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
@@ -28,7 +30,9 @@ from aiojobs_lite.model.queries import (
     Query,
 )
 from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.stores.sqlite.after import list_after
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
+from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_batch_owners
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane
@@ -64,7 +68,10 @@ def find_jobs(connection: sqlite3.Connection, sql: Sql, query: FindJobs) -> list
 def find_sql(sql: Sql, query: FindJobs) -> str:
     """The query by whose index the fewest jobs are looked at."""
     if query.ids is not None:
-        return sql["jobs_of_ids"].replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
+        of_ids = "jobs_of_ids" if query.batch is None else "jobs_of_batch_and_ids"
+        return sql[of_ids].replace("{ids}", ", ".join(str(int(job_id)) for job_id in query.ids))
+    if query.batch is not None:
+        return sql["jobs_of_batch"]
     if query.status in _NOT_COMPLETED:
         return sql["jobs_not_completed"]
     if _is_of_processing(query):
@@ -134,6 +141,8 @@ def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabas
 
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     CountProcessing: count_processing,
+    FindBatchOf: find_batch_of,
+    GetBatch: get_batch,
     GetDatabaseId: get_database_id,
     GetExpiry: get_expiry,
     GetJob: get_job,
@@ -141,10 +150,12 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetStandings: read_standings,
     FindJobs: find_jobs,
     FirstDue: first_due,
+    ListAfter: list_after,
     ListAhead: list_ahead,
     ListDead: list_dead,
     ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
+    ListBatchOwners: list_batch_owners,
     ListOwners: list_owners,
     ListPaused: list_paused,
     ListProcessing: list_processing,

@@ -29,6 +29,34 @@ WHERE id IN ({ids})
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: jobs_of_batch
+-- Of a batch, range by range.
+SELECT {job}
+FROM aiojobs_batch_ranges INDEXED BY aiojobs_batch_ranges_batch
+CROSS JOIN aiojobs_jobs
+WHERE batch = :batch
+    AND first_id <= :last
+    AND id BETWEEN first_id AND last_id
+    AND id <= :last
+    AND {fits}
+ORDER BY first_id DESC, id DESC
+LIMIT :limit;
+
+-- name: jobs_of_batch_and_ids
+SELECT {job}
+FROM aiojobs_jobs
+WHERE id IN ({ids})
+    AND id <= :last
+    AND EXISTS (
+        SELECT 1
+        FROM aiojobs_batch_ranges
+        WHERE batch = :batch
+            AND id BETWEEN first_id AND last_id
+    )
+    AND {fits}
+ORDER BY id DESC
+LIMIT :limit;
+
 -- name: jobs_processing
 SELECT {job}
 FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing

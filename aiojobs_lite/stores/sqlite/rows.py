@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from aiojobs_lite.model import columns
+from aiojobs_lite.model.batches import BatchRow
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores import named_sql
@@ -24,7 +25,9 @@ NEW_ROW: Final = f"({', '.join('?' * (1 + len(columns.REQUIRED)))})"
 LANED_ROW: Final = f"({', '.join('?' * (3 + len(columns.REQUIRED)))})"  # with lane and place
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
-_ASKED: Final = [name for name in FindJobs._fields if name not in {"ids", "before", "limit"}]  # each is a column
+_ASKED: Final = [
+    name for name in FindJobs._fields if name not in {"ids", "batch", "before", "limit"}
+]  # each is a column
 _FILLED: Final = {
     "largest": str(columns.LARGEST_INTEGER),  # where a counter stays
     "never": str(NEVER),
@@ -35,6 +38,7 @@ _FILLED: Final = {
     "job": ", ".join(columns.JOB),
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
+    "batch": ", ".join(BatchRow._fields),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),
     "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),

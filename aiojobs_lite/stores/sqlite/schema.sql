@@ -15,6 +15,9 @@ FROM aiojobs_meta;
 -- Reads a row of each table, whatever is in it.
 SELECT
     (SELECT typeof(payload) FROM aiojobs_jobs LIMIT 1),
+    (SELECT typeof(waits_for) FROM aiojobs_after LIMIT 1),
+    (SELECT typeof(callbacks) FROM aiojobs_batches LIMIT 1),
+    (SELECT typeof(batch) FROM aiojobs_batch_ranges LIMIT 1),
     (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
     (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
     (SELECT typeof(expires_at) FROM aiojobs_expiries LIMIT 1),

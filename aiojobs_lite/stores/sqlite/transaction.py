@@ -6,11 +6,14 @@ Statements are few and big: each step of SQLite gives up the interpreter lock an
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.pauses import Pause
@@ -23,6 +26,30 @@ MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so th
 ID_ROW: Final = "?"
 Laned = tuple[int, NewJob, int | None]  # the id of a new job, its row, and where it waits in its lane
 Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the rows that each is about
+
+
+class Moved(NamedTuple):
+    """Jobs that have ended, or not any more: where they count in their batches before it, and after it.
+
+    `unfinished` `completed` `dead` `cancelled` `deleted`
+    """
+
+    ids: Sequence[int]
+    before: str
+    after: str
+
+
+class BatchMoves:
+    """What one transaction changes of batches, by id.
+
+    Attributes:
+        counts: By how much each of their counts moves.
+        jobs: The jobs that they are given.
+    """
+
+    def __init__(self) -> None:
+        self.counts: defaultdict[int, defaultdict[str, int]] = defaultdict(partial(defaultdict, int))
+        self.jobs: defaultdict[int, list[int]] = defaultdict(list)
 
 
 class Fenced(Exception):
@@ -44,6 +71,10 @@ class Transaction:
         due: When the next jobs are due.
         expiries: When the next job expires.
         expired: The jobs that it cancelled since their expiry had come.
+        moved: The jobs that ended, if their ends are awaited, and those that were redriven.
+        batches: What it changes of batches; None: nothing yet.
+        cancelled: See `Applied`.
+        enqueued: See `Applied`.
     """
 
     def __init__(
@@ -58,6 +89,10 @@ class Transaction:
         self.expiries: Expiries = ledger.expiries
         self.expired: Sequence[Expired] = ()
         self.limits: Limits = ledger.limits
+        self.moved: list[Moved] = []
+        self.batches: BatchMoves | None = None
+        self.cancelled: list[Cancellation] = []
+        self.enqueued: list[tuple[int, NewJob]] = []
 
     @property
     def pauses(self) -> dict[str, Pause | None]:
@@ -88,6 +123,30 @@ class Transaction:
         if len(values) == 1:
             return self._connection.execute(rows.filled(self._sql[query], row, 1), (*first, *values[0])).rowcount
         return sum(cursor.rowcount for _, _, cursor in self.many(query, row, values, first))
+
+    @property
+    def awaits_ends(self) -> bool:
+        """Whether batches or jobs may wait for the ends of jobs."""
+        return self._ledger.awaits_ends
+
+    def note_ends(self, ids: Sequence[int], after: str) -> None:
+        """Notes, if that is awaited, that jobs have ended, or were deleted before."""
+        if self._ledger.awaits_ends:
+            self.moved.append(Moved(ids, "unfinished", after))
+
+    def note_redrive(self, ids: Sequence[int], before: str) -> None:
+        """Notes that jobs that were dead or cancelled are pending again."""
+        self.moved.append(Moved(ids, before, "unfinished"))
+
+    def await_ends(self) -> None:
+        """Awaits the ends of jobs from now on, also if this is rolled back: then it costs a little, and is harmless."""
+        self._ledger.awaits_ends = True
+        self._ledger.open_awaits_ends = None
+
+    def look_for_awaited(self) -> None:
+        """Looks whether the ends of jobs are awaited from the commit on."""
+        if not self.one("awaits_ends")[0]:
+            self._ledger.open_awaits_ends = False
 
     def tally(self, job_type: str) -> Tally:
         """The counts of a type, to be changed."""

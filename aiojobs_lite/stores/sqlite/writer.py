@@ -11,7 +11,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.expiries import Expired
+from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
@@ -40,6 +42,8 @@ class _Written(NamedTuple):
     due: int | None
     expires_at: int | None
     expired: Sequence[Expired]
+    cancelled: Sequence[Cancellation]
+    enqueued: Sequence[tuple[int, NewJob]]
 
 
 class Writer:
@@ -210,10 +214,8 @@ class Writer:
             roll_back(connection)
             self.ledger.discard()
             raise
-        expires_at = transaction.expiries.at
-        return _Written(
-            answers, None if due == NEVER else due, None if expires_at == NEVER else expires_at, transaction.expired
-        )
+        hint, expires_at = (None if at == NEVER else at for at in (due, transaction.expiries.at))
+        return _Written(answers, hint, expires_at, transaction.expired, transaction.cancelled, transaction.enqueued)
 
     def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
         """Commits what was written."""

@@ -18,7 +18,9 @@ from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
+from aiojobs_lite.model.batches import AbandonBatches, Callback, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
@@ -44,7 +46,7 @@ from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.apps.common import note
 from tests.helpers.pauses import hold_thread_for
-from tests.helpers.stores import again, alone, at, claim, complete, counted, fire, hold, new, shown
+from tests.helpers.stores import again, alone, at, claim, close, complete, counted, fire, hold, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
 TRIES = 8
@@ -256,6 +258,7 @@ async def live(
         gate("opened")
         await _enqueue_claim_and_finish(book)
         await _cron(book)
+        await _batches(book)
         await book.close()
         await book.open(2)
         await _rescue_redrive_and_prune(book)
@@ -316,6 +319,32 @@ async def _cron(book: Book) -> None:
     await book.step("a tick too late", 180, tick(180, runs=False))
     (held,) = (await book.step("claim a tick's job", 181, claim(TWO, slots={"cron": 1})))[0].jobs
     await book.step("finish it and fire", 240, complete(held), tick(240))
+
+
+async def _batches(book: Book) -> None:
+    step = book.step
+    row, callbacks = new("batch", due=250), tuple(Callback(event, new(event)) for event in ("complete", "dead"))
+    outer, other = await step("open batches", 250, OpenBatch(ONE, None, False), OpenBatch(TWO, None, False))
+    (inner,) = await step("open a batch in a batch", 250, OpenBatch(ONE, outer, False))
+    await step("fill them", 251, InsertInBatch(inner, False, (row, row)), InsertInBatch(outer, False, (row,)))
+    inserts = InsertInBatch(inner, False, (row,)), Insert((row,)), InsertInBatch(other, False, (row, row))
+    await step("fill them, and claim", 252, *inserts, claim(ONE, slots={"batch": 0}))
+    await step("close them", 253, CloseBatch(inner, callbacks, False), CloseBatch(outer, callbacks, False))
+    held = (await step("claim their jobs", 254, claim(ONE, slots={"batch": 4})))[0].jobs
+    await step("end some", 255, complete(held[0]), close(held[1]), complete(held[2], '"done"'))
+    await step("cancel what waits", 256, CancelBatch(other, "x", 1), AbandonBatches((TWO,)))
+    await step("end the last", 257, complete(held[3]))
+    for seconds in (260, 262):  # the callbacks of the inner one, which are jobs of the outer one, and then of that
+        callbacks_of = (await step("claim callbacks", seconds, claim(ONE, slots={"complete": 9, "dead": 9})))[0].jobs
+        await step("end callbacks", seconds + 1, *map(complete, callbacks_of))
+    await step("redrive", 264, RedriveJob(held[1].id))
+    late = (await step("claim it", 265, claim(ONE, slots={"batch": 2})))[0].jobs
+    await step("end it", 266, *map(complete, late))
+    (waited,) = (await step("run one more", 267, Insert((row,)), claim(ONE, slots={"batch": 1})))[1].jobs
+    after = After((waited.id,), False, 5), After((waited.id,), True), After((held[0].id,)), After()
+    await step("insert after others", 268, InsertAfter((row,) * 4, after, None, False))
+    await step("release some", 269, close(waited))
+    await step("prune batches", 270, Prune(at(0), at(267), at(0), 1))
 
 
 async def _rescue_redrive_and_prune(book: Book) -> None:

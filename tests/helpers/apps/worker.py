@@ -107,19 +107,21 @@ async def kills_its_process(ctx: JobContext = injected) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@job
+async def brief() -> None:
+    say("brief", os.getpid())
+    await work_for(0.02)
+
+
+@job
+async def note_batch(batch_id: int) -> None:
+    say("batch", batch_id)
+
+
 JOBS = (
-    quick,
-    held,
-    endless,
-    slow_to_stop,
-    blocking,
-    swallowing,
-    threaded,
-    two_seconds,
-    alone,
-    kills_its_process,
-    reporting,
-)
+    quick, brief, note_batch, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone,
+    kills_its_process, reporting,
+)  # fmt: skip
 
 
 async def until_leave(runner: JobRunner, orders: Orders) -> None:
@@ -140,6 +142,11 @@ async def obey(runner: JobRunner, order: list[str]) -> None:
                 handle = await runner.enqueue(held.using(idempotency_key=f"{prefix}{number}"))
                 say("enqueued", f"{prefix}{number}", handle.id, handle.is_new)
             say("raced")
+        case ["batch", count]:
+            async with runner.batches.open(on_complete=note_batch) as batch:
+                await batch.enqueue_many([quick.bind() for _ in range(int(count))])
+                say("opened", batch.id)
+                await ORDERS.go.wait()
         case ["enqueue", name]:
             say("enqueued", (await runner.enqueue_named(name)).id)
         case _:

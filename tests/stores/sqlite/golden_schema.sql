@@ -1,5 +1,19 @@
+-- index aiojobs_after_job
+CREATE INDEX aiojobs_after_job ON aiojobs_after (job_id);
+
 -- index aiojobs_attempts_job
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
+
+-- index aiojobs_batch_ranges_batch
+CREATE INDEX aiojobs_batch_ranges_batch ON aiojobs_batch_ranges (batch);
+
+-- index aiojobs_batches_complete
+CREATE INDEX aiojobs_batches_complete ON aiojobs_batches (completed_at)
+WHERE completed_at IS NOT NULL;
+
+-- index aiojobs_batches_unfinished
+CREATE INDEX aiojobs_batches_unfinished ON aiojobs_batches (owner)
+WHERE unfinished > 0;
 
 -- index aiojobs_expiries_expires_at
 CREATE INDEX aiojobs_expiries_expires_at ON aiojobs_expiries (expires_at)
@@ -57,6 +71,16 @@ WHERE free_at IS NOT NULL;
 -- index aiojobs_windows_until
 CREATE INDEX aiojobs_windows_until ON aiojobs_windows (until);
 
+-- table aiojobs_after
+CREATE TABLE aiojobs_after (
+    waits_for INTEGER NOT NULL,
+    job_id INTEGER NOT NULL,
+    runs_anyway INTEGER NOT NULL,
+    delay INTEGER NOT NULL,
+    at INTEGER CHECK (at BETWEEN -62135596800000000 AND 253402300799999999),
+    PRIMARY KEY (waits_for, job_id)
+) WITHOUT ROWID;
+
 -- table aiojobs_attempts
 CREATE TABLE aiojobs_attempts (
     id INTEGER PRIMARY KEY,
@@ -69,6 +93,34 @@ CREATE TABLE aiojobs_attempts (
     error_type TEXT CHECK (error_type < x''),
     message TEXT CHECK (message < x''),
     traceback TEXT CHECK (traceback < x'')
+);
+
+-- table aiojobs_batch_ranges
+CREATE TABLE aiojobs_batch_ranges (
+    first_id INTEGER PRIMARY KEY,
+    last_id INTEGER NOT NULL,
+    batch INTEGER NOT NULL
+);
+
+-- table aiojobs_batches
+CREATE TABLE aiojobs_batches (
+    id INTEGER PRIMARY KEY,
+    parent INTEGER,
+    owner TEXT CHECK (owner < x''),
+    is_abandoned INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    unfinished INTEGER NOT NULL DEFAULT 1,
+    completed INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0,
+    cancelled INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    batches INTEGER NOT NULL DEFAULT 0,
+    batches_succeeded INTEGER NOT NULL DEFAULT 0,
+    batches_dead INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT CHECK (outcome < x''),
+    created_at INTEGER NOT NULL CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999),
+    completed_at INTEGER CHECK (completed_at BETWEEN -62135596800000000 AND 253402300799999999),
+    callbacks TEXT CHECK (callbacks < x'')
 );
 
 -- table aiojobs_counts

@@ -17,7 +17,9 @@ from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
-from tests.helpers.model_machine import StoreBesideModel, length
+from tests.helpers.model_batches import BatchesBesideModel
+from tests.helpers.model_draws import Step
+from tests.helpers.model_machine import length
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
 from tests.helpers.sqlite_store import notices_change, policy_of, set_policy
@@ -57,7 +59,7 @@ class SqliteView:
         return SqliteCaller(self._path)
 
 
-class SqliteBesideModel(StoreBesideModel):
+class SqliteBesideModel(BatchesBesideModel):
     """Two stores of one file, of which one waits for the disk."""
 
     def open_views(self) -> tuple[View, View]:
@@ -78,6 +80,15 @@ class SqliteBesideModel(StoreBesideModel):
 @deep
 def test_the_store_does_what_the_model_does() -> None:
     run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((10, 25), (60, 50))))
+
+
+def test_everything_ends_though_a_callback_is_due_only_some_time_after_its_batch() -> None:
+    now = Step(joins=False, then={"view": 0, "inline": True, "at_once": False})
+    state = SqliteBesideModel()
+    state.open_batch(owner=0, parent=None, by_member=False, step=now)
+    state.insert_in_batch(which=0, by_member=False, drawn=[("a", 1, 0, 1, None)], step=now)
+    state.close_batch(which=0, events={"complete"}, fails=False, step=now)  # due 2 s after the batch is complete
+    state.teardown()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ import pytest
 from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.sqlite.after import AFTER_ROW, RELEASED_ROW
+from aiojobs_lite.stores.sqlite.batches import JOB_ROW, MOVED_ROW, RANGE_ROW
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
@@ -31,10 +33,14 @@ BY_ID = "aiojobs_jobs USING INTEGER PRIMARY KEY (rowid=?)"
 ROWS = {  # what stands for one row, where it is not a new job
     "claim_jobs": ID_ROW, "claimed_jobs": ID_ROW, "complete": ID_ROW, "complete_with_results": RESULT_ROW,
     "delete_jobs": ID_ROW, "set_counts": COUNTS_ROW, "release": ID_ROW, "held_by_type": ID_ROW,
-    "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "dead_by_type": ID_ROW, "redrive_dead": ID_ROW,
+    "pending_of_ids": ID_ROW, "ended_of_ids": ID_ROW, "redrive_dead": ID_ROW,
     "insert_unique": UNIQUE_ROW, "set_windows": WINDOW_ROW, "set_expiries": EXPIRY_ROW, "unique_of_dead": ID_ROW,
     "expired_of_ids": ID_ROW, "cancel_expired": ID_ROW, "set_over": ID_ROW, "forget_expiries": ID_ROW,
     "forget_expiries_of_dead": ID_ROW,
+    "statuses": ID_ROW, "waiting_for": ID_ROW, "forget_ended": ID_ROW, "forget_waiting": ID_ROW,
+    "still_waiting": ID_ROW, "insert_after": AFTER_ROW, "held_after": ID_ROW, "release_after": RELEASED_ROW,
+    "batches_of_jobs": JOB_ROW, "finished_batches": ID_ROW, "move_batches": MOVED_ROW, "insert_ranges": RANGE_ROW,
+    "batches_of_ids": ID_ROW, "dead_of_ids": ID_ROW,
     "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
     "lanes_of_ids": ID_ROW, "insert_laned": LANED_ROW, "step_aside": ID_ROW,
     "meters": ID_ROW, "delete_meters": ID_ROW, "set_meters": METER_ROW,
@@ -108,7 +114,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("prunable", "INDEX aiojobs_jobs_finished (status=? AND completed_at<?)"),
         ("latest_death", "INDEX aiojobs_jobs_finished (status=? AND completed_at>?)"),
         ("dead_after", "INDEX aiojobs_jobs_finished (status=? AND completed_at>? AND completed_at<?)"),
-        ("dead_by_type", BY_ID),
+        ("dead_of_ids", BY_ID),
         ("redrive_dead", BY_ID),
         ("pending_after", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at>?)"),
         ("pending_after", "INDEX aiojobs_attempts_job (job_id=?)"),
@@ -149,6 +155,24 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("mark_interrupted", BY_ID),
         ("attempts_of_job", "INDEX aiojobs_attempts_job (job_id=?)"),
         ("schedule_busy", BY_ID),
+        ("waiting_for", "aiojobs_after USING PRIMARY KEY (waits_for=?)"),
+        ("forget_ended", "aiojobs_after USING PRIMARY KEY (waits_for=?)"),
+        ("forget_waiting", "INDEX aiojobs_after_job (job_id=?)"),
+        ("still_waiting", "INDEX aiojobs_after_job (job_id=?)"),
+        ("after_of_job", "INDEX aiojobs_after_job (job_id=?)"),
+        ("statuses", BY_ID),
+        ("held_after", BY_ID),
+        ("release_after", BY_ID),
+        ("hold_after", BY_ID),
+        ("batches_of_jobs", "ranges USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("ranges_between", "aiojobs_batch_ranges USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("batch_of_job", "aiojobs_batch_ranges USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("move_batches", "aiojobs_batches USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("jobs_of_batch_after", "INDEX aiojobs_batch_ranges_batch (batch=? AND rowid>?)"),
+        ("jobs_of_batch_after", "jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        ("batch_owners", "INDEX aiojobs_batches_unfinished (owner>?)"),
+        ("open_of_owner", "INDEX aiojobs_batches_unfinished (owner=?)"),
+        ("prunable_batches", "INDEX aiojobs_batches_complete (completed_at>? AND completed_at<?)"),
         ("types_pending", "INDEX aiojobs_jobs_pending (type>?)"),
         ("waiting_long", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at<?)"),
         ("set_priority", BY_ID),
@@ -179,7 +203,20 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
 
 @pytest.mark.parametrize(
     "query",
-    ["due_jobs", "next_due", "first_due", "prunable", "pending_after", "ended_after", "dead_after", "waiting_long"],
+    [
+        "due_jobs",
+        "next_due",
+        "first_due",
+        "prunable",
+        "pending_after",
+        "ended_after",
+        "dead_after",
+        "waiting_long",
+        "jobs_of_batch",
+        "ranges_between",
+        "jobs_of_batch_after",
+        "prunable_batches",
+    ],
 )
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:
     assert "TEMP B-TREE" not in plan_of(connection, query)
@@ -200,6 +237,8 @@ def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connecti
         (FindJobs(type="a", held=Held.PAYLOAD), "aiojobs_jobs_held (held=? AND type=? AND rowid<?)"),
         (FindJobs(ids=[1, 2, 3]), "INTEGER PRIMARY KEY (rowid=?)"),
         (FindJobs(ids=[1, 2, 3], owner="one", status=Status.PROCESSING), "INTEGER PRIMARY KEY (rowid=?)"),
+        (FindJobs(batch=1), "INDEX aiojobs_batch_ranges_batch (batch=? AND rowid<?)"),
+        (FindJobs(batch=1, ids=[1, 2]), "INDEX aiojobs_batch_ranges_batch (batch=? AND rowid<?)"),
         (FindJobs(before=100), "INTEGER PRIMARY KEY (rowid<?)"),
     ],
 )

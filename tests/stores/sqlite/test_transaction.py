@@ -9,8 +9,18 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.admission import Admit, Candidate
+from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack, MovedBack
+from aiojobs_lite.model.batches import (
+    AbandonBatches,
+    Callback,
+    CancelBatch,
+    CancelledPage,
+    CloseBatch,
+    InsertInBatch,
+    OpenBatch,
+)
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
@@ -65,6 +75,18 @@ def _report(job: Claimed) -> Report:
     return Report(job.id, job.attempt, job.owner, job.id, NOW, 0.5, "half", (NewLine(NOW, "line"),))
 
 
+def _of_batches(later: int, dead: int) -> list[Write[Any]]:
+    return [
+        OpenBatch("one", None, False),
+        CancelBatch(1, "x", 5),
+        CloseBatch(1, (Callback("complete", new("c")),), False),
+        AbandonBatches(("two",)),
+        InsertInBatch(9, False, (new("c"),)),
+        InsertAfter((new("c"), new("d")), (After((later,)), After((dead,))), None, False),
+        CancelJob(later, "x"),
+    ]
+
+
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
@@ -98,6 +120,7 @@ def _everything_at_once(
                 RaisePriorities(at(1), at(1), 0),
                 RaisePriorities(at(1), at(1), 9),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
+                *_of_batches(later, dead),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
@@ -133,19 +156,20 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
                 assert await store.ask(ids) == standings
             else:
                 break
-    assert failed_at > 50
-    assert connection.statements[-1] == "COMMIT"
-    assert applied.answers[0] is Status.COMPLETED
+    assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
-    assert applied.answers[2:27] == [
-        Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.CANCELLED, True, Status.CANCELLED, 1, True,
-        None, None, None, 1, True, 1, None, (at(60), None), (), True, True, MovedBack(1, 99_000_000), 0, 6, True,
+    assert [applied.answers[0], *applied.answers[2:32]] == [
+        Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.CANCELLED, True,
+        Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), (), True, True,
+        MovedBack(1, 99_000_000), 0, 6, True, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
+    assert [made.is_new for made in applied.answers[32].inserted] == [True, True]
+    assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
-        assert other.execute("SELECT type FROM aiojobs_pauses").fetchall() == [("z",)]
-        assert other.execute("SELECT count(*) FROM aiojobs_ticks").fetchone() == (1,)
+        ticks = "SELECT count(*) FROM aiojobs_ticks"
+        assert other.execute(f"SELECT type, ({ticks}) FROM aiojobs_pauses").fetchall() == [("z", 1)]
 
 
 @pytest.mark.parametrize("result", [None, "1"])

@@ -1,0 +1,71 @@
+"""What is enqueued, checked, and what may be around an enqueue."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.checks import check_each
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.runner.handle import JobHandle
+
+R = TypeVar("R")
+
+
+class EnqueueSurrounding(Protocol):
+    """Is around the enqueues of a runner: its middleware."""
+
+    async def enqueue(
+        self,
+        bound: Sequence[BoundJob[Any]],
+        insert: Callable[[Sequence[BoundJob[Any]]], Awaitable[list[JobHandle[Any]]]],
+    ) -> list[JobHandle[Any]]:
+        """Enqueues jobs, which `insert` makes durable."""
+
+
+def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJob[R]]:
+    """Checks what is enqueued together: a list of bound jobs, each of a registered type.
+
+    Raises:
+        InvalidOption: If it is something else.
+        UnknownJobType: If a type is not registered.
+    """
+    bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
+    checked = None
+    for one in bound:
+        if not isinstance(one, BoundJob):
+            for coroutine in filter(inspect.iscoroutine, bound):
+                coroutine.close()
+            raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
+        if one.job_type is not checked:
+            checked = one.job_type
+            registry.check(checked)
+    return bound
+
+
+def check_enqueueable(job: object) -> None:
+    """Checks that something is a job type, with options or without.
+
+    Raises:
+        InvalidOption: If it is something else.
+    """
+    if not isinstance(job, Enqueueable):
+        raise not_enqueueable(job)
+
+
+def not_enqueueable(job: object) -> InvalidOption:
+    """The error for something that is no job type."""
+    if isinstance(job, str):
+        return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
+    if isinstance(job, BoundJob):
+        return InvalidOption("job", job, "a job type; bound jobs are enqueued together, by `enqueue_many([...])`")
+    if inspect.iscoroutine(job):
+        job.close()
+        name = job.__name__
+        return InvalidOption(
+            "job", job, f"the job type and its arguments, enqueue({name}, ...), not a call {name}(...)"
+        )
+    return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")
