@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from itertools import count
 from typing import Final, NamedTuple
 
-from aiojobs_lite.model.limits import ChangeLimit, Lane, PauseLimit, SetLimits, StoredLimit, lane_of
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_of
 from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NEVER, Bound
 from aiojobs_lite.stores.sqlite.expiries import expire_those
 from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE
@@ -173,7 +173,7 @@ class LanedJobs:
         known = lane_of(lane.text)
         full = self._limits.meters.full(known)
         if full is not None:
-            *later, priority = lane.heads[0] if lane.heads else (*self._unread(known, bound), self._priority)
+            *later, priority = lane.heads[0] if lane.heads else (*bound, self._priority)
             self._limits.move(lane.text, priority, (later[0], later[1]), full)
             return None
         if not lane.heads and not self._read_heads(lane):
@@ -200,8 +200,8 @@ class LanedJobs:
             self._push(max(bound, lane.heads[0][:2]), lane)
         elif lane.is_all:
             self._limits.delete(lane.text)
-        else:
-            self._push((at, job_id + 1), lane)
+        else:  # many have expired; in an ordered lane the next one may be due before them
+            self._push((AT_ONCE, ANY_ID) if known.is_ordered else (at, job_id + 1), lane)
         return None if has_expired else (at, job_id)
 
     def _has_expired(self, job_id: int) -> bool:
@@ -209,11 +209,6 @@ class LanedJobs:
         has_expired = bool(expire_those(self._transaction, [(job_id,)]))
         self._expired += has_expired
         return has_expired
-
-    @staticmethod
-    def _unread(lane: Lane, bound: Bound) -> Bound:
-        """No job of a lane, behind those that were taken, is due before this."""
-        return (AT_ONCE, ANY_ID) if lane.is_ordered else bound
 
     def _read_heads(self, lane: _Lane) -> bool:
         """Reads the first jobs of a lane, one more than there is capacity for; returns whether it has any."""
