@@ -167,15 +167,11 @@ def is_free(rows: Rows, job: Job) -> bool:
 
 
 def set_free(before: Rows, after: Rows, now: int) -> list[int]:
-    """When those jobs may start that a limit by key kept from it before a transaction, and not after it. Of one that is
-    not due yet, and waits for no other, it was said before when it will be.
+    """When those due jobs may start that a limit by key kept from it before a transaction, and not after it. Of one that
+    is not due yet it was said before when it will be.
     """
-    waiting = [
-        job
-        for job in after.jobs.values()
-        if job.status is Status.PENDING and job.held is None and job.lane
-        and (to_micros(job.scheduled_at) <= now or lane_of(job.lane).is_ordered)
-    ]  # fmt: skip
+    waiting = [job for job in after.jobs.values() if job.status is Status.PENDING and job.held is None and job.lane]
+    waiting = [job for job in waiting if to_micros(job.scheduled_at) <= now]
     found = []
     for job in waiting:
         known, at = before.jobs.get(job.id), next_start(after, job, now)
