@@ -167,7 +167,7 @@ def is_free(rows: Rows, job: Job) -> bool:
 
 
 def set_free(before: Rows, after: Rows, now: int) -> list[int]:
-    """When those due jobs may start that a limit by key kept from it before a transaction, and not after it. Of one that
+    """When those due jobs may start that a limit by key kept from it before a transaction, and not after. Of one that
     is not due yet it was said before when it will be.
     """
     waiting = [job for job in after.jobs.values() if job.status is Status.PENDING and job.held is None and job.lane]
