@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import math
 import pickle
 import re
 from collections.abc import Callable
@@ -115,6 +116,12 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         "'email': job 7 (pruned) has the same unique key. "
         "Nothing was enqueued: await that job, or enqueue again later.",
         {"status": None},
+    ),
+    (
+        lambda: errors.QueueFull("email", 0, 2, math.inf),
+        "'email': pending jobs 0, of at most 2. Nothing was enqueued: the call has more jobs of the type than that. "
+        "Enqueue at most 2 at once.",
+        {"retry_after": math.inf},
     ),
     (
         lambda: errors.QueueFull("email", 1000, 1000, 2.5),

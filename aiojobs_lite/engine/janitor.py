@@ -105,7 +105,8 @@ class Janitor:
         ids = [job_id for job_id in await self._store.ask(ListProcessing(owner)) if job_id not in known]
         for start in range(0, len(ids), RESCUE_PAGE):
             page = ids[start : start + RESCUE_PAGE]
-            yield await self._store.ask(FindJobs(ids=page, owner=owner, status=Status.PROCESSING, limit=RESCUE_PAGE))
+            found = await self._store.ask(FindJobs(ids=page, owner=owner, status=Status.PROCESSING, limit=RESCUE_PAGE))
+            yield found[::-1]  # the oldest first: they are due in this order again
 
     def _lost(self, job: Job) -> End:
         job_type = self._registry.find(job.type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -132,7 +133,8 @@ class QueueFull(EnqueueError):
         job_type: The job type called.
         pending: How many are pending, with those of the same call before this one.
         max_pending: The most allowed.
-        retry_after: Seconds until fewer may be pending, by how quickly jobs of the type came to an end lately.
+        retry_after: Seconds until fewer may be pending, by how quickly jobs of the type came to an end lately; infinite
+            if the call has more jobs of the type than may be pending at all.
     """
 
     def __init__(self, job_type: str, pending: int, max_pending: int, retry_after: float) -> None:
@@ -140,9 +142,11 @@ class QueueFull(EnqueueError):
         self.pending = pending
         self.max_pending = max_pending
         self.retry_after = retry_after
+        remedy = f"repeat the call in about {retry_after:.3g} s."
+        if retry_after == math.inf:
+            remedy = f"the call has more jobs of the type than that. Enqueue at most {max_pending:,} at once."
         super().__init__(
-            f"{job_type!r}: pending jobs {pending:,}, of at most {max_pending:,}. "
-            f"Nothing was enqueued: repeat the call in about {retry_after:.3g} s."
+            f"{job_type!r}: pending jobs {pending:,}, of at most {max_pending:,}. Nothing was enqueued: {remedy}"
         )
 
 

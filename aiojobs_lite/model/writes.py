@@ -112,9 +112,9 @@ class MarkInterrupted(NamedTuple):
 
 
 class CancelJob(NamedTuple):
-    """Cancels a pending job, or asks the owner of a processing one to. Answer: its status after, None without a job.
+    """Cancels a pending job, or asks the owner of a processing one to. Answer: its status before, None without a job.
 
-    A finished job is not changed.
+    So `pending` says that this write has cancelled it. A finished job is not changed.
     """
 
     id: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -158,5 +159,7 @@ def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callabl
     if refused.why == "unique":
         return UniqueConflict(job_type, refused.job_id, refused.status)
     most = candidate.max_pending or 0
+    if sum(one.row.type == job_type for one in candidates) > most:
+        return QueueFull(job_type, refused.pending, most, math.inf)
     missing = refused.pending + sum(one.row.type == job_type for one in candidates[refused.position :]) - most
     return QueueFull(job_type, refused.pending, most, wait_for(job_type, missing))

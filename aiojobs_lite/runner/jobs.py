@@ -181,7 +181,7 @@ class StoredJobs:
 
         Raises:
             JobNotFound: If there is none of this id.
-            JobNotAllowed: If it is finished.
+            JobNotAllowed: If it is completed or dead. A job that is cancelled already keeps its first reason.
         """
         engine = self._access.engine
         return await engine.order(_cancel(engine, check_id(job_id), check_reason(reason)))
@@ -248,18 +248,19 @@ class StoredJobs:
 
 
 async def _cancel(engine: Engine, job_id: int, reason: str | None) -> Status:
-    status = await engine.write(CancelJob(job_id, reason))
-    if status is None:
+    before = await engine.write(CancelJob(job_id, reason))
+    if before is None:
         raise JobNotFound(job_id)
-    if status is Status.PROCESSING:
+    if before is Status.PROCESSING:
         engine.cancel(job_id, reason)
-    elif status is Status.CANCELLED:
+        return before
+    if before is Status.PENDING:
         engine.waiters.notify(job_id, Finished(Status.CANCELLED, reason=reason))
         if engine.bus.is_watched(JobBecameCancelled):
             engine.bus.publish(JobBecameCancelled(job_id, await _type_of(engine, job_id), reason or ""))
-    else:
-        raise JobNotAllowed(job_id, status, "cancelled", "a pending or processing job")
-    return status
+    elif before is not Status.CANCELLED:
+        raise JobNotAllowed(job_id, before, "cancelled", "a pending or processing job")
+    return Status.CANCELLED
 
 
 async def _reschedule(engine: Engine, job_id: int, due: int | None) -> None:
@@ -328,7 +329,7 @@ def check_id(job_id: object) -> int:
 def check_reason(reason: object) -> str | None:
     """Text for people, as it is stored, or None; not empty."""
     if reason is not None and (not isinstance(reason, str) or not reason):
-        raise InvalidOption("reason", reason, "text")
+        raise InvalidOption("reason", reason, "text that is not empty")
     return None if reason is None else make_storable(reason, LONGEST_REASON_CHARS)
 
 
@@ -341,4 +342,5 @@ def _check_storable(option: str, value: object) -> str | None:
             return value
     except UnicodeEncodeError:
         pass
-    raise InvalidOption(option, value, "text")
+    expected = "text that is not empty" if not hasattr(value, "job_type") else "the name of the job type, its `.name`"
+    raise InvalidOption(option, value, expected)

@@ -213,6 +213,13 @@ async def test_a_job_whose_claim_was_only_just_answered_is_no_stray(
     assert world.ends == []
 
 
+async def test_the_oldest_attempts_are_given_back_first(world: World) -> None:
+    """So they are due in this order again."""
+    jobs = await world.claimed_by("dead", *["known"] * 5)
+    await world.janitor().rescue()
+    assert [end.id for end in world.ends] == [one.id for one in jobs]
+
+
 async def test_it_rescues_each_two_seconds(world: World) -> None:
     async with going(world.janitor().run):
         for second in range(1, 9):

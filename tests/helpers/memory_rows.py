@@ -343,8 +343,8 @@ class MemoryPhases:
         if job is None:
             return None
         if job.status is Status.PENDING:
-            return self.put(job, status=Status.CANCELLED, reason=write.reason, held=None).status
-        if job.status is Status.PROCESSING:
+            self.put(job, status=Status.CANCELLED, reason=write.reason, held=None)
+        elif job.status is Status.PROCESSING:
             earlier = job.reason if job.cancel_requested else None
             self.put(job, cancel_requested=True, reason=write.reason or earlier)
         return job.status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -255,6 +256,9 @@ async def test_more_jobs_than_may_be_pending_are_refused_whole(still: JobRunner)
         assert (caught.value.pending, caught.value.max_pending, caught.value.job_type) == (3, 3, "exports")
         assert caught.value.retry_after == 1.0  # nothing was measured yet
         assert still.stats().pending == 2
+        with pytest.raises(QueueFull, match="Enqueue at most 3 at once") as caught:  # it would never fit
+            await still.enqueue_many([exports.bind(n) for n in range(4)])
+        assert caught.value.retry_after == math.inf
         await still.enqueue(exports, 3)
         with pytest.raises(QueueFull):
             await still.enqueue(exports, 4)

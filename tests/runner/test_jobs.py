@@ -80,6 +80,15 @@ async def test_a_label_goes_with_its_job_to_the_handler_and_into_lists() -> None
             labelled.using(label="two\nlines")
 
 
+async def test_a_job_is_cancelled_once_for_the_first_reason(working: JobRunner) -> None:
+    async with working:
+        facts = working.watch()
+        handle = await working.enqueue(welcome.using(delay="1h"), 1)
+        assert [await handle.cancel(reason) for reason in ("first", "second")] == [Status.CANCELLED] * 2
+        assert [fact.reason for fact in facts.take() if isinstance(fact, JobBecameCancelled)] == ["first"]
+        assert (await handle.job()).reason == "first"
+
+
 async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notified(working: JobRunner) -> None:
     async with working:
         events = working.watch()

@@ -37,7 +37,7 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
         tally.held -= standing.is_held
         tally.cancelled += 1
         transaction.note_ends((write.id,), Status.CANCELLED)
-        return Status.CANCELLED
+        return Status.PENDING
     transaction.run("request_cancel", (write.reason, write.id))
     return Status(standing.status)
 

@@ -130,7 +130,7 @@ class Cancelling:
     async def test_a_pending_job_is_cancelled(self, store: Store) -> None:
         ids = await inserted(store, new(), new(due=5))
         for job_id in ids:
-            assert await one(store, CancelJob(job_id, "not needed"), 1) is Status.CANCELLED
+            assert await one(store, CancelJob(job_id, "not needed"), 1) is Status.PENDING
             job = await stored(store, job_id)
             assert (job.status, job.reason, micros(job.completed_at)) == (Status.CANCELLED, "not needed", at(1))
         assert shown(store) == await counted(store, 1)
@@ -185,7 +185,7 @@ class Cancelling:
 
     async def test_cancelling_a_held_job_holds_it_no_more(self, store: Store) -> None:
         (job_id,) = await stores.held(store, new())
-        assert await one(store, CancelJob(job_id, None)) is Status.CANCELLED
+        assert await one(store, CancelJob(job_id, None)) is Status.PENDING
         assert (await stored(store, job_id)).held is None
         assert shown(store) == await counted(store)
 

@@ -113,5 +113,5 @@ def test_a_failure_tells_what_was_written(database: Path) -> None:
     assert caught.value.__notes__ == [
         "What was written:\n"
         "  1. +0 s, first inline: insert (a, medium, +0 s, 5 attempts) (b, high, +2 s, 5 attempts, key k)  ->  1 2\n"
-        "  2. +0 s, second: claim 1000 of a by owner 1 | cancel 2 + cancel 9  ->  1/1, cancelled, None"
+        "  2. +0 s, second: claim 1000 of a by owner 1 | cancel 2 + cancel 9  ->  1/1, pending, None"
     ]
