@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aiojobs_lite.clock import to_datetime, to_micros
@@ -166,16 +167,17 @@ def is_free(rows: Rows, job: Job) -> bool:
     return may_start(rows, job, 0) and not any(rows.starts.get(meter) for meter in meters)
 
 
-def set_free(before: Rows, after: Rows, now: int) -> list[int]:
+def set_free(before: Rows, after: Rows, now: int, known: Mapping[str, int]) -> list[int]:
     """When those due jobs may start that a limit by key kept from it before a transaction, and not after. Of one that
     is not due yet it was said before when it will be.
     """
     waiting = [job for job in after.jobs.values() if job.status is Status.PENDING and job.held is None and job.lane]
-    waiting = [job for job in waiting if to_micros(job.scheduled_at) <= now]
+    waiting = [job for job in waiting if to_micros(job.scheduled_at) <= now and job.type not in after.paused]
     found = []
     for job in waiting:
-        known, at = before.jobs.get(job.id), next_start(after, job, now)
-        if at is not None and known is not None and next_start(before, known, now) is None:
+        earlier, at = before.jobs.get(job.id), next_start(after, job, now)
+        is_free = at is not None and earlier is not None and next_start(before, earlier, now) is None
+        if at is not None and is_free and known.get(job.type, at + 1) > at:
             found.append(at)
     return found
 
@@ -221,7 +223,7 @@ def first_start(rows: Rows, jobs: list[Job], now: int) -> int | None:
     return min([at for job in jobs if (at := next_start(rows, job, now)) is not None], default=None)
 
 
-def due(before: Rows, after: Rows, now: int, made: list[int]) -> int | None:
+def due(before: Rows, after: Rows, now: int, made: list[int], known: Mapping[str, int]) -> int | None:
     """See `Applied.due`, of a transaction without a claim: when the first job is due that it has made claimable.
 
     Args:
@@ -229,8 +231,9 @@ def due(before: Rows, after: Rows, now: int, made: list[int]) -> int | None:
         after: All after it.
         now: Its instant.
         made: The ids of the jobs that became claimable.
+        known: From when on a job of a type may be due, as it was said before: that need not be said again.
     """
     jobs = [job for job_id in made if (job := after.jobs.get(job_id)) is not None]
     pending = [job for job in jobs if job.status is Status.PENDING and job.held is None]
     first = first_start(after, pending, now)
-    return min([*set_free(before, after, now), *([] if first is None else [first])], default=None)
+    return min([*set_free(before, after, now, known), *([] if first is None else [first])], default=None)

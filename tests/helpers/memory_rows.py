@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_datetime, to_micros
@@ -236,11 +237,11 @@ class MemoryPhases:
         self.may_be_held_back: frozenset[str] = frozenset()
         self.expired: list[Expired] = []
 
-    def due(self) -> int | None:
-        """See `Applied.due`; exact."""
+    def due(self, known: Mapping[str, int] = MappingProxyType({})) -> int | None:
+        """See `Applied.due`; exact. `known`: see `memory_limits.due`."""
         claim = self.claim
         if claim is None:
-            return memory_limits.due(self._before, self.rows, self.now, self.made)
+            return memory_limits.due(self._before, self.rows, self.now, self.made, known)
         could_take = [job for job in self.rows.claimable() if self._is_wanted(claim, self._taken, job.type)]
         return memory_limits.first_start(self.rows, could_take, self.now)
 
