@@ -13,7 +13,7 @@ from aiojobs_lite.logs import get_log
 
 _log = get_log("runner")
 
-_LONGEST_RETRY_S: Final = 3600.0  # what never fits has no time
+_HOUR_S: Final = 3600.0
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -159,5 +159,5 @@ async def answer_queue_full(request: object, error: Exception) -> Any:  # checke
         A `TryLater`, which those call as they do a response of theirs.
     """
     del request
-    retry_after = min(error.retry_after, _LONGEST_RETRY_S) if isinstance(error, QueueFull) else 1.0
+    retry_after = min(error.retry_after, _HOUR_S) if isinstance(error, QueueFull) else 1.0
     return TryLater("too many jobs wait: try again later", max(1, math.ceil(retry_after)))

@@ -10,14 +10,16 @@ other tables are the application's, and are never touched.
   it.
 - Processes of the release before go on only if their statements do: a script adds, and takes away what no release uses
   any more.
-- A new file is made by all of them, one after the other; a test holds that this gives `golden_schema.sql`.
+- A new file is made at once, by `new_file.sql`, which has what all of them lead to; a test holds that it does, and
+  `python -m tests.helpers.new_file` writes it.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,7 @@ _OLD_APPLICATION_ID: Final = (
     0x616A6C31  # of an earlier state of 0.1.0, which had a file of its own and tables without the prefix
 )
 _OLD_VERSION: Final = 1
+NEW_FILE_VERSION: Final = 7  # of `new_file.sql`
 WAL_PATIENCE_S: Final = 5.0  # the switch to WAL does not wait for locks by itself
 _BROKEN: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _FORBIDDEN: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")
@@ -52,7 +55,10 @@ def prepare(connection: sqlite3.Connection, database: str, sql: Sql, *, durabili
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
-        for number, script in enumerate(migrations(__package__), start=1):
+        scripts = migrations(__package__)
+        if version == 0 and len(scripts) >= NEW_FILE_VERSION and not _is_old(connection):
+            version = _make(connection, sql)
+        for number, script in enumerate(scripts, start=1):
             if number > version:
                 _migrate(connection, sql, number, script)
         connection.execute("BEGIN IMMEDIATE")
@@ -172,10 +178,20 @@ def _set_wal(connection: sqlite3.Connection) -> None:
             return
 
 
+def _make(connection: sqlite3.Connection, sql: Sql) -> int:
+    """Makes all tables of a new file, in one transaction, if no other process was quicker; returns their version."""
+    with _transaction(connection):
+        version = stored_version(connection, sql)
+        if version is None:
+            for statement in statements(migration(__package__, "new_file.sql")):
+                connection.execute(statement)
+            version = NEW_FILE_VERSION
+    return version
+
+
 def _migrate(connection: sqlite3.Connection, sql: Sql, number: int, script: str) -> None:
     """Brings the tables to one version, in one transaction; an earlier state of 0.1.0 is moved with the first."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         version = stored_version(connection, sql) or 0
         if version < number:  # else another process was quicker
             scripts = [script]
@@ -184,6 +200,14 @@ def _migrate(connection: sqlite3.Connection, sql: Sql, number: int, script: str)
             for statement in (statement for text in scripts for statement in statements(text)):
                 connection.execute(statement)
             connection.execute("UPDATE aiojobs_meta SET value = ? WHERE key = 'schema'", (number,))
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits at the end of the block, and rolls back if that or the block fails."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

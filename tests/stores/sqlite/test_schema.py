@@ -22,11 +22,13 @@ from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.sqlite import schema
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers import new_file
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import made, opened
 from tests.helpers.stores import GUARD, at, claim, claimed, connected, inserted, new, stored
 
-GOLDEN = Path(__file__).parent / "golden_schema.sql"
+GOLDEN = new_file.GOLDEN
+META, TABLES = "aiojobs_meta", "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 SCRIPTS = named_sql.migrations("aiojobs_lite.stores.sqlite")
 
 OLD_INSERT = (
@@ -41,10 +43,24 @@ async def test_the_schema_is_the_golden_one(database: Path) -> None:
     assert _schema(database) == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_a_new_file_has_what_all_migrations_lead_to() -> None:
+    """If not: `python -m tests.helpers.new_file`."""
+    with closing(new_file.migrated()) as connection, closing(sqlite3.connect(":memory:")) as made_at_once:
+        assert new_file.golden(connection) == GOLDEN.read_text(encoding="utf-8")
+        assert new_file.new_file(connection, len(SCRIPTS)) == new_file.NEW_FILE.read_text(encoding="utf-8")
+        made_at_once.executescript(new_file.NEW_FILE.read_text(encoding="utf-8"))
+        rows = [
+            [one.execute(f"SELECT * FROM {table}").fetchall() for (table,) in one.execute(TABLES) if table != META]
+            for one in (connection, made_at_once)
+        ]
+        assert rows[0] == rows[1]
+        (version,) = made_at_once.execute("SELECT value FROM aiojobs_meta WHERE key = 'schema'").fetchone()
+    assert version == schema.NEW_FILE_VERSION == len(SCRIPTS)
+
+
 def _schema(path: Path) -> str:
     with connected(path) as connection:
-        rows = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
-    return "".join(f"-- {kind} {name}\n{sql};\n\n" if sql else f"-- {kind} {name}\n\n" for kind, name, sql in rows)
+        return new_file.golden(connection)
 
 
 def _version(path: Path) -> int:
@@ -57,7 +73,10 @@ def test_migrations_are_numbered_from_one_without_a_gap() -> None:
     folder = Path(schema.__file__).parent / "migrations"
     numbers = sorted(int(entry.name[:4]) for entry in folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     assert numbers == list(range(1, len(SCRIPTS) + 1))
-    assert {entry.name for entry in folder.iterdir() if not entry.name[0].isdigit()} == {"from_0_1_0.sql"}
+    assert {entry.name for entry in folder.iterdir() if not entry.name[0].isdigit()} == {
+        "from_0_1_0.sql",
+        "new_file.sql",
+    }
 
 
 def test_a_script_is_cut_into_whole_statements() -> None:
