@@ -3,6 +3,7 @@
 The names below are the whole surface for an application. Public as well, each for a purpose of its own:
 
 - `aiojobs_lite.testing`: a clock that stands still, and runners in memory; with pytest by the fixture `job_kit`.
+- `aiojobs_lite.limits`: what `@job(limits=...)` takes, `Limit` and `Rate`.
 - `aiojobs_lite.telemetry.facts`: what `runner.watch()` yields, one class each; a table says what they mean.
 - `aiojobs_lite.dead`: what a handler of `on_dead` is given.
 - `aiojobs_lite.runner.batches`: the classes of what `runner.batches` returns, for annotations.

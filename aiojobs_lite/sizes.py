@@ -31,6 +31,10 @@ LONGEST_KEY_CHARS: Final = 500
 """Of what `Unique` and the other options with a key make of a payload, as JSON."""
 
 LONGEST_LABEL_CHARS: Final = 200
+LONGEST_LIMIT_NAME_CHARS: Final = 200
+
+LONGEST_LIMIT_KEY_CHARS: Final = 500
+"""Of what a limit or a rate counts by, as JSON, such as `"eu-1"` or `[7,"pdf"]`."""
 
 MOST_AFTER: Final = 1_000
 """Jobs that one job runs after; a batch may have any number."""

@@ -15,7 +15,7 @@ from typing import Final
 from benchmarks import chart, peers
 from benchmarks.harness import BARE, OURS, Figure, Plan
 from benchmarks.limits import Results, limits
-from benchmarks.workloads import batches, growth, latency, throughput, web
+from benchmarks.workloads import batches, growth, keys, latency, throughput, web
 
 FOLDER: Final = Path(__file__).parent
 WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
@@ -28,6 +28,8 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Iterable[Figure]]]] = {
     "preloaded": growth.preloaded,
     "jobs_done": growth.jobs_done,
     "waiting": growth.waiting,
+    "many_keys": keys.many_keys,
+    "one_deep_key": keys.one_deep_key,
     "idle": latency.idle,
     "idle_cpu": latency.idle_cpu,
     "busy_host": latency.busy_host,

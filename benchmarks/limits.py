@@ -84,6 +84,7 @@ def limits(found: Results) -> list[Limit]:
         ),
         *_beside_a_backlog(found),
         *_many_types(found),
+        *_keys(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
         *_web(found),
         *_run_beside_peers(found),
@@ -117,6 +118,19 @@ def _many_types(found: Results) -> list[Limit]:
             rate = found.median(workload, at=1000) / found.median(workload, at=10)
             lines.append(Limit(f"{workload}: 1,000, of the rate of 10", rate, least))
         lines.append(Limit("stats() with 1,000 types, ms", found.median(f"stats() of types, {order}", at=1000), most=1))
+    return lines
+
+
+def _keys(found: Results) -> list[Limit]:
+    """Limits by key cost less than half of a job, and jobs that wait behind one key cost nothing."""
+    plain, lines = found.median("CPU with 10,000 keys, no limit"), []
+    for name in ("Limit", "Limit and Rate"):
+        rate = plain / found.median(f"CPU with 10,000 keys, {name}")
+        lines.append(Limit(f"10,000 keys, {name}: of the rate without, by CPU", rate, 0.5))
+    for name in ("enqueue", "claim", "counts"):
+        workload = f"{name} beside one deep key"
+        times = found.median(workload, at=MILLION) / found.median(workload, at=10)
+        lines.append(Limit(f"{name} beside 1 M jobs of one key, times that of 10", times, most=1.2))
     return lines
 
 

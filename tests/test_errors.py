@@ -52,6 +52,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_type": "email"},
     ),
     (
+        lambda: errors.UnknownLimit("api", ["mail", "sms"]),
+        "no runner has stored a limit 'api'; the database has 'mail', 'sms'. See runner.limits.list().",
+        {"limit": "api"},
+    ),
+    (
         lambda: errors.MissingDependency("email", dict),
         "'email' asks for dict, which deps= lacks. Pass JobRunner(deps={dict: ...}).",
         {"job_type": "email", "wanted": dict},
@@ -372,6 +377,7 @@ def test_an_error_survives_the_way_from_another_process(
     [
         (errors.InvalidOption, ValueError),
         (errors.InvalidJobType, TypeError),
+        (errors.UnknownLimit, LookupError),
         (errors.MissingDependency, LookupError),
         (errors.ResourceFailed, RuntimeError),
         (errors.InvalidSchedule, ValueError),

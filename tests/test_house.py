@@ -38,7 +38,7 @@ SURFACE = {
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
-    "testing", "telemetry.facts", "dead", "runner.batches", "runner.client", "flow", "runner.middleware",
+    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "flow", "runner.middleware",
     "model.progress", "logs", "errors", "stores.base",
 ]  # fmt: skip
 

@@ -36,6 +36,7 @@ from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from aiojobs_lite.runner.batches import Batches, OpenedBatch
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
@@ -192,6 +193,7 @@ def test_every_public_name_is_listed() -> None:
         ("JobHandle", JobHandle),
         ("runner.jobs", StoredJobs),
         ("runner.types", JobTypes),
+        ("runner.limits", JobLimits),
         ("runner.schedules", Schedules),
         ("runner.batches", Batches),
         ("Batch", OpenedBatch),
@@ -206,12 +208,13 @@ def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
 
 
 NAMED = re.compile(
-    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.schedules|runner\.batches|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
+    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
 )
 OWNERS: dict[str, set[str]] = {
-    "runner": {*dir(JobRunner), "job", "jobs", "types", "schedules", "batches"},
+    "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules", "batches"},
     "runner.jobs": {*dir(StoredJobs)},
     "runner.types": {*dir(JobTypes)},
+    "runner.limits": {*dir(JobLimits)},
     "runner.schedules": {*dir(Schedules)},
     "runner.batches": {*dir(Batches)},
     "batch": {*dir(OpenedBatch), "id"},

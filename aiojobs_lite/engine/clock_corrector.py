@@ -60,8 +60,9 @@ class ClockCorrector:
     async def _correct_pending(self, now: int) -> MovedBack:
         moved, after = MovedBack(), None
         while True:
-            ids, after = await self._store.ask(ListAhead(now, AHEAD_PAGE, after))
-            moved = _sum(moved, await self._move(ids))
+            ids, after, has_starts = await self._store.ask(ListAhead(now, AHEAD_PAGE, after))
+            if ids or has_starts:
+                moved = _sum(moved, await self._commits.write(MoveBack(ids)))
             if after is None:
                 return moved
 

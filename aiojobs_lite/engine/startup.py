@@ -18,11 +18,13 @@ from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.limits import SetLimits, StoredLimit
 from aiojobs_lite.model.queries import GetDatabaseId
+from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import RunnerStarted, TypesUnclaimed
+from aiojobs_lite.telemetry.facts import LimitChanged, RunnerStarted, TypesUnclaimed
 from aiojobs_lite.telemetry.stats import unclaimed
 from aiojobs_lite.telemetry.wording import later, named
 from aiojobs_lite.text import redact
@@ -63,11 +65,16 @@ class Startup:
         await self._store.open()
         await self._store.owners.acquire(self._identity.owner, lost=self._lose, regained=self._regain)
         now = self._clock.now()
-        ticks = [(write,) for write in self._parts.ticker.first(now)]
-        applied = await self._store.apply([*ticks, (self._identity.stored,)], now)
-        self._parts.ticker.begin(applied.answers[:-1])
+        ticks: list[Unit] = [(write,) for write in self._parts.ticker.first(now)]
+        limits: list[Unit] = [(SetLimits(found),)] if (found := self._registry.limits_by_key) else []
+        applied = await self._store.apply([*ticks, (self._identity.stored,), *limits], now)
+        self._parts.ticker.begin(applied.answers[: len(ticks)])
         self._identity.database = await self._store.ask(GetDatabaseId())
         self._parts.pauses.look()
+        if limits and applied.answers[-1] and self._bus.is_watched(LimitChanged):
+            now_by_name = {one.name: one for one in found}
+            for before in applied.answers[-1]:
+                self._bus.publish(_changed(now_by_name[before.name], before))
         counts = self._store.counts()
         known = {*self._registry.limits, *counts.paused}  # what is paused does not wait to be registered
         strange = unclaimed(counts, dict.fromkeys(known))
@@ -111,3 +118,8 @@ class Startup:
 
     def _regain(self) -> None:
         self._parts.dispatcher.start_claiming()
+
+
+def _changed(limit: StoredLimit, before: StoredLimit) -> LimitChanged:
+    per = None if limit.per is None else limit.per / MICROSECONDS
+    return LimitChanged(limit.name, None, limit.most, per, before.most)

@@ -8,6 +8,7 @@
     │   ├── InvalidOption           an option has a value that cannot work
     │   ├── InvalidJobType          a handler cannot become a job type
     │   ├── DuplicateJobType        two handlers under one name
+    │   ├── UnknownLimit            no limit by key of this name in the database
     │   ├── MissingDependency       deps= has no resource for an injected parameter
     │   ├── ResourceFailed          a resource of deps= could not be made at the start
     │   ├── InvalidSchedule         a cron expression or time zone that cannot work
@@ -64,6 +65,7 @@ from aiojobs_lite.errors.configuration import (
     MiddlewareMisused,
     MissingDependency,
     ResourceFailed,
+    UnknownLimit,
 )
 from aiojobs_lite.errors.enqueuing import (
     EnqueueError,
@@ -145,5 +147,6 @@ __all__ = [
     "TransactionRefused",
     "UniqueConflict",
     "UnknownJobType",
+    "UnknownLimit",
     "WrongEventLoop",
 ]

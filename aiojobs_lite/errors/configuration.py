@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiojobs_lite.errors.base import AiojobsError
 from aiojobs_lite.text import name_of, show
 
@@ -52,6 +54,19 @@ class DuplicateJobType(ConfigurationError):
             else 'Give one of them another name: @job(name="...").'
         )
         super().__init__(f"job type {job_type!r} is declared twice, by {first} and by {second}. {advice}")
+
+
+class UnknownLimit(ConfigurationError, LookupError):
+    """The database has no limit by key of this name.
+
+    Attributes:
+        limit: The name.
+    """
+
+    def __init__(self, limit: str, known: Sequence[str]) -> None:
+        self.limit = limit
+        names = ", ".join(map(repr, known)) or "none"
+        super().__init__(f"no runner has stored a limit {limit!r}; the database has {names}. See runner.limits.list().")
 
 
 class MissingDependency(ConfigurationError, LookupError):

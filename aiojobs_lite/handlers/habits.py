@@ -40,6 +40,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     ),
     "@job(timeout=...)": "timeout time_limit soft_time_limit job_timeout task_time_limit max_runtime",
     "@job(concurrency=...)": "concurrency max_instances max_concurrency concurrency_limit rate_limit limit",
+    "@job(limits=...)": "limits rate_limits throttle",
     "@job(priority=...)": "priority",
     "@job(priority=...) or @job(concurrency=...): there is one queue": (
         "queue queue_name _queue_name queues routing_key exchange default_queue_name"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
@@ -15,10 +15,12 @@ from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
 from aiojobs_lite.handlers.flow import OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
+from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
 from aiojobs_lite.handlers.payloads import UpgradeStep, make_signature
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.model.throttle import Throttle
@@ -98,7 +100,7 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         Raises:
             InvalidOption: If one of them cannot work, or not with another.
         """
-        how, job_type = self.how.extended(options), self.job_type
+        how, job_type = self.how.extended(self.job_type, options), self.job_type
         flow = make_flow(options, how.flow, job_type.signature, job_type.handler)
         return ConfiguredJob(job_type, check_together(how if flow is how.flow else replace(how, flow=flow)))
 
@@ -125,6 +127,7 @@ class JobType(Enqueueable[P, R_co]):
         policy: Backoff, and what is tried again.
         timeout: Seconds an attempt may take; None: any time.
         concurrency: Most processing jobs at once over all runners; None: any number.
+        lanes: Makes the lane of each job, by its limits; None: it has no limits by key.
         priority: 0 (high), 1 or 2 (low).
         signature: Its parameters.
         result: How its result is stored; None: it is not.
@@ -145,6 +148,7 @@ class JobType(Enqueueable[P, R_co]):
         backoff: Backoff | None = None,
         timeout: Duration | None = None,
         concurrency: int | None = None,
+        limits: Sequence[Limit | Rate] | None = None,
         priority: Priority = "medium",
         retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
         abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
@@ -165,17 +169,16 @@ class JobType(Enqueueable[P, R_co]):
     ) -> None:
         refuse_unknown(unknown, JobOptions.__optional_keys__)
         handler = self.handler = _function(handler, name)
-        self.name = _name(name if name is not None else getattr(handler, "__name__", None))
+        self.name = _name(getattr(handler, "__name__", None) if name is None else name)
         self.mode = _mode(self.name, handler, process=check_flag("process", process))
         self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
         self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
         self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
-        self.signature = make_signature(self.name, handler, largest_payload, version, upgrade, reads_return=is_kept)
-        _check_injected(self)
+        self.signature = _signature(self, largest_payload, version, upgrade, reads_return=is_kept)
         self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
         given = {"unique": unique, "debounce": debounce, "throttle": throttle, "max_pending": max_pending}
         self.job_type, self.how = self, _how({**given, "on_full": on_full, "expires": expires}, self.signature, handler)
-        self.on_dead = None if on_dead is None else check_on_dead(on_dead)
+        self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
 
     @property
     def version(self) -> int:
@@ -229,9 +232,15 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     return f"{getattr(handler, '__module__', '?')}.{name}"
 
 
-def _check_injected(job_type: JobType[..., Any]) -> None:
-    if job_type.mode == "process" and job_type.signature.injected:
+def _lanes(job_type: JobType[..., Any], limits: Sequence[Limit | Rate] | None) -> Lanes | None:
+    return None if limits is None else Lanes(job_type.name, limits, job_type.signature)
+
+
+def _signature(job_type: JobType[..., Any], largest: int, *version: Any, reads_return: bool) -> Signature:
+    made = make_signature(job_type.name, job_type.handler, largest, *version, reads_return=reads_return)
+    if job_type.mode == "process" and made.injected:
         raise InvalidJobType(job_type.name, _NOT_INJECTED)
+    return made
 
 
 def _attempts(max_attempts: object) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,10 @@ from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull
 from aiojobs_lite.handlers.habits import refuse_unknown
+from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.payloads import UpgradeStep
+from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.debounce import Debounce
@@ -45,6 +48,7 @@ class JobOptions(TypedDict, total=False):
         backoff: Waits between attempts; default `Backoff(base="2s", cap="1h")`.
         timeout: How long an attempt may take, from the first line of the handler; default: any time.
         concurrency: Most jobs of this type processing at once, over all runners of the database; default: any number.
+        limits: At most three of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
         priority: `high`, `medium` (default) or `low`.
         retry_on: Only these exceptions are tried again; default: all are.
         abandon_on: These exceptions make the job dead at once.
@@ -72,6 +76,7 @@ class JobOptions(TypedDict, total=False):
     backoff: Backoff | None
     timeout: Duration | None
     concurrency: int | None
+    limits: Sequence[Limit | Rate] | None
     priority: Priority
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
     abandon_on: type[BaseException] | tuple[type[BaseException], ...]
@@ -108,6 +113,8 @@ class EnqueueOptions(TypedDict, total=False):
         max_pending: Most pending jobs, instead of the type's.
         on_full: `raise` or `wait`, instead of the type's.
         expires: How long after it is due an attempt may begin, instead of the type's.
+        limits: What `@job(limits=...)` takes, instead of the type's; an empty list: none. What they allow counts for
+            the keys of this job from now on.
         after: The jobs that it runs after, at most 1,000 handles of them: it is held until all have ended. A `delay`
             counts from then.
         after_failed: `cancel` (default): if one of them is dead, cancelled or deleted, it is cancelled. `run`: it runs.
@@ -125,6 +132,7 @@ class EnqueueOptions(TypedDict, total=False):
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
+    limits: Sequence[Limit | Rate] | None
     after: Iterable[HasId] | None
     after_failed: AfterFailed | None
 
@@ -143,6 +151,8 @@ class Defaults(Protocol):
     name: str
     priority: int
     max_attempts: int
+    lanes: Lanes | None
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,7 @@ class Enqueueing:
         priority: Instead of its type's.
         columns: Name and value of what is stored as it is.
         flow: What holds the job back or refuses it; None: nothing does.
+        lanes: Instead of its type's.
         after: The jobs that it runs after.
     """
 
@@ -163,6 +174,8 @@ class Enqueueing:
     priority: int | None = None
     columns: tuple[tuple[str, Any], ...] = ()
     flow: Flow | None = None
+    lanes: Lanes | None = None
+    after: AfterJobs | None = None
 
     @property
     def has_conditions(self) -> bool:
@@ -173,10 +186,8 @@ class Enqueueing:
         """A row of these options with its conditions."""
         return Candidate(row) if self.flow is None else self.flow.candidate(row)
 
-    after: AfterJobs | None = None
-
-    def extended(self, options: EnqueueOptions) -> Enqueueing:
-        """These options and more; where both have a value, the latest counts.
+    def extended(self, job_type: Defaults, options: EnqueueOptions) -> Enqueueing:
+        """These options of a job type and more; where both have a value, the latest counts.
 
         Raises:
             InvalidOption: If one of them cannot work, or there is no such option.
@@ -192,19 +203,25 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        if (limits := options.get("limits")) is not None:
+            lanes = Lanes(job_type.name, limits, job_type.signature, may_be_none=True)
+            extended = replace(extended, lanes=lanes)
         after, failed = options.get("after"), options.get("after_failed")
         if after is not None or failed is not None:
             extended = replace(extended, after=check_after(self.after or AfterJobs(()), after, failed))
         columns = {
             name: check(name, value) for name, check in _COLUMNS.items() if (value := options.get(name)) is not None
         }
-        return replace(extended, columns=tuple({**dict(self.columns), **columns}.items())) if columns else extended
+        if columns:
+            extended = replace(extended, columns=tuple({**dict(self.columns), **columns}.items()))
+        return extended
 
     def shown(self) -> str:
         """Those that are set, for people."""
         jobs, failed = self.after or AfterJobs(())
         after = {"after": list(jobs) or None, "after_failed": failed}
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
+        given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
         given |= {} if self.flow is None else self.flow.shown()
         return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
 
@@ -225,7 +242,7 @@ class Enqueueing:
             payload: Its arguments as JSON.
             now: The instant of the enqueue, in microseconds.
         """
-        if self is AS_DECLARED:  # nearly always
+        if self is AS_DECLARED and job_type.lanes is None:  # nearly always
             return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
         scheduled_at = now
         if self.at is not None:
@@ -233,8 +250,12 @@ class Enqueueing:
         elif self.delay is not None:
             scheduled_at = after(now, self.delay)
         priority = job_type.priority if self.priority is None else self.priority
+        if self.lanes is not None:
+            lane = self.lanes.lane_with_limits(payload, priority)
+        else:
+            lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
-            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns)
+            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns), lane=lane
         )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from aiojobs_lite.dead import OnDead
-from aiojobs_lite.errors import DuplicateJobType, UnknownJobType
+from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.job_type import Enqueueable, JobType, qualified_name
+from aiojobs_lite.model.limits import StoredLimit
 
 
 class Registry:
@@ -26,6 +27,7 @@ class Registry:
         self._advice = advice
         self._types: dict[str, JobType[..., Any]] = {}
         self._limits: dict[str, int | None] = {}
+        self._by_key: dict[str, StoredLimit] = {}
         self._reactions: list[OnDead | Enqueueable[..., Any]] = []  # to the death of a job of any type
         self._reacting: set[str] = set()  # the job types that a death enqueues
         self.limits: Mapping[str, int | None] = MappingProxyType(self._limits)
@@ -36,14 +38,21 @@ class Registry:
         Raises:
             DuplicateJobType: If another one has its name.
         """
-        known = self._types.setdefault(job_type.name, job_type)
+        known = self._types.get(job_type.name, job_type)
         if known is not job_type:
             first, second = known.handler, job_type.handler
             is_same = first is not second and _place(first) == _place(second)
             raise DuplicateJobType(job_type.name, qualified_name(first), qualified_name(second), is_same_code=is_same)
+        self._add_limits(job_type)
+        self._types[job_type.name] = job_type
         self._limits[job_type.name] = job_type.concurrency
         if isinstance(job_type.on_dead, Enqueueable):
             self._add_reacting(job_type.on_dead)
+
+    @property
+    def limits_by_key(self) -> tuple[StoredLimit, ...]:
+        """What a store is to keep of all limits by key."""
+        return tuple(self._by_key.values())
 
     def react(self, reaction: OnDead | Enqueueable[..., Any]) -> None:
         """Adds what is done when a job of any type dies; a job type joins the runner."""
@@ -95,6 +104,20 @@ class Registry:
     def _add_reacting(self, reaction: Enqueueable[..., Any]) -> None:
         self.add(reaction.job_type)
         self._reacting.add(reaction.job_type.name)
+
+    def _add_limits(self, job_type: JobType[..., Any]) -> None:
+        """Adds the limits by key of a job type.
+
+        Raises:
+            InvalidOption: If another job type shares one by its name, with other values.
+        """
+        for stored in job_type.lanes.stored if job_type.lanes else ():
+            known = self._by_key.setdefault(stored.name, stored)
+            if known != stored:
+                wanted = f"what other job types share by this name: {known.most}" + (
+                    "" if known.per is None else f" per {known.per / 1_000_000:g} s"
+                )
+                raise InvalidOption("limits", stored, wanted)
 
     def names(self) -> tuple[str, ...]:
         """All names, in the order of registration."""

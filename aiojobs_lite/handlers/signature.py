@@ -47,6 +47,7 @@ class Signature:
         context_class: Its annotation, of which the context is made.
         injected: Name and annotation of each other injected parameter.
         arguments: The names of those that come from the payload.
+        defaults: What the handler has for those of them that a call may leave out.
         returns: The annotation of what the handler returns.
         version: The version of its payloads.
 
@@ -79,6 +80,7 @@ class Signature:
         self.injected: dict[str, Any] = {}
         self._positional_only: dict[str, Any] = {}  # with their defaults
         self._names: list[str] = []
+        self.defaults: dict[str, Any] = {}
         fields: dict[str, Any] = {}
         for parameter in parameters:
             self._add(parameter, hints, fields)
@@ -181,6 +183,8 @@ class Signature:
             self._names.append(name)
         if parameter.kind is parameter.POSITIONAL_ONLY:
             self._positional_only[name] = parameter.default
+        if parameter.default is not parameter.empty:
+            self.defaults[name] = parameter.default
         if get_origin(hint) in (Required, NotRequired):
             raise InvalidJobType(self.job_type, f"{name}: {hint} is for a TypedDict; a default says it here")
         try:

@@ -14,6 +14,9 @@ class RaisePriorities(NamedTuple):
 
     First those of medium priority that become high, then those of low priority that do, then those that become medium;
     of each by type, `scheduled_at` and id.
+
+    Types with limits by key are left out: a job waits in its lane, which is of one priority, and is not looked at
+    there. A type has them from the first job on that is in a lane.
     """
 
     medium_before: int

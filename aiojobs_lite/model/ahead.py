@@ -16,19 +16,28 @@ class Place(NamedTuple):
     priority: int
     scheduled_at: int
     id: int
+    lane: str | None = None  # the job waits in it; those that do come behind all others
 
 
 class AheadPage(NamedTuple):
-    """The ids of jobs that were written by a clock that was ahead, and where the list goes on; None at its end."""
+    """What was written by a clock that was ahead.
+
+    Attributes:
+        ids: The ids of jobs.
+        next: Where the list goes on; None at its end.
+        has_starts: At the end: whether `MoveBack` would move starts that a rate by key has noted.
+    """
 
     ids: tuple[int, ...]
     next: Place | None
+    has_starts: bool = False
 
 
 class ListAhead(NamedTuple):
     """Pending jobs, not held, that `MoveBack` would move if it were applied at this instant. Answer: an `AheadPage`.
 
-    - By type, priority, `scheduled_at` and id. At most `limit` jobs are looked at.
+    - By type, priority, `scheduled_at` and id; those that wait for a limit by key are perhaps behind all others. At
+      most `limit` jobs are looked at.
     - Of a type that no transaction with a later instant than this one has changed, they may be missing.
 
     Attributes:
@@ -78,6 +87,8 @@ class MoveBack(NamedTuple):
     it was written than that: it would wait for more than twice as long as it was to wait. So what was to wait for long,
     for an instant of the calendar perhaps, is late rather than early; and what is due before it was written, by that
     calendar, or was written by a clock that was right, stays.
+
+    An attempt that a rate by key has noted as started by a clock that was ahead started now.
 
     A finished job was written when it ended; it is as if it had ended now, after as long an attempt.
     """

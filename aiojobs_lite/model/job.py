@@ -166,6 +166,8 @@ class Job(JsonForm):
         metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
         unique_key: What its type's `Unique` or `Debounce` made of its payload, or None.
         unique_scope: Until when it has that key: `pending` (its first attempt begins), `unfinished`, or None.
+        lane: What its limits count it by, a part a line: its type, its priority, then name and key of each limit; or
+            None.
         history: The attempts that did not succeed, oldest first, of each outcome the newest 100; filled by
             `runner.jobs.get` only.
         progress: What its handler reported last, in whatever attempt, or None; filled by `runner.jobs.get` only.
@@ -201,6 +203,7 @@ class Job(JsonForm):
     metadata_json: str | None = None
     unique_key: str | None = None
     unique_scope: UniqueScope | None = None
+    lane: str | None = None
     history: tuple[Attempt, ...] = field(default=(), compare=False)
     progress: JobProgress | None = field(default=None, compare=False)
 
@@ -256,6 +259,7 @@ class NewJob(NamedTuple):
     metadata: str | None = None
     unique_key: str | None = None
     unique_scope: str | None = None
+    lane: str | None = None
 
 
 class Claimed(NamedTuple):

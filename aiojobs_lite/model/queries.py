@@ -66,7 +66,8 @@ class FindJobs(NamedTuple):
 
 class FirstDue(NamedTuple):
     """The first job of a type that is not held and was due at an instant, in the order of the claim, without history.
-    Answer: the job, or None. Costs the same however many jobs are pending.
+    Answer: the job, or None. Costs the same however many jobs are pending. Jobs that a limit by key holds back may be
+    missing, and some of those that it did.
     """
 
     type: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.clock import MICROSECONDS, to_datetime
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.engine.workers import most_workers
@@ -18,12 +18,14 @@ from aiojobs_lite.errors import JobNotFound
 from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Held, Job, Outcome, Status
+from aiojobs_lite.model.limits import LaneState, LookAtLane
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
+NO_LIMITS: Final = LaneState((), None)
 _LOOKS: Final = 3  # at a job that moves meanwhile
 _WHY_LATER: Final = {
     Outcome.FAILED: "after attempt {attempt} failed ({error})",
@@ -70,6 +72,7 @@ class Situation:
         processing: How many jobs of its type are processing, over all owners.
         runners: The runners of the database.
         is_owner_dead: Whether the job is processing, and its owner is dead.
+        lane: Where its limits by key stand.
         own: What the runner that is asked knows.
         expires_at: When the job expires, or None.
         after: Some of the jobs that it runs after, and that have not ended.
@@ -82,6 +85,7 @@ class Situation:
     runners: Sequence[RunnerInfo]
     is_owner_dead: bool
     own: OwnRunner
+    lane: LaneState = NO_LIMITS
     expires_at: datetime | None = None
     after: Sequence[int] = ()
 
@@ -98,6 +102,9 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         processing = await engine.ask(CountProcessing(job.type))
         runners, dead = await engine.runners()
         expiry = await engine.ask(GetExpiry(job_id))
+        lane = NO_LIMITS
+        if job.lane is not None and job.status is Status.PENDING:
+            lane = await engine.ask(LookAtLane(job.lane, job_id, engine.now()))
         before, job = job, await _read(engine, job_id)
         if before == job:
             break
@@ -114,10 +121,9 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         is_saving=job_id in engine.attempts.unsaved_ends,
         stopped=run.stopped.value if run is not None and run.stopped is not None else None,
     )
-    return Situation(
-        job, to_datetime(engine.now()), pauses.get(job.type), processing, runners, job.owner in dead, own,
-        None if expiry is None else to_datetime(expiry), after,
-    )  # fmt: skip
+    now, pause = to_datetime(engine.now()), pauses.get(job.type)
+    expires_at = None if expiry is None else to_datetime(expiry)
+    return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at, after)
 
 
 def _workers_taken(engine: Engine, job_type: str) -> int | None:
@@ -186,14 +192,41 @@ def _reasons(found: Situation) -> list[str]:
     elif wait > 0:
         reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")
     if found.pause is not None:
-        since = f" since {instant(found.pause.since)}" if found.pause.since else ""
-        by = f", by {found.pause.by}" if found.pause.by else ""
-        reasons.append(f"its type is paused{since}{by}")
+        reasons.append(f"its type is {_paused(found.pause)}")
+    reasons += [
+        f"the limit {state.limit.name!r} is {_paused(state.limit.pause)}, for the key {state.limit.key}"
+        for state in found.lane.meters
+        if state.limit.pause is not None
+    ]
     if reasons:  # what may change until then is no reason yet
         return reasons + _without_runner(found)
     if found.own.fault is not None:
         reasons.append(f"the database cannot be written ({found.own.fault})")
-    return reasons + (_without_runner(found) or _without_slot(found))
+    return reasons + (_without_runner(found) or _limits_reached(found) + _without_slot(found))
+
+
+def _paused(pause: Pause) -> str:
+    since = f" since {instant(pause.since)}" if pause.since else ""
+    return f"paused{since}{f', by {pause.by}' if pause.by else ''}"
+
+
+def _limits_reached(found: Situation) -> list[str]:
+    """The limits by key that are reached, and the job that comes before it in its order."""
+    reasons = []
+    for limit, taken, free_at in found.lane.meters:
+        if limit.most is None or taken < limit.most:
+            continue
+        reached = f"the limit {limit.name!r} is reached for the key {limit.key}: {taken:,} of {limit.most:,}"
+        if limit.per is None or free_at is None:
+            reasons.append(f"{reached} are processing over all runners")
+            continue
+        at = to_datetime(free_at)
+        wait = max(0.0, (at - found.now).total_seconds())
+        period = span(limit.per / MICROSECONDS)
+        reasons.append(f"{reached} attempts began within {period}, and the next may {later(at, wait)}")
+    if found.lane.before is not None:
+        reasons.append(f"its key is ordered, and job {found.lane.before} comes before it")
+    return reasons
 
 
 def _expiry(found: Situation) -> str:

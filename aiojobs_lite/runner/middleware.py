@@ -50,7 +50,7 @@ class JobToEnqueue:
         """The job as it is to be enqueued."""
         if self.metadata == _metadata_of(self._bound):
             return self._bound
-        how = self._bound.how.extended({"metadata": self.metadata})
+        how = self._bound.how.extended(self._bound.job_type, {"metadata": self.metadata})
         return BoundJob(self._bound.job_type, self._bound.payload, how)
 
     def __repr__(self) -> str:

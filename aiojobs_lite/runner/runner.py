@@ -28,6 +28,7 @@ from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.hosting import Hosted
+from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.middleware import Surrounding
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.schedules import Schedules
@@ -75,6 +76,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         job: Declares a handler as a job type of this runner; see `JobOptions`.
         jobs: Reads and moves stored jobs.
         types: Pauses and resumes job types.
+        limits: Changes, pins and pauses limits by key.
         batches: Opens and finds batches.
         schedules: The cron schedules.
 
@@ -118,7 +120,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._deps = check_resources("deps", deps)
         self._replacing, self._resources = dict[Any, Any](), None  # of a test, whose types `deps` lacks; being made
         self._schedules: dict[str, Schedule] = {}
-        self.types = JobTypes(self._access)
+        self.types, self.limits = JobTypes(self._access), JobLimits(self._access, self._registry)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
         self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))

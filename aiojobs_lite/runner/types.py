@@ -43,7 +43,7 @@ class JobTypes:
             UnknownJobType: If it is neither registered in this runner nor present in the database.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, _known_name(engine, job), by=_check_by(by)))
+        await engine.order(_set_paused(engine, _known_name(engine, job), by=check_by(by)))
 
     async def resume(self, job: JobType[..., Any] | str) -> None:
         """Lets the jobs of a paused type run again.
@@ -67,7 +67,12 @@ async def _set_paused(engine: Engine, name: str, *, by: str | None) -> None:
     engine.pauses.look()
 
 
-def _check_by(by: object) -> str:
+def check_by(by: object) -> str:
+    """The person or program that pauses; None: this user, host and process.
+
+    Raises:
+        InvalidOption: If it is no text.
+    """
     if by is None:
         by = f"{_user()}{socket.gethostname()} (pid {os.getpid()})"
     if not isinstance(by, str) or not by:

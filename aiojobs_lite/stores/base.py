@@ -34,7 +34,7 @@ class Applied(NamedTuple):
               count.
             - Without: the earliest `scheduled_at` of what the transaction made claimable: jobs that are new, pending
               again, redriven or released, or whose type is paused no more. What only a limit kept from being claimed
-              does not count.
+              does not count, unless it is a limit by key that the transaction has set free.
 
             It is a hint: it may be too early, also by jobs that another claim is about to take.
         expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,

@@ -14,6 +14,7 @@ from signal import SIGKILL, SIGTERM
 
 from tests.chaos.evidence import AttemptRow, Evidence
 from tests.chaos.journal import KILLER
+from tests.chaos.keys import out_of_order, over_key_limit
 from tests.chaos.story import Life, Run, Story, longest_chance, story_of
 from tests.chaos.ticks import ticks
 from tests.chaos.work import LIMITS, RAISED
@@ -326,6 +327,8 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "attempts miscounted": misnumbered,
     "finished twice": finished_twice,
     "over the limit": over_limit,
+    "over the limit of a key": over_key_limit,
+    "out of order": out_of_order,
     "ticks doubled or missed": ticks,
     "taken from the living": robbed,
     "late ends not refused": refused_in_vain,
@@ -389,6 +392,7 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     yield "jobs", f"{len(story.jobs):,} ({_counts(statuses)})"
     yield "ticks", f"{sum(job.tick is not None for job in story.jobs.values()):,}"
     yield "attempts begun", f"{len(runs):,}"
+    yield "attempts of limited keys", f"{sum(run.key is not None for run in runs):,}"
     yield "attempts that did not succeed", _counts(outcomes)
     yield "ends refused", f"{len(story.said('EndRefused')):,}"
     delays = [delay for delay, _ in rescues(story)]

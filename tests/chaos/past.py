@@ -51,19 +51,24 @@ class Past:
     def change(self, number: int, **columns: object) -> None:
         self.jobs[number] = self.jobs[number]._replace(**columns)  # type: ignore[arg-type]
 
-    def run(self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick") -> None:
+    def run(
+        self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick",
+        **facts: object,
+    ) -> None:  # fmt: skip
         writer, name = "?abc".index(owner), f"{job}.{attempt}.{owner}.{begun}"
-        self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name)
+        self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name, **facts)
         if ended is not None:
             self.note(ended, "ended", writer, run=name, how="returned")
 
     def row(self, job: int, attempt: int, outcome: str, owner: str, ended: float) -> None:
         self.rows.append(AttemptRow(job, attempt, outcome, owner, ended, "ValueError: not yet"))
 
-    def done(self, number: int, attempt: int, owner: str, begun: float, kind: str = "quick") -> None:
+    def done(
+        self, number: int, attempt: int, owner: str, begun: float, kind: str = "quick", **facts: object
+    ) -> None:  # fmt: skip
         """A job that one attempt completed."""
         self.job(number, "completed", attempt, f"{owner}:{attempt}", kind)
-        self.run(number, attempt, owner, begun, begun + 1, kind)
+        self.run(number, attempt, owner, begun, begun + 1, kind, **facts)
         self.note(begun + 1.1, "JobCompleted", "?abc".index(owner), job_id=number)
 
     def fork(self, worker: int, owner: str, up: float, **facts: object) -> None:

@@ -74,6 +74,7 @@ class Run:
     begun: float
     ended: float = math.inf
     how: str = ""
+    key: int | None = None
 
     @property
     def is_owned(self) -> bool:
@@ -146,6 +147,7 @@ def _run(story: Story, runs: dict[str, Run], record: Record) -> None:
     if record.what == "begun":
         life = _life(story, record.writer)
         run = Run(facts["job"], facts["attempt"], facts["owner"], facts["type"], life, record.time)
+        run.key = facts.get("key")
         runs[facts["run"]] = run
         story.runs[run.job].append(run)
         run.ended = record.time

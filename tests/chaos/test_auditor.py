@@ -167,6 +167,21 @@ def three_at_once_long_after_the_version_with_the_larger_limit(past: Past) -> No
         past.done(number, 1, "c", 60 + number / 10, kind="limited")
 
 
+@breach("over the limit of a key")
+def three_of_a_key_at_once(past: Past) -> None:
+    for number in range(4, 7):
+        past.done(number, 1, "b", 20 + number / 10, kind="keyed", key=1)
+
+
+@breach("out of order")
+def the_next_of_an_ordered_key_before_a_retry(past: Past) -> None:
+    past.job(4, "completed", 2, "b:2", "ordered")
+    past.run(4, 1, "b", 20, 21, "ordered", key=1)
+    past.row(4, 1, "failed", "b", 21)
+    past.done(5, 1, "b", 22, kind="ordered", key=1)
+    past.run(4, 2, "b", 24, 25, "ordered", key=1)
+
+
 @breach("overlapping attempts")
 def a_worker_process_that_outlives_its_runner(past: Past) -> None:
     past.job(4, "completed", 2, "b:2")
@@ -477,6 +492,21 @@ def three_at_once_while_a_process_with_the_larger_limit_lives(past: Past) -> Non
     past.fork(3, "c", up=30, version="new")
     for number in range(4, 7):
         past.done(number, 1, "c", 60 + number / 10, kind="limited")
+
+
+@good
+def two_of_a_key_at_once_and_one_of_another(past: Past) -> None:
+    for number, key in ((4, 1), (5, 1), (6, 2)):
+        past.done(number, 1, "b", 60 + number / 10, kind="keyed", key=key)
+
+
+@good
+def an_ordered_job_that_was_redriven_after_the_next_one(past: Past) -> None:
+    past.job(4, "completed", 1, "b:1", "ordered")
+    past.row(4, 1, "cancelled", "b", 18)
+    past.done(5, 1, "b", 20, kind="ordered", key=1)
+    past.note(22, "redriving", 2, job=4)
+    past.run(4, 1, "b", 23, 24, "ordered", key=1)
 
 
 @good

@@ -29,7 +29,7 @@ ATTACKS = (
     "kills", "SIGTERMs", "stops", "owner's files removed", "links", "links in place of owner's files",
     "locks of another program", "reads of another program", "clock steps", "handlers that forked",
 )  # fmt: skip
-HITS = ("rescued attempts", "acknowledged", "ticks")
+HITS = ("rescued attempts", "acknowledged", "ticks", "attempts of limited keys")
 
 
 def ran(folder: Path, seconds: float, *options: str) -> tuple[dict[str, str], str]:

@@ -20,6 +20,8 @@ from tests.chaos.journal import Journal
 Version = Literal["old", "new"]
 VERSIONS: Final[tuple[Version, ...]] = get_args(Version)
 LIMITS: Final = {"old": 3, "new": 2}  # of the limited type, by version
+MOST_OF_KEY: Final = 2  # jobs of one key of the type with a limit by key
+KEYS: Final = range(4)
 EVERY: Final = {"old": 2, "new": 3}  # seconds between two ticks of the schedule that the versions differ in
 NOT_YET, NEVER, STOPPED = "not yet", "never", "stopped"
 RAISED: Final = frozenset({f"ValueError: {NOT_YET}", f"ValueError: {NEVER}", f"RuntimeError: {STOPPED}"})
@@ -56,14 +58,14 @@ class Work:
         handles = await self.runner.enqueue_many([quick.bind(call) for _ in range(count)])
         self._acknowledged(call, [handle.id for handle in handles], [handle.is_new for handle in handles])
 
-    async def enqueue_in(self, what: Any) -> None:
+    async def enqueue_in(self, what: Any, *arguments: Any) -> None:
         """The same in a transaction of a connection of the program's own, after one that is rolled back."""
         call = self._called(1, None)
         with closing(sqlite3.connect(self.database)) as connection:
             try:
-                await self.runner.enqueue_in(connection, what, f"{call}, which was rolled back")
+                await self.runner.enqueue_in(connection, what, f"{call}, which was rolled back", *arguments)
                 connection.rollback()
-                handle = await self.runner.enqueue_in(connection, what, call)
+                handle = await self.runner.enqueue_in(connection, what, call, *arguments)
                 connection.commit()
             except sqlite3.OperationalError:  # of unknown outcome, as an error of the library
                 return
@@ -84,14 +86,14 @@ class Run:
     it, and notes nothing.
     """
 
-    def __init__(self, journal: Journal, ctx: JobContext) -> None:
+    def __init__(self, journal: Journal, ctx: JobContext, key: int | None = None) -> None:
         self._journal = journal
         self._pid = os.getpid()
         self.result = f"{claimed_of(ctx).owner}:{ctx.attempt}"
         self._facts = {
             "job": ctx.id, "attempt": ctx.attempt, "owner": claimed_of(ctx).owner, "type": ctx.type,
             "run": f"{journal.writer}.{self._pid}.{next(_numbers)}",
-        }  # fmt: skip
+        } | ({} if key is None else {"key": key})  # fmt: skip
 
     def __enter__(self) -> Run:
         self._journal.note("begun", **self._facts)

@@ -16,10 +16,25 @@ from typing import Any, Literal
 
 from aiojobs_lite import AiojobsError, JobContext, JobRunner, JobType, Snooze, StoreUnavailable, injected, job
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.limits import Limit
 from aiojobs_lite.testing.probe import Probe, claimed_of
 from tests.chaos import children
 from tests.chaos.journal import Journal
-from tests.chaos.work import EVERY, LIMITS, NEVER, NOT_YET, SHORT, STOPPED, VERSIONS, Run, Version, Work, quick
+from tests.chaos.work import (
+    EVERY,
+    KEYS,
+    LIMITS,
+    MOST_OF_KEY,
+    NEVER,
+    NOT_YET,
+    SHORT,
+    STOPPED,
+    VERSIONS,
+    Run,
+    Version,
+    Work,
+    quick,
+)
 from tests.helpers.pauses import hold_thread_for, pause, work_for
 
 START_REFUSED = 75  # exit code: the database could not be opened in time, because a stopped process holds its lock
@@ -84,6 +99,22 @@ def threaded(call: str, seconds: float, stubborn: bool, *, ctx: JobContext = inj
         return run.result
 
 
+@job(backoff=SHORT, limits=[Limit(MOST_OF_KEY, key="key")])
+async def keyed(call: str, key: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
+    with Run(work.journal, ctx, key) as run:
+        await work_for(0.03)
+        return run.result
+
+
+@job(backoff=SHORT, limits=[Limit(1, key="key", ordered=True)])
+async def ordered(call: str, key: int, fails: bool, *, ctx: JobContext = injected, work: Work = injected) -> str:
+    with Run(work.journal, ctx, key) as run:
+        await work_for(0.005)
+        if fails and ctx.attempt == 1:
+            raise ValueError(NOT_YET)
+        return run.result
+
+
 async def limited(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work_for(0.03)
@@ -132,7 +163,7 @@ async def added(call: str, *, ctx: JobContext = injected, work: Work = injected)
         return run.result
 
 
-_JOBS = (quick, slow, blocking, flaky, doomed, hasty, sleepy, threaded, parent, *children.JOBS)
+_JOBS = (quick, slow, blocking, flaky, doomed, hasty, sleepy, threaded, keyed, ordered, parent, *children.JOBS)
 _CHANGED: dict[Version, JobType[..., str]] = {"old": changed_old, "new": changed_new}
 _OWN: dict[Version, JobType[..., str]] = {"old": removed, "new": added}
 _LIMITED: dict[Version, JobType[..., str]] = {
@@ -150,6 +181,10 @@ def _jobs(version: Version) -> tuple[JobType[..., str], ...]:
 async def _keyed(work: Work) -> None:
     key = f"k{int(time.monotonic() * 4)}"  # the other processes use the same
     await work.enqueue(quick, key=key)
+
+
+async def _ordered(work: Work) -> None:
+    await work.enqueue(ordered, work.chance.choice(KEYS), work.chance.random() < 0.25)
 
 
 async def _given_up(work: Work) -> None:
@@ -199,6 +234,9 @@ _CALLS: _Calls = (
     (4, lambda work: work.enqueue(sleepy)),
     (5, lambda work: work.enqueue(threaded, round(work.chance.uniform(0.05, 1.5), 3), work.chance.random() < 0.5)),
     (20, lambda work: work.enqueue(_LIMITED[work.version])),
+    (12, lambda work: work.enqueue(keyed, work.chance.choice(KEYS))),
+    (4, lambda work: work.enqueue_in(keyed, work.chance.choice(KEYS))),
+    (10, _ordered),
     (6, lambda work: work.enqueue(parent)),
     (8, _keyed),
     (5, _given_up),

@@ -22,4 +22,9 @@ def sound(path: Path) -> bool:
         kept = "SELECT type, pending, processing, completed, dead, cancelled, retrying, held FROM aiojobs_counts"
         tallies = {row[0]: row[1:] for row in connection.execute(kept) if any(row[1:])}
         assert {row[0]: row[1:] for row in connection.execute(counted)} == tallies
+        left_behind = """
+            SELECT id FROM aiojobs_jobs WHERE place IS NOT NULL AND status = 'pending' AND held IS NULL
+                AND lane NOT IN (SELECT lane FROM aiojobs_lanes)
+        """
+        assert connection.execute(left_behind).fetchall() == []
     return True

@@ -15,7 +15,7 @@ from tests.helpers.memory_expiries import expire
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
 
-_KEPT: Final = ("jobs", "marks", "windows", "expiries")
+_KEPT: Final = ("jobs", "marks", "windows", "expiries", "limits")
 
 
 _Why = Literal["key", "unique", "full"]
@@ -93,7 +93,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         due = row.scheduled_at
         if candidate.max_wait is not None:
             due = min(due, to_micros(held.created_at) + candidate.max_wait)
-        phases.give(held, row.payload, to_datetime(due))
+        phases.give(held, row, to_datetime(due))
         _set_expiry(phases, found, candidate, due)
     return Inserted(found, is_new=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from aiojobs_lite.clock import to_micros
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
 
 
-def raised(jobs: Iterable[Job], write: RaisePriorities) -> dict[int, Priority]:
-    """The claimable jobs whose priority rises, and to which."""
+def raised(jobs: Iterable[Job], limited: Collection[str], write: RaisePriorities) -> dict[int, Priority]:
+    """Those of the claimable jobs whose priority rises, and to which; `limited` are the types with limits by key."""
     found: dict[int, Priority] = {}
-    of_priority = {priority: [job for job in jobs if PRIORITIES[job.priority] == priority] for priority in (1, 2)}
+    by_age = [job for job in jobs if job.type not in limited]
+    of_priority = {priority: [job for job in by_age if PRIORITIES[job.priority] == priority] for priority in (1, 2)}
     for before, after, due_before in write.steps:
         old = [job for job in of_priority[before] if to_micros(job.scheduled_at) < due_before and job.id not in found]
         old.sort(key=lambda job: (job.type, job.scheduled_at, job.id))
@@ -27,7 +28,7 @@ def raised(jobs: Iterable[Job], write: RaisePriorities) -> dict[int, Priority]:
 
 def raise_priorities(phases: MemoryPhases, write: RaisePriorities) -> int:
     """See `RaisePriorities`."""
-    rising = raised(phases.rows.claimable(), write)
+    rising = raised(phases.rows.claimable(), phases.rows.limited, write)
     for job_id, priority in rising.items():
         phases.put(phases.rows.jobs[job_id], priority=priority)
     return len(rising)

@@ -15,9 +15,26 @@ from aiojobs_lite.model.ahead import (
     Place,
 )
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from tests.helpers import memory_limits
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases, Rows
+
+
+def ahead(rows: Rows, query: ListAhead) -> AheadPage:
+    """See `ListAhead`."""
+    places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in rows.claimable()}
+    later = sorted(place for place in places if place.scheduled_at > query.now)
+    page = [place for place in later if query.after is None or place > query.after][: query.limit]
+    ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
+    if len(page) == query.limit:
+        return AheadPage(ids, page[-1])
+    return AheadPage(ids, None, memory_limits.has_starts_ahead(rows, query.now))
+
+
+def ended_ahead(rows: Rows, query: ListEndedAhead) -> tuple[int, ...]:
+    """See `ListEndedAhead`."""
+    return tuple(job.id for job in rows.jobs.values() if job.is_finished and ahead_by(job, query.now))[: query.limit]
 
 
 def micros_of(job: Job) -> int:
@@ -48,22 +65,9 @@ def ended(job: Job) -> int:
     return to_micros(job.completed_at)
 
 
-def ahead(rows: Rows, query: ListAhead) -> AheadPage:
-    """See `ListAhead`."""
-    places = {Place(job.type, PRIORITIES[job.priority], micros_of(job), job.id): job for job in rows.claimable()}
-    later = sorted(place for place in places if place.scheduled_at > query.now)
-    page = [place for place in later if query.after is None or place > query.after][: query.limit]
-    ids = tuple(place.id for place in page if ahead_by(places[place], query.now))
-    return AheadPage(ids, page[-1] if len(page) == query.limit else None)
-
-
-def ended_ahead(rows: Rows, query: ListEndedAhead) -> tuple[int, ...]:
-    """See `ListEndedAhead`."""
-    return tuple(job.id for job in rows.jobs.values() if job.is_finished and ahead_by(job, query.now))[: query.limit]
-
-
 def move_back(phases: MemoryPhases, write: MoveBack) -> MovedBack:
     """See `MoveBack`."""
+    memory_limits.move_back(phases.rows, phases.now)
     jobs = [job for job_id in set(write.ids) if (job := phases.rows.jobs.get(job_id)) is not None]
     moved = [(job, by) for job in jobs if (by := ahead_by(job, phases.now))]
     now = to_datetime(phases.now)
@@ -73,7 +77,7 @@ def move_back(phases: MemoryPhases, write: MoveBack) -> MovedBack:
             if job.id in phases.rows.expiries:
                 phases.rows.expiries[job.id] -= by
             if changed.status is Status.PENDING and changed.held is None:
-                phases.made.append(to_micros(changed.scheduled_at))
+                phases.make(changed)
             continue
         started = job.started_at
         if started is not None and started > now:

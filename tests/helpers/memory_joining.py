@@ -10,7 +10,8 @@ from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_checks import check
-from tests.helpers.memory_rows import READS, MemoryPhases, Rows
+from tests.helpers.memory_reads import READS
+from tests.helpers.memory_rows import MemoryPhases, Rows
 
 if TYPE_CHECKING:
     from tests.helpers.memory_store import MemoryDatabase

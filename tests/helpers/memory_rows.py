@@ -10,29 +10,25 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit
-from aiojobs_lite.model.after import Cancellation, InsertAfter, ListAfter
+from aiojobs_lite.model.after import Cancellation, InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import (
-    ListAhead,
-    ListEndedAhead,
     MoveBack,
 )
 from aiojobs_lite.model.batches import (
     AbandonBatches,
     CancelBatch,
     CloseBatch,
-    FindBatchOf,
-    GetBatch,
     InsertInBatch,
-    ListBatchOwners,
     OpenBatch,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
-from aiojobs_lite.model.expiries import Expired, GetExpiry
+from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import (
     FINISHED,
     PRIORITIES,
@@ -45,23 +41,24 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitRow,
+    PauseLimit,
+    SetLimits,
+    lane_at,
+)
 from aiojobs_lite.model.pauses import Pause
-from aiojobs_lite.model.progress import GetLog, GetStandings, Report
+from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import (
-    CountProcessing,
     DeadPage,
     Died,
     FindJobs,
     FirstDue,
-    GetDatabaseId,
-    GetJob,
     ListDead,
     ListOwners,
-    ListPaused,
-    ListProcessing,
-    SamplePayloads,
 )
-from aiojobs_lite.model.runners import EndRunners, ListRunners, MarkDraining, SetRunner
+from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
@@ -85,7 +82,7 @@ from tests.helpers import (
     memory_ageing,
     memory_ahead,
     memory_batches,
-    memory_payloads,
+    memory_limits,
     memory_progress,
     memory_runners,
     memory_schedules,
@@ -110,6 +107,9 @@ class Rows:
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
+        limits: By name and key.
+        limited: The types of which a job has had a lane.
+        starts: By meter of a rate, the instants at which attempts started.
         batches: The batches.
         waits: What each job that is held after others waits for.
         database: Its random id.
@@ -125,6 +125,9 @@ class Rows:
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
+    limits: dict[tuple[str, str | None], LimitRow] = field(default_factory=dict)
+    limited: set[str] = field(default_factory=set)
+    starts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     batches: memory_batches.Batches = field(default_factory=memory_batches.Batches)
     waits: memory_after.Waits = field(default_factory=dict)
     database: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -142,6 +145,9 @@ class Rows:
             self.last_id,
             dict(self.marks),
             dict(self.runners),
+            dict(self.limits),
+            set(self.limited),
+            dict(self.starts),
             self.batches.copy(),
             dict(self.waits),
             self.database,
@@ -193,31 +199,6 @@ class Rows:
         return sorted((job for job in self.jobs.values() if is_claimable(job)), key=_order)
 
 
-READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
-    CountProcessing: lambda rows, query: rows.processing(query.type),
-    GetBatch: memory_batches.get_batch,
-    GetDatabaseId: lambda rows, _query: rows.database,
-    GetExpiry: lambda rows, query: rows.expiries.get(query.id),
-    GetJob: lambda rows, query: rows.jobs.get(query.id),
-    FindBatchOf: memory_batches.find_batch_of,
-    GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
-    GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
-    FindJobs: Rows.find,
-    FirstDue: Rows.first_due,
-    ListAfter: memory_after.list_after,
-    ListAhead: memory_ahead.ahead,
-    ListDead: Rows.dead,
-    ListEndedAhead: memory_ahead.ended_ahead,
-    ListBatchOwners: memory_batches.list_batch_owners,
-    ListOwners: Rows.owners,
-    ListPaused: lambda rows, _query: dict(rows.paused),
-    SamplePayloads: lambda rows, query: memory_payloads.sample(rows.claimable(), query),
-    ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},
-    ListRunners: lambda rows, _query: memory_runners.list_runners(rows.runners, rows.jobs.values()),
-}
-"""Every query."""
-
-
 class MemoryPhases:
     """The phases of one transaction, for `stores.grouping`.
 
@@ -229,11 +210,11 @@ class MemoryPhases:
     Attributes:
         rows: As given.
         now: As given.
+        made: The ids of the jobs that became claimable, or are due at another time.
         moves: What moves in the counts of batches.
         ended: The jobs that ended, and how; None: it was deleted.
         cancelled: See `Applied`.
         enqueued: See `Applied`.
-        made: The `scheduled_at` of each job that became claimable.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
@@ -242,9 +223,8 @@ class MemoryPhases:
     """
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
-        self.rows = rows
-        self.now = now
-        self._living = living
+        self.rows, self._before = rows, rows.copy()
+        self.now, self._living = now, living
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
         self.cancelled: list[Cancellation] = []
@@ -257,13 +237,13 @@ class MemoryPhases:
         self.may_be_held_back: frozenset[str] = frozenset()
         self.expired: list[Expired] = []
 
-    def due(self) -> int | None:
-        """See `Applied.due`; exact."""
+    def due(self, known: Mapping[str, int] = MappingProxyType({})) -> int | None:
+        """See `Applied.due`; exact. `known`: see `memory_limits.due`."""
         claim = self.claim
         if claim is None:
-            return min(self.made, default=None)
-        could_take = [job for job in self.rows.claimable() if self._could_take(claim, self._taken, job.type)]
-        return min([to_micros(job.scheduled_at) for job in could_take], default=None)
+            return memory_limits.due(self._before, self.rows, self.now, self.made, known)
+        could_take = [job for job in self.rows.claimable() if self._is_wanted(claim, self._taken, job.type)]
+        return memory_limits.first_start(self.rows, could_take, self.now)
 
     # See `Phases`.
 
@@ -404,7 +384,7 @@ class MemoryPhases:
             self.rows.paused.setdefault(write.type, Pause(to_datetime(self.now), write.by))
         elif write.type in self.rows.paused:
             del self.rows.paused[write.type]
-            self.made += [to_micros(job.scheduled_at) for job in self.rows.claimable() if job.type == write.type]
+            self.make(*(job for job in self.rows.claimable() if job.type == write.type))
 
     def reschedule(self, write: Reschedule) -> bool:
         """See `Reschedule`."""
@@ -414,10 +394,10 @@ class MemoryPhases:
         due = self.now if write.scheduled_at is None else write.scheduled_at
         if write.scheduled_at is None and to_micros(job.scheduled_at) <= due:
             return False
-        self.put(job, scheduled_at=to_datetime(due))
+        changed = self.put(job, scheduled_at=to_datetime(due))
         if job.id in self.rows.expiries:
             self.rows.expiries[job.id] += max(0, due - to_micros(job.scheduled_at))
-        self.made.append(due)
+        self.make(changed)
         return True
 
     def release(self, write: Release) -> int:
@@ -446,33 +426,35 @@ class MemoryPhases:
                     return Inserted(job.id, is_new=False)
         return Inserted(self.new_job(row), is_new=True)
 
-    def give(self, job: Job, payload: str, due: datetime) -> None:
-        """Gives a pending job another payload and another time."""
-        self.put(job, payload_json=payload, scheduled_at=due)
-        if job.held is None:
-            if (before := to_micros(job.scheduled_at)) in self.made:  # of the same transaction
-                self.made.remove(before)
-            self.made.append(to_micros(due))
+    def give(self, job: Job, row: NewJob, due: datetime) -> None:
+        """Gives a pending job the payload of another one, with the lane that it has by that, and another time."""
+        lane = lane_at(row.lane, PRIORITIES[job.priority])
+        changed = self.put(job, payload_json=row.payload, scheduled_at=due, lane=lane)
+        self.make(memory_limits.noted(self.rows, changed, lane))
 
     def _claim(self, claim: Claim) -> ClaimAnswer:
         expire(self)
         taken, claimed = Counter[str](), list[Claimed]()
         for job in self.rows.claimable():
-            if len(claimed) < claim.limit and self._is_due(job) and self._could_take(claim, taken, job.type):
+            if len(claimed) < claim.limit and self._could_take(claim, taken, job):
                 taken[job.type] += 1
                 claimed.append(as_claimed(self._start(job, claim.owner)))
+                memory_limits.start(self.rows, job, self.now)
         waiting = [job for job in self.rows.claimable() if _is_offered(claim, taken, job.type)]
         is_full = len(claimed) >= claim.limit  # then it had no need to look any further
-        refused = {job.type for job in waiting if self._is_due(job) and not self._has_capacity(claim, job.type)}
+        refused = {job.type for job in waiting if self._may_start(job) and not self._has_capacity(claim, job.type)}
         offered = {name for name in claim.types if _is_offered(claim, taken, name)}
         self.may_be_held_back = frozenset(name for name in offered if not self._has_capacity(claim, name))
         self.claim, self._taken = claim, taken
         return ClaimAnswer(claimed, frozenset() if is_full else frozenset(refused))
 
-    def _is_due(self, job: Job) -> bool:
-        return to_micros(job.scheduled_at) <= self.now
+    def _may_start(self, job: Job) -> bool:
+        return to_micros(job.scheduled_at) <= self.now and memory_limits.may_start(self.rows, job, self.now)
 
-    def _could_take(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
+    def _could_take(self, claim: Claim, taken: Mapping[str, int], job: Job) -> bool:
+        return self._is_wanted(claim, taken, job.type) and self._may_start(job)
+
+    def _is_wanted(self, claim: Claim, taken: Mapping[str, int], job_type: str) -> bool:
         return _is_offered(claim, taken, job_type) and self._has_capacity(claim, job_type)
 
     def _has_capacity(self, claim: Claim, job_type: str) -> bool:
@@ -483,7 +465,7 @@ class MemoryPhases:
     # Rows.
 
     def new_job(self, row: NewJob) -> int:
-        """Adds a job; returns its id."""
+        """Adds a job that is pending; returns its id."""
         self.rows.last_id += 1
         job = Job(
             id=self.rows.last_id, type=row.type, payload_json=row.payload, status=Status.PENDING,
@@ -491,13 +473,13 @@ class MemoryPhases:
             scheduled_at=to_datetime(row.scheduled_at), created_at=to_datetime(row.created_at), started_at=None,
             completed_at=None, owner=None, idempotency_key=row.idempotency_key, error=None, reason=None,
             result_json=None, interruptions=0, snoozes=0, crashes=0, cancel_requested=False, interrupted=False,
-            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata,
+            held=None, schedule=row.schedule, label=row.label, metadata_json=row.metadata, lane=row.lane,
             tick=None if row.tick is None else to_datetime(row.tick), unique_key=row.unique_key,
             unique_scope=None if row.unique_scope is None else UniqueScope(row.unique_scope),
         )  # fmt: skip
-        self.rows.jobs[job.id] = job
+        self.rows.jobs[job.id] = memory_limits.noted(self.rows, job, row.lane)
         self._mark(job.type)
-        self.made.append(row.scheduled_at)
+        self.make(job)
         return job.id
 
     def _start(self, job: Job, owner: str) -> Job:
@@ -514,13 +496,17 @@ class MemoryPhases:
             changed = replace(changed, owner=None, cancel_requested=False, interrupted=False)
         changed = replace(changed, completed_at=to_datetime(self.now) if changed.status in FINISHED else None)
         if is_claimable(changed) and not is_claimable(job):
-            self.made.append(to_micros(changed.scheduled_at))
+            self.make(changed)
         self.rows.jobs[job.id] = changed
         self._note_move(job, changed.status)
         self.types.add(job.type)
         if standing(job) != standing(changed):
             self._mark(job.type)
         return changed
+
+    def make(self, *jobs: Job) -> None:
+        """Jobs became claimable, or are due at another time."""
+        self.made += [job.id for job in jobs]
 
     def _delete(self, job: Job) -> None:
         del self.rows.jobs[job.id]
@@ -553,6 +539,9 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     MoveTickBack: memory_schedules.move_tick_back,
     OpenBatch: memory_batches.open_batch,
     PauseType: MemoryPhases.pause_type,
+    SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write.limits),
+    ChangeLimit: lambda phases, write: memory_limits.change(phases.rows, write),
+    PauseLimit: lambda phases, write: memory_limits.pause(phases.rows, write, phases.now),
     EndRunners: lambda phases, write: memory_runners.end_runners(phases.rows.runners, write, phases.now),
     MarkDraining: lambda phases, write: memory_runners.mark_draining(phases.rows.runners, write),
     Reschedule: MemoryPhases.reschedule,

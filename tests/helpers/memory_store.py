@@ -20,7 +20,8 @@ from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.memory_checks import check
 from tests.helpers.memory_expiries import pending
 from tests.helpers.memory_joining import MemoryJoining
-from tests.helpers.memory_rows import READS, MemoryPhases, Rows, is_claimable
+from tests.helpers.memory_reads import READS
+from tests.helpers.memory_rows import MemoryPhases, Rows, is_claimable
 from tests.helpers.stores import counts_of, micros
 
 A = TypeVar("A")

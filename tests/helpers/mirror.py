@@ -52,6 +52,7 @@ ELSEWHERE: Final = {
     "model/admission.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
     "model/after.py": Suite(f"{_CONFORMANCE}/after.py", _EACH_STORE),
     "model/ahead.py": Suite(f"{_CONFORMANCE}/ahead.py", _EACH_STORE),
+    "limits.py": Suite("tests/handlers/test_limits.py", "a limit is a value, which a declaration checks"),
     "model/batches.py": Suite(f"{_CONFORMANCE}/batches.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
@@ -66,6 +67,10 @@ ELSEWHERE: Final = {
     "stores/sqlite/ends.py": Suite(f"{_CONFORMANCE}/ends.py", _EACH_STORE),
     "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
+    "stores/sqlite/lanes.py": Suite("tests/stores/sqlite/test_limits.py", "what lies in its tables is looked at there"),
+    "stores/sqlite/idle_meters.py": Suite("tests/stores/sqlite/test_limits.py", "what it leaves is looked at there"),
+    "stores/sqlite/limit_states.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
+    "stores/sqlite/meters.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/moves.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/pauses.py": Suite(f"{_CONFORMANCE}/claim.py", _EACH_STORE),
     "stores/sqlite/phases.py": Suite("tests/stores/test_base.py", "a table of handlers, compared with the contract"),
@@ -78,7 +83,7 @@ ELSEWHERE: Final = {
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{
         f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)
-        for name in ("health", "jobs", "owners", "ticks", "types")
+        for name in ("health", "jobs", "limits", "owners", "ticks", "types")
     },
     **{
         f"testing/{name}.py": Suite("tests/testing/test_kit.py", "a part of the kit, which is tested as a whole")

@@ -19,10 +19,9 @@ from aiojobs_lite.model.batches import (
     InsertInBatch,
     OpenBatch,
 )
-from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import FindJobs
 from tests.helpers.instants import SECOND
-from tests.helpers.model_draws import Step, rows, some, steps, which_view
+from tests.helpers.model_draws import Step, insert_of, rows, some, steps, which_view
 from tests.helpers.model_machine import StoreBesideModel
 from tests.helpers.stores import alone, new
 
@@ -44,8 +43,8 @@ class BatchesBesideModel(StoreBesideModel):
 
     @rule(which=few, by_member=st.booleans(), drawn=st.lists(rows, max_size=4), step=steps)
     def insert_in_batch(self, which: int, by_member: bool, drawn: list[Any], step: Step) -> None:
-        made = [NewJob(kind, '{"x": 1}', priority, self.now, most, self.now) for kind, priority, _, most, _ in drawn]
-        self.put(InsertInBatch(self.a_batch(which), by_member, tuple(made)), step)
+        made = insert_of([(kind, priority, 0, most, None, by) for kind, priority, _, most, _, by in drawn], self.now)
+        self.put(InsertInBatch(self.a_batch(which), by_member, made.rows), step)
 
     @rule(which=few, events=st.sets(st.sampled_from(["complete", "success", "dead"])), fails=rarely, step=steps)
     def close_batch(self, which: int, events: set[Any], fails: bool, step: Step) -> None:
@@ -78,15 +77,12 @@ class BatchesBesideModel(StoreBesideModel):
         self, drawn: list[Any], which: list[int], anyway: bool, delay: int, by_time: bool, batch: int | None,
         expires: int | None, step: Step,
     ) -> None:  # fmt: skip
-        made = [
-            NewJob(kind, '{"x": 1}', priority, self.now + due * SECOND, most, self.now, key)
-            for kind, priority, due, most, key in drawn
-        ]
+        made = insert_of(drawn, self.now).rows
         ids = tuple(self.a_job(one) for one in which)
         after = [After(ids, anyway, delay, self.now + SECOND if by_time else None), After()][: len(made)]
         within = None if batch is None else self.a_batch(batch)
         conditions = () if expires is None else tuple([Candidate(row, expires=expires) for row in made])
-        self.put(InsertAfter(tuple(made), tuple(after), within, False, conditions), step)
+        self.put(InsertAfter(made, tuple(after), within, False, conditions), step)
 
     @rule(view=which_view, which=some)
     def look_at_after(self, view: int, which: int) -> None:

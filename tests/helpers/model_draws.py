@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.job import Claimed, NewJob
+from aiojobs_lite.model.limits import StoredLimit, lane_text
 from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.writes import Insert
 from tests.helpers.instants import SECOND
 
 TYPES = ("a", "b", "c")
+LIMITS = (StoredLimit("one", 1), StoredLimit("two", 2), StoredLimit("rate", 2, 5 * SECOND))  # by key
+ORDERED = StoredLimit("ordered", 1)  # which stays so
 
 
 class Step(NamedTuple):
@@ -37,21 +40,36 @@ Kinds = frozenset[str]
 Pool = tuple[Kinds, int]
 fractions, line_counts = st.sampled_from([None, 0.0, 0.5, 1.0]), st.sampled_from([0, 1, 3, 60])
 reported = st.tuples(fractions, line_counts, st.sampled_from([0, 0, 940]))
-rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys)
+one, two, rated, ordered = (*[limit.name for limit in LIMITS], ORDERED.name)
+counted = st.sampled_from(  # name and key of each limit
+    [
+        (), (), (), ((one, 1),), ((two, 1),), ((two, 2),), ((two, 1), (one, 2)), ((two, 2), (rated, 1)), ((rated, 1),),
+        ((ordered, 1),), ((ordered, 1),), ((ordered, 2), (two, 1)),
+    ]
+)  # fmt: skip
+rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys, counted)
 unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending", "unfinished"]))
 conflicts = st.sampled_from(["return", "return", "raise", "replace"])
 candidates = st.tuples(
     kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
     st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
+    st.sampled_from([1, 1, 1, 0]), counted,
 )  # fmt: skip
+
+
+def lane_by(kind: str, priority: int, by: tuple[tuple[str, int], ...]) -> str | None:
+    """The lane of a job that these limits count by these keys; None without any."""
+    return lane_text(kind, priority, by, is_ordered=by[0][0] == ordered) if by else None
 
 
 def insert_of(drawn: list[Any], now: int) -> Insert:
     """Jobs as they were drawn."""
     made = [
-        NewJob(kind, '{"x": 1}', priority, now + due * SECOND, most, now, key)
-        for kind, priority, due, most, key in drawn
-    ]
+        NewJob(
+            kind, '{"x": 1}', priority, now + due * SECOND, most, now, key, lane=lane_by(kind, priority, by),
+        )
+        for kind, priority, due, most, key, by in drawn
+    ]  # fmt: skip
     return Insert(tuple(made))
 
 
@@ -60,13 +78,14 @@ def admit_of(drawn: list[Any], now: int) -> Admit:
     made = [
         Candidate(
             NewJob(
-                kind, f'{{"x": {value}}}', 1, now + due * SECOND, 5, now, key,
+                kind, f'{{"x": {value}}}', priority, now + due * SECOND, 5, now, key,
                 unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
+                lane=lane_by(kind, priority, by),
             ),
             conflict, 2 * SECOND if waits else None, window and "[0]", now + (window or 0) * SECOND,
             most, expires and expires * SECOND,
         )
-        for kind, value, due, key, unique, conflict, waits, window, most, expires in drawn
+        for kind, value, due, key, unique, conflict, waits, window, most, expires, priority, by in drawn
     ]  # fmt: skip
     return Admit(tuple(made))
 

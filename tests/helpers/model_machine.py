@@ -11,12 +11,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, Status
+from aiojobs_lite.model.limits import SetLimits
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -40,6 +41,8 @@ from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from tests.helpers.instants import SECOND
 from tests.helpers.memory_rows import as_claimed
 from tests.helpers.model_draws import (
+    LIMITS,
+    ORDERED,
     TYPES,
     Kinds,
     Pool,
@@ -60,6 +63,7 @@ from tests.helpers.model_draws import (
     steps,
     which_view,
 )
+from tests.helpers.model_limits import RESUMED, LimitRules
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.stores import FAILURE, alone, at, new
 
@@ -86,7 +90,7 @@ ENDINGS = (
 END_TYPES = (Complete, Again, Close)
 
 
-class StoreBesideModel(RuleBasedStateMachine):
+class StoreBesideModel(LimitRules):
     """Two views of one database, the model, and three owners. A subclass opens the views and closes them."""
 
     def __init__(self) -> None:
@@ -97,7 +101,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         self.units: list[list[Write[Any]]] = []
         self.numbers = count(4)
         self.owners = ["owner 1", "owner 2", "owner 3"]
-        self.commit([(SCHEDULE,)], 0)
+        self.commit([(SCHEDULE, SetLimits((*LIMITS, ORDERED)))], 0)
 
     def open_views(self) -> tuple[View, View]:
         """Two views of a new database, open."""
@@ -268,10 +272,6 @@ class StoreBesideModel(RuleBasedStateMachine):
     def delete(self, which: int, step: Step) -> None:
         self.put(DeleteJob(self.a_job(which)), step)
 
-    @rule(kind=kinds, paused=st.booleans(), step=steps)
-    def pause(self, kind: str, paused: bool, step: Step) -> None:
-        self.put(PauseType(kind, paused), step)
-
     @rule(which=some, due=st.none() | st.integers(-3, 4), step=steps)
     def reschedule(self, which: int, due: int | None, step: Step) -> None:
         self.put(Reschedule(self.a_job(which), None if due is None else self.now + due * SECOND), step)
@@ -380,8 +380,8 @@ class StoreBesideModel(RuleBasedStateMachine):
     def everything_ends(self, view: int = 0) -> None:
         """However things stand: if attempts succeed from now on and nothing is paused, every job comes to its end."""
         self.twins.now += 24 * 3600 * SECOND
-        resumed = [PauseType(kind, paused=False) for kind in TYPES]
-        self.commit(alone([*resumed, Release(tuple(self.jobs), Held.PAYLOAD)]), view)
+        resumed: list[Write[Any]] = [PauseType(kind, paused=False) for kind in TYPES]
+        self.commit(alone([*resumed, *RESUMED, Release(tuple(self.jobs), Held.PAYLOAD)]), view)
         while not all(job.is_finished for job in self.jobs.values()):
             before = self.jobs
             ends = [settle(held, SUCCESS, POLICY, self.now) for held in self.held.values()]

@@ -13,6 +13,7 @@ from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
@@ -100,6 +101,7 @@ def _at(instant: int) -> str:
 def _row(row: NewJob) -> str:
     parts = [row.type, PRIORITY_NAMES[row.priority], _at(row.scheduled_at), f"{row.max_attempts} attempts"]
     parts += [f"key {row.idempotency_key}"] if row.idempotency_key is not None else []
+    parts += [f"lane {row.lane}"] if row.lane is not None else []
     return f"({', '.join(parts)})"
 
 
@@ -175,6 +177,11 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     Reschedule: lambda write: (
         f"reschedule {write.id}: " + ("now" if write.scheduled_at is None else _at(write.scheduled_at))
     ),
+    ChangeLimit: lambda write: (
+        f"limit {write.name} of {write.key} is {write.most} per {write.per}" + (", pinned" if write.is_pinned else "")
+    ),
+    PauseLimit: lambda write: f"{'pause' if write.paused else 'resume'} limit {write.name} of {write.key}",
+    SetLimits: lambda write: f"limits {' '.join(f'{one.name}={one.most}' for one in write.limits)}",
     SetRunner: lambda write: f"runner {write.id} starts",
     MarkDraining: lambda write: f"runner {write.id} drains",
     EndRunners: lambda write: f"runners {' '.join(write.ids)} are dead",

@@ -17,7 +17,7 @@ ROW = {
     "completed_at": None, "owner": "me", "idempotency_key": "k", "error": "e", "reason": "r", "result": "1",
     "interruptions": 1, "snoozes": 2, "crashes": 3, "cancel_requested": 1, "interrupted": 0, "held": "payload",
     "schedule": "s", "tick": to_micros(NOON), "label": "l", "metadata": "{}", "unique_key": "[1]",
-    "unique_scope": "pending",
+    "unique_scope": "pending", "lane": "[]",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from aiojobs_lite import Abandon, JobNotFound, JobRunner, Retry, Snooze, Status, job
 from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.runner.explain import OwnRunner, Situation, sentence
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
@@ -32,6 +33,15 @@ async def limited() -> None:
 
 @job
 async def open_ended() -> None:
+    await GATE.wait()
+
+
+@job(limits=[Limit(1, key="org_id", name="one"), Rate(2, per="1m", key="org_id", name="api")])
+async def keyed(org_id: int) -> None: ...
+
+
+@job(limits=[Limit(1, key="org_id", ordered=True)])
+async def ordered(org_id: int) -> None:
     await GATE.wait()
 
 
@@ -55,7 +65,7 @@ async def running(database: Path, clock: FakeClock, *, max_running: int = 100) -
     """A runner with all job types of this module; its handlers are let go in the end."""
     runner = JobRunner(
         database,
-        jobs=[limited, open_ended, moody, welcome, dies],
+        jobs=[limited, open_ended, keyed, ordered, moody, welcome, dies],
         clock=clock,
         drain_timeout=PATIENCE,
         max_running=max_running,
@@ -123,6 +133,26 @@ async def test_the_limit_of_a_type_counts_over_all_runners(database: Path, clock
         GATE.set()
         for handle in handles:
             await handle.result()
+
+
+async def test_a_limit_by_key_says_how_much_of_it_is_taken(database: Path, clock: FakeClock) -> None:
+    async with running(database, clock) as runner:
+        await runner.enqueue_many([keyed.bind(7) for _ in range(3)])
+        await until(lambda: runner.stats().completed == 2)
+        assert await runner.jobs.explain(3) == (
+            "job 3 of keyed waits: the limit 'api' is reached for the key 7: 2 of 2 attempts began within 1 min, and "
+            "the next may in 1 min (00:01:00 UTC)."
+        )
+        await runner.limits.pause("one", key=7, by="ops")
+        assert await runner.jobs.explain(3) == (
+            "job 3 of keyed waits: the limit 'one' is paused since 2026-01-01 00:00:00 UTC, by ops, for the key 7."
+        )
+        first, _, last = await runner.enqueue_many([ordered.bind(7) for _ in range(3)])
+        await until(lambda: runner.stats().running == 1)
+        assert await runner.jobs.explain(last.id) == (
+            f"job {last.id} of ordered waits: the limit 'ordered: ordered by org_id' is reached for the key 7: 1 of 1 "
+            f"are processing over all runners; and its key is ordered, and job {first.id + 1} comes before it."
+        )
 
 
 async def test_all_slots_may_be_taken(database: Path, clock: FakeClock) -> None:

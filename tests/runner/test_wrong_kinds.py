@@ -37,7 +37,7 @@ from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
-from tests.helpers.rings import depth
+from tests.helpers.rings import depth, first_of
 
 
 async def handler(number: int = 0) -> None: ...
@@ -260,7 +260,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("entrance", BEFORE, ids=repr)
+@pytest.mark.parametrize("entrance", first_of(60, BEFORE), ids=repr)
 async def test_a_wrong_kind_of_argument_is_refused_by_name(entrance: Entrance) -> None:
     refused, odd = await refusals(entrance, new_runner)
     assert odd == {}

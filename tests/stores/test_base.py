@@ -14,7 +14,7 @@ from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.writes import Claim
 from aiojobs_lite.stores.sqlite import phases, reads
-from tests.helpers import conformance, memory_rows, write_story
+from tests.helpers import conformance, memory_reads, memory_rows, write_story
 
 PHASES = {*ENDS, *INSERTS, Claim}  # each a phase of its own
 TAKEN_APART = {"Write", "Query"}
@@ -30,7 +30,7 @@ def answered() -> set[type]:
     return found
 
 
-QUERIES = set(memory_rows.READS)
+QUERIES = set(memory_reads.READS)
 WRITES = answered() - QUERIES
 
 

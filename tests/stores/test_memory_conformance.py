@@ -14,10 +14,12 @@ from tests.helpers.memory_joining import MemoryCaller
 from tests.helpers.memory_store import MemoryDatabase, MemoryStore
 from tests.helpers.rings import slow
 
+pytestmark = slow  # it is the proof of the suite, and every store of the library passes that in the first ring
+
 globals().update(conformance.test_classes())
 
 
-@pytest.fixture(params=["inline", pytest.param("awaited", marks=slow)])
+@pytest.fixture(params=["inline", "awaited"])
 def make(request: pytest.FixtureRequest) -> Callable[[], Store]:
     """New stores of one database, not open; with and without transactions inline."""
     database = MemoryDatabase()

@@ -92,6 +92,7 @@ def _place(transaction: Transaction, job_id: int, after: After, found: dict[int,
     tally.move(Status.PENDING, -1, 0, scheduled_at)
     tally.move(Status.PENDING, 1, 0, transaction.now)
     tally.held += 1
+    transaction.limits.leave(job_id)
     transaction.run("hold_after", (transaction.now, job_id))
     move_expiry(transaction, job_id, transaction.now - max(scheduled_at, created_at))
     rows = [(job_id, one, int(after.runs_anyway), after.delay, after.at) for one in left]
@@ -157,3 +158,4 @@ def _release(transaction: Transaction, waits: Mapping[int, _Wait]) -> None:
     if due_at:
         transaction.run_all("release_after", RELEASED_ROW, due_at)
         count_from_release(transaction, later)
+        transaction.limits.shift([job_id for job_id, _ in due_at])

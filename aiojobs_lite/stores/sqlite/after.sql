@@ -21,7 +21,7 @@ WHERE id = ?;
 -- name: hold_after
 -- Holds a new job, which is not scheduled meanwhile.
 UPDATE aiojobs_jobs
-SET held = 'after', scheduled_at = ?
+SET held = 'after', scheduled_at = ?, place = iif(place = 0, 0, NULL)
 WHERE id = ?;
 
 -- name: insert_after

@@ -9,9 +9,10 @@ from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 def raise_priorities(transaction: Transaction, write: RaisePriorities) -> int:
     """See `RaisePriorities`."""
     raised = 0
-    types = transaction.run("types_pending").fetchall()
+    pending, limited = transaction.run("types_pending").fetchall(), transaction.limits.types
+    types = [job_type for (job_type,) in pending if job_type not in limited]
     for before, after, due_before in write.steps:
-        for (job_type,) in types:
+        for job_type in types:
             if raised == write.limit:
                 return raised
             wanted = (job_type, before, due_before, write.limit - raised)

@@ -1,18 +1,20 @@
 -- Raising the priority of jobs that have waited for long.
 
 -- name: types_pending
--- The types that have claimable jobs, in their order: one search each.
+-- The types that have claimable jobs outside of lanes, in their order: one search each.
 WITH RECURSIVE found (type) AS (
     SELECT min(type)
     FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
     WHERE status = 'pending'
         AND held IS NULL
+        AND place IS NULL
     UNION ALL
     SELECT (
         SELECT min(type)
         FROM aiojobs_jobs INDEXED BY aiojobs_jobs_pending
         WHERE status = 'pending'
             AND held IS NULL
+            AND place IS NULL
             AND type > found.type
     )
     FROM found
@@ -28,6 +30,7 @@ SELECT id, scheduled_at
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND scheduled_at < ?

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import FIRST_INSTANT
 from aiojobs_lite.model.ahead import (
@@ -22,7 +22,8 @@ from aiojobs_lite.stores.sqlite.expiries import move_expiry
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
-_PRIORITIES: Final = sorted(PRIORITIES.values())
+_ORDERED: Final = max(PRIORITIES.values()) + 1  # stands for the jobs of a type in ordered lanes
+_PARTS: Final = [*sorted(PRIORITIES.values()), _ORDERED]
 
 
 class _Pending(NamedTuple):
@@ -41,15 +42,35 @@ def list_ahead(connection: sqlite3.Connection, sql: Sql, query: ListAhead) -> Ah
     """See `ListAhead`."""
     ids: list[int] = []
     left = query.limit
-    for first in _ranges(connection, sql, query):
-        found = map(_Pending._make, connection.execute(sql["pending_after"], (*first, left)).fetchall())
-        for job in found:
+    is_among_lanes = query.after is not None and query.after.lane is not None
+    for first in () if is_among_lanes else _ranges(connection, sql, query):
+        job_type, priority, *behind = first
+        if priority == _ORDERED:
+            found = connection.execute(sql["ordered_after"], (job_type, *behind, left)).fetchall()
+        else:
+            found = connection.execute(sql["pending_after"], (*first, left)).fetchall()
+        for job in map(_Pending._make, found):
             left -= 1
             if _ahead(job, query.now):
                 ids.append(job.id)
             if not left:
-                return AheadPage(tuple(ids), Place(job.type, job.priority, job.scheduled_at, job.id))
-    return AheadPage(tuple(ids), None)
+                return AheadPage(tuple(ids), Place(job.type, priority, job.scheduled_at, job.id))
+    return _list_lanes(connection, sql, query, ids, left)
+
+
+def _list_lanes(connection: sqlite3.Connection, sql: Sql, query: ListAhead, ids: list[int], left: int) -> AheadPage:
+    """Goes on with the jobs that wait in lanes."""
+    after = query.after if query.after is not None and query.after.lane is not None else None
+    wanted: dict[str, Any] = {"now": query.now, "limit": left, "lane": "", "at": 0, "id": 0}
+    if after is not None:
+        wanted |= {"lane": after.lane, "at": after.scheduled_at, "id": after.id}
+    found = [(lane, _Pending._make(row)) for lane, *row in connection.execute(sql["waiting_after"], wanted).fetchall()]
+    ids += [job.id for _, job in found if _ahead(job, query.now)]
+    if len(found) == left:
+        lane, job = found[-1]
+        return AheadPage(tuple(ids), Place(job.type, job.priority, job.scheduled_at, job.id, lane))
+    starts = connection.execute(sql["starts_ahead"], (query.now + CLOCK_TOLERANCE_US,)).fetchall()
+    return AheadPage(tuple(ids), None, bool(starts))
 
 
 def list_ended_ahead(connection: sqlite3.Connection, sql: Sql, query: ListEndedAhead) -> tuple[int, ...]:
@@ -77,6 +98,10 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
             if not job.is_held:
                 transaction.due.add(job.type, job.priority, scheduled_at, job.id)
             moved = _add(moved, ahead)
+    if moved.jobs:
+        transaction.limits.shift(write.ids)
+    if transaction.limits.types:
+        transaction.limits.meters.move_back(CLOCK_TOLERANCE_US)
     ended = [row for *_, cursor in transaction.many("ended_of_ids", ID_ROW, ids) for row in cursor.fetchall()]
     for job_id, completed_at in ended:
         if completed_at > now + CLOCK_TOLERANCE_US:
@@ -88,10 +113,10 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
 
 
 def _ranges(connection: sqlite3.Connection, sql: Sql, query: ListAhead) -> Iterator[tuple[str, int, int, int]]:
-    """The type and priority of each range of jobs to be looked at, and behind what it begins."""
-    after = query.after or Place("", 0, AT_ONCE, 0)
+    """The type and priority, or `_ORDERED`, of each range of jobs to be looked at, and behind what it begins."""
+    after = query.after or Place("", 0, AT_ONCE, 0, None)
     for (job_type,) in connection.execute(sql["types_ahead"], (query.now, after.type)).fetchall():
-        for priority in _PRIORITIES:
+        for priority in _PARTS:
             if (job_type, priority) == after[:2]:
                 yield job_type, priority, max(query.now, after.scheduled_at), after.id
             elif (job_type, priority) > after[:2]:

@@ -15,11 +15,47 @@ SELECT id, type, priority, scheduled_at, attempts, held IS NOT NULL, {written}
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND (scheduled_at, id) > (?, ?)
 ORDER BY scheduled_at, id
 LIMIT ?;
+
+-- name: ordered_after
+-- The same of a type in ordered lanes, behind one of them.
+SELECT id, type, priority, scheduled_at, attempts, held IS NOT NULL, {written}
+FROM aiojobs_jobs
+WHERE place = 0
+    AND status = 'pending'
+    AND held IS NULL
+    AND type = ?
+    AND (scheduled_at, id) > (?, ?)
+ORDER BY scheduled_at, id
+LIMIT ?;
+
+-- name: waiting_after
+-- Jobs that wait in other lanes and are due after an instant, lane by lane, behind one of them.
+SELECT aiojobs_lanes.lane, id, type, aiojobs_jobs.priority, scheduled_at, attempts, held IS NOT NULL, {written}
+FROM aiojobs_lanes
+CROSS JOIN aiojobs_jobs
+    ON aiojobs_jobs.lane = aiojobs_lanes.lane
+    AND place IS NOT NULL
+    AND status = 'pending'
+    AND held IS NULL
+    AND place >= iif(aiojobs_lanes.lane = :lane, :at, :now + 1)
+    AND NOT (aiojobs_lanes.lane = :lane AND place = :at AND id <= :id)
+WHERE aiojobs_lanes.lane >= :lane
+    AND EXISTS (SELECT 1 FROM aiojobs_counts WHERE due_mark > :now)
+ORDER BY aiojobs_lanes.lane, place, id
+LIMIT :limit;
+
+-- name: starts_ahead
+-- Whether a rate has noted a start after an instant.
+SELECT 1
+FROM aiojobs_meters
+WHERE last_at > ?
+LIMIT 1;
 
 -- name: ended_after
 -- Finished jobs of one status that ended after an instant.
@@ -47,7 +83,7 @@ WHERE id IN ({rows})
 -- name: move_pending_back
 -- A pending job is due at another time.
 UPDATE aiojobs_jobs
-SET scheduled_at = ?
+SET scheduled_at = ?, place = iif(place = 0, 0, NULL)
 WHERE id = ?
     AND status = 'pending';
 

@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from aiojobs_lite.model.columns import claimed_new
 from aiojobs_lite.model.job import PRIORITIES, Claimed, NewJob, Status
+from aiojobs_lite.model.limits import lane_of
 from aiojobs_lite.model.writes import Claim, ClaimAnswer
 from aiojobs_lite.stores.sqlite.counts import Tally
 from aiojobs_lite.stores.sqlite.due import NEVER, NOT_DUE
 from aiojobs_lite.stores.sqlite.expiries import expire, expire_those
+from aiojobs_lite.stores.sqlite.limits import LanedJobs
 from aiojobs_lite.stores.sqlite.merge import DueJobs
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
@@ -49,6 +51,7 @@ class Claiming:
         self._tallies: dict[str, Tally] = {}  # of their types
         self._emptied: list[tuple[str, int]] = []  # types and priorities of which no due job is left
         self._jobs: list[Claimed] = []
+        self._new_lanes: dict[int, str] = {}  # of the new jobs that have limits by key, by index
         self.standing: tuple[Any, ...] = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
 
     def choose(self, rows: Sequence[NewJob]) -> set[int]:
@@ -60,8 +63,14 @@ class Claiming:
         if self._transaction.expiries.at <= self._transaction.now:
             expire(self._transaction)
         self._leave_out_paused()
+        limits = self._transaction.limits
+        if limits.types:
+            limits.wake()
         chosen = self._choose_by_priority(rows)
         self._record()
+        while limits.types and self._left > 0 and limits.wake():  # by lanes that did not use the capacity they had
+            self._choose_by_priority(())
+            self._record()
         return chosen
 
     def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
@@ -77,7 +86,7 @@ class Claiming:
 
     def due(self) -> int:
         """When the same claim could take a job, at the earliest; `due.NEVER` if no job is known."""
-        return self._transaction.due.earliest(self._may_take_more)
+        return min(self._transaction.due.earliest(self._may_take_more), self._transaction.limits.meters.next_free)
 
     def _may_take_more(self, job_type: str) -> bool:
         if job_type not in self._claim.types or self._has_full_pool(job_type):
@@ -101,8 +110,12 @@ class Claiming:
         now, due = self._transaction.now, self._transaction.due
         new: dict[int, list[_New]] = {}
         for index, row in enumerate(rows):
+            if row.lane is not None:
+                self._new_lanes[index] = row.lane
             if row.scheduled_at <= now:
                 new.setdefault(row.priority, []).append((row.scheduled_at, index, row.type))
+        if self._new_lanes and rows:
+            self._note_lanes()
         chosen: set[int] = set()
         for priority in _PRIORITIES:
             if self._left > 0:
@@ -113,9 +126,20 @@ class Claiming:
                     self._choose_new(candidates, chosen)
         return chosen
 
+    def _note_lanes(self) -> None:
+        """Notes the limits of the new jobs, some of which may bring their own."""
+        limits = self._transaction.limits
+        lanes = [lane_of(text) for text in self._new_lanes.values()]
+        for text, lane in zip(self._new_lanes.values(), lanes, strict=True):
+            limits.note(text, lane)
+        limits.meters.prepare(lanes)
+        limits.wake()
+
     def _choose_stored_and_new(self, priority: int, new: Iterable[_New], chosen: set[int]) -> None:
         """Chooses jobs of a priority; of those that are due at one instant the stored ones come before the new ones."""
-        stored = DueJobs(self._transaction, priority, self._left, self._slots_left)
+        transaction = self._transaction
+        laned = LanedJobs(transaction, priority, self._left, self._slots_left) if transaction.limits.types else None
+        stored = DueJobs(transaction, priority, self._left, self._slots_left, laned)
         for candidate in (*new, _BEHIND_ALL):
             while self._left > 0 and (taken := stored.take(candidate[0], self._left)):
                 job_type, jobs = taken
@@ -130,7 +154,7 @@ class Claiming:
 
     def _choose_new(self, new: Iterable[_New], chosen: set[int]) -> None:
         for _, index, job_type in new:
-            if self._left > 0 and self._slots_left(job_type) > 0:
+            if self._left > 0 and self._slots_left(job_type) > 0 and (not self._new_lanes or self._may_start(index)):
                 chosen.add(index)
                 self._take(job_type, 1)
 
@@ -140,14 +164,32 @@ class Claiming:
         if job_type in self._claim.pooled:
             self._left_in_pool -= count
 
+    def _may_start(self, index: int) -> bool:
+        """Whether the limits of a new job allow that it is inserted as claimed; it has started for them then."""
+        text = self._new_lanes.get(index)
+        if text is None:
+            return True
+        limits, lane = self._transaction.limits, lane_of(text)
+        if limits.meters.full(lane) is not None:
+            return False
+        if lane.is_ordered and (
+            limits.has_lane(text)
+            or any(before == text for earlier, before in self._new_lanes.items() if earlier < index)
+        ):
+            return False
+        limits.start_new(text, lane)
+        return True
+
     def _record(self) -> None:
         """Makes the chosen jobs of the store processing, and finds when their types are next."""
         if self._ids and self._transaction.expiries.at <= self._transaction.now:
             self._leave_out_expired()
         if self._ids:
             self._mark_processing()
+            self._ids = []
         if self._emptied:
             self._look_for_next()
+            self._emptied = []
 
     def _leave_out_expired(self) -> None:
         """Very many jobs expired, and some are still pending: no attempt of them begins."""
@@ -159,11 +201,12 @@ class Claiming:
     def _mark_processing(self) -> None:
         transaction, ids = self._transaction, self._ids
         transaction.run_all("claim_jobs", ID_ROW, ids, (self._claim.owner, transaction.now))
+        jobs: list[Claimed] = []
         for _, _, cursor in transaction.many("claimed_jobs", ID_ROW, ids):
-            self._jobs += map(Claimed._make, cursor.fetchall())
-        self._jobs.sort(key=_PRIORITY_SCHEDULED_AT_AND_ID)
-        retrying = Counter([job.type for job in self._jobs if job.attempt > 1])
-        for job_type, count in Counter([job.type for job in self._jobs]).items():
+            jobs += map(Claimed._make, cursor.fetchall())
+        self._jobs = sorted(self._jobs + jobs, key=_PRIORITY_SCHEDULED_AT_AND_ID)
+        retrying = Counter([job.type for job in jobs if job.attempt > 1])
+        for job_type, count in Counter([job.type for job in jobs]).items():
             tally = self._tallies[job_type]
             tally.pending -= count
             tally.retrying -= retrying[job_type]
@@ -176,6 +219,9 @@ class Claiming:
             tally = transaction.tally(job_type)
             has_more = tally.pending > tally.held
             found = transaction.one("next_due", (job_type, priority)) if has_more else None
+            if job_type in transaction.limits.types and transaction.limits.has_lanes:
+                lane = transaction.one("first_lane", (job_type, priority))
+                found = min(found or NOT_DUE, lane or NOT_DUE)
             transaction.due.set(job_type, priority, found or NOT_DUE)
 
     def _slots_left(self, job_type: str) -> int:

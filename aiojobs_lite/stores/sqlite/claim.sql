@@ -28,6 +28,7 @@ SELECT scheduled_at, id
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
 ORDER BY scheduled_at, id
@@ -37,3 +38,12 @@ LIMIT 1;
 -- The types that no owner may claim.
 SELECT type
 FROM aiojobs_pauses;
+
+-- name: first_lane
+-- When the first lane of a line may have a job.
+SELECT ready_at, first_id
+FROM aiojobs_lanes
+WHERE line = ?
+    AND priority = ?
+ORDER BY ready_at, first_id
+LIMIT 1;

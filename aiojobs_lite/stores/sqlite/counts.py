@@ -12,6 +12,7 @@ from aiojobs_lite.model.counts import Counts, TypeCounts
 from aiojobs_lite.model.job import PRIORITIES, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite.due import NOTHING, Due, Expiries, Stored
+from aiojobs_lite.stores.sqlite.lanes import Limits
 
 COUNTS_ROW: Final = f"({', '.join('?' * 14)})"
 _NONE: Final = TypeCounts()
@@ -66,6 +67,8 @@ class Tally:
         """Adds `by` jobs (or takes them away) where `status` stands; the rest matters for pending ones."""
         if status is Status.PENDING:
             self.pending += by
+            if by > 0:
+                self.stored = None  # to be written though no count is another: what counts as scheduled is by the mark
             if attempts:
                 self.retrying += by
             elif scheduled_at > self.due_mark:
@@ -108,6 +111,7 @@ class Ledger:
     Attributes:
         due: When the next jobs are due.
         expiries: When the next job expires.
+        limits: The limits by key.
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
@@ -125,6 +129,7 @@ class Ledger:
         self._last_id = self._open_last_id = 0
         self.due = Due()
         self.expiries = Expiries()
+        self.limits = Limits(sql, self.due)
         self._pauses: dict[str, Pause] = {}  # never changed
         self.open_pauses: dict[str, Pause | None] = {}
         self.awaits_ends = False
@@ -149,6 +154,7 @@ class Ledger:
         of_rows = highest or 0  # a program of the user's may add rows
         self._last_id = max([self._last_id, of_rows, *(row[9] for row in rows)])
         self._open_last_id = self._last_id
+        self.limits.reload(connection)
 
     def discard(self) -> None:
         """Forgets what a transaction that was not committed had changed."""
@@ -159,6 +165,7 @@ class Ledger:
             self.expiries.forget()
         self._open_last_id = self._last_id
         self.open_pauses.clear()
+        self.limits.discard()
         self.open_awaits_ends = None
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
@@ -172,6 +179,8 @@ class Ledger:
                 for priority in PRIORITIES.values():
                     became_due = (job_type, priority, tally.due_mark, now)
                     tally.scheduled -= connection.execute(self._sql["became_due"], became_due).fetchall()[0][0]
+                if job_type in self.limits.types:
+                    tally.scheduled -= self.limits.ordered_became_due(job_type, tally.due_mark, now)
             tally.due_mark = max(tally.due_mark, now)
         return tally
 
@@ -212,6 +221,7 @@ class Ledger:
         self.due.looked_at.clear()
         self.expiries.is_raised = False
         self._last_id = self._open_last_id
+        self.limits.commit()
 
     def counts(self) -> Counts:
         """The counts as of the last commit. May be called while a transaction is open on another thread."""

@@ -41,6 +41,7 @@ SELECT count(*)
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND scheduled_at > ?

@@ -44,6 +44,10 @@ def end(transaction: Transaction, ends: Sequence[End]) -> _Answers:
         _complete(ends, with_results, answers, transaction, statements)
     for index in others:
         answers[index] = _end(transaction, ends[index])
+    limits = transaction.limits
+    if limits.types:
+        done = [(ended, status) for ended, status in zip(ends, answers, strict=True) if status]
+        limits.ended([(ended.id, status) for ended, status in done if limits.has_running(ended.type)])
     return answers
 
 

@@ -48,6 +48,7 @@ SET
     error = coalesce(:error, error),
     reason = :reason,
     held = :held,
+    place = iif(place = 0, 0, NULL),
     interruptions = min(interruptions + :interrupted, {largest}),
     snoozes = min(snoozes + :snoozed, {largest}),
     crashes = min(crashes + :lost, {largest}),

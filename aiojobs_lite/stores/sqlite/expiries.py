@@ -106,6 +106,7 @@ def _cancel(transaction: Transaction, standings: Sequence[_Standing]) -> list[Ex
     if not standings:
         return []
     tallies = [transaction.tally(one.type or "") for one in standings]  # before: it counts what has come due
+    transaction.limits.leave(*[one.id for one in standings])
     transaction.run_all("cancel_expired", ID_ROW, [(one.id,) for one in standings], (transaction.now, EXPIRED))
     expired = [Expired(one.id, one.type or "") for one in standings]
     for one, tally in zip(standings, tallies, strict=True):

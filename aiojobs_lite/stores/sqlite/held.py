@@ -13,4 +13,6 @@ def release(transaction: Transaction, write: Release) -> int:
         for job_type, count in cursor.fetchall():
             transaction.tally(job_type).held -= count
             transaction.due.add_any(job_type)
-    return transaction.run_all("release", ID_ROW, ids, (transaction.now, write.held))
+    released = transaction.run_all("release", ID_ROW, ids, (transaction.now, write.held))
+    transaction.limits.shift(write.ids)
+    return released

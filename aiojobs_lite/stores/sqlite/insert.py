@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Final, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, NOTHING_MORE, PENDING, more_of, required_of
-from aiojobs_lite.stores.sqlite.transaction import Transaction
+from aiojobs_lite.stores.sqlite.transaction import Laned, Transaction
 
 _counts_as: Final = itemgetter(*map(NewJob._fields.index, ("type", "priority", "scheduled_at")))
 
@@ -31,6 +31,8 @@ def insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | 
     """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
     if len(rows) == 1 and claiming is None and rows[0].idempotency_key is None:
         return [Inserted(transaction.insert_pending(rows[0]), is_new=True)]
+    if claiming is None and transaction.limits.types:
+        transaction.limits.prepare(rows)
     if {row.idempotency_key for row in rows} <= {None}:
         return _insert(transaction, rows, claiming)
     answers: list[Inserted] = []
@@ -58,12 +60,17 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
     ids = transaction.new_ids(len(rows))
     pending: list[tuple[Any, ...]] = []
     claimed: list[tuple[Any, ...]] = []
+    laned: list[Laned] = []
+    laned_claimed: list[Laned] = []
     counted, tally, is_scheduled = None, None, False  # of the pending row before: many rows are alike
     claimed_of, claimed_type = None, None  # of the claimed row before
     for index, row in enumerate(rows):
         job_id = ids[index]
         is_chosen = index in chosen
         counts_as = _counts_as(row)
+        if row.lane is not None and not is_chosen:
+            laned.append(transaction.place_laned(row, job_id))
+            continue
         if is_chosen:
             if claimed_of is None or row.type != claimed_type:
                 claimed_of, claimed_type = transaction.tally(row.type), row.type
@@ -76,14 +83,25 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
         else:
             tally, counted = transaction.count_pending(row, job_id), counts_as
             is_scheduled = row.scheduled_at > tally.due_mark
-        if more_of(row) == NOTHING_MORE:
+        if row.lane is not None:
+            laned_claimed.append((job_id, row, transaction.limits.place_claimed(row.lane, job_id)))
+        elif more_of(row) == NOTHING_MORE:
             values = claimed if is_chosen else pending
             values.append((job_id,) + required_of(row))  # noqa: RUF005  # without a list between
         else:
             transaction.run("insert_job", (*(standing if is_chosen else PENDING), job_id, *row))
-    for query, alike, first in (("insert_pending", pending, ()), ("insert_claimed", claimed, standing)):
-        if alike:
-            transaction.run_all(query, NEW_ROW, alike, first)
+    _write(transaction, ((pending, laned, PENDING), (claimed, laned_claimed, standing)))
     if claiming:
         claiming.inserted([(ids[index], rows[index]) for index in sorted(chosen)])
     return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new
+
+
+def _write(transaction: Transaction, groups: Iterable[tuple[list[Any], list[Laned], tuple[Any, ...]]]) -> None:
+    """Inserts the pending jobs and the claimed ones: of each those without limits by key, then those with."""
+    for plain, laned, standing in groups:
+        if plain and standing is PENDING:
+            transaction.run_all("insert_pending", NEW_ROW, plain)
+        elif plain:
+            transaction.run_all("insert_claimed", NEW_ROW, plain, standing)
+        if laned:
+            transaction.insert_laned(laned, standing)

@@ -147,8 +147,11 @@ class SqliteJoining:
     def _apply(self, units: Sequence[Unit], now: int, connection: sqlite3.Connection) -> list[Any]:
         ledger = Ledger(self._sql)
         ledger.reload(connection)
+        ledger.limits.begin(connection, now)
         transaction = Transaction(connection, self._sql, ledger, now, MOST_ROWS)
         answers = apply_units(units, SqlitePhases(transaction))
+        if ledger.limits.types:
+            ledger.limits.wake()
         transaction.flush()
         return answers
 

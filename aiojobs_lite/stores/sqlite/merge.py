@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.stores.sqlite.due import Bound
+from aiojobs_lite.stores.sqlite.limits import LanedJobs
 from aiojobs_lite.stores.sqlite.transaction import Transaction
 
 _MORE: Final = 4  # times as many are read of a type each time
@@ -28,12 +29,18 @@ class DueJobs:
         priority: The priority.
         wanted: How many jobs are wanted at most.
         slots_left: How many more jobs of a type may be taken.
+        laned: Those of types with limits by key; None: there are no such types.
 
     Attributes:
         emptied: The types of which every due job was taken.
     """
 
-    def __init__(self, transaction: Transaction, priority: int, wanted: int, slots_left: Callable[[str], int]) -> None:
+    def __init__(
+        self, transaction: Transaction, priority: int, wanted: int, slots_left: Callable[[str], int],
+        laned: LanedJobs | None = None,
+    ) -> None:  # fmt: skip
+        self._laned = laned
+        self._laned_types: Collection[str] = () if laned is None else laned.types
         self._transaction = transaction
         self._due = transaction.due
         self._priority = priority
@@ -58,6 +65,8 @@ class DueJobs:
         """
         while True:
             self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, LARGEST_INTEGER))
+            if self._laned is not None and (taken := self._take_laned(self._laned, until)):
+                return taken
             if not self._heads or self._heads[0][0][0] > until:
                 return None
             bound, job_type, _, _ = self._heads[0]
@@ -67,10 +76,18 @@ class DueJobs:
             heapq.heappop(self._heads)
             self._aside.append((bound, job_type))
 
+    def _take_laned(self, laned: LanedJobs, until: int) -> tuple[str, list[Bound]] | None:
+        """Takes the next job of a type with limits by key, if that is the next one of all."""
+        last = (until, LARGEST_INTEGER)
+        taken = laned.take(min(last, self._heads[0][0]) if self._heads else last)
+        return None if taken is None else (taken[0], [taken[1]])
+
     def _take(self, until: Bound, most: int) -> list[Bound]:
         """Takes the jobs of the first type that come before those of all others."""
         _, job_type, found, place = self._heads[0]
         until = min([until, self._due.first(self._priority), *[head[0] for head in self._heads[1:3]]])
+        if self._laned is not None:
+            until = min(until, self._laned.first())
         end = min(bisect_right(found, until, place), place + most)
         if end < len(found):
             heapq.heapreplace(self._heads, (found[end], job_type, found, end))
@@ -87,13 +104,18 @@ class DueJobs:
         """Gives the bounds of what was looked at, and not taken, back."""
         for bound, job_type in (*self._aside, *[head[:2] for head in self._heads]):
             self._due.set(job_type, self._priority, bound)
+        if self._laned is not None:
+            self._laned.close()
+            self.emptied += self._laned.emptied
 
     def _read_before(self, until: Bound) -> None:
         """Reads the first jobs of each type that may have one up to a bound."""
         while found := self._due.take(self._priority, until):
             bound, job_type = found
             left = self._slots_left(job_type)
-            if left > 0:
+            if left > 0 and self._laned is not None and job_type in self._laned_types:
+                self._laned.open(job_type, bound)
+            elif left > 0:
                 self._read(job_type, bound, left)
                 if self._heads:
                     until = self._heads[0][0]

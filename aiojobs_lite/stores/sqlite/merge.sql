@@ -6,6 +6,7 @@ SELECT scheduled_at, id
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND (scheduled_at, id) > (?, ?)

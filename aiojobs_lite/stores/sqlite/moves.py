@@ -31,6 +31,7 @@ def cancel_job(transaction: Transaction, write: CancelJob) -> Status | None:
         return None
     if standing.status == Status.PENDING:
         tally = transaction.tally(standing.type)
+        transaction.limits.leave(write.id)
         transaction.run("cancel_pending", (transaction.now, write.reason, write.id))
         tally.move(Status.PENDING, -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
@@ -54,6 +55,7 @@ def reschedule(transaction: Transaction, write: Reschedule) -> bool:
     tally.move(Status.PENDING, 1, standing.attempts, due)
     transaction.due.add(standing.type, standing.priority, due, write.id)
     transaction.run("reschedule", (due, write.id))
+    transaction.limits.shift([write.id])
     move_expiry(transaction, write.id, max(0, due - standing.scheduled_at))
     return True
 
@@ -71,7 +73,9 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     tally.move(Status.PENDING, 1, 0, transaction.now)
     transaction.note_redrive((write.id,), standing.status)
     transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
-    return transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+    is_redriven = transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+    transaction.limits.shift([write.id])
+    return is_redriven
 
 
 def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
@@ -90,7 +94,9 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     forget_expiries_of_dead(transaction, ids)
     if dead:
         transaction.note_redrive(dead, Status.DEAD)
-    return transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
+    redriven = transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
+    transaction.limits.shift(write.ids)
+    return redriven
 
 
 def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
@@ -101,6 +107,7 @@ def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
     if standing.status != Status.PROCESSING:
         tally = transaction.tally(standing.type)
         delete_reports(transaction, [(write.id,)])
+        transaction.limits.leave(write.id)
         transaction.run_all("delete_jobs", ID_ROW, [(write.id,)])
         forget_expiries(transaction, [(write.id,)])
         tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)

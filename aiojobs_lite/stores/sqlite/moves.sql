@@ -23,7 +23,7 @@ WHERE id = ?
 -- name: reschedule
 -- Sets when a pending job is due.
 UPDATE aiojobs_jobs
-SET scheduled_at = ?
+SET scheduled_at = ?, place = iif(place = 0, 0, NULL)
 WHERE id = ?
     AND status = 'pending';
 
@@ -39,7 +39,7 @@ WHERE id IN ({rows})
 UPDATE aiojobs_jobs
 SET
     status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
-    snoozes = 0, crashes = 0, cancel_requested = 0
+    snoozes = 0, crashes = 0, cancel_requested = 0, place = iif(place = 0, 0, NULL)
 WHERE id = ?
     AND status IN ('dead', 'cancelled');
 
@@ -48,7 +48,7 @@ WHERE id = ?
 UPDATE aiojobs_jobs
 SET
     status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
-    snoozes = 0, crashes = 0, cancel_requested = 0
+    snoozes = 0, crashes = 0, cancel_requested = 0, place = iif(place = 0, 0, NULL)
 WHERE id IN ({rows})
     AND +status = 'dead';
 

@@ -6,6 +6,7 @@ SELECT id, payload
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
 ORDER BY priority, scheduled_at, id
 LIMIT ?;
@@ -16,6 +17,7 @@ SELECT id, payload
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
 ORDER BY priority DESC, scheduled_at DESC, id DESC
 LIMIT ?;

@@ -12,6 +12,7 @@ from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
@@ -38,6 +39,7 @@ from aiojobs_lite.stores.sqlite import (
     ends,
     held,
     insert,
+    limits,
     moves,
     pauses,
     progress,
@@ -54,6 +56,8 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Admit: unique.admit,
     CancelBatch: batches.cancel_batch,
     CancelJob: moves.cancel_job,
+    ChangeLimit: limits.change_limit,
+    PauseLimit: limits.change_limit,
     CloseBatch: batches.close_batch,
     DeleteJob: moves.delete_job,
     FireTick: schedules.fire_tick,
@@ -72,6 +76,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
+    SetLimits: limits.set_limits,
     SetRunner: runners.set_runner,
     SetSchedule: schedules.set_schedule,
 }

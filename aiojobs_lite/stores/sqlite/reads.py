@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 from aiojobs_lite.model.after import ListAfter
@@ -12,6 +13,7 @@ from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
+from aiojobs_lite.model.limits import ListLimits, LookAtLane
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
@@ -34,6 +36,7 @@ from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_batch_owners
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
+from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane
 from aiojobs_lite.stores.sqlite.pauses import list_paused
 from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
@@ -95,8 +98,11 @@ def first_due(connection: sqlite3.Connection, sql: Sql, query: FirstDue) -> Job 
     """See `FirstDue`."""
     for priority in sorted(PRIORITIES.values()):
         found = connection.execute(sql["first_due"], (query.type, priority, query.until)).fetchall()
+        found += connection.execute(
+            sql["first_due_in_lane"], {"type": query.type, "priority": priority, "until": query.until}
+        ).fetchall()
         if found:
-            return job_of(found[0])
+            return min(map(job_of, found), key=attrgetter("scheduled_at", "id"))
     return None
 
 
@@ -149,6 +155,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListAfter: list_after,
     ListAhead: list_ahead,
     ListDead: list_dead,
+    ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
     ListBatchOwners: list_batch_owners,
     ListOwners: list_owners,
@@ -156,4 +163,5 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListProcessing: list_processing,
     ListRunners: list_runners,
     SamplePayloads: sample_payloads,
+    LookAtLane: look_at_lane,
 }

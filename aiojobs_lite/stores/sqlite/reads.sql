@@ -130,9 +130,39 @@ SELECT {job}
 FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
+    AND place IS NULL
     AND type = ?
     AND priority = ?
     AND scheduled_at <= ?
+ORDER BY scheduled_at, id
+LIMIT 1;
+
+-- name: first_due_in_lane
+-- The same of the first lanes that no limit holds back, as far as is known.
+SELECT {job}
+FROM aiojobs_jobs
+WHERE id IN (
+    SELECT (
+        SELECT id
+        FROM aiojobs_jobs
+        WHERE place IS NOT NULL
+            AND status = 'pending'
+            AND held IS NULL
+            AND lane = ready.lane
+        ORDER BY place, id
+        LIMIT 1
+    )
+    FROM (
+        SELECT lane
+        FROM aiojobs_lanes
+        WHERE line = :type
+            AND priority = :priority
+            AND ready_at <= :until
+        ORDER BY ready_at, first_id
+        LIMIT 8
+    ) AS ready
+)
+    AND scheduled_at <= :until
 ORDER BY scheduled_at, id
 LIMIT 1;
 

@@ -14,12 +14,12 @@ SELECT
     count(*) FILTER (WHERE status = 'dead'),
     count(*) FILTER (WHERE status = 'cancelled'),
     max(id),
-    min(scheduled_at) FILTER (WHERE status = 'pending' AND jobs.held IS NULL AND priority = 0),
-    min(scheduled_at) FILTER (WHERE status = 'pending' AND jobs.held IS NULL AND priority = 1),
-    min(scheduled_at) FILTER (WHERE status = 'pending' AND jobs.held IS NULL AND priority = 2),
+    min(scheduled_at) FILTER (WHERE status = 'pending' AND jobs.held IS NULL AND place IS NULL AND priority = 0),
+    min(scheduled_at) FILTER (WHERE status = 'pending' AND jobs.held IS NULL AND place IS NULL AND priority = 1),
+    min(scheduled_at) FILTER (WHERE status = 'pending' AND jobs.held IS NULL AND place IS NULL AND priority = 2),
     count(*)
 FROM (
-    SELECT id, type, status, priority, scheduled_at, attempts, held
+    SELECT id, type, status, priority, scheduled_at, attempts, held, place
     FROM aiojobs_jobs
     WHERE id > :after
     ORDER BY id

@@ -22,6 +22,7 @@ required_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(slice(len(c
 more_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(slice(len(columns.REQUIRED), None))
 NOTHING_MORE: Final = (None,) * len(columns.OPTIONAL)  # what nearly all new jobs bring of them
 NEW_ROW: Final = f"({', '.join('?' * (1 + len(columns.REQUIRED)))})"
+LANED_ROW: Final = f"({', '.join('?' * (3 + len(columns.REQUIRED)))})"  # with lane and place
 PENDING: Final[tuple[Any, ...]] = (Status.PENDING.value, 0, None, None)  # status, attempts, owner, started_at
 
 _ASKED: Final = [
@@ -41,6 +42,7 @@ _FILLED: Final = {
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),
     "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),
+    "laned": f"column{len(columns.REQUIRED) + 2}, column{len(columns.REQUIRED) + 3}",
     "new": ", ".join(NewJob._fields),
     "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "written": """CASE

@@ -21,7 +21,11 @@ SELECT
     (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
     (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
     (SELECT typeof(expires_at) FROM aiojobs_expiries LIMIT 1),
+    (SELECT typeof(line) FROM aiojobs_lanes LIMIT 1),
+    (SELECT typeof(most) FROM aiojobs_limits LIMIT 1),
+    (SELECT typeof(type) FROM aiojobs_limited LIMIT 1),
     (SELECT typeof(lines) FROM aiojobs_logs LIMIT 1),
+    (SELECT typeof(starts) FROM aiojobs_meters LIMIT 1),
     (SELECT typeof(since) FROM aiojobs_pauses LIMIT 1),
     (SELECT typeof(fraction) FROM aiojobs_progress LIMIT 1),
     (SELECT typeof(types) FROM aiojobs_runners LIMIT 1),
@@ -31,6 +35,6 @@ SELECT
 
 -- name: look_at_columns
 -- Names every column that the library reads; returns nothing.
-SELECT {job}
+SELECT {job}, place
 FROM aiojobs_jobs
 WHERE 0;

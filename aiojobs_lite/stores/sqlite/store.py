@@ -32,6 +32,7 @@ _log = get_log("store")
 
 A = TypeVar("A")
 RECOUNT_SHARE: Final = 0.01  # of the time, at most, goes into looking for wrong counts
+_MOST_SHOWN: Final = 5  # lanes in a log line
 LOOK_EVERY_S: Final = 0.09  # in which the commits of other processes are noticed
 _NO_COUNTS: Final = Counts(TypeCounts(), {}, {})
 
@@ -132,6 +133,10 @@ class SqliteStore:
     async def maintain(self, now: int) -> None:
         """See `Store.maintain`."""
         writer, started = self._open_writer(), time.monotonic()
+        await writer.prune_meters(now)
+        if lost := await writer.find_lost_lanes(now):
+            shown = [one.replace("\n", ", ") for one in lost[:_MOST_SHOWN]]
+            _log.warning("limits by key did not agree with the jobs, and were put right: %s", shown)
         if self._path is None or not writer.is_in_doubt or started < self._next_recount:
             return  # no other program can write what is in memory
         writer.is_in_doubt = False

@@ -20,9 +20,11 @@ from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.stores.sqlite import rows
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW, Ledger, Tally
 from aiojobs_lite.stores.sqlite.due import Due, Expiries
+from aiojobs_lite.stores.sqlite.lanes import Limits
 
 MOST_ROWS: Final = 128  # a statement; smaller ones come in powers of two, so that all stay prepared
 ID_ROW: Final = "?"
+Laned = tuple[int, NewJob, int | None]  # the id of a new job, its row, and where it waits in its lane
 Statements = Iterator[tuple[int, int, sqlite3.Cursor]]  # start and size of the rows that each is about
 
 
@@ -86,6 +88,7 @@ class Transaction:
         self.due: Due = ledger.due
         self.expiries: Expiries = ledger.expiries
         self.expired: Sequence[Expired] = ()
+        self.limits: Limits = ledger.limits
         self.moved: list[Moved] = []
         self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
@@ -152,6 +155,9 @@ class Transaction:
     def insert_pending(self, row: NewJob) -> int:
         """Inserts one job with all that it brings, and counts it; returns its id."""
         (job_id,) = self._ledger.new_ids(1)
+        if row.lane is not None:
+            self.insert_laned([self.place_laned(row, job_id)], rows.PENDING)
+            return job_id
         self.count_pending(row, job_id)
         if rows.more_of(row) == rows.NOTHING_MORE:
             self.run_all("insert_pending", rows.NEW_ROW, [(job_id, *rows.required_of(row))])
@@ -159,8 +165,27 @@ class Transaction:
             self.run("insert_job", (*rows.PENDING, job_id, *row))
         return job_id
 
-    def count_pending(self, row: NewJob, job_id: int) -> Tally:
-        """Counts a new job that is pending.
+    def place_laned(self, row: NewJob, job_id: int) -> Laned:
+        """Says where a new pending job with limits by key waits, and counts it."""
+        place = self.limits.place(row, job_id)
+        self.count_pending(row, job_id, is_ordinary=place is None)
+        return job_id, row, place
+
+    def insert_laned(self, jobs: Sequence[Laned], standing: tuple[Any, ...]) -> None:
+        """Inserts jobs with limits by key that were counted: pending ones, or those that a claim takes."""
+        plain: list[tuple[Any, ...]] = []
+        for job_id, row, place in jobs:
+            if rows.more_of(row)[:-1] == rows.NOTHING_MORE[:-1]:
+                plain.append((job_id, *rows.required_of(row), row.lane, place))
+                continue
+            self.run("insert_job", (*standing, job_id, *row))
+            if place is not None:
+                self.limits.set_place(job_id, place)
+        if plain:
+            self.run_all("insert_laned", rows.LANED_ROW, plain, standing)
+
+    def count_pending(self, row: NewJob, job_id: int, *, is_ordinary: bool = True) -> Tally:
+        """Counts a new job that is pending, and may be claimed if it is an ordinary one.
 
         Raises:
             StoreRejected: If there is no such priority.
@@ -170,6 +195,8 @@ class Transaction:
         tally.pending += 1
         if row.scheduled_at > tally.due_mark:
             tally.scheduled += 1
+        if not is_ordinary:
+            return tally
         try:
             self.due.add(row.type, row.priority, row.scheduled_at, job_id)
         except IndexError as error:
@@ -182,6 +209,10 @@ class Transaction:
 
     def flush(self) -> None:
         """Writes the counts that moved."""
+        if self.limits.types:
+            self.limits.meters.flush()
+            for job_type in self.limits.types_due:
+                self.tally(job_type)
         moved = self._ledger.moved()
         if moved:
             self.run_all("set_counts", COUNTS_ROW, moved)

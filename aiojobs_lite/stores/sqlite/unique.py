@@ -11,10 +11,12 @@ from typing import Any, Final, Literal, NamedTuple
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.limits import lane_at
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiries
+from aiojobs_lite.stores.sqlite.limits import give_lane
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, required_of
-from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Laned, Transaction
 
 _FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
 UNIQUE_ROW: Final = f"{NEW_ROW[:-1]}, ?, ?)"
@@ -120,12 +122,15 @@ class _Admitting:
         """Writes what was planned, many a statement."""
         transaction, answers = self._transaction, []
         jobs: list[tuple[Any, ...]] = []
+        laned: list[Laned] = []
+        if transaction.limits.types:
+            transaction.limits.prepare([plan.row for plan, is_new in self._plans if is_new and plan.row is not None])
         windows: list[tuple[Any, ...]] = []
         expiries: list[tuple[int, int]] = []
         for plan, is_new in self._plans:
             if plan.row is not None:
                 if plan.job_id is None:
-                    plan.job_id = self._add(plan.row, jobs)
+                    plan.job_id = self._add(plan.row, jobs, laned)
                     if plan.candidate.window_key is not None:
                         windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, *plan.window))
                 else:
@@ -139,15 +144,20 @@ class _Admitting:
             answers.append(Inserted(plan.job_id or 0, is_new))
         if jobs:
             transaction.run_all("insert_unique", UNIQUE_ROW, jobs)
+        if laned:
+            transaction.insert_laned(laned, PENDING)
         if windows:
             self._set_windows(windows)
         if expiries:
             set_expiries(transaction, expiries)
         return answers
 
-    def _add(self, row: NewJob, jobs: list[tuple[Any, ...]]) -> int:
+    def _add(self, row: NewJob, jobs: list[tuple[Any, ...]], laned: list[Laned]) -> int:
         """Counts a new job, and inserts it, or adds it to those that are inserted together; returns its id."""
         (job_id,) = self._transaction.new_ids(1)
+        if row.lane is not None:
+            laned.append(self._transaction.place_laned(row, job_id))
+            return job_id
         self._transaction.count_pending(row, job_id)
         if _others_of(row) == _NO_OTHERS:
             jobs.append((job_id, *required_of(row), *_key_of(row)))
@@ -219,7 +229,8 @@ class _Admitting:
         due = row.scheduled_at
         if candidate.max_wait is not None:
             due = min(due, created_at + candidate.max_wait)
-        plan.row = base._replace(payload=row.payload, scheduled_at=due)
+        lane = lane_at(row.lane, base.priority)
+        plan.row = base._replace(payload=row.payload, scheduled_at=due, lane=lane)
         plan.expires = candidate.expires
         return True
 
@@ -234,7 +245,12 @@ class _Admitting:
         tally.move(Status.PENDING, 1, holder.attempts, row.scheduled_at)
         if not holder.is_held:
             transaction.due.add(holder.type, holder.priority, row.scheduled_at, job_id)
+        has_limits = row.lane is not None or bool(transaction.limits.types)
+        if has_limits:
+            transaction.limits.leave(job_id)
         transaction.run("replace_payload", (row.payload, row.scheduled_at, job_id))
+        if has_limits:
+            give_lane(transaction, job_id, lane_at(row.lane, holder.priority))
 
     def _set_windows(self, windows: list[tuple[Any, ...]]) -> None:
         """Gives the keys of their windows to the jobs that were added, and forgets some windows that are over."""

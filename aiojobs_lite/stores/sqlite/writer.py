@@ -21,7 +21,9 @@ from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, Guard, prove_writable
+from aiojobs_lite.stores.sqlite.idle_meters import prune_meters
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
+from aiojobs_lite.stores.sqlite.lost_lanes import STEPS_A_LOOK, LanesFound, find_lost_lanes
 from aiojobs_lite.stores.sqlite.phases import SqlitePhases
 from aiojobs_lite.stores.sqlite.recount import Findings, correct
 from aiojobs_lite.stores.sqlite.transaction import MOST_ROWS, Fenced, Transaction
@@ -70,6 +72,7 @@ class Writer:
         self._policy = InlinePolicy()
         self._data_version = -1
         self._is_closing = False
+        self._lane = ""  # to which the look for lost ones came
         self._next_shortening = 0.0  # by the monotonic clock
         self.ledger = Ledger(sql)
         self.is_noticed = False
@@ -123,6 +126,23 @@ class Writer:
         """Puts counts right that a walk found to be wrong; returns whether it did."""
         return await self.connection.call(partial(self._correct, findings))
 
+    async def prune_meters(self, now: int) -> None:
+        """Deletes what limits by key need no more, some rows a transaction."""
+        after: str | None = "" if self.ledger.limits.types else None
+        while after is not None:
+            after = await self.connection.call(partial(self._prune_meters, now, after))
+
+    async def find_lost_lanes(self, now: int) -> list[str]:
+        """Has lanes go on that wait for nothing, and returns them; each call looks at some, behind those before."""
+        lost: list[str] = []
+        for _ in range(STEPS_A_LOOK if self.ledger.limits.types else 0):
+            found = await self.connection.call(partial(self._find_lost_lanes, now, self._lane))
+            lost += found.lost
+            self._lane = found.lane or ""
+            if found.lane is None:
+                break
+        return lost
+
     async def close(self) -> None:
         """Closes the connection; what waits for a lock gives up."""
         self._is_closing = True
@@ -169,15 +189,23 @@ class Writer:
         except Fenced:
             return self._transact(connection, units, now, 1)
 
-    def _transact(self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int) -> _Written:
+    def _transact(
+        self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int,
+        check: Callable[[Transaction], object] | None = None,
+    ) -> _Written:  # fmt: skip
         self.ledger.discard()
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
             is_reloaded = self._look(connection)
+            self.ledger.limits.begin(connection, now)
             transaction = Transaction(connection, self._sql, self.ledger, now, most_rows)
             phases = SqlitePhases(transaction)
             transaction.due.made = NEVER
             answers = apply_units(units, phases)
+            if check:
+                check(transaction)
+            if self.ledger.limits.types:
+                self.ledger.limits.wake()
             due = phases.claiming.due() if phases.claiming else AT_ONCE if is_reloaded else transaction.due.made
             transaction.flush()
             if not units:
@@ -229,17 +257,40 @@ class Writer:
             raise
 
     def _correct(self, findings: Findings, connection: sqlite3.Connection) -> bool:
+        is_corrected = self._alone(connection, partial(correct, connection, self._sql, findings))
+        self._data_version = -1
+        return is_corrected
+
+    def _prune_meters(self, now: int, after: str, connection: sqlite3.Connection) -> str | None:
+        pruned = self._alone(connection, partial(prune_meters, connection, self._sql, now, after))
+        if pruned.has_changed:
+            self._data_version = -1
+        return pruned.meter
+
+    def _find_lost_lanes(self, now: int, after: str, connection: sqlite3.Connection) -> LanesFound:
+        found: list[LanesFound] = []
+        roll_back(connection)
+        self._policy.set(connection, inline=False)
+        written = self._transact(
+            connection, (), now, MOST_ROWS, lambda transaction: found.append(find_lost_lanes(transaction, after))
+        )
+        self._committed(written, connection)
+        if found[0].lost:
+            self._data_version = -1  # noticed as a commit of another owner: there may be jobs to claim
+        return found[0]
+
+    def _alone(self, connection: sqlite3.Connection, work: Callable[[], T]) -> T:
+        """Does work in a transaction of its own."""
         roll_back(connection)
         self._policy.set(connection, inline=False)
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
-            is_corrected = correct(connection, self._sql, findings)
+            done = work()
             self._commit(connection)
         except BaseException:
             roll_back(connection)
             raise
-        self._data_version = -1
-        return is_corrected
+        return done
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again

@@ -18,6 +18,9 @@ one file for each group.
 | `JobRescheduled` | info | it was set when a pending job is due |
 | `TypePaused` | warning | no runner claims jobs of a type until it is resumed |
 | `TypeResumed` | info | a paused type is claimed again |
+| `LimitChanged` | info | a limit by key was changed, by the code of a runner that started or by a call |
+| `LimitPaused` | warning | no runner starts jobs of a limit by key until it is resumed |
+| `LimitResumed` | info | a paused limit by key was resumed |
 | `AttemptStuck` | error | a handler runs on after it was stopped |
 | `LoopBlocked` | warning | the event loop stood still for over a second; in which handler |
 | `ProcessSuspended` | warning | nothing of the process ran for over a second; no job is the cause |
@@ -62,6 +65,7 @@ from aiojobs_lite.telemetry.facts.jobs import (
     ResultNotStored,
     RetryRequested,
 )
+from aiojobs_lite.telemetry.facts.limits import LimitChanged, LimitPaused, LimitResumed
 from aiojobs_lite.telemetry.facts.owners import (
     DrainFinished,
     DrainStarted,
@@ -95,6 +99,9 @@ __all__ = [
     "JobRescheduled",
     "JobSnoozed",
     "JobsMovedBack",
+    "LimitChanged",
+    "LimitPaused",
+    "LimitResumed",
     "LoopBlocked",
     "OwnerRescued",
     "PayloadsUnfit",

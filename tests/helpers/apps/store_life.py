@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.batches import AbandonBatches, Callback, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
+from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -260,6 +262,7 @@ async def live(
         await book.close()
         await book.open(2)
         await _rescue_redrive_and_prune(book)
+        await _limits_and_conditions(book)
         await book.close()
     return book.steps
 
@@ -353,3 +356,14 @@ async def _rescue_redrive_and_prune(book: Book) -> None:
     await step("cancel and redrive one", 303, CancelJob(one.id, "x"), RedriveJob(one.id))
     await step("prune some", 400, Prune(at(100), at(100), at(100), 5))
     await step("prune the rest", 500, Prune(at(500), at(500), at(200), 1000))
+
+
+async def _limits_and_conditions(book: Book) -> None:
+    def laned(key: int, **fields: Any) -> NewJob:
+        return new("l", lane=lane_text("l", 1, [("one", key)], is_ordered=True), **fields)
+
+    first = Candidate(laned(1, unique_key="[1]", unique_scope="pending", due=900), "replace")
+    moved = first._replace(row=laned(2, unique_key="[1]", unique_scope="pending", due=501))
+    admitted = Admit((first, Candidate(laned(3, due=501), expires=1)))
+    await book.step("admit", 501, SetLimits((StoredLimit("one", 1),)), admitted, Insert((laned(1), laned(3))))
+    await book.step("change a lane, expire and claim", 504, Admit((moved,)), claim(ONE, slots={"l": 9}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.limits import lane_text
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
     answers,
@@ -48,6 +49,13 @@ class Ageing:
         ended = await finished(store, new("c", priority=2, due=-30), Status.DEAD)
         assert await one(store, RaisePriorities(at(0), at(0), 100)) == 0
         assert {(await stored(store, job_id)).priority for job_id in (waits, runs.id, ended)} == {"low"}
+
+    async def test_a_type_with_limits_by_key_keeps_its_priorities(self, store: Store) -> None:
+        lane = lane_text("a", 2, [("one", 1)], is_ordered=False)
+        rows = (new(priority=2, due=-30), new(priority=2, due=-30, lane=lane), new("b", priority=2, due=-30))
+        jobs = await inserted(store, *rows)
+        assert await one(store, RaisePriorities(at(-10), at(-20), 100)) == 1
+        assert [(await stored(store, job_id)).priority for job_id in jobs] == ["low", "low", "high"]
 
     async def test_a_limit_is_kept_and_the_order_is_that_of_the_steps(self, store: Store) -> None:
         low, medium, other = await inserted(

@@ -7,7 +7,7 @@ import pytest
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.job import Held, Status
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, PauseType, Release
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, PauseType, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
 from tests.helpers.stores import (
@@ -49,6 +49,14 @@ class Counting:
         rows = (later, now, later, now, later, later)
         await answers(store, Insert(rows), claim(limit=1))
         assert shown(store) == await counted(store)
+
+    async def test_another_owner_whose_clock_is_behind_counts_what_was_moved_alike(
+        self, two: tuple[Store, Store]
+    ) -> None:
+        (moved, *_) = await inserted(two[0], new(due=-2), new(due=-2))
+        await one(two[0], Reschedule(moved, at(55)), now=56)
+        await one(two[1], CancelJob(moved, None), now=14)
+        assert shown(two[1])["a"] == TypeCounts(pending=1, cancelled=1)
 
     async def test_the_total_is_that_of_all_types(self, store: Store) -> None:
         await finished(store, new("c"), Status.DEAD)

@@ -35,12 +35,20 @@ WHERE idempotency_key IS NOT NULL;
 CREATE INDEX aiojobs_jobs_label ON aiojobs_jobs (label)
 WHERE label IS NOT NULL;
 
+-- index aiojobs_jobs_lane
+CREATE INDEX aiojobs_jobs_lane ON aiojobs_jobs (lane, place)
+WHERE place IS NOT NULL AND status = 'pending' AND held IS NULL;
+
+-- index aiojobs_jobs_ordered
+CREATE INDEX aiojobs_jobs_ordered ON aiojobs_jobs (type, scheduled_at)
+WHERE place = 0 AND status = 'pending';
+
 -- index aiojobs_jobs_pending
 CREATE INDEX aiojobs_jobs_pending ON aiojobs_jobs (type, priority, scheduled_at)
-WHERE status = 'pending' AND held IS NULL;
+WHERE status = 'pending' AND held IS NULL AND place IS NULL;
 
 -- index aiojobs_jobs_processing
-CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner)
+CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner, lane)
 WHERE status = 'processing';
 
 -- index aiojobs_jobs_unique_key
@@ -50,8 +58,15 @@ WHERE unique_key IS NOT NULL AND (
     OR unique_scope = 'pending' AND status = 'pending' AND started_at IS NULL
 );
 
+-- index aiojobs_lanes_line
+CREATE INDEX aiojobs_lanes_line ON aiojobs_lanes (line, priority, ready_at, first_id);
+
 -- index aiojobs_logs_job
 CREATE UNIQUE INDEX aiojobs_logs_job ON aiojobs_logs (job_id, last_line);
+
+-- index aiojobs_meters_free
+CREATE INDEX aiojobs_meters_free ON aiojobs_meters (free_at)
+WHERE free_at IS NOT NULL;
 
 -- index aiojobs_windows_until
 CREATE INDEX aiojobs_windows_until ON aiojobs_windows (until);
@@ -161,7 +176,7 @@ CREATE TABLE aiojobs_jobs (
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
     tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
-    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''), unique_key TEXT CHECK (unique_key < x''), unique_scope TEXT CHECK (unique_scope = 'pending' OR unique_scope = 'unfinished'),
+    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''), unique_key TEXT CHECK (unique_key < x''), unique_scope TEXT CHECK (unique_scope = 'pending' OR unique_scope = 'unfinished'), lane TEXT CHECK (lane < x''), place INTEGER,
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
@@ -170,6 +185,36 @@ CREATE TABLE aiojobs_jobs (
         OR status = 'cancelled' AND owner IS NULL AND completed_at IS NOT NULL AND held IS NULL
     )
 );
+
+-- table aiojobs_lanes
+CREATE TABLE aiojobs_lanes (
+    lane TEXT PRIMARY KEY,
+    line TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    ready_at INTEGER NOT NULL,
+    first_id INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- table aiojobs_limited
+CREATE TABLE aiojobs_limited (
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    PRIMARY KEY (name, type)
+) WITHOUT ROWID;
+
+-- table aiojobs_limits
+CREATE TABLE aiojobs_limits (
+    key TEXT NOT NULL CHECK (key < x''),
+    name TEXT NOT NULL CHECK (name < x''),
+    most INTEGER CHECK (most BETWEEN 1 AND 1000000),
+    per INTEGER CHECK (per BETWEEN 1 AND 9223372036854775807),
+    pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
+    set_at INTEGER NOT NULL,
+    paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999),
+    paused_by TEXT CHECK (paused_by < x''),
+    PRIMARY KEY (key, name),
+    CHECK (most IS NOT NULL OR (key <> '' AND paused_since IS NOT NULL))
+) WITHOUT ROWID;
 
 -- table aiojobs_logs
 CREATE TABLE aiojobs_logs (
@@ -185,6 +230,14 @@ CREATE TABLE aiojobs_logs (
 CREATE TABLE aiojobs_meta (
     key TEXT PRIMARY KEY,
     value NOT NULL
+) WITHOUT ROWID;
+
+-- table aiojobs_meters
+CREATE TABLE aiojobs_meters (
+    meter TEXT PRIMARY KEY,
+    starts TEXT NOT NULL,
+    free_at INTEGER,
+    last_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- table aiojobs_pauses

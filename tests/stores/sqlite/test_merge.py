@@ -22,8 +22,8 @@ class Reading:
     """Stands for an open transaction, over a table of the columns that the query needs. Counts what it reads."""
 
     def __init__(self, connection: sqlite3.Connection, rows: Rows) -> None:
-        connection.execute("CREATE TABLE aiojobs_jobs (id, type, scheduled_at, priority, status, held)")
-        connection.executemany("INSERT INTO aiojobs_jobs VALUES (?2, ?1, ?3, 1, 'pending', NULL)",
+        connection.execute("CREATE TABLE aiojobs_jobs (id, type, scheduled_at, priority, status, held, place)")
+        connection.executemany("INSERT INTO aiojobs_jobs VALUES (?2, ?1, ?3, 1, 'pending', NULL, NULL)",
                                [(name, job_id, instant) for name, instant, job_id in rows])  # fmt: skip
         self._connection = connection
         self.now = NOW

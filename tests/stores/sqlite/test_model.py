@@ -86,7 +86,7 @@ def test_everything_ends_though_a_callback_is_due_only_some_time_after_its_batch
     now = Step(joins=False, then={"view": 0, "inline": True, "at_once": False})
     state = SqliteBesideModel()
     state.open_batch(owner=0, parent=None, by_member=False, step=now)
-    state.insert_in_batch(which=0, by_member=False, drawn=[("a", 1, 0, 1, None)], step=now)
+    state.insert_in_batch(which=0, by_member=False, drawn=[("a", 1, 0, 1, None, ())], step=now)
     state.close_batch(which=0, events={"complete"}, fails=False, step=now)  # due 2 s after the batch is complete
     state.teardown()
 

@@ -19,8 +19,9 @@ from aiojobs_lite.stores.sqlite.batches import JOB_ROW, MOVED_ROW, RANGE_ROW
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
 from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
+from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
-from aiojobs_lite.stores.sqlite.rows import NEW_ROW, load_sql
+from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
 from aiojobs_lite.stores.sqlite.unique import UNIQUE_ROW, WINDOW_ROW
 from tests.helpers.sqlite_store import opened
@@ -41,6 +42,8 @@ ROWS = {  # what stands for one row, where it is not a new job
     "batches_of_jobs": JOB_ROW, "finished_batches": ID_ROW, "move_batches": MOVED_ROW, "insert_ranges": RANGE_ROW,
     "batches_of_ids": ID_ROW, "dead_of_ids": ID_ROW,
     "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
+    "lanes_of_ids": ID_ROW, "insert_laned": LANED_ROW, "step_aside": ID_ROW,
+    "meters": ID_ROW, "delete_meters": ID_ROW, "set_meters": METER_ROW,
 }  # fmt: skip
 
 
@@ -122,6 +125,27 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("move_ended_back", BY_ID),
         ("release", BY_ID),
         ("held_by_type", BY_ID),
+        ("laned_jobs", "INDEX aiojobs_jobs_pending (type=? AND priority=? AND scheduled_at"),
+        ("waiting_lanes", "SEARCH aiojobs_jobs USING INDEX aiojobs_jobs_lane (lane>?)"),
+        ("lanes_of_type", "COVERING INDEX aiojobs_lanes_line (line=?)"),
+        ("heads_of_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("running_lanes", "INDEX aiojobs_jobs_processing"),
+        ("lanes_of_ids", BY_ID),
+        ("step_aside", BY_ID),
+        ("set_place", BY_ID),
+        ("ordered_became_due", "INDEX aiojobs_jobs_ordered (type=? AND scheduled_at>? AND scheduled_at<?)"),
+        ("lanes_in_line", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?"),
+        ("first_lane", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?)"),
+        ("wake_lanes", "COVERING INDEX aiojobs_lanes_line (line=?)"),
+        ("lines_of_limit", "COVERING INDEX aiojobs_lanes_line (line>? AND line<?)"),
+        ("free_meters", "INDEX aiojobs_meters_free (free_at>? AND free_at<?)"),
+        ("first_due_in_lane", "INDEX aiojobs_lanes_line (line=? AND priority=? AND ready_at<?)"),
+        ("first_due_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("before_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("ordered_after", "INDEX aiojobs_jobs_ordered (type=? AND scheduled_at>?)"),
+        ("waiting_after", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
+        ("limit_row", "aiojobs_limits USING PRIMARY KEY (key=? AND name=?)"),
+        ("next_free", "INDEX aiojobs_meters_free"),
         ("job_of_key", "INDEX aiojobs_jobs_idempotency_key (type=? AND idempotency_key=?)"),
         ("standing", BY_ID),
         ("delete_jobs", BY_ID),

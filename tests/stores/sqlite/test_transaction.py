@@ -21,7 +21,8 @@ from aiojobs_lite.model.batches import (
     InsertInBatch,
     OpenBatch,
 )
-from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -112,6 +113,9 @@ def _everything_at_once(
                 Prune(NOW, NOW, NOW, 9),
                 PauseType("z", paused=True),
                 SetSchedule("s", "* * * * *", "UTC", at(60)),
+                SetLimits((StoredLimit("l", 1),)),
+                ChangeLimit("l", "7", 2, None, is_pinned=True),
+                PauseLimit("l", None, paused=True),
                 MoveBack((ahead,)),
                 RaisePriorities(at(1), at(1), 0),
                 RaisePriorities(at(1), at(1), 9),
@@ -154,12 +158,12 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
                 break
     assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
-    assert [applied.answers[0], *applied.answers[2:29]] == [
+    assert [applied.answers[0], *applied.answers[2:32]] == [
         Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING, True,
-        Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), MovedBack(1, 99_000_000), 0, 6,
-        True, 1, CancelledPage((), None), True, (), None,
+        Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), (), True, True,
+        MovedBack(1, 99_000_000), 0, 6, True, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
-    assert [made.is_new for made in applied.answers[29].inserted] == [True, True]
+    assert [made.is_new for made in applied.answers[32].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
@@ -256,3 +260,31 @@ async def test_a_claim_that_fails_at_any_statement_leaves_every_type_to_be_found
     assert failed_at > 5
     assert [job.type for job in jobs] == ["d", "c", "b"]
     assert [job.type for job in await claimed(store, claim(limit=9, types="abcd"))] == ["a"]
+
+
+async def test_an_io_error_while_jobs_change_their_lanes_leaves_nothing_half_written(store: SqliteStore) -> None:
+    def laned(key: int, **fields: Any) -> NewJob:
+        return new(lane=lane_text("a", 1, [("l", key)], is_ordered=True), **fields)
+
+    await one(store, SetLimits((StoredLimit("l", 1),)))
+    keyed = Candidate(laned(1, unique_key="[1]", unique_scope="pending", due=60), "replace")
+    moved = keyed._replace(row=laned(2, unique_key="[1]", unique_scope="pending"))
+    await one(store, Admit((keyed, Candidate(laned(3), expires=1))))
+    await inserted(store, laned(1), laned(3))
+    before, counts = await everything(store), shown(store)
+    units = alone([Admit((moved, Candidate(laned(2)))), claim()])
+    with faulty(store) as connection:
+        failed_at = 0
+        while True:
+            failed_at += 1
+            connection.arm(failed_at)
+            try:
+                applied = await store.apply(units, at(2))
+            except StoreUnavailable:
+                assert (await everything(store), shown(store)) == (before, counts)
+            else:
+                break
+    assert failed_at > 15
+    assert [job.id for job in applied.answers[1].jobs] == [1, 3, 4]
+    assert [job.id for job in applied.expired] == [2]
+    assert shown(store) == await counted(store)

@@ -28,7 +28,7 @@ CREATE TABLE aiojobs_jobs (
     held TEXT CHECK (held < x''),
     schedule TEXT CHECK (schedule < x''),
     tick INTEGER CHECK (tick BETWEEN -62135596800000000 AND 253402300799999999),
-    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''), unique_key TEXT CHECK (unique_key < x''), unique_scope TEXT CHECK (unique_scope = 'pending' OR unique_scope = 'unfinished'),
+    label TEXT CHECK (label < x''), metadata TEXT CHECK (metadata < x''), unique_key TEXT CHECK (unique_key < x''), unique_scope TEXT CHECK (unique_scope = 'pending' OR unique_scope = 'unfinished'), lane TEXT CHECK (lane < x''), place INTEGER,
     CHECK (
         status = 'pending' AND owner IS NULL AND completed_at IS NULL
         OR status = 'processing' AND owner IS NOT NULL AND completed_at IS NULL AND held IS NULL
@@ -37,10 +37,6 @@ CREATE TABLE aiojobs_jobs (
         OR status = 'cancelled' AND owner IS NULL AND completed_at IS NOT NULL AND held IS NULL
     )
 );
-CREATE INDEX aiojobs_jobs_pending ON aiojobs_jobs (type, priority, scheduled_at)
-WHERE status = 'pending' AND held IS NULL;
-CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner)
-WHERE status = 'processing';
 CREATE INDEX aiojobs_jobs_finished ON aiojobs_jobs (status, completed_at)
 WHERE completed_at IS NOT NULL;
 CREATE INDEX aiojobs_jobs_held ON aiojobs_jobs (held, type)
@@ -196,5 +192,46 @@ CREATE TABLE aiojobs_after (
     PRIMARY KEY (waits_for, job_id)
 ) WITHOUT ROWID;
 CREATE INDEX aiojobs_after_job ON aiojobs_after (job_id);
+CREATE INDEX aiojobs_jobs_pending ON aiojobs_jobs (type, priority, scheduled_at)
+WHERE status = 'pending' AND held IS NULL AND place IS NULL;
+CREATE INDEX aiojobs_jobs_processing ON aiojobs_jobs (type, owner, lane)
+WHERE status = 'processing';
+CREATE INDEX aiojobs_jobs_lane ON aiojobs_jobs (lane, place)
+WHERE place IS NOT NULL AND status = 'pending' AND held IS NULL;
+CREATE INDEX aiojobs_jobs_ordered ON aiojobs_jobs (type, scheduled_at)
+WHERE place = 0 AND status = 'pending';
+CREATE TABLE aiojobs_lanes (
+    lane TEXT PRIMARY KEY,
+    line TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    ready_at INTEGER NOT NULL,
+    first_id INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX aiojobs_lanes_line ON aiojobs_lanes (line, priority, ready_at, first_id);
+CREATE TABLE aiojobs_limits (
+    key TEXT NOT NULL CHECK (key < x''),
+    name TEXT NOT NULL CHECK (name < x''),
+    most INTEGER CHECK (most BETWEEN 1 AND 1000000),
+    per INTEGER CHECK (per BETWEEN 1 AND 9223372036854775807),
+    pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
+    set_at INTEGER NOT NULL,
+    paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999),
+    paused_by TEXT CHECK (paused_by < x''),
+    PRIMARY KEY (key, name),
+    CHECK (most IS NOT NULL OR (key <> '' AND paused_since IS NOT NULL))
+) WITHOUT ROWID;
+CREATE TABLE aiojobs_limited (
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    PRIMARY KEY (name, type)
+) WITHOUT ROWID;
+CREATE TABLE aiojobs_meters (
+    meter TEXT PRIMARY KEY,
+    starts TEXT NOT NULL,
+    free_at INTEGER,
+    last_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX aiojobs_meters_free ON aiojobs_meters (free_at)
+WHERE free_at IS NOT NULL;
 INSERT INTO aiojobs_meta (key, value)
-VALUES ('application', 'aiojobs_lite'), ('schema', 7), ('database', lower(hex(randomblob(8))));
+VALUES ('application', 'aiojobs_lite'), ('schema', 8), ('database', lower(hex(randomblob(8))));

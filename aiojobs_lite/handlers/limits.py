@@ -1,0 +1,176 @@
+"""The limits of a job type: checked at its declaration, and the lane of each job that is enqueued."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from aiojobs_lite.errors import InvalidOption, InvalidPayload
+from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.model.limits import (
+    MOST_LIMITS,
+    LimitedLane,
+    StoredLimit,
+    full_name,
+    lane_of,
+    lane_text,
+    meter_key,
+    stored_limit,
+)
+from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
+from aiojobs_lite.text import make_storable
+
+_MISSING: Final = object()
+_INTEGERS_END: Final = 2**63
+
+
+class Lanes:
+    """Makes the lane of each job of one type.
+
+    Args:
+        job_type: The name of the job type.
+        limits: Its limits, as given to `@job(limits=...)`.
+        signature: The handler's arguments.
+        may_be_none: Whether they may be an empty list.
+
+    Attributes:
+        limits: The limits.
+        stored: What a store keeps of each.
+
+    Raises:
+        InvalidOption: If they contradict themselves or each other, or count by an argument that there is not.
+    """
+
+    def __init__(self, job_type: str, limits: object, signature: Signature, *, may_be_none: bool = False) -> None:
+        self._job_type = job_type
+        self._defaults = signature.defaults
+        self.limits = () if may_be_none and limits in ((), []) else check_limits(limits)
+        self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
+        self._names = [one.name for one in self.stored]
+        twice = {name for name in self._names if self._names.count(name) > 1}
+        if twice:
+            raise InvalidOption("limits", limits, f"another name= for each of the limits {min(twice)!r}")
+        if sum(limit.ordered for limit in self.limits) > 1:
+            raise InvalidOption("limits", limits, "at most one with ordered=True")
+        self._is_ordered = any(limit.ordered for limit in self.limits)
+        if self._is_ordered:
+            _check_beside_ordered(self.limits)
+        self._counted = list({limit.key: limit for limit in self.limits}.values())  # one for each key
+        places = {limit.key: place for place, limit in enumerate(self._counted)}
+        self._places = [(name, places[limit.key]) for name, limit in zip(self._names, self.limits, strict=True)]
+        for limit in self.limits:
+            if not callable(limit.key):
+                _check_fields(limit.key, signature.arguments)
+
+    def lane_with_limits(self, payload: str, priority: int) -> str | None:
+        """The lane of a job that was enqueued with these limits in place of those of its type; None without any."""
+        if not self.limits:
+            return None
+        lane = self.lane(payload, priority)
+        meters = lane_of(lane).meters
+        stored = [one._replace(key=meter_key(meter)) for one, meter in zip(self.stored, meters, strict=True)]
+        return LimitedLane(lane, tuple(stored))
+
+    def lane(self, payload: str, priority: int) -> str:
+        """The lane of a job.
+
+        Args:
+            payload: Its arguments as JSON.
+            priority: Its priority.
+
+        Raises:
+            InvalidPayload: If a key is neither text nor a whole number, or too long.
+        """
+        arguments = from_json(payload)
+        if self._defaults:
+            arguments = {**self._defaults, **arguments}
+        keys = [self._key(limit, arguments) for limit in self._counted]
+        pairs = [(name, keys[place]) for name, place in self._places]
+        return lane_text(self._job_type, priority, pairs, is_ordered=self._is_ordered)
+
+    def _key(self, limit: Limit | Rate, arguments: Mapping[str, Any]) -> Any:
+        key: Any = limit.key
+        if isinstance(key, str):
+            value, path = self._looked_up(key, arguments), key
+            if type(value) is int and -_INTEGERS_END < value < _INTEGERS_END:  # nearly always
+                return value
+        elif callable(key):
+            value, path = self._called(key, arguments), f"key of {full_name(limit, self._job_type)!r}"
+        else:
+            value, path = [self._looked_up(one, arguments) for one in key], ", ".join(key)
+        problem = find_problem(value)
+        if problem is not None:
+            raise self._refused(path, f"is the key of a limit{problem}")
+        return value
+
+    def _called(self, key: Callable[[Mapping[str, Any]], Any], arguments: Mapping[str, Any]) -> Any:
+        try:
+            return key(arguments)
+        except Exception as error:
+            name = getattr(key, "__name__", "key")
+            raise self._refused(name, f"the function of a limit's key raised {type(error).__name__}") from error
+
+    def _looked_up(self, path: str, arguments: Mapping[str, Any]) -> Any:
+        value: Any = arguments
+        for part in path.split("."):
+            value = value.get(part, _MISSING) if isinstance(value, Mapping) else _MISSING
+        if value is _MISSING:
+            raise self._refused(path, "is the key of a limit, and is missing")
+        return value
+
+    def _refused(self, path: str, problem: str) -> InvalidPayload:
+        return InvalidPayload(self._job_type, [(path, problem)])
+
+
+def find_problem(key: object) -> str | None:
+    """Why a value cannot be the key of a limit, to be said behind what it is; None if it can."""
+    parts = key if isinstance(key, list | tuple) else [key]
+    if not all(map(_is_plain, parts)):
+        return ": expected text, a whole number, None, or a list of these"
+    length = sum(len(str(part)) for part in parts)
+    if length > LONGEST_LIMIT_KEY_CHARS:
+        return f", and has {length:,} of at most {LONGEST_LIMIT_KEY_CHARS:,} characters"
+    return None
+
+
+def _is_plain(part: object) -> bool:
+    if isinstance(part, str):
+        return part.isascii() or make_storable(part, len(part)) == part
+    return part is None or (isinstance(part, int) and abs(part) < _INTEGERS_END)
+
+
+def check_limits(value: object) -> tuple[Limit | Rate, ...]:
+    """Limits and rates, at most `MOST_LIMITS`.
+
+    Raises:
+        InvalidOption: If they are something else.
+    """
+    wanted = f"a list of at most {MOST_LIMITS} of Limit and Rate"
+    if not isinstance(value, Sequence) or not 1 <= len(value) <= MOST_LIMITS:
+        raise InvalidOption("limits", value, wanted)
+    if not all(isinstance(one, Limit | Rate) for one in value):
+        raise InvalidOption("limits", value, wanted)
+    return tuple(value)
+
+
+def _check_beside_ordered(limits: Sequence[Limit | Rate]) -> None:
+    """Checks that the order of a key is one order, whatever else counts its jobs."""
+    (ordered,) = [limit for limit in limits if limit.ordered]
+    for limit in limits:
+        if limit.key != ordered.key and not _fields(limit.key) <= _fields(ordered.key):
+            wanted = "the key of the limit with ordered=True, or a part of it: else its jobs have no order"
+            raise InvalidOption("key", limit.key, wanted)
+
+
+def _fields(key: Any) -> set[Any]:
+    return {key} if isinstance(key, str) or callable(key) else set(key)
+
+
+def _check_fields(key: Any, arguments: Collection[str]) -> None:
+    for name in [key] if isinstance(key, str) else key:
+        if name.partition(".")[0] not in arguments:
+            known = ", ".join(arguments) or "none"
+            raise InvalidOption("key", name, f"an argument of the handler, which has {known}")

@@ -1,0 +1,174 @@
+"""Limits and rates by key, as a job type declares them: `@job(limits=[Limit(2, key="org_id")])`; and how they stand in
+the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, ClassVar, Final
+
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
+
+Plain = str | int | None
+"""One value of a key, as JSON has it."""
+
+LimitKey = Plain | Sequence[Plain]
+"""A key, as jobs have it: one value, or several together."""
+
+Key = str | Sequence[str] | Callable[[Mapping[str, Any]], LimitKey]
+"""What a limit counts by: an argument of the handler, dotted for a part of it; several of them; or a function that is
+given the arguments by name, as plain JSON values."""
+
+ORDERED: Final = "ordered"
+"""Stands in the lane of an ordered job in place of its priority, and in the name of its limit."""
+
+_MOST_AT_ONCE: Final = 1_000_000
+_KEY: Final = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Most jobs with one key that are processing at once, over all runners of the database.
+
+    Attributes:
+        most: How many.
+        key: What it counts by.
+        name: The name by which several job types share it; default: it is this job type's own.
+        ordered: Whether the jobs of a key run one after the other in the order of their enqueue: each ends, its retries
+            included, before the next begins. With `most=1` only.
+    """
+
+    most: int
+    _: KW_ONLY
+    key: Key
+    name: str | None = None
+    ordered: bool = False
+    kind: ClassVar[str] = "limit"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", _checked(self.most, self.key, self.name))
+        if not isinstance(self.ordered, bool):
+            raise InvalidOption("ordered", self.ordered, "True or False")
+        if self.ordered and self.most != 1:
+            raise InvalidOption("most", self.most, "1 with ordered=True: the jobs of a key run one after the other")
+        if self.ordered and self.name is not None:
+            raise InvalidOption("name", self.name, "none with ordered=True: the order is that of one job type")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Most attempts of jobs with one key that start within a period, wherever it begins, over all runners of the
+    database.
+
+    Attributes:
+        most: How many.
+        per: The period, from a millisecond.
+        key: What it counts by.
+        name: The name by which several job types share it; default: it is this job type's own.
+    """
+
+    most: int
+    _: KW_ONLY
+    per: Duration
+    key: Key
+    name: str | None = None
+    period: int = field(init=False, repr=False, compare=False)
+    kind: ClassVar[str] = "rate"
+    ordered: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", _checked(self.most, self.key, self.name))
+        object.__setattr__(self, "period", period_of(self.per))
+
+
+class EveryKey(Enum):
+    """Stands for all keys that have no value of their own."""
+
+    EVERY_KEY = "every key"
+
+
+EVERY_KEY: Final = EveryKey.EVERY_KEY
+"""All keys that have no value of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """A limit or a rate as it is stored, for one key or for all; see `runner.limits`.
+
+    Attributes:
+        name: Its name.
+        key: The key for which it counts, or `EVERY_KEY`.
+        most: Most jobs or attempts; None: the key has no value of its own, it is paused only.
+        per: The period of a rate in seconds; None: it is a limit.
+        is_pinned: Whether it stays whatever code says.
+        is_paused: Whether nothing starts that it counts.
+        paused_since: Since when, UTC; or None.
+        paused_by: The person or program that paused it, or None.
+    """
+
+    name: str
+    key: LimitKey | EveryKey
+    most: int | None
+    per: float | None = None
+    is_pinned: bool = False
+    is_paused: bool = False
+    paused_since: datetime | None = None
+    paused_by: str | None = None
+
+
+def check_most(most: object) -> int:
+    """How many a limit allows.
+
+    Raises:
+        InvalidOption: If it cannot be that.
+    """
+    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MOST_AT_ONCE:
+        raise InvalidOption("most", most, f"a whole number from 1 to {_MOST_AT_ONCE:,}")
+    return most
+
+
+def period_of(per: Duration) -> int:
+    """The period of a rate in microseconds.
+
+    Raises:
+        InvalidOption: If it cannot be one.
+    """
+    return round(seconds(per, "per", least=0.001) * 1_000_000)
+
+
+def is_name_of_ordered(name: str) -> bool:
+    """Whether a limit of this name is one with `ordered=True`: it allows one at once, and nothing else."""
+    return name.rpartition(": ")[2].startswith(f"{ORDERED} by ")
+
+
+def _checked(most: object, key: object, name: object) -> Key:
+    """The key as it is kept: hashable, and never changed."""
+    check_most(most)
+    if name is not None:
+        is_text = isinstance(name, str) and name.isprintable()
+        if not (is_text and 1 <= len(str(name)) <= LONGEST_LIMIT_NAME_CHARS):
+            raise InvalidOption("name", name, f"1 to {LONGEST_LIMIT_NAME_CHARS:,} printable characters")
+        if is_name_of_ordered(str(name)):
+            raise InvalidOption("name", name, f"another one: such names are of limits with {ORDERED}=True")
+    if isinstance(key, str):
+        return _field(key)
+    if callable(key):
+        if name is None and not getattr(key, "__name__", "<").isidentifier():
+            raise InvalidOption(
+                "name", name, "a name: the function of the key has none by which the limit could be known"
+            )
+        return key
+    if not isinstance(key, Sequence) or not key:
+        raise InvalidOption("key", key, _KEY)
+    return tuple([_field(one) for one in key])
+
+
+def _field(name: object) -> str:
+    if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+        raise InvalidOption("key", name, _KEY)
+    return name

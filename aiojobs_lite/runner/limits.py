@@ -1,0 +1,145 @@
+"""`runner.limits`: changes, pins and pauses limits by key while jobs wait for them."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Coroutine
+from typing import Any
+
+from aiojobs_lite.clock import MICROSECONDS
+from aiojobs_lite.durations import Duration
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.errors import InvalidOption, UnknownLimit
+from aiojobs_lite.handlers.checks import check_flag
+from aiojobs_lite.handlers.limits import find_problem
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.limits import EVERY_KEY, EveryKey, LimitKey, LimitState, check_most, is_name_of_ordered, period_of
+from aiojobs_lite.model.limits import ChangeLimit, LimitRow, ListLimits, PauseLimit, SetLimits, key_text
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.types import check_by
+from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed
+
+
+class JobLimits:
+    """The limits and rates by key of a runner's database: `runner.limits`.
+
+    What it sets counts at once, in every runner of the database, and for the jobs that wait. Each method raises
+    `RunnerError` if the runner cannot be used, and `StoreUnavailable` if the database cannot.
+
+    Args:
+        access: The way to the engine.
+        registry: Has the limits that the code of this runner declares.
+    """
+
+    def __init__(self, access: EngineAccess, registry: Registry) -> None:
+        self._access = access
+        self._registry = registry
+
+    async def list(self) -> builtins.list[LimitState]:
+        """All limits that are stored, by name: that for all keys first, then those of single keys."""
+        return [_state(row) for row in await self._access.engine.ask(ListLimits())]
+
+    async def change(
+        self, limit: str, most: int, *, per: Duration | None = None, key: LimitKey | EveryKey = EVERY_KEY,
+        pin: bool = True,
+    ) -> None:  # fmt: skip
+        """Sets how many a limit or a rate allows.
+
+        Args:
+            limit: Its name, as `list` has it.
+            most: How many.
+            per: The period of a rate; None: as it is. A limit has none.
+            key: The only key that it counts for; default: all that have no value of their own.
+            pin: Whether it stays until `reset`; if not, the start of a runner that declares the limit, or a job that
+                is enqueued with `using(limits=...)`, sets it anew.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If a value cannot work, or is over 1 for a limit with `ordered=True`.
+        """
+        engine, wanted_key, wanted = self._access.engine, _check_key(key), check_most(most)
+        if wanted > 1 and is_name_of_ordered(_check_name(limit)):
+            raise InvalidOption("most", most, f"1: {limit!r} runs the jobs of a key one after the other")
+        period = None if per is None else period_of(per)
+        is_pinned = check_flag("pin", pin)
+        if period is not None:
+            rows = await engine.ask(ListLimits())
+            if any(row.name == limit and row.key is None and row.per is None for row in rows):
+                raise InvalidOption("per", per, "none: this limit is no rate")
+        write = ChangeLimit(_check_name(limit), wanted_key, wanted, period, is_pinned)
+        changed = LimitChanged(limit, wanted_key, wanted, None if period is None else period / MICROSECONDS)
+        await _carry_out(engine, limit, engine.write(write), changed)
+
+    async def reset(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY) -> None:
+        """Takes a change back: a key has no value of its own any more; for all keys what this runner declares counts,
+        or what the next one does that starts. A pause stays.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one.
+        """
+        engine, wanted_key = self._access.engine, _check_key(key)
+        declared = tuple(one for one in self._registry.limits_by_key if one.name == limit and wanted_key is None)
+        write = ChangeLimit(_check_name(limit), wanted_key, None, None, is_pinned=False)
+        reset = LimitChanged(limit, wanted_key, None)
+        await _carry_out(engine, limit, engine.write_all(write, SetLimits(declared)), reset)
+
+    async def pause(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY, by: str | None = None) -> None:
+        """Starts no job that a limit counts, in every runner of the database, until `resume`; what runs goes on.
+
+        Args:
+            limit: Its name, as `list` has it. One that is paused already stays as it is.
+            key: The only key to pause; default: all.
+            by: The person or program that pauses it, shortened to 200 characters; None: the user, the host and the
+                process id.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one, or `by` is no text.
+        """
+        engine, wanted_key, wanted_by = self._access.engine, _check_key(key), check_by(by)
+        write = PauseLimit(_check_name(limit), wanted_key, paused=True, by=wanted_by)
+        await _carry_out(engine, limit, engine.write(write), LimitPaused(limit, wanted_key, wanted_by))
+
+    async def resume(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY) -> None:
+        """Lets the jobs start again that a paused limit counts. A pause of all keys and that of one key are two.
+
+        Raises:
+            UnknownLimit: If the database has none of this name.
+            InvalidOption: If the key cannot be one.
+        """
+        engine, wanted_key = self._access.engine, _check_key(key)
+        write = PauseLimit(_check_name(limit), wanted_key, paused=False)
+        await _carry_out(engine, limit, engine.write(write), LimitResumed(limit, wanted_key))
+
+
+async def _carry_out(
+    engine: Engine, limit: str, writing: Coroutine[Any, Any, bool | tuple[bool, Any]], fact: Fact
+) -> None:  # fmt: skip
+    """Carries out what was ordered, and publishes it."""
+    if await engine.order(writing) in (False, (False, ())):
+        raise UnknownLimit(limit, sorted({row.name for row in await engine.ask(ListLimits())}))
+    engine.bus.publish(fact)
+
+
+def _check_name(limit: object) -> str:
+    if not isinstance(limit, str):
+        raise InvalidOption("limit", limit, "the name of a limit, as runner.limits.list() has it")
+    return limit
+
+
+def _check_key(key: object) -> str | None:
+    if isinstance(key, EveryKey):
+        return None
+    problem = find_problem(key)
+    if problem is not None:
+        raise InvalidOption("key", key, f"the key of a limit, as its jobs have it; this one{problem}")
+    return key_text(key)
+
+
+def _state(row: LimitRow) -> LimitState:
+    key = EVERY_KEY if row.key is None else json.loads(row.key)
+    per = None if row.per is None else row.per / MICROSECONDS
+    since, by = (None, None) if row.pause is None else (row.pause.since, row.pause.by)
+    return LimitState(row.name, key, row.most, per, row.is_pinned, row.pause is not None, since, by)

@@ -1,0 +1,395 @@
+"""Limits by key: the lanes in which jobs wait for the capacity of their meters.
+
+A job with limits is an ordinary pending job until the claim finds it over a limit; only then it waits in its lane. A
+lane with jobs that wait has one row, and stands in one line: that of its type, where the claim looks, or that of the
+meter that is exhausted. So a job that waits is never looked at, however many there are.
+
+- Each pending job with a place has the row of its lane. A lane without jobs is deleted when it is looked at.
+- No job of a lane can be claimed before its bound. Whatever makes one claimable sooner lowers it.
+- A lane stands in the line of a meter only while that is exhausted, or while as many lanes as it allows stand in the
+  line of their type. A lane that does not use what it is allowed sets that free for those behind it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.limits import (
+    END,
+    ChangeLimit,
+    Lane,
+    LimitedLane,
+    PauseLimit,
+    StoredLimit,
+    lane_of,
+    limit_of,
+)
+from aiojobs_lite.stores.sqlite.due import AT_ONCE, Bound, Due
+from aiojobs_lite.stores.sqlite.meters import Meters
+from aiojobs_lite.stores.sqlite.rows import Sql, chunks, filled
+
+ORDERED_PLACE: Final = 0
+_MOST_HINTS: Final = 10_000
+_MOST_STARTED: Final = 100_000
+_AFTER_ALL_KEYS: Final = "\U0010ffff"
+
+
+class _Waiting(NamedTuple):
+    """What tells where a job with a lane stands."""
+
+    id: int
+    lane: str
+    place: int | None
+    status: str
+    held: str | None
+    priority: int
+    scheduled_at: int
+
+
+class Limits:
+    """The lanes and meters of one database, as one connection knows them.
+
+    Args:
+        sql: The named queries.
+        due: When the jobs of each type are due.
+
+    Attributes:
+        meters: What each limit allows.
+        types: The types that have limits by key, or had.
+        types_due: Those of which the transaction lets lanes be claimed, whose bounds are to be stored.
+        has_lanes: Whether jobs wait in any lane.
+    """
+
+    def __init__(self, sql: Sql, due: Due) -> None:
+        self._sql = sql
+        self._due = due
+        self._connection: sqlite3.Connection
+        self._now = AT_ONCE
+        self._types_of: defaultdict[str, set[str]] = defaultdict(set)  # by the name of a limit
+        self._noted: set[tuple[str, tuple[str, ...]]] = set()  # types and their limits
+        self._running_of: Counter[str] = Counter()  # attempts by type
+        self._started: dict[int, str] = {}  # the lanes of jobs that this connection has claimed, by id; not all
+        self._freed: dict[str, None] = {}  # meters that may have capacity, in the order in which they got it
+        self._hints: Counter[str] = Counter()  # ordinary jobs of a lane that were inserted and not claimed yet
+        # By ordered lane the jobs that were placed in it, and are about to be inserted: priority and bound by id.
+        self._placed: dict[str, dict[int, tuple[int, Bound]]] = {}
+        self._is_changed = self._is_stale = False
+        self.meters = Meters(sql, due)
+        self.has_lanes = False
+        self.types: set[str] = set()
+        self.types_due: set[str] = set()
+
+    # The life of a transaction.
+
+    def begin(self, connection: sqlite3.Connection, now: int) -> None:
+        """A transaction has begun."""
+        self._connection, self._now = connection, now
+        self.meters.begin(connection, now)
+        if self.types_due:
+            self.types_due.clear()
+        if self._placed:
+            self._placed.clear()
+        if self._is_stale:
+            self.reload(connection)
+
+    def reload(self, connection: sqlite3.Connection) -> None:
+        """Reads all anew: another owner has committed, or a transaction has failed."""
+        self._connection = connection
+        self.meters.reload(connection)
+        self._types_of.clear()
+        self._noted.clear()
+        for name, job_type in self._all("limited"):
+            self._types_of[name].add(job_type)
+        self.types = set().union(*self._types_of.values())
+        self._freed.clear()
+        self._running_of.clear()
+        if self.types:
+            self._running_of = self.meters.count_running()
+            self.has_lanes = bool(self._all("any_lane"))
+        self._is_stale = self._is_changed = self.meters.is_changed = False
+
+    def discard(self) -> None:
+        """Forgets what a transaction that was not committed has changed."""
+        if self._is_changed or self.meters.is_changed:
+            self._is_stale = True
+            self._is_changed = self.meters.is_changed = False
+            self._started.clear()  # another job may get its ids
+
+    def commit(self) -> None:
+        """The transaction is committed."""
+        self._is_changed = self.meters.is_changed = False
+
+    # Limits.
+
+    def set(self, limit: StoredLimit) -> StoredLimit | None:
+        """See `SetLimits`; returns what it was, if that was something else."""
+        before = self.meters.set(limit)
+        if before is None:
+            return None
+        self._free_lines(limit.name, limit.key)
+        return None if before.most is None else StoredLimit(limit.name, before.most, before.per, limit.key)
+
+    def change(self, write: ChangeLimit | PauseLimit) -> bool:
+        """See `ChangeLimit` and `PauseLimit`."""
+        is_known = self.meters.change(write) if isinstance(write, ChangeLimit) else self.meters.pause(write)
+        if is_known:
+            self._free_lines(write.name, write.key)
+        return is_known
+
+    def start(self, text: str, lane: Lane, job_id: int) -> None:
+        """The attempt of a job starts that is stored."""
+        self.start_new(text, lane)
+        self._note_started(job_id, text)
+
+    def place_claimed(self, text: str, job_id: int) -> int | None:
+        """Where a job waits whenever it is pending again that is inserted as claimed; None: it is an ordinary one."""
+        self._note_started(job_id, text)
+        return ORDERED_PLACE if lane_of(text).is_ordered else None
+
+    def start_new(self, text: str, lane: Lane) -> None:
+        """The attempt of a job starts that is about to be inserted."""
+        self._running_of[lane.type] += 1
+        self._hints.pop(text, None)
+        self.meters.start(lane)
+
+    def has_running(self, job_type: str) -> bool:
+        """Whether an attempt of a type runs that has limits."""
+        return self._running_of[job_type] > 0
+
+    def ended(self, ended: Iterable[tuple[int, Status]]) -> None:
+        """The attempts of these jobs have ended, which stand so now; the one function that sets meters free."""
+        unknown = []
+        for job_id, status in ended:
+            text = self._started.pop(job_id, None)
+            if text is None or status is Status.PENDING:
+                unknown.append(job_id)
+            else:
+                self._end(lane_of(text))
+        for job in self._waiting(unknown) if unknown else ():
+            lane = lane_of(job.lane)
+            self._end(lane)
+            self._wait_again(job, lane)
+
+    # Lanes.
+
+    def note(self, text: str, lane: Lane) -> None:
+        """Notes that a type has the limits of a lane, and stores those that a new job brings."""
+        if (lane.type, lane.limits) not in self._noted:
+            self._note(lane)
+        if isinstance(text, LimitedLane):
+            for limit in text.limits:
+                self.set(limit)
+
+    def prepare(self, rows: Iterable[NewJob]) -> None:
+        """Reads what is needed of new jobs that are about to be placed, many a statement."""
+        self.meters.prepare([lane_of(row.lane) for row in rows if row.lane is not None])
+
+    def place(self, row: NewJob, job_id: int) -> int | None:
+        """Where a new job that is not claimed waits; None: it is an ordinary one."""
+        text = row.lane or ""
+        lane, bound = lane_of(text), (row.scheduled_at, job_id)
+        self.note(text, lane)
+        if lane.is_ordered:
+            if text not in self._placed and not (self.has_lane(text) and self._all("heads_of_lane", (text, 1))):
+                self._set_head(text, lane, row.priority, bound)
+            self._placed.setdefault(text, {})[job_id] = (row.priority, bound)
+            return ORDERED_PLACE
+        if row.scheduled_at > self._now:
+            return None
+        self._hints[text] = hints = self._hints.get(text, 0) + 1
+        most = self.meters.most(lane)
+        if hints <= most:
+            if len(self._hints) > _MOST_HINTS:
+                self._hints.clear()
+            return None
+        self.add(text, row.priority, bound, None if most else self.meters.full(lane))
+        return max(row.scheduled_at, 1)
+
+    def set_place(self, job_id: int, place: int) -> None:
+        """A job waits in its lane whenever it is pending."""
+        self._run("set_place", (place, job_id))
+
+    def add(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
+        """A job waits in a lane, from a bound on; if the lane is new, a meter may be exhausted for it."""
+        self._is_changed = self.has_lanes = True
+        lane = lane_of(text)
+        self.note(text, lane)
+        found = self._all("add_lane", (text, self._line(lane, full), priority, *bound))
+        if found and found[0][0] == lane.type:
+            self.make_due(lane.type, found[0][1], bound)
+
+    def find(self, text: str, priority: int, bound: Bound) -> None:
+        """Jobs wait in a lane that has no row, or one whose bound is too late."""
+        lane = lane_of(text)
+        if lane.is_ordered:
+            self._set_head(text, lane, priority, bound)
+        else:
+            self.add(text, priority, bound, self.meters.full(lane))
+
+    def free(self, *meters: str) -> None:
+        """Meters may have capacity."""
+        self._freed |= dict.fromkeys(meters)
+
+    def count_again(self) -> list[str]:
+        """Counts the attempts that run once more; returns the meters that were counted wrong."""
+        self._running_of, wrong = self.meters.count_again()
+        self.free(*wrong)
+        return wrong
+
+    def has_lane(self, text: str) -> bool:
+        """Whether jobs may wait in a lane."""
+        return self.has_lanes and bool(self._all("lane_line", (text,)))
+
+    def move(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
+        """A lane that was looked at goes where it belongs, and sets the meters free that it does not use."""
+        lane, self._is_changed = lane_of(text), True
+        self._run("move_lane", (self._line(lane, full), priority, *bound, text))
+        self._give_up(lane, full)
+
+    def delete(self, text: str) -> None:
+        """A lane that was looked at has no jobs."""
+        self._run("delete_lane", (text,))
+        self._is_changed, self.has_lanes = True, bool(self._all("any_lane"))
+        self._give_up(lane_of(text), None)
+
+    def shift(self, ids: Sequence[int]) -> None:
+        """These jobs may have become pending, or are due at another time."""
+        for job in self._waiting(ids) if self.types else ():
+            self._wait_again(job, lane_of(job.lane))
+
+    def leave(self, *ids: int) -> None:
+        """These jobs are about to be cancelled, deleted or given another lane: ordered lanes go on with others."""
+        leaving = list(self._waiting(ids)) if self.types else []
+        for text in {job.lane: None for job in leaving if job.place == ORDERED_PLACE}:
+            placed = self._placed.get(text, {})
+            for job_id in placed.keys() & set(ids):
+                del placed[job_id]
+            if self.has_lane(text):
+                self._look_for_head(text, lane_of(text), ids)
+            if not placed:
+                self._placed.pop(text, None)
+
+    def wake(self) -> bool:
+        """Lets as many lanes as there is capacity for go on from the lines of meters; returns whether any does."""
+        has_woken = False
+        for meter in self.meters.freed_by_time():
+            self._freed[meter] = None
+        if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
+            for name in set(map(limit_of, self._freed)):
+                for job_type in self._types_of[name]:
+                    self._due.add_known(job_type)
+            self._freed.clear()
+        while self._freed:
+            meter, _ = self._freed.popitem()
+            has_woken |= self._wake_for(meter)
+        return has_woken
+
+    def ordered_became_due(self, job_type: str, after: int, until: int) -> int:
+        """How many jobs in ordered lanes of a type that never ran became due between two instants."""
+        return int(self._all("ordered_became_due", (job_type, after, until))[0][0])
+
+    def make_due(self, job_type: str, priority: int, bound: Bound) -> None:
+        """A lane may be claimed."""
+        self._due.add(job_type, priority, *bound)
+        self.types_due.add(job_type)
+
+    # Rows.
+
+    def _wake_for(self, meter: str) -> bool:
+        """Lets lanes go on that wait for a meter; returns whether any does."""
+        capacity, woken = self.meters.capacity(meter), 0
+        if capacity <= 0:
+            return False
+        for job_type in sorted(self._types_of[limit_of(meter)]):
+            self._due.add_known(job_type)
+            found = self._all("wake_lanes", (job_type, f"{meter}{END}{job_type}", capacity))
+            for priority, *bound in found:
+                self.make_due(job_type, priority, (bound[0], bound[1]))
+            woken = max(woken, len(found))
+        self._is_changed |= woken > 0
+        self.meters.set_time(meter, may_have_more=woken == capacity)
+        return woken > 0
+
+    def _note(self, lane: Lane) -> None:
+        for name in lane.limits:
+            types = self._types_of[name]
+            if lane.type not in types:
+                self._is_changed = True
+                self._run("note_limited", (name, lane.type))
+                types.add(lane.type)
+                self.types.add(lane.type)
+        self._noted.add((lane.type, lane.limits))
+
+    def _free_lines(self, name: str, key: str | None) -> None:
+        """A limit has changed: lanes may go on that wait for it."""
+        if key is not None:
+            self._freed[f"{name}{END}{key}"] = None
+            return
+        first = name + END
+        for (line,) in self._all("lines_of_limit", (first, first + _AFTER_ALL_KEYS)) if self.has_lanes else ():
+            self._freed[line.rpartition(END)[0]] = None
+
+    def _give_up(self, lane: Lane, full: str | None) -> None:
+        """A lane leaves the line of its type: what it does not use is free for others."""
+        for meter in lane.meters:
+            if meter != full:
+                self._freed[meter] = None
+
+    def _note_started(self, job_id: int, text: str) -> None:
+        """Notes the lane of a job whose attempt has started."""
+        if len(self._started) >= _MOST_STARTED:
+            self._started.clear()
+        self._started[job_id] = text
+
+    def _end(self, lane: Lane) -> None:
+        self._running_of[lane.type] -= 1
+        self.meters.end(lane)
+        for meter in lane.meters:
+            self._freed[meter] = None
+
+    def _line(self, lane: Lane, full: str | None) -> str:
+        """Where a lane stands."""
+        if full is None:
+            return lane.type
+        self.meters.set_time(full, may_have_more=True)
+        return f"{full}{END}{lane.type}"
+
+    def _wait_again(self, job: _Waiting, lane: Lane) -> None:
+        """A job that is pending in an ordered lane waits there."""
+        if job.status == Status.PENDING and job.place == ORDERED_PLACE and job.held is None:
+            self._look_for_head(job.lane, lane, ())
+
+    def _look_for_head(self, text: str, lane: Lane, leaving: Collection[int]) -> None:
+        """Finds which job of an ordered lane is next, without those that leave it; else one that is about to come."""
+        for at, job_id, priority in self._all("heads_of_lane", (text, len(leaving) + 1)):
+            if job_id not in leaving:
+                self._set_head(text, lane, priority, (at, job_id))
+                return
+        for priority, bound in self._placed.get(text, {}).values():
+            self._set_head(text, lane, priority, bound)
+            return
+        self.delete(text)
+
+    def _set_head(self, text: str, lane: Lane, priority: int, bound: Bound) -> None:
+        """An ordered lane stands by its next job, which no other one of it can overtake."""
+        self._is_changed = self.has_lanes = True
+        self.note(text, lane)
+        ((line,),) = self._all("set_head", (text, self._line(lane, self.meters.full(lane)), priority, *bound))
+        if line == lane.type:
+            self.make_due(lane.type, priority, bound)
+
+    def _waiting(self, ids: Sequence[int]) -> Iterable[_Waiting]:
+        sql = self._sql["lanes_of_ids"]
+        for start, size in chunks(len(ids), 128):
+            rows = self._connection.execute(filled(sql, "?", size), tuple(ids[start : start + size])).fetchall()
+            yield from map(_Waiting._make, rows)
+
+    def _all(self, query: str, parameters: Any = ()) -> list[Any]:
+        return self._connection.execute(self._sql[query], parameters).fetchall()
+
+    def _run(self, query: str, parameters: Any) -> None:
+        self._connection.execute(self._sql[query], parameters)

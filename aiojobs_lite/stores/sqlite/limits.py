@@ -1,0 +1,267 @@
+"""The due jobs of one priority whose types have limits by key, in the order of the claim: ordinary ones, and those that
+wait in lanes. Those that no limit allows step aside; what is looked at is no more than what is taken or steps aside.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Collection
+from itertools import count
+from typing import Final, NamedTuple
+
+from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_of
+from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NEVER, Bound
+from aiojobs_lite.stores.sqlite.expiries import expire_those
+from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+BEHIND_ALL: Final[Bound] = (NEVER + 1, ANY_ID)
+MOST_ASIDE: Final = 500  # jobs that step aside or expire in one transaction; the others do in the next
+_FIRST_READ: Final = 16
+_MORE: Final = 4  # times as many are read each time
+
+
+class _Job(NamedTuple):
+    """An ordinary job."""
+
+    type: str
+    lane: str | None
+
+
+class _Jobs(NamedTuple):
+    """Further ordinary jobs, which are to be read."""
+
+    type: str
+    most: int
+
+
+class _Lanes(NamedTuple):
+    """Further lanes, which are to be read."""
+
+    type: str
+    most: int
+
+
+class _Lane:
+    """A lane in the line of its type.
+
+    Attributes:
+        type: Its type.
+        text: Its text.
+        heads: Its first jobs that are not taken; None if they were not read yet.
+        is_all: Whether it has no others.
+    """
+
+    __slots__ = ("heads", "is_all", "text", "type")
+
+    def __init__(self, job_type: str, text: str) -> None:
+        self.type = job_type
+        self.text = text
+        self.heads: list[tuple[int, int, int]] | None = None
+        self.is_all = False
+
+
+_Entry = tuple[Bound, int, _Job | _Jobs | _Lanes | _Lane]
+
+
+class LanedJobs:
+    """The jobs of the types with limits by key, of one priority. To be `closed`.
+
+    Args:
+        transaction: The open transaction.
+        priority: The priority.
+        wanted: How many jobs are wanted at most.
+        slots_left: How many more jobs of a type may be taken.
+
+    Attributes:
+        types: The types that it is about.
+        emptied: The types of which no due job was left.
+    """
+
+    def __init__(self, transaction: Transaction, priority: int, wanted: int, slots_left: Callable[[str], int]) -> None:
+        self._transaction = transaction
+        self._limits = transaction.limits
+        self._priority = priority
+        self._wanted = wanted
+        self._slots_left = slots_left
+        self._entries: list[_Entry] = []  # a heap
+        self._numbers = count()
+        self._opened: dict[str, Bound] = {}  # where each type that was looked at was left; `BEHIND_ALL` if it was not
+        self._known: set[str] = set()  # lanes
+        self._aside: list[tuple[Bound, str, str]] = []  # jobs, their lanes and the meters that are exhausted
+        self._expired = 0  # that were due
+        self.types: Collection[str] = self._limits.types
+        self.emptied: list[str] = []
+
+    def open(self, job_type: str, bound: Bound) -> None:
+        """Looks at a type, which may have a job from a bound on."""
+        self._opened[job_type] = BEHIND_ALL
+        at, job_id = bound
+        most = min(_FIRST_READ, self._wanted + 1)
+        self._read_jobs(_Jobs(job_type, most), (at, job_id - 1))
+        # A lane that was looked at and not taken may stand before the bound: it is stored as it was then.
+        self._read_lanes(_Lanes(job_type, most), (AT_ONCE, ANY_ID))
+
+    def first(self) -> Bound:
+        """No job is before this one."""
+        return self._entries[0][0] if self._entries else BEHIND_ALL
+
+    def take(self, until: Bound) -> tuple[str, Bound] | None:
+        """Takes the next job; its attempt has started for its limits.
+
+        Args:
+            until: The last one that may be taken.
+
+        Returns:
+            Its type, and when it is due and its id; None if there is none.
+        """
+        while self._entries and self._entries[0][0] <= until:
+            bound, _, entry = heapq.heappop(self._entries)
+            if bound >= self._opened[entry.type]:  # its type was left
+                continue
+            if self._slots_left(entry.type) <= 0 or len(self._aside) + self._expired >= MOST_ASIDE:
+                self._opened[entry.type] = bound
+            elif isinstance(entry, _Jobs):
+                self._read_jobs(entry, bound)
+            elif isinstance(entry, _Lanes):
+                self._read_lanes(entry, bound)
+            elif isinstance(entry, _Lane):
+                if taken := self._take_of_lane(entry, bound):
+                    return entry.type, taken
+            elif self._may_start(entry, bound):
+                return entry.type, bound
+        return None
+
+    def close(self) -> None:
+        """Lets step aside what no limit allows, and gives the bounds of what was not taken back."""
+        due = self._transaction.due
+        left = self._opened
+        for bound, _, entry in self._entries:
+            left[entry.type] = min(left[entry.type], bound)
+        for job_type, bound in left.items():
+            if bound == BEHIND_ALL:
+                self.emptied.append(job_type)
+            else:
+                due.set(job_type, self._priority, bound)
+        ids = [(job_id,) for (_, job_id), _, _ in self._aside]
+        if ids:
+            for job_type in {lane_of(lane).type for _, lane, _ in self._aside}:
+                self._transaction.tally(job_type)  # before they step aside: it counts what has come due
+            self._transaction.run_all("step_aside", ID_ROW, ids)
+        first: dict[str, tuple[Bound, str]] = {}
+        for bound, lane, full in self._aside:
+            first.setdefault(lane, (bound, full))
+        for lane, (bound, full) in first.items():
+            self._limits.add(lane, self._priority, bound, full)
+
+    def _may_start(self, job: _Job, bound: Bound) -> bool:
+        """Starts an ordinary job, or lets it step aside."""
+        if job.lane is None:
+            return True
+        lane = lane_of(job.lane)
+        full = self._limits.meters.full(lane)
+        if full is None:
+            if self._has_expired(bound[1]):
+                return False
+            self._limits.start(job.lane, lane, bound[1])
+            return True
+        self._aside.append((bound, job.lane, full))
+        return False
+
+    def _take_of_lane(self, lane: _Lane, bound: Bound) -> Bound | None:
+        """Takes the first job of a lane, if that is the next one and may start."""
+        known = lane_of(lane.text)
+        full = self._limits.meters.full(known)
+        if full is not None:
+            *later, priority = lane.heads[0] if lane.heads else (*bound, self._priority)
+            self._limits.move(lane.text, priority, (later[0], later[1]), full)
+            return None
+        if not lane.heads and not self._read_heads(lane):
+            return None
+        assert lane.heads  # noqa: S101  # they were just read
+        at, job_id, priority = lane.heads[0]
+        if at > self._transaction.now or priority != self._priority:
+            self._limits.move(lane.text, priority, (at, job_id), None)
+            if at <= self._transaction.now:
+                self._limits.make_due(lane.type, priority, (at, job_id))
+            return None
+        if (at, job_id) > bound:
+            self._push((at, job_id), lane)
+            return None
+        has_expired = self._has_expired(job_id)
+        if not has_expired:
+            self._limits.start(lane.text, known, job_id)
+        del lane.heads[0]
+        full = self._limits.meters.full(known) if known.is_ordered else None
+        if full is not None and lane.heads:  # it stands by its next job, whose priority may be another one
+            *later, priority = lane.heads[0]
+            self._limits.move(lane.text, priority, (later[0], later[1]), full)
+        elif lane.heads:
+            self._push(max(bound, lane.heads[0][:2]), lane)
+        elif lane.is_all:
+            self._limits.delete(lane.text)
+        else:  # many have expired; in an ordered lane the next one may be due before them
+            self._push((AT_ONCE, ANY_ID) if known.is_ordered else (at, job_id + 1), lane)
+        return None if has_expired else (at, job_id)
+
+    def _has_expired(self, job_id: int) -> bool:
+        """Whether a job has expired, one of very many: then it is cancelled, and does not start for its limits."""
+        has_expired = bool(expire_those(self._transaction, [(job_id,)]))
+        self._expired += has_expired
+        return has_expired
+
+    def _read_heads(self, lane: _Lane) -> bool:
+        """Reads the first jobs of a lane, one more than there is capacity for; returns whether it has any."""
+        known = lane_of(lane.text)
+        most = min(self._limits.meters.most(known), self._wanted) + 1
+        lane.heads = self._transaction.run("heads_of_lane", (lane.text, most)).fetchall()
+        lane.is_all = len(lane.heads) < most
+        if not lane.heads:
+            self._limits.delete(lane.text)
+        return bool(lane.heads)
+
+    def _read_jobs(self, entry: _Jobs, behind: Bound) -> None:
+        wanted = (entry.type, self._priority, *behind, self._transaction.now, entry.most)
+        found = self._transaction.run("laned_jobs", wanted).fetchall()
+        self._limits.meters.prepare([lane_of(lane) for _, _, lane in found if lane is not None])
+        for at, job_id, lane in found:
+            self._push((at, job_id), _Job(entry.type, lane))
+        if len(found) == entry.most:
+            self._push(found[-1][:2], _Jobs(entry.type, entry.most * _MORE))
+
+    def _read_lanes(self, entry: _Lanes, bound: Bound) -> None:
+        if not self._limits.has_lanes:
+            return
+        wanted = (entry.type, self._priority, *bound, self._transaction.now, entry.most)
+        found = self._transaction.run("lanes_in_line", wanted).fetchall()
+        self._limits.meters.prepare([lane_of(text) for text, _, _ in found])
+        for text, at, job_id in found:
+            if text not in self._known:
+                self._known.add(text)
+                self._push((at, job_id), _Lane(entry.type, text))
+        if len(found) == entry.most:
+            self._push(found[-1][1:], _Lanes(entry.type, entry.most * _MORE))
+
+    def _push(self, bound: Bound, entry: _Job | _Jobs | _Lanes | _Lane) -> None:
+        heapq.heappush(self._entries, (bound, next(self._numbers), entry))
+
+
+def give_lane(transaction: Transaction, job_id: int, text: str | None) -> None:
+    """A pending job that was moved has other arguments now, and so another lane, or none."""
+    limits, lane = transaction.limits, None if text is None else lane_of(text)
+    if text is not None and lane is not None:
+        limits.note(text, lane)
+    place = ORDERED_PLACE if lane is not None and lane.is_ordered else None
+    transaction.run("give_lane", (text, place, job_id))
+    limits.shift([job_id])
+
+
+def set_limits(transaction: Transaction, write: SetLimits) -> tuple[StoredLimit, ...]:
+    """See `SetLimits`."""
+    before = [transaction.limits.set(limit) for limit in write.limits]
+    return tuple(limit for limit in before if limit is not None)
+
+
+def change_limit(transaction: Transaction, write: ChangeLimit | PauseLimit) -> bool:
+    """See `ChangeLimit` and `PauseLimit`."""
+    return transaction.limits.change(write)

@@ -1,0 +1,118 @@
+-- What each limit allows for each key.
+
+-- name: limit_values
+-- The limits for all keys. One that is paused allows none to run.
+SELECT name, iif(paused_since IS NULL, most, 0), iif(paused_since IS NULL, per, NULL)
+FROM aiojobs_limits
+WHERE key = '';
+
+-- name: any_own_limit
+-- Whether a key has a value of its own, or is paused.
+SELECT 1
+FROM aiojobs_limits
+WHERE key > ''
+LIMIT 1;
+
+-- name: limit_row
+-- What is stored of a limit for one key, or for all.
+SELECT most, per, pinned, paused_since, set_at
+FROM aiojobs_limits
+WHERE key = ?
+    AND name = ?;
+
+-- name: set_limit
+-- Stores what a limit allows.
+INSERT INTO aiojobs_limits (key, name, most, per, pinned, set_at)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key, name) DO UPDATE
+SET most = excluded.most, per = excluded.per, pinned = excluded.pinned, set_at = excluded.set_at;
+
+-- name: note_use
+-- Code has set the value of a key again.
+UPDATE aiojobs_limits
+SET set_at = ?
+WHERE key = ?
+    AND name = ?;
+
+-- name: pause_limit
+-- Pauses what is stored of a limit; one that is paused stays as it is.
+UPDATE aiojobs_limits
+SET paused_since = ?, paused_by = ?
+WHERE key = ?
+    AND name = ?
+    AND paused_since IS NULL;
+
+-- name: pause_key
+-- Pauses a key of which nothing is stored.
+INSERT OR IGNORE INTO aiojobs_limits (key, name, set_at, paused_since, paused_by)
+VALUES (?, ?, ?, ?, ?);
+
+-- name: resume_limit
+-- Lets a limit go on.
+UPDATE aiojobs_limits
+SET paused_since = NULL, paused_by = NULL
+WHERE key = ?
+    AND name = ?;
+
+-- name: forget_pause
+-- Deletes what is stored of a key that is paused and nothing else.
+DELETE FROM aiojobs_limits
+WHERE key = ?
+    AND name = ?
+    AND most IS NULL;
+
+-- name: forget_value
+-- A paused key has no value of its own.
+UPDATE aiojobs_limits
+SET most = NULL, per = NULL, pinned = 0
+WHERE key = ?
+    AND name = ?;
+
+-- name: forget_key
+-- Deletes what is stored of a key that is not paused.
+DELETE FROM aiojobs_limits
+WHERE key = ?
+    AND name = ?
+    AND paused_since IS NULL;
+
+-- name: running_lanes
+-- How many jobs of each lane are processing. All of it stands in the index.
+SELECT type, lane, count(*)
+FROM aiojobs_jobs INDEXED BY aiojobs_jobs_processing
+WHERE status = 'processing'
+    AND lane IS NOT NULL
+GROUP BY type, lane;
+
+-- name: meters
+-- The starts of rates for some keys, and when their lines are to be looked at.
+SELECT meter, starts, free_at
+FROM aiojobs_meters
+WHERE meter IN ({rows});
+
+-- name: meters_ahead
+-- Those that have started after an instant.
+SELECT meter
+FROM aiojobs_meters
+WHERE last_at > ?;
+
+-- name: set_meters
+-- Stores them.
+INSERT INTO aiojobs_meters (meter, starts, free_at, last_at)
+VALUES {rows}
+ON CONFLICT (meter) DO UPDATE
+SET starts = excluded.starts, free_at = excluded.free_at, last_at = excluded.last_at;
+
+-- name: free_meters
+-- The meters whose lines are to be looked at.
+SELECT meter
+FROM aiojobs_meters
+WHERE free_at IS NOT NULL
+    AND free_at <= ?
+ORDER BY free_at
+LIMIT ?;
+
+-- name: next_free
+-- When the next one is to be looked at.
+SELECT min(free_at)
+FROM aiojobs_meters
+WHERE free_at IS NOT NULL;

@@ -1,0 +1,63 @@
+"""What a runner reports of limits by key."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from aiojobs_lite.telemetry.fact import Fact
+from aiojobs_lite.telemetry.wording import span
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanged(Fact):
+    """What a limit by key allows was changed for all runners of the database: by this runner's code at its start, or by
+    a call of it. `key`: as JSON; None: each that has no value of its own. `most`: how many; None: it was reset. `per`:
+    the period of a rate in seconds; None: as it was, or it is no rate. `before`: how many before, at a start.
+    """
+
+    part = "engine"
+    text = "limit changed: {limit} {most}{per} for {key}{before}"
+    limit: str
+    key: str | None
+    most: int | None
+    per: float | None = None
+    before: int | None = None
+
+    def _words(self) -> dict[str, str]:
+        most = "is reset" if self.most is None else f"allows {self.most:,}"
+        per = "" if self.per is None else f" per {span(self.per)}"
+        before = "" if self.before is None else f"; it was {self.before:,}, and the code says otherwise"
+        return {"most": most, "per": per, "key": _key(self.key), "before": before}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPaused(Fact):
+    """This runner paused a limit by key, for all runners of the database. `key`: as JSON; None: every key."""
+
+    level = logging.WARNING
+    part = "engine"
+    text = "limit paused: no runner starts jobs that {limit} counts for {key} until it is resumed, by {by}"
+    limit: str
+    key: str | None
+    by: str
+
+    def _words(self) -> dict[str, str]:
+        return {"key": _key(self.key)}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitResumed(Fact):
+    """This runner resumed a paused limit by key. `key`: as JSON; None: every key that is not paused of its own."""
+
+    part = "engine"
+    text = "limit resumed: jobs that {limit} counts for {key} start again"
+    limit: str
+    key: str | None
+
+    def _words(self) -> dict[str, str]:
+        return {"key": _key(self.key)}
+
+
+def _key(key: str | None) -> str:
+    return "every key" if key is None else f"the key {key}"

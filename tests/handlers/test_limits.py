@@ -1,0 +1,243 @@
+"""Limits at the declaration of a job type, and the lane of what is enqueued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from aiojobs_lite import InvalidOption, InvalidPayload, Jobs, job
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.model.limits import END, LimitedLane, StoredLimit
+from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
+
+NOW = 5
+
+
+class Customer(BaseModel):
+    id: int
+    name: str = "x"
+
+
+class Order(BaseModel):
+    customer: Customer
+
+
+def region(payload: Mapping[str, Any]) -> Any:
+    return payload["order"]["customer"]["name"]
+
+
+def part(payload: Mapping[str, Any]) -> Any:
+    return 1.5
+
+
+def broken(payload: Mapping[str, Any]) -> Any:
+    return "\ud800"
+
+
+async def send(org_id: int | str | float | None, order: Order | None = None, kind: str = "pdf") -> None:
+    """A handler."""
+
+
+def declared(*limits: Limit | Rate, name: str = "send") -> JobType[..., Any]:
+    return JobType(send, name=name, limits=limits)
+
+
+def lane(*limits: Limit | Rate, payload: dict[str, Any] | None = None) -> Any:
+    text = declared(*limits).bind(**(payload or {"org_id": 7})).row(NOW).lane
+    assert text is not None
+    return parts(text)
+
+
+def parts(lane: str | None) -> list[Any]:
+    """The parts of a lane, each key as it was."""
+    found = (lane or "").split(END)
+    return [*found[:2], *(json.loads(part) if place % 2 else part for place, part in enumerate(found[2:]))]
+
+
+def test_a_job_type_without_limits_makes_jobs_without_a_lane() -> None:
+    job_type: JobType[..., Any] = JobType(send)
+    assert job_type.bind(7).row(NOW).lane is None
+    assert job_type.using(label="x").bind(7).row(NOW).lane is None
+
+
+@pytest.mark.parametrize("options", [{}, {"label": "eu"}])
+def test_the_lane_of_a_job_has_the_key_of_each_limit(options: dict[str, Any]) -> None:
+    job_type = declared(Limit(2, key="org_id"), Rate(100, per="1m", key="org_id", name="api"))
+    row = job_type.using(**options).bind(7).row(NOW)
+    assert parts(row.lane) == ["send", "1", "send: limit by org_id", 7, "api", 7]
+
+
+def test_the_priority_of_an_enqueue_is_in_its_lane() -> None:
+    job_type = declared(Limit(2, key="org_id"))
+    assert parts(job_type.using(priority="high").bind(7).row(NOW).lane)[1] == "0"
+
+
+def test_a_key_is_an_argument_a_part_of_it_several_or_a_function() -> None:
+    payload = {"org_id": "a", "order": Order(customer=Customer(id=3, name="eu"))}
+    assert lane(Limit(1, key="order.customer.id"), payload=payload)[3] == 3
+    assert lane(Limit(1, key=["org_id", "order.customer.id"]), payload=payload)[3] == ["a", 3]
+    assert lane(Limit(1, key=region), payload=payload)[2:] == ["send: limit by region", "eu"]
+
+
+def test_a_default_of_the_handler_is_a_key_too() -> None:
+    assert lane(Limit(1, key="kind"))[3] == "pdf"
+
+
+def test_none_is_a_key_of_its_own() -> None:
+    assert lane(Limit(1, key="org_id"), payload={"org_id": None})[3] is None
+
+
+def test_a_value_is_counted_as_it_is_stored() -> None:
+    @job(limits=[Limit(1, key="user")])
+    async def of_user(user: UUID) -> None: ...
+
+    user = UUID(int=9)
+    assert parts(of_user.bind(user).row(NOW).lane)[3] == str(user)
+
+
+@pytest.mark.parametrize(
+    ("limit", "payload", "path"),
+    [
+        (Limit(1, key="org_id"), {"org_id": 1.5}, "org_id"),
+        (Limit(1, key="order"), {"org_id": 1, "order": {"customer": {"id": 1}}}, "order"),
+        (Limit(1, key="order.customer.id"), {"org_id": 1}, "order.customer.id"),
+        (Limit(1, key="org_id"), {"org_id": "x" * (LONGEST_LIMIT_KEY_CHARS + 1)}, "org_id"),
+        (Limit(1, key=["org_id", "kind"]), {"org_id": "x" * 300, "kind": "y" * 201}, "org_id, kind"),
+        (Limit(1, key=region), {"org_id": 1}, "region"),
+        (Limit(1, key=part, name="all"), {"org_id": 1}, "key of 'all'"),
+        (Limit(1, key="org_id"), {"org_id": 2**63}, "org_id"),
+        (Limit(1, key=broken, name="all"), {"org_id": 1}, "key of 'all'"),
+    ],
+)
+def test_a_key_that_cannot_be_counted_is_refused_at_the_enqueue(
+    limit: Limit, payload: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(InvalidPayload) as caught:
+        declared(limit).bind(**payload).row(NOW)
+    assert [found for found, _ in caught.value.problems] == [path]
+
+
+@pytest.mark.parametrize(
+    ("made", "option"),
+    [
+        (lambda: Limit(0, key="a"), "most"),
+        (lambda: Limit(-1, key="a"), "most"),
+        (lambda: Limit(True, key="a"), "most"),
+        (lambda: Rate(0, per="1m", key="a"), "most"),
+        (lambda: Rate(1, per=0, key="a"), "per"),
+        (lambda: Rate(1, per="soon", key="a"), "per"),
+        (lambda: Limit(1, key=""), "key"),
+        (lambda: Limit(1, key=()), "key"),
+        (lambda: Limit(1, key=7), "key"),  # type: ignore[arg-type]
+        (lambda: Limit(1, key="a b"), "key"),
+        (lambda: Limit(1, key=["a", 7]), "key"),  # type: ignore[list-item]
+        (lambda: Limit(1, key=lambda payload: 1), "name"),
+        (lambda: Limit(1, key="a", name=""), "name"),
+        (lambda: Limit(1, key="a", name="n" * 201), "name"),
+        (lambda: Limit(1, key="a", ordered=1), "ordered"),  # type: ignore[arg-type]
+        (lambda: Limit(2, key="a", ordered=True), "most"),
+        (lambda: Limit(1, key="a", ordered=True, name="shared"), "name"),
+        (lambda: Rate(1, per=1, key="a", name="send: ordered by a"), "name"),
+    ],
+)
+def test_a_limit_that_contradicts_itself_is_refused_where_it_is_made(made: Any, option: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        made()
+    assert caught.value.option == option
+
+
+@pytest.mark.parametrize(
+    ("limits", "option"),
+    [
+        ([], "limits"),
+        ("org_id", "limits"),
+        ([7], "limits"),
+        (Limit(1, key="org_id"), "limits"),
+        ([Limit(1, key="org_id", name=name) for name in "abcd"], "limits"),
+        ([Limit(1, key="org_id"), Limit(2, key="org_id")], "limits"),
+        ([Limit(1, key="org_id", ordered=True), Limit(1, key="kind", ordered=True)], "limits"),
+        ([Limit(1, key="org_id", ordered=True), Rate(9, per=1, key="kind")], "key"),
+        ([Limit(1, key="org_id", ordered=True), Rate(9, per=1, key=region)], "key"),
+        ([Limit(1, key="customer")], "key"),
+        ([Limit(1, key=["org_id", "customer.id"])], "key"),
+    ],
+)
+def test_limits_that_cannot_work_are_refused_at_the_declaration(limits: Any, option: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        job(limits=limits)(send)
+    assert caught.value.option == option
+
+
+WHICH = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
+ORDERED = Limit(1, key="org_id", ordered=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Limit(1, key=7), WHICH),  # type: ignore[arg-type]
+        (lambda: Limit(1, key=lambda payload: 1), "the function of the key has none by which the limit could be known"),
+        (lambda: Limit(2, key="a", ordered=True), "1 with ordered=True: the jobs of a key run one after the other"),
+        (
+            lambda: Limit(1, key="a", ordered=True, name="b"),
+            "none with ordered=True: the order is that of one job type",
+        ),
+        (lambda: declared(), "a list of at most 3 of Limit and Rate"),
+        (lambda: declared(ORDERED, Limit(1, key="kind", ordered=True)), "at most one with ordered=True"),
+        (lambda: declared(Limit(1, key="org_id"), Limit(2, key="org_id")), "another name= for each of the limits "),
+        (lambda: declared(ORDERED, Rate(9, per=1, key="kind")), "the key of the limit with ordered=True, or a part of"),
+        (lambda: declared(Limit(1, key="x")), "an argument of the handler, which has org_id, order, kind"),
+    ],
+)
+def test_a_refusal_says_what_is_expected(make: Any, text: str) -> None:
+    with pytest.raises(InvalidOption, match=text):
+        make()
+
+
+def test_an_enqueue_has_the_limits_that_it_is_given_or_none() -> None:
+    job_type = declared(Limit(2, key="org_id"))
+    assert job_type.using(limits=[]).bind(7).row(NOW).lane is None
+    row = job_type.using(limits=[Limit(9, key="kind"), Rate(3, per=1, key="org_id")]).bind(7).row(NOW)
+    assert parts(row.lane) == ["send", "1", "send: limit by kind", "pdf", "send: rate by org_id", 7]
+    assert isinstance(row.lane, LimitedLane)
+    assert row.lane.limits == (
+        StoredLimit("send: limit by kind", 9, key='"pdf"'),
+        StoredLimit("send: rate by org_id", 3, 1_000_000, "7"),
+    )
+    assert "limits=[Limit(most=9, key='kind'" in repr(job_type.using(limits=[Limit(9, key="kind")]))
+    with pytest.raises(InvalidOption):
+        job_type.using(limits=[Limit(9, key="unknown")])
+
+
+def test_limits_beside_an_ordered_one_count_by_its_key_or_a_part_of_it() -> None:
+    made = lane(Limit(1, key=["org_id", "kind"], ordered=True), Rate(9, per=1, key="kind"))
+    both, kind = ("send: ordered by org_id, kind", [7, "pdf"]), ("send: rate by kind", "pdf")
+    assert made == ["send", "ordered", *both, *kind]
+
+
+def test_types_share_a_limit_by_its_name_if_they_agree() -> None:
+    registry = Registry()
+    registry.add(declared(Limit(2, key="org_id", name="api")))
+    registry.add(declared(Limit(2, key="kind", name="api"), name="other"))
+    assert len(registry.limits_by_key) == 1
+    with pytest.raises(InvalidOption, match="share by this name: 2"):
+        registry.add(declared(Limit(3, key="kind", name="api"), name="third"))
+    with pytest.raises(InvalidOption, match="share by this name: 2"):
+        registry.add(declared(Rate(2, per=1, key="kind", name="api"), name="third"))
+    assert registry.names() == ("send", "other")
+
+
+def test_a_group_takes_limits_and_a_limit_is_a_value() -> None:
+    group = Jobs()
+    made = group.job(limits=[Limit(2, key="org_id")])(send)
+    assert made.lanes is not None
+    assert made.lanes.limits == (Limit(2, key="org_id"),)
+    assert hash(Limit(2, key=["a", "b"])) == hash(Limit(2, key=("a", "b")))
+    assert Rate(1, per="1m", key="a") != Rate(1, per="2m", key="a")

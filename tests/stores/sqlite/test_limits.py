@@ -1,0 +1,221 @@
+"""Limits by key in SQLite: what lies in its tables after each transaction, what a fault leaves, what a claim costs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.model.job import Claimed, NewJob
+from aiojobs_lite.model.limits import (
+    ChangeLimit,
+    LimitedLane,
+    SetLimits,
+    StoredLimit,
+    lane_of,
+    lane_text,
+    limit_of,
+)
+from aiojobs_lite.model.writes import CancelJob, Claim, Insert
+from aiojobs_lite.stores.sqlite.limits import MOST_ASIDE
+from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers.rings import slow
+from tests.helpers.sqlite_store import faulty, opened, raw, run_sql, writer_of
+from tests.helpers.stores import (
+    NOW,
+    again,
+    alone,
+    answers,
+    applied,
+    at,
+    claim,
+    claimed,
+    complete,
+    everything,
+    inserted,
+    new,
+)
+
+ONE, RATE = StoredLimit("one", 1), StoredLimit("rate", 2, 10_000_000)
+
+
+def keyed(key: Any, *limits: StoredLimit, is_ordered: bool = False, **fields: Any) -> NewJob:
+    lane = lane_text("a", 1, [(limit.name, key) for limit in limits or (ONE,)], is_ordered=is_ordered)
+    return new(lane=lane, **fields)
+
+
+async def lanes(store: SqliteStore) -> dict[str, str]:
+    """The line of each lane."""
+    return dict(await run_sql(store, "SELECT lane, line FROM aiojobs_lanes"))
+
+
+async def check_tables(store: SqliteStore) -> None:
+    """Each job that waits has a lane, which does not stand in the line of a meter that is not exhausted."""
+    waiting = await run_sql(
+        store,
+        "SELECT lane FROM aiojobs_jobs WHERE place IS NOT NULL AND status = 'pending' AND held IS NULL",
+    )
+    standing = await lanes(store)
+    assert {lane for (lane,) in waiting} <= standing.keys()
+    running: Counter[str] = Counter()
+    for (lane,) in await run_sql(store, "SELECT lane FROM aiojobs_jobs WHERE status = 'processing' AND lane NOT NULL"):
+        running.update(lane_of(lane).meters)
+    allowed = dict(await run_sql(store, "SELECT name, most FROM aiojobs_limits WHERE per IS NULL"))
+    for meter, count in running.items():
+        assert count <= allowed.get(limit_of(meter), count)
+    for lane, line in standing.items():
+        meter, _, job_type = line.rpartition("\n")
+        assert job_type == lane_of(lane).type
+        if meter and limit_of(meter) in allowed:
+            ready = sum(other == job_type and meter in lane_of(text).meters for text, other in standing.items())
+            assert allowed[limit_of(meter)] - running[meter] <= ready
+
+
+async def test_a_key_with_no_job_that_waits_has_no_row(database: Path) -> None:
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE,)))
+        (_, answer) = await answers(store, Insert((keyed(1), keyed(2))), claim())
+        assert await lanes(store) == {}
+        await answers(store, Insert((keyed(1),)), *map(complete, answer.jobs))
+        assert len(await claimed(store)) == 1
+        assert await lanes(store) == {}
+
+
+async def test_jobs_over_a_limit_step_aside_some_at_a_time(database: Path) -> None:
+    """So many that came before there was a limit, and none of them delays another key for longer."""
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE._replace(most=1_000_000),)))
+        await inserted(store, *(keyed(1) for _ in range(MOST_ASIDE + 20)), keyed(2))
+        await answers(store, SetLimits((ONE,)))
+        found = await applied(store, claim())
+        assert [job.id for job in found.answers[0].jobs] == [1]
+        assert found.due is not None
+        assert found.due <= NOW
+        found = await applied(store, claim())
+        assert [job.id for job in found.answers[0].jobs] == [MOST_ASIDE + 21]
+        assert found.due is None
+        await check_tables(store)
+
+
+async def test_jobs_that_are_enqueued_while_nothing_is_claimed_do_not_delay_another_key(database: Path) -> None:
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE,)))
+        for _ in range(50):
+            await inserted(store, keyed(1))
+        ordinary = await run_sql(store, "SELECT count(*) FROM aiojobs_jobs WHERE place IS NULL")
+        assert ordinary == [(1,)]
+        await inserted(store, keyed(2))
+        assert [job.id for job in await claimed(store)] == [1, 51]
+
+
+async def _standing(store: SqliteStore) -> list[Any]:
+    tables = [
+        await run_sql(store, f"SELECT * FROM aiojobs_{name} ORDER BY 1") for name in ("lanes", "meters", "limited")
+    ]
+    return [await everything(store), *tables]
+
+
+async def test_an_io_error_at_any_statement_leaves_nothing_half_written(database: Path) -> None:
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE, RATE)))
+        rows = [keyed(n % 3, ONE, RATE) for n in range(9)] + [keyed(n % 2, is_ordered=True) for n in range(4)]
+        (_, answer) = await answers(store, Insert(tuple(rows)), claim())
+        jobs: list[Claimed] = answer.jobs
+        units = alone(
+            [
+                complete(jobs[0]), again(jobs[1], scheduled_at=at(2)), *map(complete, jobs[2:]), CancelJob(4, None),
+                Insert((keyed(7), keyed(7), keyed(0, ONE, RATE), keyed(1, is_ordered=True, idempotency_key="k"))),
+                claim("two"),
+            ]
+        )  # fmt: skip
+        before = await _standing(store)
+        with faulty(store) as connection:
+            failed_at, answer = 0, None
+            while answer is None:
+                failed_at += 1
+                connection.arm(failed_at)
+                try:
+                    answer = (await store.apply(units, at(1))).answers[-1]
+                except StoreUnavailable:
+                    assert await _standing(store) == before
+            assert failed_at > 40
+        assert answer.jobs
+        await check_tables(store)
+        for now in range(20, 200, 20):  # what was counted is right after all these faults
+            (*_, answer) = await answers(store, *map(complete, answer.jobs), claim("two"), now=now)
+            await check_tables(store)
+        pending = await run_sql(store, "SELECT count(*) FROM aiojobs_jobs WHERE status = 'pending'")
+        assert pending == [(0,)]
+
+
+async def test_a_lane_without_jobs_is_deleted_and_gives_on_what_it_was_allowed(database: Path) -> None:
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE, RATE)))
+        (_, answer) = await answers(store, Insert((keyed(1), keyed(1), keyed(1, priority=0))), claim(limit=1))
+        await claimed(store)
+        await answers(store, CancelJob(1 if answer.jobs[0].id != 1 else 3, None))
+        (_, answer) = await answers(store, complete(answer.jobs[0]), claim())
+        assert [job.id for job in answer.jobs] == [2]
+        assert await lanes(store) == {}
+
+
+async def test_what_limits_need_no_more_is_pruned(database: Path) -> None:
+    day = 86_400
+    async with opened(database) as store:
+        await answers(store, SetLimits((RATE, RATE._replace(most=1, key="3"))))
+        for _ in range(3):
+            await inserted(store, *(keyed(key, RATE) for key in range(4)))
+        jobs = await claimed(store)
+        assert len(jobs) == 7
+        await answers(store, *map(complete, jobs[:6]), ChangeLimit("rate", "2", 9, None, is_pinned=True))
+        await store.maintain(at(day))  # lanes still stand in the lines of these rates
+        assert len(await run_sql(store, "SELECT 1 FROM aiojobs_meters")) == 3
+        for now in (20, 40, 60):
+            await claimed(store, now=now)
+        await store.maintain(at(day))
+        assert await run_sql(store, "SELECT 1 FROM aiojobs_meters") == []
+        brought = keyed(3, RATE)
+        brought = brought._replace(lane=LimitedLane(brought.lane or "", (RATE._replace(most=1, key="3"),)))
+        await inserted(store, brought, now=2 * day)
+        for now, keys in ((31, ["2", "3"]), (33, ["2"])):
+            await store.maintain(at(now * day))
+            assert await run_sql(store, "SELECT key FROM aiojobs_limits WHERE key > ''") == [(key,) for key in keys]
+        assert len(await claimed(store, now=34 * day)) == 1
+
+
+def steps(connection: sqlite3.Connection) -> Counter[str]:
+    """Counts the steps of SQLite's virtual machine, by tens, from now on."""
+    counted: Counter[str] = Counter()
+
+    def step() -> None:
+        counted["tens"] += 1
+
+    connection.set_progress_handler(step, 10)
+    return counted
+
+
+async def _cost(path: Path, waiting: int) -> list[int]:
+    """Steps of an enqueue, of a claim, and of an end with the next claim, while jobs of one key wait."""
+    async with opened(path) as store:
+        await answers(store, SetLimits((ONE,)))
+        for first in range(0, waiting + 1, 1000):
+            await inserted(store, *(keyed(1) for _ in range(first, min(first + 1000, waiting + 1))))
+        (running,) = await claimed(store, Claim("one", 9, frozenset("a"), {}, {}))
+        found = []
+        counted = steps(raw(writer_of(store).connection))
+        for writes in ((Insert((keyed(2),)),), (claim(),), (complete(running), claim())):
+            counted.clear()
+            said = await answers(store, *writes)
+            found.append(counted["tens"])
+        assert [job.id for job in said[-1].jobs] == [2]
+        return found
+
+
+@pytest.mark.parametrize("waiting", [1000, pytest.param(100_000, marks=slow)])
+async def test_a_claim_costs_what_it_takes_however_many_jobs_of_a_key_wait(tmp_path: Path, waiting: int) -> None:
+    few, many = await _cost(tmp_path / "few.db", 10), await _cost(tmp_path / "many.db", waiting)
+    assert all(there <= here * 1.2 + 5 for here, there in zip(few, many, strict=True)), (few, many)
