@@ -192,7 +192,11 @@ ORDERED = Limit(1, key="org_id", ordered=True)
         (lambda: declared(), "a list of at most 3 of Limit and Rate"),
         (lambda: declared(ORDERED, Limit(1, key="kind", ordered=True)), "at most one with ordered=True"),
         (lambda: declared(Limit(1, key="org_id"), Limit(2, key="org_id")), "another name= for each of the limits "),
-        (lambda: declared(ORDERED, Rate(9, per=1, key="kind")), "the key of the limit with ordered=True, or a part of"),
+        (
+            lambda: declared(ORDERED, Rate(9, per=1, key="kind")),
+            "the key of the limit with ordered=True, or a part of it: else its jobs have no order",
+        ),
+        (lambda: Limit(1, key="a", name="t: ordered by a"), "another one: such names are of limits with ordered=True"),
         (lambda: declared(Limit(1, key="x")), "an argument of the handler, which has org_id, order, kind"),
     ],
 )

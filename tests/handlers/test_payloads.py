@@ -157,6 +157,10 @@ def test_the_step_of_a_chain_that_fails_is_named() -> None:
     )
 
 
+def test_an_older_payload_that_is_no_json_says_so() -> None:
+    assert problem_of(third, '{"names":').startswith("arguments: are no JSON: ")
+
+
 def test_what_a_step_exits_with_is_no_problem_of_the_payload() -> None:
     def exits(arguments: Arguments) -> Arguments:
         raise SystemExit(3)

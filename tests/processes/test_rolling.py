@@ -33,7 +33,7 @@ async def test_each_version_takes_what_the_other_refused_while_both_run(database
             child.order("leave")
             assert await child.ended() == 0
     async with make("new", database, print, max_running=0) as runner:
-        jobs = await runner.jobs.list(limit=1000)
+        jobs = [job for job in await runner.jobs.list(limit=1000) if job.tick is None]  # a minute may begin at the end
         assert {(job.status, job.attempts) for job in jobs} == {(Status.COMPLETED, 1)}
         assert {(await runner.jobs.get(job.id)).history for job in jobs} == {()}
 
