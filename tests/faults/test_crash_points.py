@@ -119,7 +119,7 @@ def laboratories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laborator
 
 @pytest.mark.parametrize(
     ("life", "durability", "at_most"),
-    [("store", "normal", 200), ("store", "full", 15), ("runner", "normal", 8), ("runner", "full", 8)],
+    [("store", "normal", 120), ("store", "full", 15), ("runner", "normal", 8), ("runner", "full", 8)],
 )
 def test_a_process_that_ends_at_any_statement_leaves_nothing_half_done(
     laboratories: Laboratories, life: str, durability: Durability, at_most: int
