@@ -68,6 +68,7 @@ ELSEWHERE: Final = {
     "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/lanes.py": Suite("tests/stores/sqlite/test_limits.py", "what lies in its tables is looked at there"),
+    "stores/sqlite/limited_types.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/idle_meters.py": Suite("tests/stores/sqlite/test_limits.py", "what it leaves is looked at there"),
     "stores/sqlite/limit_states.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/meters.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),

@@ -13,7 +13,7 @@ meter that is exhausted. So a job that waits is never looked at, however many th
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -29,12 +29,12 @@ from aiojobs_lite.model.limits import (
     limit_of,
 )
 from aiojobs_lite.stores.sqlite.due import AT_ONCE, Bound, Due
+from aiojobs_lite.stores.sqlite.limited_types import LanedAttempts, LimitedTypes
 from aiojobs_lite.stores.sqlite.meters import Meters
 from aiojobs_lite.stores.sqlite.rows import Sql, chunks, filled
 
 ORDERED_PLACE: Final = 0
 _MOST_HINTS: Final = 10_000
-_MOST_STARTED: Final = 100_000
 _AFTER_ALL_KEYS: Final = "\U0010ffff"
 
 
@@ -69,10 +69,7 @@ class Limits:
         self._due = due
         self._connection: sqlite3.Connection
         self._now = AT_ONCE
-        self._types_of: defaultdict[str, set[str]] = defaultdict(set)  # by the name of a limit
-        self._noted: set[tuple[str, tuple[str, ...]]] = set()  # types and their limits
-        self._running_of: Counter[str] = Counter()  # attempts by type
-        self._started: dict[int, str] = {}  # the lanes of jobs that this connection has claimed, by id; not all
+        self._types, self._attempts = LimitedTypes(), LanedAttempts()
         self._freed: dict[str, None] = {}  # meters that may have capacity, in the order in which they got it
         self._hints: Counter[str] = Counter()  # ordinary jobs of a lane that were inserted and not claimed yet
         # By ordered lane the jobs that were placed in it, and are about to be inserted: priority and bound by id.
@@ -80,7 +77,7 @@ class Limits:
         self._is_changed = self._is_stale = False
         self.meters = Meters(sql, due)
         self.has_lanes = False
-        self.types: set[str] = set()
+        self.types: Collection[str] = self._types.names
         self.types_due: set[str] = set()
 
     # The life of a transaction.
@@ -100,15 +97,10 @@ class Limits:
         """Reads all anew: another owner has committed, or a transaction has failed."""
         self._connection = connection
         self.meters.reload(connection)
-        self._types_of.clear()
-        self._noted.clear()
-        for name, job_type in self._all("limited"):
-            self._types_of[name].add(job_type)
-        self.types = set().union(*self._types_of.values())
+        self._types.load(self._all("limited"))
         self._freed.clear()
-        self._running_of.clear()
+        self._attempts.count(self.meters.count_running() if self.types else Counter())
         if self.types:
-            self._running_of = self.meters.count_running()
             self.has_lanes = bool(self._all("any_lane"))
         self._is_stale = self._is_changed = self.meters.is_changed = False
 
@@ -117,7 +109,7 @@ class Limits:
         if self._is_changed or self.meters.is_changed:
             self._is_stale = True
             self._is_changed = self.meters.is_changed = False
-            self._started.clear()  # another job may get its ids
+            self._attempts.forget()  # another job may get its ids
 
     def commit(self) -> None:
         """The transaction is committed."""
@@ -143,28 +135,28 @@ class Limits:
     def start(self, text: str, lane: Lane, job_id: int) -> None:
         """The attempt of a job starts that is stored."""
         self.start_new(text, lane)
-        self._note_started(job_id, text)
+        self._attempts.note(job_id, text)
 
     def place_claimed(self, text: str, job_id: int) -> int | None:
         """Where a job waits whenever it is pending again that is inserted as claimed; None: it is an ordinary one."""
-        self._note_started(job_id, text)
+        self._attempts.note(job_id, text)
         return ORDERED_PLACE if lane_of(text).is_ordered else None
 
     def start_new(self, text: str, lane: Lane) -> None:
         """The attempt of a job starts that is about to be inserted."""
-        self._running_of[lane.type] += 1
+        self._attempts.begin(lane.type)
         self._hints.pop(text, None)
         self.meters.start(lane)
 
     def has_running(self, job_type: str) -> bool:
         """Whether an attempt of a type runs that has limits."""
-        return self._running_of[job_type] > 0
+        return self._attempts.are_any(job_type)
 
     def ended(self, ended: Iterable[tuple[int, Status]]) -> None:
         """The attempts of these jobs have ended, which stand so now; the one function that sets meters free."""
         unknown = []
         for job_id, status in ended:
-            text = self._started.pop(job_id, None)
+            text = self._attempts.take(job_id)
             if text is None or status is Status.PENDING:
                 unknown.append(job_id)
             else:
@@ -178,8 +170,9 @@ class Limits:
 
     def note(self, text: str, lane: Lane) -> None:
         """Notes that a type has the limits of a lane, and stores those that a new job brings."""
-        if (lane.type, lane.limits) not in self._noted:
-            self._note(lane)
+        for name in self._types.add(lane):
+            self._is_changed = True
+            self._run("note_limited", (name, lane.type))
         if isinstance(text, LimitedLane):
             for limit in text.limits:
                 self.set(limit)
@@ -236,7 +229,8 @@ class Limits:
 
     def count_again(self) -> list[str]:
         """Counts the attempts that run once more; returns the meters that were counted wrong."""
-        self._running_of, wrong = self.meters.count_again()
+        running, wrong = self.meters.count_again()
+        self._attempts.count(running)
         self.free(*wrong)
         return wrong
 
@@ -280,7 +274,7 @@ class Limits:
             self._freed[meter] = None
         if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
             for name in set(map(limit_of, self._freed)):
-                for job_type in self._types_of[name]:
+                for job_type in self._types.of(name):
                     self._due.add_known(job_type)
             self._freed.clear()
         while self._freed:
@@ -304,7 +298,7 @@ class Limits:
         capacity, woken = self.meters.capacity(meter), 0
         if capacity <= 0:
             return False
-        for job_type in sorted(self._types_of[limit_of(meter)]):
+        for job_type in sorted(self._types.of(limit_of(meter))):
             self._due.add_known(job_type)
             found = self._all("wake_lanes", (job_type, f"{meter}{END}{job_type}", capacity))
             for priority, *bound in found:
@@ -313,16 +307,6 @@ class Limits:
         self._is_changed |= woken > 0
         self.meters.set_time(meter, may_have_more=woken == capacity)
         return woken > 0
-
-    def _note(self, lane: Lane) -> None:
-        for name in lane.limits:
-            types = self._types_of[name]
-            if lane.type not in types:
-                self._is_changed = True
-                self._run("note_limited", (name, lane.type))
-                types.add(lane.type)
-                self.types.add(lane.type)
-        self._noted.add((lane.type, lane.limits))
 
     def _free_lines(self, name: str, key: str | None) -> None:
         """A limit has changed: lanes may go on that wait for it."""
@@ -339,14 +323,8 @@ class Limits:
             if meter != full:
                 self._freed[meter] = None
 
-    def _note_started(self, job_id: int, text: str) -> None:
-        """Notes the lane of a job whose attempt has started."""
-        if len(self._started) >= _MOST_STARTED:
-            self._started.clear()
-        self._started[job_id] = text
-
     def _end(self, lane: Lane) -> None:
-        self._running_of[lane.type] -= 1
+        self._attempts.end(lane.type)
         self.meters.end(lane)
         for meter in lane.meters:
             self._freed[meter] = None
