@@ -1,4 +1,4 @@
-"""Writes what the migrations lead to: `new_file.sql`, which makes a new file, and the golden schema of the tests."""
+"""Writes what the migrations lead to: `new_file.sql`, which makes a new file and is the golden schema of the tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tests.helpers.root import ROOT
 
 PACKAGE: Final = "aiojobs_lite.stores.sqlite"
 NEW_FILE: Final = ROOT / "aiojobs_lite/stores/sqlite/migrations/new_file.sql"
-GOLDEN: Final = ROOT / "tests/stores/sqlite/golden_schema.sql"
 
 
 def migrated() -> sqlite3.Connection:
@@ -22,8 +21,8 @@ def migrated() -> sqlite3.Connection:
     return connection
 
 
-def golden(connection: sqlite3.Connection) -> str:
-    """The schema of a database, in an order of its own."""
+def schema_of(connection: sqlite3.Connection) -> str:
+    """The schema of a database, in an order that does not depend on how it was made."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
     return "".join(f"-- {kind} {name}\n{sql};\n\n" if sql else f"-- {kind} {name}\n\n" for kind, name, sql in rows)
 
@@ -38,5 +37,4 @@ def new_file(connection: sqlite3.Connection, version: int) -> str:
 
 if __name__ == "__main__":
     with closing(migrated()) as made:
-        GOLDEN.write_text(golden(made), encoding="utf-8")
         NEW_FILE.write_text(new_file(made, len(named_sql.migrations(PACKAGE))), encoding="utf-8")
