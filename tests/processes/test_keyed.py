@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from aiojobs_lite import Job, JobRunner
 from aiojobs_lite.clock import to_micros
 from tests.helpers.apps.keyed import JOBS, MOST, PERIOD_S, STARTS, limited, ordered
-from tests.helpers.programs import program
+from tests.helpers.programs import Child, program
 from tests.helpers.rings import slow
 from tests.helpers.stores import connected
 from tests.helpers.waiting import until
 
 KEYS = range(3)
-Span = tuple[int, int]  # start and end of an attempt in microseconds
+
+
+class Call(NamedTuple):
+    """One call of a handler: when it began and ended, or its process was killed, by the clock of all processes."""
+
+    begun: float
+    ended: float
+    job: int
 
 
 @slow
 async def test_killed_processes_go_over_no_limit_and_leave_no_lane_behind(database: Path) -> None:
+    log = database.with_name("calls")
+    killed: dict[int, float] = {}  # when, by process
     async with JobRunner(database, jobs=JOBS, max_running=0) as runner, AsyncExitStack() as stack:
         await runner.enqueue_many([limited.bind(key) for _ in range(60) for key in KEYS])
         await runner.enqueue_many([ordered.bind(key, number) for number in range(25) for key in KEYS])
@@ -31,43 +41,67 @@ async def test_killed_processes_go_over_no_limit_and_leave_no_lane_behind(databa
             stats = runner.stats()
             return stats.completed + stats.dead
 
-        children = [await stack.enter_async_context(_keyed(database)) for _ in range(2)]
+        async def start() -> Child:
+            return await stack.enter_async_context(program("-m", "tests.helpers.apps.keyed", database, log))
+
+        children = [await start() for _ in range(2)]
         for turn in range(5):
             seen = ended()
             await until(lambda seen=seen: ended() >= min(seen + 15, total))  # type: ignore[misc]
-            await children[turn % 2].kill()
-            children[turn % 2] = await stack.enter_async_context(_keyed(database))
+            child = children[turn % 2]
+            killed[child.pid] = time.monotonic()
+            await child.kill()
+            children[turn % 2] = await start()
         await until(lambda: ended() == total)
         jobs = [await runner.jobs.get(job.id) for job in await runner.jobs.list(limit=1000)]
         assert len(jobs) == total
-    _judge(jobs)
+    calls = _calls(log, killed)
+    for key in KEYS:
+        _judge_limited(calls[f"limited:{key}"])
+        _judge_ordered(calls[f"ordered:{key}"])
+    _judge_rate(jobs)
     with connected(database) as connection:
         assert connection.execute("SELECT lane FROM aiojobs_lanes").fetchall() == []
 
 
-def _keyed(database: Path) -> Any:
-    return program("-m", "tests.helpers.apps.keyed", database)
-
-
-def _judge(jobs: list[Job]) -> None:
-    """Goes by what is stored: when each attempt started and ended."""
-    spans: defaultdict[str, list[Span]] = defaultdict(list)
-    for job in sorted(jobs, key=lambda job: job.id):
-        assert job.lane is not None
-        spans[job.lane] += _attempts(job)
-    for lane, found in spans.items():
-        if lane.startswith("ordered"):
-            assert all(before[1] <= after[0] for before, after in pairwise(found)), lane
-            continue
-        starts = sorted(start for start, _ in found)
-        for start in starts:
-            assert sum(one <= start < end for one, end in found) <= MOST, lane
-            assert sum(start <= one < start + PERIOD_S * 1e6 for one in starts) <= STARTS, lane
-
-
-def _attempts(job: Job) -> list[Span]:
-    found = [(to_micros(one.started_at or one.ended_at), to_micros(one.ended_at)) for one in job.history]
-    if job.started_at is not None and job.completed_at is not None:
-        last = (to_micros(job.started_at), to_micros(job.completed_at))
-        found += [last] if last not in found else []
+def _calls(log: Path, killed: dict[int, float]) -> dict[str, list[Call]]:
+    """By key. Stored instants do not do: a transaction is given its own before it waits for the file."""
+    begun: dict[tuple[str, ...], float] = {}
+    found: defaultdict[str, list[Call]] = defaultdict(list)
+    for line in log.read_text().splitlines():
+        what, at, *call = line.split()
+        if what == "begun":
+            begun[tuple(call)] = float(at)
+        else:
+            found[call[0]].append(Call(begun.pop(tuple(call)), float(at), int(call[1])))
+    for (key, job, _, pid), at_begin in begun.items():  # nothing but a SIGKILL leaves a call without its end
+        found[key].append(Call(at_begin, max(at_begin, killed[int(pid)]), int(job)))
     return found
+
+
+def _judge_limited(calls: list[Call]) -> None:
+    """Never more than the limit at once."""
+    assert len(calls) >= 60
+    for call in calls:
+        assert sum(one.begun <= call.begun < one.ended for one in calls) <= MOST
+
+
+def _judge_ordered(calls: list[Call]) -> None:
+    """One after the other, a retry before the next job."""
+    assert len(calls) >= 25
+    for before, after in pairwise(sorted(calls)):
+        assert before.ended <= after.begun
+        assert before.job <= after.job
+
+
+def _judge_rate(jobs: list[Job]) -> None:
+    """Never more starts within the period than the rate, by the instants that the store counts in."""
+    starts: defaultdict[str, list[int]] = defaultdict(list)
+    for job in jobs:
+        if job.type == limited.name:
+            instants = {job.started_at, *[attempt.started_at for attempt in job.history]}
+            starts[job.lane or ""] += [to_micros(instant) for instant in instants if instant is not None]
+    assert len(starts) == len(KEYS)
+    for found in starts.values():
+        for start in found:
+            assert sum(start <= one < start + PERIOD_S * 1e6 for one in found) <= STARTS
