@@ -28,6 +28,7 @@ _PRIORITY_SCHEDULED_AT_AND_ID = itemgetter(
 )
 _PRIORITIES = tuple(PRIORITIES.values())
 _New = tuple[int, int, str]  # of a job that is about to be inserted: scheduled_at, index, type
+_NO_TYPES: Final[frozenset[str]] = frozenset()
 _BEHIND_ALL: Final[_New] = (NEVER, -1, "")
 
 
@@ -46,7 +47,7 @@ class Claiming:
         self._left_of: dict[str, int] = {}  # by type, of those that were looked at
         self._left_in_pool = claim.pool_slots
         self._limited: set[str] = set()  # by a pause or by the limit over all owners
-        self._paused = {row[0] for row in transaction.run("paused_types").fetchall()}
+        self._paused = transaction.paused
         self._ids: list[tuple[int]] = []  # of the claimed jobs of the store
         self._tallies: dict[str, Tally] = {}  # of their types
         self._emptied: list[tuple[str, int]] = []  # types and priorities of which no due job is left
@@ -81,6 +82,8 @@ class Claiming:
 
     def answer(self) -> ClaimAnswer:
         """All that was claimed, and the types that could not use all the slots offered."""
+        if not self._limited:
+            return ClaimAnswer(self._jobs, _NO_TYPES)
         limited = [one for one in self._limited if self._left_of[one] <= 0 and not self._has_full_pool(one)]
         return ClaimAnswer(self._jobs, frozenset(limited))
 
@@ -119,11 +122,11 @@ class Claiming:
         chosen: set[int] = set()
         for priority in _PRIORITIES:
             if self._left > 0:
-                candidates = sorted(new.get(priority, ()))
+                candidates = new.get(priority)
                 if due.has(priority, now):
-                    self._choose_stored_and_new(priority, candidates, chosen)
-                else:
-                    self._choose_new(candidates, chosen)
+                    self._choose_stored_and_new(priority, sorted(candidates or ()), chosen)
+                elif candidates:
+                    self._choose_new(sorted(candidates), chosen)
         return chosen
 
     def _note_lanes(self) -> None:

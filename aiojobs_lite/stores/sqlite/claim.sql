@@ -1,6 +1,6 @@
--- The claim, in the order of its queries: `paused_types` are left out; `due_jobs` (in merge.sql) says which rows may be
--- chosen, `processing_of_type` how many of a type; `claim_jobs` marks the chosen ones, `claimed_jobs` reads them, and
--- `next_due` says when a type is next. {claimed} is what an owner is given of a job; {largest} is where a counter stays.
+-- The claim, in the order of its queries: `due_jobs` (in merge.sql) says which rows may be chosen, `processing_of_type`
+-- how many of a type; `claim_jobs` marks the chosen ones, `claimed_jobs` reads them, and `next_due` says when a type is
+-- next. {claimed} is what an owner is given of a job; {largest} is where a counter stays.
 
 -- name: claim_jobs
 -- Gives jobs to an owner, one attempt each.
@@ -33,11 +33,6 @@ WHERE status = 'pending'
     AND priority = ?
 ORDER BY scheduled_at, id
 LIMIT 1;
-
--- name: paused_types
--- The types that no owner may claim.
-SELECT type
-FROM aiojobs_pauses;
 
 -- name: first_lane
 -- When the first lane of a line may have a job.

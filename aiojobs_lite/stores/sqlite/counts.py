@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Final
 
 from aiojobs_lite.clock import to_datetime
@@ -183,6 +183,13 @@ class Ledger:
                     tally.scheduled -= self.limits.ordered_became_due(job_type, tally.due_mark, now)
             tally.due_mark = max(tally.due_mark, now)
         return tally
+
+    @property
+    def paused(self) -> Set[str]:
+        """The types that are paused, as far as the open transaction is."""
+        if not self.open_pauses:
+            return self._pauses.keys()
+        return {job_type for job_type, pause in {**self._pauses, **self.open_pauses}.items() if pause is not None}
 
     def new_ids(self, count: int) -> range:
         """Ids that no job ever had. The tally of each job's type is to note them as its `last_id`."""

@@ -10,7 +10,7 @@ a claim looks at those only that it takes from.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Final
 
@@ -74,7 +74,7 @@ class Due:
         self._heaps: tuple[list[tuple[Bound, str]], ...] = ([], [], [])
         self.made = NEVER
         self.looked_at: set[str] = set()
-        self._paused: set[str] = set()
+        self._paused: Set[str] = frozenset()
 
     def reload(self, stored: Mapping[str, Stored]) -> None:
         """Takes over the bounds of the database: another owner has committed."""
@@ -112,7 +112,7 @@ class Due:
         for priority in _EVERY:
             self.add(job_type, priority, scheduled_at, ANY_ID)
 
-    def set_paused(self, paused: set[str]) -> None:
+    def set_paused(self, paused: Set[str]) -> None:
         """Leaves these types out of `take` and `earliest`, and no others: a claim does not look at each of them."""
         for job_type in self._paused - paused:
             for priority, bound in enumerate(self._bounds.get(job_type, ())):
@@ -174,7 +174,11 @@ class Due:
 
     def earliest(self, is_wanted: Callable[[str], bool]) -> int:
         """The earliest instant at which a job of the types that are wanted may be due; `NEVER` without one."""
-        return min(self._earliest(priority, is_wanted) for priority in _EVERY)[0]
+        found = NOT_DUE
+        for priority, heap in enumerate(self._heaps):
+            if heap:
+                found = min(found, self._earliest(priority, is_wanted))
+        return found[0]
 
     def _earliest(self, priority: int, is_wanted: Callable[[str], bool]) -> Bound:
         heap, aside, found = self._heaps[priority], [], NOT_DUE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -98,6 +98,11 @@ class Transaction:
     def pauses(self) -> dict[str, Pause | None]:
         """The types that it pauses, and those that it resumes."""
         return self._ledger.open_pauses
+
+    @property
+    def paused(self) -> Set[str]:
+        """The types that are paused, with what it has changed of that."""
+        return self._ledger.paused
 
     def run(self, query: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Executes a named query."""

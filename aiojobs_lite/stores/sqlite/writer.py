@@ -7,13 +7,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.after import Cancellation
-from aiojobs_lite.model.expiries import Expired
-from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
@@ -33,17 +30,6 @@ T = TypeVar("T")
 MANY_DUE: Final = 5000  # rows that SQLite counts in a fraction of a millisecond
 _LONG_UNSEEN: Final = 1_000_000  # microseconds
 SHORTEN_EVERY_S: Final = 2.0  # that a log which is too long is looked at
-
-
-class _Written(NamedTuple):
-    """What an open transaction has done."""
-
-    answers: list[Any]
-    due: int | None
-    expires_at: int | None
-    expired: Sequence[Expired]
-    cancelled: Sequence[Cancellation]
-    enqueued: Sequence[tuple[int, NewJob]]
 
 
 class Writer:
@@ -180,7 +166,7 @@ class Writer:
             if inline and self._waits_for_disk:
                 self._policy.waited_for_disk(time.perf_counter() - started)
 
-    def _write(self, units: Sequence[Unit], now: int, connection: sqlite3.Connection, *, inline: bool) -> _Written:
+    def _write(self, units: Sequence[Unit], now: int, connection: sqlite3.Connection, *, inline: bool) -> Applied:
         """Begins a transaction and carries the writes out; it is left open."""
         roll_back(connection)  # what a fault may have left open
         self._policy.set(connection, inline=inline)
@@ -192,7 +178,7 @@ class Writer:
     def _transact(
         self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int,
         check: Callable[[Transaction], object] | None = None,
-    ) -> _Written:  # fmt: skip
+    ) -> Applied:  # fmt: skip
         self.ledger.discard()
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
@@ -214,11 +200,14 @@ class Writer:
             roll_back(connection)
             self.ledger.discard()
             raise
-        hint, expires_at = (None if at == NEVER else at for at in (due, transaction.expiries.at))
-        return _Written(answers, hint, expires_at, transaction.expired, transaction.cancelled, transaction.enqueued)
+        expires_at = transaction.expiries.at
+        return Applied(
+            answers, None if due == NEVER else due, None if expires_at == NEVER else expires_at, transaction.expired,
+            transaction.cancelled, transaction.enqueued,
+        )  # fmt: skip
 
-    def _committed(self, written: _Written, connection: sqlite3.Connection) -> Applied:
-        """Commits what was written."""
+    def _committed(self, written: Applied, connection: sqlite3.Connection) -> Applied:
+        """Commits what was written, and returns it."""
         try:
             self._commit(connection)
         except BaseException:
@@ -226,7 +215,7 @@ class Writer:
             self.ledger.discard()
             raise
         self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
-        return Applied(*written)
+        return written
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Moves the write-ahead log into the database, and begins it anew: both wait for the disk."""

@@ -86,7 +86,7 @@ async def test_a_claim_that_finds_nothing_due_asks_for_no_job(database: Path) ->
         asked.clear()
         done = await applied(store, claim(types={"a", *TYPES}))
         assert done.due == at(60)
-        assert [one.word for one in asked].count("SELECT") == 1  # of the types that are paused
+        assert "SELECT" not in [one.word for one in asked]
         assert "UPDATE" not in [one.word for one in asked]
 
 
