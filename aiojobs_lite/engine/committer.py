@@ -158,8 +158,9 @@ class Committer:
 
         Only a unit that the store rejects as it stands is given up: then `done` gets the error.
         """
+        if not self._kept:  # else it was rung, and what is kept is not taken yet
+            self._alarm.ring()
         self._kept.append((unit, None, done))
-        self._alarm.ring()
 
     async def settle(self) -> None:
         """Returns when every transaction that is in flight now has been answered.
@@ -329,7 +330,10 @@ class Committer:
         if (applied.cancelled or applied.enqueued) and self._cascades is not None:
             _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
-            _notify(done, unit, answer, None)
+            try:  # as `_notify`, without a call more for each job
+                done(unit, answer, None)
+            except Exception:  # noqa: BLE001  # logged
+                _log_failed_listener()
         if self.when_committed is not None:
             _notify(self.when_committed)
 
@@ -387,4 +391,8 @@ def _notify(listener: Callable[P, None], /, *args: P.args, **kwargs: P.kwargs) -
     try:
         listener(*args, **kwargs)
     except Exception:  # noqa: BLE001  # logged
-        _log.exception("a part of the runner failed when it was notified of a commit; please report it")
+        _log_failed_listener()
+
+
+def _log_failed_listener() -> None:
+    _log.exception("a part of the runner failed when it was notified of a commit; please report it")

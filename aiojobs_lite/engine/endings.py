@@ -10,12 +10,11 @@ from aiojobs_lite.engine.results import dump_result, limit_result, refuse_unfini
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Failure
-from aiojobs_lite.policy.settle import Ending, Policy, settle
+from aiojobs_lite.policy.settle import RETURNED, Ending, Policy, settle
 from aiojobs_lite.policy.verdict import Verdict, Wish, is_wanted
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.telemetry.wording import span
 
-_RETURNED: Final = Ending()  # nothing
 _SECONDS_BELOW: Final = 120.0  # longer spans are given in minutes
 _SHORT_BELOW: Final = 100_000.0  # a longer number would be shortened to a power of ten
 
@@ -27,7 +26,7 @@ def ending_of(run: Running, value: Any) -> Ending:
     if run.stopped is not None and run.job_type.mode == "async":
         return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
     if value is None:
-        return _RETURNED
+        return RETURNED
     result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)
 

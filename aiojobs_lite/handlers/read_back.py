@@ -40,6 +40,8 @@ _EXACT: Final = frozenset(
         "uuid",
     }
 )  # types that pydantic reads back as what they were
+_PLAIN_FIELD: Final = frozenset({"type", "schema", "required", "metadata"})  # without an alias, and not left out
+_PLAIN_SCALARS: Final = frozenset({"str", "int", "float", "bool"})
 _EXACT_KEYS: Final = frozenset({"str", "int", "uuid"})
 _OF_PARTS: Final = {"list": "items_schema", "set": "items_schema", "frozenset": "items_schema", "dict": "values_schema"}
 _NAMED: Final = frozenset(
@@ -64,6 +66,21 @@ def is_exact(schema: Any) -> bool:
     if kind == "dict" and schema.get("keys_schema", {}).get("type") not in _EXACT_KEYS:
         return False
     return all(map(is_exact, _parts(schema)))
+
+
+def is_readable(schema: Mapping[str, Any]) -> bool:
+    """Whether the JSON of whatever fits a typed dict is surely read back, so that it need not be tried: its fields are
+    scalars without conditions. A number of very many digits is not read back all the same.
+    """
+    return schema.get("type") == "typed-dict" and all(
+        field.keys() <= _PLAIN_FIELD and _is_unconditional(field["schema"]) for field in schema["fields"].values()
+    )
+
+
+def _is_unconditional(schema: Mapping[str, Any]) -> bool:
+    if schema.get("type") == "nullable":
+        return schema.keys() == {"type", "schema"} and _is_unconditional(schema["schema"])
+    return schema.keys() == {"type"} and schema["type"] in _PLAIN_SCALARS
 
 
 def is_anything(schema: Mapping[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
 from aiojobs_lite.handlers.json_types import adapt, explain, find_lost, list_problems, make_adapter
-from aiojobs_lite.handlers.read_back import find_changed, is_exact
+from aiojobs_lite.handlers.read_back import find_changed, is_exact, is_readable
 from aiojobs_lite.model.payloads import version_of
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 
@@ -25,6 +25,7 @@ WAITS: Final = "The job waits for a handler that takes them: each runner looks a
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
+_FEWEST_UNREADABLE_DIGITS: Final = 4_300  # of a number in JSON
 _NO_ANNOTATION: Final = object()
 _UNANNOTATED: Final = (
     "{name} has no annotation, by which a value is checked and stored. Write `{name}: int` or its other type, "
@@ -87,6 +88,7 @@ class Signature:
         self.arguments = tuple(fields)
         self._adapter = _adapter(job_type, fields)
         self._is_exact = is_exact(self._adapter.core_schema)
+        self._is_readable = is_readable(self._adapter.core_schema)
         self.returns = hints.get("return", Any)
         _check_call(job_type, handler, parameters)
 
@@ -114,6 +116,8 @@ class Signature:
             raise InvalidPayload(self.job_type, [lost])
         if len(encoded) > self._largest:
             raise PayloadTooLarge(self.job_type, len(encoded), self._largest)
+        if self._is_readable and len(encoded) < _FEWEST_UNREADABLE_DIGITS:  # nearly always
+            return stored
         try:
             arrived = self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)
         except ValidationError as error:

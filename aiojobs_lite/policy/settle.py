@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after
 from aiojobs_lite.durations import LONGEST_S
@@ -85,6 +85,10 @@ class Ending(NamedTuple):
         return self.error is None and self.stopped is None and not self.lost and self.unreadable is None
 
 
+RETURNED: Final = Ending()
+"""The handler returned nothing, as nearly all do."""
+
+
 def settle(
     job: Claimed,
     ending: Ending,
@@ -107,7 +111,7 @@ def settle(
     Returns:
         The write that ends the attempt.
     """
-    if ending.succeeded:  # nearly always; even a cancel that was requested does not matter then
+    if ending is RETURNED or ending.succeeded:  # nearly always; even a cancel that was requested does not matter then
         return Complete(job.id, job.attempt, job.owner, job.type, ending.result, ending.note)
     end = _Settlement(job, policy, now, chance, cancel).of(ending)
     return end if cancel is None or isinstance(end, Close) else end.cancelled(cancel)

@@ -15,11 +15,21 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Discriminator, PrivateAttr, RootModel, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    RootModel,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+)
 from typing_extensions import TypedDict
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload
-from aiojobs_lite.handlers.read_back import find_changed, is_exact
+from aiojobs_lite.handlers.read_back import find_changed, is_exact, is_readable
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from tests.helpers.payloads import handler_of, refused_type
@@ -408,3 +418,32 @@ def test_whatever_is_sent_arrives_as_it_was_validated_or_is_refused(annotation: 
     assert signature.load(again)[1] == kwargs
     if isinstance(value, type(arrived)) or annotation is Any:
         assert arrived == value
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (int, True),
+        (str | None, True),
+        (bool, True),
+        (float | None, True),
+        (Annotated[str, Field(pattern="^a")], False),
+        (Annotated[str, StringConstraints(to_upper=True, pattern="^a+$")], False),  # upper case does not fit again
+        (Annotated[int, Field(exclude=True)], False),
+        (Annotated[int, Field(gt=1)], False),
+        (list[int], False),
+        (int | str, False),
+        (Refund, False),
+        (Any, False),
+    ],
+    ids=str,
+)
+def test_the_json_of_plain_scalars_is_surely_read_back(annotation: Any, *, expected: bool) -> None:
+    class Arguments(TypedDict):
+        given: annotation
+
+    assert is_readable(TypeAdapter(Arguments).core_schema) is expected
+
+
+def test_only_typed_dicts_are_surely_read_back() -> None:
+    assert not is_readable(TypeAdapter(int).core_schema)
