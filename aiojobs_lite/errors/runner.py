@@ -14,8 +14,10 @@ class RunnerNotStarted(RunnerError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the runner is not started. Use it inside `async with runner:` (the application's lifespan); in a process "
-            "that has no event loop, such as a worker of a WSGI server, enqueue by a JobClient."
+            "the runner is not started. Use it inside `async with runner:` (the application's lifespan); in a test "
+            "inside `async with job_kit(runner):`, or with a TestClient, which enters the lifespan, after "
+            "`job_kit.replace(runner)`; in a process that has no event loop, such as a worker of a WSGI server, "
+            "enqueue by a JobClient."
         )
 
 

@@ -100,7 +100,7 @@ async def test_a_test_on_one_event_loop_moves_an_application_on_another(
 async def test_what_was_replaced_is_given_back(application: Application, database: Path) -> None:
     with JobKit() as kit:
         kit.replace(application.runner)
-        with pytest.raises(RunnerNotStarted, match="is not started"):
+        with pytest.raises(RunnerNotStarted, match=r"in a test inside `async with job_kit\(runner\):`"):
             await kit.advance("1h")
         async with application.runner:
             with pytest.raises(RunnerAlreadyStarted):
