@@ -118,7 +118,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             None if ageing is None else seconds(ageing, "ageing", least=1.0),
         )  # fmt: skip
         self._deps = check_resources("deps", deps)
-        self._replacing, self._resources = dict[Any, Any](), None  # of a test, whose types `deps` lacks; being made
+        self._resources: Resources | None = None  # being made
         self._schedules: dict[str, Schedule] = {}
         self.types, self.limits = JobTypes(self._access), JobLimits(self._access, self._registry)
         self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
@@ -169,7 +169,6 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
         Raises:
             MissingDependency: If `deps` lacks what an injected parameter needs.
-            InvalidOption: If a test replaces a resource that neither `deps` has nor a handler asks for.
             ResourceFailed: If `deps` has a factory or a context manager that fails.
             StoreRefused: If the database cannot be used.
             StoreUnavailable: If it cannot be used now.
@@ -177,9 +176,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         """
         if self._access.is_started or self._resources is not None:
             raise RunnerAlreadyStarted
-        for source in self._sources:
-            self._take(source)  # what was added to groups and modules since
-        self._check_replacing()
+        self._take_sources()
         runs = self._settings.max_running > 0
         deps = {**self._deps, JobRunner: self, Enqueuer: self, type(self): self} if runs else {}
         for job_type in self._registry if runs else ():
@@ -249,30 +246,35 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         """For tests: another database, clock and other resources, for each start in the block.
 
         Unless it `runs`, nothing is run, as with `max_running=0`.
+
+        Raises:
+            InvalidOption: If a resource is of a type that neither `deps` has nor a handler asks for.
         """
         if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
         open_store(database, self._durability)  # as in __init__
-        resources = check_resources("deps", deps)
-        unknown = {key: value for key, value in resources.items() if key not in self._deps}
-        given = database, check_clock("clock", clock), {**self._deps, **resources}, {**self._replacing, **unknown}
-        found, settings = (self._database, self._clock, self._deps, self._replacing), self._settings
-        self._database, self._clock, self._deps, self._replacing = given
+        resources = self._check_replacing(check_resources("deps", deps))
+        given = database, check_clock("clock", clock), {**self._deps, **resources}
+        found, settings = (self._database, self._clock, self._deps), self._settings
+        self._database, self._clock, self._deps = given
         self._settings = settings if runs else replace(settings, max_running=0)
         try:
             yield
         finally:
-            self._database, self._clock, self._deps, self._replacing = found
+            self._database, self._clock, self._deps = found
             self._settings = settings
 
-    def _check_replacing(self) -> None:
-        wanted = {kind for job_type in self._registry for kind in job_type.signature.injected.values()}
-        known = dict.fromkeys([key for key in self._deps if key not in self._replacing])
-        unknown = {key: value for key, value in self._replacing.items() if key not in wanted}
+    def _check_replacing(self, resources: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """Checks that resources are of types that the runner knows."""
+        self._take_sources()
+        wanted = {kind: None for job_type in self._registry for kind in job_type.signature.injected.values()}
+        known = {**dict.fromkeys(self._deps), **wanted}
+        unknown = {key: value for key, value in resources.items() if key not in known}
         if unknown:
-            names = ", ".join(map(name_of, {**known, **dict.fromkeys(wanted)})) or "none"
-            problem = f"no handler asks for {', '.join(map(name_of, unknown))}"
-            raise InvalidOption("deps", unknown, f"types that the runner knows: {names}; {problem}")
+            problem = f"no handler that is declared by now asks for {', '.join(map(name_of, unknown))}"
+            expected = f"types that the runner knows: {', '.join(map(name_of, known)) or 'none'}; {problem}"
+            raise InvalidOption("deps", unknown, expected)
+        return resources
 
     # Reading.
 
@@ -305,6 +307,11 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         place = self._database
         shown = show(os.fspath(place)) if isinstance(place, str | os.PathLike) else type(place).__name__
         return f"<JobRunner {shown} {self._access.state}, {counted(len(self._registry), 'job type')}>"
+
+    def _take_sources(self) -> None:
+        """Takes what was added to groups and modules since."""
+        for source in self._sources:
+            self._take(source)
 
     def _take(self, source: JobSource) -> None:
         for job_type in job_types_of(source):

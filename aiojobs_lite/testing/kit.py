@@ -67,7 +67,7 @@ class JobKit:
         Args:
             runner: The application's runner; None: a new one.
             jobs: What a new runner runs, as `JobRunner(jobs=)` takes it.
-            deps: Replaces resources of the same type; one that the runner does not know is refused at the start.
+            deps: Replaces resources of the same type.
             database: Where the jobs are; a file for a test of what is left there.
             run: Whether jobs are run. If not, the test looks at what was enqueued.
             raise_errors: Whether the first exception of a handler is raised in the test: by the next method of the kit
@@ -75,6 +75,9 @@ class JobKit:
 
         Yields:
             The started runner.
+
+        Raises:
+            InvalidOption: If `deps` has a type that neither those of the runner nor a handler of it have.
         """
         if runner is None:
             runner = JobRunner(_MEMORY, jobs=jobs, deps=deps)
@@ -108,6 +111,10 @@ class JobKit:
 
         The arguments are those of `job_kit(...)`. With `raise_errors` an exception of a handler is raised at the end of
         the test at the latest.
+
+        Raises:
+            InvalidOption: As by `job_kit(...)`; the handlers are declared before.
+            RunnerAlreadyStarted: If the runner is started.
         """
         if isinstance(runner, JobClient):
             store = KitStore(database, folder=self._own_folder, opened=_nothing, enqueued=self._note)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiojobs_lite import InvalidOption, JobRunner, injected
+from aiojobs_lite import InvalidOption, JobRunner, Jobs, injected
 from aiojobs_lite.testing import JobKit
 
 
@@ -27,29 +27,34 @@ async def test_a_resource_of_a_type_that_the_runner_does_not_know_is_refused(job
     async def send(mail: Mail = injected, bank: Bank = injected) -> str:
         return type(mail).__name__
 
-    expected = "expected types that the runner knows: Mail, Bank; no handler asks for FakeMail"
+    expected = "expected types that the runner knows: Mail, Bank; no handler that is declared by now asks for FakeMail"
     with pytest.raises(InvalidOption, match=expected):
         async with job_kit(runner, deps={FakeMail: FakeMail(), Bank: Bank()}):
             pass
     with JobKit() as kit:
-        kit.replace(runner, deps={FakeMail: FakeMail()})
-        kit.replace(runner, deps={FakeMail: FakeMail(), Bank: Bank()})
         with pytest.raises(InvalidOption, match=expected):
-            await runner.start()
+            kit.replace(runner, deps={FakeMail: FakeMail(), Bank: Bank()})  # at this line: no start need follow
+        kit.replace(runner, deps={Mail: FakeMail()})
+        kit.replace(runner, deps={Bank: Bank()})
+        async with runner:  # nothing is left of what was refused
+            assert await (await runner.enqueue(send)).result() == "FakeMail"
     async with job_kit(runner, deps={Mail: FakeMail(), Bank: Bank()}):
         assert await (await runner.enqueue(send)).result() == "FakeMail"
     async with job_kit(deps={FakeMail: FakeMail()}):
         pass  # they are those of the new runner
 
 
-async def test_a_replaced_resource_may_be_of_a_handler_that_is_declared_later(job_kit: JobKit) -> None:
-    runner = JobRunner()
-    job_kit.replace(runner, deps={Mail: FakeMail()})
+async def test_a_replaced_resource_may_be_of_a_handler_that_was_added_to_a_group_since(job_kit: JobKit) -> None:
+    group = Jobs()
+    runner = JobRunner(jobs=group)
+    with pytest.raises(InvalidOption, match="expected types that the runner knows: none; no handler"):
+        job_kit.replace(runner, deps={Mail: FakeMail()})
 
-    @runner.job
+    @group.job
     async def send(mail: Mail = injected) -> str:
         return type(mail).__name__
 
+    job_kit.replace(runner, deps={Mail: FakeMail()})
     async with runner:
         assert await (await runner.enqueue(send)).result() == "FakeMail"
 
