@@ -13,6 +13,7 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.resources import recipe_of
 from aiojobs_lite.model.job import PRIORITIES
+from aiojobs_lite.policy.outcomes import Signal
 from aiojobs_lite.sizes import LARGEST_METADATA_BYTES
 from aiojobs_lite.text import show
 
@@ -101,6 +102,10 @@ def check_exceptions(option: str, value: object) -> tuple[type[BaseException], .
     kinds = value if isinstance(value, tuple) else (value,)
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise InvalidOption(option, value, "an exception class, or a tuple of them")
+    signal = next((kind.__qualname__ for kind in kinds if issubclass(kind, Signal)), None)
+    if signal is not None:
+        problem = f"{signal} is what a handler raises to decide by itself, whatever this option says: leave it out"
+        raise InvalidOption(option, value, f"classes of faults; {problem}")
     return kinds
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption
+from aiojobs_lite import Abandon, InvalidOption, Retry
 from aiojobs_lite.handlers.checks import (
     check_aware,
     check_choice,
@@ -71,6 +71,13 @@ def test_what_fits_comes_back_as_it_was_given(check: Any, more: tuple[Any, ...],
         (check_exceptions, (), ValueError("x"), "an exception class, or a tuple of them"),
         (check_exceptions, (), (ValueError, int), "an exception class, or a tuple of them"),
         (check_exceptions, (), [ValueError], "an exception class, or a tuple of them"),
+        (
+            check_exceptions,
+            (),
+            Retry,
+            "classes of faults; Retry is what a handler raises to decide by itself, whatever",
+        ),
+        (check_exceptions, (), (OSError, Abandon), "classes of faults; Abandon is what a handler raises to decide"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_the_name_of_its_option(

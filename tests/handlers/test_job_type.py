@@ -14,6 +14,7 @@ from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
 from aiojobs_lite.handlers.job_type import BoundJob, JobType, qualified_name
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.policy.outcomes import Abandon, Retry
 from aiojobs_lite.policy.settle import Policy
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
@@ -211,6 +212,8 @@ def test_a_generator_is_refused(handler: Callable[..., Any]) -> None:
         ("priority", 0, "'high' or 'medium' or 'low'"),
         ("priority", [], "'high' or 'medium' or 'low'"),
         ("retry_on", "OSError", "an exception class, or a tuple of them"),
+        ("retry_on", Retry, "classes of faults; Retry is what a handler raises to decide by itself"),
+        ("abandon_on", (Abandon, OSError), "classes of faults; Abandon is what a handler raises to decide by itself"),
         ("retry_on", [OSError], "an exception class, or a tuple of them"),
         ("retry_on", (OSError, int), "an exception class, or a tuple of them"),
         ("abandon_on", OSError(), "an exception class, or a tuple of them"),
