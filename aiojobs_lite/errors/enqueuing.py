@@ -32,7 +32,9 @@ class UnknownJobType(EnqueueError, LookupError):
         known: The known names, sorted.
     """
 
-    def __init__(self, job_type: object, known: Iterable[str], advice: str | None = None) -> None:
+    def __init__(
+        self, job_type: object, known: Iterable[str], advice: str | None = None, problem: str = "is not registered"
+    ) -> None:
         if not isinstance(job_type, str):
             job_type = show(job_type)
         self.job_type = job_type
@@ -42,7 +44,7 @@ class UnknownJobType(EnqueueError, LookupError):
         advice = f"Did you mean {close[0]!r}?" if close else advice or _REGISTER
         if job_type in self.known:
             advice = "Another handler is registered under this name: enqueue that one."
-        super().__init__(f"{show(job_type)} is not registered (known: {shown or 'none'}). {advice}")
+        super().__init__(f"{show(job_type)} {problem} (known: {shown or 'none'}). {advice}")
 
 
 class InvalidPayload(EnqueueError, ValueError):

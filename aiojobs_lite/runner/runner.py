@@ -121,7 +121,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._resources: Resources | None = None  # being made
         self._schedules: dict[str, Schedule] = {}
         self.types, self.limits = JobTypes(self._access), JobLimits(self._access, self._registry)
-        self.schedules = Schedules(self._schedules, lambda: self._clock.now())  # noqa: PLW0108  # `replaced` sets another
+        self.schedules = Schedules(self._schedules, self._registry, self._now)
         self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))
 
@@ -307,6 +307,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         place = self._database
         shown = show(os.fspath(place)) if isinstance(place, str | os.PathLike) else type(place).__name__
         return f"<JobRunner {shown} {self._access.state}, {counted(len(self._registry), 'job type')}>"
+
+    def _now(self) -> int:
+        return self._clock.now()  # of another clock, when `replaced` has set one
 
     def _take_sources(self) -> None:
         """Takes what was added to groups and modules since."""

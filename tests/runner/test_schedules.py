@@ -29,6 +29,17 @@ def test_a_schedule_is_previewed_without_a_start() -> None:
         runner.schedules.preview("no such schedule at all")
     with pytest.raises(UnknownJobType, match="Did you mean 'digest'"):
         runner.schedules.preview("digset")
+
+    @runner.job
+    async def render() -> None: ...
+
+    expected = (
+        "'render' is a job type without a schedule, which runs only when it is enqueued (known: digest, minutely). "
+        "Declare it with @runner.cron(...)."
+    )
+    with pytest.raises(UnknownJobType) as caught:
+        runner.schedules.preview("render")
+    assert str(caught.value) == expected
     for count in (0, 1001, "5"):
         with pytest.raises(InvalidOption):
             runner.schedules.preview("digest", count)  # type: ignore[arg-type]  # what is refused
