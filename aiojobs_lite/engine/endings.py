@@ -15,6 +15,7 @@ from aiojobs_lite.policy.verdict import Verdict, Wish, is_wanted
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.telemetry.wording import span
 
+_KILLED: Final = "Its worker process was killed, the stack of the handler with it. ctx.log(...) shows how far it comes."
 _SECONDS_BELOW: Final = 120.0  # longer spans are given in minutes
 _SHORT_BELOW: Final = 100_000.0  # a longer number would be shortened to a power of ten
 
@@ -40,6 +41,8 @@ def with_timeout(run: Running, ending: Ending) -> Ending:
     if error is None:  # it swallowed the cancellation
         return ending._replace(failure=Failure("TimeoutError", str(late), None))
     late = late.with_traceback(exc_info_of(error)[2])
+    if run.worker is not None and not run.worker.is_alive:
+        late.add_note(_KILLED)
     return ending._replace(error=late, failure=describe(late))
 
 

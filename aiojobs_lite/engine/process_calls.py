@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -52,6 +53,8 @@ class ProcessCalls:
             if run.job_type.version > 1:
                 claimed = claimed._replace(payload=run.job_type.signature.present(claimed.payload))
             return await call_in_process(declared, claimed, database, self._workers, entered, reporter)
+        except asyncio.CancelledError as error:
+            raise error.with_traceback(None)  # noqa: B904  # the same: its frames wait for the process, and show nothing
         except anyio.BrokenWorkerProcess:
             if self._is_draining:  # whatever ends this process may have killed that one first
                 return Ending(stopped=Stop.SHUTDOWN)

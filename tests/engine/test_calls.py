@@ -46,6 +46,8 @@ from tests.helpers.rings import slow
 from tests.helpers.root import ROOT
 from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
+CANCELLED = "asyncio.exceptions.CancelledError: aiojobs_lite: cancel"
+
 # Handlers for other processes, which find them here by name.
 
 
@@ -211,8 +213,13 @@ async def test_stopping_kills_the_other_process(clock: FakeClock, tmp_path: Path
             clock.advance("30s")
         with pytest.raises((JobCancelled, JobDead)):
             await handle.result()
-        outcome = (await handle.job()).history[0].outcome
-        assert outcome is (Outcome.CANCELLED if why == "cancel" else Outcome.TIMED_OUT)
+        record = (await handle.job()).history[0]
+        assert record.outcome is (Outcome.CANCELLED if why == "cancel" else Outcome.TIMED_OUT)
+        late = [
+            'TimeoutError: no end after 30 s (timeout="30s")',
+            "Its worker process was killed, the stack of the handler with it. ctx.log(...) shows how far it comes.",
+        ]  # and none of the lines that waited for that process
+        assert (record.traceback or "").splitlines() == (late if why == "timeout" else [CANCELLED])
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
         assert await (await runner.enqueue(doubles, 5)).result() == 10
