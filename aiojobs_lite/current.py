@@ -1,4 +1,4 @@
-"""The attempt whose handler runs: a context variable, set in the context of each attempt."""
+"""The attempt whose handler runs, and the dead job that `on_dead` is called with: each a context variable."""
 
 from __future__ import annotations
 
@@ -30,3 +30,5 @@ CURRENT: ContextVar[tuple[AttemptOfJob, Mapping[Any, Any], threading.Event | Non
 """In a handler its context, or what was claimed, as most handlers take none; its resources; what says that it stops;
 the id of the database; what takes its reports.
 """
+DEAD: ContextVar[AttemptOfJob | None] = ContextVar("aiojobs_lite dead job", default=None)
+"""In a function of `on_dead` the last attempt of the job that has died, which runs no more; elsewhere None."""

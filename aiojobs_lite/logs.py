@@ -6,7 +6,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any, Final
 
-from aiojobs_lite.current import CURRENT
+from aiojobs_lite.current import CURRENT, DEAD, AttemptOfJob
 from aiojobs_lite.text import escape
 
 _OURS: Final = "aiojobs_lite"
@@ -14,6 +14,8 @@ _OURS: Final = "aiojobs_lite"
 
 class JobFilter(logging.Filter):
     """Adds `job_id`, `job_type` and `job_attempt` to every log record that is made inside a handler; it drops none.
+
+    In a function of `on_dead` they are those of the dead job.
 
     Belongs to the application's log handlers: `handler.addFilter(JobFilter())`. Of the library's own records each has
     the job that it is about.
@@ -30,16 +32,22 @@ class JobFilter(logging.Filter):
         """Adds what is missing."""
         fields = record.__dict__
         is_ours = record.name.partition(".")[0] == _OURS  # made anywhere, of any job
-        found = None if is_ours else CURRENT.get()
         job_id = job_type = attempt = self._outside
+        found = None if is_ours else _find_attempt()
         if found is not None:
-            job_id, job_type, attempt = found[0].id, found[0].type, found[0].attempt
+            job_id, job_type, attempt = found.id, found.type, found.attempt
         elif is_ours:
             attempt = fields.get("attempt", attempt)
         fields.setdefault("job_id", job_id)
         fields.setdefault("job_type", job_type)
         fields.setdefault("job_attempt", attempt)
         return True
+
+
+def _find_attempt() -> AttemptOfJob | None:
+    """The attempt that the code which runs belongs to, or None."""
+    current = CURRENT.get()
+    return DEAD.get() if current is None else current[0]
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobContext, JobRunner, JobType, current_job, injected, job
+from aiojobs_lite import Abandon, JobContext, JobRunner, JobType, current_job, injected, job
 from aiojobs_lite.current import CURRENT
+from aiojobs_lite.dead import DeadJob
 from aiojobs_lite.logs import JobFilter
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import stopping_of
@@ -193,6 +194,31 @@ async def test_each_record_of_a_handler_bears_its_job(clock: FakeClock, caplog: 
     assert "- - -: outside" in lines
     (completed,) = (line for line in lines if "completed:" in line)
     assert completed.startswith("1 email.welcome 1: completed: ")
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_each_record_of_a_reaction_to_a_death_bears_the_dead_job(clock: FakeClock, is_async: bool) -> None:
+    stream, log = io.StringIO(), logging.getLogger("shop")
+    running = list[JobContext | None]()
+
+    def reacts_in_thread(dead: DeadJob) -> None:
+        log.error("died of %r", dead.error)
+        running.append(current_job())
+
+    async def reacts(dead: DeadJob) -> None:
+        reacts_in_thread(dead)
+
+    @job(max_attempts=2, on_dead=reacts if is_async else reacts_in_thread)
+    async def charge() -> None:
+        raise Abandon("no card")
+
+    with logging_to(stream, JobFilter(), "shop"):
+        async with started(clock, charge) as runner:
+            await runner.enqueue(charge)
+            await runner.run_until_idle()
+            log.error("outside")
+    assert stream.getvalue().splitlines() == ["1 charge 1: died of Abandon('no card')", "- - -: outside"]
+    assert running == [None]
 
 
 async def test_a_line_of_the_library_bears_the_job_that_it_is_about(clock: FakeClock) -> None:

@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any, Final
 
 from aiojobs_lite.clock import Clock, to_datetime
+from aiojobs_lite.current import DEAD
 from aiojobs_lite.dead import DeadJob, OnDead
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe, exc_info_of
@@ -138,9 +139,11 @@ class Deaths:
     def _call_next(self) -> None:
         while self._is_open and self._waiting and len(self._calls) < _MOST_AT_ONCE:
             function, dead = self._waiting.popleft()
+            context = contextvars.Context()
+            context.run(DEAD.set, dead)
             call = asyncio.Task(
                 self._call(function, dead), loop=asyncio.get_running_loop(), name=f"on_dead of {dead.type}",
-                context=contextvars.Context(),
+                context=context,
             )  # fmt: skip
             self._calls.add(call)
             call.add_done_callback(self._called)
