@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
 from aiojobs_lite.clock import Clock, sleep, to_micros
 from aiojobs_lite.engine.ports import Commits, EndRecorder, OwnedJobs
+from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
-from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.model.runners import EndRunners, ListRunners
 from aiojobs_lite.policy.settle import Ending, Policy, settle
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -81,6 +83,9 @@ class Janitor:
                 ended += await self._end_all(
                     replace(job, interrupted=job.interrupted or is_interrupted) for job in page
                 )
+            if ended:
+                with contextlib.suppress(StoreUnavailable):  # then the maintenance of a runner notes it
+                    await self._commits.write(EndRunners((owner,)))
             if ended and self._bus.is_watched(OwnerRescued):
                 found = [one for one in await self._store.ask(ListRunners()) if one.id == owner]
                 of_process = (found[0].pid, found[0].host) if found else (None, None)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.writes import unanswered
 
 
@@ -23,7 +24,8 @@ class RunnerInfo:
         max_running: Most handlers that it runs at once; 0: it runs none.
         types: The job types that it has registered, each with its concurrency or None.
         started_at: When it started, UTC.
-        ended_at: When another runner noticed that it is dead, UTC; None before.
+        ended_at: When another runner noted that it is dead, UTC: at the rescue of its jobs, or within a minute. None
+            before, even if `is_alive` says so already.
         is_draining: Whether it waits for running handlers, and claims nothing more.
         running: Jobs that it is processing.
         is_alive: Whether it lives.
@@ -75,11 +77,11 @@ class MarkDraining(NamedTuple):
 
 class EndRunners(NamedTuple):
     """Notes that these runners are dead, where that is not noted yet, and forgets those that were noted before an
-    instant. Answer: None.
+    instant: none, if there is no such instant. Answer: None.
     """
 
     ids: tuple[str, ...]
-    forget_before: int
+    forget_before: int = -LARGEST_INTEGER
 
     def answer(self) -> None:
         """See `Write`."""

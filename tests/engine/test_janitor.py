@@ -17,6 +17,7 @@ from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.model.ends import Again, End
 from aiojobs_lite.model.job import Claimed, Job, NewJob, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListOwners, ListProcessing
+from aiojobs_lite.model.runners import EndRunners, ListRunners, SetRunner
 from aiojobs_lite.model.writes import Claim, Insert, MarkInterrupted
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.telemetry.bus import Bus
@@ -24,7 +25,7 @@ from aiojobs_lite.telemetry.facts import OwnerRescued
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on, registry_of
-from tests.helpers.fault_store import IOERR
+from tests.helpers.fault_store import FULL, IOERR
 from tests.helpers.waiting import quiet, until
 
 
@@ -41,6 +42,7 @@ class World:
         interrupted: The owners that noted that their attempts were interrupted.
         held: The jobs that this runner knows of.
         answer: What the recorder answers in place of what the store says.
+        is_full: Whether nothing but ends can be written.
     """
 
     memory: SqliteStore
@@ -53,6 +55,7 @@ class World:
     ends: list[End] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
     answer: bool | None = None
+    is_full: bool = False
     bus: Bus = field(default_factory=Bus)
 
     def janitor(self) -> Janitor:
@@ -88,6 +91,11 @@ class World:
     async def settle(self) -> None:
         self.settled += 1
         await asyncio.sleep(0)
+
+    async def write(self, write: EndRunners) -> None:
+        if self.is_full:
+            raise copy(FULL)
+        await self.memory.apply([(write,)], self.clock.now())
 
     async def record_lost(self, end: End, raised: Raised | None = None) -> bool:
         self.ends.append(end)
@@ -145,6 +153,19 @@ async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_l
     await world.janitor().rescue()
     assert len(world.ends) == 3
     assert world.probed[1] == {"alive"}  # what the dead one left can be removed now
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+async def test_the_end_of_an_owner_whose_jobs_were_rescued_is_noted_if_it_can_be(world: World, is_full: bool) -> None:
+    """If not, the rescue goes on: the maintenance of a runner notes it later."""
+    await world.memory.apply([(SetRunner(name, 7, "host", 1, "{}"),) for name in ("dead", "alive")], world.clock.now())
+    await world.claimed_by("dead", "known")
+    world.clock.advance(5)
+    world.is_full, published = is_full, published_on(world.bus)
+    await world.janitor().rescue()
+    ended = {one.id: one.ended_at for one in await world.memory.ask(ListRunners())}
+    assert ended == {"dead": None if is_full else world.clock.time, "alive": None}
+    assert [type(fact) for fact in published()] == [OwnerRescued]
 
 
 async def test_what_is_held_is_asked_for_before_the_rows_are_read(

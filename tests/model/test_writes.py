@@ -43,6 +43,7 @@ def test_the_model_has_these_messages() -> None:
 def test_what_a_message_is_about_is_given_unless_it_may_be_left_out(kind: Any) -> None:
     left_out = {"limit", "after", "held", "reason", "failure", "refund", "result", "note", "if_cancelled", "by"} | {
         "conditions",
+        "forget_before",
         "pooled",
         "pool_slots",
     }

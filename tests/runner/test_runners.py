@@ -79,7 +79,10 @@ async def test_a_process_that_was_killed_is_named_with_its_pid_where_its_jobs_ar
             rescued = await next_fact(facts, OwnerRescued)
             assert (rescued.owner, rescued.pid, rescued.host) == (found.id, child.pid, socket.gethostname())
             assert f"{found.id} (pid {child.pid} on {socket.gethostname()})" in str(rescued)
-            assert not next(one.is_alive for one in await runner.runners() if one.pid == child.pid)
+            (found,) = [one for one in await runner.runners() if one.pid == child.pid]
+            assert not found.is_alive
+            assert found.ended_at is not None  # from the rescue on
+            assert found.ended_at > found.started_at
 
 
 @pytest.mark.parametrize("job_type", [tells, pytest.param(key_elsewhere, marks=slow)])

@@ -52,6 +52,12 @@ class RunnerRows:
         await store.apply([(EndRunners((), at(6)),)], at(7))
         assert [found.id for found in await store.ask(ListRunners())] == ["other"]
 
+    async def test_an_end_may_be_noted_and_none_be_forgotten(self, store: Store) -> None:
+        await store.apply(alone([WORKER, OTHER, EndRunners(("worker",))]), at(0))
+        await store.apply([(EndRunners(("other",)),)], at(9))
+        ended = {found.id: found.ended_at for found in await store.ask(ListRunners())}
+        assert ended == {"worker": to_datetime(at(0)), "other": to_datetime(at(9))}
+
     async def test_what_cannot_be_stored_is_rejected(self, store: Store) -> None:
         with pytest.raises(StoreRejected):
             await one(store, WORKER._replace(host="\ud800"))
