@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -58,6 +60,22 @@ ORDER = Order(customer=Customer(id=7))
 )
 def test_a_key_is_taken_from_fields_or_by_a_function(key: Any, arguments: dict[str, Any], expected: list[Any]) -> None:
     assert json.loads(read(key, **arguments)) == expected
+
+
+def test_an_instant_counts_as_it_is_stored_with_the_offset_of_its_zone() -> None:
+    def due(at: datetime) -> None: ...
+
+    def instant(payload: Mapping[str, Any]) -> str:
+        return datetime.fromisoformat(payload["at"]).astimezone(UTC).isoformat()
+
+    signature = Signature("due", due)
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    payloads = [signature.dump((at,), {}) for at in (noon, noon.astimezone(timezone(timedelta(hours=2))))]
+    by_field, by_function = KeyReader("unique", "at", signature, due), KeyReader("unique", instant, signature, due)
+    assert [json.loads(by_field.read(one)) for one in payloads] == [
+        ["2026-03-01T12:00:00Z"], ["2026-03-01T14:00:00+02:00"],
+    ]  # fmt: skip
+    assert [json.loads(by_function.read(one)) for one in payloads] == [["2026-03-01T12:00:00+00:00"]] * 2
 
 
 def test_without_fields_all_of_the_payload_counts_defaults_included() -> None:
