@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.engine.ports import ClaimSlots
 from aiojobs_lite.errors import InvalidPayload
@@ -18,6 +18,7 @@ from aiojobs_lite.model.queries import SamplePayloads
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import PayloadsUnfit
+from aiojobs_lite.text import show
 
 _log = get_log("engine")
 _MOST_TYPES: Final = 100
@@ -28,10 +29,22 @@ _LONGEST_S: Final = 1.0  # of all types, with the reads
 _NONE: Final = TypeCounts()
 
 
+class _Problem(NamedTuple):
+    """Why a payload does not fit.
+
+    Attributes:
+        text: For people.
+        is_raised: Whether an attempt fails by it; else the job is held.
+    """
+
+    text: str
+    is_raised: bool
+
+
 class PayloadCheck:
     """Decodes a sample of the jobs that wait, and reports each type of which some do not fit the handler.
 
-    It never fails a start, and nothing depends on it: what does not fit is held when it is claimed.
+    It never fails a start, and nothing depends on it: what does not fit is held when it is claimed, or fails.
 
     Args:
         store: Where to look.
@@ -63,7 +76,7 @@ class PayloadCheck:
         return [name for name in self._registry.names() if _claimable(counts.get(name, _NONE))]
 
     def _report(self, job_type: JobType[..., Any], sample: Iterable[WaitingPayload]) -> None:
-        sampled, found = 0, list[tuple[int, str]]()
+        sampled, found = 0, list[tuple[int, _Problem]]()
         until = time.perf_counter() + LONGEST_OF_TYPE_S
         for job_id, payload in sample:
             problem = _problem(job_type, payload)
@@ -73,19 +86,24 @@ class PayloadCheck:
             if time.perf_counter() > until:
                 break
         if found:
-            self._bus.publish(PayloadsUnfit(job_type.name, sampled, len(found), *found[0]))
+            (job_id, first), raising = found[0], sum(problem.is_raised for _, problem in found)
+            self._bus.publish(PayloadsUnfit(job_type.name, sampled, len(found), job_id, first.text, raising))
 
 
 def _claimable(counts: TypeCounts) -> int:
     return counts.pending - counts.held
 
 
-def _problem(job_type: JobType[..., Any], payload: str) -> str | None:
-    """Why the handler does not take a payload, or None; what a validator of the user's raises else is its attempt's."""
+def _problem(job_type: JobType[..., Any], payload: str) -> _Problem | None:
+    """Why the handler does not take a payload, or None. What ends a process, a validator's `SystemExit` say, is left to
+    the attempt.
+    """
     try:
         job_type.signature.load(payload)
     except InvalidPayload as error:
-        return error.summary
+        return _Problem(error.summary, is_raised=False)
+    except Exception as error:  # noqa: BLE001  # the user's code
+        return _Problem(f"a validator raised {show(error)}", is_raised=True)
     except BaseException:  # noqa: BLE001  # as above: a start does not fail by it
         return None
     return None

@@ -25,6 +25,10 @@ def explode(value: int) -> int:
     raise SystemExit(value)
 
 
+def look_up(value: int) -> int:
+    return {7: 7}[value]
+
+
 def rename(arguments: dict[str, Any]) -> dict[str, Any]:
     return {"x": arguments["w"]}
 
@@ -39,6 +43,10 @@ async def fits(x: int) -> None: ...
 
 @job
 async def explodes(x: Annotated[int, AfterValidator(explode)]) -> None: ...
+
+
+@job
+async def raises(x: Annotated[int, AfterValidator(look_up)]) -> None: ...
 
 
 @dataclass
@@ -61,7 +69,7 @@ class World:
     async def look(self) -> list[Fact]:
         check = PayloadCheck(
             store=self,  # type: ignore[arg-type]  # it needs no more of a store
-            bus=self.bus, registry=registry_of(refuses, fits, explodes),
+            bus=self.bus, registry=registry_of(refuses, fits, explodes, raises),
             slots=self,  # type: ignore[arg-type]  # the same
         )  # fmt: skip
         await check.look()
@@ -103,6 +111,18 @@ async def test_each_type_with_payloads_that_do_not_fit_is_reported_once(world: W
         "fits", 3, 1, failing, "upgrade[1]: the step from version 1 to version 2 raised KeyError('w')"
     )
     assert str(found[1]) == about_fits
+
+
+async def test_an_error_of_a_validator_of_any_kind_is_reported_with_what_comes_of_it(world: World) -> None:
+    first, *_ = await world.insert("raises", '{"x":8}', '{"x":7}')
+    (found,) = await world.look()
+    assert found == PayloadsUnfit("raises", 2, 1, first, "a validator raised KeyError(8)", 1)
+    assert "take them: the attempts of 1 will fail, by an error of a validator that is no ValueError. D" in str(found)
+    await world.insert("raises", "{}")
+    (found,) = await world.look()
+    assert isinstance(found, PayloadsUnfit)
+    assert (found.sampled, found.unfit, found.raising) == (3, 2, 1)
+    assert "they will be held, none is lost, but the attempts of 1 will fail, by an error of a validator" in str(found)
 
 
 async def test_what_fits_or_is_held_already_or_fails_otherwise_is_not_reported(world: World) -> None:

@@ -40,15 +40,16 @@ class TypeResumed(Fact):
 @dataclass(frozen=True, slots=True)
 class PayloadsUnfit(Fact):
     """At the start of this runner, of `sampled` jobs of a type that wait, the first and the last ones, `unfit` have a
-    payload that its handler does not take. No attempt is used: each is held when it is claimed. `job_id` and `reason`:
-    the first of them.
+    payload that its handler does not take. No attempt is used: each is held when it is claimed. But for `raising` of
+    them a validator raises an error of another kind than `ValueError`: that fails each of their attempts. `job_id` and
+    `reason`: the first of them.
     """
 
     level = logging.WARNING
     part = "engine"
     text = (
-        "unfit payloads: {unfit} of {sampled} of {type} looked at, which wait. This handler does not take them: they "
-        "will be held, none is lost. Deploy an upgrade= for them, or a version that takes them, which runs them. The "
+        "unfit payloads: {unfit} of {sampled} of {type} looked at, which wait. This handler does not take them: "
+        "{raising}. Deploy an upgrade= for them, or a version that takes them, which runs them. The "
         "first is job {job_id}: {reason}"
     )
     type: str
@@ -56,9 +57,12 @@ class PayloadsUnfit(Fact):
     unfit: int
     job_id: int
     reason: str
+    raising: int = 0
 
     def _words(self) -> dict[str, str]:
-        return {"sampled": counted(self.sampled, "job")}
+        fails = f"the attempts of {self.raising:,} will fail, by an error of a validator that is no ValueError"
+        becomes = f"they will be held, none is lost, but {fails}" if self.raising else "they will be held, none is lost"
+        return {"sampled": counted(self.sampled, "job"), "raising": fails if self.raising == self.unfit else becomes}
 
 
 @dataclass(frozen=True, slots=True)
