@@ -16,6 +16,11 @@ def key_of(database: str, job_id: int) -> str:
     return f"{database}-{job_id}"
 
 
+def new_owner() -> str:
+    """An id that no other owner ever has."""
+    return secrets.token_hex(8)
+
+
 class Identity:
     """What others can know a runner by.
 
@@ -29,9 +34,7 @@ class Identity:
     """
 
     def __init__(self, max_running: int, limits: Mapping[str, int | None]) -> None:
-        self.stored = SetRunner(
-            secrets.token_hex(8), os.getpid(), socket.gethostname(), max_running, json.dumps(dict(limits))
-        )
+        self.stored = SetRunner(new_owner(), os.getpid(), socket.gethostname(), max_running, json.dumps(dict(limits)))
         self.database = ""
 
     @property

@@ -63,9 +63,9 @@ class Maintenance:
         """Notes which runners are dead, and forgets those that have been for a while."""
         now = self._clock.now()
         forgets_before = after(now, -_KEEP_RUNNERS_S)
-        of_batches = {*await self._store.ask(ListBatchOwners())}  # before the runners: each stores itself first
-        runners, _ = await look_at_runners(self._store)
-        await self._abandon_batches(of_batches - {runner.id for runner in runners if runner.is_alive})
+        of_batches = {*await self._store.ask(ListBatchOwners())}  # clients are among them, which store nothing else
+        runners, found = await look_at_runners(self._store, of_batches)
+        await self._abandon_batches(of_batches.intersection(found))
         dead = tuple(runner.id for runner in runners if not runner.is_alive and runner.ended_at is None)
         ends = [to_micros(runner.ended_at) for runner in runners if runner.ended_at is not None]
         if dead or any(ended < forgets_before for ended in ends):
@@ -76,7 +76,7 @@ class Maintenance:
         if dead:
             batches = await self._commits.write(AbandonBatches(tuple(sorted(dead))))
             for batch in batches:
-                _log.warning("batch %s is abandoned: its runner ended before its block", batch)
+                _log.warning("batch %s is abandoned: its runner or client ended before its block", batch)
 
     async def prune(self) -> None:
         """Deletes finished jobs and ticks that were kept long enough, some at a time."""

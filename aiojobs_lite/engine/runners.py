@@ -10,11 +10,11 @@ from aiojobs_lite.model.runners import ListRunners, RunnerInfo
 from aiojobs_lite.stores.base import Store
 
 
-async def look_at_runners(store: Store) -> tuple[list[RunnerInfo], Collection[str]]:
-    """All runners that are stored, the latest start first; and the ids of those owners of jobs, stored or not, that are
-    dead.
+async def look_at_runners(store: Store, others: Collection[str] = ()) -> tuple[list[RunnerInfo], Collection[str]]:
+    """All runners that are stored, the latest start first; and the ids of those owners of jobs and those others, stored
+    or not, that are dead.
     """
     owners = await store.ask(ListOwners())  # all of them are asked for: what is left of them is for their rescue
     stored = await store.ask(ListRunners())
-    dead = await store.owners.dead({*owners, *(runner.id for runner in stored if runner.is_alive)})
+    dead = await store.owners.dead({*owners, *others, *(runner.id for runner in stored if runner.is_alive)})
     return [replace(runner, is_alive=runner.is_alive and runner.id not in dead) for runner in stored], dead

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from aiojobs_lite.errors import InvalidOption, InvalidPayload
+from aiojobs_lite.errors import BatchNotFound, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.batches import Event
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob
 
+_EVENTS: Final[tuple[Event, ...]] = ("complete", "success", "dead")
 CallbackJob = Enqueueable[..., Any] | BoundJob[Any]
 """A job type, with options or without, that is enqueued with the id of a batch; or a job with arguments of its own."""
 
@@ -31,6 +35,33 @@ def check_callback(option: str, value: object) -> CallbackJob:
         except InvalidPayload as error:
             raise InvalidOption(option, value, f"{expected} and nothing else: {error.summary}") from None
     return value
+
+
+def check_callbacks(
+    registry: Registry, complete: CallbackJob | None, success: CallbackJob | None, dead: CallbackJob | None
+) -> list[tuple[Event, CallbackJob]]:
+    """The callbacks of a batch that are given, each with its event.
+
+    Raises:
+        InvalidOption: If one cannot be enqueued so.
+        UnknownJobType: If its type is not registered.
+    """
+    checked: list[tuple[Event, CallbackJob]] = []
+    for event, value in zip(_EVENTS, (complete, success, dead), strict=True):
+        if value is not None:
+            job = check_callback(f"on_{event}", value)
+            registry.check(job.job_type)
+            checked.append((event, job))
+    return checked
+
+
+def check_batch_id(batch_id: object) -> int:
+    """Checks that a value is the id of a batch; raises `BatchNotFound` for one that no batch can have."""
+    if isinstance(batch_id, bool) or not isinstance(batch_id, int):
+        raise InvalidOption("batch_id", batch_id, "the id of a batch, a whole number")
+    if abs(batch_id) > LARGEST_INTEGER:
+        raise BatchNotFound(batch_id)
+    return batch_id
 
 
 def callback_row(callback: CallbackJob, batch_id: int, now: int) -> NewJob:

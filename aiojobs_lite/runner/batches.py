@@ -10,8 +10,8 @@ from typing import Final, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
-from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, InvalidOption, StoreError
-from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_callback
+from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, StoreError
+from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_batch_id, check_callbacks
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
@@ -28,7 +28,6 @@ from aiojobs_lite.model.batches import (
     InsertInBatch,
     OpenBatch,
 )
-from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.writes import Inserted, Unit
 from aiojobs_lite.runner.access import EngineAccess
@@ -45,7 +44,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 _log = get_log("runner")
 CANCEL_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
-_EVENTS: Final[tuple[Event, ...]] = ("complete", "success", "dead")
 
 
 class _Parts:
@@ -133,7 +131,7 @@ class Batch:
         Raises:
             BatchClosed: On entering it, if this batch takes nothing more.
         """
-        callbacks = _checked(self._parts, on_complete, on_success, on_dead)
+        callbacks = check_callbacks(self._parts.registry, on_complete, on_success, on_dead)
         return BatchBlock(self._parts, callbacks, self.id, is_member=self._is_member)
 
     async def stats(self) -> BatchStats:
@@ -321,7 +319,8 @@ class Batches:
             InvalidOption: If a callback cannot be enqueued so.
             UnknownJobType: If its type is not registered in this runner.
         """
-        return BatchBlock(self._parts, _checked(self._parts, on_complete, on_success, on_dead), None, is_member=False)
+        callbacks = check_callbacks(self._parts.registry, on_complete, on_success, on_dead)
+        return BatchBlock(self._parts, callbacks, None, is_member=False)
 
     async def get(self, batch_id: int) -> Batch:
         """Finds a batch, in whatever process it was opened. It takes jobs while its block runs.
@@ -329,9 +328,7 @@ class Batches:
         Raises:
             BatchNotFound: If there is none of this id.
         """
-        if isinstance(batch_id, bool) or not isinstance(batch_id, int):
-            raise InvalidOption("batch_id", batch_id, "the id of a batch, a whole number")
-        if abs(batch_id) > LARGEST_INTEGER or await self._parts.access.engine.ask(GetBatch(batch_id)) is None:
+        if await self._parts.access.engine.ask(GetBatch(check_batch_id(batch_id))) is None:
             raise BatchNotFound(batch_id)
         return Batch(self._parts, batch_id, is_member=False)
 
@@ -360,18 +357,6 @@ def _abandon_unentered(engine: Engine, opening: asyncio.Future[int | None]) -> N
 
 def _ignore(_unit: Unit, _answer: object, _error: StoreError | None) -> None:
     """A batch that could not be abandoned is found when its runner has ended."""
-
-
-def _checked(
-    parts: _Parts, complete: CallbackJob | None, success: CallbackJob | None, dead: CallbackJob | None
-) -> list[tuple[Event, CallbackJob]]:
-    checked: list[tuple[Event, CallbackJob]] = []
-    for event, value in zip(_EVENTS, (complete, success, dead), strict=True):
-        if value is not None:
-            job = check_callback(f"on_{event}", value)
-            parts.registry.check(job.job_type)
-            checked.append((event, job))
-    return checked
 
 
 async def _cancel(engine: Engine, batch_id: int, reason: str | None) -> int:

@@ -6,14 +6,12 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
-from aiojobs_lite.engine.identity import key_of
 from aiojobs_lite.engine.joining import joining_of
 from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound, WrongEventLoop
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each
@@ -21,13 +19,13 @@ from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_CLIENT, AnswersHabitsOfClients, refuse_unknown
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.model.queries import GetDatabaseId, GetJob
-from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.origin import count_forks
-from aiojobs_lite.runner.admission import Adding, candidates_of, inserted_of, refusal, write_of, write_of_joined
+from aiojobs_lite.runner.admission import inserted_of, write_of, write_of_joined
 from aiojobs_lite.runner.binding import check_bound, check_enqueueable
+from aiojobs_lite.runner.client_batches import BlockOwner, ClientBatches, ClientParts
+from aiojobs_lite.runner.client_handle import ClientHandle, handles_of
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.joining import check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
@@ -37,25 +35,11 @@ from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.text import show
 
+__all__ = ["FORKS", "ClientHandle", "JobClient"]
+
 P = ParamSpec("P")
 R = TypeVar("R")
-_RETRY_AFTER_S: Final = 1.0  # a client measures nothing
 _OPTIONS: Final = ("database", "jobs", "durability", "clock")
-
-
-@dataclass(frozen=True, slots=True)
-class ClientHandle:
-    """One job that a `JobClient` enqueued.
-
-    Attributes:
-        id: The job's id.
-        key: Its key, unique over databases, as `JobHandle.key`.
-        is_new: Whether this enqueue made the job; False if an earlier one with its idempotency key did.
-    """
-
-    id: int
-    key: str
-    is_new: bool
 
 
 class _OfProcess:
@@ -69,6 +53,7 @@ class _OfProcess:
         self.lock = threading.RLock()
         self.session: Session | None = None
         self.close: Callable[[], object] = _nothing
+        self.owner = BlockOwner()
 
 
 class JobClient(AnswersHabitsOfClients):
@@ -84,6 +69,9 @@ class JobClient(AnswersHabitsOfClients):
             modules are read again whenever the database is opened.
         durability: `full` survives a power cut, `normal` a crash of the process.
         clock: The time; tests give a fake one.
+
+    Attributes:
+        batches: Opens and finds batches, as `runner.batches` does.
 
     Raises:
         ConfigurationError: If an option or a job type cannot work.
@@ -176,7 +164,7 @@ class JobClient(AnswersHabitsOfClients):
         write = write_of([(one.how, one.row(now)) for one in bound])
         with self._session() as session:
             answer = inserted_of(write, session.write(write, now))
-        return _handles(session.database, write, answer)
+        return handles_of(session.database, write, answer)
 
     def enqueue_in(
         self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
@@ -233,7 +221,7 @@ class JobClient(AnswersHabitsOfClients):
         now = self._clock.now()
         write = write_of_joined([(one.how, one.row(now)) for one in bound])
         (answer,) = joining.apply_blocking(connection, [(write,)], now)
-        return _handles(joining.ask_blocking(connection, GetDatabaseId()), write, answer)
+        return handles_of(joining.ask_blocking(connection, GetDatabaseId()), write, answer)
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.
@@ -250,6 +238,11 @@ class JobClient(AnswersHabitsOfClients):
         if job is None:
             raise JobNotFound(job_id)
         return job
+
+    @property
+    def batches(self) -> ClientBatches:
+        """Opens and finds batches, as `runner.batches` does."""
+        return ClientBatches(ClientParts(self._registry, self._clock, self._session, lambda: self._process().owner))
 
     def close(self) -> None:
         """Closes the database, after the calls in flight. May be called twice."""
@@ -326,12 +319,6 @@ class JobClient(AnswersHabitsOfClients):
         with self._process().lock:
             self._let_go()
             yield
-
-
-def _handles(database: str, write: Adding, answer: Sequence[Inserted] | Refused) -> list[ClientHandle]:
-    if isinstance(answer, Refused):
-        raise refusal(answer, candidates_of(write), lambda _type, _jobs: _RETRY_AFTER_S)
-    return [ClientHandle(job_id, key_of(database, job_id), is_new) for job_id, is_new in answer]
 
 
 def _nothing() -> None:

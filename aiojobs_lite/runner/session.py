@@ -12,7 +12,7 @@ from aiojobs_lite.errors import ClientClosed, StoreUnavailable
 from aiojobs_lite.model.queries import GetDatabaseId, Query
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.origin import Origin
-from aiojobs_lite.stores.base import Store
+from aiojobs_lite.stores.base import Owners, Store
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -69,6 +69,17 @@ class Session:
             ClientClosed: If it was closed before.
         """
         return self._wait_for(self._store.ask(query))
+
+    def acquire(self, owner: str) -> Owners:
+        """Shows that this process lives, as an owner; returns what gives that up, perhaps after the store was closed.
+
+        Raises:
+            StoreError: If it cannot be shown.
+            ClientClosed: If it was closed before.
+        """
+        owners = self._store.owners
+        self._wait_for(owners.acquire(owner, lost=_ignore, regained=_ignore))
+        return owners
 
     def close(self) -> None:
         """Closes the store after the calls in flight, and waits for that. May be called twice, and by any thread."""
@@ -128,3 +139,7 @@ class Session:
         while calls := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(calls)
         await store.close()
+
+
+def _ignore() -> None:
+    """A client runs nothing that others could run as well."""

@@ -45,6 +45,7 @@ ELSEWHERE: Final = {
     },
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "runner/binding.py": Suite("tests/runner/test_enqueuer.py", "its refusals are those of each enqueue"),
+    "runner/client_handle.py": Suite("tests/runner/test_client.py", "what each call of a client gives back"),
     "runner/session.py": Suite("tests/runner/test_client.py", "the client's own thread; callers see it there"),
     "flow.py": Suite("tests/model/test_unique.py", "names alone, under which tests and applications import them"),
     "engine/expiries.py": Suite("tests/runner/test_expiries.py", "callers and facts; both are seen there"),

@@ -216,7 +216,7 @@ async def test_the_batch_of_a_runner_that_has_ended_is_abandoned(
     other = Program(database, clock, max_running=0)
     async with other.runner as second:
         found = await second.batches.get(batch.id)
-        await until(lambda: "is abandoned: its runner ended before its block" in caplog.text)
+        await until(lambda: "is abandoned: its runner or client ended before its block" in caplog.text)
         assert (await found.stats()).is_abandoned
     async with program.runner:
         with pytest.raises(BatchClosed):
