@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, Final, Literal
 
-from pydantic import Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from aiojobs_lite.errors import InvalidJobType
@@ -16,6 +18,9 @@ from aiojobs_lite.handlers.read_back import DISCRIMINATE, find_alike
 
 _ASTERISKS: Final = '"**********"'  # how pydantic writes a secret
 _EXPECTED: Final = re.compile(r"\s*PydanticSerializationUnexpectedValue\W*Expected `([^`]{1,200})`")
+_UNKNOWN: Final = "Unable to serialize unknown type: "
+_IDENTIFY: Final = "pass what identifies it, such as its id, and let the handler look it up"
+_DATA: Final = ("builtins", "collections", "datetime", "decimal", "enum", "pathlib", "uuid")  # modules of plain values
 _MOST_EXPECTED: Final = 3  # types that an error names
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 
@@ -71,7 +76,11 @@ def adapt(kind: Any, mode: Literal["validation", "serialization"]) -> TypeAdapte
 
 
 def list_problems(
-    error: ValidationError, whole: str = "arguments", *, explain_extra: Callable[[str], str | None] | None = None
+    error: ValidationError,
+    whole: str = "arguments",
+    *,
+    explain_extra: Callable[[str], str | None] | None = None,
+    is_call: bool = False,
 ) -> list[tuple[str, str]]:
     """Lists path and message of each fault; never the values, which may be secret.
 
@@ -79,14 +88,17 @@ def list_problems(
         error: What pydantic raised.
         whole: The path of what is wrong with all of it.
         explain_extra: Says what is meant by an argument that is one too many, or None.
+        is_call: Whether the values are those of a call, which may be any objects of the application.
     """
     listed = []
-    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+    for fault in error.errors(include_url=False, include_context=False, include_input=is_call):
         path, text = ".".join(map(str, fault["loc"])) or whole, fault["msg"]
         if fault["type"] == "union_tag_invalid":
             text = "Input has none of the expected tags"
         elif fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1 and explain_extra is not None:
             text = explain_extra(path) or text
+        elif is_call and (kind := _kind_of_object(fault["input"])) is not None:
+            text = f"{text}, not a {kind}: {_IDENTIFY}"
         listed.append((path, text))
     return listed
 
@@ -98,6 +110,19 @@ def explain(error: Exception) -> str:
         found = dict.fromkeys(kind[1] for kind in map(_EXPECTED.match, more) if kind)  # the first types, each once
         return f"{' or '.join([*found][:_MOST_EXPECTED]) or 'another type'} was expected"
     return _ERROR_OF_USERS_CODE.sub(r"\1", first)
+
+
+def explain_call(error: Exception, arguments: Mapping[str, Any]) -> tuple[str, str]:
+    """Where and why pydantic cannot write the arguments of a call: the path, and the reason without the value."""
+    reason = f"cannot be stored as JSON: {explain(error)}"
+    if not str(error).startswith(_UNKNOWN):
+        return "arguments", reason
+    kind = str(error).removeprefix(_UNKNOWN)
+    try:
+        path = _first(lambda value: type.__repr__(type(value)) == kind, arguments)
+    except RecursionError:  # behind it something contains itself
+        path = None
+    return path or "arguments", f"{reason}: {_IDENTIFY}"
 
 
 def find_lost(adapter: TypeAdapter[Any], value: object, stored: str) -> tuple[str, str] | None:
@@ -196,6 +221,13 @@ def _find(
         return None
     found = (_find(part, is_bad, where, config) for where, part in parts)
     return next((one for one in found if one is not None), None)
+
+
+def _kind_of_object(value: object) -> str | None:
+    """The class of an object that is no data, such as a row of an ORM or a request; None: it may be data."""
+    kind = type(value)
+    is_data = kind.__module__ in _DATA or issubclass(kind, BaseModel | Enum) or dataclasses.is_dataclass(kind)
+    return None if is_data else kind.__qualname__
 
 
 def _is_not_finite(value: object) -> bool:

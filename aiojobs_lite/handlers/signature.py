@@ -15,7 +15,7 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
-from aiojobs_lite.handlers.json_types import adapt, explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.json_types import adapt, explain_call, find_lost, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_exact, is_readable
 from aiojobs_lite.model.payloads import version_of
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
@@ -105,11 +105,10 @@ class Signature:
             # By the names of the fields, and read by them: an alias of a model's own need not lead back.
             encoded = self._adapter.serializer.to_json(validated, by_alias=False, round_trip=True)
         except ValidationError as error:
-            raise InvalidPayload(self.job_type, list_problems(error, explain_extra=self._explain_extra)) from None
+            problems = list_problems(error, explain_extra=self._explain_extra, is_call=True)
+            raise InvalidPayload(self.job_type, problems) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
-            raise InvalidPayload(
-                self.job_type, [("arguments", f"cannot be stored as JSON: {explain(error)}")]
-            ) from None
+            raise InvalidPayload(self.job_type, [explain_call(error, validated)]) from None
         stored: str = encoded.decode()
         lost = find_lost(self._adapter, validated, stored)
         if lost is not None:
@@ -329,7 +328,7 @@ def _unknown(fields: Mapping[str, Any]) -> tuple[str, str] | None:
             kind = _kind_of(hint)
             if kind is None or repr(kind) not in str(error):
                 return name, ""
-            return name, f", or write `{name}: {kind.__name__} = injected` if the runner is to fill it"
+            return name, f", take its id, or write `{name}: {kind.__name__} = injected` if the runner is to fill it"
     return None
 
 

@@ -71,7 +71,9 @@ def test_a_secret_is_refused_wherever_it_hides(annotation: Any, path: str) -> No
 def test_a_type_that_json_cannot_hold_is_refused(annotation: Any, written: str | None) -> None:
     text = refused_type(handler_of(annotation))
     assert text.startswith("job type 't': an argument (value) has a type that cannot be stored as JSON: ")
-    injecting = "" if written is None else f", or write `value: {written} = injected` if the runner is to fill it"
+    injecting = (
+        "" if written is None else f", take its id, or write `value: {written} = injected` if the runner is to fill it"
+    )
     assert text.endswith(f". Use a type that pydantic knows{injecting}")
     assert "arbitrary_types_allowed" not in text
 

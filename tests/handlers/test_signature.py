@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Base64Bytes, Field, Json, SecretStr
+from starlette.requests import Request
 
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import injected
@@ -59,6 +60,10 @@ from tests.helpers.waiting import unmeasured
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
 
 
 def there_and_back(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -312,6 +317,38 @@ def test_the_path_to_a_fault_is_shown_and_never_its_value() -> None:
 def test_what_json_cannot_hold_is_refused_with_the_reason(annotation: Any, value: Any, problem: str) -> None:
     ((_, message),) = refused(handler_of(annotation), value=value)
     assert message.startswith(problem)
+
+
+@pytest.mark.parametrize("annotation", [int, str, list[int], int | None, Cat])
+@pytest.mark.parametrize("value", [Request({"type": "http", "path": SECRET}), Opaque()])
+def test_an_object_of_the_application_is_refused_with_what_is_to_be_passed(annotation: Any, value: Any) -> None:
+    (_, message), *_ = refused(handler_of(annotation), value=value)
+    advice = "pass what identifies it, such as its id, and let the handler look it up"
+    assert message.endswith(f", not a {type(value).__name__}: {advice}")
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (Opaque(), "value"),
+        ({"order": [1, Opaque()]}, "value.order.1"),
+        (lambda: 1, "value"),
+        (Box[Any](content=Opaque()), "arguments"),
+        ([Box[Any](content=Opaque()), LOOP], "arguments"),
+    ],
+)
+def test_an_object_in_a_parameter_that_takes_anything_is_found(value: Any, path: str) -> None:
+    ((found, message),) = refused(handler_of(Any), value=value)
+    assert found == path
+    assert message.startswith("cannot be stored as JSON: Unable to serialize unknown type: <class '")
+    assert message.endswith(">: pass what identifies it, such as its id, and let the handler look it up")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], b"\xff", Decimal("1.5"), Cat(kind="cat"), None, int])
+def test_data_of_another_type_has_no_such_advice(value: Any) -> None:
+    ((_, message),) = refused(handler_of(int), value=value)
+    assert "identifies" not in message
 
 
 @pytest.mark.parametrize("depth", [220, 300, 100_000])
