@@ -55,8 +55,11 @@ class TypeStats:
 class RunnerStats:
     """A runner and its database at one moment, as of the last commit that the runner made or noticed.
 
+    The counts from `pending` to `cancelled` and `unclaimed` are those of the whole database, whatever process enqueued
+    or runs the jobs. A commit of another process is noticed within 0.1 s. The others are of this runner alone.
+
     Attributes:
-        pending: Jobs that wait, the three below included.
+        pending: Jobs of all types that wait, whether due or not, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
         held: Pending, and not claimed although due; `job.held` says why.
@@ -66,8 +69,9 @@ class RunnerStats:
         cancelled: Cancelled jobs not yet pruned.
         running: Handlers running in this runner.
         stuck: Those of them that run on after they were stopped.
-        oldest_due_age: How long the longest waiting due job of this runner's types has been due, in seconds; at most,
-            where a limit or a pause keeps jobs, or some have just been claimed.
+        oldest_due_age: How long the longest waiting due job of the types that this runner has registered has been due,
+            in seconds, whatever process enqueued it; 0.0 if none is due. The longest that it can be, where a limit or a
+            pause keeps jobs, or some have just been claimed.
         throughput: Attempts that ended in this runner, per second, over the last minute.
         loop_lag: How late the event loop was lately, in seconds.
         draining: Whether the runner stops: it claims nothing more.
@@ -75,8 +79,9 @@ class RunnerStats:
         refused_ends: Ends of attempts that came too late and changed nothing.
         skipped_ticks: Cron ticks that made no job.
         unclaimed: Pending jobs of types that this runner has not registered, by type.
-        by_type: Every type registered in this runner or present in the database, by name, in order. Counts are those of
-            the moment, times and rates those of when a type is first looked at.
+        by_type: Name -> `TypeStats` of every type registered in this runner or present in the database, in the order of
+            the names. Counts are those of the moment and of the whole database; times and rates are of this runner, and
+            of when a type is first looked at.
     """
 
     pending: int

@@ -149,10 +149,12 @@ class JobKit:
 
         Args:
             by: How far.
-            patience: The longest wait, in real time, for handlers that run, before the clock moves on all the same: a
-                handler that waits for its own timeout ends by that.
+            patience: The longest wait, in real time, at each instant at which something is due and at the end, until
+                nothing runs and nothing is due. When it is over the clock moves on all the same, so that a handler that
+                waits for its own timeout ends by that; at the end the call returns, and the handler runs on.
 
         Raises:
+            Exception: What a handler raised, with `raise_errors=True`.
             RunnerNotStarted: If no runner of this kit is started.
         """
         until = after(self.clock.now(), seconds(by, "by"))
