@@ -290,7 +290,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
     async def runners(self) -> list[RunnerInfo]:
         """Lists the runners of the database in every process, the latest start first. A dead runner is listed for an
-        hour after another runner noticed its death.
+        hour after another runner noted its death.
         """
         runners, _ = await self._access.engine.runners()
         return runners

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobClient, JobContext, JobDead, JobNotFound, JobRunner, Status, injected, job
+from aiojobs_lite import JobCancelled, JobClient, JobContext, JobDead, JobNotFound, JobRunner, Status, injected, job
 from aiojobs_lite.errors import (
     ClientClosed,
     InvalidOption,
@@ -26,7 +26,7 @@ from aiojobs_lite.errors import (
     WrongEventLoop,
 )
 from aiojobs_lite.flow import Throttle, Unique
-from aiojobs_lite.telemetry.facts import JobEnqueued
+from aiojobs_lite.telemetry.facts import JobBecameCancelled, JobEnqueued
 from aiojobs_lite.testing import JobKit
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.mail import other, welcome
@@ -363,3 +363,21 @@ async def test_until_idle_looks_for_what_a_client_has_committed(database: Path) 
                 await runner.run_until_idle()
                 assert runner.stats().completed == number + 1
             await asyncio.to_thread(client.close)
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_what_expires_in_a_transaction_is_cancelled_with_it_and_published_by_a_runner_only(
+    database: Path, clock: FakeClock, is_committed: bool
+) -> None:
+    limited = welcome.using(unique=Unique("user_id"), expires="1h")
+    async with JobRunner(database, jobs=[welcome], clock=clock, max_running=0) as runner:
+        facts, late = runner.watch(), await runner.enqueue(limited, 1)
+        waits = asyncio.ensure_future(late.result())
+        clock.advance("2h")
+        with closing(sqlite3.connect(database)) as connection:
+            assert (await runner.enqueue_in(connection, limited, 1)).is_new
+            connection.commit() if is_committed else connection.rollback()
+        with pytest.raises(JobCancelled, match="expired"):
+            await waits
+        published = [fact.job_id for fact in facts.take() if isinstance(fact, JobBecameCancelled)]
+        assert published == ([] if is_committed else [late.id])
