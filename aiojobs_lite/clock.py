@@ -72,6 +72,14 @@ async def sleep(clock: Clock, delay: float) -> None:
         timer.cancel()
 
 
+def until_beat(every: float) -> float:
+    """Seconds until the clock of the event loop shows the next multiple of `every` seconds.
+
+    For what looks at something again and again: looks at the same multiples wake an idle process once.
+    """
+    return every - asyncio.get_running_loop().time() % every
+
+
 class Alarm:
     """Wakes one waiter: when it is rung, or at a given instant.
 

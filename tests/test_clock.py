@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiojobs_lite.clock import MICROSECONDS, Alarm, SystemClock, after, to_datetime, to_micros
+from aiojobs_lite.clock import MICROSECONDS, Alarm, SystemClock, after, to_datetime, to_micros, until_beat
 from aiojobs_lite.testing.clock import FakeClock, FakeTimer
 from tests.helpers.waiting import quiet
 
@@ -167,3 +167,14 @@ async def test_a_cancelled_wait_leaves_the_alarm_usable() -> None:
     assert not again.done()
     alarm.ring()
     await again
+
+
+@pytest.mark.parametrize(("now", "pause"), [(1000.0, 0.2), (1000.05, 0.15), (1000.19, 0.01), (1000.2, 0.2)])
+async def test_what_looks_at_the_same_multiples_wakes_together(
+    monkeypatch: pytest.MonkeyPatch, now: float, pause: float
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+        found, seldom = until_beat(0.2), until_beat(1.0)
+    assert found == pytest.approx(pause) or found == pytest.approx(0.0, abs=1e-9)  # 1000.2 is not quite a multiple
+    assert (seldom - found) / 0.2 == pytest.approx(round((seldom - found) / 0.2))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from aiojobs_lite.clock import MICROSECONDS, Clock
+from aiojobs_lite.clock import MICROSECONDS, Clock, until_beat
 from aiojobs_lite.engine.ports import ClockListener
 
 CLOCK_LOOK_EVERY_S: Final = 0.1
@@ -30,7 +30,7 @@ class ClockMonitor:
     async def run(self) -> None:
         """Compares, until it is cancelled. Sleeps by the event loop's own clock: a test's does not jump by itself."""
         while True:
-            await asyncio.sleep(CLOCK_LOOK_EVERY_S)
+            await asyncio.sleep(until_beat(CLOCK_LOOK_EVERY_S))
             offset = self._measure_offset()
             if abs(offset - self._offset) > _SMALLEST_JUMP_S:  # since the last jump, not since the last look
                 self._offset = offset

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from aiojobs_lite.clock import until_beat
 from aiojobs_lite.engine.ports import Check
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.engine.suspects import Defect
@@ -43,7 +44,7 @@ class DefectMonitor:
     async def run(self) -> None:
         """Looks, until it is cancelled. Sleeps by the event loop's own clock: a test's may stand still."""
         while True:
-            await asyncio.sleep(DEFECTS_EVERY_S)
+            await asyncio.sleep(until_beat(DEFECTS_EVERY_S))
             for check in self._checks:
                 if not self._attempts.is_left and not self._origin.is_left:
                     await self._look(check)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Final
 
+from aiojobs_lite.clock import until_beat
 from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptTakesLong
@@ -30,7 +31,7 @@ class LongAttempts:
     async def run(self) -> None:
         """Looks, until it is cancelled."""
         while True:
-            await asyncio.sleep(LONG_LOOK_EVERY_S)
+            await asyncio.sleep(until_beat(LONG_LOOK_EVERY_S))
             self.look()
 
     def look(self) -> None:

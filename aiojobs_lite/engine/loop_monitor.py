@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
+from aiojobs_lite.clock import until_beat
 from aiojobs_lite.engine.ports import AttemptTasks
 from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.telemetry.bus import Bus
@@ -63,8 +64,9 @@ class LoopMonitor:
             while True:
                 self._found, self._woke_late = None, 0.0
                 self._used = time.process_time()
-                self._expected = time.monotonic() + TURN_EVERY_S
-                await asyncio.sleep(TURN_EVERY_S)
+                pause = until_beat(TURN_EVERY_S)
+                self._expected = time.monotonic() + pause
+                await asyncio.sleep(pause)
                 self._back(max(0.0, time.monotonic() - self._expected))
 
     def _back(self, lag: float) -> None:

@@ -40,7 +40,7 @@ class Rig:
         self.jumps[number] += 1
 
     async def _sleep(self, seconds: float) -> None:
-        assert seconds == LOOK_EVERY
+        assert 0 < seconds <= LOOK_EVERY
         await asyncio.sleep(0)
         if not self.script:
             await asyncio.Event().wait()

@@ -37,7 +37,7 @@ async def started(*handlers: Any, **options: Any) -> AsyncIterator[tuple[JobRunn
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(defect_monitor, "DEFECTS_EVERY_S", LOOKS_EVERY_S)
         patch.setattr(guard, "RESTART_PAUSE_S", LOOKS_EVERY_S)
-        patch.setattr(clock_monitor, "CLOCK_LOOK_EVERY_S", 3600)  # a clock that was set wakes what is planted
+        patch.setattr(clock_monitor, "CLOCK_LOOK_EVERY_S", 1e9)  # a clock that was set wakes what is planted
         async with asyncio.timeout(3 * PATIENCE), JobRunner(":memory:", jobs=handlers, **options) as runner:
             yield runner, runner.watch()
 
