@@ -14,7 +14,7 @@ from aiojobs_lite.clock import MICROSECONDS
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.writes import Insert, PauseType
-from aiojobs_lite.runner.batches import Batch
+from aiojobs_lite.runner.batches import BatchHandle
 from aiojobs_lite.stores.open import open_store
 from benchmarks.harness import Durability
 
@@ -126,7 +126,7 @@ async def in_batches(path: Path, durability: Durability, jobs: int, producers: i
     @noop.runner.job
     async def callback(batch_id: int) -> None: ...
 
-    async def produce(batch: Batch, first: int, step: int) -> None:
+    async def produce(batch: BatchHandle, first: int, step: int) -> None:
         for n in range(first, min(size, jobs), step):
             await batch.enqueue(enqueued, n=n, text="")
 

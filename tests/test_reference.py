@@ -34,7 +34,7 @@ from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
-from aiojobs_lite.runner.batches import Batches, OpenedBatch
+from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.schedules import Schedules
@@ -196,7 +196,7 @@ def test_every_public_name_is_listed() -> None:
         ("runner.limits", JobLimits),
         ("runner.schedules", Schedules),
         ("runner.batches", Batches),
-        ("Batch", OpenedBatch),
+        ("BatchHandle", OpenBatchHandle),
         ("JobContext", JobContext),
         ("Job", Job),
         ("CronSchedule", CronSchedule),
@@ -217,7 +217,7 @@ OWNERS: dict[str, set[str]] = {
     "runner.limits": {*dir(JobLimits)},
     "runner.schedules": {*dir(Schedules)},
     "runner.batches": {*dir(Batches)},
-    "batch": {*dir(OpenedBatch), "id"},
+    "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job)},
     "ctx": {*dir(JobContext), "logged", "reported"},  # the last two of `testing.context`

@@ -38,7 +38,7 @@ from aiojobs_lite.runner.jobs import StoredJobs, check_id, check_reason
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobBecameCancelled, JobEnqueued
 
-__all__ = ["Batch", "BatchBlock", "BatchStats", "BatchStatus", "Batches", "OpenedBatch"]
+__all__ = ["BatchBlock", "BatchHandle", "BatchStats", "BatchStatus", "Batches", "OpenBatchHandle"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,8 +62,8 @@ class _Parts:
         self.surrounding = surrounding
 
 
-class Batch:
-    """A batch. Made by the runner; may be kept or dropped freely.
+class BatchHandle:
+    """The handle of a batch. Made by the runner; may be kept or dropped freely.
 
     Each method raises `RunnerError` if the runner cannot be used, and `StoreUnavailable` if the database cannot.
 
@@ -75,7 +75,7 @@ class Batch:
         self.id = batch_id
         self._parts = parts
         self._is_member = is_member
-        self._has_ended = False  # its block; only that of an `OpenedBatch` is known
+        self._has_ended = False  # its block; only that of an `OpenBatchHandle` is known
 
     async def enqueue(self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Makes a job of this batch durable; the same as `runner.enqueue` otherwise.
@@ -186,11 +186,11 @@ class Batch:
         ]
 
     def __repr__(self) -> str:
-        return f"<Batch {self.id}>"
+        return f"<BatchHandle {self.id}>"
 
 
-class OpenedBatch(Batch):
-    """The batch of a block: what `async with runner.batches.open(...)` gives.
+class OpenBatchHandle(BatchHandle):
+    """The handle of the batch of a block: what `async with runner.batches.open(...)` gives.
 
     Attributes:
         id: Its id, by which `runner.batches.get` finds it in any process.
@@ -234,9 +234,9 @@ class BatchBlock:
         self._callbacks = callbacks
         self._parent = parent
         self._is_member = is_member
-        self._batch: OpenedBatch | None = None
+        self._batch: OpenBatchHandle | None = None
 
-    async def __aenter__(self) -> OpenedBatch:
+    async def __aenter__(self) -> OpenBatchHandle:
         """Opens the batch.
 
         Raises:
@@ -253,7 +253,7 @@ class BatchBlock:
             raise
         if batch_id is None:
             raise BatchClosed(self._parent or 0)
-        self._batch = OpenedBatch(self._parts, batch_id, self._callbacks)
+        self._batch = OpenBatchHandle(self._parts, batch_id, self._callbacks)
         return self._batch
 
     async def __aexit__(
@@ -322,7 +322,7 @@ class Batches:
         callbacks = check_callbacks(self._parts.registry, on_complete, on_success, on_dead)
         return BatchBlock(self._parts, callbacks, None, is_member=False)
 
-    async def get(self, batch_id: int) -> Batch:
+    async def get(self, batch_id: int) -> BatchHandle:
         """Finds a batch, in whatever process it was opened. It takes jobs while its block runs.
 
         Raises:
@@ -330,14 +330,14 @@ class Batches:
         """
         if await self._parts.access.engine.ask(GetBatch(check_batch_id(batch_id))) is None:
             raise BatchNotFound(batch_id)
-        return Batch(self._parts, batch_id, is_member=False)
+        return BatchHandle(self._parts, batch_id, is_member=False)
 
-    async def find(self, job_id: int) -> Batch | None:
+    async def find(self, job_id: int) -> BatchHandle | None:
         """Finds the batch that a job is in; None if it is in none."""
         found = await self._parts.access.engine.ask(FindBatchOf(check_id(job_id)))
-        return None if found is None else Batch(self._parts, found, is_member=False)
+        return None if found is None else BatchHandle(self._parts, found, is_member=False)
 
-    async def of_member(self, job_id: int) -> Batch:
+    async def of_member(self, job_id: int) -> BatchHandle:
         """Finds the batch of a job that runs, for `ctx.batch()`: it takes jobs until it is complete.
 
         Raises:
@@ -346,7 +346,7 @@ class Batches:
         found = await self._parts.access.engine.ask(FindBatchOf(job_id))
         if found is None:
             raise BatchNotFound(None, of_job=job_id)
-        return Batch(self._parts, found, is_member=True)
+        return BatchHandle(self._parts, found, is_member=True)
 
 
 def _abandon_unentered(engine: Engine, opening: asyncio.Future[int | None]) -> None:

@@ -10,7 +10,7 @@ from aiojobs_lite.errors import WrongEventLoop
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
-from aiojobs_lite.runner.batches import Batch
+from aiojobs_lite.runner.batches import BatchHandle
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
 
@@ -63,7 +63,7 @@ class JobContext(AttemptContext):
         """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
         return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
 
-    def batch(self) -> Coroutine[Any, Any, Batch]:
+    def batch(self) -> Coroutine[Any, Any, BatchHandle]:
         """Finds the batch that this job is in, which takes further jobs while this one runs.
 
         Raises:

@@ -20,7 +20,7 @@ from aiojobs_lite import (
     injected,
 )
 from aiojobs_lite.errors import BatchClosed, BatchNotFound
-from aiojobs_lite.runner.batches import Batch, BatchStatus
+from aiojobs_lite.runner.batches import BatchHandle, BatchStatus
 from aiojobs_lite.telemetry.facts import JobBecameCancelled, JobEnqueued
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.mail import welcome
@@ -119,7 +119,7 @@ async def test_a_death_is_reported_and_a_redrive_brings_the_success_later(progra
 
 async def test_a_block_that_fails_enqueues_no_callback_and_its_jobs_go_on(program: Program) -> None:
     async with program.runner as runner:
-        opened: list[Batch] = []
+        opened: list[BatchHandle] = []
 
         async def fail() -> None:
             async with runner.batches.open(**program.callbacks) as batch:
@@ -141,7 +141,7 @@ async def test_a_block_that_fails_enqueues_no_callback_and_its_jobs_go_on(progra
 
 async def test_a_block_that_is_cancelled_abandons_its_batch(program: Program) -> None:
     async with program.runner as runner:
-        opened: list[Batch] = []
+        opened: list[BatchHandle] = []
 
         async def block() -> None:
             async with runner.batches.open(**program.callbacks) as batch:
@@ -185,7 +185,7 @@ async def test_another_runner_finds_a_batch_and_cancels_what_waits(
             assert (await next_fact(watch, JobEnqueued)).job_id == 4
         with pytest.raises(BatchClosed):
             await found.enqueue(other.work, 9)
-        assert (found.id, repr(found)) == (batch.id, f"<Batch {batch.id}>")
+        assert (found.id, repr(found)) == (batch.id, f"<BatchHandle {batch.id}>")
         assert await found.cancel("not needed") == 4
         assert (await next_fact(watch, JobBecameCancelled)).reason == "not needed"
         with pytest.raises(JobCancelled, match="not needed"):
