@@ -145,7 +145,8 @@ class Reschedule(NamedTuple):
 class RedriveJob(NamedTuple):
     """Sends a dead or cancelled job back to pending, due now, as if new; it expires no more. Answer: whether it did.
 
-    One that would have its unique key again stays as it is while another job has that key.
+    One that would have its unique key again stays as it is while another job has that key. A key that it had until its
+    first attempt is gone.
     """
 
     id: int

@@ -357,6 +357,8 @@ class MemoryPhases:
             return False
         self.redriven.append(job.id)
         self.rows.expiries.pop(job.id, None)
+        if job.unique_scope is UniqueScope.PENDING:
+            job = self.put(job, unique_key=None, unique_scope=None)
         self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=0, crashes=0,

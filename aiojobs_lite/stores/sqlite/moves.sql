@@ -35,20 +35,23 @@ WHERE id IN ({rows})
     AND +status = 'dead';
 
 -- name: redrive
--- Sends one dead or cancelled job back to pending, as if new.
+-- Sends one dead or cancelled job back to pending, as if new; a key that it had until its first attempt is gone.
 UPDATE aiojobs_jobs
 SET
     status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
-    snoozes = 0, crashes = 0, cancel_requested = 0, place = iif(place = 0, 0, NULL)
+    snoozes = 0, crashes = 0, cancel_requested = 0, place = iif(place = 0, 0, NULL),
+    unique_key = iif(unique_scope = 'pending', NULL, unique_key), unique_scope = nullif(unique_scope, 'pending')
 WHERE id = ?
     AND status IN ('dead', 'cancelled');
 
 -- name: redrive_dead
--- Sends those of these jobs that are dead back to pending, as if new.
+-- Sends those of these jobs that are dead back to pending, as if new; a key that they had until their first attempt is
+-- gone.
 UPDATE aiojobs_jobs
 SET
     status = 'pending', attempts = 0, scheduled_at = ?, completed_at = NULL, reason = NULL, interruptions = 0,
-    snoozes = 0, crashes = 0, cancel_requested = 0, place = iif(place = 0, 0, NULL)
+    snoozes = 0, crashes = 0, cancel_requested = 0, place = iif(place = 0, 0, NULL),
+    unique_key = iif(unique_scope = 'pending', NULL, unique_key), unique_scope = nullif(unique_scope, 'pending')
 WHERE id IN ({rows})
     AND +status = 'dead';
 

@@ -306,6 +306,15 @@ class RedrivenKeys:
         assert await one(store, RedriveJob(job.id)) is True
         assert await admitted(store, keyed(scope="pending")) == [(second, False)]
 
+    async def test_one_that_never_began_is_redriven_without_it_too(self, store: Store) -> None:
+        ((first, _),) = await admitted(store, keyed(scope="pending"))
+        await one(store, CancelJob(first, None))
+        ((second, _),) = await admitted(store, keyed(scope="pending"))
+        assert await one(store, RedriveJob(first)) is True
+        assert (await stored(store, first)).unique_key is None
+        assert await admitted(store, keyed(scope="pending")) == [(second, False)]
+        assert shown(store) == await counted(store)
+
 
 class IdempotencyKeys:
     async def test_the_first_job_answers_for_the_same_payload(self, store: Store) -> None:
