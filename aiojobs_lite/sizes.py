@@ -25,6 +25,9 @@ MOST_DIGITS: Final = 4_300
 LARGEST_VERSION: Final = 1_000_000
 """Of the arguments of a job type: `@job(version=...)`."""
 
+MOST_ITEMS: Final = 10_000
+"""Of one micro-batch: `Batch(size, ...)`."""
+
 LONGEST_TYPE_NAME_CHARS: Final = 200
 LONGEST_IDEMPOTENCY_KEY_CHARS: Final = 500
 LONGEST_KEY_CHARS: Final = 500

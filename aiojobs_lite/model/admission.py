@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.unique import OnConflict
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 MOST_SKEW_US: Final = 5_000_000
 """A window that begins so long after now was made by a clock that was ahead, and does not count."""
+
+Conflict = OnConflict | Literal["append"]
+"""What is done about the job that has the key of a new one."""
 
 
 class Candidate(NamedTuple):
@@ -26,15 +30,17 @@ class Candidate(NamedTuple):
         max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
         expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
             it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
+        capacity: With `append` how much one job takes.
     """
 
     row: NewJob
-    on_conflict: OnConflict = "return"
+    on_conflict: Conflict = "return"
     max_wait: int | None = None
     window_key: str | None = None
     until: int = 0
     max_pending: int | None = None
     expires: int | None = None
+    capacity: Capacity | None = None
 
 
 class Refused(NamedTuple):
@@ -43,7 +49,8 @@ class Refused(NamedTuple):
     Attributes:
         position: Which of the rows is refused, from 0.
         why: `key`: another payload has its idempotency key. `unique`: a job has its unique key, and `on_conflict` is
-            `raise`, or `replace` and that job is not pending. `full`: `max_pending` jobs of its type are pending.
+            `raise`, or `replace` or `append` and that job is not pending. `full`: `max_pending` jobs of its type are
+            pending.
         job_id: The job that is there; None: it is one of the rows before.
         status: Its status; None if it is not there any more, or not yet.
         pending: How many jobs of its type are pending, with the rows before it; 0 if that does not matter.
@@ -65,6 +72,9 @@ class Admit(NamedTuple):
     - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
       `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
       that job; it is refused; or that job, if it is pending, gets the payload and the time of the row.
+    - With `append` that job gets the items of the row behind its own, and nothing else of it. Once it has as many items
+      as its `capacity` says it is due at once and gives its unique key up. If they are too many, or too many bytes, it
+      does so without them, and the row is added. A new row with as many has no unique key and is due at once.
     - Else it is added; it is refused if `max_pending` jobs of its type are pending already.
 
     Rows see the rows before them. What is refused is found before anything is added. A pending job whose expiry has

@@ -164,7 +164,7 @@ class Job(JsonForm):
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.
         metadata_json: What `using(metadata=...)` gave it, as a JSON object, or None.
-        unique_key: What its type's `Unique` or `Debounce` made of its payload, or None.
+        unique_key: What its type's `Unique`, `Debounce` or `Batch` made of its payload, or None.
         unique_scope: Until when it has that key: `pending` (its first attempt begins), `unfinished`, or None.
         lane: What its limits count it by, a part a line: its type, its priority, then name and key of each limit; or
             None.

@@ -11,6 +11,7 @@ from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import Inserted
 from tests.helpers.memory_expiries import expire
+from tests.helpers.memory_micro_batch import append, begun
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
@@ -75,7 +76,15 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
             is_same = json.loads(job.payload_json) == json.loads(row.payload)
             return Inserted(job.id, is_new=False) if is_same else ("key", job.id)
     found = _with_key(phases, candidate)
+    if found is not None and candidate.on_conflict == "append" and candidate.capacity is not None:
+        held = rows.jobs.get(found)
+        if held is None or held.status is not Status.PENDING:
+            return "unique", found
+        if append(phases, held, candidate, candidate.capacity):
+            return Inserted(found, is_new=False)
+        found = None
     if found is None:
+        row = begun(candidate)
         pending = sum(job.type == row.type and job.status is Status.PENDING for job in rows.jobs.values())
         if candidate.max_pending is not None and pending >= candidate.max_pending:
             return pending

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.job import Claimed, NewJob
 from aiojobs_lite.model.limits import StoredLimit, lane_text
+from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.writes import Insert
 from tests.helpers.instants import SECOND
@@ -49,11 +50,12 @@ counted = st.sampled_from(  # name and key of each limit
 )  # fmt: skip
 rows = st.tuples(kinds, st.integers(0, 2), st.integers(-3, 4), st.integers(1, 5), keys, counted)
 unique_keys = st.none() | st.tuples(st.integers(1, 2), st.sampled_from(["pending", "unfinished"]))
-conflicts = st.sampled_from(["return", "return", "raise", "replace"])
+conflicts = st.sampled_from(["return", "return", "raise", "replace", "append", "append", "append"])
+capacities = st.sampled_from([Capacity(3, 999), Capacity(2, 999), Capacity(9, 15)])
 candidates = st.tuples(
     kinds, st.integers(1, 2), st.integers(-3, 4), keys, unique_keys, conflicts, st.booleans(),
     st.sampled_from([None, None, 3, 9]), st.sampled_from([None, None, 2]), st.sampled_from([None, None, 1, 4]),
-    st.sampled_from([1, 1, 1, 0]), counted,
+    st.sampled_from([1, 1, 1, 0]), counted, capacities, st.sampled_from([1, 1, 1, 2, 0]),
 )  # fmt: skip
 
 
@@ -73,19 +75,27 @@ def insert_of(drawn: list[Any], now: int) -> Insert:
     return Insert(tuple(made))
 
 
+def _payload(conflict: str, value: int, items: int) -> str:
+    """Arguments: a number, or a list of so many, with which others may be put together."""
+    if conflict != "append":
+        return f'{{"x": {value}}}'
+    return f'{{"x":[{",".join([str(value)] * items)}]}}'
+
+
 def admit_of(drawn: list[Any], now: int) -> Admit:
     """Candidates as they were drawn."""
     made = [
         Candidate(
             NewJob(
-                kind, f'{{"x": {value}}}', priority, now + due * SECOND, 5, now, key,
+                kind, _payload(conflict, value, items), priority, now + due * SECOND, 5, now, key,
                 unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
                 lane=lane_by(kind, priority, by),
             ),
             conflict, 2 * SECOND if waits else None, window and "[0]", now + (window or 0) * SECOND,
-            most, expires and expires * SECOND,
+            most, expires and expires * SECOND, capacity if conflict == "append" else None,
         )
-        for kind, value, due, key, unique, conflict, waits, window, most, expires, priority, by in drawn
+        for kind, value, due, key, unique, conflict, waits, window, most, expires, priority, by, capacity, items
+        in drawn
     ]  # fmt: skip
     return Admit(tuple(made))
 

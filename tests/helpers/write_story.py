@@ -110,6 +110,7 @@ def _candidate(candidate: Candidate) -> str:
     parts += [f"unique {row.unique_key} {row.unique_scope}"] if row.unique_key is not None else []
     parts += [f"window {candidate.window_key}"] if candidate.window_key is not None else []
     parts += [f"expires {candidate.expires}"] if candidate.expires is not None else []
+    parts += [f"{row.payload} of {candidate.capacity}"] if candidate.capacity is not None else []
     return f"{_row(row)} [{', '.join(parts)}]"
 
 

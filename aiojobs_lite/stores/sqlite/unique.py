@@ -12,6 +12,7 @@ from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import lane_at
+from aiojobs_lite.model.micro_batch import Capacity, append_items, is_full, without_more
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiries
 from aiojobs_lite.stores.sqlite.limits import give_lane
@@ -26,6 +27,7 @@ _OTHERS: Final = [name for name in columns.OPTIONAL if name not in _OWN]
 _key_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OWN))
 _others_of: Final[Callable[[NewJob], tuple[Any, ...]]] = itemgetter(*map(NewJob._fields.index, _OTHERS))
 _NO_OTHERS: Final = (None,) * len(_OTHERS)  # what nearly all bring of them
+_AS_BEFORE: Final = -(2**63)  # when a job expires whose expiry is left as it is
 _Key = tuple[str, str, str]  # what kind of key it is, the type of the job, the key
 
 
@@ -42,26 +44,34 @@ class _Holder(NamedTuple):
 
 
 class _Plan:
-    """What is to be done about a row: add it, give its payload to a job that is there, or nothing.
+    """What is to be done about a row: add it, give a job that is there another payload, or nothing.
 
     Attributes:
         job_id: The job; None: it is to be added.
         payload: That of the job with an idempotency key.
         row: What is to be added, or what the job is given; None: nothing is.
         candidate: The row as it came, for its window.
-        expires: When the job expires, as `Candidate.expires`.
+        expires_at: When the job expires; None: never; `_AS_BEFORE`: as it did.
         window: Since when and until when it has the key of its window.
+        is_without_more: Whether it gathers no more items, and gives its unique key up.
     """
 
-    __slots__ = ("candidate", "expires", "job_id", "payload", "row", "window")
+    __slots__ = ("candidate", "expires_at", "is_without_more", "job_id", "payload", "row", "window")
 
     def __init__(self, candidate: Candidate, job_id: int | None = None, row: NewJob | None = None) -> None:
         self.candidate = candidate
-        self.expires = candidate.expires
+        self.expires_at: int | None = _AS_BEFORE
         self.job_id = job_id
         self.payload = ""
         self.row = row
         self.window = (candidate.row.created_at, candidate.until)
+        self.is_without_more = False
+        if row is not None:
+            self.expire_after(candidate.expires, row)
+
+    def expire_after(self, expires: int | None, row: NewJob) -> None:
+        """Sets how long after it is due the job of a row expires."""
+        self.expires_at = None if expires is None else max(row.scheduled_at, row.created_at) + expires
 
 
 def admit(transaction: Transaction, write: Admit) -> list[Inserted] | Refused:
@@ -96,26 +106,21 @@ class _Admitting:
                 if _is_same(same.payload if same.row is None else same.row.payload, row.payload):
                     return None
                 return self._refused(position, "key", same.job_id)
-        found = None
-        if row.unique_key is not None:
-            keys.append(("unique", row.type, row.unique_key))
-            found = self._keys.get(keys[-1]) or self._with_unique_key(candidate)
-        if candidate.window_key is not None:
-            keys.append(("window", row.type, candidate.window_key))
-            found = found or self._with_window(candidate, keys[-1])
-        if found is None:
-            found = _Plan(candidate, row=row)
-            if candidate.max_pending is not None:
-                pending = self._transaction.tally(row.type).pending + self._added[row.type]
-                if pending >= candidate.max_pending:
-                    return Refused(position, "full", None, None, pending)
-            self._added[row.type] += 1
-            self._plans.append((found, True))
-            self._keys.update(dict.fromkeys(keys, found))
-        else:
+        found = self._with_key(candidate, keys)
+        is_allowed = None if found is None else self._settle(found, candidate)
+        if found is not None and is_allowed is not None:
             self._plans.append((found, False))
-            if not self._settle(found, candidate):
-                return self._refused(position, "unique", found.job_id)
+            return None if is_allowed else self._refused(position, "unique", found.job_id)
+        if candidate.max_pending is not None:
+            pending = self._transaction.tally(row.type).pending + self._added[row.type]
+            if pending >= candidate.max_pending:
+                return Refused(position, "full", None, None, pending)
+        self._added[row.type] += 1
+        is_complete = candidate.capacity is not None and is_full(row.payload, candidate.capacity)
+        made = _Plan(candidate, row=without_more(row, row.created_at) if is_complete else row)
+        made.is_without_more = is_complete
+        self._plans.append((made, True))
+        self._keys.update(dict.fromkeys(keys, made))
         return None
 
     def carry_out(self) -> list[Inserted]:
@@ -127,20 +132,18 @@ class _Admitting:
             transaction.limits.prepare([plan.row for plan, is_new in self._plans if is_new and plan.row is not None])
         windows: list[tuple[Any, ...]] = []
         expiries: list[tuple[int, int]] = []
-        for plan, is_new in self._plans:
+        for job_id, plan in self._jobs.items():  # first: with a key that one gives up another job is added
             if plan.row is not None:
-                if plan.job_id is None:
-                    plan.job_id = self._add(plan.row, jobs, laned)
-                    if plan.candidate.window_key is not None:
-                        windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, *plan.window))
-                else:
-                    self._give(plan.job_id, plan.row)
-                    if plan.expires is None:
-                        forget_expiries(transaction, [(plan.job_id,)])
-                if plan.expires is not None:
-                    from_then = max(plan.row.scheduled_at, plan.row.created_at)
-                    expiries.append((plan.job_id, from_then + plan.expires))
-                plan.row = None
+                self._give(plan, job_id, plan.row)
+                if plan.expires_at is not None and plan.expires_at != _AS_BEFORE:
+                    expiries.append((job_id, plan.expires_at))
+        for plan, is_new in self._plans:
+            if plan.job_id is None and plan.row is not None:
+                plan.job_id = self._add(plan.row, jobs, laned)
+                if plan.candidate.window_key is not None:
+                    windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, *plan.window))
+                if plan.expires_at is not None:
+                    expiries.append((plan.job_id, plan.expires_at))
             answers.append(Inserted(plan.job_id or 0, is_new))
         if jobs:
             transaction.run_all("insert_unique", UNIQUE_ROW, jobs)
@@ -164,6 +167,19 @@ class _Admitting:
         else:
             self._transaction.run("insert_job", (*PENDING, job_id, *row))
         return job_id
+
+    def _with_key(self, candidate: Candidate, keys: list[_Key]) -> _Plan | None:
+        """The plan of the job that has the key of a row; the keys are noted."""
+        row, found = candidate.row, None
+        if row.unique_key is not None:
+            keys.append(("unique", row.type, row.unique_key))
+            found = self._keys.get(keys[-1]) or self._with_unique_key(candidate)
+            if found is not None and found.is_without_more:
+                found = None
+        if candidate.window_key is not None:
+            keys.append(("window", row.type, candidate.window_key))
+            found = found or self._with_window(candidate, keys[-1])
+        return found
 
     def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
@@ -208,10 +224,16 @@ class _Admitting:
         holder = None if job_id is None else self._holder(job_id)
         return Refused(position, why, job_id, None if holder is None else Status(holder.status))
 
-    def _settle(self, plan: _Plan, candidate: Candidate) -> bool:
-        """Does what a row wants done to the job that has its key; returns whether it may be done."""
+    def _settle(self, plan: _Plan, candidate: Candidate) -> bool | None:
+        """Does what a row wants done to the job that has its key.
+
+        Returns:
+            Whether it may be done; None: the job gives its key up, and the row is to be added.
+        """
         if candidate.on_conflict == "replace":
             return self._replace(plan, candidate)
+        if candidate.capacity is not None:
+            return self._append(plan, candidate, candidate.capacity)
         return candidate.on_conflict == "return"
 
     def _replace(self, plan: _Plan, candidate: Candidate) -> bool:
@@ -231,10 +253,24 @@ class _Admitting:
             due = min(due, created_at + candidate.max_wait)
         lane = lane_at(row.lane, base.priority)
         plan.row = base._replace(payload=row.payload, scheduled_at=due, lane=lane)
-        plan.expires = candidate.expires
+        plan.expire_after(candidate.expires, plan.row)
         return True
 
-    def _give(self, job_id: int, row: NewJob) -> None:
+    def _append(self, plan: _Plan, candidate: Candidate, capacity: Capacity) -> bool | None:
+        """Has the job of a plan get the items of another row; see `_settle`."""
+        more, base = candidate.row, plan.row
+        if base is None:
+            found = self._transaction.one("gathered", (plan.job_id,))
+            if found is None:
+                return False
+            base = more._replace(payload=found[0], scheduled_at=found[1], lane=found[2])
+        appended = append_items(base.payload, more.payload, capacity)
+        plan.row = base if appended is None else base._replace(payload=appended.payload)
+        if appended is None or appended.is_full:
+            plan.row, plan.is_without_more = without_more(plan.row, more.created_at), True
+        return None if appended is None else True
+
+    def _give(self, plan: _Plan, job_id: int, row: NewJob) -> None:
         """Gives a pending job the payload and the time of a row."""
         transaction = self._transaction
         holder = self._holder(job_id)
@@ -251,6 +287,10 @@ class _Admitting:
         transaction.run("replace_payload", (row.payload, row.scheduled_at, job_id))
         if has_limits:
             give_lane(transaction, job_id, lane_at(row.lane, holder.priority))
+        if plan.is_without_more:
+            transaction.run("give_key_up", (job_id,))
+        if plan.expires_at is None:
+            forget_expiries(transaction, [(job_id,)])
 
     def _set_windows(self, windows: list[tuple[Any, ...]]) -> None:
         """Gives the keys of their windows to the jobs that were added, and forgets some windows that are over."""

@@ -56,6 +56,20 @@ SET payload = ?, scheduled_at = ?
 WHERE id = ?
     AND status = 'pending';
 
+-- name: gathered
+-- What a pending job that gathers items has, when it is due, and its lane.
+SELECT payload, scheduled_at, lane
+FROM aiojobs_jobs
+WHERE id = ?
+    AND status = 'pending';
+
+-- name: give_key_up
+-- A pending job has no unique key any more.
+UPDATE aiojobs_jobs
+SET unique_key = NULL, unique_scope = NULL
+WHERE id = ?
+    AND status = 'pending';
+
 -- name: unique_of_dead
 -- Those of these jobs that are dead and would have a unique key again.
 SELECT id, type, unique_key

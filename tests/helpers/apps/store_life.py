@@ -25,6 +25,7 @@ from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.schedules import FireTick, SetSchedule
 from aiojobs_lite.model.writes import (
@@ -366,4 +367,8 @@ async def _limits_and_conditions(book: Book) -> None:
     moved = first._replace(row=laned(2, unique_key="[1]", unique_scope="pending", due=501))
     admitted = Admit((first, Candidate(laned(3, due=501), expires=1)))
     await book.step("admit", 501, SetLimits((StoredLimit("one", 1),)), admitted, Insert((laned(1), laned(3))))
+    row = new("g", unique_key="[2]", unique_scope="pending", due=900)._replace(payload='{"x":[1,2]}')
+    some = Candidate(row, "append", capacity=Capacity(5, 999))
+    await book.step("gather items", 502, Admit((some,)), Insert((laned(9),)))
+    await book.step("gather more, and begin anew", 503, Admit((some,)), Admit((some, some)), Admit((some,)))
     await book.step("change a lane, expire and claim", 504, Admit((moved,)), claim(ONE, slots={"l": 9}))

@@ -23,6 +23,7 @@ from aiojobs_lite.model.batches import (
 )
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -69,6 +70,8 @@ from tests.helpers.stores import (
 )
 
 _KEYED = Candidate(new("u", unique_key="[1]", unique_scope="unfinished"))
+_ITEMS = new("v", unique_key="[1]", unique_scope="pending", due=60)._replace(payload='{"x":[1]}')
+_GATHERED = Candidate(_ITEMS, "append", expires=1, capacity=Capacity(2, 99))
 
 
 def _report(job: Claimed) -> Report:
@@ -260,6 +263,31 @@ async def test_a_claim_that_fails_at_any_statement_leaves_every_type_to_be_found
     assert failed_at > 5
     assert [job.type for job in jobs] == ["d", "c", "b"]
     assert [job.type for job in await claimed(store, claim(limit=9, types="abcd"))] == ["a"]
+
+
+async def test_an_io_error_while_items_are_gathered_leaves_nothing_half_written(store: SqliteStore) -> None:
+    too_many = _GATHERED._replace(row=_ITEMS._replace(payload='{"x":[2,3]}'))
+    ((first, _),) = (await answers(store, Admit((_GATHERED,))))[0]
+    other = _GATHERED._replace(row=_ITEMS._replace(unique_key="[2]", payload='{"x":[4]}', label="l"))
+    await answers(store, Admit((other,)))
+    units = alone([Admit((too_many,)), Admit((other, other)), claim(types="v")])
+    before, counts = await everything(store), shown(store)
+    with faulty(store) as connection:
+        failed_at = 0
+        while True:
+            failed_at += 1
+            connection.arm(failed_at)
+            try:
+                applied = await store.apply(units, NOW)
+            except StoreUnavailable:
+                assert (await everything(store), shown(store)) == (before, counts)
+            else:
+                break
+    assert failed_at > 12
+    assert [[made.is_new for made in answer] for answer in applied.answers[:2]] == [[True], [False, True]]
+    assert [job.payload for job in applied.answers[2].jobs] == ['{"x":[1]}', '{"x":[4,4]}', '{"x":[2,3]}']
+    assert applied.answers[2].jobs[0].id == first
+    assert shown(store) == await counted(store)
 
 
 async def test_an_io_error_while_jobs_change_their_lanes_leaves_nothing_half_written(store: SqliteStore) -> None:
