@@ -11,22 +11,27 @@ from aiojobs_lite.durations import seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_choice, check_whole
 from aiojobs_lite.handlers.keys import KeyReader
+from aiojobs_lite.handlers.micro_batch import Gathering, ItemKeyReader
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.micro_batch import Batch
 from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique, UniqueScope
 
 Rule = Unique | Debounce | Throttle
 """What is done about jobs with the same key."""
 
-_RULES: Final[Mapping[str, tuple[type[Rule], str]]] = {
+_RULES: Final[Mapping[str, tuple[type[Rule | Batch], str]]] = {
     "unique": (Unique, 'a Unique, such as Unique("user_id")'),
     "debounce": (Debounce, 'a Debounce, such as Debounce("5s", max_wait="1m", key="user_id")'),
     "throttle": (Throttle, 'a Throttle, such as Throttle("1m", key="user_id")'),
+    "batch": (Batch, 'a Batch, such as Batch(100, max_wait="5s", key="org_id")'),
 }
 
+FLOW_OPTIONS: Final = (*_RULES, "max_pending", "on_full", "expires")
+"""The names of the options of which a flow is made."""
 
 OnFull = Literal["raise", "wait"]
 _ON_FULL: Final = ("raise", "wait")
@@ -77,21 +82,29 @@ class Flow:
         expires: Seconds after it is due within which a job must begin, or None.
     """
 
-    keyed: Keyed | None = None
+    keyed: Keyed | Gathering | None = None
     max_pending: int | None = None
     on_full: OnFull = "raise"
     expires: float | None = None
 
     @property
-    def replaces(self) -> bool:
-        """Whether it gives the arguments of one enqueue to the job of another."""
-        rule = self.keyed and self.keyed.rule
-        return isinstance(rule, Debounce) or (isinstance(rule, Unique) and rule.on_conflict == "replace")
+    def batch(self) -> Batch | None:
+        """How the items of several enqueues become one job, or None."""
+        return self.keyed.rule if self.keyed is not None and isinstance(self.keyed.rule, Batch) else None
 
     @property
-    def sets_time(self) -> bool:
-        """Whether it says itself when a job is due."""
-        return self.keyed is not None and isinstance(self.keyed.rule, Debounce)
+    def changing(self) -> str | None:
+        """The option that gives the arguments of one enqueue to the job of another, or None."""
+        if self.keyed is None:
+            return None
+        rule = self.keyed.rule
+        changes = isinstance(rule, Debounce | Batch) or (isinstance(rule, Unique) and rule.on_conflict == "replace")
+        return self.keyed.option if changes else None
+
+    @property
+    def timing(self) -> str | None:
+        """The option that says itself when a job is due, or None."""
+        return self.keyed.option if self.keyed is not None and isinstance(self.keyed.rule, Debounce | Batch) else None
 
     @property
     def drops(self) -> bool:
@@ -141,7 +154,7 @@ def make_flow(
         if flow.keyed is not None and flow.keyed.option != option:
             problem = f"none together with {flow.keyed.option}=: both say what becomes of one key"
             raise InvalidOption(option, rule, problem)
-        flow = replace(flow, keyed=Keyed(option, rule, KeyReader(option, rule.key, signature, handler)))
+        flow = replace(flow, keyed=_keyed(option, rule, signature, handler))
     if (most := given.get("max_pending")) is not None:
         flow = replace(flow, max_pending=check_whole("max_pending", most, _MOST_PENDING))
     if (on_full := given.get("on_full")) is not None:
@@ -152,6 +165,12 @@ def make_flow(
     if (expires := given.get("expires")) is not None:
         flow = replace(flow, expires=seconds(expires, "expires", least=_SHORTEST_EXPIRY_S))
     return None if flow == _NOTHING else flow
+
+
+def _keyed(option: str, rule: Rule | Batch, signature: Signature, handler: Callable[..., Any]) -> Keyed | Gathering:
+    if isinstance(rule, Batch):
+        return Gathering(rule, ItemKeyReader(rule, signature, handler), signature.largest)
+    return Keyed(option, rule, KeyReader(option, rule.key, signature, handler))
 
 
 _NOTHING: Final = Flow()

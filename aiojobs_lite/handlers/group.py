@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import ModuleType
-from typing import Any, Unpack, get_args
+from typing import Any, Final, Unpack, get_args
 
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
@@ -16,6 +16,9 @@ from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
+
+_OVERLAP: Final = "overlap= is for it"
+_INSTEAD: Final = {"expires": "catch_up= is for ticks that are late", "batch": "a tick gives no items"}
 
 
 class Declaring:
@@ -59,6 +62,10 @@ class Declaring:
         CronSchedule(expression, tz, hash_id="")  # refuses what cannot work, at the line with the mistake
 
         def made(job_type: JobType[..., Any]) -> None:
+            flow = job_type.how.flow
+            if flow is not None:
+                option, value = next(iter(flow.shown().items()))
+                raise InvalidOption(option, value, f"none on a cron handler: {_INSTEAD.get(option, _OVERLAP)}")
             try:
                 job_type.bind()
             except InvalidPayload as error:
@@ -68,11 +75,6 @@ class Declaring:
                     f"arguments. Give {names} a default"
                 )
                 raise InvalidJobType(job_type.name, problem) from error
-            flow = job_type.how.flow
-            if flow is not None:
-                option, value = next(iter(flow.shown().items()))
-                instead = "catch_up= is for ticks that are late" if option == "expires" else "overlap= is for it"
-                raise InvalidOption(option, value, f"none on a cron handler: {instead}")
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
             self._add(job_type)

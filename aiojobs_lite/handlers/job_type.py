@@ -6,16 +6,17 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
-from aiojobs_lite.handlers.flow import OnFull, make_flow
+from aiojobs_lite.handlers.flow import FLOW_OPTIONS, OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
+from aiojobs_lite.handlers.micro_batch import make_lanes
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
 from aiojobs_lite.handlers.payloads import UpgradeStep, make_signature
 from aiojobs_lite.handlers.result import Result
@@ -23,6 +24,7 @@ from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.micro_batch import Batch
 from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
@@ -100,9 +102,7 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         Raises:
             InvalidOption: If one of them cannot work, or not with another.
         """
-        how, job_type = self.how.extended(self.job_type, options), self.job_type
-        flow = make_flow(options, how.flow, job_type.signature, job_type.handler)
-        return ConfiguredJob(job_type, check_together(how if flow is how.flow else replace(how, flow=flow)))
+        return ConfiguredJob(self.job_type, check_together(self.how.extended(self.job_type, options)))
 
 
 class ConfiguredJob(Enqueueable[P, R_co]):
@@ -159,6 +159,7 @@ class JobType(Enqueueable[P, R_co]):
         unique: Unique | None = None,
         debounce: Debounce | None = None,
         throttle: Throttle | None = None,
+        batch: Batch | None = None,
         max_pending: int | None = None,
         on_full: OnFull | None = None,
         expires: Duration | None = None,
@@ -176,8 +177,7 @@ class JobType(Enqueueable[P, R_co]):
         self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
         self.signature = _signature(self, largest_payload, version, upgrade, reads_return=is_kept)
         self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
-        given = {"unique": unique, "debounce": debounce, "throttle": throttle, "max_pending": max_pending}
-        self.job_type, self.how = self, _how({**given, "on_full": on_full, "expires": expires}, self.signature, handler)
+        self.job_type, self.how = self, _how(self, unique, debounce, throttle, batch, max_pending, on_full, expires)
         self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
 
     @property
@@ -233,7 +233,10 @@ def qualified_name(handler: Callable[..., Any]) -> str:
 
 
 def _lanes(job_type: JobType[..., Any], limits: Sequence[Limit | Rate] | None) -> Lanes | None:
-    return None if limits is None else Lanes(job_type.name, limits, job_type.signature)
+    if limits is None:
+        return None
+    flow = job_type.how.flow
+    return make_lanes(job_type.name, limits, job_type.signature, None if flow is None else flow.batch)
 
 
 def _signature(job_type: JobType[..., Any], largest: int, *version: Any, reads_return: bool) -> Signature:
@@ -276,8 +279,8 @@ def _result(name: str, returns: Any, largest: object, *, is_kept: bool) -> Resul
     return Result(name, returns, most) if is_kept else None
 
 
-def _how(given: Mapping[str, Any], signature: Signature, handler: Callable[..., Any]) -> Enqueueing:
-    flow = make_flow(given, None, signature, handler)
+def _how(job_type: JobType[..., Any], *given: object) -> Enqueueing:
+    flow = make_flow(dict(zip(FLOW_OPTIONS, given, strict=True)), None, job_type.signature, job_type.handler)
     return AS_DECLARED if flow is None else Enqueueing(flow=flow)
 
 

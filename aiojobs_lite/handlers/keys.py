@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import from_json, to_jsonable_python
@@ -34,18 +34,29 @@ class KeyReader:
         InvalidOption: If a field is no argument of the handler.
     """
 
+    owner = "the payload"
+    """What has the fields, for errors."""
+
     def __init__(self, option: str, key: KeySpec | None, signature: Signature, handler: Callable[..., Any]) -> None:
-        self._job_type = signature.job_type
-        self._function: KeyFunction | None = key if callable(key) else None
-        self._fields: tuple[tuple[str, ...], ...] | None = None
+        self.job_type = signature.job_type
+        self.function: KeyFunction | None = key if callable(key) else None
+        self.fields: tuple[tuple[str, ...], ...] | None = None
         if key is not None and not callable(key):
             fields = (key,) if isinstance(key, str) else key
-            self._fields = tuple(tuple(field.split(".")) for field in fields)
-            for first, *_ in self._fields:
-                if first not in signature.arguments:
-                    takes = ", ".join(signature.arguments) or "none"
-                    raise InvalidOption(option, first, f"fields of the payload of {signature.job_type!r}: {takes}")
+            self.fields = tuple(tuple(field.split(".")) for field in fields)
+            self.check_fields(option, [first for first, *_ in self.fields], signature)
         self._defaults = _defaults(signature, handler)
+
+    def check_fields(self, option: str, fields: Sequence[str], signature: Signature) -> None:
+        """Checks that the handler has an argument for each field.
+
+        Raises:
+            InvalidOption: If it has not.
+        """
+        for field in fields:
+            if field not in signature.arguments:
+                takes = ", ".join(signature.arguments) or "none"
+                raise InvalidOption(option, field, f"fields of the payload of {signature.job_type!r}: {takes}")
 
     def read(self, payload: str) -> str:
         """The key of a payload, as text.
@@ -54,25 +65,30 @@ class KeyReader:
             InvalidKey: If the payload has no such field, a value cannot be part of a key, the text is too long, or the
                 user's function fails.
         """
-        decoded: dict[str, Any] = {**self._defaults, **from_json(arguments_of(payload))}
-        if self._function is not None:
-            values = self._called(self._function, decoded)
-        elif self._fields is not None:
-            values = tuple([self._value(decoded, field) for field in self._fields])
-        else:
-            text = json.dumps(decoded, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-            return canonical([hashlib.sha256(text.encode()).hexdigest()])
-        key = canonical(values)
+        key = canonical(self.values({**self._defaults, **from_json(arguments_of(payload))}))
         if len(key) > LONGEST_KEY_CHARS:
-            raise InvalidKey(self._job_type, f"it has {len(key):,} characters, at most {LONGEST_KEY_CHARS} are allowed")
+            raise InvalidKey(self.job_type, f"it has {len(key):,} characters, at most {LONGEST_KEY_CHARS} are allowed")
         return key
 
-    def _value(self, decoded: Mapping[str, Any], field: tuple[str, ...]) -> Scalar:
-        found: Any = decoded
+    def values(self, decoded: Mapping[str, Any]) -> tuple[Scalar, ...]:
+        """What the key of a payload is made of."""
+        if self.function is not None:
+            return self._called(self.function, decoded)
+        if self.fields is not None:
+            return self.values_in(decoded)
+        text = json.dumps(decoded, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return (hashlib.sha256(text.encode()).hexdigest(),)
+
+    def values_in(self, fields: Any) -> tuple[Scalar, ...]:
+        """The values of the fields of the key."""
+        return tuple([self._value(fields, field) for field in self.fields or ()])
+
+    def _value(self, decoded: Any, field: tuple[str, ...]) -> Scalar:
+        found = decoded
         for name in field:
             found = found.get(name, _MISSING) if isinstance(found, dict) else _MISSING
             if found is _MISSING:
-                raise InvalidKey(self._job_type, f"the payload has no field {'.'.join(field)!r}")
+                raise InvalidKey(self.job_type, f"{self.owner} has no field {'.'.join(field)!r}")
         return self._checked(found, f"the field {'.'.join(field)!r}")
 
     def _called(self, function: KeyFunction, decoded: Mapping[str, Any]) -> tuple[Scalar, ...]:
@@ -80,7 +96,7 @@ class KeyReader:
         try:
             made: Any = function(decoded)
         except Exception as error:
-            raise InvalidKey(self._job_type, f"the function {name!r} raised {show(error)}") from error
+            raise InvalidKey(self.job_type, f"the function {name!r} raised {show(error)}") from error
         values = made if isinstance(made, tuple) else (made,)
         return tuple([self._checked(value, f"what the function {name!r} returned") for value in values])
 
@@ -91,10 +107,10 @@ class KeyReader:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise InvalidKey(self._job_type, f"{what} has a lone surrogate") from None
+                raise InvalidKey(self.job_type, f"{what} has a lone surrogate") from None
             return value
         kind = type(value).__name__
-        raise InvalidKey(self._job_type, f"{what} is of the type {kind!r}; a key is made of {_SCALARS}")
+        raise InvalidKey(self.job_type, f"{what} is of the type {kind!r}; a key is made of {_SCALARS}")
 
 
 def _defaults(signature: Signature, handler: Callable[..., Any]) -> dict[str, Any]:

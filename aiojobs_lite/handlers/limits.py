@@ -37,6 +37,7 @@ class Lanes:
         may_be_none: Whether they may be an empty list.
 
     Attributes:
+        job_type: As given.
         limits: The limits.
         stored: What a store keeps of each.
 
@@ -45,7 +46,7 @@ class Lanes:
     """
 
     def __init__(self, job_type: str, limits: object, signature: Signature, *, may_be_none: bool = False) -> None:
-        self._job_type = job_type
+        self.job_type = job_type
         self._defaults = signature.defaults
         self.limits = () if may_be_none and limits in ((), []) else check_limits(limits)
         self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
@@ -63,7 +64,18 @@ class Lanes:
         self._places = [(name, places[limit.key]) for name, limit in zip(self._names, self.limits, strict=True)]
         for limit in self.limits:
             if not callable(limit.key):
-                _check_fields(limit.key, signature.arguments)
+                self.check_fields(fields_of(limit.key), signature)
+
+    def check_fields(self, fields: Collection[str], signature: Signature) -> None:
+        """Checks that the handler has an argument for each field of the key of a limit.
+
+        Raises:
+            InvalidOption: If it has not.
+        """
+        for name in fields:
+            if name.partition(".")[0] not in signature.arguments:
+                known = ", ".join(signature.arguments) or "none"
+                raise InvalidOption("key", name, f"an argument of the handler, which has {known}")
 
     def lane_with_limits(self, payload: str, priority: int) -> str | None:
         """The lane of a job that was enqueued with these limits in place of those of its type; None without any."""
@@ -87,18 +99,19 @@ class Lanes:
         arguments = from_json(payload)
         if self._defaults:
             arguments = {**self._defaults, **arguments}
-        keys = [self._key(limit, arguments) for limit in self._counted]
+        keys = [self.key(limit, arguments) for limit in self._counted]
         pairs = [(name, keys[place]) for name, place in self._places]
-        return lane_text(self._job_type, priority, pairs, is_ordered=self._is_ordered)
+        return lane_text(self.job_type, priority, pairs, is_ordered=self._is_ordered)
 
-    def _key(self, limit: Limit | Rate, arguments: Mapping[str, Any]) -> Any:
+    def key(self, limit: Limit | Rate, arguments: Mapping[str, Any]) -> Any:
+        """The key by which a limit counts a job."""
         key: Any = limit.key
         if isinstance(key, str):
             value, path = self._looked_up(key, arguments), key
             if type(value) is int and -_INTEGERS_END < value < _INTEGERS_END:  # nearly always
                 return value
         elif callable(key):
-            value, path = self._called(key, arguments), f"key of {full_name(limit, self._job_type)!r}"
+            value, path = self._called(key, arguments), f"key of {full_name(limit, self.job_type)!r}"
         else:
             value, path = [self._looked_up(one, arguments) for one in key], ", ".join(key)
         problem = find_problem(value)
@@ -122,7 +135,7 @@ class Lanes:
         return value
 
     def _refused(self, path: str, problem: str) -> InvalidPayload:
-        return InvalidPayload(self._job_type, [(path, problem)])
+        return InvalidPayload(self.job_type, [(path, problem)])
 
 
 def find_problem(key: object) -> str | None:
@@ -160,17 +173,11 @@ def _check_beside_ordered(limits: Sequence[Limit | Rate]) -> None:
     """Checks that the order of a key is one order, whatever else counts its jobs."""
     (ordered,) = [limit for limit in limits if limit.ordered]
     for limit in limits:
-        if limit.key != ordered.key and not _fields(limit.key) <= _fields(ordered.key):
+        if limit.key != ordered.key and not fields_of(limit.key) <= fields_of(ordered.key):
             wanted = "the key of the limit with ordered=True, or a part of it: else its jobs have no order"
             raise InvalidOption("key", limit.key, wanted)
 
 
-def _fields(key: Any) -> set[Any]:
+def fields_of(key: Any) -> set[Any]:
+    """The fields of a key; of a function itself."""
     return {key} if isinstance(key, str) or callable(key) else set(key)
-
-
-def _check_fields(key: Any, arguments: Collection[str]) -> None:
-    for name in [key] if isinstance(key, str) else key:
-        if name.partition(".")[0] not in arguments:
-            known = ", ".join(arguments) or "none"
-            raise InvalidOption("key", name, f"an argument of the handler, which has {known}")

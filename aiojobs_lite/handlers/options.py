@@ -14,9 +14,10 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
-from aiojobs_lite.handlers.flow import Flow, OnFull
+from aiojobs_lite.handlers.flow import Flow, OnFull, make_flow
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
+from aiojobs_lite.handlers.micro_batch import check_limit_keys, make_lanes
 from aiojobs_lite.handlers.payloads import UpgradeStep
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
@@ -24,6 +25,7 @@ from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.micro_batch import Batch
 from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
@@ -60,6 +62,7 @@ class JobOptions(TypedDict, total=False):
         unique: A `Unique`: of the jobs of this type with the same key there is one at a time; default: any number.
         debounce: A `Debounce`: many enqueues with the same key become one job, with the last arguments; default: none.
         throttle: A `Throttle`: of many enqueues with the same key the first makes a job; default: each does.
+        batch: A `Batch`: one job has the items of several enqueues; default: each enqueue makes its own.
         max_pending: Most pending jobs of this type, over all runners; default: any number.
         on_full: What an enqueue does when there are as many: `raise` (the default) raises `QueueFull`, `wait` waits.
         expires: How long after it is due an attempt may begin; then the job is cancelled with the reason `expired`.
@@ -87,6 +90,7 @@ class JobOptions(TypedDict, total=False):
     unique: Unique | None
     debounce: Debounce | None
     throttle: Throttle | None
+    batch: Batch | None
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
@@ -110,6 +114,7 @@ class EnqueueOptions(TypedDict, total=False):
         unique: A `Unique`, instead of the type's.
         debounce: A `Debounce`, instead of the type's; without `delay` and `at`.
         throttle: A `Throttle`, instead of the type's.
+        batch: A `Batch`, instead of the type's; without `delay`, `at`, `after` and `idempotency_key`.
         max_pending: Most pending jobs, instead of the type's.
         on_full: `raise` or `wait`, instead of the type's.
         expires: How long after it is due an attempt may begin, instead of the type's.
@@ -129,6 +134,7 @@ class EnqueueOptions(TypedDict, total=False):
     unique: Unique | None
     debounce: Debounce | None
     throttle: Throttle | None
+    batch: Batch | None
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
@@ -149,6 +155,7 @@ class Defaults(Protocol):
     """What a row takes from its job type."""
 
     name: str
+    handler: Callable[..., Any]
     priority: int
     max_attempts: int
     lanes: Lanes | None
@@ -203,9 +210,16 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        flow = make_flow(options, self.flow, job_type.signature, job_type.handler)
+        batch = None if flow is None else flow.batch
         if (limits := options.get("limits")) is not None:
-            lanes = Lanes(job_type.name, limits, job_type.signature, may_be_none=True)
+            lanes = make_lanes(job_type.name, limits, job_type.signature, batch, may_be_none=True)
             extended = replace(extended, lanes=lanes)
+        if flow is not self.flow:
+            extended = replace(extended, flow=flow)
+        if batch is not None:
+            counted = extended.lanes or job_type.lanes
+            check_limit_keys(batch, () if counted is None else counted.limits)
         after, failed = options.get("after"), options.get("after_failed")
         if after is not None or failed is not None:
             extended = replace(extended, after=check_after(self.after or AfterJobs(()), after, failed))
@@ -271,11 +285,14 @@ def check_together(how: Enqueueing) -> Enqueueing:
     """
     if how.flow is None:
         return how
-    key = dict(how.columns).get("idempotency_key")
-    if how.flow.sets_time and (how.delay is not None or how.at is not None):
-        option, value = ("at", how.at) if how.delay is None else ("delay", how.delay)
-        raise InvalidOption(option, value, "none together with debounce=, which says when the job is due")
-    if key is not None and how.flow.replaces:
-        problem = "none together with an option that replaces the arguments of a job: a repeated call would find others"
-        raise InvalidOption("idempotency_key", key, problem)
+    key, option = dict(how.columns).get("idempotency_key"), how.flow.timing
+    if option is not None and (how.delay is not None or how.at is not None):
+        name, value = ("at", how.at) if how.delay is None else ("delay", how.delay)
+        raise InvalidOption(name, value, f"none together with {option}=, which says when the job is due")
+    if key is not None and how.flow.changing is not None:
+        problem = f"none together with {how.flow.changing}=, which gives a job other arguments: a repeated call would"
+        raise InvalidOption("idempotency_key", key, f"{problem} find those")
+    if how.flow.batch is not None and how.after is not None:
+        problem = "none together with batch=: the items of other enqueues would wait for these jobs as well"
+        raise InvalidOption("after", list(how.after.jobs), problem)
     return how

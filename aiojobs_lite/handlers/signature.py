@@ -44,10 +44,12 @@ class Signature:
 
     Attributes:
         job_type: The name of the job type.
+        largest: Most bytes of a payload.
         context: The name of the parameter for the context, or None.
         context_class: Its annotation, of which the context is made.
         injected: Name and annotation of each other injected parameter.
         arguments: The names of those that come from the payload.
+        hints: Their annotations.
         defaults: What the handler has for those of them that a call may leave out.
         returns: The annotation of what the handler returns.
         version: The version of its payloads.
@@ -73,7 +75,7 @@ class Signature:
         reads_return: bool = True,
     ) -> None:
         self.job_type = job_type
-        self._largest = largest
+        self.largest = largest
         self._handler_name: str = getattr(handler, "__name__", "job_type")
         parameters, hints = _parameters(job_type, handler, reads_return=reads_return)
         self.context: str | None = None
@@ -86,6 +88,7 @@ class Signature:
         for parameter in parameters:
             self._add(parameter, hints, fields)
         self.arguments = tuple(fields)
+        self.hints: dict[str, Any] = {name: hints[name] for name in fields}
         self._adapter = _adapter(job_type, fields)
         self._is_exact = is_exact(self._adapter.core_schema)
         self._is_readable = is_readable(self._adapter.core_schema)
@@ -113,8 +116,8 @@ class Signature:
         lost = find_lost(self._adapter, validated, stored)
         if lost is not None:
             raise InvalidPayload(self.job_type, [lost])
-        if len(encoded) > self._largest:
-            raise PayloadTooLarge(self.job_type, len(encoded), self._largest)
+        if len(encoded) > self.largest:
+            raise PayloadTooLarge(self.job_type, len(encoded), self.largest)
         if self._is_readable and len(encoded) < _FEWEST_UNREADABLE_DIGITS:  # nearly always
             return stored
         try:
@@ -133,7 +136,7 @@ class Signature:
         Raises:
             InvalidPayload: If it does not fit the handler as it is now.
         """
-        if len(payload) > self._largest:
+        if len(payload) > self.largest:
             raise self.too_large(payload)
         try:
             kwargs: dict[str, Any] = self._adapter.validator.validate_json(payload, by_alias=True, by_name=True)
@@ -161,7 +164,7 @@ class Signature:
 
     def too_large(self, payload: str) -> InvalidPayload:
         """The error of a stored payload that this library did not enqueue; to decode it would block the event loop."""
-        problem = f"have {len(payload):,} characters, at most {self._largest:,} bytes are read"
+        problem = f"have {len(payload):,} characters, at most {self.largest:,} bytes are read"
         return InvalidPayload(self.job_type, [("arguments", problem)], WAITS)
 
     def newer(self, version: int) -> InvalidPayload:

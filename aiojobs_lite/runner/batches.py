@@ -81,7 +81,7 @@ class BatchHandle:
         """Makes a job of this batch durable; the same as `runner.enqueue` otherwise.
 
         A job that was there before is not added to the batch: one with its idempotency key or its unique key, or one
-        that a debounce or a throttle finds. With `on_full="wait"` the block waits until the job fits.
+        that a debounce, a throttle or a micro-batch finds. With `on_full="wait"` the block waits until the job fits.
 
         Raises:
             BatchClosed: If the batch takes no more jobs.

@@ -19,9 +19,11 @@ from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Held, Job, Outcome, Status
 from aiojobs_lite.model.limits import LaneState, LookAtLane
+from aiojobs_lite.model.micro_batch import items_of
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
@@ -76,6 +78,7 @@ class Situation:
         own: What the runner that is asked knows.
         expires_at: When the job expires, or None.
         after: Some of the jobs that it runs after, and that have not ended.
+        gathers: How many items it has, and how many it takes, if it still gathers some.
     """
 
     job: Job
@@ -88,6 +91,7 @@ class Situation:
     lane: LaneState = NO_LIMITS
     expires_at: datetime | None = None
     after: Sequence[int] = ()
+    gathers: tuple[int, int] | None = None
 
 
 async def look_at(engine: Engine, job_id: int) -> Situation:
@@ -123,7 +127,16 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
     )
     now, pause = to_datetime(engine.now()), pauses.get(job.type)
     expires_at = None if expiry is None else to_datetime(expiry)
-    return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at, after)
+    gathers = _gathers(engine, job)
+    return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at, after, gathers)
+
+
+def _gathers(engine: Engine, job: Job) -> tuple[int, int] | None:
+    """How many items a job has, and how many it takes: while it has a key it gathers some."""
+    if job.unique_scope is not UniqueScope.PENDING or job.started_at or job.type not in engine.registry.names():
+        return None
+    flow, items = engine.registry.get(job.type).how.flow, items_of(job.payload_json)
+    return None if flow is None or flow.batch is None or items is None else (len(items), flow.batch.size)
 
 
 def _workers_taken(engine: Engine, job_type: str) -> int | None:
@@ -189,6 +202,10 @@ def _reasons(found: Situation) -> list[str]:
         reasons.append(f"it runs after other jobs, which have not all ended ({jobs or 'none is left'})")
     elif job.held is not None:
         reasons.append(f"it is held ({job.held}) until a handler takes it: {job.reason or 'no reason is stored'}")
+    elif wait > 0 and found.gathers is not None:
+        count, most = found.gathers
+        at = instant(job.scheduled_at, has_date=job.scheduled_at.date() != found.now.date())
+        reasons.append(f"it gathers items: {count:,} of {most:,}, until {at}")
     elif wait > 0:
         reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")
     if found.pause is not None:

@@ -24,7 +24,7 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
     Attributes:
         id: The job's id.
         is_new: Whether this enqueue made the job; False if an earlier job stands for it: with its idempotency key or
-            its unique key, or by `debounce` or `throttle`.
+            its unique key, or by `debounce`, `throttle` or `batch`.
     """
 
     __slots__ = ("_job_type", "_jobs", "id", "is_new")

@@ -39,7 +39,7 @@ CALLS = [
     (
         lambda: JOB.using(zzz=1),
         "zzz",
-        "one of after, after_failed, at, debounce, delay, expires, idempotency_key, label, limits, max_pending, ",
+        "one of after, after_failed, at, batch, debounce, delay, expires, idempotency_key, label, limits, ",
     ),
     (lambda: JOB.using(priority="low", zzz=1), "zzz", "one of after, "),
     (lambda: RUNNER.job(retries=3), "retries", "@job(max_attempts=...), which counts the first attempt too"),

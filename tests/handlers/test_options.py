@@ -100,10 +100,8 @@ def test_what_was_refused_is_shown_in_few_words() -> None:
 
 
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    wanted = (
-        "after, after_failed, at, debounce, delay, expires, idempotency_key, label, limits, max_pending, metadata, "
-    )
-    wanted += "on_full, priority, throttle, unique"
+    wanted = "after, after_failed, at, batch, debounce, delay, expires, idempotency_key, label, limits, max_pending, "
+    wanted += "metadata, on_full, priority, throttle, unique"
     with pytest.raises(InvalidOption, match=rf"^strange='high': expected one of {wanted}\.$"):
         job(plain).using(strange="high")  # type: ignore[call-arg]  # what is tested
 

@@ -8,12 +8,14 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from aiojobs_lite import Abandon, JobNotFound, JobRunner, Retry, Snooze, Status, job
 from aiojobs_lite.engine.phase import Phase
+from aiojobs_lite.flow import Batch
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.runner.explain import OwnRunner, Situation, sentence
 from aiojobs_lite.testing.clock import FakeClock
@@ -45,6 +47,10 @@ async def ordered(org_id: int) -> None:
     await GATE.wait()
 
 
+@job(batch=Batch(3, max_wait="40m"))
+async def gathered(ids: list[int]) -> None: ...
+
+
 @job(max_attempts=3)
 async def moody(what: str) -> None:
     if what == "retry":
@@ -65,7 +71,7 @@ async def running(database: Path, clock: FakeClock, *, max_running: int = 100) -
     """A runner with all job types of this module; its handlers are let go in the end."""
     runner = JobRunner(
         database,
-        jobs=[limited, open_ended, keyed, ordered, moody, welcome, dies],
+        jobs=[limited, open_ended, keyed, ordered, moody, welcome, dies, gathered],
         clock=clock,
         drain_timeout=PATIENCE,
         max_running=max_running,
@@ -86,6 +92,22 @@ async def test_a_delayed_job_is_due_later(idle: JobRunner) -> None:
             f"job {handle.id} of email.welcome waits: it is due in 41 min (00:41:00 UTC); and all live runners "
             f"that have registered its type run nothing (max_running=0): {own(idle)}."
         )
+
+
+async def test_a_job_that_gathers_items_says_how_many_it_has(database: Path, clock: FakeClock) -> None:
+    async with running(database, clock, max_running=1) as runner:
+        handle = await runner.enqueue(gathered, [1, 2])
+        name = f"job {handle.id} of gathered"
+        assert await runner.jobs.explain(handle.id) == f"{name} waits: it gathers items: 2 of 3, until 00:40:00 UTC."
+        await runner.jobs.reschedule(handle.id, at=datetime(2026, 1, 2, tzinfo=UTC))
+        assert "until 2026-01-02 00:00:00 UTC." in await runner.jobs.explain(handle.id)
+        await runner.enqueue(open_ended)
+        await until(lambda: runner.stats().processing == 1)
+        await runner.enqueue(gathered, [3])
+        assert "gathers" not in await runner.jobs.explain(handle.id)
+        other = await runner.enqueue(gathered.using(unique=None), [4])
+        await runner.jobs.cancel(other.id)
+        assert "cancelled" in await runner.jobs.explain(other.id)
 
 
 async def test_a_job_after_a_failure_a_snooze_or_a_drain_says_so(database: Path, clock: FakeClock) -> None:

@@ -9,13 +9,25 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
+
+from typing_extensions import TypedDict  # as pydantic needs it below Python 3.12
 
 from aiojobs_lite import JobRunner, Jobs
-from aiojobs_lite.flow import Debounce, Throttle, Unique
+from aiojobs_lite.flow import Batch, Debounce, Throttle, Unique
 from tests.helpers.apps.common import Orders, say, show_log
 from tests.helpers.pauses import work_for
 
 jobs = Jobs()
+MOST = 7
+
+
+class Item(TypedDict):
+    """An item of a micro-batch."""
+
+    org: int
+    by: int
+    n: int
 
 
 @jobs.job(unique=Unique("user_id"))
@@ -38,9 +50,20 @@ async def debounced(user_id: int, by: int) -> None: ...
 async def throttled(user_id: int, by: int) -> None: ...
 
 
+@jobs.job(batch=Batch(MOST, max_wait="1h", key="org"))
+async def gathered(items: list[Item]) -> None: ...
+
+
 @jobs.job
 async def brief(seconds: float) -> None:
     await work_for(seconds)
+
+
+def arguments(name: str, n: int) -> dict[str, Any]:
+    """The arguments of the n-th job of a type: for the user 1, or an item for one of three organisations."""
+    if name != "gathered":
+        return {"user_id": 1, "by": os.getpid()}
+    return {"items": [{"org": n % 3, "by": os.getpid(), "n": n}]}
 
 
 async def main(database: str, max_running: int = 0) -> None:
@@ -51,7 +74,7 @@ async def main(database: str, max_running: int = 0) -> None:
         say("ready")
         while (order := await orders.next()) != ["leave"]:
             _, name, count = order
-            work = [runner.enqueue_named(name, user_id=1, by=os.getpid()) for _ in range(int(count))]
+            work = [runner.enqueue_named(name, **arguments(name, n)) for n in range(int(count))]
             handles = await asyncio.gather(*work)
             ids = {handle.id for handle in handles}
             say("admitted", sum(handle.is_new for handle in handles), *ids)
