@@ -41,6 +41,8 @@ class _Holder(NamedTuple):
     scheduled_at: int
     is_held: int
     priority: int
+    payload: str = ""
+    lane: str | None = None
 
 
 class _Plan:
@@ -54,9 +56,10 @@ class _Plan:
         expires_at: When the job expires; None: never; `_AS_BEFORE`: as it did.
         window: Since when and until when it has the key of its window.
         is_without_more: Whether it gathers no more items, and gives its unique key up.
+        holder: Where the job stands that is given what is in `row`.
     """
 
-    __slots__ = ("candidate", "expires_at", "is_without_more", "job_id", "payload", "row", "window")
+    __slots__ = ("candidate", "expires_at", "holder", "is_without_more", "job_id", "payload", "row", "window")
 
     def __init__(self, candidate: Candidate, job_id: int | None = None, row: NewJob | None = None) -> None:
         self.candidate = candidate
@@ -66,6 +69,7 @@ class _Plan:
         self.row = row
         self.window = (candidate.row.created_at, candidate.until)
         self.is_without_more = False
+        self.holder: _Holder | None = None
         if row is not None:
             self.expire_after(candidate.expires, row)
 
@@ -133,8 +137,8 @@ class _Admitting:
         windows: list[tuple[Any, ...]] = []
         expiries: list[tuple[int, int]] = []
         for job_id, plan in self._jobs.items():  # first: with a key that one gives up another job is added
-            if plan.row is not None:
-                self._give(plan, job_id, plan.row)
+            if plan.row is not None and plan.holder is not None:
+                self._give(plan, job_id, plan.row, plan.holder)
                 if plan.expires_at is not None and plan.expires_at != _AS_BEFORE:
                     expiries.append((job_id, plan.expires_at))
         for plan, is_new in self._plans:
@@ -218,7 +222,7 @@ class _Admitting:
 
     def _holder(self, job_id: int) -> _Holder | None:
         found = self._transaction.one("holder", (job_id,))
-        return None if found is None else _Holder._make(found)
+        return None if found is None else _Holder(*found)
 
     def _refused(self, position: int, why: Literal["key", "unique"], job_id: int | None) -> Refused:
         holder = None if job_id is None else self._holder(job_id)
@@ -247,7 +251,7 @@ class _Admitting:
             holder = self._holder(plan.job_id)
             if holder is None or holder.status != Status.PENDING:
                 return False
-            created_at, base = holder.created_at, row
+            created_at, base, plan.holder = holder.created_at, row, holder
         due = row.scheduled_at
         if candidate.max_wait is not None:
             due = min(due, created_at + candidate.max_wait)
@@ -260,22 +264,20 @@ class _Admitting:
         """Has the job of a plan get the items of another row; see `_settle`."""
         more, base = candidate.row, plan.row
         if base is None:
-            found = self._transaction.one("gathered", (plan.job_id,))
+            found = self._transaction.one("gathering", (plan.job_id,))
             if found is None:
                 return False
-            base = more._replace(payload=found[0], scheduled_at=found[1], lane=found[2])
+            plan.holder = holder = _Holder(*found)
+            base = more._replace(payload=holder.payload, scheduled_at=holder.scheduled_at, lane=holder.lane)
         appended = append_items(base.payload, more.payload, capacity)
         plan.row = base if appended is None else base._replace(payload=appended.payload)
         if appended is None or appended.is_full:
             plan.row, plan.is_without_more = without_more(plan.row, more.created_at), True
         return None if appended is None else True
 
-    def _give(self, plan: _Plan, job_id: int, row: NewJob) -> None:
+    def _give(self, plan: _Plan, job_id: int, row: NewJob, holder: _Holder) -> None:
         """Gives a pending job the payload and the time of a row."""
         transaction = self._transaction
-        holder = self._holder(job_id)
-        if holder is None:
-            return
         tally = transaction.tally(holder.type)
         tally.move(Status.PENDING, -1, holder.attempts, holder.scheduled_at)
         tally.move(Status.PENDING, 1, holder.attempts, row.scheduled_at)

@@ -56,9 +56,9 @@ SET payload = ?, scheduled_at = ?
 WHERE id = ?
     AND status = 'pending';
 
--- name: gathered
--- What a pending job that gathers items has, when it is due, and its lane.
-SELECT payload, scheduled_at, lane
+-- name: gathering
+-- Where a pending job stands that gathers items, with those that it has.
+SELECT status, created_at, type, attempts, scheduled_at, held IS NOT NULL, priority, payload, lane
 FROM aiojobs_jobs
 WHERE id = ?
     AND status = 'pending';
