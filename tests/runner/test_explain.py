@@ -48,7 +48,9 @@ async def ordered(org_id: int) -> None:
 
 
 @job(batch=Batch(3, max_wait="40m"))
-async def gathered(ids: list[int]) -> None: ...
+async def gathered(ids: list[int]) -> None:
+    if 0 in ids:
+        raise Retry(after="41m")
 
 
 @job(max_attempts=3)
@@ -105,9 +107,20 @@ async def test_a_job_that_gathers_items_says_how_many_it_has(database: Path, clo
         await until(lambda: runner.stats().processing == 1)
         await runner.enqueue(gathered, [3])
         assert "gathers" not in await runner.jobs.explain(handle.id)
-        other = await runner.enqueue(gathered.using(unique=None), [4])
+        other = await runner.enqueue(gathered, [0])
         await runner.jobs.cancel(other.id)
         assert "cancelled" in await runner.jobs.explain(other.id)
+
+
+async def test_a_job_that_waits_for_its_retry_gathers_no_items(database: Path, clock: FakeClock) -> None:
+    async with running(database, clock) as runner:
+        handle = await runner.enqueue(gathered, [0, 0, 1])
+        await runner.run_until_idle()
+        assert "it is due in 41 min (00:41:00 UTC) after attempt 1 failed" in await runner.jobs.explain(handle.id)
+        handle = await runner.enqueue(gathered, [0, 1])
+        await runner.jobs.run_now(handle.id)
+        await runner.run_until_idle()
+        assert "it is due in 41 min (00:41:00 UTC) after attempt 1 failed" in await runner.jobs.explain(handle.id)
 
 
 async def test_a_job_after_a_failure_a_snooze_or_a_drain_says_so(database: Path, clock: FakeClock) -> None:

@@ -110,6 +110,13 @@ class Gathering:
         assert sorted(one.id for one in await claimed(store)) == [1, 2, 3]
         assert await admitted(store, items(1, 1), items(2)) == [(5, True), (5, False)]
 
+    async def test_a_full_one_has_no_key_for_rows_of_another_kind_either(self, store: Store) -> None:
+        plain = Candidate(items(9).row)
+        assert await admitted(store, items(1, 2, 3), plain) == [(1, True), (2, True)]
+        assert await admitted(store, items(1, 2, key="[2]")) == [(3, True)]
+        other = Candidate(items(9, key="[2]").row)
+        assert await admitted(store, items(3, key="[2]"), other, other) == [(3, False), (4, True), (4, False)]
+
     async def test_the_texts_of_items_and_their_version_stay_as_they_are(self, store: Store) -> None:
         first, second = items(), items()
         row = first.row._replace(payload='{"@version":2,"x":[1.0,{"y":"]}, [{"}]}')
@@ -166,8 +173,10 @@ class GatheringBesides:
     async def test_what_the_job_has_besides_stays(self, store: Store) -> None:
         ((first, _),) = await admitted(store, items(1, metadata='{"a":1}', expires=5 * SECOND))
         await admitted(store, items(2, metadata='{"a":2}', priority=0, expires=9 * SECOND))
-        await admitted(store, items(3, metadata='{"a":3}'))
+        third = items(3, metadata='{"a":3}')
+        await admitted(store, third._replace(row=_laned(third.row, 7, is_ordered=False)))
         job = await stored(store, first)
+        assert job.lane is None
         assert (job.metadata, job.priority, job.payload) == ({"a": 1}, "medium", {"x": [1, 2, 3]})
         assert await store.ask(GetExpiry(first)) == at(WAIT + 5)
 
