@@ -163,7 +163,10 @@ def fixed(ids: tuple[int, ...]) -> None: ...
     ],
 )
 def test_a_handler_takes_one_list(handler: Callable[..., Any], problem: str) -> None:
-    wanted = "besides what is injected it takes one argument, a list without a default, such as `mails: list[Mail]`"
+    wanted = (
+        "batch= gives a handler the items of several enqueues: besides what is injected it takes one argument, a list "
+        "without a default, such as `mails: list[Mail]`"
+    )
     for declare in (job(batch=PLAIN), lambda one: job(one).using(batch=PLAIN)):
         with pytest.raises(InvalidJobType) as caught:
             declare(handler)
