@@ -41,8 +41,8 @@ class Counts(NamedTuple):
         total: Of all types together.
         by_type: Of each type that has or had jobs.
         due: For types that may have claimable jobs: an instant in microseconds, never after the earliest
-            `scheduled_at` of them, perhaps before it. While a transaction is in flight, a type that it is about may be
-            missing.
+            `scheduled_at` of them, perhaps before it; if that instant has come, any other that has. While a transaction
+            is in flight, a type that it is about may be missing.
         paused: The types that are paused, with or without jobs.
     """
 

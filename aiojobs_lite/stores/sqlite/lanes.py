@@ -300,12 +300,13 @@ class Limits:
             return False
         for job_type in sorted(self._types.of(limit_of(meter))):
             self._due.add_known(job_type)
-            found = self._all("wake_lanes", (job_type, f"{meter}{END}{job_type}", capacity))
+            line = {"type": job_type, "line": f"{meter}{END}{job_type}", "capacity": capacity, "now": self._now}
+            found = self._all("wake_lanes", line)
             for priority, *bound in found:
                 self.make_due(job_type, priority, (bound[0], bound[1]))
             woken = max(woken, len(found))
         self._is_changed |= woken > 0
-        self.meters.set_time(meter, may_have_more=woken == capacity)
+        self.meters.set_time(meter, may_have_more=woken >= capacity)
         return woken > 0
 
     def _free_lines(self, name: str, key: str | None) -> None:

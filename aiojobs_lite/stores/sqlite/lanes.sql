@@ -58,15 +58,66 @@ DELETE FROM aiojobs_lanes
 WHERE lane = ?;
 
 -- name: wake_lanes
--- The first lanes of a line go into that of their type.
+-- The first lanes of a line go into that of their type: as many as there is capacity for, and beside them as many whose
+-- jobs are not due yet, which take none before they are.
 UPDATE aiojobs_lanes
-SET line = ?
+SET line = :type
 WHERE lane IN (
-    SELECT lane
-    FROM aiojobs_lanes
-    WHERE line = ?
-    ORDER BY priority, ready_at, first_id
-    LIMIT ?
+    SELECT lane FROM (
+        SELECT * FROM (
+            SELECT lane, priority, ready_at, first_id
+            FROM aiojobs_lanes
+            WHERE line = :line AND priority = 0 AND ready_at <= :now
+            ORDER BY ready_at, first_id
+            LIMIT :capacity
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT lane, priority, ready_at, first_id
+            FROM aiojobs_lanes
+            WHERE line = :line AND priority = 1 AND ready_at <= :now
+            ORDER BY ready_at, first_id
+            LIMIT :capacity
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT lane, priority, ready_at, first_id
+            FROM aiojobs_lanes
+            WHERE line = :line AND priority = 2 AND ready_at <= :now
+            ORDER BY ready_at, first_id
+            LIMIT :capacity
+        )
+        ORDER BY priority, ready_at, first_id
+        LIMIT :capacity
+    )
+    UNION ALL
+    SELECT lane FROM (
+        SELECT * FROM (
+            SELECT lane, priority, ready_at, first_id
+            FROM aiojobs_lanes
+            WHERE line = :line AND priority = 0 AND ready_at > :now
+            ORDER BY ready_at, first_id
+            LIMIT :capacity
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT lane, priority, ready_at, first_id
+            FROM aiojobs_lanes
+            WHERE line = :line AND priority = 1 AND ready_at > :now
+            ORDER BY ready_at, first_id
+            LIMIT :capacity
+        )
+        UNION ALL
+        SELECT * FROM (
+            SELECT lane, priority, ready_at, first_id
+            FROM aiojobs_lanes
+            WHERE line = :line AND priority = 2 AND ready_at > :now
+            ORDER BY ready_at, first_id
+            LIMIT :capacity
+        )
+        ORDER BY ready_at, first_id
+        LIMIT :capacity
+    )
 )
 RETURNING priority, ready_at, first_id;
 

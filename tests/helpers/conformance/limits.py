@@ -116,6 +116,17 @@ class LimitsByKey:
             assert ids(answer.jobs) == [expected]
             (first,) = answer.jobs
 
+    @pytest.mark.parametrize("many", [1, 3])
+    async def test_a_job_that_is_not_due_yet_keeps_no_capacity_from_one_that_is(self, store: Store, many: int) -> None:
+        await set_limits(store, ONE, TWO)
+        (first,) = await running(store, keyed((ONE, "x")))
+        later = [keyed((ONE, "x"), (TWO, key), is_ordered=True, priority=0, due=100 + key) for key in range(many)]
+        await inserted(store, *later, keyed((ONE, "x"), priority=2))
+        assert await claimed(store) == []
+        _, answer = await answers(store, complete(first), claim())
+        assert ids(answer.jobs) == [2 + many]
+        assert ids((await answers(store, complete(answer.jobs[0]), claim(), now=100))[1].jobs) == [2]
+
     async def test_a_limit_is_shared_by_the_types_that_name_it(self, store: Store) -> None:
         await set_limits(store, ONE)
         (first,) = await running(store, keyed((ONE, "x")))
