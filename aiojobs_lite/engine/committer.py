@@ -326,7 +326,10 @@ class Committer:
             elif future is not None and not future.done():
                 future.set_result(answer)
             first = last
-        _notify(self._claims.committed, applied, answers[-1] if claim else None)
+        try:
+            self._claims.committed(applied, answers[-1] if claim else None)
+        except Exception:  # noqa: BLE001  # logged
+            _log_failed_listener()
         if (applied.cancelled or applied.enqueued) and self._cascades is not None:
             _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:

@@ -92,7 +92,9 @@ class Dispatcher:
             inserting: Whether the transaction adds jobs, which may be claimed at once.
         """
         free = max(0, self._max_running - self._total)
-        if not self._is_claiming or not ((free and (inserting or self._is_due())) or self._has_expired()):
+        if not self._is_claiming:
+            return None
+        if not (free and (inserting or self._is_due())) and (self._expires_at is None or not self._has_expired()):
             return None
         self._claims += 1
         self._had_slots = free > 0

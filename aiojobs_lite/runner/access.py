@@ -53,7 +53,7 @@ class EngineAccess:
             RunnerClosed: If it is closed.
             WrongEventLoop: If the caller is on another loop, thread or process.
         """
-        if self._is_started and _running_loop() is self._loop and self._engine is not None:
+        if self._is_started and asyncio._get_running_loop() is self._loop and self._engine is not None:  # noqa: SLF001
             return self._engine  # a forked process has another loop, or none
         self._check_usable()
         raise WrongEventLoop(
@@ -91,7 +91,7 @@ class EngineAccess:
             WrongEventLoop: If the caller is on an event loop, which it would block, or in a forked process.
         """
         loop = self._check_usable()
-        running = _running_loop()
+        running = asyncio._get_running_loop()  # noqa: SLF001
         if running is not None:
             problem = "from its own event loop, which it would block" if running is loop else "inside an event loop"
             raise WrongEventLoop(f"enqueue_threadsafe was called {problem}. Use `await runner.enqueue(...)`.")
@@ -123,10 +123,3 @@ class EngineAccess:
             raise RunnerNotStarted if self._engine is None else RunnerClosed
         self._origin.check()
         return self._loop
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from typing import TYPE_CHECKING, Final, Literal
 
 from aiojobs_lite.clock import to_datetime, to_micros
@@ -16,7 +17,7 @@ from tests.helpers.memory_micro_batch import append, begun
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
 
-_KEPT: Final = ("jobs", "marks", "windows", "expiries", "limits")
+_KEPT: Final = ("jobs", "marks", "windows", "expiries", "limits", "limited")
 
 
 _Why = Literal["key", "unique", "full"]
@@ -41,7 +42,7 @@ def may_return(phases: MemoryPhases, job: Job) -> bool:
 def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
     """See `Admit`."""
     rows = phases.rows
-    kept = {name: dict(getattr(rows, name)) for name in _KEPT}
+    kept = {name: copy(getattr(rows, name)) for name in _KEPT}
     last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
     ended, moves = list(phases.ended), phases.moves.copy()
     answers: list[Inserted] = []

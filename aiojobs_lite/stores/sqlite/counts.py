@@ -165,7 +165,8 @@ class Ledger:
             self.expiries.forget()
         self._open_last_id = self._last_id
         self.open_pauses.clear()
-        self.limits.discard()
+        if self.limits.types or self.limits.meters.is_changed:
+            self.limits.discard()
         self.open_awaits_ends = None
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
@@ -228,7 +229,8 @@ class Ledger:
         self.due.looked_at.clear()
         self.expiries.is_raised = False
         self._last_id = self._open_last_id
-        self.limits.commit()
+        if self.limits.types or self.limits.meters.is_changed:
+            self.limits.commit()
 
     def counts(self) -> Counts:
         """The counts as of the last commit. May be called while a transaction is open on another thread."""
