@@ -333,7 +333,7 @@ class Committer:
         if (applied.cancelled or applied.enqueued) and self._cascades is not None:
             _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
-            try:  # as `_notify`, without a call more for each job
+            try:  # as `_notify`, without its call for each job
                 done(unit, answer, None)
             except Exception:  # noqa: BLE001  # logged
                 _log_failed_listener()
@@ -351,11 +351,10 @@ class Committer:
         once more.
         """
         self._health.failed(error, with_claim=claim is not None)
-        kept = []
+        self._kept[:0] = [entry for entry in entries if entry[1] is None]
         for entry in entries:
-            _, future, _ = entry
-            kept.append(entry) if future is None else _fail(entry, error)
-        self._kept[:0] = kept
+            if entry[1] is not None:
+                _fail(entry, error)
         waiting, self._waiting = self._waiting, []
         for entry in waiting:
             _fail(entry, self._health.refusal())

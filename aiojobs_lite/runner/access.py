@@ -53,8 +53,11 @@ class EngineAccess:
             RunnerClosed: If it is closed.
             WrongEventLoop: If the caller is on another loop, thread or process.
         """
-        if self._is_started and asyncio._get_running_loop() is self._loop and self._engine is not None:  # noqa: SLF001
-            return self._engine  # a forked process has another loop, or none
+        try:
+            if self._is_started and asyncio.get_running_loop() is self._loop and self._engine is not None:
+                return self._engine  # a forked process has another loop, or none
+        except RuntimeError:
+            pass  # on no event loop
         self._check_usable()
         raise WrongEventLoop(
             "the runner belongs to the event loop in which it was started, and this is another one or none. "
@@ -91,7 +94,7 @@ class EngineAccess:
             WrongEventLoop: If the caller is on an event loop, which it would block, or in a forked process.
         """
         loop = self._check_usable()
-        running = asyncio._get_running_loop()  # noqa: SLF001
+        running = _running_loop()
         if running is not None:
             problem = "from its own event loop, which it would block" if running is loop else "inside an event loop"
             raise WrongEventLoop(f"enqueue_threadsafe was called {problem}. Use `await runner.enqueue(...)`.")
@@ -123,3 +126,10 @@ class EngineAccess:
             raise RunnerNotStarted if self._engine is None else RunnerClosed
         self._origin.check()
         return self._loop
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
