@@ -103,6 +103,8 @@ def abandon_batches(transaction: Transaction, write: AbandonBatches) -> tuple[in
 
 def cancel_batch(transaction: Transaction, write: CancelBatch) -> CancelledPage:
     """See `CancelBatch`."""
+    if transaction.batches is not None:
+        _store_jobs(transaction, transaction.batches)  # those that were added before in this transaction
     page = {"batch": write.batch, "after": write.after or 0, "limit": write.limit}
     jobs = transaction.run("jobs_of_batch_after", page).fetchall()
     pending = [(job_id, job_type) for job_id, job_type, status in jobs if status == Status.PENDING]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.errors import StoreRejected
+from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.batches import (
     AbandonBatches,
     BatchStats,
@@ -329,6 +330,16 @@ class CancellingBatches:
         assert (await stored(store, ids[1])).reason == "not needed"
         await one(store, complete(busy))
         assert await made(store) == ["done"]
+
+    async def test_a_batch_is_cancelled_with_the_jobs_that_the_same_transaction_added_before(
+        self, store: Store
+    ) -> None:
+        batch = await one(store, OpenBatch(None, "me"))
+        added = InsertAfter((new(), new("b")), (After(), After()), batch, False)
+        answer, page = await answers(store, added, CancelBatch(batch, "not needed", 9))
+        first, second = [made.id for made in answer.inserted]
+        assert page == CancelledPage(((first, "a"), (second, "b")), None)
+        assert (await store.ask(GetBatch(batch))).cancelled == 2  # type: ignore[union-attr]  # it is there
 
 
 class PruningBatches:
