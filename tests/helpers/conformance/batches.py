@@ -334,12 +334,14 @@ class CancellingBatches:
     async def test_a_batch_is_cancelled_with_the_jobs_that_the_same_transaction_added_before(
         self, store: Store
     ) -> None:
-        batch = await one(store, OpenBatch(None, "me"))
+        batch = await opened(store)
         added = InsertAfter((new(), new("b")), (After(), After()), batch, False)
         answer, page = await answers(store, added, CancelBatch(batch, "not needed", 9))
         first, second = [made.id for made in answer.inserted]
         assert page == CancelledPage(((first, "a"), (second, "b")), None)
-        assert (await store.ask(GetBatch(batch))).cancelled == 2  # type: ignore[union-attr]  # it is there
+        stats = await store.ask(GetBatch(batch))
+        assert stats is not None
+        assert stats.cancelled == 2
 
 
 class PruningBatches:
