@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
@@ -55,6 +56,8 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | None) -> list[Inserted]:
     """Inserts jobs, many a statement, as claimed where the claim takes them."""
+    if claiming is None and all(map(NOTHING_MORE.__eq__, map(more_of, rows))):
+        return _insert_plain(transaction, rows)
     chosen = claiming.choose(rows) if claiming else ()
     standing = claiming.standing if claiming else PENDING
     ids = transaction.new_ids(len(rows))
@@ -93,6 +96,20 @@ def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims |
     _write(transaction, ((pending, laned, PENDING), (claimed, laned_claimed, standing)))
     if claiming:
         claiming.inserted([(ids[index], rows[index]) for index in sorted(chosen)])
+    return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new
+
+
+def _insert_plain(transaction: Transaction, rows: Sequence[NewJob]) -> list[Inserted]:
+    """Inserts pending jobs that bring nothing more. Most are alike, and none is looked at by itself."""
+    ids, alike = transaction.new_ids(len(rows)), list(map(_counts_as, rows))
+    first = dict(zip(reversed(alike), reversed(ids), strict=True))
+    last = dict(zip(alike, ids, strict=True))
+    for kind, count in Counter(alike).items():
+        tally = transaction.count_pending(rows[first[kind] - ids[0]], first[kind], count)
+        tally.last_id = max(tally.last_id, last[kind])
+    transaction.run_all(
+        "insert_pending", NEW_ROW, [(job_id, *required_of(row)) for job_id, row in zip(ids, rows, strict=True)]
+    )
     return list(map(Inserted, ids, repeat(True)))  # noqa: FBT003  # each is new
 
 

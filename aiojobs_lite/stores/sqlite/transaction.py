@@ -189,17 +189,17 @@ class Transaction:
         if plain:
             self.run_all("insert_laned", rows.LANED_ROW, plain, standing)
 
-    def count_pending(self, row: NewJob, job_id: int, *, is_ordinary: bool = True) -> Tally:
-        """Counts a new job that is pending, and may be claimed if it is an ordinary one.
+    def count_pending(self, row: NewJob, job_id: int, count: int = 1, *, is_ordinary: bool = True) -> Tally:
+        """Counts a new job that is pending, and may be claimed if it is an ordinary one; or the first of several alike.
 
         Raises:
             StoreRejected: If there is no such priority.
         """
         tally = self.tally(row.type)
         tally.last_id = job_id
-        tally.pending += 1
+        tally.pending += count
         if row.scheduled_at > tally.due_mark:
-            tally.scheduled += 1
+            tally.scheduled += count
         if not is_ordinary:
             return tally
         try:
