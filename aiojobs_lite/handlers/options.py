@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol, TypedDict
+from typing import Any, Final, Protocol, TypedDict, cast
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.dead import OnDead
@@ -23,6 +23,7 @@ from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
+from aiojobs_lite.model.columns import OPTIONAL
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.model.micro_batch import Batch
@@ -257,7 +258,7 @@ class Enqueueing:
             now: The instant of the enqueue, in microseconds.
         """
         if self is AS_DECLARED and job_type.lanes is None:  # nearly always
-            return NewJob(job_type.name, payload, job_type.priority, now, job_type.max_attempts, now)
+            return _plain((job_type.name, payload, job_type.priority, now, job_type.max_attempts, now, *_NO_MORE))
         scheduled_at = now
         if self.at is not None:
             scheduled_at = to_micros(self.at)
@@ -272,6 +273,9 @@ class Enqueueing:
             job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns), lane=lane
         )  # fmt: skip
 
+
+_plain: Final = cast("Callable[[tuple[Any, ...]], NewJob]", partial(tuple.__new__, NewJob))  # without a call in Python
+_NO_MORE: Final = (None,) * len(OPTIONAL)
 
 AS_DECLARED: Final = Enqueueing()
 """No options: all is as the job type says."""
