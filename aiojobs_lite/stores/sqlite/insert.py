@@ -32,6 +32,8 @@ def insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | 
     """Inserts jobs, their ids in the order of the rows, and carries out the claim."""
     if len(rows) == 1 and claiming is None and rows[0].idempotency_key is None:
         return [Inserted(transaction.insert_pending(rows[0]), is_new=True)]
+    if claiming is None and all(map(NOTHING_MORE.__eq__, map(more_of, rows))):
+        return _insert_plain(transaction, rows)
     if claiming is None and transaction.limits.types:
         transaction.limits.prepare(rows)
     if {row.idempotency_key for row in rows} <= {None}:
@@ -56,8 +58,6 @@ def _insert_once(transaction: Transaction, row: NewJob) -> Inserted:
 
 def _insert(transaction: Transaction, rows: Sequence[NewJob], claiming: Claims | None) -> list[Inserted]:
     """Inserts jobs, many a statement, as claimed where the claim takes them."""
-    if claiming is None and all(map(NOTHING_MORE.__eq__, map(more_of, rows))):
-        return _insert_plain(transaction, rows)
     chosen = claiming.choose(rows) if claiming else ()
     standing = claiming.standing if claiming else PENDING
     ids = transaction.new_ids(len(rows))
