@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM
 
+from tests.chaos.batches import callbacks
+from tests.chaos.debounces import debounced
 from tests.chaos.evidence import AttemptRow, Evidence
 from tests.chaos.journal import KILLER
-from tests.chaos.keys import out_of_order, over_key_limit
+from tests.chaos.keys import out_of_order, over_key_limit, over_rate
 from tests.chaos.story import Life, Run, Story, longest_chance, story_of
 from tests.chaos.ticks import ticks
+from tests.chaos.waiting import free_keys, waits
 from tests.chaos.work import LIMITS, RAISED
 from tests.chaos.worker import START_REFUSED
 
@@ -61,7 +64,7 @@ def held_for_good(story: Story) -> Iterator[str]:
 
 def doubled(story: Story) -> Iterator[str]:
     """Each call made all its jobs once, or none; each key one; and no other made any."""
-    made = Counter(job.call for job in story.jobs.values() if job.tick is None)
+    made = Counter(job.call for job in story.jobs.values() if (job.tick, job.latest, job.batch) == (None,) * 3)
     thinned = {record.facts["call"] for record in story.said("deleting")}
     known = {}
     for record in story.said("called"):
@@ -328,7 +331,11 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "finished twice": finished_twice,
     "over the limit": over_limit,
     "over the limit of a key": over_key_limit,
+    "over the rate of a key": over_rate,
     "out of order": out_of_order,
+    "waiting with a free key": free_keys,
+    "callbacks of batches": callbacks,
+    "debounced wrongly": debounced,
     "ticks doubled or missed": ticks,
     "taken from the living": robbed,
     "late ends not refused": refused_in_vain,
@@ -392,13 +399,24 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     yield "jobs", f"{len(story.jobs):,} ({_counts(statuses)})"
     yield "ticks", f"{sum(job.tick is not None for job in story.jobs.values()):,}"
     yield "attempts begun", f"{len(runs):,}"
-    yield "attempts of limited keys", f"{sum(run.key is not None for run in runs):,}"
+    yield from _figures_of_flow(story, Counter(run.type for run in runs))
     yield "attempts that did not succeed", _counts(outcomes)
     yield "ends refused", f"{len(story.said('EndRefused')):,}"
     delays = [delay for delay, _ in rescues(story)]
     yield "rescued attempts", f"{len(delays):,}"
     yield "max rescue delay", f"{max(delays, default=0.0):.2f} s"
     yield "max drain", f"{max((_drain(life) for life in lives), default=0.0):.2f} s"
+
+
+def _figures_of_flow(story: Story, begun: Counter[str]) -> Iterator[tuple[str, str]]:
+    yield "attempts of limited keys", _counts(Counter({kind: begun[kind] for kind in ("keyed", "ordered", "rated")}))
+    yield (
+        "batches",
+        _counts(Counter("abandoned" if one.is_abandoned else str(one.outcome) for one in story.evidence.batches)),
+    )
+    yield "debounced enqueues", f"{len(story.said('debounced')):,} for {begun['debounced']:,} attempts"
+    yield "looks for free keys", f"{sum(record.facts['times'] for record in story.said('looked')):,}"
+    yield "max wait with a free key", f"{max((delay for delay, _ in waits(story)), default=0.0):.2f} s"
 
 
 def _spans(spans: list[tuple[float, float]]) -> str:

@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiojobs_lite.clock import MICROSECONDS
 from tests.chaos.clocks import Era, eras_of, instant_of
@@ -16,7 +16,12 @@ from tests.chaos.journal import Record, read
 
 
 class JobRow(NamedTuple):
-    """A job as it stands in the end. `call` is the enqueue that made it, None if a schedule did."""
+    """A job as it stands in the end.
+
+    - `call` is the enqueue that made it; None if a schedule or a batch did, or if it may have been put off.
+    - `latest` is the enqueue that gave a job its arguments that may have been put off.
+    - `batch` is the batch whose callback it is.
+    """
 
     id: int
     type: str
@@ -27,6 +32,16 @@ class JobRow(NamedTuple):
     tick: int | None = None
     result: str | None = None
     held: str | None = None
+    latest: str | None = None
+    batch: int | None = None
+
+
+class BatchRow(NamedTuple):
+    """A batch as it stands in the end; without an `outcome` it is not complete."""
+
+    id: int
+    is_abandoned: bool
+    outcome: str | None
 
 
 class AttemptRow(NamedTuple):
@@ -48,6 +63,7 @@ class Evidence:
         records: The journal, in the order of its instants.
         jobs: All jobs.
         attempts: All recorded attempts, in the order in which they were recorded.
+        batches: All batches.
         unsound: What SQLite, or a count that does not agree, says against the file.
         left: Files of owners that were not removed.
         log: Bytes of the write-ahead log that is left.
@@ -56,6 +72,7 @@ class Evidence:
     records: list[Record]
     jobs: list[JobRow] = field(default_factory=list)
     attempts: list[AttemptRow] = field(default_factory=list)
+    batches: list[BatchRow] = field(default_factory=list)
     unsound: str = ""
     left: tuple[str, ...] = ()
     log: int = 0
@@ -69,19 +86,15 @@ def gathered(database: Path, journal: Path) -> Evidence:
     left_of_log = log.stat().st_size if log.exists() else 0  # before the database is opened
     with closing(sqlite3.connect(database)) as connection:
         jobs = [
-            JobRow(
-                job_id,
-                kind,
-                status,
-                attempts,
-                json.loads(payload).get("call"),
-                key,
-                tick,
-                result and json.loads(result),
-                held,
+            _job(json.loads(payload), *row)
+            for payload, *row in connection.execute(
+                "SELECT payload, id, type, status, attempts, idempotency_key, tick, result, held FROM aiojobs_jobs"
             )
-            for job_id, kind, status, attempts, payload, key, tick, result, held in connection.execute(
-                "SELECT id, type, status, attempts, payload, idempotency_key, tick, result, held FROM aiojobs_jobs"
+        ]
+        batches = [
+            BatchRow(batch, bool(is_abandoned), outcome)
+            for batch, is_abandoned, outcome in connection.execute(
+                "SELECT id, is_abandoned, outcome FROM aiojobs_batches"
             )
         ]
         attempts = [
@@ -92,7 +105,27 @@ def gathered(database: Path, journal: Path) -> Evidence:
             )
         ]
     left = tuple(sorted(path.name for path in database.parent.glob(f"{database.name}-owner-*")))
-    return Evidence(records, jobs, attempts, _unsound(database), left, left_of_log)
+    return Evidence(records, jobs, attempts, batches, _unsound(database), left, left_of_log)
+
+
+def _job(
+    payload: dict[str, Any], job_id: int, kind: str, status: str, attempts: int, key: str | None, tick: int | None,
+    result: str | None, held: str | None,
+) -> JobRow:  # fmt: skip
+    result = result and json.loads(result)
+    return JobRow(
+        job_id,
+        kind,
+        status,
+        attempts,
+        payload.get("call"),
+        key,
+        tick,
+        result,
+        held,
+        payload.get("latest"),
+        payload.get("batch"),
+    )
 
 
 def _instant(eras: list[Era], shown: int) -> float:

@@ -17,11 +17,16 @@
 | `stalled` | the killer: it was not given the processor | `since` |
 | `owner` | a worker, before it opens the database | `owner` |
 | `up`, `refused start`, `left` | a worker | |
-| `called`, `acknowledged` | around an enqueue | `call`, `jobs` (how many; their ids), `key`, `new` |
+| `called`, `acknowledged` | around an enqueue | `call`, `jobs` (how many; their ids), `key`, `new`, `batch` |
+| `debouncing`, `debounced` | around an enqueue that puts a job off | `call`, `key`; `job` |
+| `closed` | after the block of a batch | `batch` |
+| `waits` | another program that looks for due jobs of free keys | `job`, `lane`, `attempts`, `since` |
+| `looked` | the same | `times` |
 | `cancelling`, `cancelled` | around a cancel | `job`, `status` |
 | `redriving` | before a redrive | `job` |
 | `deleting` | before a delete | `job`, `call` (which made it) |
-| `begun`, `going`, `ended` | a handler | `job`, `attempt`, `owner`, `type`, `run`, `how` |
+| `begun`, `going`, `ended` | a handler | `job`, `attempt`, `owner`, `type`, `run`, `how`, and by type: |
+| | | `key`, `claimed_at`, `latest`, `put_off` (from its creation) |
 | `JobCompleted`, ... | the library's facts of that name | theirs |
 | `defect` | the library's log | `text`, `fact` |
 | `astray` | a process that a handler forked: it lives on as a copy of the application | `noted` |

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from tests.chaos import strangers, worker
 from tests.chaos.clocks import SteppedClock, Steps
 from tests.chaos.journal import Journal
 from tests.chaos.links import Links, is_plain
+from tests.chaos.waiting import SETTLES, STARTS_WITHIN, watch
 from tests.chaos.work import VERSIONS, Version
 from tests.helpers.pauses import hold_thread_for
 from tests.helpers.programs import descendants
@@ -29,6 +30,7 @@ _TURN: Final = 0.01  # seconds
 _STALL: Final = 0.25  # seconds; a turn that took so long says that no process was given the processor
 _PATIENCE: Final = 10.0  # seconds that a process that was asked to end may take, on a busy machine
 _CALM: Final = 3.5  # seconds in which none is started and none killed: the one that lives must rescue
+_QUIET: Final = SETTLES + STARTS_WITHIN + 1.0  # seconds in which all are left alone
 _LAST: Final = 120.0  # seconds that the last processes may take for what is left
 _LONGEST_ERA: Final = 14.0  # seconds between two steps of the clock
 _LOCK: Final = 2.0  # seconds for which another program holds the write lock
@@ -111,7 +113,6 @@ class Killer:
         self._journal = Journal(self.journal_path)
         self._chance = random.Random(seed)
         self._seed = seed
-        self._most = processes
         self._longest_stop = longest_stop
         self._without = frozenset(without)
         self._clock, self._steps = SteppedClock(), Steps(self._chance)
@@ -122,17 +123,18 @@ class Killer:
         self._share_of_new = 0.5
         self._living: dict[int, Process] = {}
         self.forked = 0
-        self._starts: list[float] = []
+        self._starts = [0.0] * processes  # when those that are to come are started
         self._calm_until = self._rests_until = 0.0
         self._spared = 0
 
     def run(self, seconds: float, progress: Callable[[], None]) -> None:
-        """Kills for so long, then lets a last process of each version finish what is left."""
+        """Kills for so long, leaves all alone, then lets a last process of each version finish what is left."""
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what workers leave is found below this process
         try:
-            self._kill_for(seconds, progress)
+            self._fork(lambda: watch(self.database, self._journal, self._clock, worker.SLOTS), None)
+            self._go_on(seconds, self._events(progress))
+            self._leave_alone()
             self._end()
-            self._links.look(math.inf)
             if "clocks" not in self._without:
                 self._step_to(self._steps.last(time.monotonic()))
             for version in VERSIONS if "versions" not in self._without else VERSIONS[:1]:
@@ -145,10 +147,21 @@ class Killer:
                 os.waitpid(process.pid, 0)
             self._journal.close()
 
-    def _kill_for(self, seconds: float, progress: Callable[[], None]) -> None:
-        plan = self._events(progress)
+    def _leave_alone(self) -> None:
+        """Nothing happens to any process, and no caller enqueues: what waits still waits for the runners alone."""
+        now = time.monotonic()
+        self._plan.quiet.set()
+        self._links.look(math.inf)
+        for process in list(self._living.values()):
+            if process.dies is not None:
+                self._kill(process)
+            elif process.continues is not None:
+                self._continue(process, now)
+        self._go_on(_QUIET, ())
+
+    def _go_on(self, seconds: float, plan: Iterable[Every]) -> None:
+        """Keeps the processes going for so long, with what happens to them."""
         last = time.monotonic()
-        self._starts = [last] * self._most
         end = last + seconds
         while (now := time.monotonic()) < end:
             if now - last > _STALL:
@@ -169,9 +182,9 @@ class Killer:
             ("robberies", 0.5, 2.5, self._rob_one),
             ("calms", 4.0, 9.0, self._calm),
             ("links", 0.3, 1.5, self._link),
-            ("links", 0.5, 2.5, self._link_in_place),
-            ("locks", 3.0, 9.0, self._lock),
-            ("reads", 4.0, 12.0, self._read),
+            ("links", 0.3, 1.0, self._link_in_place),
+            ("locks", 3.0, 9.0, partial(self._open_beside, strangers.lock, _LOCK, _LOCK)),
+            ("reads", 4.0, 12.0, partial(self._open_beside, strangers.read, 2.0, 8.0)),
             ("versions", 3.0, 10.0, self._deploy),
             ("clocks", 5.0, _LONGEST_ERA, self._step),
         ]
@@ -345,36 +358,26 @@ class Killer:
             if self._links.make_in_place(number, path, others, until):
                 self._living[number].dies = until + 1.0
 
-    def _lock(self, now: float) -> None:
-        """Another program holds the write lock."""
-        del now
+    def _open_beside(self, hold: Callable[[Path, Journal, float], int], least: float, most: float, _now: float) -> None:
+        """Another program has the database open, and holds the write lock or reads for so many seconds."""
+        seconds = self._chance.uniform(least, most)
         if self.database.exists():
-            self._fork(lambda: strangers.lock(self.database, self._journal, _LOCK), None)
+            self._fork(lambda: hold(self.database, self._journal, seconds), None)
 
-    def _read(self, now: float) -> None:
-        """Another program reads for long."""
-        del now
-        seconds = self._chance.uniform(2.0, 8.0)
-        if self.database.exists():
-            self._fork(lambda: strangers.read(self.database, self._journal, seconds), None)
-
-    def _deploy(self, now: float) -> None:
+    def _deploy(self, _now: float) -> None:
         """From now on more processes start with the one version, or with the other, or with either."""
-        del now
         self._share_of_new = self._chance.choice([0.0, 0.5, 1.0])
 
     def _step(self, now: float) -> None:
         """The wall clock of all runners goes forward or back."""
-        offset = self._steps.next(now, _LONGEST_ERA)
-        if offset is not None:
+        if (offset := self._steps.next(now, _LONGEST_ERA)) is not None:
             self._step_to(offset)
 
     def _step_to(self, offset: int) -> None:
         self._journal.note("stepped", offset=offset)
         self._clock.step_to(offset)
 
-    def _note_log(self, now: float) -> None:
-        del now
+    def _note_log(self, _now: float) -> None:
         log = Path(f"{self.database}-wal")
         self._journal.note("log", size=log.stat().st_size if log.exists() else 0)
 
@@ -399,8 +402,6 @@ class Killer:
         """Ends all, some by SIGKILL and some by SIGTERM."""
         now = time.monotonic()
         for process in list(self._living.values()):
-            if process.continues is not None:
-                self._continue(process, now)
             if process.version is None or ("kills" not in self._without and self._chance.random() < 0.5):
                 self._kill(process)
             elif process.asked_to_end is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from aiojobs_lite.clock import MICROSECONDS
 from tests.chaos.auditor import judge
-from tests.chaos.evidence import AttemptRow, Evidence, JobRow
+from tests.chaos.evidence import AttemptRow, BatchRow, Evidence, JobRow
 from tests.chaos.journal import Record
 
 
@@ -16,6 +17,7 @@ class Past:
         self.records: list[Record] = []
         self.jobs: dict[int, JobRow] = {}
         self.rows: list[AttemptRow] = []
+        self.batches: list[BatchRow] = []
         self.unsound = ""
         self.left: tuple[str, ...] = ()
         self.log = 0
@@ -71,16 +73,59 @@ class Past:
         self.run(number, attempt, owner, begun, begun + 1, kind, **facts)
         self.note(begun + 1.1, "JobCompleted", "?abc".index(owner), job_id=number)
 
+    def rated(self, number: int, begun: float, claimed: float) -> None:
+        """A job of a key with a rate."""
+        self.done(number, 1, "b", begun, "rated", key=1, claimed_at=round(claimed * MICROSECONDS))
+
+    def debounced(self, number: int, latest: str, begun: float, **facts: object) -> None:
+        """A job that one of several enqueues gave its arguments."""
+        self.done(number, 1, "b", begun, "debounced", key=1, latest=latest, **facts)
+        self.made_otherwise(number, latest=latest)
+
+    def enqueue(self, call: str, at: float, job: int, acknowledged: float = 0.01) -> None:
+        """An enqueue of such a job."""
+        self.note(at, "debouncing", 2, call=call, key=1)
+        self.note(at + acknowledged, "debounced", 2, call=call, job=job)
+
+    def callback(self, number: int, batch: int, begun: float, kind: str = "completed") -> None:
+        self.done(number, 1, "b", begun, kind)
+        self.made_otherwise(number, batch=batch)
+
+    def batch(self, begun: float) -> None:
+        """Batch 1 with job 4, all of which was done; its callbacks began at an instant."""
+        self.batches.append(BatchRow(1, False, "succeeded"))
+        self.job(4, "completed", 1, "b:1")
+        self.run(4, 1, "b", 20, 22)
+        self.records = [record for record in self.records if record.facts.get("call") != "c4"]
+        self.note(19, "called", 2, call="c4", jobs=1, key=None, batch=1)
+        self.note(19.1, "acknowledged", 2, call="c4", jobs=[4], new=[True])
+        self.note(19.2, "closed", 2, batch=1)
+        self.callback(5, 1, begun)
+        self.callback(6, 1, begun, "succeeded")
+
+    def made_otherwise(self, number: int, **columns: object) -> None:
+        """A job that is of no call."""
+        self.change(number, call=None, **columns)
+        self.records = [record for record in self.records if record.facts.get("call") != f"c{number}"]
+
     def fork(self, worker: int, owner: str, up: float, **facts: object) -> None:
         self.note(up - 1, "forked", 0, worker=worker, ahead=0.0, **facts)
         self.note(up, "owner", worker, owner=owner)
         self.note(up, "up", worker)
         self.note(100, "exited", 0, worker=worker, code=0)
 
+    def end_at(self, job: int, time: float) -> None:
+        """The one attempt of a job ended at another instant."""
+        self.records = [
+            record._replace(time=time)
+            if record.what == "ended" and record.facts["run"].startswith(f"{job}.")
+            else record
+            for record in self.records
+        ]
+
     def tick(self, number: int, instant: int, schedule: str = "tick") -> None:
         self.done(number, 1, "b", 20 + number)
-        self.change(number, tick=instant, call=None, type=schedule)
-        self.records = [record for record in self.records if record.facts.get("call") != f"c{number}"]
+        self.made_otherwise(number, tick=instant, type=schedule)
 
     def ticks(self, seconds: Iterable[int], schedule: str = "tick") -> None:
         """Jobs of ticks that were cancelled before they ran."""
@@ -91,5 +136,37 @@ class Past:
     def broken(self) -> set[str]:
         """The checks that find something."""
         records = sorted(self.records, key=lambda record: record.time)
-        evidence = Evidence(records, list(self.jobs.values()), self.rows, self.unsound, self.left, self.log)
+        evidence = Evidence(
+            records, list(self.jobs.values()), self.rows, self.batches, self.unsound, self.left, self.log
+        )
         return {name for name, found in judge(evidence).breaches.items() if found}
+
+
+Change = Callable[[Past], object]
+
+
+class Pasts:
+    """Collects changes of a past, for the tests of the audit.
+
+    Attributes:
+        breaches: Each in which a promise was broken, by the check that must find it.
+        no_breaches: Those in which none was.
+    """
+
+    def __init__(self) -> None:
+        self.breaches: list[tuple[str, Change]] = []
+        self.no_breaches: list[Change] = []
+
+    def breach(self, name: str) -> Callable[[Change], Change]:
+        """Collects a past in which a promise was broken."""
+
+        def add(change: Change) -> Change:
+            self.breaches.append((name, change))
+            return change
+
+        return add
+
+    def good(self, change: Change) -> Change:
+        """Collects a past in which all were kept."""
+        self.no_breaches.append(change)
+        return change

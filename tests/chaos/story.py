@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.chaos.clocks import Era, eras_of
 from tests.chaos.evidence import AttemptRow, Evidence, JobRow
 from tests.chaos.journal import Record
 
 Span = tuple[float, float]
+INEXACT = 0.1  # seconds by which the clocks of two processes may seem to differ
+UNDER_WAY = 2.0  # seconds from the instant that a transaction is given to its end, on a busy machine
 IN_PROCESS = "_in_process"
 """How the names of the job types end that run in worker processes."""
 
@@ -64,7 +67,7 @@ class Life:
 
 @dataclass
 class Run:
-    """One attempt, as its handler tells of it."""
+    """One attempt, as its handler tells of it; `facts` is what it noted with its begin."""
 
     job: int
     attempt: int
@@ -74,7 +77,12 @@ class Run:
     begun: float
     ended: float = math.inf
     how: str = ""
-    key: int | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> int | None:
+        """Of a type that has keys."""
+        return self.facts.get("key")
 
     @property
     def is_owned(self) -> bool:
@@ -147,7 +155,7 @@ def _run(story: Story, runs: dict[str, Run], record: Record) -> None:
     if record.what == "begun":
         life = _life(story, record.writer)
         run = Run(facts["job"], facts["attempt"], facts["owner"], facts["type"], life, record.time)
-        run.key = facts.get("key")
+        run.facts = facts
         runs[facts["run"]] = run
         story.runs[run.job].append(run)
         run.ended = record.time
@@ -225,3 +233,25 @@ def longest_chance(life: Life, since: float, until: float, out: list[Span]) -> f
             longest = max(longest, first - free)
             free = last
     return max(longest, end - free)
+
+
+def settled_eras(story: Story) -> list[Span]:
+    """The eras without what a process does that was given its instant before the step of the clock.
+
+    A process may be stopped with it, go on, and wait for another process that is stopped, or holds the lock.
+    """
+    held_up = story.held_up
+    stopped = [[], *(life.stops for life in story.lives.values() if life.stops)]
+    first, *others = [(era.start, era.end) for era in story.eras]
+    return [
+        first,
+        *((max(_goes_on(start, [*stops, *held_up]) for stops in stopped) + UNDER_WAY, end) for start, end in others),
+    ]
+
+
+def _goes_on(at: float, spans: list[Span]) -> float:
+    """When what was under way at an instant has gone on for good, if these spans stopped it."""
+    for first, last in sorted(spans):
+        if first <= at + UNDER_WAY:
+            at = max(at, last)
+    return at

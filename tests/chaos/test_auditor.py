@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.chaos import flow_pasts
 from tests.chaos.auditor import CHECKS
-from tests.chaos.past import Past
+from tests.chaos.past import Past, Pasts
 from tests.chaos.story import Life, longest_chance
 
 
@@ -20,17 +21,8 @@ def late_end(past: Past, number: int) -> None:
     past.run(number, 2, "b", 9.7, 11)
 
 
-BREACHES: list[tuple[str, Callable[[Past], object]]] = []
-
-
-def breach(name: str) -> Callable[[Callable[[Past], object]], Callable[[Past], object]]:
-    """Collects a past in which a promise was broken."""
-
-    def add(change: Callable[[Past], object]) -> Callable[[Past], object]:
-        BREACHES.append((name, change))
-        return change
-
-    return add
+PASTS = Pasts()
+breach, good = PASTS.breach, PASTS.good
 
 
 @breach("lost")
@@ -165,21 +157,6 @@ def three_at_once_long_after_the_version_with_the_larger_limit(past: Past) -> No
     past.note(40, "killed", 0, worker=2)
     for number in range(4, 7):
         past.done(number, 1, "c", 60 + number / 10, kind="limited")
-
-
-@breach("over the limit of a key")
-def three_of_a_key_at_once(past: Past) -> None:
-    for number in range(4, 7):
-        past.done(number, 1, "b", 20 + number / 10, kind="keyed", key=1)
-
-
-@breach("out of order")
-def the_next_of_an_ordered_key_before_a_retry(past: Past) -> None:
-    past.job(4, "completed", 2, "b:2", "ordered")
-    past.run(4, 1, "b", 20, 21, "ordered", key=1)
-    past.row(4, 1, "failed", "b", 21)
-    past.done(5, 1, "b", 22, kind="ordered", key=1)
-    past.run(4, 2, "b", 24, 25, "ordered", key=1)
 
 
 @breach("overlapping attempts")
@@ -345,6 +322,9 @@ def many_late_ends_and_none_refused(past: Past) -> None:
         late_end(past, number)
 
 
+BREACHES = PASTS.breaches + flow_pasts.PASTS.breaches
+
+
 @pytest.mark.parametrize(("name", "change"), BREACHES, ids=[change.__name__ for _, change in BREACHES])
 def test_a_breach_is_found_by_its_check_and_by_no_other(name: str, change: Callable[[Past], object]) -> None:
     past = Past()
@@ -357,13 +337,6 @@ def test_every_check_has_a_breach_that_it_finds() -> None:
 
 
 # What is no breach.
-
-GOOD: list[Callable[[Past], object]] = []
-
-
-def good(change: Callable[[Past], object]) -> Callable[[Past], object]:
-    GOOD.append(change)
-    return change
 
 
 @good
@@ -495,21 +468,6 @@ def three_at_once_while_a_process_with_the_larger_limit_lives(past: Past) -> Non
 
 
 @good
-def two_of_a_key_at_once_and_one_of_another(past: Past) -> None:
-    for number, key in ((4, 1), (5, 1), (6, 2)):
-        past.done(number, 1, "b", 60 + number / 10, kind="keyed", key=key)
-
-
-@good
-def an_ordered_job_that_was_redriven_after_the_next_one(past: Past) -> None:
-    past.job(4, "completed", 1, "b:1", "ordered")
-    past.row(4, 1, "cancelled", "b", 18)
-    past.done(5, 1, "b", 20, kind="ordered", key=1)
-    past.note(22, "redriving", 2, job=4)
-    past.run(4, 1, "b", 23, 24, "ordered", key=1)
-
-
-@good
 def a_long_log_while_another_program_reads(past: Past) -> None:
     past.fork(3, "c", up=20, version=None)
     past.note(30, "reading", 3)
@@ -544,6 +502,9 @@ def an_attempt_that_was_stopped_before_its_handler_was_called_and_its_number_aga
     past.row(4, 1, "cancelled", "a", 4)
     past.note(5, "redriving", 1, job=4)
     past.run(4, 1, "a", 6, 7)
+
+
+GOOD = PASTS.no_breaches + flow_pasts.PASTS.no_breaches
 
 
 @pytest.mark.parametrize("change", GOOD, ids=[change.__name__ for change in GOOD])

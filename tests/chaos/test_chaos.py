@@ -29,7 +29,10 @@ ATTACKS = (
     "kills", "SIGTERMs", "stops", "owner's files removed", "links", "links in place of owner's files",
     "locks of another program", "reads of another program", "clock steps", "handlers that forked",
 )  # fmt: skip
-HITS = ("rescued attempts", "acknowledged", "ticks", "attempts of limited keys")
+HITS = (
+    "rescued attempts", "acknowledged", "ticks", "attempts of limited keys", "batches", "debounced enqueues",
+    "looks for free keys",
+)  # fmt: skip
 
 
 def ran(folder: Path, seconds: float, *options: str) -> tuple[dict[str, str], str]:
@@ -56,6 +59,7 @@ def test_random_faults_of_every_kind_break_no_promise(database: Path) -> None:
     figures, said = ran(database.parent, SECONDS)
     assert {name for name in (*ATTACKS, *HITS) if not count(figures, name)} == set(), said  # it attacked, and was hit
     assert re.findall("[a-z]+", figures["versions"]) in (["old", "new"], ["new", "old"])
+    assert set(re.findall("[a-z]+", figures["attempts of limited keys"])) == {"keyed", "ordered", "rated"}
 
 
 def test_each_kind_of_fault_can_be_left_out(database: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
 import random
 import sqlite3
@@ -14,20 +15,33 @@ from typing import Any, Final, Literal, cast, get_args
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected, job
 from aiojobs_lite.errors import KeyReused
+from aiojobs_lite.runner.batches import BatchHandle
 from aiojobs_lite.testing.probe import claimed_of
 from tests.chaos.journal import Journal
 
 Version = Literal["old", "new"]
 VERSIONS: Final[tuple[Version, ...]] = get_args(Version)
 LIMITS: Final = {"old": 3, "new": 2}  # of the limited type, by version
-MOST_OF_KEY: Final = 2  # jobs of one key of the type with a limit by key
-KEYS: Final = range(4)
 EVERY: Final = {"old": 2, "new": 3}  # seconds between two ticks of the schedule that the versions differ in
 NOT_YET, NEVER, STOPPED = "not yet", "never", "stopped"
 RAISED: Final = frozenset({f"ValueError: {NOT_YET}", f"ValueError: {NEVER}", f"RuntimeError: {STOPPED}"})
 """What handlers raise, as it is stored."""
 SHORT = Backoff(base=0.02, cap=0.3)
 _numbers = itertools.count()
+
+
+class Flag:
+    """A flag that all processes share that are forked after it was made."""
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, 1)
+
+    def __bool__(self) -> bool:
+        return self._shared[0] != 0
+
+    def set(self) -> None:
+        """Sets it for good."""
+        self._shared[0] = 1
 
 
 @dataclass
@@ -41,21 +55,23 @@ class Work:
     runner: JobRunner = field(init=False)
     known: list[int] = field(default_factory=list)
 
-    async def enqueue(self, what: Any, *arguments: Any, key: str | None = None) -> None:
-        """Enqueues one job under a name of its own, and notes before and after."""
-        call = self._called(1, key)
+    async def enqueue(
+        self, what: Any, *arguments: Any, key: str | None = None, into: BatchHandle | None = None
+    ) -> None:
+        """Enqueues one job under a name of its own, perhaps into a batch, and notes before and after."""
+        call = self._called(1, key, into)
         configured = what if key is None else what.using(idempotency_key=key)
         try:
-            handle = await self.runner.enqueue(configured, call, *arguments)
+            handle = await (into or self.runner).enqueue(configured, call, *arguments)
         except KeyReused as known:  # each call has arguments of its own: the job of the first one is named
             self._acknowledged(call, [cast("int", known.job_id)], [False])
         else:
             self._acknowledged(call, [handle.id], [handle.is_new])
 
-    async def enqueue_many(self, count: int) -> None:
+    async def enqueue_many(self, count: int, into: BatchHandle | None = None) -> None:
         """The same with many in one transaction."""
-        call = self._called(count, None)
-        handles = await self.runner.enqueue_many([quick.bind(call) for _ in range(count)])
+        call = self._called(count, None, into)
+        handles = await (into or self.runner).enqueue_many([quick.bind(call) for _ in range(count)])
         self._acknowledged(call, [handle.id for handle in handles], [handle.is_new for handle in handles])
 
     async def enqueue_in(self, what: Any, *arguments: Any) -> None:
@@ -71,10 +87,21 @@ class Work:
                 return
         self._acknowledged(call, [handle.id], [handle.is_new])
 
-    def _called(self, jobs: int, key: str | None) -> str:
-        call = f"{self.journal.writer}.{next(_numbers)}"
-        self.journal.note("called", call=call, jobs=jobs, key=key)
+    async def debounce(self, what: Any, key: int) -> None:
+        """Enqueues a job that may take the place of an earlier one with its key, and notes before and after."""
+        call = self._name()
+        self.journal.note("debouncing", call=call, key=key)
+        handle = await self.runner.enqueue(what, call, key)
+        self.journal.note("debounced", call=call, job=handle.id)
+
+    def _called(self, jobs: int, key: str | None, into: BatchHandle | None = None) -> str:
+        call = self._name()
+        batch = {} if into is None else {"batch": into.id}
+        self.journal.note("called", call=call, jobs=jobs, key=key, **batch)
         return call
+
+    def _name(self) -> str:
+        return f"{self.journal.writer}.{next(_numbers)}"
 
     def _acknowledged(self, call: str, jobs: list[int], new: list[bool]) -> None:
         self.journal.note("acknowledged", call=call, jobs=jobs, new=new)
@@ -84,16 +111,21 @@ class Work:
 class Run:
     """One attempt: notes its begin and, however it ends, its end. Its result names it. What a handler forks may leave
     it, and notes nothing.
+
+    Args:
+        journal: Where.
+        ctx: Of the attempt.
+        facts: What is noted with its begin.
     """
 
-    def __init__(self, journal: Journal, ctx: JobContext, key: int | None = None) -> None:
+    def __init__(self, journal: Journal, ctx: JobContext, **facts: object) -> None:
         self._journal = journal
         self._pid = os.getpid()
         self.result = f"{claimed_of(ctx).owner}:{ctx.attempt}"
         self._facts = {
             "job": ctx.id, "attempt": ctx.attempt, "owner": claimed_of(ctx).owner, "type": ctx.type,
             "run": f"{journal.writer}.{self._pid}.{next(_numbers)}",
-        } | ({} if key is None else {"key": key})  # fmt: skip
+        } | facts  # fmt: skip
 
     def __enter__(self) -> Run:
         self._journal.note("begun", **self._facts)

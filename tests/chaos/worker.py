@@ -10,26 +10,24 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from aiojobs_lite import AiojobsError, JobContext, JobRunner, JobType, Snooze, StoreUnavailable, injected, job
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.limits import Limit
 from aiojobs_lite.testing.probe import Probe, claimed_of
-from tests.chaos import children
+from tests.chaos import children, flow
 from tests.chaos.journal import Journal
 from tests.chaos.work import (
     EVERY,
-    KEYS,
     LIMITS,
-    MOST_OF_KEY,
     NEVER,
     NOT_YET,
     SHORT,
     STOPPED,
     VERSIONS,
+    Flag,
     Run,
     Version,
     Work,
@@ -41,6 +39,7 @@ START_REFUSED = 75  # exit code: the database could not be opened in time, becau
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _CALLERS = 3  # a process
 _MOST_PENDING = 150
+SLOTS = 20  # of a runner
 
 
 @job(backoff=SHORT)
@@ -99,22 +98,6 @@ def threaded(call: str, seconds: float, stubborn: bool, *, ctx: JobContext = inj
         return run.result
 
 
-@job(backoff=SHORT, limits=[Limit(MOST_OF_KEY, key="key")])
-async def keyed(call: str, key: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
-    with Run(work.journal, ctx, key) as run:
-        await work_for(0.03)
-        return run.result
-
-
-@job(backoff=SHORT, limits=[Limit(1, key="key", ordered=True)])
-async def ordered(call: str, key: int, fails: bool, *, ctx: JobContext = injected, work: Work = injected) -> str:
-    with Run(work.journal, ctx, key) as run:
-        await work_for(0.005)
-        if fails and ctx.attempt == 1:
-            raise ValueError(NOT_YET)
-        return run.result
-
-
 async def limited(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
         await work_for(0.03)
@@ -163,7 +146,7 @@ async def added(call: str, *, ctx: JobContext = injected, work: Work = injected)
         return run.result
 
 
-_JOBS = (quick, slow, blocking, flaky, doomed, hasty, sleepy, threaded, keyed, ordered, parent, *children.JOBS)
+_JOBS = (quick, slow, blocking, flaky, doomed, hasty, sleepy, threaded, parent, *children.JOBS, *flow.JOBS)
 _CHANGED: dict[Version, JobType[..., str]] = {"old": changed_old, "new": changed_new}
 _OWN: dict[Version, JobType[..., str]] = {"old": removed, "new": added}
 _LIMITED: dict[Version, JobType[..., str]] = {
@@ -181,10 +164,6 @@ def _jobs(version: Version) -> tuple[JobType[..., str], ...]:
 async def _keyed(work: Work) -> None:
     key = f"k{int(time.monotonic() * 4)}"  # the other processes use the same
     await work.enqueue(quick, key=key)
-
-
-async def _ordered(work: Work) -> None:
-    await work.enqueue(ordered, work.chance.choice(KEYS), work.chance.random() < 0.25)
 
 
 async def _given_up(work: Work) -> None:
@@ -216,7 +195,7 @@ async def _redrive(work: Work) -> None:
 async def _delete(work: Work) -> None:
     """Deletes one of the newest: an id that was the highest is never given again."""
     found = await work.runner.jobs.list(status="completed", limit=3)
-    if found and (gone := work.chance.choice(found)).tick is None:
+    if found and "call" in (gone := work.chance.choice(found)).payload:
         work.journal.note("deleting", job=gone.id, call=gone.payload["call"])
         await work.runner.jobs.delete(gone.id)
 
@@ -234,9 +213,6 @@ _CALLS: _Calls = (
     (4, lambda work: work.enqueue(sleepy)),
     (5, lambda work: work.enqueue(threaded, round(work.chance.uniform(0.05, 1.5), 3), work.chance.random() < 0.5)),
     (20, lambda work: work.enqueue(_LIMITED[work.version])),
-    (12, lambda work: work.enqueue(keyed, work.chance.choice(KEYS))),
-    (4, lambda work: work.enqueue_in(keyed, work.chance.choice(KEYS))),
-    (10, _ordered),
     (6, lambda work: work.enqueue(parent)),
     (8, _keyed),
     (5, _given_up),
@@ -261,12 +237,14 @@ _OF_VERSIONS: _Calls = (
 )
 
 
-async def _call(work: Work, calls: _Calls, every: float) -> None:
-    """One caller: does this and that until it is cancelled. What fails is of unknown outcome, or was refused."""
+async def _call(work: Work, quiet: Flag, calls: _Calls, every: float) -> None:
+    """One caller: does this and that until it is cancelled, and nothing any more when it is to be quiet. What fails is
+    of unknown outcome, or was refused.
+    """
     weights = [weight for weight, _ in calls]
     while True:
         await work_for(work.chance.expovariate(1 / every))
-        if work.runner.stats().pending < _MOST_PENDING:
+        if not quiet and work.runner.stats().pending < _MOST_PENDING:
             ((_, call),) = work.chance.choices(calls, weights)
             try:
                 await call(work)
@@ -309,6 +287,7 @@ class Plan:
         clock: Of its runner.
         durability: Of its runner.
         forks: Whether its callers enqueue handlers that fork and start processes.
+        quiet: Whether its callers do nothing any more.
     """
 
     database: Path
@@ -317,6 +296,7 @@ class Plan:
     clock: Clock
     durability: Literal["full", "normal"]
     forks: bool = True
+    quiet: Flag = field(default_factory=Flag)
 
 
 def live(plan: Plan, version: Version, seed: str) -> int:
@@ -327,12 +307,12 @@ def live(plan: Plan, version: Version, seed: str) -> int:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     work = _work(plan, version, random.Random(seed))
     work.runner = JobRunner(
-        plan.database, jobs=_jobs(version), deps={Work: work}, max_running=20, drain_timeout=0.3, cancel_grace=0.3,
+        plan.database, jobs=_jobs(version), deps={Work: work}, max_running=SLOTS, drain_timeout=0.3, cancel_grace=0.3,
         durability=plan.durability, keep_completed="30d", clock=plan.clock,
     )  # fmt: skip
     work.runner.cron("* * * * * *", catch_up="all", overlap="queue")(tick)
     work.runner.cron(f"*/{EVERY[version]} * * * * *", catch_up="all", overlap="queue")(beat)
-    return asyncio.run(_live(work, forks=plan.forks))
+    return asyncio.run(_live(plan, work))
 
 
 def _work(plan: Plan, version: Version, chance: random.Random) -> Work:
@@ -341,14 +321,15 @@ def _work(plan: Plan, version: Version, chance: random.Random) -> Work:
     return Work(plan.journal, chance, plan.database, version)
 
 
-async def _live(work: Work, *, forks: bool) -> int:
+async def _live(plan: Plan, work: Work) -> int:
     try:
         await _enter(work)
     except StoreUnavailable as error:
         work.journal.note("refused start", reason=str(error))
         return START_REFUSED
-    calls = [(_CALLS, 0.04)] * _CALLERS + [(_OF_VERSIONS, 2.0)] + [(_FORKS, 1.5)] * forks
-    callers = [asyncio.create_task(_call(work, *each)) for each in calls]
+    calls = [(_CALLS, 0.04)] * _CALLERS + [(flow.CALLS, 0.04), (flow.STREAMS, 0.3)]
+    calls += [(_OF_VERSIONS, 2.0)] + [(_FORKS, 1.5)] * plan.forks
+    callers = [asyncio.create_task(_call(work, plan.quiet, *each)) for each in calls]
     await work.runner.run_forever()  # until SIGTERM
     for caller in callers:
         caller.cancel()
