@@ -37,7 +37,9 @@ class Limit:
 
     Attributes:
         most: How many.
-        key: What it counts by.
+        key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
+            it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
+            other.
         name: The name by which several job types share it; default: it is this job type's own.
         ordered: Whether the jobs of a key run one after the other in the order of their enqueue: each ends, its retries
             included, before the next begins. With `most=1` only.
@@ -68,7 +70,9 @@ class Rate:
     Attributes:
         most: How many.
         per: The period, from a millisecond.
-        key: What it counts by.
+        key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
+            it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
+            other.
         name: The name by which several job types share it; default: it is this job type's own.
     """
 

@@ -397,13 +397,17 @@ def test_an_error_is_also_what_python_would_raise(kind: type[AiojobsError], buil
 
 
 REPEATED = "Repeat the call later, with an idempotency_key if it must not be done twice."
+LOCKED = (
+    "Another connection holds the lock: let it end its transaction. If that is your own open transaction, enqueue by "
+    f"enqueue_in(connection, ...) instead. {REPEATED}"
+)
 FAULTS = {
-    "SQLITE_BUSY": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
+    "SQLITE_BUSY": LOCKED,
     "SQLITE_BUSY_SNAPSHOT": "Others have committed since this transaction read: roll it back, and begin it by BEGIN "
     "IMMEDIATE.",
-    "SQLITE_BUSY_RECOVERY": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
-    "SQLITE_LOCKED": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
-    "SQLITE_PROTOCOL": f"Another connection holds the lock: let it end its transaction. {REPEATED}",
+    "SQLITE_BUSY_RECOVERY": LOCKED,
+    "SQLITE_LOCKED": LOCKED,
+    "SQLITE_PROTOCOL": LOCKED,
     "SQLITE_FULL": f"Free space on its disk. {REPEATED}",
     "SQLITE_READONLY": f"Make the file, its folder and its disk writable. {REPEATED}",
     "SQLITE_CANTOPEN": f"how many files this process has open (`ulimit -n`). {REPEATED}",

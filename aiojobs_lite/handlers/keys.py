@@ -97,7 +97,7 @@ class KeyReader:
             made: Any = function(decoded)
         except Exception as error:
             raise InvalidKey(self.job_type, f"the function {name!r} raised {show(error)}") from error
-        values = made if isinstance(made, tuple) else (made,)
+        values = made if isinstance(made, tuple | list) else (made,)
         return tuple([self._checked(value, f"what the function {name!r} returned") for value in values])
 
     def _checked(self, value: Any, what: str) -> Scalar:

@@ -16,15 +16,15 @@ class Debounce:
 
     Args:
         period: For how long no further one may come.
-        max_wait: It runs at the latest so long after the first of them; None: a stream without a pause puts it off for
-            ever.
-        key: A field of the payload (dotted: one within another), several, or a function of it; None: all jobs of the
-            type are one.
+        max_wait: It runs at the latest so long after the first of them. None: it does not run while enqueues go on
+            coming within the period.
+        key: A field of the payload (dotted: one within another), a tuple or list of fields, or a function of the
+            payload; None: all jobs of the type have the same key.
 
     Attributes:
         period: Seconds.
         max_wait: Seconds, or None.
-        key: As given; of no fields, if it is None.
+        key: The field, a tuple of fields, or the function; an empty tuple if it was None.
 
     Raises:
         InvalidOption: If one of them cannot work.

@@ -11,11 +11,12 @@ from aiojobs_lite.errors import InvalidOption
 Scalar = str | int | bool | None
 """What a key may be made of."""
 
-KeyFunction = Callable[[Mapping[str, Any]], Scalar | tuple[Scalar, ...]]
-"""Makes a key of a payload of plain JSON values: one value, or several."""
+KeyFunction = Callable[[Mapping[str, Any]], Scalar | Sequence[Scalar]]
+"""Makes a key of a payload of plain JSON values: one value, or several as a tuple or a list."""
 
-KeySpec = str | tuple[str, ...] | KeyFunction
-"""What a key is made of: a field of the payload (dotted: one within it), several fields, or a function."""
+KeySpec = str | Sequence[str] | KeyFunction
+"""What a key is made of: a field of the payload (dotted: one within it), several as a tuple or a list, or a function.
+"""
 
 
 def canonical(values: Sequence[Scalar]) -> str:
@@ -33,7 +34,7 @@ def _text(value: Scalar) -> str:
 
 
 def check_key(option: str, key: object) -> KeySpec:
-    """A field of the payload, several, or a function of it.
+    """A field of the payload, several as a tuple, or a function of it.
 
     Raises:
         InvalidOption: If it is none of these.
@@ -42,15 +43,15 @@ def check_key(option: str, key: object) -> KeySpec:
     if callable(key) and not isinstance(key, type):
         return key
     fields = (key,) if isinstance(key, str) else key
-    if isinstance(fields, tuple):
-        if len(fields) == 1 and callable(fields[0]) and not isinstance(fields[0], type):
-            only: KeyFunction = fields[0]
-            return only
-        if fields and all(isinstance(field, str) and all(field.split(".")) for field in fields):
-            if len(set(fields)) < len(fields):
-                raise InvalidOption(option, key, f"{expected}; each once")
-            return fields
-    raise InvalidOption(option, key, expected)
+    if not isinstance(fields, tuple | list) or not fields or not all(map(_is_field, fields)):
+        raise InvalidOption(option, key, expected)
+    if len(set(fields)) < len(fields):
+        raise InvalidOption(option, key, f"{expected}; each once")
+    return tuple(fields)
+
+
+def _is_field(field: object) -> bool:
+    return isinstance(field, str) and all(field.split("."))
 
 
 def shown_key(key: KeySpec | None) -> str:

@@ -23,13 +23,13 @@ class Batch:
     Args:
         size: The job runs as soon as it has so many items.
         max_wait: It runs at the latest so long after the enqueue that made it.
-        key: A field of the items (dotted: one within another), several, or a function of the payload; None: all items
-            of the type are gathered together.
+        key: A field of the items (dotted: one within another), a tuple or list of fields, or a function of the payload;
+            None: all items of the type are gathered together.
 
     Attributes:
         size: As given.
         max_wait: Seconds.
-        key: As given; of no fields, if it is None.
+        key: The field, a tuple of fields, or the function; an empty tuple if it was None.
 
     Raises:
         InvalidOption: If one of them cannot work.

@@ -15,12 +15,12 @@ class Throttle:
 
     Args:
         period: For how long after a job no other is enqueued.
-        key: A field of the payload (dotted: one within another), several, or a function of it; None: all jobs of the
-            type count.
+        key: A field of the payload (dotted: one within another), a tuple or list of fields, or a function of the
+            payload; None: all jobs of the type have the same key.
 
     Attributes:
         period: Seconds.
-        key: As given; of no fields, if it is None.
+        key: The field, a tuple of fields, or the function; an empty tuple if it was None.
 
     Raises:
         InvalidOption: If one of them cannot work.

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.model.keys import KeyFunction, KeySpec, check_key, shown_key
+from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
 
 OnConflict = Literal["return", "raise", "replace"]
 _CONFLICTS: Final = ("return", "raise", "replace")
@@ -25,15 +25,15 @@ class Unique:
     """Of the jobs of a type with the same key there is one at a time.
 
     Args:
-        *key: Fields of the payload (dotted: one within another), or one function of the payload; without any the key
-            is all of the payload.
+        *key: Fields of the payload (dotted: one within another), one by one or as a list; or one function of the
+            payload. Without any the key is all of the payload.
         scope: `"pending"`: until its first attempt begins; `"unfinished"`: until it is completed, dead or cancelled; a
             duration: for so long after its enqueue, whatever becomes of it.
         on_conflict: What a further enqueue does. `"return"`: it returns the job that is there, with `is_new` False;
             `"raise"`: it raises `UniqueConflict`; `"replace"`: the pending job gets its payload and its time.
 
     Attributes:
-        key: As given; None: all of the payload.
+        key: The fields as a tuple, or the function; None: all of the payload.
         scope: Until when a job has its key; None: for `window`.
         window: Seconds; None: as `scope` says.
         on_conflict: As given.
@@ -44,10 +44,9 @@ class Unique:
 
     __slots__ = ("key", "on_conflict", "scope", "window")
 
-    def __init__(
-        self, *key: str | KeyFunction, scope: Duration = "unfinished", on_conflict: OnConflict = "return"
-    ) -> None:
-        self.key: KeySpec | None = check_key("key", key) if key else None
+    def __init__(self, *key: KeySpec, scope: Duration = "unfinished", on_conflict: OnConflict = "return") -> None:
+        given = key[0] if len(key) == 1 and not isinstance(key[0], str) else key  # a function, or a list of fields
+        self.key: KeySpec | None = check_key("key", given) if key else None
         self.scope: UniqueScope | None = None
         self.window: float | None = None
         if isinstance(scope, str) and scope in tuple(UniqueScope):

@@ -22,7 +22,8 @@ class TypeStats:
         pending: Jobs that wait, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
-        held: Pending, and not claimed although due; `job.held` says why.
+        held: Pending, and not claimable: the payload no longer fits the handler, or the job runs after others that have
+            not ended (`after=`). `job.held` says which; `runner.jobs.list(held="payload")` lists one kind.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.
@@ -62,7 +63,8 @@ class RunnerStats:
         pending: Jobs of all types that wait, whether due or not, the three below included.
         scheduled: Pending, due later, no attempt spent.
         retrying: Pending, after an attempt that was spent.
-        held: Pending, and not claimed although due; `job.held` says why.
+        held: Pending, and not claimable: the payload no longer fits the handler, or the job runs after others that have
+            not ended (`after=`). `job.held` says which; `runner.jobs.list(held="payload")` lists one kind.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.

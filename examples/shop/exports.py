@@ -23,6 +23,8 @@ async def make(email: str, *, ctx: JobContext = injected, session: AsyncSession 
     await asyncio.to_thread(write, path, [(order.id, order.email, order.article) for order in orders])
     await session.merge(Export(path=str(path), made_at=ctx.created_at.replace(tzinfo=None)))
     once = mail.send.using(idempotency_key=f"export {ctx.key}")  # another attempt enqueues no second mail
+    # The session is still open. That is safe, since the shop and its jobs have a file each. In one shared file the
+    # session would have the lock that `ctx.enqueue` waits for; there it is `ctx.enqueue_in(session, once, ...)`.
     await ctx.enqueue(once, to=email, subject="Your export", text=f"{len(orders)} orders are in {path.name}")
     return path
 

@@ -1,8 +1,5 @@
 """Calls to the warehouse."""
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 import httpx
 
 from aiojobs_lite import Abandon, JobContext, Jobs, Retry, injected
@@ -18,15 +15,7 @@ async def announce(order: int, article: str, *, ctx: JobContext = injected, http
     response = await http.post(settings.WAREHOUSE, json=body, headers=headers)
     code, wait = response.status_code, response.headers.get("Retry-After")
     if response.is_error and wait:
-        raise Retry(f"the warehouse answered {code}", after=seconds(wait))
+        raise Retry(f"the warehouse answered {code}", after=wait)  # a number of seconds, or a date
     if response.is_client_error and code not in {408, 429}:
         raise Abandon(f"the warehouse answered {code}")
     response.raise_for_status()
-
-
-def seconds(retry_after: str) -> float:
-    """The header is a number of seconds, or a date; an hour at most is waited."""
-    if retry_after.isdecimal():
-        return min(float(retry_after), 3600.0)
-    wait = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-    return min(max(wait, 0.0), 3600.0)

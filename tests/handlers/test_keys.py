@@ -56,6 +56,8 @@ ORDER = Order(customer=Customer(id=7))
         (lambda payload: (payload["user_id"], True), {"user_id": 1}, [1, True]),
         (lambda _payload: None, {"user_id": 1}, [None]),
         (lambda _payload: (), {"user_id": 1}, []),
+        (["user_id", "region"], {"user_id": 1, "region": "us"}, [1, "us"]),
+        (lambda payload: [payload["user_id"], True], {"user_id": 1}, [1, True]),
     ],
 )
 def test_a_key_is_taken_from_fields_or_by_a_function(key: Any, arguments: dict[str, Any], expected: list[Any]) -> None:
@@ -108,7 +110,8 @@ def fails(payload: Any) -> str:
         ("ratio", {"user_id": 1}, "the field 'ratio' is of the type 'float'; a key is made of text, a whole number"),
         ("region", {"user_id": 1, "region": "x" * 497}, "it has 501 characters, at most 500 are allowed"),
         (fails, {"user_id": 1}, "the function 'fails' raised KeyError(1)"),
-        (lambda _payload: [1], {"user_id": 1}, "what the function '<lambda>' returned is of the type 'list'"),
+        (lambda _payload: {}, {"user_id": 1}, "what the function '<lambda>' returned is of the type 'dict'"),
+        (lambda _payload: [[1]], {"user_id": 1}, "what the function '<lambda>' returned is of the type 'list'"),
         (lambda _payload: "\ud800", {"user_id": 1}, "has a lone surrogate"),
     ],
 )  # fmt: skip

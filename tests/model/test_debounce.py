@@ -15,6 +15,7 @@ def test_periods_are_seconds_and_a_key_is_optional() -> None:
     assert (plain.period, plain.max_wait, plain.key) == (5, None, ())
     keyed = Debounce(5, max_wait="1m", key=("a", "b.c"))
     assert (keyed.period, keyed.max_wait, keyed.key) == (5, 60, ("a", "b.c"))
+    assert Debounce(5, key=["a", "b.c"]).key == keyed.key
     assert repr(plain) == "Debounce('5s')"
     assert repr(keyed) == "Debounce('5s', max_wait='60s', key=('a', 'b.c'))"
 

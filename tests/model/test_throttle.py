@@ -12,13 +12,14 @@ from aiojobs_lite.flow import Throttle
 
 def test_a_period_is_seconds_and_a_key_is_optional() -> None:
     assert (Throttle("1m").period, Throttle("1m").key) == (60, ())
+    assert Throttle("1m", key=["a", "b"]).key == Throttle("1m", key=("a", "b")).key == ("a", "b")
     assert repr(Throttle("1m")) == "Throttle('60s')"
     assert repr(Throttle("1m", key="a")) == "Throttle('60s', key=('a'))"
 
 
 @pytest.mark.parametrize(
     ("arguments", "options", "option"),
-    [((0,), {}, "period"), (("x",), {}, "period"), (("1m",), {"key": "a..b"}, "key"), (("1m",), {"key": ["a"]}, "key")],
+    [((0,), {}, "period"), (("x",), {}, "period"), (("1m",), {"key": "a..b"}, "key"), (("1m",), {"key": [7]}, "key")],
 )
 def test_what_cannot_work_is_refused_with_the_option(arguments: Any, options: Any, option: str) -> None:
     with pytest.raises(InvalidOption) as caught:

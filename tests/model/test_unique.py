@@ -34,6 +34,7 @@ def test_a_scope_is_a_status_or_a_duration(scope: Any, until: UniqueScope | None
 def test_a_key_is_of_fields_or_of_a_function_or_of_everything() -> None:
     assert Unique("a").key == ("a",)
     assert Unique("a", "b.c").key == ("a", "b.c")
+    assert Unique(["a", "b.c"]).key == Unique(("a", "b.c")).key == ("a", "b.c")
     assert Unique(of_email).key is of_email
     assert Unique().key is None
     assert (Unique().scope, Unique().on_conflict) == (UniqueScope.UNFINISHED, "return")
@@ -50,7 +51,10 @@ def test_a_key_is_of_fields_or_of_a_function_or_of_everything() -> None:
         ((1,), {}, "key"),
         (("a", of_email), {}, "key"),
         ((int,), {}, "key"),
-        ((["a"],), {}, "key"),
+        (([],), {}, "key"),
+        (([of_email],), {}, "key"),
+        (("a", ["b"]), {}, "key"),
+        (([["a"]],), {}, "key"),
         (("a",), {"scope": "finished"}, "scope"),
         (("a",), {"scope": 0}, "scope"),
         (("a",), {"scope": -1}, "scope"),
