@@ -57,16 +57,14 @@ class Keyed:
         """A new job with the conditions of the rule, and others."""
         key, rule = self.key.read(row.payload), self.rule
         if isinstance(rule, Throttle):
-            until = after(row.created_at, rule.period)
-            return Candidate(row, "return", None, key, until, max_pending, expires)
+            return Candidate(row, "return", None, key, _micros(rule.period), max_pending, expires)
         if isinstance(rule, Debounce):
             due = after(row.created_at, rule.period)
             row = row._replace(unique_key=key, unique_scope=UniqueScope.PENDING.value, scheduled_at=due)
-            max_wait = None if rule.max_wait is None else round(rule.max_wait * MICROSECONDS)
+            max_wait = None if rule.max_wait is None else _micros(rule.max_wait)
             return Candidate(row, "replace", max_wait, None, 0, max_pending, expires)
         if rule.scope is None:
-            until = after(row.created_at, rule.window or 0.0)
-            return Candidate(row, rule.on_conflict, None, key, until, max_pending, expires)
+            return Candidate(row, rule.on_conflict, None, key, _micros(rule.window or 0.0), max_pending, expires)
         row = row._replace(unique_key=key, unique_scope=rule.scope.value)
         return Candidate(row, rule.on_conflict, None, None, 0, max_pending, expires)
 
@@ -117,7 +115,7 @@ class Flow:
         Raises:
             InvalidKey: If the payload gives no key.
         """
-        expires = None if self.expires is None else round(self.expires * MICROSECONDS)
+        expires = None if self.expires is None else _micros(self.expires)
         if self.keyed is not None:
             return self.keyed.candidate(row, self.max_pending, expires)
         return Candidate(row, max_pending=self.max_pending, expires=expires)
@@ -171,6 +169,10 @@ def _keyed(option: str, rule: Rule | Batch, signature: Signature, handler: Calla
     if isinstance(rule, Batch):
         return Gathering(rule, ItemKeyReader(rule, signature, handler), signature.largest)
     return Keyed(option, rule, KeyReader(option, rule.key, signature, handler))
+
+
+def _micros(length: float) -> int:
+    return round(length * MICROSECONDS)
 
 
 _NOTHING: Final = Flow()

@@ -24,9 +24,9 @@ class Candidate(NamedTuple):
         on_conflict: What happens if one has.
         max_wait: A job that gets the time of this row is due at the latest so many microseconds after its own enqueue;
             None: at whatever time.
-        window_key: It is added unless a job of its type was added with this key whose window is not over: its `until`
-            is to come, and less time has passed since its enqueue than lies between this row's and this `until`.
-        until: The instant until which it has its `window_key`.
+        window_key: It is added unless a job of its type was added with this key less than `window` ago, by the shorter
+            one of that job's and this one's.
+        window: For how many microseconds it has its `window_key`, from the transaction on that adds it.
         max_pending: It is added only while fewer jobs of its type are pending, whatever they wait for.
         expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
             it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
     on_conflict: Conflict = "return"
     max_wait: int | None = None
     window_key: str | None = None
-    until: int = 0
+    window: int = 0
     max_pending: int | None = None
     expires: int | None = None
     capacity: Capacity | None = None

@@ -91,7 +91,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
             return pending
         job_id = phases.new_job(row)
         if candidate.window_key is not None:
-            rows.windows[row.type, candidate.window_key] = job_id, row.created_at, candidate.until
+            rows.windows[row.type, candidate.window_key] = job_id, phases.now, phases.now + candidate.window
         _set_expiry(phases, job_id, candidate, row.scheduled_at)
         return Inserted(job_id, is_new=True)
     if candidate.on_conflict == "raise":
@@ -124,7 +124,7 @@ def _with_key(phases: MemoryPhases, candidate: Candidate) -> int | None:
                     return job.id
     if candidate.window_key is not None:
         job_id, since, until = rows.windows.get((row.type, candidate.window_key), (0, 0, 0))
-        over_at = min(until, since + candidate.until - row.created_at)
+        over_at = min(until, since + candidate.window)
         if since <= phases.now + MOST_SKEW_US and phases.now < over_at:
             expire(phases, {job_id})
             return job_id

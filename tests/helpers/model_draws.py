@@ -91,7 +91,7 @@ def admit_of(drawn: list[Any], now: int) -> Admit:
                 unique_key=unique and f"[{unique[0]}]", unique_scope=unique and unique[1],
                 lane=lane_by(kind, priority, by),
             ),
-            conflict, 2 * SECOND if waits else None, window and "[0]", now + (window or 0) * SECOND,
+            conflict, 2 * SECOND if waits else None, window and "[0]", (window or 0) * SECOND,
             most, expires and expires * SECOND, capacity if conflict == "append" else None,
         )
         for kind, value, due, key, unique, conflict, waits, window, most, expires, priority, by, capacity, items

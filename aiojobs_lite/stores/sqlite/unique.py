@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
+from aiojobs_lite.clock import LAST_INSTANT
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import NewJob, Status
@@ -54,12 +55,11 @@ class _Plan:
         row: What is to be added, or what the job is given; None: nothing is.
         candidate: The row as it came, for its window.
         expires_at: When the job expires; None: never; `_AS_BEFORE`: as it did.
-        window: Since when and until when it has the key of its window.
         is_without_more: Whether it gathers no more items, and gives its unique key up.
         holder: Where the job stands that is given what is in `row`.
     """
 
-    __slots__ = ("candidate", "expires_at", "holder", "is_without_more", "job_id", "payload", "row", "window")
+    __slots__ = ("candidate", "expires_at", "holder", "is_without_more", "job_id", "payload", "row")
 
     def __init__(self, candidate: Candidate, job_id: int | None = None, row: NewJob | None = None) -> None:
         self.candidate = candidate
@@ -67,7 +67,6 @@ class _Plan:
         self.job_id = job_id
         self.payload = ""
         self.row = row
-        self.window = (candidate.row.created_at, candidate.until)
         self.is_without_more = False
         self.holder: _Holder | None = None
         if row is not None:
@@ -145,7 +144,8 @@ class _Admitting:
             if plan.job_id is None and plan.row is not None:
                 plan.job_id = self._add(plan.row, jobs, laned)
                 if plan.candidate.window_key is not None:
-                    windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, *plan.window))
+                    until = min(transaction.now + plan.candidate.window, LAST_INSTANT)
+                    windows.append((plan.row.type, plan.candidate.window_key, plan.job_id, transaction.now, until))
                 if plan.expires_at is not None:
                     expiries.append((plan.job_id, plan.expires_at))
             answers.append(Inserted(plan.job_id or 0, is_new))
@@ -202,19 +202,16 @@ class _Admitting:
         return plan
 
     def _with_window(self, candidate: Candidate, key: _Key) -> _Plan | None:
-        plan = self._keys.get(key)
-        if plan is not None:
-            return plan if self._is_open(*plan.window, candidate) else None
+        if key in self._keys:  # that window begins now
+            return self._keys[key]
         found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
-        if found is None or not self._is_open(found[1], found[2], candidate):
+        if found is None:
             return None
-        expire_those(self._transaction, [(found[0],)])
-        return self._of_job(candidate, found[0])
-
-    def _is_open(self, since: int, until: int, candidate: Candidate) -> bool:
-        """Whether a window counts: by its own length, and by that of the candidate's."""
-        now, length = self._transaction.now, candidate.until - candidate.row.created_at
-        return since <= now + MOST_SKEW_US and now < min(until, since + length)
+        (job_id, since, until), now = found, self._transaction.now
+        if since > now + MOST_SKEW_US or now >= min(until, since + candidate.window):
+            return None
+        expire_those(self._transaction, [(job_id,)])
+        return self._of_job(candidate, job_id)
 
     def _of_job(self, candidate: Candidate, job_id: int) -> _Plan:
         """The plan of a job that is there."""

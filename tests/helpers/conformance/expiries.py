@@ -170,7 +170,7 @@ class ExpiringKeys:
         assert [job.id for job in await claimed(store, now=9999)] == [first]
 
     async def test_a_window_has_its_key_although_its_job_expired(self, store: Store) -> None:
-        windowed = Candidate(new(), window_key="[1]", until=at(60), expires=10 * SECOND)
+        windowed = Candidate(new(), window_key="[1]", window=60 * SECOND, expires=10 * SECOND)
         (first,) = await added(store, windowed)
         assert await added(store, windowed, now=20) == [first]
         refused = await one(store, Admit((windowed._replace(on_conflict="replace"),)), now=20)

@@ -40,9 +40,9 @@ def keyed(key: str = "[1]", scope: str = "unfinished", payload: str = '{"x": 1}'
 
 
 def windowed(key: str = "[1]", seconds: float = 60, now: float = 0, **conditions: Any) -> Candidate:
-    """A candidate with the key of a window that ends so many seconds after an instant."""
+    """A candidate with the key of a window of so many seconds, enqueued at an instant."""
     row = new(due=now)._replace(created_at=at(now))
-    return Candidate(row, window_key=key, until=at(now + seconds), **conditions)
+    return Candidate(row, window_key=key, window=round(seconds * SECOND), **conditions)
 
 
 async def admitted(store: Store, *candidates: Candidate, now: float = 0) -> list[tuple[int, bool]]:
@@ -262,6 +262,14 @@ class WindowKeys:
         assert is_new
         assert await admitted(store, windowed(seconds=60, now=19), now=19) == [(second, False)]
         assert (await admitted(store, windowed(seconds=60, now=20), now=20))[0][1]
+
+    async def test_it_counts_from_the_transaction_however_long_ago_the_enqueue_was(self, store: Store) -> None:
+        late = windowed(seconds=1)
+        ((first, _), second) = await admitted(store, late, late, now=5)
+        assert second == (first, False)
+        assert await admitted(store, late, now=5) == [(first, False)]
+        assert await admitted(store, late, windowed(seconds=1, now=5.9), now=5.9) == [(first, False)] * 2
+        assert [is_new for _, is_new in await admitted(store, late, late, now=6)] == [True, False]
 
     async def test_many_windows_come_and_go(self, store: Store) -> None:
         for n in range(20):

@@ -103,7 +103,7 @@ def _everything_at_once(
             [
                 MarkInterrupted(jobs[4].id, 1, "one"),
                 CancelJob(pending, "x"),
-                Admit((_KEYED, _KEYED._replace(on_conflict="replace"), Candidate(new(), window_key="w", until=at(9)))),
+                Admit((_KEYED, _KEYED._replace(on_conflict="replace"), Candidate(new(), window_key="w", window=9))),
                 RedriveJob(dead),
                 DeleteJob(pending),
                 RedriveDead((dead_too,)),
