@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiojobs_lite.errors import BatchNotFound, InvalidOption, InvalidPayload
@@ -12,6 +13,16 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob
 
 _EVENTS: Final[tuple[Event, ...]] = ("complete", "success", "dead")
+_ONCE: Final = "a batch enqueues each of its callbacks exactly once, whatever other jobs there are"
+_REFUSED: Final[Mapping[str, str]] = {
+    "at": "the end of the batch says when it is due",
+    "after": "it runs after the whole batch",
+    **dict.fromkeys(("unique", "debounce", "throttle", "batch", "max_pending", "idempotency_key"), _ONCE),
+    "expires": "no callback of a batch is lost",
+    "limits": "a batch does not keep them; those of its type hold, @job(limits=...)",
+}
+"""The options that a callback cannot have, whether its type is declared with them or not, and why."""
+
 CallbackJob = Enqueueable[..., Any] | BoundJob[Any]
 """A job type, with options or without, that is enqueued with the id of a batch; or a job with arguments of its own."""
 
@@ -20,15 +31,14 @@ def check_callback(option: str, value: object) -> CallbackJob:
     """A job type that can be enqueued with the id of a batch, or a bound job.
 
     Raises:
-        InvalidOption: If it is neither, or has a time of its own (`at=`).
+        InvalidOption: If it is neither, or has an option that a batch cannot do as it says.
     """
     expected = "a job type that takes the id of a batch, or a job made by job_type.bind(...)"
     if not isinstance(value, Enqueueable | BoundJob):
         raise InvalidOption(option, value, expected)
-    if value.how.at is not None:
-        raise InvalidOption(option, value, f"{expected}, without at=: the end of the batch says when it is due")
-    if value.how.after is not None:
-        raise InvalidOption(option, value, f"{expected}, without after=: it runs after the whole batch")
+    for name, given in value.how.given().items():
+        if name in _REFUSED and given != []:  # no limits, and no jobs before it
+            raise InvalidOption(option, value, f"{expected}, without {name}=: {_REFUSED[name]}")
     if isinstance(value, Enqueueable):
         try:
             value.bind(1)

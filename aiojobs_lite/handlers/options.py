@@ -231,14 +231,18 @@ class Enqueueing:
             extended = replace(extended, columns=tuple({**dict(self.columns), **columns}.items()))
         return extended
 
-    def shown(self) -> str:
-        """Those that are set, for people."""
+    def given(self) -> dict[str, Any]:
+        """Those that are set, by name."""
         jobs, failed = self.after or AfterJobs(())
         after = {"after": list(jobs) or None, "after_failed": failed}
         given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
         given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
         given |= {} if self.flow is None else self.flow.shown()
-        return ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+        return {name: value for name, value in given.items() if value is not None}
+
+    def shown(self) -> str:
+        """Those that are set, for people."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.given().items())
 
     def waits(self, row: NewJob) -> After:
         """What the job of a row is to run after."""

@@ -73,7 +73,7 @@ class Middleware:
         Args:
             jobs: The jobs of that call; those of other groups left out.
             proceed: Enqueues them; returns after the commit, or when they are in the caller's transaction. It is to be
-                awaited once.
+                awaited once, until it has ended. What it raises reaches the caller, also if it is caught.
 
         Raises:
             Exception: Any: the caller of the enqueue gets it. Before `proceed` nothing is enqueued; after it the jobs
@@ -176,23 +176,57 @@ async def _attempt(steps: Sequence[Any], call: Callable[[], Awaitable[Any]]) -> 
 
 async def _enqueue_step(one: Any, jobs: Sequence[JobToEnqueue], proceed: Callable[[], Awaitable[None]]) -> None:
     once = _Once(one, proceed)
-    await one.around_enqueue(jobs, once)
-    if not once.is_called:
-        problem = "returned from around_enqueue without `await proceed()`: nothing was enqueued"
-        raise MiddlewareMisused(type(one).__name__, f"{problem}. Raise an exception to refuse it")
+    try:
+        await one.around_enqueue(jobs, once)
+    finally:
+        once.has_returned = True
+    once.check_succeeded()
 
 
 class _Once:
-    """What a middleware proceeds by."""
+    """What a middleware proceeds by.
+
+    Attributes:
+        has_returned: Whether the middleware has returned: from then on nothing is enqueued by it.
+    """
 
     def __init__(self, owner: Any, call: Callable[[], Awaitable[Any]]) -> None:
         self._owner = owner
         self._call = call
-        self.is_called = False
+        self._is_called = False
+        self._has_ended = False
+        self._error: BaseException | None = None
+        self.has_returned = False
 
     async def __call__(self) -> Any:
-        if self.is_called:
-            problem = "awaited `proceed()` twice: a job is enqueued once, and an attempt runs once"
-            raise MiddlewareMisused(type(self._owner).__name__, problem)
-        self.is_called = True
-        return await self._call()
+        if self._is_called:
+            raise self._misused("awaited `proceed()` twice: a job is enqueued once, and an attempt runs once")
+        if self.has_returned:
+            raise self._misused("awaited `proceed()` after it had returned: nothing was enqueued by that")
+        self._is_called = True
+        try:
+            return await self._call()
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._has_ended = True
+
+    def check_succeeded(self) -> None:
+        """Raises what a middleware has kept from the caller of an enqueue.
+
+        Raises:
+            Exception: That of the call, if the middleware caught it.
+            MiddlewareMisused: If there was no call, or it has not ended, or was cancelled.
+        """
+        if not self._is_called:
+            problem = "returned from around_enqueue without `await proceed()`: nothing was enqueued"
+            raise self._misused(f"{problem}. Raise an exception to refuse it")
+        if isinstance(self._error, Exception):
+            raise self._error
+        if not self._has_ended or self._error is not None:
+            problem = "returned from around_enqueue without the end of `proceed()`: the jobs may be enqueued or not"
+            raise self._misused(f"{problem}. Await it, and cancel it by an exception only") from self._error
+
+    def _misused(self, problem: str) -> MiddlewareMisused:
+        return MiddlewareMisused(type(self._owner).__name__, problem)

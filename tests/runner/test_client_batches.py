@@ -180,6 +180,8 @@ class ClientHandleOf:
 def test_what_cannot_be_is_refused(client: JobClient) -> None:
     with pytest.raises(InvalidOption, match="on_dead"):
         client.batches.open(on_dead="report")  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InvalidOption, match="without idempotency_key=: a batch enqueues each of its callbacks"):
+        client.batches.open(on_complete=report.using(idempotency_key="once"))
     with pytest.raises(UnknownJobType):
         client.batches.open(on_complete=other.bind())
     for wrong in ("1", True, None):

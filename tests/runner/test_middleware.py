@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Jobs, Snooze, Status, injected
-from aiojobs_lite.errors import MiddlewareMisused, RecordedError
+from aiojobs_lite.errors import MiddlewareMisused, QueueFull, RecordedError
 from aiojobs_lite.runner.middleware import JobToEnqueue, Middleware, Surrounding
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.calls import in_process, started
@@ -21,6 +21,7 @@ from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
 
 REQUEST: ContextVar[str] = ContextVar("request", default="-")
+LEFT: list[asyncio.Future[Any]] = []  # calls of `proceed` that a middleware has not awaited
 
 
 class Noting(Middleware):
@@ -207,6 +208,74 @@ async def test_what_an_enqueue_is_refused_with_reaches_its_caller(job_kit: JobKi
                 with pytest.raises(MiddlewareMisused, match="returned from around_enqueue without `await proceed"):
                     await runner.enqueue_many([waits.bind()])
             assert len(await runner.jobs.list()) == (name == "twice")  # it was there before the mistake
+
+
+async def catches(proceed: Callable[[], Awaitable[Any]]) -> None:
+    with suppress(Exception):
+        await proceed()
+
+
+async def cancels(proceed: Callable[[], Awaitable[Any]]) -> None:
+    call = asyncio.ensure_future(proceed())
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call])
+
+
+async def leaves(proceed: Callable[[], Awaitable[Any]]) -> None:
+    LEFT.append(asyncio.ensure_future(proceed()))
+    await asyncio.sleep(0)
+
+
+async def leaves_unbegun(proceed: Callable[[], Awaitable[Any]]) -> None:
+    LEFT.append(asyncio.ensure_future(proceed()))
+
+
+async def test_what_an_enqueue_raises_reaches_its_caller_though_a_middleware_catches_it(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:", middleware=[Noting("outer", notes := list[str]()), Step(enqueue=catches)])
+
+    @runner.job(max_pending=1)
+    async def waits() -> None: ...
+
+    async with job_kit(runner, run=False):
+        await runner.enqueue(waits)
+        with pytest.raises(QueueFull):
+            await runner.enqueue(waits)
+        with pytest.raises(QueueFull):
+            await runner.enqueue_many([waits.bind()])
+    assert notes == ["outer enqueues waits", "outer enqueued 1", "outer enqueues waits", "outer enqueues waits"]
+
+
+@pytest.mark.parametrize("step", [leaves, cancels])
+async def test_an_enqueue_that_has_not_ended_when_its_middleware_returns_is_in_doubt(
+    job_kit: JobKit, step: Callable[..., Awaitable[None]]
+) -> None:
+    runner = JobRunner(":memory:", middleware=[Step(enqueue=step)])
+
+    @runner.job
+    async def waits() -> None: ...
+
+    async with job_kit(runner, run=False):
+        for enqueue in (lambda: runner.enqueue(waits), lambda: runner.enqueue_many([waits.bind()])):
+            with pytest.raises(MiddlewareMisused, match="without the end of `proceed") as caught:
+                await enqueue()
+            assert str(caught.value).endswith("enqueued or not. Await it, and cancel it by an exception only.")
+        await asyncio.gather(*LEFT)
+    LEFT.clear()
+
+
+async def test_what_a_middleware_leaves_behind_enqueues_nothing_later(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:", middleware=[Step(enqueue=leaves_unbegun)])
+
+    @runner.job
+    async def waits() -> None: ...
+
+    async with job_kit(runner, run=False):
+        with pytest.raises(MiddlewareMisused, match="without `await proceed"):
+            await runner.enqueue(waits)
+        with pytest.raises(MiddlewareMisused, match="after it had returned: nothing was enqueued by that"):
+            await LEFT.pop()
+        assert await runner.jobs.list() == []
 
 
 @pytest.mark.parametrize("mode", ["async", "thread"])
