@@ -20,6 +20,7 @@ from aiojobs_lite.model.limits import (
     meter_key,
     stored_limit,
 )
+from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
 from aiojobs_lite.text import make_storable
 
@@ -96,7 +97,7 @@ class Lanes:
         Raises:
             InvalidPayload: If a key is neither text nor a whole number, or too long.
         """
-        arguments = from_json(payload)
+        arguments = from_json(arguments_of(payload))
         if self._defaults:
             arguments = {**self._defaults, **arguments}
         keys = [self.key(limit, arguments) for limit in self._counted]

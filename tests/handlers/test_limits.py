@@ -245,3 +245,16 @@ def test_a_group_takes_limits_and_a_limit_is_a_value() -> None:
     assert made.lanes.limits == (Limit(2, key="org_id"),)
     assert hash(Limit(2, key=["a", "b"])) == hash(Limit(2, key=("a", "b")))
     assert Rate(1, per="1m", key="a") != Rate(1, per="2m", key="a")
+
+
+def test_the_function_of_a_key_is_given_the_arguments_alone() -> None:
+    given: list[Mapping[str, Any]] = []
+
+    def whole(payload: Mapping[str, Any]) -> str:
+        given.append(payload)
+        return "one"
+
+    versioned = JobType(send, name="send", limits=[Limit(1, key=whole)], version=2, upgrade={1: dict})
+    versioned.bind(7).row(NOW)
+    assert {name: given[0][name] for name in ("org_id", "kind")} == {"org_id": 7, "kind": "pdf"}
+    assert given[0].keys() <= {"org_id", "order", "kind"}

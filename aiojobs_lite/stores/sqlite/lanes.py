@@ -297,6 +297,7 @@ class Limits:
         """Lets lanes go on that wait for a meter; returns whether any does."""
         capacity, woken = self.meters.capacity(meter), 0
         if capacity <= 0:
+            self.meters.set_time(meter, may_have_more=True)  # its period may be another one now
             return False
         for job_type in sorted(self._types.of(limit_of(meter))):
             self._due.add_known(job_type)

@@ -116,6 +116,32 @@ class LimitsByKey:
             assert ids(answer.jobs) == [expected]
             (first,) = answer.jobs
 
+    @pytest.mark.parametrize("key", [None, "7"])
+    async def test_a_shorter_period_of_a_rate_counts_for_what_waits_already(
+        self, store: Store, key: str | None
+    ) -> None:
+        hourly = StoredLimit("hourly", 1, HOUR * SECOND)
+        await set_limits(store, hourly)
+        await inserted(store, keyed((hourly, 7)), keyed((hourly, 7)))
+        assert ids(await claimed(store)) == [1]
+        assert ids(await claimed(store, now=1)) == []
+        await one(store, ChangeLimit("hourly", key, 1, 5 * SECOND, is_pinned=False), 1)
+        changed = await applied(store, claim(), now=2)
+        assert changed.due == at(5)
+        assert ids(await claimed(store, now=5)) == [2]
+
+    async def test_a_rate_that_was_paused_while_it_was_exhausted_goes_on_in_its_time(self, store: Store) -> None:
+        rate = StoredLimit("one a minute", 1, 60 * SECOND)
+        await set_limits(store, rate)
+        await inserted(store, keyed((rate, 7)), keyed((rate, 7)))
+        assert ids(await claimed(store)) == [1]
+        assert ids(await claimed(store, now=1)) == []
+        await one(store, PauseLimit(rate.name, None, paused=True, by="me"), 2)
+        assert ids(await claimed(store, now=3)) == []
+        await one(store, PauseLimit(rate.name, None, paused=False), 10)
+        assert (await applied(store, claim(), now=11)).due == at(60)
+        assert ids(await claimed(store, now=60)) == [2]
+
     @pytest.mark.parametrize("many", [1, 3])
     async def test_a_job_that_is_not_due_yet_keeps_no_capacity_from_one_that_is(self, store: Store, many: int) -> None:
         await set_limits(store, ONE, TWO)
