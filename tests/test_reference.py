@@ -35,6 +35,7 @@ from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
+from aiojobs_lite.runner.handle import RunnerJobs
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.limits import JobLimits
 from aiojobs_lite.runner.schedules import Schedules
@@ -191,7 +192,7 @@ def test_every_public_name_is_listed() -> None:
         ("Jobs", Jobs),
         ("JobClient", JobClient),
         ("JobHandle", JobHandle),
-        ("runner.jobs", StoredJobs),
+        ("runner.jobs", RunnerJobs),
         ("runner.types", JobTypes),
         ("runner.limits", JobLimits),
         ("runner.schedules", Schedules),
@@ -212,7 +213,7 @@ NAMED = re.compile(
 )
 OWNERS: dict[str, set[str]] = {
     "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules", "batches"},
-    "runner.jobs": {*dir(StoredJobs)},
+    "runner.jobs": {*dir(RunnerJobs)},
     "runner.types": {*dir(JobTypes)},
     "runner.limits": {*dir(JobLimits)},
     "runner.schedules": {*dir(Schedules)},

@@ -8,7 +8,7 @@ from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiojobs_lite.clock import Clock
+from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.engine.ageing import Ageing
 from aiojobs_lite.engine.around import Around
 from aiojobs_lite.engine.attempt_check import AttemptCheck
@@ -187,6 +187,11 @@ class Engine:
     def now(self) -> int:
         """The instant, in microseconds."""
         return self._clock.now()
+
+    @property
+    def is_clock_replaced(self) -> bool:
+        """Whether it has another clock than the machine's, as in a test."""
+        return not isinstance(self._clock, SystemClock)
 
     async def order(self, work: Coroutine[Any, Any, T]) -> T:
         """Carries out a write and what follows from it: all of it, or nothing. A cancelled caller does not wait."""

@@ -18,8 +18,7 @@ from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, write_of_joined
 from aiojobs_lite.runner.batches import Batches
 from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable, not_enqueueable
-from aiojobs_lite.runner.handle import JobHandle
-from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobEnqueued
@@ -48,7 +47,7 @@ class Enqueuer:
         self._bus = Bus()
         self._access = EngineAccess()
         self._admission = Admission(self._access)
-        self.jobs = StoredJobs(self._access)
+        self.jobs = RunnerJobs(self._access)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
         self.batches = Batches(
             self._access, self._registry, self._bus, self.jobs, self._admission, lambda: self._surrounding

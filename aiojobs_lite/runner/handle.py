@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Generic, TypeVar, cast
 
+from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.results import NOT_KEPT
 from aiojobs_lite.engine.watchers import JobWatch
-from aiojobs_lite.errors import JobCancelled, JobDead, JobNotFound, RecordedError, ResultNotKept, ResultTimeout
+from aiojobs_lite.errors import (
+    InvalidOption,
+    JobCancelled,
+    JobDead,
+    JobNotFound,
+    RecordedError,
+    ResultNotKept,
+    ResultTimeout,
+)
 from aiojobs_lite.handlers.habits import AnswersHabitsOfHandles
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.job_type import Enqueueable, JobType
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.jobs import Peeked, StoredJobs
 from aiojobs_lite.runner.states import state_of
 
+R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -54,7 +64,7 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
             JobNotFound: If it was deleted or pruned.
             ResultNotKept: If it completed, but what it returned was not stored.
             ResultTimeout: If it took too long.
-            RunnerClosed: If the runner was closed before.
+            RunnerClosed: If the runner was closed while the job was unfinished.
         """
         limit = None if timeout is None else seconds(timeout, "timeout")
         waiting = asyncio.timeout(limit)
@@ -107,16 +117,40 @@ class JobHandle(AnswersHabitsOfHandles, Generic[R_co]):
         return f"<JobHandle {self._job_type.name!r} job {self.id}{'' if self.is_new else ' (seen before)'}>"
 
 
-def _timeout_of(job_id: int, limit: float, found: tuple[Job, int] | None) -> ResultTimeout:
+class RunnerJobs(StoredJobs):
+    """The stored jobs of a runner's database, and handles of them: `runner.jobs`."""
+
+    async def handle(self, job_type: Enqueueable[..., R], job_id: int) -> JobHandle[R]:
+        """Makes the handle of a job of which only the id is known. Its `result()` is typed by the job type.
+
+        Args:
+            job_type: The type of the job.
+            job_id: The job.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            InvalidOption: If the job is of another type.
+        """
+        if not isinstance(job_type, Enqueueable):
+            raise InvalidOption("job_type", job_type, "a job type (a function with @runner.job or @job)")
+        job = await self.get(job_id)
+        if job.type != job_type.job_type.name:
+            raise InvalidOption("job_type", job_type, f"the type of job {job_id}, which is {job.type!r}")
+        return JobHandle(job_type.job_type, self, job_id, is_new=False)
+
+
+def _timeout_of(job_id: int, limit: float, found: Peeked | None) -> ResultTimeout:
     if found is None:
         return ResultTimeout(job_id, limit)
-    job, now = found
-    return ResultTimeout(job_id, limit, state_of(job, now), job.status, job.error)
+    job, state = found.job, state_of(found.job, found.now)
+    if found.is_clock_replaced and job.status is Status.PENDING and to_micros(job.scheduled_at) > found.now:
+        state = f"{state}. The clock of its runner is that of a test: `await job_kit.advance(...)` moves it"
+    return ResultTimeout(job_id, limit, state, job.status, job.error)
 
 
-def _cause_of(job_id: int, found: tuple[Job, int] | None) -> RecordedError | None:
+def _cause_of(job_id: int, found: Peeked | None) -> RecordedError | None:
     """The last attempt of a dead job that failed by an exception."""
-    history = found[0].history if found else ()
+    history = found.job.history if found else ()
     last = next((one for one in reversed(history) if one.error_type is not None), None)
     if last is None or last.error_type is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
@@ -36,6 +36,20 @@ _LARGEST_PAGE: Final = 1000  # jobs
 _REASONS: Final = [str(known) for known in Held if known is not Held.UNKNOWN]
 _PEEK_S: Final = 0.25  # that an error may take for its text
 REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
+
+
+class Peeked(NamedTuple):
+    """A job at one moment, for the text of an error.
+
+    Attributes:
+        job: The job with its history.
+        now: The moment, in microseconds.
+        is_clock_replaced: Whether its runner has another clock than the machine's, as in a test.
+    """
+
+    job: Job
+    now: int
+    is_clock_replaced: bool
 
 
 class StoredJobs:
@@ -135,8 +149,9 @@ class StoredJobs:
         """Says in one sentence why a job does not run; or that it runs, or is finished, and how.
 
         It is of this moment, and for people: do not compare it. It names all that keeps the job from running: when it
-        is due, what holds it, a pause and its author, the limit of its type, the slots of the runners, a runner that is
-        missing, stopping, or cannot write.
+        is due or expires, what holds it (its payload, or jobs that it runs after), the items that it still gathers, a
+        pause and its author, a limit by key and its rate, the job before it in an ordered key, the limit of its type,
+        the slots of the runners, a runner that is missing, stopping, or cannot write.
 
         Raises:
             JobNotFound: If there is none of this id.
@@ -224,7 +239,7 @@ class StoredJobs:
         """Waits until a job is completed, dead, cancelled or gone. Its commit ends the wait; nothing is polled.
 
         Raises:
-            RunnerClosed: If the runner was closed before.
+            RunnerClosed: If the runner was closed while the job was unfinished.
         """
         engine = self._access.engine
         future = engine.waiters.add(check_id(job_id))
@@ -239,7 +254,7 @@ class StoredJobs:
         finally:
             engine.waiters.discard(job_id, future)
 
-    async def peek(self, job_id: int) -> tuple[Job, int] | None:
+    async def peek(self, job_id: int) -> Peeked | None:
         """The job and the instant, for the text of an error; None if it cannot be read within a moment."""
         try:
             engine = self._access.engine
@@ -247,7 +262,7 @@ class StoredJobs:
                 job = await engine.ask(GetJob(check_id(job_id)))
         except (StoreError, RunnerError, TimeoutError):
             return None
-        return None if job is None else (job, engine.now())
+        return None if job is None else Peeked(job, engine.now(), engine.is_clock_replaced)
 
 
 # Orders: each a write and what follows from it.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import JobCancelled, JobDead, JobNotFound, JobRunner, ResultTimeout, job
+from aiojobs_lite import InvalidOption, JobCancelled, JobDead, JobNotFound, JobRunner, ResultTimeout, job
 from aiojobs_lite.errors import RecordedError, RunnerClosed, StoreUnavailable
 from aiojobs_lite.model.writes import CancelJob
 from aiojobs_lite.runner.handle import JobHandle
@@ -26,7 +26,7 @@ async def test_a_result_is_awaited_before_during_and_after(working: JobRunner) -
         assert await handle.result(timeout=0.5) == "1 unknown@example.org"
         waiting = await working.enqueue(welcome.using(delay="1h"), 2)
         with pytest.raises(
-            ResultTimeout, match=r"did not finish within 0.01 s: it waits for attempt 1 of 5, due in 1 h\. Await"
+            ResultTimeout, match=r"did not finish within 0.01 s: it waits for attempt 1 of 5, due in 1 h\. "
         ):
             await waiting.result(timeout=0.01)
         task = asyncio.get_running_loop().create_task(waiting.result())
@@ -53,6 +53,38 @@ async def test_a_timeout_says_where_the_job_stands_and_what_failed(job_kit: JobK
             await handle.result(timeout=0)
         error = caught.value
         assert (error.job_id, error.timeout, error.status, error.error) == (1, 0, "pending", "ValueError: no")
+
+
+async def test_a_timeout_in_a_test_says_how_the_clock_moves(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:", jobs=[welcome])
+    async with job_kit(runner):
+        later = await runner.enqueue(welcome.using(delay="1h"), 1)
+        with pytest.raises(ResultTimeout) as caught:
+            await later.result(timeout=0)
+    assert str(caught.value) == (
+        "job 1 did not finish within 0 s: it waits for attempt 1 of 5, due in 1 h. The clock of its runner is that of "
+        "a test: `await job_kit.advance(...)` moves it. Await it again."
+    )
+
+
+async def test_a_handle_is_made_of_an_id(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:", jobs=[welcome])
+
+    @runner.job
+    async def other() -> None: ...
+
+    async with job_kit(runner):
+        first = await runner.enqueue(welcome, 1)
+        handle = await runner.jobs.handle(welcome, first.id)
+        assert (handle.id, handle.key, handle.is_new) == (first.id, first.key, False)
+        assert await handle.result() == "1 unknown@example.org"
+        assert (await runner.jobs.handle(welcome.using(label="x"), first.id)).id == first.id
+        with pytest.raises(InvalidOption, match=r"job_type=.*: expected the type of job 1, which is 'email.welcome'"):
+            await runner.jobs.handle(other, first.id)
+        with pytest.raises(InvalidOption, match=r"expected a job type \(a function with @runner\.job or @job\)"):
+            await runner.jobs.handle("email.welcome", first.id)  # type: ignore[arg-type]  # what is tested
+        with pytest.raises(JobNotFound):
+            await runner.jobs.handle(welcome, 99)
 
 
 async def test_a_timeout_without_a_database_says_less(working: JobRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,6 +222,8 @@ AFTER = [  # it
     *by_name("runner.jobs.run_now", lambda runner: runner.jobs.run_now, "job_id"),
     *by_name("runner.jobs.reschedule", lambda runner: lambda **given: runner.jobs.reschedule(
         **{"job_id": 1, "at": NOW, **given}), "job_id", "at"),
+    *by_name("runner.jobs.handle", lambda runner: lambda **given: runner.jobs.handle(
+        **{"job_type": DECLARED, "job_id": 1, **given}), "job_type", "job_id"),
     *by_name("runner.jobs.key_of", lambda runner: runner.jobs.key_of, "job_id"),
     Entrance("runner.asgi(app)", lambda runner, value: runner.asgi(value)),
     *by_name("runner.jobs.wait", lambda runner: runner.jobs.wait, "job_id"),
