@@ -10,7 +10,7 @@ from aiojobs_lite.model.unique import OnConflict
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 MOST_SKEW_US: Final = 5_000_000
-"""A window that begins so long after now was made by a clock that was ahead, and does not count."""
+"""What begins so long after now was made by a clock that was ahead: no window of it counts, no job waits for it."""
 
 Conflict = OnConflict | Literal["append"]
 """What is done about the job that has the key of a new one."""
@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
         row: The job; with a `unique_key` it is added unless another job of its type has that key.
         on_conflict: What happens if one has.
         max_wait: A job that gets the time of this row is due at the latest so many microseconds after its own enqueue;
-            None: at whatever time.
+            if that is more than `MOST_SKEW_US` to come, after now, and no later than before. None: at whatever time.
         window_key: It is added unless a job of its type was added with this key less than `window` ago, by the shorter
             one of that job's and this one's.
         window: For how many microseconds it has its `window_key`, from the transaction on that adds it.

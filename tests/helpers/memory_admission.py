@@ -102,7 +102,10 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
             return "unique", found
         due = row.scheduled_at
         if candidate.max_wait is not None:
-            due = min(due, to_micros(held.created_at) + candidate.max_wait)
+            created_at = to_micros(held.created_at)
+            if created_at > phases.now + MOST_SKEW_US:  # it would be put off until then
+                created_at, due = phases.now, min(due, to_micros(held.scheduled_at))
+            due = min(due, created_at + candidate.max_wait)
         phases.give(held, row, to_datetime(due))
         _set_expiry(phases, found, candidate, due)
     return Inserted(found, is_new=False)

@@ -219,6 +219,25 @@ class ReplacingPayloads:
             assert await admitted(store, later, now=due - 5) == [(first, False)]
             assert micros((await stored(store, first)).scheduled_at) == at(expected)
 
+    async def test_nor_does_a_clock_that_is_set_back_put_it_off_for_ever(self, store: Store) -> None:
+        def wanted(now: float) -> Candidate:
+            found = keyed(due=now + 5, on_conflict="replace", max_wait=12 * SECOND)
+            return found._replace(row=found.row._replace(created_at=at(now)))
+
+        ((first, _),) = await admitted(store, wanted(3600), now=3600)
+        for now, expected in ((0, 5), (3, 5), (4.9, 5)):
+            assert await admitted(store, wanted(now), wanted(now), now=now) == [(first, False)] * 2
+            assert micros((await stored(store, first)).scheduled_at) == at(expected)
+        assert [job.id for job in await claimed(store, now=5)] == [first]
+
+    async def test_a_clock_that_is_a_little_ahead_is_believed(self, store: Store) -> None:
+        ahead = MOST_SKEW_US / SECOND
+        wanted = keyed(on_conflict="replace", max_wait=12 * SECOND)
+        wanted = wanted._replace(row=wanted.row._replace(created_at=at(ahead)))
+        ((first, _),) = await admitted(store, wanted, now=ahead)
+        await admitted(store, wanted._replace(row=wanted.row._replace(scheduled_at=at(99))))
+        assert micros((await stored(store, first)).scheduled_at) == at(ahead + 12)
+
 
 class WindowKeys:
     async def test_a_key_is_taken_until_its_window_is_over(self, store: Store) -> None:
