@@ -253,6 +253,8 @@ class _Admitting:
         due = row.scheduled_at
         if candidate.max_wait is not None:
             due = min(due, self._latest(candidate.max_wait, created_at, before))
+        if plan.holder is not None and plan.holder.is_held:  # its release says when it is due
+            due = min(due, self._transaction.now)
         lane = lane_at(row.lane, base.priority)
         plan.row = base._replace(payload=row.payload, scheduled_at=due, lane=lane)
         plan.expire_after(candidate.expires, plan.row)

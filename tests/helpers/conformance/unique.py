@@ -203,6 +203,15 @@ class ReplacingPayloads:
         assert shown(store) == await counted(store)
         assert await claimed(store) == []
 
+    async def test_a_held_one_is_not_scheduled(self, store: Store) -> None:
+        await admitted(store, keyed())
+        (job,) = await claimed(store)
+        await one(store, stores.hold(job))
+        await admitted(store, keyed(due=5, on_conflict="replace"), keyed(due=6, on_conflict="replace"), now=1)
+        assert micros((await stored(store, job.id)).scheduled_at) == at(1)
+        await one(store, CancelJob(job.id, None), now=9)
+        assert shown(store) == await counted(store, 9)
+
     async def test_a_processing_one_is_never_changed(self, store: Store) -> None:
         await admitted(store, keyed())
         (job,) = await claimed(store)
