@@ -10,7 +10,7 @@ from aiojobs_lite.model.unique import OnConflict
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 MOST_SKEW_US: Final = 5_000_000
-"""A window that begins so long after now was made by a clock that was ahead, and does not count."""
+"""What begins so long after now was made by a clock that was ahead: no window of it counts, no job waits for it."""
 
 Conflict = OnConflict | Literal["append"]
 """What is done about the job that has the key of a new one."""
@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
         row: The job; with a `unique_key` it is added unless another job of its type has that key.
         on_conflict: What happens if one has.
         max_wait: A job that gets the time of this row is due at the latest so many microseconds after its own enqueue;
-            None: at whatever time.
+            if that is more than `MOST_SKEW_US` to come, after now, and no later than before. None: at whatever time.
         window_key: It is added unless a job of its type was added with this key less than `window` ago, by the shorter
             one of that job's and this one's.
         window: For how many microseconds it has its `window_key`, from the transaction on that adds it.
@@ -71,7 +71,8 @@ class Admit(NamedTuple):
     - A job of its type has its idempotency key: the answer is that job. With another payload (as JSON) it is refused.
     - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
       `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
-      that job; it is refused; or that job, if it is pending, gets the payload and the time of the row.
+      that job; it is refused; or that job, if it is pending, gets the payload and the time of the row. One that is held
+      gets no time to come: its release says when it is due.
     - With `append` that job gets the items of the row behind its own, and nothing else of it. Once it has as many items
       as its `capacity` says it is due at once and gives its unique key up. If they are too many, or too many bytes, it
       does so without them, and the row is added. A new row with as many has no unique key and is due at once.

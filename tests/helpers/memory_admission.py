@@ -96,16 +96,26 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         return Inserted(job_id, is_new=True)
     if candidate.on_conflict == "raise":
         return "unique", found
-    if candidate.on_conflict == "replace":
-        held = rows.jobs.get(found)
-        if held is None or held.status is not Status.PENDING:
-            return "unique", found
-        due = row.scheduled_at
-        if candidate.max_wait is not None:
-            due = min(due, to_micros(held.created_at) + candidate.max_wait)
-        phases.give(held, row, to_datetime(due))
-        _set_expiry(phases, found, candidate, due)
+    if candidate.on_conflict == "replace" and not _replace(phases, rows.jobs.get(found), candidate):
+        return "unique", found
     return Inserted(found, is_new=False)
+
+
+def _replace(phases: MemoryPhases, job: Job | None, candidate: Candidate) -> bool:
+    """Gives a pending job the payload and the time of a row; returns whether it is one."""
+    if job is None or job.status is not Status.PENDING:
+        return False
+    due = candidate.row.scheduled_at
+    if candidate.max_wait is not None:
+        created_at = to_micros(job.created_at)
+        if created_at > phases.now + MOST_SKEW_US:  # it would be put off until then
+            created_at, due = phases.now, min(due, to_micros(job.scheduled_at))
+        due = min(due, created_at + candidate.max_wait)
+    if job.held is not None:
+        due = min(due, phases.now)
+    phases.give(job, candidate.row, to_datetime(due))
+    _set_expiry(phases, job.id, candidate, due)
+    return True
 
 
 def _set_expiry(phases: MemoryPhases, job_id: int, candidate: Candidate, due: int) -> None:

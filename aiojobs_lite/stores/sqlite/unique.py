@@ -243,19 +243,27 @@ class _Admitting:
         if plan.job_id is None:
             if plan.row is None:
                 return False
-            created_at, base = plan.row.created_at, plan.row
+            base, created_at, before = plan.row, plan.row.created_at, plan.row.scheduled_at
         else:
             holder = self._holder(plan.job_id)
             if holder is None or holder.status != Status.PENDING:
                 return False
-            created_at, base, plan.holder = holder.created_at, row, holder
+            base, created_at, before = row, holder.created_at, (plan.row or holder).scheduled_at
+            plan.holder = holder
         due = row.scheduled_at
         if candidate.max_wait is not None:
-            due = min(due, created_at + candidate.max_wait)
+            due = min(due, self._latest(candidate.max_wait, created_at, before))
+        if plan.holder is not None and plan.holder.is_held:  # its release says when it is due
+            due = min(due, self._transaction.now)
         lane = lane_at(row.lane, base.priority)
         plan.row = base._replace(payload=row.payload, scheduled_at=due, lane=lane)
         plan.expire_after(candidate.expires, plan.row)
         return True
+
+    def _latest(self, max_wait: int, created_at: int, before: int) -> int:
+        """When a job is due at the latest; one that a clock has added that was ahead is put off once, then no more."""
+        now = self._transaction.now
+        return created_at + max_wait if created_at <= now + MOST_SKEW_US else min(before, now + max_wait)
 
     def _append(self, plan: _Plan, candidate: Candidate, capacity: Capacity) -> bool | None:
         """Has the job of a plan get the items of another row; see `_settle`."""

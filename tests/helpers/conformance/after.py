@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.after import After, AfterAnswer, InsertAfter, ListAfter
 from aiojobs_lite.model.batches import Callback, CloseBatch, GetBatch, OpenBatch
 from aiojobs_lite.model.expiries import EXPIRED, GetExpiry
@@ -198,6 +198,17 @@ class AfterConditions:
         await one(store, claim(), now=215)
         assert reason(await stored(store, held)) == (Status.CANCELLED, EXPIRED)
         await counted(store, 215)
+
+    async def test_a_held_job_that_is_replaced_is_not_scheduled(self, store: Store) -> None:
+        (first,) = await inserted(store, new("a"))
+        held = (await one(store, under_conditions(first, expires=10_000_000))).inserted[0].id
+        row = new("later", due=150, unique_key="[1]", unique_scope="unfinished")
+        await one(store, Admit((Candidate(row, "replace", expires=10_000_000),)), now=100)
+        (job,) = await claimed(store, claim(types="a"), 200)
+        await one(store, complete(job), now=200)
+        assert shown(store) == await counted(store, 200)
+        assert (await stored(store, held)).scheduled_at.timestamp() == at(200) / 1e6
+        assert await store.ask(GetExpiry(held)) == at(210)
 
     async def test_a_condition_refuses_a_job_after_others_or_in_a_batch(self, store: Store) -> None:
         batch = await one(store, OpenBatch("one", None, False))

@@ -203,6 +203,15 @@ class ReplacingPayloads:
         assert shown(store) == await counted(store)
         assert await claimed(store) == []
 
+    async def test_a_held_one_is_not_scheduled(self, store: Store) -> None:
+        await admitted(store, keyed())
+        (job,) = await claimed(store)
+        await one(store, stores.hold(job))
+        await admitted(store, keyed(due=5, on_conflict="replace"), keyed(due=6, on_conflict="replace"), now=1)
+        assert micros((await stored(store, job.id)).scheduled_at) == at(1)
+        await one(store, CancelJob(job.id, None), now=9)
+        assert shown(store) == await counted(store, 9)
+
     async def test_a_processing_one_is_never_changed(self, store: Store) -> None:
         await admitted(store, keyed())
         (job,) = await claimed(store)
@@ -218,6 +227,25 @@ class ReplacingPayloads:
             later = wanted._replace(row=wanted.row._replace(scheduled_at=at(due), created_at=at(due - 5)))
             assert await admitted(store, later, now=due - 5) == [(first, False)]
             assert micros((await stored(store, first)).scheduled_at) == at(expected)
+
+    async def test_nor_does_a_clock_that_is_set_back_put_it_off_for_ever(self, store: Store) -> None:
+        def wanted(now: float) -> Candidate:
+            found = keyed(due=now + 5, on_conflict="replace", max_wait=12 * SECOND)
+            return found._replace(row=found.row._replace(created_at=at(now)))
+
+        ((first, _),) = await admitted(store, wanted(3600), now=3600)
+        for now, expected in ((0, 5), (3, 5), (4.9, 5)):
+            assert await admitted(store, wanted(now), wanted(now), now=now) == [(first, False)] * 2
+            assert micros((await stored(store, first)).scheduled_at) == at(expected)
+        assert [job.id for job in await claimed(store, now=5)] == [first]
+
+    async def test_a_clock_that_is_a_little_ahead_is_believed(self, store: Store) -> None:
+        ahead = MOST_SKEW_US / SECOND
+        wanted = keyed(on_conflict="replace", max_wait=12 * SECOND)
+        wanted = wanted._replace(row=wanted.row._replace(created_at=at(ahead)))
+        ((first, _),) = await admitted(store, wanted, now=ahead)
+        await admitted(store, wanted._replace(row=wanted.row._replace(scheduled_at=at(99))))
+        assert micros((await stored(store, first)).scheduled_at) == at(ahead + 12)
 
 
 class WindowKeys:
