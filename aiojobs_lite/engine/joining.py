@@ -22,23 +22,45 @@ _PAGE: Final = 500  # jobs a read: each comes with its payload
 LONGEST_AWAITED_S: Final = 60.0  # an open transaction that has written keeps all others from writing
 
 
+class JobIdentity(NamedTuple):
+    """What distinguishes a job from another one that got its id after a rollback.
+
+    Attributes:
+        type: Its type.
+        created_at: When it was made, in microseconds.
+        payload_hash: The hash of its payload, which may be large.
+        unique_key: Its unique key, or None. A job that has one may be given another payload, and may give it up.
+    """
+
+    type: str
+    created_at: int
+    payload_hash: int
+    unique_key: str | None
+
+    def matches(self, job: Job) -> bool:
+        """Whether a job is the same one."""
+        found = _identity_of(job)
+        if self.unique_key is None:
+            return found == self
+        return found[:2] == self[:2] and found.unique_key in {None, self.unique_key}
+
+
 class Joined(NamedTuple):
     """One job of an open transaction.
 
     Attributes:
         id: Its id. If the transaction is rolled back, another job may get it.
         is_new: Whether this enqueue made it.
-        created_at: When it was made, in microseconds: the two together identify it.
+        identity: Distinguishes it from that one.
     """
 
     id: int
     is_new: bool
-    created_at: int
+    identity: JobIdentity
 
 
 class _Awaited(NamedTuple):
-    type: str
-    created_at: int
+    identity: JobIdentity
     until: float  # by the monotonic clock
 
 
@@ -67,9 +89,13 @@ class JoinedJobs:
             return inserted
         rows = write.rows if isinstance(write, Insert) else [candidate.row for candidate in write.rows]
         found = await joining.ask(connection, query) if (query := look_at_known(inserted)) is not None else []
-        created = {job.id: to_micros(job.created_at) for job in found}
-        self._await(inserted, rows, now)
-        return [Joined(job_id, is_new, created.get(job_id, now)) for job_id, is_new in inserted]
+        known = {job.id: _identity_of(job) for job in found}
+        joined = [
+            Joined(made.id, made.is_new, known.get(made.id) or _identity_of_new(row))
+            for made, row in zip(inserted, rows, strict=True)
+        ]
+        self._await(joined)
+        return joined
 
     @property
     def are_awaited(self) -> bool:
@@ -91,16 +117,15 @@ class JoinedJobs:
         if self._awaited.get(job.id) is not one:
             return  # it was rechecked meanwhile
         del self._awaited[job.id]
-        is_committed = (one.type, one.created_at) == (job.type, to_micros(job.created_at))  # else it was rolled back
-        if is_committed and self._bus.is_watched(JobEnqueued):
+        if one.identity.matches(job) and self._bus.is_watched(JobEnqueued):
             self._bus.publish(JobEnqueued(job.id, job.type))
 
-    def _await(self, inserted: Sequence[Inserted], rows: Sequence[NewJob], now: int) -> None:
+    def _await(self, joined: Sequence[Joined]) -> None:
         until = time.monotonic() + LONGEST_AWAITED_S
-        for (job_id, is_new), row in zip(inserted, rows, strict=True):
+        for job_id, is_new, identity in joined:
             if is_new:
                 self._awaited.pop(job_id, None)  # of a transaction that was rolled back
-                self._awaited[job_id] = _Awaited(row.type, now, until)
+                self._awaited[job_id] = _Awaited(identity, until)
         while len(self._awaited) > MOST_AWAITED:
             del self._awaited[next(iter(self._awaited))]
 
@@ -109,6 +134,14 @@ class JoinedJobs:
             if one.until > now:
                 break
             del self._awaited[job_id]
+
+
+def _identity_of(job: Job) -> JobIdentity:
+    return JobIdentity(job.type, to_micros(job.created_at), hash(job.payload_json), job.unique_key)
+
+
+def _identity_of_new(row: NewJob) -> JobIdentity:
+    return JobIdentity(row.type, row.created_at, hash(row.payload), row.unique_key)
 
 
 def joining_of(store: Store) -> Joining:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from aiojobs_lite.engine.ports import Reads
@@ -161,6 +161,7 @@ class JobWatch:
 
     Attributes:
         arrived: Set when there may be something new.
+        check: Is called before the first look, and raises if there must be none; None: nothing is called.
 
     Raises:
         JobNotFound: If there is no such job, or it is deleted or pruned meanwhile.
@@ -181,6 +182,7 @@ class JobWatch:
         self._line = 0  # the number of the last line that it was given, or does not want
         self._is_ended = False
         self.arrived = asyncio.Event()
+        self.check: Callable[[], Awaitable[None]] | None = None
 
     def __aiter__(self) -> JobWatch:
         return self
@@ -207,8 +209,10 @@ class JobWatch:
 
     async def _begin(self) -> _Watched:
         self._check_open()
-        watched = self._watchers.add(self._job_id, self)
         try:
+            if self.check is not None:
+                await self.check()
+            watched = self._watchers.add(self._job_id, self)
             standing = (await self._store.ask(GetStandings((self._job_id,)))).get(self._job_id)
             first = await self._store.ask(GetLog(self._job_id)) if self._from_start else JobLog()
         except StoreUnavailable as error:

@@ -10,7 +10,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
-from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, StoreError
+from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, StoreError, StoreUnavailable
 from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_batch_id, check_callbacks
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
@@ -215,10 +215,12 @@ class OpenBatchHandle(BatchHandle):
             raise BatchClosed(self.id)
 
     async def abandon(self) -> None:
-        """Abandons the batch, as a block does that fails: its jobs go on, and no callback is enqueued."""
+        """Abandons the batch, as a block does that fails: its jobs go on, and no callback is enqueued. If the database
+        cannot be written, the runner repeats it until it can, or is closed.
+        """
         self._has_ended = True
         engine = self._parts.access.engine
-        await engine.order(engine.write(CloseBatch(self.id, (), is_abandoned=True)))
+        await engine.order(_abandon(engine, self.id))
 
 
 class BatchBlock:
@@ -271,7 +273,7 @@ class BatchBlock:
             return
         try:
             await batch.abandon()
-        except AiojobsError as problem:  # a runner notices that its owner is dead, and abandons it then
+        except AiojobsError as problem:  # it is repeated; after the end of the runner another one abandons it
             _log.warning("batch %s was not abandoned when its block failed: %s", batch.id, problem)
 
 
@@ -347,6 +349,15 @@ class Batches:
         if found is None:
             raise BatchNotFound(None, of_job=job_id)
         return BatchHandle(self._parts, found, is_member=True)
+
+
+async def _abandon(engine: Engine, batch_id: int) -> None:
+    unit = (CloseBatch(batch_id, (), is_abandoned=True),)
+    try:
+        await engine.write(*unit)
+    except StoreUnavailable:  # as long as its owner lives, nothing else abandons it
+        engine.commits.keep(unit, _ignore)
+        raise
 
 
 def _abandon_unentered(engine: Engine, opening: asyncio.Future[int | None]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from aiojobs_lite.clock import to_micros
 from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.joining import Joined
+from aiojobs_lite.engine.watchers import JobWatch
 from aiojobs_lite.errors import InvalidOption, JobNotCommitted, JobNotFound
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Job, Status
@@ -23,11 +23,11 @@ class JoinedHandle(JobHandle[R_co]):
     Each method raises `JobNotCommitted` before the commit, and after a rollback.
     """
 
-    __slots__ = ("_created_at", "_is_committed")
+    __slots__ = ("_identity", "_is_committed")
 
     def __init__(self, job_type: JobType[..., R_co], jobs: StoredJobs, joined: Joined) -> None:
         super().__init__(job_type, jobs, joined.id, is_new=joined.is_new)
-        self._created_at = joined.created_at
+        self._identity = joined.identity
         self._is_committed = False
 
     async def result(self, timeout: Duration | None = None) -> R_co:
@@ -39,6 +39,12 @@ class JoinedHandle(JobHandle[R_co]):
         """See `JobHandle.job`."""
         await self._check_committed()
         return await super().job()
+
+    def watch(self, *, from_start: bool = False) -> JobWatch:
+        """See `JobHandle.watch`. It does not wait for the commit."""
+        watch = super().watch(from_start=from_start)
+        watch.check = self._check_committed
+        return watch
 
     async def cancel(self, reason: str | None = None) -> Status:
         """See `JobHandle.cancel`."""
@@ -52,7 +58,7 @@ class JoinedHandle(JobHandle[R_co]):
             job = await self._jobs.get(self.id)
         except JobNotFound:
             raise JobNotCommitted(self.id) from None
-        if (job.type, to_micros(job.created_at)) != (self._job_type.name, self._created_at):
+        if not self._identity.matches(job):
             raise JobNotCommitted(self.id)
         self._is_committed = True
 

@@ -49,7 +49,7 @@ async def rig() -> AsyncIterator[Rig]:
 async def test_a_job_is_reported_once_after_the_commit(rig: Rig) -> None:
     rig.caller.begin()
     first, again = await rig.insert("k", "k")
-    assert (again.id, again.is_new, again.created_at) == (first.id, False, NOW)
+    assert again == first._replace(is_new=False)
     assert rig.jobs.are_awaited
     assert await rig.rechecked() == []
     rig.caller.commit()
@@ -68,6 +68,32 @@ async def test_another_job_that_got_the_id_after_a_rollback_is_not_reported(rig:
     assert not rig.jobs.are_awaited
 
 
+async def test_another_job_of_the_same_instant_is_not_reported_either(rig: Rig) -> None:
+    rig.caller.begin()
+    (lost,) = await rig.insert(None)
+    rig.caller.roll_back()
+    assert await inserted(rig.store, new()._replace(payload='{"n":2}')) == [lost.id]
+    assert await rig.rechecked() == []
+
+
+@pytest.mark.parametrize(
+    ("unique_key", "payload", "is_same"),
+    [("[1]", '{"n":2}', True), (None, '{"n":2}', True), ("[2]", "{}", False)],
+    ids=["given another payload", "gave its key up", "another job"],
+)
+async def test_a_job_with_a_unique_key_may_be_given_another_payload(
+    rig: Rig, unique_key: str | None, payload: str, is_same: bool
+) -> None:
+    rig.caller.begin()
+    row = new()._replace(payload="{}", unique_key="[1]", unique_scope="pending")
+    joined = await rig.jobs.insert(rig.caller, Insert((row,)), NOW)
+    assert not isinstance(joined, Refused)
+    rig.caller.roll_back()
+    stored = row._replace(payload=payload, unique_key=unique_key, unique_scope=unique_key and "pending")
+    assert await inserted(rig.store, stored) == [joined[0].id]
+    assert await rig.rechecked() == [JobEnqueued(joined[0].id, "a")] * is_same
+
+
 async def test_an_id_that_is_given_again_counts_for_the_second_job(rig: Rig) -> None:
     for now in (NOW, NOW + 1):
         rig.caller.begin()
@@ -82,7 +108,8 @@ async def test_an_id_that_is_given_again_counts_for_the_second_job(rig: Rig) -> 
 async def test_a_job_that_was_there_has_its_own_instant(rig: Rig) -> None:
     (known,) = await inserted(rig.store, new(idempotency_key="k"))
     rig.caller.begin()
-    assert await rig.insert("k", now=NOW + 5) == [Joined(known, is_new=False, created_at=NOW)]
+    (joined,) = await rig.insert("k", now=NOW + 5)
+    assert (joined.id, joined.is_new, joined.identity.created_at) == (known, False, NOW)
     assert not rig.jobs.are_awaited
 
 

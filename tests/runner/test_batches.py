@@ -19,10 +19,13 @@ from aiojobs_lite import (
     UnknownJobType,
     injected,
 )
+from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.errors import BatchClosed, BatchNotFound
 from aiojobs_lite.runner.batches import BatchHandle, BatchStatus
+from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.telemetry.facts import JobBecameCancelled, JobEnqueued
 from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.fault_store import Fault, FaultStore
 from tests.helpers.mail import welcome
 from tests.helpers.waiting import next_fact, until
 
@@ -36,7 +39,7 @@ class Program:
         bad: The numbers whose jobs die.
     """
 
-    def __init__(self, database: Path, clock: FakeClock, **options: Any) -> None:
+    def __init__(self, database: Path | FaultStore, clock: Clock, **options: Any) -> None:
         self.done: list[tuple[str, int]] = []
         self.bad: set[int] = set()
         jobs = Jobs()
@@ -223,6 +226,31 @@ async def test_the_batch_of_a_runner_that_has_ended_is_abandoned(
             await block.__aexit__(None, None, None)
     await block.__aexit__(ValueError, ValueError(), None)  # the runner is closed: what the block raises goes on
     assert "was not abandoned when its block failed" in caplog.text
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_batch_is_abandoned_later_if_the_database_cannot_be_written_when_its_block_fails(
+    database: Path, is_cancelled: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FaultStore(open_store(database, "normal"))
+    program = Program(store, SystemClock())
+    async with program.runner as runner:
+        block = runner.batches.open(**program.callbacks)
+        batch = await block.__aenter__()
+        await batch.enqueue(program.work, 1)
+        store.faults = [Fault()]
+        leaving = asyncio.ensure_future(block.__aexit__(ValueError, ValueError(), None))
+        if is_cancelled:
+            await asyncio.sleep(0)
+            leaving.cancel()
+        await asyncio.wait([leaving])
+        await until(lambda: runner.stats().degraded is not None)
+        assert leaving.cancelled() == is_cancelled
+        assert ("was not abandoned when its block failed" in caplog.text) != is_cancelled
+        store.faults = []
+        await runner.run_until_idle()
+        assert (await batch.stats()).is_abandoned
+    assert program.done == []
 
 
 async def test_a_batch_that_was_not_closed_can_be_closed_again(program: Program) -> None:

@@ -60,29 +60,30 @@ async def test_a_job_is_committed_together_with_a_row(
     await program.add_user()
     handle = await started.enqueue_in(program.connection, welcome, user_id=1)
     assert handle.is_new
-    for call in (handle.result, handle.job, handle.cancel):
+    watch = handle.watch()
+    for call in (handle.result, handle.job, handle.cancel, watch.__anext__):
         with pytest.raises(JobNotCommitted, match="not committed yet, or was rolled back"):
             await call()
     assert (users_in(database), await started.jobs.list(), started.stats().pending) == (0, [], 0)
     await program.commit()
     assert await handle.result(PATIENCE) == "1 unknown@example.org"
     assert (await handle.job()).payload == {"user_id": 1}
+    assert [change.status async for change in watch] == [Status.COMPLETED]
     assert (await next_fact(facts, JobEnqueued)) == JobEnqueued(handle.id, "email.welcome")
     assert (users_in(database), started.stats().completed) == (1, 1)
 
 
 async def test_a_job_is_rolled_back_together_with_a_row(
-    started: JobRunner, program: Transactions, database: Path, clock: FakeClock
+    started: JobRunner, program: Transactions, database: Path
 ) -> None:
     facts = started.watch()
     await program.add_user()
     lost = await started.enqueue_in(program.connection, welcome, user_id=1)
     await program.roll_back()
-    clock.advance(1)
     kept = await started.enqueue(welcome, user_id=2)
     assert kept.id == lost.id  # the id was never given to a job that was there
     assert await kept.result(PATIENCE) == "2 unknown@example.org"
-    for call in (lost.result, lost.job, lost.cancel):
+    for call in (lost.result, lost.job, lost.cancel, lost.watch().__anext__):
         with pytest.raises(JobNotCommitted):
             await call()
     await started.run_until_idle()
