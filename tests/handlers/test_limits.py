@@ -254,7 +254,9 @@ def test_the_function_of_a_key_is_given_the_arguments_alone() -> None:
         given.append(payload)
         return "one"
 
-    versioned = JobType(send, name="send", limits=[Limit(1, key=whole)], version=2, upgrade={1: lambda given: given})
+    versioned: JobType[..., None] = JobType(
+        send, name="send", limits=[Limit(1, key=whole)], version=2, upgrade={1: lambda given: given}
+    )
     versioned.bind(7).row(NOW)
     assert {name: given[0][name] for name in ("org_id", "kind")} == {"org_id": 7, "kind": "pdf"}
     assert given[0].keys() <= {"org_id", "order", "kind"}
