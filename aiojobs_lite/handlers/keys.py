@@ -18,6 +18,7 @@ from aiojobs_lite.sizes import LONGEST_KEY_CHARS
 from aiojobs_lite.text import show
 
 _MISSING: Final = object()
+_MOST_BITS: Final = 4 * LONGEST_KEY_CHARS  # a number of more has more digits than a key has characters
 _SCALARS: Final = "text, a whole number, True, False or None"
 
 
@@ -65,7 +66,10 @@ class KeyReader:
             InvalidKey: If the payload has no such field, a value cannot be part of a key, the text is too long, or the
                 user's function fails.
         """
-        key = canonical(self.values({**self._defaults, **from_json(arguments_of(payload))}))
+        values = self.values({**self._defaults, **from_json(arguments_of(payload))})
+        if any(isinstance(value, int) and value.bit_length() > _MOST_BITS for value in values):
+            raise InvalidKey(self.job_type, f"a number in it has more than {LONGEST_KEY_CHARS} digits")
+        key = canonical(values)
         if len(key) > LONGEST_KEY_CHARS:
             raise InvalidKey(self.job_type, f"it has {len(key):,} characters, at most {LONGEST_KEY_CHARS} are allowed")
         return key
