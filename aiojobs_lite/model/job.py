@@ -57,6 +57,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
     LOST = "lost"
     SNOOZED = "snoozed"
+    SUSPENDED = "suspended"
 
 
 class Held(StrEnum):
@@ -67,6 +68,8 @@ class Held(StrEnum):
 
     PAYLOAD = "payload"
     AFTER = "after"
+    EVENT = "event"
+    LISTENER = "listener"
     UNKNOWN = "unknown"
 
     @classmethod
