@@ -32,7 +32,8 @@ class Candidate(NamedTuple):
         expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
             it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
         capacity: With `append` how much one job takes.
-        cancel_on: The events that cancel it.
+        cancel_on: The events that cancel it until it ends. A job that gets the payload of this row gets these
+            as well.
     """
 
     row: NewJob

@@ -75,7 +75,8 @@ class Again(NamedTuple):
     - Of each outcome a job's history has the newest `MOST_ATTEMPTS_KEPT`.
     - If a cancel was asked for meanwhile, it is `cancelled()` instead, and the answer says so.
     - The outcome says which counter of the job moves: `snoozed` and `suspended` snoozes, `interrupted` interruptions,
-      `lost` crashes. Of a job that is held for its payload none moves. Of `suspended` nothing is recorded.
+      `lost` crashes. Of a job that is held for its payload none moves.
+    - Of `suspended` nothing is recorded, and the job does not expire any more: it has begun.
 
     Attributes:
         id: The job.
@@ -89,8 +90,9 @@ class Again(NamedTuple):
         failure: What was raised, or None.
         reason: Why it snoozed or is held, or None.
         waits_for: The operations (`model/steps.py`) for which it is suspended: if one of them has ended meanwhile, it
-            is due now, and not held. So it is as soon as one of them ends, unless it was claimed before.
-        restarts: Whether an operation ended in this attempt: it counts as the first one of the job.
+            is due now at the latest, and not held. So it is as soon as one of them ends, unless it was claimed before.
+        restarts: Whether an operation ended in this attempt: it counts as the first one of the job, whose next one has
+            the number 2, or 1 if this one does not count.
     """
 
     id: int

@@ -27,7 +27,7 @@ def json_values(values: Iterable[Any]) -> str:
     return json.dumps([_scalar(value) for value in values], ensure_ascii=False, separators=(",", ":"))
 
 
-def values_at(data: Mapping[str, Any], fields: Iterable[str]) -> str | None:
+def values_at(data: Any, fields: Iterable[str]) -> str | None:
     """The values of an event's data at dotted paths, in the form of `json_values`; None if there is no scalar at one of
     them.
     """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch, values_at
@@ -14,6 +14,9 @@ from aiojobs_lite.model.writes import Inserted, unanswered
 
 SAME_ID_US: Final = 24 * 3600 * 1_000_000
 """For so long an event of the same id starts and wakes nothing again."""
+
+DELIVERED_AT_ONCE: Final = 1_000
+"""Operations and jobs that wait for an event, and which one transaction reaches."""
 
 _ANY: Final = "*"
 
@@ -46,11 +49,13 @@ class Sent(NamedTuple):
 
     Attributes:
         id: Its number.
-        is_new: Whether it was stored; else an event had its key within the 24 hours before, and `id` is that one's.
+        is_new: Whether it was stored; else an event has its key that was sent less than 24 hours before it, or after
+            it, by another clock; `id` is that one's.
         started: What became of its jobs, in their order.
         held: The jobs of other types that it started, which are held until a runner knows their type.
         woken: The jobs an operation of which it has ended.
         cancelled: The jobs that it cancelled, or asked to.
+        has_more: Whether others wait for it still: `DeliverEvents` goes on.
     """
 
     id: int
@@ -59,6 +64,7 @@ class Sent(NamedTuple):
     held: tuple[int, ...] = ()
     woken: tuple[int, ...] = ()
     cancelled: tuple[int, ...] = ()
+    has_more: bool = False
 
 
 class StepFence(NamedTuple):
@@ -74,17 +80,21 @@ class SendEvents(NamedTuple):
     """Stores events, all or none. Answer: a `Sent` each; `Refused` if a job is refused by its conditions, and then
     nothing is stored; None if it is for an operation whose attempt is not owned.
 
-    For each event that is new, in their order:
+    First the jobs of all events that are new are added, as one `Admit` adds them; the position of one that is refused
+    counts through the jobs of all events. Then for each event that is new, in their order:
 
-    - Its jobs are added, as `Admit` adds them.
     - Of each stored listener whose type the sender does not know, and whose pattern fits, a job is added that is held
       with the reason `listener`: its payload is the event (`memo_of`), priority and attempts are as stored.
-    - Each operation that waits for it ends, with the event as its memo (`memo_of`). A job that is suspended for it is
-      due now. At most 1,000 in one transaction; the others by `DeliverEvents`.
-    - Each job that it cancels is cancelled, or asked to, with the reason `event <name>`.
+    - Each operation that waited for it before ends, with the event as its memo (`memo_of`). A job that is suspended for
+      it is due now.
+    - Each job that it cancels is cancelled, or asked to, with the reason `event <name>`. It cancels none of its own.
 
-    For an operation, that is done with the memo `{"ids": [...]}`; one that is done already sends nothing, and the
-    answer is an empty tuple.
+    At most `DELIVERED_AT_ONCE` operations and jobs are reached in one transaction, the others by `DeliverEvents`; none,
+    if an event of the same name before it has not reached all: each waits for one, and gets the first that was sent.
+
+    For an operation it comes before the ends of its transaction, as a `Report` does. The operation is done then, of the
+    kind `run`, with the memo `{"ids":[...]}` of the numbers of the events; one that has ended already sends nothing,
+    and the answer is an empty tuple.
 
     Attributes:
         events: The events.
@@ -101,12 +111,26 @@ class SendEvents(NamedTuple):
         unanswered()
 
 
-class DeliverEvents(NamedTuple):
-    """Goes on with events that have not reached all that wait for them, at most 1,000 of these. Answer: the woken jobs;
-    none: every event has reached all.
+class Delivered(NamedTuple):
+    """What became of events that had not reached all.
+
+    Attributes:
+        woken: See `Sent`.
+        cancelled: See `Sent`.
+        has_more: Whether some have still not reached all.
     """
 
-    def answer(self) -> tuple[int, ...]:
+    woken: tuple[int, ...] = ()
+    cancelled: tuple[int, ...] = ()
+    has_more: bool = False
+
+
+class DeliverEvents(NamedTuple):
+    """Goes on with events that have not reached all that waited for them when they were sent, the first one first,
+    until `DELIVERED_AT_ONCE` are reached. Answer: a `Delivered`.
+    """
+
+    def answer(self) -> Delivered:
         """See `Write`."""
         unanswered()
 
@@ -138,8 +162,10 @@ class SetListeners(NamedTuple):
 
 
 class PlaceHeld(NamedTuple):
-    """Puts the job of a listener in the place of one that was held for it (`listener`), or drops it. Answer: what
-    became of the job; None: it was dropped, or the held one is not there any more.
+    """Puts the job of a listener in the place of one that is held for it (`listener`), or drops it. Answer: what became
+    of the job; None: it was dropped, or no such one is held any more. `Refused`: the held one stays.
+
+    The held one is deleted. It does not count as pending for the conditions of the job.
 
     Attributes:
         id: The held job.
@@ -155,7 +181,8 @@ class PlaceHeld(NamedTuple):
 
 
 class PruneEvents(NamedTuple):
-    """Deletes events that were sent before an instant and have reached all, the oldest first. Answer: how many.
+    """Deletes events that were sent before an instant and have reached all, the oldest first, but not the one with the
+    highest id. Answer: how many.
 
     Attributes:
         before: The instant in microseconds.
@@ -181,18 +208,19 @@ class EventRow(NamedTuple):
 
 
 class FindEvents(NamedTuple):
-    """Events, the newest first. Answer: the rows.
+    """Events, those that were sent last first. Answer: the rows.
 
     Attributes:
         ids: Of these ids; None: of any.
         name: Of this name; None: of any.
-        before: Of a lower id; None: of any.
+        before: Behind the one that was sent then, in microseconds, and has this id (the last of the page before); None:
+            from the first.
         limit: Most of them.
     """
 
     ids: Collection[int] | None = None
     name: str | None = None
-    before: int | None = None
+    before: tuple[int, int] | None = None
     limit: int = 100
 
     def answer(self) -> tuple[EventRow, ...]:
@@ -208,4 +236,12 @@ def memo_of(event: EventRow) -> str:
 
 def matches(match: EventMatch, event: EventRow) -> bool:
     """Whether an event is one that an operation waits for."""
-    return match.event == event.name and values_at(json.loads(event.data), match.fields) == match.values
+    return match.event == event.name and values_at(data_of(event), match.fields) == match.values
+
+
+def data_of(event: EventRow) -> Any:
+    """What an event says; None if another program has written something else than JSON."""
+    try:
+        return json.loads(event.data)
+    except (ValueError, RecursionError):
+        return None

@@ -5,16 +5,18 @@ keeps one row of each, and its *memo*: the JSON that the handler is given for it
 
 - A job that ends, or is cancelled, waits for nothing any more. When it is redriven, its operations that were done stay;
   those that failed or were waiting are forgotten, and so come again.
-- The operations of a job go with it.
+- The operations of a job go with it, and so does what is known of who started it, and what it started.
 """
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 
@@ -95,8 +97,9 @@ class SaveSteps(NamedTuple):
     - An operation that has ended never changes: the answer is what stands there. One that waits takes all that the new
       one says, but for `started_at`.
     - Those that end take the next places in the order of the rows.
-    - One of the kind `event` that is stored first is done at once if an event that matches was sent since the job was
-      enqueued: the earliest; its memo is that event (`model.events.memo_of`). Else the next one that is sent ends it.
+    - One of the kind `event` that waits, and is stored first, is done at once if an event that matches was sent since
+      the job was enqueued: the one that was sent first; its memo is that event (`model.events.memo_of`). Else the next
+      one that is sent ends it.
 
     Attributes:
         id: The job.
@@ -117,12 +120,13 @@ class SaveSteps(NamedTuple):
 
 class StartChild(NamedTuple):
     """Adds a job for an operation of an attempt. Answer: the operation as it stands then, and what became of the job;
-    None if the attempt is not owned, and then nothing is stored. An operation that is there already starts nothing.
+    None if the attempt is not owned, and then nothing is stored.
 
-    - If the parent waits for it, the operation is of the kind `child`, and ends with the job: done with
-      `{"data": result}`, or failed with `{"error": {"status", "reason", "error"}}`, also if the job is deleted. A child
-      that is redriven later changes nothing.
-    - Else the operation is of the kind `run`, and done at once; its memo is `{"id", "is_new"}` of the job.
+    - It is carried out before the ends of its transaction, as a `Report` is.
+    - An operation that is there already starts nothing; of its job, None: it has none, or that is not there any more.
+    - If the parent waits for it, the operation is of the kind `child`, and ends with the job (`end_memo`). If that job
+      was there, and has ended, it ends at once. A child that is redriven later changes nothing.
+    - Else the operation is of the kind `run`, and done at once; its memo is `{"id":...,"is_new":...}` of the job.
     - A row that is refused by its conditions stores nothing of the operation.
 
     Attributes:
@@ -143,14 +147,14 @@ class StartChild(NamedTuple):
     is_awaited: bool
     until: int | None = None
 
-    def answer(self) -> tuple[StepRow, Inserted] | Refused | None:
+    def answer(self) -> tuple[StepRow, Inserted | None] | Refused | None:
         """See `Write`."""
         unanswered()
 
 
 class ListChildren(NamedTuple):
-    """The jobs that operations of a job started. Answer: the name of each operation and the id of its job, in the order
-    of the ids; none without a job.
+    """The jobs that operations of a job started, or found, as far as they are there. Answer: the name of each operation
+    and the id of its job, in the order of the ids, then of the names; none without a job.
     """
 
     job: int
@@ -178,3 +182,23 @@ class GetParent(NamedTuple):
     def answer(self) -> tuple[int, str] | None:
         """See `Query`."""
         unanswered()
+
+
+def end_memo(status: str, result: str | None, reason: str | None, error: str | None) -> str:
+    """What an operation is given of the job that has ended which it waited for: `{"data": result}`, or
+    `{"error": {"status", "reason", "error"}}`.
+
+    Args:
+        status: `completed`, `dead`, `cancelled` or `deleted`.
+        result: What its handler returned, as JSON, or None.
+        reason: Why it is dead or cancelled, or None.
+        error: Its latest error, or None.
+    """
+    if status == Status.COMPLETED:
+        return f'{{"data":{"null" if result is None else result}}}'
+    return json.dumps({"error": {"status": str(status), "reason": reason, "error": error}}, ensure_ascii=False)
+
+
+def start_memo(job: Inserted) -> str:
+    """What an operation is given of a job that it started, and does not wait for."""
+    return json.dumps({"id": job.id, "is_new": job.is_new}, separators=(",", ":"))
