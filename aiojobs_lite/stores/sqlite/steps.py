@@ -61,12 +61,14 @@ def find_attempts(transaction: Transaction, wanted: Sequence[tuple[Fence, str]])
     """Finds which of these attempts are owned, and which of their operations of these names are there."""
     found = Found({}, {})
     rows = [(*fence, name) for fence, name in wanted]
-    for _, _, cursor in transaction.many("steps_of_attempts", FENCE_ROW, rows):
-        for job_id, attempt, owner, created_at, row, *columns in cursor.fetchall():
-            found.created_at[job_id, attempt, owner] = created_at
-            if row is not None:
-                step = _row_of(columns)
-                found.steps[job_id, step.name] = StoredStep(row, step)
+    stored: list[tuple[int]] = []
+    for job_id, attempt, owner, created_at, row in transaction.run_all_rows("steps_of_attempts", FENCE_ROW, rows):
+        found.created_at[job_id, attempt, owner] = created_at
+        if row is not None:
+            stored.append((row,))
+    for row, job_id, *columns in transaction.run_all_rows("steps_of_rows", ID_ROW, stored) if stored else ():
+        step = _row_of(columns)
+        found.steps[job_id, step.name] = StoredStep(row, step)
     return found
 
 

@@ -1,10 +1,8 @@
 -- Durable steps. {step} are the columns of `StepRow`.
 
 -- name: steps_of_attempts
--- Those of these attempts that are owned, when their jobs were enqueued, and their operations of a name.
-SELECT
-    wanted.column1, wanted.column2, wanted.column3, job.created_at, steps.id, steps.name, steps.kind, steps.state,
-    steps.memo, steps.error, steps.attempts, steps.until, steps.started_at, steps.ended_at, steps.place
+-- Those of these attempts that are owned, when their jobs were enqueued, and the rows of their operations of a name.
+SELECT wanted.column1, wanted.column2, wanted.column3, job.created_at, steps.id
 FROM (VALUES {rows}) AS wanted
 CROSS JOIN aiojobs_jobs AS job
 LEFT JOIN aiojobs_steps AS steps ON steps.job_id = wanted.column1 AND steps.name = wanted.column4
@@ -12,6 +10,12 @@ WHERE job.id = wanted.column1
     AND job.attempts = wanted.column2
     AND job.owner = wanted.column3
     AND +job.status = 'processing';
+
+-- name: steps_of_rows
+-- Operations, with their rows and jobs.
+SELECT id, job_id, {step}
+FROM aiojobs_steps
+WHERE id IN ({rows});
 
 -- name: last_places
 -- How many operations of each of these jobs have ended.
