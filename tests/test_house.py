@@ -206,7 +206,7 @@ def test_a_name_is_no_lone_participle_and_no_adverb() -> None:
 def test_held_is_what_a_pending_job_is_and_nothing_else() -> None:
     """An attempt is owned, a type is limited, an event loop is blocked."""
     found = {name for path in PACKAGE for name in source.names(path) if {"held", "holds"} & parts_of(name)}
-    assert found == {"Held", "JobHeld", "_held", "held", "is_held"}
+    assert found == {"Held", "JobHeld", "PlaceHeld", "_held", "held", "is_held", "place_held"}
 
 
 def test_a_name_is_cut_into_its_words() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
+from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.unique import OnConflict
@@ -31,6 +32,8 @@ class Candidate(NamedTuple):
         expires: No attempt begins so many microseconds after it is due, or after its enqueue if it was due before; then
             it is cancelled. None: whenever. A job that gets the payload of this row gets that as well.
         capacity: With `append` how much one job takes.
+        cancel_on: The events that cancel it until it ends. A job that gets the payload of this row gets these
+            as well.
     """
 
     row: NewJob
@@ -41,6 +44,7 @@ class Candidate(NamedTuple):
     max_pending: int | None = None
     expires: int | None = None
     capacity: Capacity | None = None
+    cancel_on: tuple[EventMatch, ...] = ()
 
 
 class Refused(NamedTuple):

@@ -74,8 +74,9 @@ class Again(NamedTuple):
 
     - Of each outcome a job's history has the newest `MOST_ATTEMPTS_KEPT`.
     - If a cancel was asked for meanwhile, it is `cancelled()` instead, and the answer says so.
-    - The outcome says which counter of the job moves: `snoozed` snoozes, `interrupted` interruptions, `lost` crashes.
-      Of a job that is held none moves.
+    - The outcome says which counter of the job moves: `snoozed` and `suspended` snoozes, `interrupted` interruptions,
+      `lost` crashes. Of a job that is held for its payload none moves.
+    - Of `suspended` nothing is recorded, and the job does not expire any more: it has begun.
 
     Attributes:
         id: The job.
@@ -88,6 +89,10 @@ class Again(NamedTuple):
         held: Why it is not to be claimed then, or None.
         failure: What was raised, or None.
         reason: Why it snoozed or is held, or None.
+        waits_for: The operations (`model/steps.py`) for which it is suspended: if one of them has ended meanwhile, it
+            is due now at the latest, and not held. So it is as soon as one of them ends, unless it was claimed before.
+        restarts: Whether an operation ended in this attempt: it counts as the first one of the job, whose next one has
+            the number 2, or 1 if this one does not count.
     """
 
     id: int
@@ -100,6 +105,8 @@ class Again(NamedTuple):
     held: Held | None = None
     failure: Failure | None = None
     reason: str | None = None
+    waits_for: tuple[str, ...] = ()
+    restarts: bool = False
 
     def answer(self) -> Status | None:
         """See `Write`."""
@@ -107,8 +114,9 @@ class Again(NamedTuple):
 
     def cancelled(self, reason: str | None = None) -> Close:
         """The end of a job that was asked to cancel, and why if that is known: it does not run again."""
+        outcome = Outcome.CANCELLED if self.outcome is Outcome.SUSPENDED else self.outcome
         return Close(
-            self.id, self.attempt, self.owner, self.type, self.outcome, Status.CANCELLED, reason or CANCEL_REQUESTED,
+            self.id, self.attempt, self.owner, self.type, outcome, Status.CANCELLED, reason or CANCEL_REQUESTED,
             self.failure, self.refund,
         )  # fmt: skip
 

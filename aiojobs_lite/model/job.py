@@ -57,6 +57,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
     LOST = "lost"
     SNOOZED = "snoozed"
+    SUSPENDED = "suspended"
 
 
 class Held(StrEnum):
@@ -67,6 +68,8 @@ class Held(StrEnum):
 
     PAYLOAD = "payload"
     AFTER = "after"
+    EVENT = "event"
+    LISTENER = "listener"
     UNKNOWN = "unknown"
 
     @classmethod
@@ -159,7 +162,8 @@ class Job(JsonForm):
         cancel_requested: A cancel was requested, and the owner has not yet stopped the job.
         interrupted: A drain left it running; when its owner ends, the attempt is given back.
         held: Why it is pending and not claimed, or None. `payload`: the payload no longer fits the handler;
-            `after`: it runs after others, which have not all ended.
+            `after`: it runs after others, which have not all ended; `event`: it is suspended until an event comes or a
+            job ends; `listener`: an event started it for a type that the sender did not know.
         schedule: The cron schedule that made it, or None.
         tick: The instant of that schedule, UTC, or None.
         label: What `using(label=...)` gave it, for people and for lists, or None.

@@ -179,6 +179,6 @@ def log_of(lines: list[LogLine], last: int, after: int) -> JobLog:
     return JobLog(newest, max(last - after, 0) - len(newest))
 
 
-def weight_of(last_line: int) -> int:
-    """As how many jobs one counts where a prune is limited, by the number of its last line."""
-    return 1 + min(last_line, MOST_LOG_LINES) // LINES_OF_ONE
+def weight_of(last_line: int, steps: int = 0) -> int:
+    """As how many jobs one counts where a prune is limited, by the number of its last line, and of its operations."""
+    return 1 + min(last_line, MOST_LOG_LINES) // LINES_OF_ONE + steps

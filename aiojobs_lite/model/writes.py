@@ -143,7 +143,10 @@ class Reschedule(NamedTuple):
 
 
 class RedriveJob(NamedTuple):
-    """Sends a dead or cancelled job back to pending, due now, as if new; it expires no more. Answer: whether it did.
+    """Sends a dead or cancelled job back to pending, due now, as if new; it expires no more, and no event cancels it.
+    Answer: whether it did.
+
+    Its operations that were done stay, the others are forgotten (`model/steps.py`).
 
     One that would have its unique key again stays as it is while another job has that key. A key that it had until its
     first attempt is gone.
@@ -157,8 +160,7 @@ class RedriveJob(NamedTuple):
 
 
 class RedriveDead(NamedTuple):
-    """Sends those of these jobs that are dead back to pending, due now, as if new; they expire no more. Answer: how
-    many.
+    """Sends those of these jobs that are dead back to pending, as `RedriveJob` does it. Answer: how many.
 
     Those that would have their unique key again stay dead while another job has that key; of several with one key the
     first is sent back.
@@ -220,7 +222,7 @@ class Prune(NamedTuple):
 
     - The completed go first, then the dead, then the cancelled, then the ticks, then the batches; of each kind of job,
       of the ticks of a schedule, and of the batches the oldest first.
-    - A job with a long log counts as several (`weight_of`), so the last job may pass the limit.
+    - A job with a long log or many operations counts as several (`weight_of`), so the last job may pass the limit.
     - A batch is deleted, its jobs are not, if it was complete before `completed_before` and all its jobs were
       completed, or else before `dead_before`; not while one of its jobs is pending or processing again, nor the latest
       batch.

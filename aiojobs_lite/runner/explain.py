@@ -36,6 +36,10 @@ _WHY_LATER: Final = {
     Outcome.SNOOZED: "since its handler snoozed it",
     Outcome.INTERRUPTED: "after a drain interrupted it",
 }
+_WAITS: Final = {
+    Held.EVENT: "it is suspended until an event comes, or a job ends, that it waits for",
+    Held.LISTENER: "an event started it for a type that the sender did not know: a runner of that type takes it up",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,8 @@ def _reasons(found: Situation) -> list[str]:
     if job.held is Held.AFTER:
         jobs = ", ".join(map(str, found.after))
         reasons.append(f"it runs after other jobs, which have not all ended ({jobs or 'none is left'})")
+    elif job.held in _WAITS:
+        reasons.append(_WAITS[job.held])
     elif job.held is not None:
         reasons.append(f"it is held ({job.held}) until a handler takes it: {job.reason or 'no reason is stored'}")
     elif wait > 0 and found.gathers is not None:

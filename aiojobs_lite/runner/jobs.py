@@ -94,7 +94,7 @@ class StoredJobs:
             type: Only jobs of this type.
             label: Only jobs of this label.
             batch: Only jobs of the batch of this id.
-            held: Only pending jobs that are held for this reason: `payload` or `after`.
+            held: Only pending jobs that are held for this reason: `payload`, `after`, `event` or `listener`.
             limit: Size of the page, 1 to 1,000.
             after: Id of the last job of the page before.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice
-from typing import Any, Protocol
+from itertools import chain, groupby, islice
+from typing import Any, Final, Protocol
 
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import ENDS, End
+from aiojobs_lite.model.events import SendEvents
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.progress import Report
+from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Inserted, Unit, Write
 
 
@@ -21,6 +23,9 @@ class Phases(Protocol):
 
     def write(self, write: Write[Any]) -> Any:
         """Carries out one write that is neither an end, an insert nor a claim; returns its answer."""
+
+    def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
+        """Stores operations of attempts, one write after the other; returns the answer to each."""
 
     def insert_and_claim(
         self, rows: Sequence[NewJob], claim: Claim | None
@@ -39,6 +44,9 @@ class Phases(Protocol):
         """Does what follows from all that was done: batches that are complete enqueue their callbacks."""
 
 
+_OF_ATTEMPTS: Final = frozenset({Report, SaveSteps, StartChild, SendEvents})
+
+
 def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     """Applies units in the order that `Store.apply` sets.
 
@@ -48,6 +56,7 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
     ends: list[int] = []
+    early: list[int] = []
     others: list[int] = []
     inserts: list[int] = []
     in_batches: list[int] = []
@@ -62,10 +71,11 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
             claim = index
         elif kind is InsertInBatch:
             in_batches.append(index)
-        elif kind is Report and not write.goes_with_end:
-            answers[index] = phases.write(write)  # before all others
+        elif kind in _OF_ATTEMPTS and _comes_first(write):
+            early.append(index)
         else:
             others.append(index)
+    _carry_out_early(writes, early, answers, phases)
     if ends:
         for index, status in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
             answers[index] = status
@@ -81,6 +91,27 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
         _insert(writes, inserts, in_batches, claim, answers, phases)
     phases.settle()
     return answers
+
+
+def _comes_first(write: Any) -> bool:
+    """Whether a write is of an attempt that has not ended for it."""
+    if type(write) is Report:
+        return not write.goes_with_end
+    return type(write) is not SendEvents or write.step is not None
+
+
+def _carry_out_early(writes: Sequence[Any], early: Sequence[int], answers: list[Any], phases: Phases) -> None:
+    """Carries out what attempts do before their ends: reports first; operations that follow each other together."""
+    for index in early:
+        if type(writes[index]) is Report:
+            answers[index] = phases.write(writes[index])
+    of_operations = [index for index in early if type(writes[index]) is not Report]
+    for kind, run in groupby(of_operations, lambda index: type(writes[index])):
+        indexes = list(run)
+        given = [writes[index] for index in indexes]
+        found = phases.save_steps(given) if kind is SaveSteps else list(map(phases.write, given))
+        for index, answer in zip(indexes, found, strict=True):
+            answers[index] = answer
 
 
 def _of_refused_units(units: Sequence[Unit], refused: set[int]) -> set[int]:

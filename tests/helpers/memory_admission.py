@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
+from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import Inserted
@@ -39,18 +41,47 @@ def may_return(phases: MemoryPhases, job: Job) -> bool:
     return not any(has_key(other, job.type, job.unique_key) for other in phases.rows.jobs.values())
 
 
+class CancelOn(NamedTuple):
+    """The events that cancel a job, and the row of an `Admit` that has them."""
+
+    position: int
+    job_id: int
+    matches: tuple[EventMatch, ...]
+
+
+def set_cancels(phases: MemoryPhases, cancels: Sequence[CancelOn]) -> None:
+    """Sets which events cancel jobs."""
+    durable = phases.rows.durable
+    for one in cancels:
+        durable.drop_waits(one.job_id, None)
+        for match in one.matches:
+            durable.add_wait((match, one.job_id, None))
+
+
 def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
     """See `Admit`."""
+    cancels: list[CancelOn] = []
+    answers = admit_uncancelled(phases, write, cancels)
+    set_cancels(phases, cancels)
+    return answers
+
+
+def admit_uncancelled(phases: MemoryPhases, write: Admit, cancels: list[CancelOn]) -> list[Inserted] | Refused:
+    """The same, but which events cancel the jobs is added to a list."""
     rows = phases.rows
     kept = {name: copy(getattr(rows, name)) for name in _KEPT}
     last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
-    ended, moves = list(phases.ended), phases.moves.copy()
+    ended, moves, to_note = list(phases.ended), phases.moves.copy(), list(phases.ends_to_note)
+    given: dict[int, CancelOn] = {}  # by job: of several rows that one has, those of the last
     answers: list[Inserted] = []
     why: _Why
     for position, candidate in enumerate(write.rows):
         answer = _admit_one(phases, candidate)
-        if isinstance(answer, Inserted):
-            answers.append(answer)
+        if isinstance(answer, _Admitted):
+            answers.append(answer.inserted)
+            if answer.has_row:
+                given.pop(answer.inserted.id, None)
+                given[answer.inserted.id] = CancelOn(position, answer.inserted.id, candidate.cancel_on)
             continue
         if isinstance(answer, int):
             why, job_id, pending = "full", last_id + 1, answer
@@ -59,7 +90,7 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
-        phases.ended, phases.moves = ended, moves
+        phases.ended, phases.moves, phases.ends_to_note = ended, moves, to_note
         gone, phases.expired = phases.expired[len(expired) :], expired
         for one in gone:  # they stay cancelled
             expire(phases, {one.id})
@@ -67,22 +98,30 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
         return Refused(
             position, why, job_id if job_id <= last_id else None, None if job is None else job.status, pending
         )
+    cancels += given.values()
     return answers
 
 
-def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_Why, int] | int:
+class _Admitted(NamedTuple):
+    """The answer to a row, and whether its job has its payload."""
+
+    inserted: Inserted
+    has_row: bool
+
+
+def _admit_one(phases: MemoryPhases, candidate: Candidate) -> _Admitted | tuple[_Why, int] | int:
     row, rows = candidate.row, phases.rows
     for job in list(rows.jobs.values()):
         if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
             is_same = json.loads(job.payload_json) == json.loads(row.payload)
-            return Inserted(job.id, is_new=False) if is_same else ("key", job.id)
+            return _Admitted(Inserted(job.id, is_new=False), has_row=False) if is_same else ("key", job.id)
     found = _with_key(phases, candidate)
     if found is not None and candidate.on_conflict == "append" and candidate.capacity is not None:
         held = rows.jobs.get(found)
         if held is None or held.status is not Status.PENDING:
             return "unique", found
         if append(phases, held, candidate, candidate.capacity):
-            return Inserted(found, is_new=False)
+            return _Admitted(Inserted(found, is_new=False), has_row=False)
         found = None
     if found is None:
         row = begun(candidate)
@@ -93,12 +132,12 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> Inserted | tuple[_
         if candidate.window_key is not None:
             rows.windows[row.type, candidate.window_key] = job_id, phases.now, phases.now + candidate.window
         _set_expiry(phases, job_id, candidate, row.scheduled_at)
-        return Inserted(job_id, is_new=True)
+        return _Admitted(Inserted(job_id, is_new=True), has_row=True)
     if candidate.on_conflict == "raise":
         return "unique", found
     if candidate.on_conflict == "replace" and not _replace(phases, rows.jobs.get(found), candidate):
         return "unique", found
-    return Inserted(found, is_new=False)
+    return _Admitted(Inserted(found, is_new=False), has_row=candidate.on_conflict == "replace")
 
 
 def _replace(phases: MemoryPhases, job: Job | None, candidate: Candidate) -> bool:

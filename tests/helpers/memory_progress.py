@@ -73,7 +73,7 @@ def get_standings(jobs: Mapping[int, Job], logs: Logs, query: GetStandings) -> d
 
 
 def pruned(
-    jobs: Iterable[Job], ticks: Collection[tuple[str, int]], logs: Logs, write: Prune
+    jobs: Iterable[Job], ticks: Collection[tuple[str, int]], logs: Logs, steps: Mapping[int, int], write: Prune
 ) -> tuple[list[Job], list[tuple[str, int]], int]:
     """The jobs and the ticks that a prune deletes, and its answer."""
     found, weight = list[Job](), 0
@@ -86,6 +86,6 @@ def pruned(
         for *_, job in old:
             if weight < write.limit:
                 found.append(job)
-                weight += weight_of(logs.get(job.id, Log()).last)
+                weight += weight_of(logs.get(job.id, Log()).last, steps.get(job.id, 0))
     old_ticks = sorted(entry for entry in ticks if entry[1] < write.ticks_before)[: max(write.limit - weight, 0)]
     return found, old_ticks, weight + len(old_ticks)

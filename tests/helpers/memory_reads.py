@@ -15,7 +15,9 @@ from aiojobs_lite.model.batches import (
     GetBatch,
     ListBatchOwners,
 )
+from aiojobs_lite.model.events import FindEvents
 from aiojobs_lite.model.expiries import GetExpiry
+from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.limits import (
     ListLimits,
     LookAtLane,
@@ -23,6 +25,8 @@ from aiojobs_lite.model.limits import (
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import (
     CountProcessing,
+    DeadPage,
+    Died,
     FindJobs,
     FirstDue,
     GetDatabaseId,
@@ -34,16 +38,42 @@ from aiojobs_lite.model.queries import (
     SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.model.steps import GetParent, ListChildren, ListSteps
 from tests.helpers import (
     memory_after,
     memory_ahead,
     memory_batches,
+    memory_events,
     memory_limits,
     memory_payloads,
     memory_progress,
     memory_runners,
+    memory_steps,
 )
+from tests.helpers.memory_ahead import ended, micros_of
 from tests.helpers.memory_rows import Rows
+
+
+def first_due(rows: Rows, query: FirstDue) -> Job | None:
+    """See `FirstDue`."""
+    due = (job for job in rows.claimable() if job.type == query.type and micros_of(job) <= query.until)
+    return next(map(memory_progress.bare, due), None)
+
+
+def list_dead(rows: Rows, query: ListDead) -> DeadPage:
+    """See `ListDead`."""
+    died = sorted((ended(job), job.id) for job in rows.jobs.values() if job.status is Status.DEAD)
+    until = max([at for at, _ in died], default=0) if query.after is None else query.after.until
+    later = [one for one in died if one[0] <= until and (query.after is None or one > query.after[:2])]
+    page = later[: query.limit]
+    ids = tuple(job_id for _, job_id in page if query.type in {None, rows.jobs[job_id].type})
+    return DeadPage(ids, Died(*page[-1], until) if len(page) == query.limit else None)
+
+
+def list_owners(rows: Rows, _query: ListOwners) -> set[str]:
+    """See `ListOwners`."""
+    return {job.owner for job in rows.jobs.values() if job.owner is not None}
+
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     CountProcessing: lambda rows, query: rows.processing(query.type),
@@ -54,16 +84,20 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindBatchOf: memory_batches.find_batch_of,
     GetLog: lambda rows, query: memory_progress.get_log(rows.logs, query),
     GetStandings: lambda rows, query: memory_progress.get_standings(rows.jobs, rows.logs, query),
+    FindEvents: memory_events.find_events,
     FindJobs: Rows.find,
-    FirstDue: Rows.first_due,
+    GetParent: memory_steps.get_parent,
+    ListChildren: memory_steps.list_children,
+    ListSteps: memory_steps.list_steps,
+    FirstDue: first_due,
     ListLimits: lambda rows, _query: memory_limits.listed(rows),
     LookAtLane: memory_limits.look_at_lane,
     ListAfter: memory_after.list_after,
     ListAhead: memory_ahead.ahead,
-    ListDead: Rows.dead,
+    ListDead: list_dead,
     ListEndedAhead: memory_ahead.ended_ahead,
     ListBatchOwners: memory_batches.list_batch_owners,
-    ListOwners: Rows.owners,
+    ListOwners: list_owners,
     ListPaused: lambda rows, _query: dict(rows.paused),
     SamplePayloads: lambda rows, query: memory_payloads.sample(rows.claimable(), query),
     ListProcessing: lambda rows, query: {job.id for job in rows.jobs.values() if job.owner == query.owner},

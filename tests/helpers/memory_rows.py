@@ -28,6 +28,7 @@ from aiojobs_lite.model.batches import (
     OpenBatch,
 )
 from aiojobs_lite.model.ends import Again, Close, Complete, End
+from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import (
     FINISHED,
@@ -51,15 +52,11 @@ from aiojobs_lite.model.limits import (
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import (
-    DeadPage,
-    Died,
     FindJobs,
-    FirstDue,
-    ListDead,
-    ListOwners,
 )
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -82,17 +79,22 @@ from tests.helpers import (
     memory_ageing,
     memory_ahead,
     memory_batches,
+    memory_events,
     memory_limits,
     memory_progress,
     memory_runners,
     memory_schedules,
+    memory_steps,
 )
 from tests.helpers.memory_admission import admit, may_return
-from tests.helpers.memory_ahead import ended, micros_of
 from tests.helpers.memory_expiries import expire
 
-_COUNTER_OF: Final = {Outcome.SNOOZED: "snoozes", Outcome.INTERRUPTED: "interruptions", Outcome.LOST: "crashes"}
+_COUNTER_OF: Final = {
+    Outcome.SNOOZED: "snoozes", Outcome.SUSPENDED: "snoozes", Outcome.INTERRUPTED: "interruptions",
+    Outcome.LOST: "crashes",
+}  # fmt: skip
 _LARGEST: Final = 2**63 - 1
+Fenced = End | MarkInterrupted | Report | SaveSteps | StartChild | StepFence
 
 
 @dataclass
@@ -116,6 +118,7 @@ class Rows:
         windows: By type and key of a window, the job that has it, since and until when.
         expiries: When jobs expire, by id.
         logs: By the id of the job.
+        durable: The operations and events.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -134,6 +137,7 @@ class Rows:
     windows: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
     expiries: dict[int, int] = field(default_factory=dict)
     logs: memory_progress.Logs = field(default_factory=dict)
+    durable: memory_steps.Durable = field(default_factory=memory_steps.Durable)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -154,6 +158,7 @@ class Rows:
             dict(self.windows),
             dict(self.expiries),
             dict(self.logs),
+            self.durable.copy(),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -171,24 +176,6 @@ class Rows:
             and (query.before is None or job.id < query.before)
         ]
         return list(map(memory_progress.bare, sorted(found, key=lambda job: -job.id)[: query.limit]))
-
-    def first_due(self, query: FirstDue) -> Job | None:
-        """See `FirstDue`."""
-        due = (job for job in self.claimable() if job.type == query.type and micros_of(job) <= query.until)
-        return next(map(memory_progress.bare, due), None)
-
-    def dead(self, query: ListDead) -> DeadPage:
-        """See `ListDead`."""
-        died = sorted((ended(job), job.id) for job in self.jobs.values() if job.status is Status.DEAD)
-        until = max([at for at, _ in died], default=0) if query.after is None else query.after.until
-        later = [one for one in died if one[0] <= until and (query.after is None or one > query.after[:2])]
-        page = later[: query.limit]
-        ids = tuple(job_id for _, job_id in page if query.type in {None, self.jobs[job_id].type})
-        return DeadPage(ids, Died(*page[-1], until) if len(page) == query.limit else None)
-
-    def owners(self, _query: ListOwners) -> set[str]:
-        """See `ListOwners`."""
-        return {job.owner for job in self.jobs.values() if job.owner is not None}
 
     def processing(self, job_type: str) -> int:
         """How many jobs of a type are processing."""
@@ -213,6 +200,7 @@ class MemoryPhases:
         made: The ids of the jobs that became claimable, or are due at another time.
         moves: What moves in the counts of batches.
         ended: The jobs that ended, and how; None: it was deleted.
+        ends_to_note: Those that are not known yet to the operations that wait for them.
         cancelled: See `Applied`.
         enqueued: See `Applied`.
         claim: The claim, or None.
@@ -227,6 +215,7 @@ class MemoryPhases:
         self.now, self._living = now, living
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
+        self.ends_to_note: list[tuple[Job, Status | None]] = []
         self.cancelled: list[Cancellation] = []
         self.enqueued: list[tuple[int, NewJob]] = []
         self.made: list[int] = []
@@ -251,11 +240,18 @@ class MemoryPhases:
         """See `Phases`."""
         in_turn = sorted(range(len(ends)), key=lambda index: not isinstance(ends[index], Complete))
         answers = {index: self._end(ends[index]) for index in in_turn}
+        memory_steps.note_ends(self)
         return [answers[index] for index in range(len(ends))]
 
     def write(self, write: Write[Any]) -> Any:
         """See `Phases`."""
-        return WRITES[type(write)](self, write)
+        answer = WRITES[type(write)](self, write)
+        memory_steps.note_ends(self)
+        return answer
+
+    def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
+        """See `Phases`."""
+        return [memory_steps.save_steps(self, write) for write in writes]
 
     def insert_and_claim(
         self, rows: Sequence[NewJob], claim: Claim | None
@@ -274,12 +270,13 @@ class MemoryPhases:
     def settle(self) -> None:
         """See `Phases`; the jobs that this enqueues are not claimed with it, and may be due."""
         memory_after.settle(self)
+        memory_steps.note_ends(self)
         memory_batches.settle(self)
 
     # Ends.
 
     def _end(self, end: End) -> Status | None:
-        job = self._held(end)
+        job = self.held(end)
         if job is None or end.owner in self._living:
             return None
         if isinstance(end, Complete):
@@ -287,10 +284,12 @@ class MemoryPhases:
             return Status.COMPLETED
         if isinstance(end, Again) and job.cancel_requested:
             end = end.cancelled(job.reason)
+        if isinstance(end, Again):
+            end = memory_steps.suspend(self, end)
         changes: dict[str, Any] = {
             "status": Status.PENDING,
             "reason": end.reason,
-            "attempts": job.attempts - end.refund,
+            "attempts": memory_steps.attempts_after(job, end),
         }
         if end.failure is not None:
             changes["error"] = end.failure.summary
@@ -298,22 +297,24 @@ class MemoryPhases:
             changes["status"] = end.status
         else:
             changes |= {"held": end.held, "scheduled_at": to_datetime(end.scheduled_at)}
-        if changes.get("held") is None:
+        is_suspended = end.outcome is Outcome.SUSPENDED
+        if is_suspended:
+            self.rows.expiries.pop(job.id, None)
+        elif changes.get("held") is None:
             alike = [past for past in job.history if past.outcome is end.outcome]
             oldest = max(len(alike) + 1 - MOST_ATTEMPTS_KEPT, 0)
             kept = [past for past in job.history if not any(past is gone for gone in alike[:oldest])]
-            changes["history"] = (*kept, self._attempt(job, end))
-            if (counter := _COUNTER_OF.get(end.outcome)) is not None:
-                changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
+            failure = end.failure or (None, end.reason, None)
+            past = Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
+            changes["history"] = (*kept, past)
+        counter = _COUNTER_OF.get(end.outcome)
+        if counter is not None and (is_suspended or changes.get("held") is None):
+            changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
         self.put(job, **changes)
         status: Status = changes["status"]
         return status
 
-    def _attempt(self, job: Job, end: Again | Close) -> Attempt:
-        failure = end.failure or (None, end.reason, None)
-        return Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
-
-    def _held(self, token: End | MarkInterrupted | Report) -> Job | None:
+    def held(self, token: Fenced) -> Job | None:
         """The job of an attempt, if that is still its owner's."""
         job = self.rows.jobs.get(token.id)
         if job is None or (job.status, job.attempts, job.owner) != (Status.PROCESSING, token.attempt, token.owner):
@@ -324,7 +325,7 @@ class MemoryPhases:
 
     def report(self, write: Report) -> bool:
         """See `Report`."""
-        job = self.rows.jobs.get(write.id) if write.goes_with_end else self._held(write)
+        job = self.rows.jobs.get(write.id) if write.goes_with_end else self.held(write)
         if job is None:
             return False
         self.put(job, progress=memory_progress.progressed(job, write))
@@ -333,7 +334,7 @@ class MemoryPhases:
 
     def mark_interrupted(self, write: MarkInterrupted) -> bool:
         """See `MarkInterrupted`."""
-        job = self._held(write)
+        job = self.held(write)
         if job is not None:
             self.put(job, interrupted=True)
         return job is not None
@@ -359,6 +360,7 @@ class MemoryPhases:
         self.rows.expiries.pop(job.id, None)
         if job.unique_scope is UniqueScope.PENDING:
             job = self.put(job, unique_key=None, unique_scope=None)
+        memory_steps.redrive(self, job.id)
         self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=0, crashes=0,
@@ -412,7 +414,10 @@ class MemoryPhases:
 
     def prune(self, write: Prune) -> int:
         """See `Prune`."""
-        jobs, ticks, answer = memory_progress.pruned(self.rows.jobs.values(), self.rows.ticks, self.rows.logs, write)
+        steps = memory_steps.counts(self.rows)
+        jobs, ticks, answer = memory_progress.pruned(
+            self.rows.jobs.values(), self.rows.ticks, self.rows.logs, steps, write
+        )
         for job in jobs:
             self._delete(job)
         self.rows.ticks.difference_update(ticks)
@@ -514,6 +519,8 @@ class MemoryPhases:
         del self.rows.jobs[job.id]
         self.rows.expiries.pop(job.id, None)
         self._note_move(job, None)
+        memory_steps.note_ends(self)
+        memory_steps.delete(self, job.id)
         self.rows.logs.pop(job.id, None)
         self._mark(job.type)
 
@@ -521,6 +528,7 @@ class MemoryPhases:
         self.moves.job(job.id, job.status, status)
         if not job.is_finished and (status is None or status in FINISHED):
             self.ended.append((job.id, status))
+            self.ends_to_note.append((job, status))
 
     def _mark(self, job_type: str) -> None:
         self.types.add(job_type)
@@ -528,6 +536,8 @@ class MemoryPhases:
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
+    **memory_events.WRITES,
+    **memory_steps.WRITES,
     AbandonBatches: memory_batches.abandon_batches,
     Admit: admit,
     CancelBatch: memory_batches.cancel_batch,

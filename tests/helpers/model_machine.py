@@ -161,6 +161,10 @@ class StoreBesideModel(LimitRules):
     def jobs(self) -> dict[int, Job]:
         return self.twins.model.database.rows.jobs
 
+    def limited(self, drawn: list[Any]) -> list[Any]:
+        """What was drawn of jobs, with the limits that they have."""
+        return drawn
+
     def a_job(self, which: int) -> int:
         """The id of a job, of a young one rather; or of one that is not there any more."""
         return max(1, max(self.jobs, default=1) - which)
@@ -175,7 +179,7 @@ class StoreBesideModel(LimitRules):
 
     @rule(drawn=st.lists(rows, min_size=1, max_size=4), step=steps)
     def insert(self, drawn: list[Any], step: Step) -> None:
-        self.put(insert_of(drawn, self.now), step)
+        self.put(insert_of(self.limited(drawn), self.now), step)
 
     @rule(
         drawn=st.lists(rows, min_size=1, max_size=3), view=which_view,

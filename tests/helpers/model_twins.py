@@ -15,6 +15,7 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import FindJobs, GetJob, Query
+from aiojobs_lite.model.steps import GetParent, ListChildren, ListSteps
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
@@ -86,6 +87,8 @@ class Promises:
         self.past += [held, end]
         if isinstance(end, Again | Close) and end.refund:
             self._spent.remove((end.id, end.attempt))  # given back
+        if isinstance(end, Again) and end.restarts:
+            self._spent = {spent for spent in self._spent if spent[0] != end.id or spent[1] < 2 - end.refund}
         if not isinstance(end, Complete) and end.outcome is Outcome.LOST:
             self._crashes[end.id] += 1
             assert isinstance(end, Close) or self._crashes[end.id] < MOST_CRASHES
@@ -217,6 +220,10 @@ class Twins:
             assert job is None or wanted is None or job.history == wanted.history
             assert job is None or wanted is None or job.progress == wanted.progress
             self._ask(GetLog(job_id), view or self.views[0])
+        about = {key[0] for key, step in now.durable.steps.items() if before.durable.steps.get(key) != step}
+        for job_id in changed | about:
+            for query in (ListSteps(job_id), ListChildren(job_id), GetParent(job_id)):
+                self._ask(query, view or self.views[0])
         self._ask(GetStandings(now.jobs.keys()), view or self.views[0])
         if view is not None:
             self._known[view] = [now]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -12,11 +13,14 @@ from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
+from aiojobs_lite.model.event_match import EventMatch
+from aiojobs_lite.model.events import DeliverEvents, NewEvent, PlaceHeld, PruneEvents, SendEvents, SetListeners
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.steps import NewStep, SaveSteps, StartChild
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -111,6 +115,7 @@ def _candidate(candidate: Candidate) -> str:
     parts += [f"window {candidate.window_key}"] if candidate.window_key is not None else []
     parts += [f"expires {candidate.expires}"] if candidate.expires is not None else []
     parts += [f"{row.payload} of {candidate.capacity}"] if candidate.capacity is not None else []
+    parts += [f"cancelled by {_match(match)}" for match in candidate.cancel_on]
     return f"{_row(row)} [{', '.join(parts)}]"
 
 
@@ -131,7 +136,23 @@ def _token(write: Any) -> str:
 
 def _again(end: Again) -> str:
     more = [*(["refunded"] if end.refund else []), *([f"held: {end.held}"] if end.held else [])]
+    more += [f"for {' '.join(end.waits_for)}"] if end.waits_for else []
+    more += ["restarts"] if end.restarts else []
     return ", ".join([f"{end.outcome} {_token(end)}: again at {_at(end.scheduled_at)}", *more])
+
+
+def _match(match: EventMatch) -> str:
+    return f"{match.event} {dict(zip(match.fields, json.loads(match.values), strict=True)) or ''}".strip()
+
+
+def _step(step: NewStep) -> str:
+    until = "" if step.until is None else f" until {_at(step.until)}"
+    return f"{step.name} ({step.kind}) {step.state}{until}" + (f" for {_match(step.match)}" if step.match else "")
+
+
+def _event(event: NewEvent) -> str:
+    starts = f" starts {' '.join(map(_candidate, event.starts))}" if event.starts else ""
+    return f"{event.name} {event.data} at {_at(event.sent_at)}" + (f" key {event.key}" if event.key else "") + starts
 
 
 def _tick(tick: FireTick) -> str:
@@ -200,6 +221,19 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
         f"prune {write.limit}: completed before {_at(write.completed_before)}, dead before {_at(write.dead_before)}, "
         f"ticks before {_at(write.ticks_before)}"
     ),
+    SaveSteps: lambda write: f"{_token(write)} saves {', '.join(map(_step, write.steps)) or 'nothing'}",
+    StartChild: lambda write: (
+        f"{_token(write)} starts {_candidate(write.child)} as {write.name}" + ", awaited" * write.is_awaited
+    ),
+    SendEvents: lambda write: (
+        f"send {', '.join(map(_event, write.events)) or 'nothing'}"
+        + (f", knows {' '.join(sorted(write.knows))}" if write.knows else "")
+        + (f", as {write.step.name} of {_token(write.step)}" if write.step else "")
+    ),
+    DeliverEvents: lambda _write: "deliver events",
+    SetListeners: lambda write: f"listen: {', '.join(f'{one.type} to {one.patterns}' for one in write.listeners)}",
+    PlaceHeld: lambda write: f"place {_candidate(write.place) if write.place else 'nothing'} for {write.id}",
+    PruneEvents: lambda write: f"prune {write.limit} events before {_at(write.before)}",
     SetSchedule: lambda write: f"schedule {write.name} as {write.expression!r}, next {_at(write.next_tick)}",
     FireTick: _tick,
 }

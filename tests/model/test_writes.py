@@ -44,6 +44,8 @@ def test_what_a_message_is_about_is_given_unless_it_may_be_left_out(kind: Any) -
     left_out = {"limit", "after", "held", "reason", "failure", "refund", "result", "note", "if_cancelled", "by"} | {
         "conditions",
         "forget_before",
+        "restarts",
+        "waits_for",
         "pooled",
         "pool_slots",
     }

@@ -17,6 +17,7 @@ from aiojobs_lite import Abandon, JobNotFound, JobRunner, Retry, Snooze, Status,
 from aiojobs_lite.engine.phase import Phase
 from aiojobs_lite.flow import Batch
 from aiojobs_lite.limits import Limit, Rate
+from aiojobs_lite.model.job import Held
 from aiojobs_lite.runner.explain import OwnRunner, Situation, sentence
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
@@ -276,6 +277,26 @@ async def test_a_held_job_says_why(database: Path, clock: FakeClock) -> None:
             f"job {handle.id} of email.welcome waits: it is held (payload) until a handler takes it: "
         )
         assert "user_id" in text
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (Held.EVENT, "it is suspended until an event comes, or a job ends, that it waits for"),
+        (
+            Held.LISTENER,
+            "an event started it for a type that the sender did not know: a runner of that type takes it up",
+        ),
+    ],
+)
+async def test_a_job_that_is_held_for_events_says_what_comes_next(idle: JobRunner, held: Held, why: str) -> None:
+    async with idle:
+        handle = await idle.enqueue(welcome, 1)
+        job = replace(await handle.job(), held=held)
+        (stored,) = await idle.runners()
+    own = OwnRunner(stored.id, Phase.RUNNING, None, 0, 0)
+    found = Situation(job, job.created_at, None, 0, [replace(stored, max_running=2)], False, own)
+    assert sentence(found) == f"job {job.id} of email.welcome waits: {why}."
 
 
 CPUS = os.cpu_count() or 1

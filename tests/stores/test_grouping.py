@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Complete, End
+from aiojobs_lite.model.events import SendEvents, StepFence
 from aiojobs_lite.model.job import NewJob, Status
+from aiojobs_lite.model.progress import Report
+from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Insert, Inserted, RedriveJob, Unit
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.stores import claim, new
@@ -26,7 +30,11 @@ class Noted:
 
     def write(self, write: Any) -> Any:
         self.calls.append(("write", write))
-        return f"answer to {write.id}"
+        return f"answer to {getattr(write, 'id', type(write).__name__)}"
+
+    def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
+        self.calls.append(("save", [write.id for write in writes]))
+        return [() if write.owner == "one" else None for write in writes]
 
     def insert_and_claim(
         self, rows: Sequence[NewJob], claim: Claim | None
@@ -155,4 +163,27 @@ def test_jobs_of_each_batch_are_inserted_together_behind_the_others_if_it_takes_
     ]  # fmt: skip
     assert answers == [
         ids(2, 3), None, "answer to 5", ids(1), ClaimAnswer([], frozenset({"limited"})), ids(5), ids(4), None, None,
+    ]  # fmt: skip
+
+
+def test_what_attempts_do_for_their_operations_comes_before_all_ends_and_saves_go_together() -> None:
+    phases = Noted()
+    report = Report(9, 1, "one", 1, None, None, None)
+    child = StartChild(3, 1, "one", "s", Candidate(new("c")), True)
+    sends, of_step = SendEvents(()), SendEvents((), step=StepFence(4, 1, "one", "s"))
+    saves = [SaveSteps(number, 1, owner, ()) for number, owner in ((1, "one"), (2, "two"), (5, "one"))]
+    units: list[Unit] = [(complete(7),), (sends,), (saves[0],), (saves[1],), (child, report), (saves[2],), (of_step,)]
+    answers = apply_units(units, phases)
+    assert phases.calls == [
+        ("write", report),
+        ("save", [1, 2]),
+        ("write", child),
+        ("save", [5]),
+        ("write", of_step),
+        ("end", [7]),
+        ("write", sends),
+        "settle",
+    ]
+    assert answers == [
+        Status.COMPLETED, "answer to SendEvents", (), None, "answer to 3", "answer to 9", (), "answer to SendEvents",
     ]  # fmt: skip

@@ -115,8 +115,11 @@ class Ledger:
         pending: How many jobs are pending, of all types.
         scheduled: How many of them are scheduled.
         open_pauses: The types that the open transaction pauses; None: that it resumes.
-        awaits_ends: Whether batches or jobs may wait for the ends of jobs.
+        awaits_ends: Whether batches or jobs may wait for the ends of jobs, or jobs for what ends with them.
         open_awaits_ends: The same from the commit of the open transaction on; None: it changes nothing of it.
+        has_steps: Whether any operation may be stored, or any job that one has started.
+        places: The last place of the operations of some jobs.
+        is_placed: Whether the open transaction may have changed them.
     """
 
     def __init__(self, sql: Mapping[str, str]) -> None:
@@ -134,6 +137,8 @@ class Ledger:
         self.open_pauses: dict[str, Pause | None] = {}
         self.awaits_ends = False
         self.open_awaits_ends: bool | None = None
+        self.has_steps = self.is_placed = False
+        self.places: dict[int, int] = {}
         self._lock = threading.Lock()  # a commit may come on the connection's thread while the event loop reads
 
     def reload(self, connection: sqlite3.Connection) -> None:
@@ -148,8 +153,10 @@ class Ledger:
         ((awaits_ends,),) = connection.execute(self._sql["awaits_ends"]).fetchall()
         self.awaits_ends = bool(awaits_ends)
         self.due.reload({row[0]: row[11:] for row in rows})
-        found = connection.execute(self._sql["highest_id_and_expiries"]).fetchall()
-        ((highest, first_expiry, has_expiries),) = found
+        found = connection.execute(self._sql["highest_id_and_what_is_used"]).fetchall()
+        ((highest, first_expiry, has_expiries, has_steps),) = found
+        self.has_steps = bool(has_steps)
+        self.places.clear()
         self.expiries.reload(first_expiry, has_any=bool(has_expiries))
         of_rows = highest or 0  # a program of the user's may add rows
         self._last_id = max([self._last_id, of_rows, *(row[9] for row in rows)])
@@ -168,6 +175,9 @@ class Ledger:
         if self.limits.types or self.limits.meters.is_changed:
             self.limits.discard()
         self.open_awaits_ends = None
+        if self.is_placed:
+            self.places.clear()
+            self.is_placed = False
 
     def of(self, connection: sqlite3.Connection, job_type: str, now: int) -> Tally:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
@@ -227,7 +237,7 @@ class Ledger:
             self.awaits_ends, self.open_awaits_ends = self.open_awaits_ends, None
         self._open = {}
         self.due.looked_at.clear()
-        self.expiries.is_raised = False
+        self.expiries.is_raised = self.is_placed = False
         self._last_id = self._open_last_id
         if self.limits.types or self.limits.meters.is_changed:
             self.limits.commit()

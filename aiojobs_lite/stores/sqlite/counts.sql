@@ -8,15 +8,16 @@ SELECT
     due_medium, due_low
 FROM aiojobs_counts;
 
--- name: highest_id_and_expiries
--- The highest id in the table, when the first job expires, and whether any has an expiry.
+-- name: highest_id_and_what_is_used
+-- The highest id in the table, when the first job expires, whether any has an expiry, and whether any has operations.
 SELECT
     (SELECT max(id) FROM aiojobs_jobs),
     (SELECT expires_at FROM aiojobs_expiries WHERE is_over = 0 ORDER BY expires_at LIMIT 1),
-    EXISTS (SELECT 1 FROM aiojobs_expiries);
+    EXISTS (SELECT 1 FROM aiojobs_expiries),
+    EXISTS (SELECT 1 FROM aiojobs_steps) OR EXISTS (SELECT 1 FROM aiojobs_children);
 
 -- name: awaits_ends
--- Whether a batch, or a job, waits for the end of any job.
+-- Whether a batch, or a job, waits for the end of any job, or a job waits for an event, which ends with it.
 SELECT EXISTS (
     SELECT 1
     FROM aiojobs_batches
@@ -25,6 +26,15 @@ SELECT EXISTS (
 OR EXISTS (
     SELECT 1
     FROM aiojobs_after
+)
+OR EXISTS (
+    SELECT 1
+    FROM aiojobs_waits
+)
+OR EXISTS (
+    SELECT 1
+    FROM aiojobs_children
+    WHERE is_awaited = 1
 );
 
 -- name: set_counts

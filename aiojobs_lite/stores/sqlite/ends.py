@@ -10,10 +10,12 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.writes import MarkInterrupted
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
-from aiojobs_lite.stores.sqlite.expiries import came_back
+from aiojobs_lite.stores.sqlite.expiries import came_back, forget_expiries
+from aiojobs_lite.stores.sqlite.steps import suspend
 from aiojobs_lite.stores.sqlite.transaction import Fenced, Statements, Transaction
 
 RESULT_ROW: Final = "(?, ?, ?, ?, ?)"
+_SNOOZES: Final = (Outcome.SNOOZED, Outcome.SUSPENDED)
 
 
 _Answers = list[Status | None]  # the status that each job has after its end; None: the attempt was not owned
@@ -96,21 +98,30 @@ def _end(transaction: Transaction, ended: Any) -> Status | None:
 
 
 def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
+    is_suspended = ended.outcome is Outcome.SUSPENDED
+    if suspend(transaction, ended):
+        ended = ended._replace(held=None, scheduled_at=min(ended.scheduled_at, transaction.now))
     is_held = ended.held is not None
     values = {
-        **_counters(ended, moves=not is_held),
+        **_counters(ended, moves=not is_held or is_suspended),
+        "restarts": int(ended.restarts),
         "scheduled_at": ended.scheduled_at,
         "held": ended.held,
         "reason": ended.reason,
     }
     transaction.run("end_again", values)
-    came_back(transaction, ended.id)
+    if is_suspended:
+        forget_expiries(transaction, [(ended.id,)])
+    else:
+        came_back(transaction, ended.id)
     tally = transaction.tally(ended.type)
-    tally.move(Status.PENDING, 1, max(ended.attempt - ended.refund, 0), ended.scheduled_at)
+    attempts = max((1 if ended.restarts else ended.attempt) - ended.refund, 0)
+    tally.move(Status.PENDING, 1, attempts, ended.scheduled_at)
     if is_held:
         tally.held += 1
     else:
         transaction.due.add(ended.type, priority, ended.scheduled_at, ended.id)
+    if not is_held and not is_suspended:
         _record(transaction, ended)
 
 
@@ -131,7 +142,7 @@ def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
         "refund": int(ended.refund),
         "error": ended.failure.summary if ended.failure else None,
         "interrupted": int(moves and ended.outcome is Outcome.INTERRUPTED),
-        "snoozed": int(moves and ended.outcome is Outcome.SNOOZED),
+        "snoozed": int(moves and ended.outcome in _SNOOZES),
         "lost": int(moves and ended.outcome is Outcome.LOST),
     }
 

@@ -9,7 +9,7 @@ anything for a while after one that took long.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
+from aiojobs_lite.model.steps import SaveSteps, StartChild
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
 
 BUSY_STEP_MS: Final = 100  # that SQLite waits for a lock by itself on the other thread; inline it does not
@@ -33,8 +34,11 @@ QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the wa
 _SHARE_S: Final = 0.00002  # a slower commit is made up for by so many there that its share of each is no more
 _STATEMENTS_EACH: Final = 3  # for a job with conditions, those that look at them among them
 _QUICK: Final = frozenset(
-    {Insert, InsertInBatch, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick}
-)
+    {
+        Insert, InsertInBatch, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick,
+        SaveSteps, StartChild,
+    }
+)  # fmt: skip
 
 
 class InlinePolicy:
@@ -133,13 +137,32 @@ def _size(units: Sequence[Unit], pending: int) -> tuple[int, int]:
                 text += len(row.payload)
         elif kind is Claim:
             size += min(write.limit, pending)
-        elif kind is Admit:
-            size += _STATEMENTS_EACH * len(write.rows) - 1
+        elif kind in _SIZES:
+            rows, chars = _SIZES[kind](write)
+            size += rows - 1
             if size > _MOST_ROWS:
                 break
-            for candidate in write.rows:
-                text += len(candidate.row.payload)
+            text += chars
         elif (kind is Again or kind is Close) and write.failure is not None:  # more statements, and a traceback
             size += 2
             text += len(write.failure.traceback or "")
     return size, text
+
+
+def _size_of_admit(write: Any) -> tuple[int, int]:
+    return _STATEMENTS_EACH * len(write.rows), sum([len(candidate.row.payload) for candidate in write.rows])
+
+
+def _size_of_steps(write: Any) -> tuple[int, int]:
+    return len(write.steps), sum([len(step.memo or "") + len(step.error or "") for step in write.steps])
+
+
+def _size_of_child(write: Any) -> tuple[int, int]:
+    return 2 * _STATEMENTS_EACH, len(write.child.row.payload)
+
+
+_SIZES: Final[Mapping[type, Callable[[Any], tuple[int, int]]]] = {
+    Admit: _size_of_admit,
+    SaveSteps: _size_of_steps,
+    StartChild: _size_of_child,
+}

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
+from aiojobs_lite.stores.sqlite.children import delete_of_jobs, note_ends_of_children
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries, forget_expiries_of_dead, move_expiry
 from aiojobs_lite.stores.sqlite.progress import delete_reports
+from aiojobs_lite.stores.sqlite.steps import forget_unfinished
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import may_not_return, may_return
 
@@ -67,6 +69,7 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
         return False
     if not may_return(transaction, write.id):
         return False
+    forget_unfinished(transaction, [(write.id,)], standing.status)
     forget_expiries(transaction, [(write.id,)])
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
@@ -82,6 +85,8 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     """See `RedriveDead`."""
     kept_away = may_not_return(transaction, sorted(set(write.ids)))
     ids = [(job_id,) for job_id in sorted(set(write.ids)) if job_id not in kept_away]
+    if ids:
+        forget_unfinished(transaction, ids, Status.DEAD)
     dead: list[int] = []
     for _, _, cursor in transaction.many("dead_of_ids", ID_ROW, ids):
         found = cursor.fetchall()
@@ -106,14 +111,16 @@ def delete_job(transaction: Transaction, write: DeleteJob) -> Status | None:
         return None
     if standing.status != Status.PROCESSING:
         tally = transaction.tally(standing.type)
+        if standing.status == Status.PENDING:
+            transaction.note_ends((write.id,), "deleted")
+        note_ends_of_children(transaction)
+        delete_of_jobs(transaction, [(write.id,)])
         delete_reports(transaction, [(write.id,)])
         transaction.limits.leave(write.id)
         transaction.run_all("delete_jobs", ID_ROW, [(write.id,)])
         forget_expiries(transaction, [(write.id,)])
         tally.move(Status(standing.status), -1, standing.attempts, standing.scheduled_at)
         tally.held -= standing.is_held
-        if standing.status == Status.PENDING:
-            transaction.note_ends((write.id,), "deleted")
     return Status(standing.status)
 
 

@@ -11,11 +11,13 @@ from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, SendEvents, SetListeners
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -36,7 +38,9 @@ from aiojobs_lite.stores.sqlite import (
     ageing,
     ahead,
     batches,
+    children,
     ends,
+    events,
     held,
     insert,
     limits,
@@ -46,6 +50,7 @@ from aiojobs_lite.stores.sqlite import (
     prune,
     runners,
     schedules,
+    steps,
     unique,
 )
 from aiojobs_lite.stores.sqlite.claim import Claiming
@@ -60,6 +65,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     PauseLimit: limits.change_limit,
     CloseBatch: batches.close_batch,
     DeleteJob: moves.delete_job,
+    DeliverEvents: events.deliver_events,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
     MoveTickBack: schedules.move_tick_back,
@@ -67,7 +73,9 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     MarkInterrupted: ends.mark_interrupted,
     OpenBatch: batches.open_batch,
     PauseType: pauses.pause_type,
+    PlaceHeld: events.place_held,
     Prune: prune.prune,
+    PruneEvents: events.prune_events,
     RaisePriorities: ageing.raise_priorities,
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,
@@ -76,11 +84,14 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
+    SendEvents: events.send_events,
     SetLimits: limits.set_limits,
+    SetListeners: events.set_listeners,
     SetRunner: runners.set_runner,
     SetSchedule: schedules.set_schedule,
+    StartChild: children.start_child,
 }
-"""Every write that is neither an end, an insert nor a claim."""
+"""Every write that is neither an end, an insert, a claim nor a save of steps."""
 
 
 class SqlitePhases:
@@ -99,11 +110,19 @@ class SqlitePhases:
 
     def end(self, given: Sequence[End]) -> list[Status | None]:
         """See `Phases`."""
-        return ends.end(self._transaction, given)
+        answers = ends.end(self._transaction, given)
+        self._note_ends()
+        return answers
 
     def write(self, write: Write[Any]) -> Any:
         """See `Phases`."""
-        return WRITES[type(write)](self._transaction, write)
+        answer = WRITES[type(write)](self._transaction, write)
+        self._note_ends()
+        return answer
+
+    def save_steps(self, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
+        """See `Phases`."""
+        return steps.save_steps(self._transaction, writes)
 
     def insert_and_claim(
         self, rows: Sequence[NewJob], claim: Claim | None
@@ -130,7 +149,13 @@ class SqlitePhases:
     def settle(self) -> None:
         """See `Phases`."""
         transaction = self._transaction
-        if transaction.moved or transaction.batches is not None:
+        if transaction.moved or transaction.batches is not None or transaction.has_fewer_waits:
             is_any_released = after.settle_after(transaction)
-            if batches.settle_batches(transaction) or is_any_released:
+            self._note_ends()
+            if batches.settle_batches(transaction) or is_any_released or transaction.has_fewer_waits:
                 transaction.look_for_awaited()
+
+    def _note_ends(self) -> None:
+        """Notes the ends of jobs that others have started, or that wait for something, at once."""
+        if len(self._transaction.moved) > self._transaction.moves_noted:
+            children.note_ends_of_children(self._transaction)

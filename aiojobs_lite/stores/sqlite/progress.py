@@ -59,16 +59,20 @@ def pruned_at_once(
     transaction: Transaction, jobs: Sequence[tuple[int, str]], most: int
 ) -> tuple[Sequence[tuple[int, str]], int]:
     """Of jobs to be pruned, with their types, the first ones until their weight comes to a limit; and their weight."""
-    if not jobs or not transaction.one("reported")[1]:
+    if not jobs:
+        return jobs, 0
+    _, has_logs = transaction.one("reported")
+    has_steps = transaction.has_steps
+    if not has_logs and not has_steps:
         return jobs, len(jobs)
-    lasts: dict[int, int] = {}
-    for _, _, cursor in transaction.many("ends_of_logs", ID_ROW, [(job_id,) for job_id, _ in jobs]):
-        lasts |= dict(cursor.fetchall())
+    ids = [(job_id,) for job_id, _ in jobs]
+    lasts = dict(transaction.run_all_rows("ends_of_logs", ID_ROW, ids)) if has_logs else {}
+    steps = dict(transaction.run_all_rows("step_counts", ID_ROW, ids)) if has_steps else {}
     weight = 0
     for index, (job_id, _) in enumerate(jobs):
         if weight >= most:
             return jobs[:index], weight
-        weight += weight_of(lasts.get(job_id, 0))
+        weight += weight_of(lasts.get(job_id, 0), steps.get(job_id, 0))
     return jobs, weight
 
 

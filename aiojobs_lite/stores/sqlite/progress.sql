@@ -73,6 +73,13 @@ FROM aiojobs_logs
 WHERE job_id IN ({rows})
 GROUP BY job_id;
 
+-- name: step_counts
+-- How many operations these jobs have.
+SELECT job_id, count(*)
+FROM aiojobs_steps
+WHERE job_id IN ({rows})
+GROUP BY job_id;
+
 -- name: delete_progress
 DELETE FROM aiojobs_progress
 WHERE job_id IN ({rows});

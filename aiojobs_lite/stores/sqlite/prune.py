@@ -7,6 +7,7 @@ from typing import Final
 
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Prune
+from aiojobs_lite.stores.sqlite.children import delete_of_jobs
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries
 from aiojobs_lite.stores.sqlite.progress import delete_reports, pruned_at_once
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
@@ -27,6 +28,7 @@ def prune(transaction: Transaction, write: Prune) -> int:
             transaction, transaction.run("prunable", (status.value, before, most)).fetchall(), most
         )
         ids = [(job_id,) for job_id, _ in old]
+        delete_of_jobs(transaction, ids)
         delete_reports(transaction, ids)
         transaction.run_all("delete_jobs", ID_ROW, ids)
         forget_expiries(transaction, ids)

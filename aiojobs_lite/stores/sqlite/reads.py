@@ -11,6 +11,7 @@ from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
+from aiojobs_lite.model.events import FindEvents
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
 from aiojobs_lite.model.limits import ListLimits, LookAtLane
@@ -31,10 +32,13 @@ from aiojobs_lite.model.queries import (
     SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.model.steps import GetParent, ListChildren, ListSteps
 from aiojobs_lite.stores.sqlite.after import list_after
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_batch_owners
+from aiojobs_lite.stores.sqlite.children import get_parent, list_children
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
+from aiojobs_lite.stores.sqlite.events import find_events
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
 from aiojobs_lite.stores.sqlite.limit_states import list_limits, look_at_lane
 from aiojobs_lite.stores.sqlite.pauses import list_paused
@@ -42,6 +46,7 @@ from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
+from aiojobs_lite.stores.sqlite.steps import list_steps
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
 
@@ -144,16 +149,19 @@ def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabas
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     CountProcessing: count_processing,
     FindBatchOf: find_batch_of,
+    FindEvents: find_events,
     GetBatch: get_batch,
     GetDatabaseId: get_database_id,
     GetExpiry: get_expiry,
     GetJob: get_job,
     GetLog: read_log,
+    GetParent: get_parent,
     GetStandings: read_standings,
     FindJobs: find_jobs,
     FirstDue: first_due,
     ListAfter: list_after,
     ListAhead: list_ahead,
+    ListChildren: list_children,
     ListDead: list_dead,
     ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
@@ -162,6 +170,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListPaused: list_paused,
     ListProcessing: list_processing,
     ListRunners: list_runners,
+    ListSteps: list_steps,
     SamplePayloads: sample_payloads,
     LookAtLane: look_at_lane,
 }

@@ -12,6 +12,7 @@ from aiojobs_lite.model import columns
 from aiojobs_lite.model.batches import BatchRow
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.queries import FindJobs
+from aiojobs_lite.model.steps import StepRow
 from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.sqlite.due import NEVER
 
@@ -39,6 +40,7 @@ _FILLED: Final = {
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
     "batch": ", ".join(BatchRow._fields),
+    "step": ", ".join(StepRow._fields),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),
     "numbered_behind": ", ".join(f"column{number + 2 + len(columns.REQUIRED)}" for number in range(2)),

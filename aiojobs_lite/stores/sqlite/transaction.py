@@ -72,6 +72,8 @@ class Transaction:
         expiries: When the next job expires.
         expired: The jobs that it cancelled since their expiry had come.
         moved: The jobs that ended, if their ends are awaited, and those that were redriven.
+        moves_noted: How many of these are known to the operations that wait for jobs.
+        has_fewer_waits: Whether an event has come, or a job has ended, that something waited for.
         batches: What it changes of batches; None: nothing yet.
         cancelled: See `Applied`.
         enqueued: See `Applied`.
@@ -90,6 +92,8 @@ class Transaction:
         self.expired: Sequence[Expired] = ()
         self.limits: Limits = ledger.limits
         self.moved: list[Moved] = []
+        self.moves_noted = 0
+        self.has_fewer_waits = False
         self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
         self.enqueued: list[tuple[int, NewJob]] = []
@@ -129,9 +133,28 @@ class Transaction:
             return self._connection.execute(rows.filled(self._sql[query], row, 1), (*first, *values[0])).rowcount
         return sum(cursor.rowcount for _, _, cursor in self.many(query, row, values, first))
 
+    def run_all_rows(self, query: str, row: str, values: Sequence[Sequence[Any]]) -> list[Any]:
+        """The same as `many`; returns all rows that are found."""
+        return [found for _, _, cursor in self.many(query, row, values) for found in cursor.fetchall()]
+
+    @property
+    def has_steps(self) -> bool:
+        """See `Ledger.has_steps`."""
+        return self._ledger.has_steps
+
+    @property
+    def places(self) -> dict[int, int]:
+        """The last place of the operations of some jobs, to be changed."""
+        self._ledger.is_placed = True
+        return self._ledger.places
+
+    def note_steps(self) -> None:
+        """Notes that operations are stored, also if this is rolled back."""
+        self._ledger.has_steps = True
+
     @property
     def awaits_ends(self) -> bool:
-        """Whether batches or jobs may wait for the ends of jobs."""
+        """See `Ledger.awaits_ends`."""
         return self._ledger.awaits_ends
 
     def note_ends(self, ids: Sequence[int], after: str) -> None:

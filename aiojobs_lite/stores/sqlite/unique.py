@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from aiojobs_lite.clock import LAST_INSTANT
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
+from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import lane_at
 from aiojobs_lite.model.micro_batch import Capacity, append_items, is_full, without_more
@@ -19,6 +20,7 @@ from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, s
 from aiojobs_lite.stores.sqlite.limits import give_lane
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, required_of
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Laned, Transaction
+from aiojobs_lite.stores.sqlite.waits import CancelOn, set_cancels
 
 _FORGOTTEN_EACH: Final = 2  # windows that are over, for each one that is written: they go quicker than they come
 UNIQUE_ROW: Final = f"{NEW_ROW[:-1]}, ?, ?)"
@@ -55,11 +57,12 @@ class _Plan:
         row: What is to be added, or what the job is given; None: nothing is.
         candidate: The row as it came, for its window.
         expires_at: When the job expires; None: never; `_AS_BEFORE`: as it did.
+        cancel_on: Which row of the `Admit` says which events cancel the job, and the events; None: those as before.
         is_without_more: Whether it gathers no more items, and gives its unique key up.
         holder: Where the job stands that is given what is in `row`.
     """
 
-    __slots__ = ("candidate", "expires_at", "holder", "is_without_more", "job_id", "payload", "row")
+    __slots__ = ("cancel_on", "candidate", "expires_at", "holder", "is_without_more", "job_id", "payload", "row")
 
     def __init__(self, candidate: Candidate, job_id: int | None = None, row: NewJob | None = None) -> None:
         self.candidate = candidate
@@ -67,6 +70,7 @@ class _Plan:
         self.job_id = job_id
         self.payload = ""
         self.row = row
+        self.cancel_on: tuple[int, Sequence[EventMatch]] | None = None
         self.is_without_more = False
         self.holder: _Holder | None = None
         if row is not None:
@@ -79,12 +83,22 @@ class _Plan:
 
 def admit(transaction: Transaction, write: Admit) -> list[Inserted] | Refused:
     """See `Admit`."""
+    admitted = admit_uncancelled(transaction, write)
+    if isinstance(admitted, Refused):
+        return admitted
+    answers, cancels = admitted
+    set_cancels(transaction, cancels)
+    return answers
+
+
+def admit_uncancelled(transaction: Transaction, write: Admit) -> tuple[list[Inserted], list[CancelOn]] | Refused:
+    """The same, but which events cancel the jobs is not stored yet."""
     admitting = _Admitting(transaction)
     for position, candidate in enumerate(write.rows):
         refused = admitting.plan(position, candidate)
         if refused is not None:
             return refused
-    return admitting.carry_out()
+    return admitting.carry_out(), admitting.cancels()
 
 
 class _Admitting:
@@ -113,6 +127,8 @@ class _Admitting:
         is_allowed = None if found is None else self._settle(found, candidate)
         if found is not None and is_allowed is not None:
             self._plans.append((found, False))
+            if candidate.on_conflict == "replace":
+                found.cancel_on = position, candidate.cancel_on
             return None if is_allowed else self._refused(position, "unique", found.job_id)
         if candidate.max_pending is not None:
             pending = self._transaction.tally(row.type).pending + self._added[row.type]
@@ -122,6 +138,7 @@ class _Admitting:
         is_complete = candidate.capacity is not None and is_full(row.payload, candidate.capacity)
         made = _Plan(candidate, row=without_more(row, row.created_at) if is_complete else row)
         made.is_without_more = is_complete
+        made.cancel_on = position, candidate.cancel_on
         self._plans.append((made, True))
         self._keys.update(dict.fromkeys(keys, made))
         return None
@@ -158,6 +175,14 @@ class _Admitting:
         if expiries:
             set_expiries(transaction, expiries)
         return answers
+
+    def cancels(self) -> list[CancelOn]:
+        """Which events cancel the jobs from now on, in the order of the rows."""
+        jobs = [(plan.job_id or 0, plan, True) for plan, is_added in self._plans if is_added]
+        jobs += [(job_id, plan, False) for job_id, plan in self._jobs.items()]
+        given = [CancelOn(plan.cancel_on[0], job_id, plan.cancel_on[1], is_added)
+                 for job_id, plan, is_added in jobs if plan.cancel_on is not None]  # fmt: skip
+        return sorted([one for one in given if one.matches or not one.is_new])
 
     def _add(self, row: NewJob, jobs: list[tuple[Any, ...]], laned: list[Laned]) -> int:
         """Counts a new job, and inserts it, or adds it to those that are inserted together; returns its id."""

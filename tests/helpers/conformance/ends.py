@@ -31,7 +31,7 @@ from tests.helpers.stores import (
     stored,
 )
 
-NOT_SUCCEEDED = [outcome for outcome in Outcome if outcome is not Outcome.SUCCEEDED]
+NOT_SUCCEEDED = [one for one in Outcome if one not in {Outcome.SUCCEEDED, Outcome.SUSPENDED}]
 AFTER = {Outcome.SUCCEEDED: Status.COMPLETED, Outcome.FAILED: Status.PENDING}  # of `end`
 COUNTERS = {Outcome.SNOOZED: (1, 0, 0), Outcome.INTERRUPTED: (0, 1, 0), Outcome.LOST: (0, 0, 1)}
 

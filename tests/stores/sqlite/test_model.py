@@ -13,13 +13,15 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from aiojobs_lite.model.writes import CancelJob, Insert, Unit
 from aiojobs_lite.stores.base import Durability
+from aiojobs_lite.stores.sqlite import events
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers import memory_events
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
-from tests.helpers.model_batches import BatchesBesideModel
 from tests.helpers.model_draws import Step
 from tests.helpers.model_machine import length
+from tests.helpers.model_steps import StepsBesideModel
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
 from tests.helpers.sqlite_store import notices_change, policy_of, set_policy
@@ -59,7 +61,7 @@ class SqliteView:
         return SqliteCaller(self._path)
 
 
-class SqliteBesideModel(BatchesBesideModel):
+class SqliteBesideModel(StepsBesideModel):
     """Two stores of one file, of which one waits for the disk."""
 
     def open_views(self) -> tuple[View, View]:
@@ -77,9 +79,21 @@ class SqliteBesideModel(BatchesBesideModel):
         self.folder.cleanup()
 
 
+@pytest.fixture(autouse=True)
+def delivered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event reaches two in a transaction, which are as good as a thousand."""
+    for module in (events, memory_events):
+        monkeypatch.setattr(module, "DELIVERED_AT_ONCE", 2)
+
+
 @deep
 def test_the_store_does_what_the_model_does() -> None:
     run_state_machine_as_test(SqliteBesideModel, settings=length(*depth((10, 25), (60, 50))))
+
+
+@deep
+def test_the_store_does_what_the_model_does_about_steps_and_events() -> None:
+    run_state_machine_as_test(SqliteBesideModel.on_steps_alone(), settings=length(*depth((10, 25), (60, 50))))
 
 
 def test_everything_ends_though_a_callback_is_due_only_some_time_after_its_batch() -> None:

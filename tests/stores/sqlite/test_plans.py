@@ -18,12 +18,15 @@ from aiojobs_lite.stores.sqlite.after import AFTER_ROW, RELEASED_ROW
 from aiojobs_lite.stores.sqlite.batches import JOB_ROW, MOVED_ROW, RANGE_ROW
 from aiojobs_lite.stores.sqlite.counts import COUNTS_ROW
 from aiojobs_lite.stores.sqlite.ends import RESULT_ROW
+from aiojobs_lite.stores.sqlite.events import LISTENER_ROW
 from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
 from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
+from aiojobs_lite.stores.sqlite.steps import END_ROW, FENCE_ROW, KEY_ROW, STEP_ROW
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
 from aiojobs_lite.stores.sqlite.unique import UNIQUE_ROW, WINDOW_ROW
+from aiojobs_lite.stores.sqlite.waits import WAIT_ROW
 from tests.helpers.sqlite_store import opened
 from tests.helpers.stores import NOW, answers, close, complete, connected, inserted, new, running
 
@@ -43,6 +46,13 @@ ROWS = {  # what stands for one row, where it is not a new job
     "batches_of_ids": ID_ROW, "dead_of_ids": ID_ROW,
     "set_priority": ID_ROW, "delete_logs": ID_ROW, "delete_progress": ID_ROW, "ends_of_logs": ID_ROW,
     "lanes_of_ids": ID_ROW, "insert_laned": LANED_ROW, "step_aside": ID_ROW,
+    "insert_waits": WAIT_ROW, "forget_waits": ID_ROW, "forget_cancels": ID_ROW, "delete_waits": ID_ROW,
+    "steps_of_attempts": FENCE_ROW, "last_places": ID_ROW, "insert_steps": STEP_ROW, "rows_of_steps": KEY_ROW,
+    "steps_of_rows": ID_ROW,
+    "end_steps": END_ROW, "suspended_of_ids": ID_ROW, "wake": ID_ROW, "of_status": ID_ROW, "forget_unfinished": ID_ROW,
+    "delete_steps": ID_ROW, "step_counts": ID_ROW, "forget_awaited": ID_ROW, "awaited_children": ID_ROW,
+    "note_ended_children": ID_ROW, "ends_of_jobs": ID_ROW, "delete_parents": ID_ROW, "delete_children": ID_ROW,
+    "listeners_of": ID_ROW, "forget_listeners": ID_ROW, "insert_listeners": LISTENER_ROW,
     "meters": ID_ROW, "delete_meters": ID_ROW, "set_meters": METER_ROW,
 }  # fmt: skip
 
@@ -192,9 +202,59 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("expired", "job USING INTEGER PRIMARY KEY (rowid=?)"),
         ("expired_of_ids", "SEARCH expiry USING INTEGER PRIMARY KEY (rowid=?)"),
         ("first_expiry", "aiojobs_expiries USING INDEX aiojobs_expiries_expires_at"),
-        ("highest_id_and_expiries", "aiojobs_expiries USING INDEX aiojobs_expiries_expires_at"),
+        ("highest_id_and_what_is_used", "aiojobs_expiries USING INDEX aiojobs_expiries_expires_at"),
         ("cancel_expired", BY_ID),
         ("set_over", "SEARCH aiojobs_expiries USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("steps_of_attempts", "job USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("steps_of_attempts", "INDEX aiojobs_steps_name (job_id=? AND name=?)"),
+        ("steps_of_rows", "aiojobs_steps USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("last_places", "INDEX aiojobs_steps_name (job_id=?)"),
+        ("rows_of_steps", "INDEX aiojobs_steps_name (job_id=? AND name=?)"),
+        ("change_step", "aiojobs_steps USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("end_steps", "aiojobs_steps USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("suspend", "INDEX aiojobs_steps_name (job_id=?"),
+        ("has_ended_step", "INDEX aiojobs_steps_name (job_id=? AND name=?)"),
+        ("suspended_of_ids", BY_ID),
+        ("wake", BY_ID),
+        ("of_status", BY_ID),
+        ("forget_unfinished", "INDEX aiojobs_steps_name (job_id=?)"),
+        ("steps_of_job", "INDEX aiojobs_steps_name (job_id=?)"),
+        ("step_counts", "INDEX aiojobs_steps_name (job_id=?)"),
+        ("delete_steps", "INDEX aiojobs_steps_name (job_id=?)"),
+        ("forget_waits", "INDEX aiojobs_waits_job (job_id=?)"),
+        ("forget_cancels", "INDEX aiojobs_waits_job (job_id=?)"),
+        ("delete_waits", "aiojobs_waits USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("wait_of_step", "INDEX aiojobs_waits_job (job_id=?)"),
+        ("awaited_fields", "INDEX aiojobs_waits_event (event=?)"),
+        ("awaited_fields", "INDEX aiojobs_waits_event (event=? AND fields>?)"),
+        ("waiting_for_event", "INDEX aiojobs_waits_event (event=? AND fields=? AND vals=? AND rowid<?)"),
+        ("waiting_for_event", "job USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("waiting_for_event", "steps USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("events_since", "INDEX aiojobs_events_name (name=? AND sent_at>?)"),
+        ("event_of_key", "INDEX aiojobs_events_key (key=? AND sent_at>? AND sent_at<?)"),
+        ("unreached_of_name", "INDEX aiojobs_events_unreached (name=?)"),
+        ("any_unreached", "INDEX aiojobs_events_unreached"),
+        ("unreached_events", "INDEX aiojobs_events_unreached"),
+        ("last_wait", "INDEX aiojobs_events_unreached"),
+        ("prune_events", "INDEX aiojobs_events_sent_at (sent_at<?)"),
+        ("events_of_page", "INDEX aiojobs_events_sent_at (sent_at<?)"),
+        ("events_of_name", "INDEX aiojobs_events_name (name=? AND sent_at<?)"),
+        ("events_of_ids", "aiojobs_events USING INTEGER PRIMARY KEY (rowid=?)"),
+        ("listeners_of", "aiojobs_listeners USING PRIMARY KEY (pattern=?)"),
+        ("held_for", BY_ID),
+        ("hold_for", BY_ID),
+        ("child_of_step", "INDEX aiojobs_children_parent (parent_id=?)"),
+        ("forget_child", "INDEX aiojobs_children_"),
+        ("forget_awaited", "INDEX aiojobs_children_"),
+        ("awaited_children", "children USING PRIMARY KEY (child_id=?)"),
+        ("awaited_children", "INDEX aiojobs_steps_name (job_id=? AND name=?)"),
+        ("note_ended_children", "aiojobs_children USING PRIMARY KEY (child_id=?)"),
+        ("ends_of_jobs", BY_ID),
+        ("delete_parents", "aiojobs_children USING PRIMARY KEY (child_id=?)"),
+        ("delete_children", "INDEX aiojobs_children_parent (parent_id=?)"),
+        ("children_of_job", "INDEX aiojobs_children_parent (parent_id=?)"),
+        ("parent_of_job", "aiojobs_children USING PRIMARY KEY (child_id=?)"),
+        ("waits_and_awaited", "INDEX aiojobs_children_awaited"),
         ("forget_expiries", "SEARCH aiojobs_expiries USING INTEGER PRIMARY KEY (rowid=?)"),
     ],
 )
@@ -221,6 +281,12 @@ def test_a_named_query_searches_by_its_index(connection: sqlite3.Connection, que
         "ranges_between",
         "jobs_of_batch_after",
         "prunable_batches",
+        "waiting_for_event",
+        "events_since",
+        "event_of_key",
+        "events_of_page",
+        "events_of_name",
+        "prune_events",
     ],
 )
 def test_the_order_of_the_index_is_the_order_wanted(connection: sqlite3.Connection, query: str) -> None:

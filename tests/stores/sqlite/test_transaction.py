@@ -21,6 +21,7 @@ from aiojobs_lite.model.batches import (
     InsertInBatch,
     OpenBatch,
 )
+from aiojobs_lite.model.events import DeliverEvents, Listener, PlaceHeld, PruneEvents, SetListeners
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.micro_batch import Capacity
@@ -46,6 +47,7 @@ from aiojobs_lite.stores.sqlite.phases import WRITES
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import stores
 from tests.helpers.sqlite_store import faulty, notices_change, run_sql
+from tests.helpers.steps import done, event, match, save, send, start, wait
 from tests.helpers.stores import (
     NOW,
     again,
@@ -90,6 +92,20 @@ def _of_batches(later: int, dead: int) -> list[Write[Any]]:
     ]
 
 
+def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
+    starts = Candidate(new("s"), cancel_on=(match("z"),))
+    return [
+        *_of_batches(later, dead),
+        save(job, done("a"), wait("w")),
+        start(job),
+        SetListeners((Listener("l", ("*",), 1, 1),)),
+        send(event("e", starts)),
+        DeliverEvents(),
+        PlaceHeld(0, None),
+        PruneEvents(NOW, 1),
+    ]
+
+
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
@@ -123,7 +139,7 @@ def _everything_at_once(
                 RaisePriorities(at(1), at(1), 0),
                 RaisePriorities(at(1), at(1), 9),
                 MoveTickBack("s", "* * * * *", "UTC", at(30)),
-                *_of_batches(later, dead),
+                *_of_features(later, dead, jobs[4]),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
             ]
@@ -164,7 +180,7 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert [applied.answers[0], *applied.answers[2:32]] == [
         Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING, True,
         Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), (), True, True,
-        MovedBack(1, 99_000_000), 0, 6, True, 1, CancelledPage((), None), True, (), None,
+        MovedBack(1, 99_000_000), 0, 7, True, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
     assert [made.is_new for made in applied.answers[32].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]

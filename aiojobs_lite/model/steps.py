@@ -1,0 +1,204 @@
+"""Durable steps: what a handler has done already, kept by name, so that its next attempt goes on behind it.
+
+An *operation* is what a handler asks for by name: a step that runs, a sleep, a wait for an event, a child. A store
+keeps one row of each, and its *memo*: the JSON that the handler is given for it, word for word as it came.
+
+- A job that ends, or is cancelled, waits for nothing any more. When it is redriven, its operations that were done stay;
+  those that failed or were waiting are forgotten, and so come again.
+- The operations of a job go with it, and so does what is known of who started it, and what it started.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import NamedTuple
+
+from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.event_match import EventMatch
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.writes import Inserted, unanswered
+
+
+class StepKind(StrEnum):
+    """What an operation is. A name that stands for one kind in a job stands for no other one."""
+
+    RUN = "run"
+    SLEEP = "sleep"
+    EVENT = "event"
+    CHILD = "child"
+
+
+class StepState(StrEnum):
+    """Where an operation stands."""
+
+    WAITING = "waiting"  # its end is to come: an instant, an event, a child; or it failed and is tried again
+    DONE = "done"
+    FAILED = "failed"  # for good
+
+
+class NewStep(NamedTuple):
+    """An operation as it is to be stored.
+
+    Attributes:
+        name: Its name in the job, with the count of its use: `fetch`, `fetch#2`.
+        kind: What it is.
+        state: Where it stands.
+        memo: What the handler is given, as JSON; None: nothing yet. JSON's null is the text `null`.
+        error: What made it fail, as JSON, or None.
+        attempts: How often it was run.
+        until: When it is over, or is tried again, in microseconds; None: no instant ends it.
+        match: The event that an operation of the kind `event` waits for; else None.
+    """
+
+    name: str
+    kind: StepKind
+    state: StepState
+    memo: str | None = None
+    error: str | None = None
+    attempts: int = 0
+    until: int | None = None
+    match: EventMatch | None = None
+
+
+class StepRow(NamedTuple):
+    """An operation as it is stored. Instants in microseconds.
+
+    Attributes:
+        name: See `NewStep`.
+        kind: See `NewStep`.
+        state: See `NewStep`.
+        memo: See `NewStep`.
+        error: See `NewStep`.
+        attempts: See `NewStep`.
+        until: See `NewStep`.
+        started_at: When it was stored first.
+        ended_at: When it was done, or failed for good; None: it is waiting.
+        place: Its place in the order in which the operations of the job ended, from 1; None: it is waiting.
+    """
+
+    name: str
+    kind: StepKind
+    state: StepState
+    memo: str | None
+    error: str | None
+    attempts: int
+    until: int | None
+    started_at: int
+    ended_at: int | None
+    place: int | None
+
+
+class SaveSteps(NamedTuple):
+    """Stores operations of one attempt, all or none. Answer: a `StepRow` each, as it stands then; None if the attempt
+    is not owned, and then nothing is stored.
+
+    - It is carried out before the ends of its transaction, as a `Report` is: its attempt has not ended yet.
+    - An operation that has ended never changes: the answer is what stands there. One that waits takes all that the new
+      one says, but for `started_at`.
+    - Those that end take the next places in the order of the rows.
+    - One of the kind `event` that waits, and is stored first, is done at once if an event that matches was sent since
+      the job was enqueued: the one that was sent first; its memo is that event (`model.events.memo_of`). Else the next
+      one that is sent ends it.
+
+    Attributes:
+        id: The job.
+        attempt: The number of the attempt.
+        owner: The owner that runs it.
+        steps: The operations, each name at most once.
+    """
+
+    id: int
+    attempt: int
+    owner: str
+    steps: tuple[NewStep, ...]
+
+    def answer(self) -> tuple[StepRow, ...] | None:
+        """See `Write`."""
+        unanswered()
+
+
+class StartChild(NamedTuple):
+    """Adds a job for an operation of an attempt. Answer: the operation as it stands then, and what became of the job;
+    None if the attempt is not owned, and then nothing is stored.
+
+    - It is carried out before the ends of its transaction, as a `Report` is.
+    - An operation that is there already starts nothing; of its job, None: it has none, or that is not there any more.
+    - If the parent waits for it, the operation is of the kind `child`, and ends with the job (`end_memo`). If that job
+      was there, and has ended, it ends at once. A child that is redriven later changes nothing.
+    - Else the operation is of the kind `run`, and done at once; its memo is `{"id":...,"is_new":...}` of the job.
+    - A row that is refused by its conditions stores nothing of the operation.
+
+    Attributes:
+        id: The parent.
+        attempt: The number of its attempt.
+        owner: The owner that runs it.
+        name: The name of the operation.
+        child: The job, with its conditions.
+        is_awaited: Whether the parent waits for its end.
+        until: When the wait is over, in microseconds, or None.
+    """
+
+    id: int
+    attempt: int
+    owner: str
+    name: str
+    child: Candidate
+    is_awaited: bool
+    until: int | None = None
+
+    def answer(self) -> tuple[StepRow, Inserted | None] | Refused | None:
+        """See `Write`."""
+        unanswered()
+
+
+class ListChildren(NamedTuple):
+    """The jobs that operations of a job started, or found, as far as they are there. Answer: the name of each operation
+    and the id of its job, in the order of the ids, then of the names; none without a job.
+    """
+
+    job: int
+
+    def answer(self) -> tuple[tuple[str, int], ...]:
+        """See `Query`."""
+        unanswered()
+
+
+class ListSteps(NamedTuple):
+    """The operations of a job, in the order in which they were stored first. Answer: the rows; none without a job."""
+
+    job: int
+
+    def answer(self) -> tuple[StepRow, ...]:
+        """See `Query`."""
+        unanswered()
+
+
+class GetParent(NamedTuple):
+    """The job that started another for one of its operations. Answer: its id and the operation's name, or None."""
+
+    job: int
+
+    def answer(self) -> tuple[int, str] | None:
+        """See `Query`."""
+        unanswered()
+
+
+def end_memo(status: str, result: str | None, reason: str | None, error: str | None) -> str:
+    """What an operation is given of the job that has ended which it waited for: `{"data": result}`, or
+    `{"error": {"status", "reason", "error"}}`.
+
+    Args:
+        status: `completed`, `dead`, `cancelled` or `deleted`.
+        result: What its handler returned, as JSON, or None.
+        reason: Why it is dead or cancelled, or None.
+        error: Its latest error, or None.
+    """
+    if status == Status.COMPLETED:
+        return f'{{"data":{"null" if result is None else result}}}'
+    return json.dumps({"error": {"status": str(status), "reason": reason, "error": error}}, ensure_ascii=False)
+
+
+def start_memo(job: Inserted) -> str:
+    """What an operation is given of a job that it started, and does not wait for."""
+    return json.dumps({"id": job.id, "is_new": job.is_new}, separators=(",", ":"))

@@ -1,0 +1,259 @@
+"""Durable steps: what handlers have done already, many a statement, and the jobs that are suspended meanwhile.
+
+No job is looked at for it while no operation is stored: `Ledger.has_steps` is read again when another process has
+committed, and so is the number of operations of a job that have ended, which is kept in memory meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from aiojobs_lite.model.columns import LARGEST_INTEGER
+from aiojobs_lite.model.ends import Again
+from aiojobs_lite.model.event_match import EventMatch
+from aiojobs_lite.model.events import memo_of
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.steps import ListSteps, NewStep, SaveSteps, StepKind, StepRow, StepState
+from aiojobs_lite.stores.sqlite.rows import Sql
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+from aiojobs_lite.stores.sqlite.waits import Wait, add_waits, drop_waits, first_event, forget_waits, wait_of
+
+FENCE_ROW: Final = "(?, ?, ?, ?)"
+STEP_ROW: Final = f"({', '.join('?' * 11)})"
+KEY_ROW: Final = "(?, ?)"
+END_ROW: Final = "(?, ?, ?, ?)"
+PLACES_KEPT: Final = 10_000  # jobs whose last place is kept in memory
+Fence = tuple[int, int, str]  # job, attempt, owner
+
+
+class StoredStep(NamedTuple):
+    """An operation, and the row that it has; None: it has none yet."""
+
+    row: int | None
+    step: StepRow
+
+
+class Found(NamedTuple):
+    """What is known of some attempts and their operations.
+
+    Attributes:
+        created_at: When the job of each attempt that is owned was enqueued.
+        steps: The operations that are there, by job and name.
+    """
+
+    created_at: dict[Fence, int]
+    steps: dict[tuple[int, str], StoredStep]
+
+
+class EndedStep(NamedTuple):
+    """An operation that waited, and has ended."""
+
+    row: int
+    job_id: int
+    state: StepState
+    memo: str
+
+
+def find_attempts(transaction: Transaction, wanted: Sequence[tuple[Fence, str]]) -> Found:
+    """Finds which of these attempts are owned, and which of their operations of these names are there."""
+    found = Found({}, {})
+    rows = [(*fence, name) for fence, name in wanted]
+    stored: list[tuple[int]] = []
+    for job_id, attempt, owner, created_at, row in transaction.run_all_rows("steps_of_attempts", FENCE_ROW, rows):
+        found.created_at[job_id, attempt, owner] = created_at
+        if row is not None:
+            stored.append((row,))
+    for row, job_id, *columns in transaction.run_all_rows("steps_of_rows", ID_ROW, stored) if stored else ():
+        step = _row_of(columns)
+        found.steps[job_id, step.name] = StoredStep(row, step)
+    return found
+
+
+def save_steps(transaction: Transaction, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
+    """See `SaveSteps`; those of many attempts together."""
+    wanted = [(write[:3], step.name) for write in writes for step in write.steps or (_NONE,)]
+    saving = Saving(transaction, find_attempts(transaction, wanted))
+    answers: list[tuple[StepRow, ...] | None] = []
+    for write in writes:
+        fence = write[:3]
+        is_owned = fence in saving.found.created_at
+        answers.append(tuple([saving.save(fence, step) for step in write.steps]) if is_owned else None)
+    saving.write()
+    return answers
+
+
+_NONE: Final = NewStep("", StepKind.RUN, StepState.DONE)  # stands for no operation, where an attempt is looked at
+
+
+class Saving:
+    """Operations that are being stored: what each becomes is known at once, and written together.
+
+    Args:
+        transaction: The open transaction.
+        found: What is there of them.
+    """
+
+    def __init__(self, transaction: Transaction, found: Found) -> None:
+        self._transaction = transaction
+        self.found = found
+        self._places = places_of(transaction, [fence[0] for fence in found.created_at])
+        self._new: dict[tuple[int, str], StepRow] = {}
+        self._changed: dict[int, StepRow] = {}  # by row
+        self._waits: dict[tuple[int, str], EventMatch] = {}
+
+    def save(self, fence: Fence, new: NewStep) -> StepRow:
+        """Stores an operation of an attempt that is owned; returns it as it stands then."""
+        job_id, key = fence[0], (fence[0], new.name)
+        known = self.found.steps.get(key)
+        if known is not None and known.step.state is not StepState.WAITING:
+            return known.step
+        state, memo, match = new.state, new.memo, new.match if new.state is StepState.WAITING else None
+        if known is None and match is not None:
+            event = first_event(self._transaction, match, self.found.created_at[fence])
+            if event is not None:
+                state, memo, match = StepState.DONE, memo_of(event), None
+        now, ended_at, place = self._transaction.now, None, None
+        if state is not StepState.WAITING:
+            self._places[job_id] = place = self._places[job_id] + 1
+            ended_at = now
+        started_at = now if known is None else known.step.started_at
+        step = StepRow(
+            new.name, new.kind, state, memo, new.error, new.attempts, new.until, started_at, ended_at, place
+        )  # fmt: skip
+        self.found.steps[key] = StoredStep(None if known is None else known.row, step)
+        self._note(key, known, step, match)
+        return step
+
+    def write(self) -> None:
+        """Writes all, many a statement."""
+        transaction = self._transaction
+        rows = [
+            (
+                job_id, step.name, step.kind.value, step.state.value, step.attempts, step.until, step.started_at,
+                step.ended_at, step.place, step.memo, step.error,
+            )
+            for (job_id, _), step in self._new.items()
+        ]  # fmt: skip
+        if rows:
+            transaction.note_steps()
+            transaction.run_all("insert_steps", STEP_ROW, rows)
+        for row, step in self._changed.items():
+            changes = step._asdict() | {"row": row, "kind": step.kind.value, "state": step.state.value}
+            transaction.run("change_step", changes)
+        if self._waits:
+            add_waits(transaction, self._new_waits())
+
+    def _note(self, key: tuple[int, str], known: StoredStep | None, step: StepRow, match: EventMatch | None) -> None:
+        """Notes what is to be written of an operation."""
+        if known is None or known.row is None:
+            self._new[key] = step
+        else:
+            self._changed[known.row] = step
+            match = self._new_match(key[0], known.row, match)
+            if step.state is not StepState.WAITING and step.kind is StepKind.CHILD:
+                self._transaction.run("forget_child", key)
+        self._waits.pop(key, None)
+        if match is not None:
+            self._waits[key] = match
+
+    def _new_match(self, job_id: int, row: int, match: EventMatch | None) -> EventMatch | None:
+        """Forgets which event an operation waited for, if it waits for another one now; returns that."""
+        stored = wait_of(self._transaction, job_id, row)
+        if stored is None:
+            return match
+        if match == stored[1]:
+            return None  # it keeps its place among those that wait
+        drop_waits(self._transaction, [stored[0]])
+        return match
+
+    def _new_waits(self) -> list[Wait]:
+        rows = {key: stored.row for key, stored in self.found.steps.items()}
+        new = [key for key in self._waits if rows[key] is None]
+        for _, _, cursor in self._transaction.many("rows_of_steps", KEY_ROW, new):
+            rows |= {(job_id, name): row for job_id, name, row in cursor.fetchall()}
+        return [(match, key[0], rows[key]) for key, match in self._waits.items()]
+
+
+def places_of(transaction: Transaction, jobs: Iterable[int]) -> dict[int, int]:
+    """The last place of the operations of these jobs, in the memory of the ledger."""
+    places = transaction.places
+    if len(places) > PLACES_KEPT:
+        places.clear()
+    unknown = [(job_id,) for job_id in dict.fromkeys(jobs) if job_id not in places]
+    if unknown:
+        places.update({job_id: 0 for (job_id,) in unknown})
+        if transaction.has_steps:
+            for _, _, cursor in transaction.many("last_places", ID_ROW, unknown):
+                places.update(cursor.fetchall())
+    return places
+
+
+def end_steps(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
+    """Ends operations that waited, in their order."""
+    places = places_of(transaction, [step.job_id for step in ended])
+    rows = []
+    for step in ended:
+        places[step.job_id] += 1
+        rows.append((step.row, step.state.value, step.memo, places[step.job_id]))
+    if rows:
+        transaction.run_all("end_steps", END_ROW, rows, (transaction.now,))
+
+
+def suspend(transaction: Transaction, ended: Again) -> bool:
+    """Notes for which operations a job is suspended; returns whether one of them has ended already."""
+    if not transaction.has_steps:
+        return False
+    names = {"id": ended.id, "names": json.dumps(ended.waits_for)}
+    transaction.run("suspend", names)
+    return bool(ended.waits_for) and bool(transaction.one("has_ended_step", names)[0])
+
+
+def wake(transaction: Transaction, jobs: Iterable[int]) -> None:
+    """Makes jobs that are suspended due now."""
+    woken: list[int] = []
+    now, ids = transaction.now, [(job_id,) for job_id in sorted(set(jobs))]
+    for _, _, cursor in transaction.many("suspended_of_ids", ID_ROW, ids, (now,)) if ids else ():
+        for job_id, job_type, priority, attempts, scheduled_at, is_held in cursor.fetchall():
+            due = min(now, scheduled_at)
+            tally = transaction.tally(job_type)
+            tally.move(Status.PENDING, -1, attempts, scheduled_at)
+            tally.move(Status.PENDING, 1, attempts, due)
+            tally.held -= is_held
+            transaction.due.add(job_type, priority, due, job_id)
+            woken.append(job_id)
+    if woken:
+        transaction.run_all("wake", ID_ROW, [(job_id,) for job_id in woken], (now,))
+        transaction.limits.shift(woken)
+
+
+def forget_unfinished(transaction: Transaction, ids: Sequence[tuple[int]], status: str) -> None:
+    """Forgets the operations of jobs of a status that are not done: they are about to be redriven."""
+    if not transaction.has_steps and not transaction.awaits_ends:
+        return
+    for _, _, cursor in transaction.many("of_status", ID_ROW, ids, (status,)):
+        found = cursor.fetchall()
+        if found:
+            forget_waits(transaction, found)
+            transaction.run_all("forget_unfinished", ID_ROW, found)
+            for (job_id,) in found:
+                transaction.places.pop(job_id, None)
+
+
+def delete_steps(transaction: Transaction, ids: Sequence[tuple[int]]) -> None:
+    """Deletes the operations of jobs."""
+    transaction.run_all("delete_steps", ID_ROW, ids)
+
+
+def list_steps(connection: sqlite3.Connection, sql: Sql, query: ListSteps) -> tuple[StepRow, ...]:
+    """See `ListSteps`."""
+    if abs(query.job) > LARGEST_INTEGER:
+        return ()
+    return tuple(map(_row_of, connection.execute(sql["steps_of_job"], (query.job,)).fetchall()))
+
+
+def _row_of(columns: Sequence[Any]) -> StepRow:
+    step = StepRow._make(columns)
+    return step._replace(kind=StepKind(step.kind), state=StepState(step.state))

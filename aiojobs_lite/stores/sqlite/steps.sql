@@ -1,0 +1,119 @@
+-- Durable steps. {step} are the columns of `StepRow`.
+
+-- name: steps_of_attempts
+-- Those of these attempts that are owned, when their jobs were enqueued, and the rows of their operations of a name.
+SELECT wanted.column1, wanted.column2, wanted.column3, job.created_at, steps.id
+FROM (VALUES {rows}) AS wanted
+CROSS JOIN aiojobs_jobs AS job
+LEFT JOIN aiojobs_steps AS steps ON steps.job_id = wanted.column1 AND steps.name = wanted.column4
+WHERE job.id = wanted.column1
+    AND job.attempts = wanted.column2
+    AND job.owner = wanted.column3
+    AND +job.status = 'processing';
+
+-- name: steps_of_rows
+-- Operations, with their rows and jobs.
+SELECT id, job_id, {step}
+FROM aiojobs_steps
+WHERE id IN ({rows});
+
+-- name: last_places
+-- How many operations of each of these jobs have ended.
+SELECT job_id, coalesce(max(place), 0)
+FROM aiojobs_steps
+WHERE job_id IN ({rows})
+GROUP BY job_id;
+
+-- name: insert_steps
+-- Stores operations.
+INSERT INTO aiojobs_steps (
+    job_id, name, kind, state, attempts, until, started_at, ended_at, place, memo, error
+)
+VALUES {rows};
+
+-- name: change_step
+-- Stores what has become of an operation that waited.
+UPDATE aiojobs_steps
+SET
+    kind = :kind, state = :state, memo = :memo, error = :error, attempts = :attempts, until = :until,
+    ended_at = :ended_at, place = :place
+WHERE id = :row;
+
+-- name: forget_child
+-- An operation waits for its job no more.
+UPDATE aiojobs_children
+SET is_awaited = 0
+WHERE parent_id = ?
+    AND step = ?;
+
+-- name: rows_of_steps
+-- The rows that operations have.
+SELECT steps.job_id, steps.name, steps.id
+FROM (VALUES {rows}) AS wanted
+CROSS JOIN aiojobs_steps AS steps
+WHERE steps.job_id = wanted.column1
+    AND steps.name = wanted.column2;
+
+-- name: end_steps
+-- Ends operations that waited.
+UPDATE aiojobs_steps
+SET state = ended.column2, memo = ended.column3, place = ended.column4, ended_at = ?
+FROM (VALUES {rows}) AS ended
+WHERE aiojobs_steps.id = ended.column1
+    AND aiojobs_steps.state = 'waiting';
+
+-- name: suspend
+-- Notes for which of its operations a job is suspended, which is for none of the others.
+UPDATE aiojobs_steps
+SET suspends = 1 - suspends
+WHERE job_id = :id
+    AND suspends <> (state = 'waiting' AND name IN (SELECT value FROM json_each(:names)));
+
+-- name: has_ended_step
+-- Whether one of these operations of a job has ended.
+SELECT EXISTS (
+    SELECT 1
+    FROM aiojobs_steps
+    WHERE job_id = :id
+        AND name IN (SELECT value FROM json_each(:names))
+        AND state <> 'waiting'
+);
+
+-- name: suspended_of_ids
+-- Those of these jobs that are pending and not due before an instant: type, priority, and how each stands.
+SELECT id, type, priority, attempts, scheduled_at, held IS NOT NULL
+FROM aiojobs_jobs
+WHERE +status = 'pending'
+    AND (held = 'event' OR held IS NULL AND scheduled_at > ?)
+    AND id IN ({rows})
+ORDER BY id;
+
+-- name: wake
+-- Makes jobs claimable, due now at the latest.
+UPDATE aiojobs_jobs
+SET held = NULL, scheduled_at = min(scheduled_at, ?), place = iif(place = 0, 0, NULL)
+WHERE id IN ({rows});
+
+-- name: of_status
+-- Those of these jobs that have a status.
+SELECT id
+FROM aiojobs_jobs
+WHERE +status = ?
+    AND id IN ({rows});
+
+-- name: forget_unfinished
+-- Forgets the operations of jobs that are not done.
+DELETE FROM aiojobs_steps
+WHERE job_id IN ({rows})
+    AND state <> 'done';
+
+-- name: steps_of_job
+-- The operations of a job in the order in which they were stored first.
+SELECT {step}
+FROM aiojobs_steps
+WHERE job_id = ?
+ORDER BY id;
+
+-- name: delete_steps
+DELETE FROM aiojobs_steps
+WHERE job_id IN ({rows});

@@ -1,0 +1,128 @@
+"""Which events the operations of jobs wait for, and which cancel jobs, until they come or the job ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from aiojobs_lite.model.event_match import EventMatch, values_at
+from aiojobs_lite.model.events import EventRow, data_of, matches
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+
+WAIT_ROW: Final = "(?, ?, ?, ?, ?, ?)"
+_EVENTS_A_LOOK: Final = 100
+Wait = tuple[EventMatch, int, int | None]  # what for, the job, and the row of its operation; None: it is cancelled
+
+
+class CancelOn(NamedTuple):
+    """The events that cancel a job.
+
+    Attributes:
+        position: Which row of an `Admit` has them.
+        job_id: The job.
+        matches: The events.
+        is_new: Whether the job was added; else it was given the payload of the row.
+    """
+
+    position: int
+    job_id: int
+    matches: Sequence[EventMatch]
+    is_new: bool
+
+
+class Waiting(NamedTuple):
+    """What waits for an event: the row of an operation of a job, or without one the job, which is cancelled."""
+
+    id: int
+    job_id: int
+    step: int | None
+    suspends: int | None
+
+
+def add_waits(transaction: Transaction, waits: Sequence[Wait]) -> None:
+    """Notes what jobs wait for, with numbers above those that an event may still reach."""
+    if waits:
+        last = last_wait(transaction)
+        rows = [
+            (last + index, match.event, _as_text(match.fields), match.values, job_id, step)
+            for index, (match, job_id, step) in enumerate(waits, start=1)
+        ]
+        transaction.run_all("insert_waits", WAIT_ROW, rows)
+        transaction.await_ends()
+
+
+def set_cancels(transaction: Transaction, cancels: Sequence[CancelOn]) -> None:
+    """Sets which events cancel jobs."""
+    known = [(one.job_id,) for one in cancels if not one.is_new]
+    if known and transaction.awaits_ends:
+        transaction.run_all("forget_cancels", ID_ROW, known)
+    add_waits(transaction, [(match, one.job_id, None) for one in cancels for match in one.matches])
+
+
+def wait_of(transaction: Transaction, job_id: int, step: int) -> tuple[int, EventMatch] | None:
+    """What an operation waits for, and the number of that."""
+    found = transaction.one("wait_of_step", (job_id, step))
+    return None if found is None else (found[0], EventMatch(found[1], _of_text(found[2]), found[3]))
+
+
+def drop_waits(transaction: Transaction, waits: Sequence[int]) -> None:
+    """Deletes some of what is waited for, by its numbers."""
+    transaction.run_all("delete_waits", ID_ROW, [(wait,) for wait in waits])
+    transaction.has_fewer_waits = True
+
+
+def last_wait(transaction: Transaction) -> int:
+    """The highest number of all that wait, and of those that an event may still reach."""
+    (last,) = transaction.one("last_wait")
+    return int(last)
+
+
+def waiting_for(
+    transaction: Transaction, event: EventRow, looks: Iterable[tuple[str, str]], last: int, most: int
+) -> list[Waiting]:
+    """Some of what waited for an event when it was sent."""
+    found: list[Waiting] = []
+    for fields, values in looks:
+        wanted = (event.name, fields, values, last, most - len(found))
+        found += map(Waiting._make, transaction.run("waiting_for_event", wanted).fetchall())
+    return found
+
+
+def forget_waits(transaction: Transaction, ids: Sequence[tuple[int]]) -> int:
+    """Forgets what these jobs wait for; returns how much that was."""
+    return transaction.run_all("forget_waits", ID_ROW, ids) if ids else 0
+
+
+def first_event(transaction: Transaction, match: EventMatch, since: int) -> EventRow | None:
+    """The first event since an instant that an operation waits for."""
+    behind = (since, 0)
+    while True:
+        found = transaction.run("events_since", (match.event, *behind, _EVENTS_A_LOOK)).fetchall()
+        for event in map(EventRow._make, found):
+            if not match.fields or matches(match, event):
+                return event
+        if len(found) < _EVENTS_A_LOOK:
+            return None
+        behind = (found[-1][3], found[-1][0])
+
+
+def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, str]]:
+    """By which fields and values anything may wait for an event."""
+    data = data_of(event)
+    for (fields,) in transaction.run("awaited_fields", {"event": event.name}).fetchall():
+        values = values_at(data, _of_text(fields))
+        if values is not None:
+            yield fields, values
+
+
+def _of_text(text: str) -> tuple[str, ...]:
+    """The fields of a row; one that no event has if another program has written something else."""
+    try:
+        return tuple(map(str, json.loads(text)))
+    except (ValueError, TypeError, RecursionError):
+        return (text,)
+
+
+def _as_text(fields: Sequence[str]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,82 @@
+-- Which events the operations of jobs wait for, and which cancel jobs.
+
+-- name: insert_waits
+-- Notes what jobs wait for.
+INSERT INTO aiojobs_waits (id, event, fields, vals, job_id, step)
+VALUES {rows};
+
+-- name: forget_waits
+-- Forgets what jobs wait for.
+DELETE FROM aiojobs_waits
+WHERE job_id IN ({rows});
+
+-- name: forget_cancels
+-- Forgets which events cancel jobs.
+DELETE FROM aiojobs_waits
+WHERE job_id IN ({rows})
+    AND step IS NULL;
+
+-- name: delete_waits
+-- Deletes some of what jobs wait for.
+DELETE FROM aiojobs_waits
+WHERE id IN ({rows});
+
+-- name: wait_of_step
+-- Which event an operation waits for.
+SELECT id, event, fields, vals
+FROM aiojobs_waits
+WHERE job_id = ?
+    AND step = ?;
+
+-- name: last_wait
+-- The highest number of all that wait, and of those that an event may still reach.
+SELECT max(
+    (SELECT coalesce(max(id), 0) FROM aiojobs_waits),
+    (SELECT coalesce(max(reaches), 0) FROM aiojobs_events WHERE reaches IS NOT NULL)
+);
+
+-- name: awaited_fields
+-- The sets of fields by which anything waits for the events of a name: as many looks as there are sets.
+WITH RECURSIVE found (fields) AS (
+    SELECT (
+        SELECT min(fields)
+        FROM aiojobs_waits
+        WHERE event = :event
+    )
+    UNION ALL
+    SELECT (
+        SELECT min(fields)
+        FROM aiojobs_waits
+        WHERE event = :event
+            AND fields > found.fields
+    )
+    FROM found
+    WHERE found.fields IS NOT NULL
+)
+SELECT fields
+FROM found
+WHERE fields IS NOT NULL;
+
+-- name: waiting_for_event
+-- Some of what waited for an event by some fields when it was sent, of jobs that have not ended.
+SELECT waits.id, waits.job_id, waits.step, steps.suspends
+FROM aiojobs_waits AS waits
+CROSS JOIN aiojobs_jobs AS job
+LEFT JOIN aiojobs_steps AS steps ON steps.id = waits.step
+WHERE waits.event = ?
+    AND waits.fields = ?
+    AND waits.vals = ?
+    AND waits.id <= ?
+    AND job.id = waits.job_id
+    AND +job.status IN ('pending', 'processing')
+ORDER BY waits.id
+LIMIT ?;
+
+-- name: events_since
+-- Events of a name, by when they were sent, from an instant and an id on.
+SELECT id, name, data, sent_at, key
+FROM aiojobs_events
+WHERE name = ?
+    AND (sent_at, id) > (?, ?)
+ORDER BY sent_at, id
+LIMIT ?;
