@@ -97,7 +97,9 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         """The same job type with options for one enqueue. Used on options, it adds to them; the latest counts.
 
         Args:
-            **options: See `EnqueueOptions`.
+            **options: Those that `aiojobs_lite.handlers.options.EnqueueOptions` describes: `delay`, `at`, `priority`,
+                `idempotency_key`, `label`, `metadata`, `unique`, `debounce`, `throttle`, `batch`, `max_pending`,
+                `on_full`, `expires`, `limits`, `after`, `after_failed`.
 
         Raises:
             InvalidOption: If one of them cannot work, or not with another.
