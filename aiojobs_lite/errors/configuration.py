@@ -18,11 +18,13 @@ class InvalidOption(ConfigurationError, ValueError):
     Attributes:
         option: The name of the option.
         value: What was given.
+        expected: What is expected in its place, as the message says it.
     """
 
     def __init__(self, option: str, value: object, expected: str) -> None:
         self.option = option
         self.value = value
+        self.expected = expected
         super().__init__(f"{option}={show(value)}: expected {expected}.")
 
 

@@ -24,7 +24,15 @@ T = TypeVar("T")
 
 
 class _Injected:
-    """The class of `injected`."""
+    """The default of a parameter that the runner fills: `injected`.
+
+    `async def welcome(user_id: int, *, ctx: JobContext = injected, smtp: Smtp = injected)`: the annotation says what a
+    parameter gets, and callers of `enqueue` leave it out.
+
+    - `JobContext`: the running attempt.
+    - `JobRunner`: the runner that runs it.
+    - Any other type: the resource of this type in `JobRunner(deps={Smtp: ...})`.
+    """
 
     def __repr__(self) -> str:
         return "injected"

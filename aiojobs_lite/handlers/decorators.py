@@ -42,7 +42,23 @@ def make_decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDec
     """
 
     def decorate(handler: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Declares a function as a job type. With or without parentheses; takes `JobOptions`."""
+        """Declares a function as a job type, with or without parentheses.
+
+        Its name, kept in the database, is that of the function, or `name=`. A plain call of the job type calls the
+        function.
+
+        Args:
+            handler: An `async def`, or a `def`: it runs in a thread, or with `process=True` in another process.
+            **options: Those that `aiojobs_lite.handlers.options.JobOptions` describes: `name`, `max_attempts`,
+                `backoff`, `timeout`, `concurrency`, `limits`, `priority`, `retry_on`, `abandon_on`, `keep_result`,
+                `process`, `largest_payload`, `largest_result`, `unique`, `debounce`, `throttle`, `batch`,
+                `max_pending`, `on_full`, `expires`, `on_dead`, `version`, `upgrade`.
+
+        Raises:
+            InvalidOption: If an option cannot work, or there is none of this name.
+            InvalidJobType: If the function cannot be a handler: a parameter that JSON cannot hold, say.
+            DuplicateJobType: If the runner or group has another job type of this name.
+        """
         refuse_unknown(options, JobOptions.__optional_keys__)
 
         def declare(handler: Callable[..., Any], /) -> DeclaredJob[..., Any, Any]:
@@ -52,6 +68,7 @@ def make_decorator(made: Callable[[DeclaredJob[..., Any, Any]], None]) -> JobDec
 
         return declare if handler is None else declare(handler)
 
+    decorate.__name__ = decorate.__qualname__ = "job"  # which `help` shows
     return decorate
 
 

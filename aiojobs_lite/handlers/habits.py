@@ -19,7 +19,7 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(idempotency_key=...)": "idempotency_key _job_id job_id task_id key unique_key dedup_key",
     "{job}.using(label=...)": "label tags",
     "{job}.using(metadata=...)": "metadata meta headers extra",
-    "{job}.using(after=...)": "after depends_on run_after",
+    "{job}.using(after=...)": "after depends_on run_after link",
     "{job}.using(after_failed=...)": "after_failed allow_failure",
     "{job}.using(priority=...)": "priority _priority",
     "{job}.using(unique=...)": "unique",
@@ -40,8 +40,8 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
         "max_backoff"
     ),
     "@job(timeout=...)": "timeout time_limit soft_time_limit job_timeout task_time_limit max_runtime",
-    "@job(concurrency=...)": "concurrency max_instances max_concurrency concurrency_limit rate_limit limit",
-    "@job(limits=...)": "limits rate_limits throttle",
+    "@job(concurrency=...)": "concurrency max_instances max_concurrency concurrency_limit limit",
+    "@job(limits=...)": "limits rate_limit rate_limits throttle",
     "@job(priority=...)": "priority",
     "@job(priority=...) or @job(concurrency=...): there is one queue": (
         "queue queue_name _queue_name queues routing_key exchange default_queue_name"
@@ -57,7 +57,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(max_pending=...)": "max_pending maxsize max_queue_size max_size queue_size",
     "@job(on_full=...)": "on_full",
     "@job(expires=...)": "expires expires_in deadline max_age",
-    "@job(on_dead=...)": "on_dead on_failure link on_error link_error failure_handler errback on_retry_exhausted",
+    "@job(on_dead=...)": "on_dead on_failure on_error link_error failure_handler errback on_retry_exhausted",
     "@job(version=...)": "version schema_version payload_version",
     "@job(upgrade={1: from_1_to_2})": "upgrade upgrades upgraders upcast upcasters migrate migrations",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",
@@ -168,6 +168,17 @@ HABITS_OF_HANDLES: Final[Mapping[str, str]] = {
 }
 """A word for a method of a handle -> how it is said in this library."""
 
+_OF_A_BATCH: Final = ("id", "enqueue", "enqueue_many", "open", "stats", "cancel", "close", "abandon")
+HABITS_OF_BLOCKS: Final[Mapping[str, str]] = dict.fromkeys(
+    _OF_A_BATCH, "an attribute of the batch of `async with runner.batches.open(...) as batch:`"
+)
+"""A name of a batch, missed on a block that is not entered -> where it is."""
+
+HABITS_OF_BLOCKS_OF_CLIENTS: Final[Mapping[str, str]] = dict.fromkeys(
+    _OF_A_BATCH, "an attribute of the batch of `with client.batches.open(...) as batch:`"
+)
+"""The same of a client."""
+
 
 def refuse_unknown(given: Mapping[str, Any], taken: Collection[str], habits: Mapping[str, str] = HABITS) -> None:
     """Checks that every option of a call is one that there is.
@@ -250,7 +261,23 @@ class AnswersHabitsOfHandles(metaclass=_HidesMissing):
         return _existing(type(self), super().__dir__())
 
 
+class AnswersHabitsOfBlocks(metaclass=_HidesMissing):
+    """The same for the block of a batch: a batch is what `as` gives."""
+
+    def __dir__(self) -> list[str]:
+        return _existing(type(self), super().__dir__())
+
+
+class AnswersHabitsOfBlocksOfClients(metaclass=_HidesMissing):
+    """The same for the block of a client's batch."""
+
+    def __dir__(self) -> list[str]:
+        return _existing(type(self), super().__dir__())
+
+
 for _kind, _habits in (
+    (AnswersHabitsOfBlocks, HABITS_OF_BLOCKS),
+    (AnswersHabitsOfBlocksOfClients, HABITS_OF_BLOCKS_OF_CLIENTS),
     (AnswersHabits, HABITS_OF_METHODS),
     (AnswersHabitsOfClients, HABITS_OF_METHODS_OF_CLIENTS),
     (AnswersHabitsOfHandles, HABITS_OF_HANDLES),

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
@@ -97,7 +97,9 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
         """The same job type with options for one enqueue. Used on options, it adds to them; the latest counts.
 
         Args:
-            **options: See `EnqueueOptions`.
+            **options: Those that `aiojobs_lite.handlers.options.EnqueueOptions` describes: `delay`, `at`, `priority`,
+                `idempotency_key`, `label`, `metadata`, `unique`, `debounce`, `throttle`, `batch`, `max_pending`,
+                `on_full`, `expires`, `limits`, `after`, `after_failed`.
 
         Raises:
             InvalidOption: If one of them cannot work, or not with another.
@@ -111,6 +113,14 @@ class ConfiguredJob(Enqueueable[P, R_co]):
     def __init__(self, job_type: JobType[P, R_co], how: Enqueueing) -> None:
         self.job_type = job_type
         self.how = how
+
+    if not TYPE_CHECKING:  # a type checker refuses the call by itself
+
+        def __call__(self, *_: object, **__: object) -> Never:
+            """Refuses the call: a plain call takes no options, and makes no job."""
+            name = getattr(self.job_type.handler, "__name__", self.job_type.name)
+            made = f"await runner.enqueue({name}.using(...), ...) makes a job"
+            raise TypeError(f"{self!r} is not called: {made}, and {name}(...) is a plain call, without options")
 
     def __repr__(self) -> str:
         return f"<JobType {self.job_type.name!r} with {self.how.shown() or 'no options'}>"
@@ -288,7 +298,7 @@ def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
     """What is called: of `@job` above `@staticmethod` the function in it."""
     if isinstance(handler, staticmethod):
         handler = handler.__func__
-    if callable(handler) and not isinstance(handler, type | JobType):
+    if callable(handler) and not isinstance(handler, type | Enqueueable):
         return handler
     problem, own_name = f"expected a function, got {show(handler)}", show(handler)
     if isinstance(handler, str):

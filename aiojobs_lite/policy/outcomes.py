@@ -11,6 +11,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, Portable
 
 _HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII)
+_INSTANTS: Final = 'an aware datetime, or the text of a header Retry-After, "120" or "Wed, 21 Oct 2026 07:28:00 GMT"'
 
 
 class Signal(Portable):
@@ -94,7 +95,10 @@ def _wait(given: Duration | datetime, option: str) -> tuple[float | None, dateti
     """A delay in seconds, or the instant that is given in its place."""
     instant = _http_date(given) if isinstance(given, str) else given
     if not isinstance(instant, datetime):
-        return seconds(given, option), None  # type: ignore[arg-type]  # no datetime
+        try:
+            return seconds(given, option), None  # type: ignore[arg-type]  # no datetime
+        except InvalidOption as error:
+            raise InvalidOption(option, given, f"{error.expected}, {_INSTANTS}") from None
     try:
         if instant.utcoffset() is not None:
             return None, instant.astimezone(UTC)

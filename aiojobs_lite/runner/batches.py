@@ -12,6 +12,7 @@ from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, StoreError, StoreUnavailable
 from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_batch_id, check_callbacks
+from aiojobs_lite.handlers.habits import AnswersHabitsOfBlocks
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
@@ -223,7 +224,7 @@ class OpenBatchHandle(BatchHandle):
         await engine.order(_abandon(engine, self.id))
 
 
-class BatchBlock:
+class BatchBlock(AnswersHabitsOfBlocks):
     """What `async with` enters: it opens a batch, and closes it at its end.
 
     A block that fails abandons its batch: the jobs go on, and no callback is enqueued.

@@ -15,6 +15,7 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.identity import new_owner
 from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound
 from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_batch_id, check_callbacks
+from aiojobs_lite.handlers.habits import AnswersHabitsOfBlocksOfClients
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -217,7 +218,7 @@ class OpenedClientBatch(ClientBatch):
         return is_closed
 
 
-class ClientBatchBlock:
+class ClientBatchBlock(AnswersHabitsOfBlocksOfClients):
     """What `with` enters: it opens a batch, and closes it at its end.
 
     A block that fails abandons its batch: the jobs go on, and no callback is enqueued. In a process that is forked in

@@ -164,8 +164,7 @@ class Enqueuer:
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
             EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `enqueue`.
-            InvalidOption: If `connection` is none: a delay, say, as other libraries take it here. Or if the job is to
-                run after others (`after=`).
+            InvalidOption: If a delay is in the place of `connection`, or the job has `after=`.
             TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
             RunnerError: If the runner cannot be used now, or from this event loop.

@@ -72,8 +72,8 @@ class RunnerStats:
         running: Handlers running in this runner.
         stuck: Those of them that run on after they were stopped.
         oldest_due_age: How long the longest waiting due job of the types that this runner has registered has been due,
-            in seconds, whatever process enqueued it; 0.0 if none is due. The longest that it can be, where a limit or a
-            pause keeps jobs, or some have just been claimed.
+            in seconds, whatever process enqueued it; 0.0 if none is due. It may be too large, never too small, while a
+            limit or a pause keeps jobs waiting, and for a moment after a claim.
         throughput: Attempts that ended in this runner, per second, over the last minute.
         loop_lag: How late the event loop was lately, in seconds.
         draining: Whether the runner stops: it claims nothing more.

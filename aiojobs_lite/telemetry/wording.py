@@ -23,6 +23,11 @@ _WHY_SKIPPED: Final = {
 }
 
 
+def clause(text: str) -> str:
+    """Text that a semicolon follows: without a full stop at its end; an ellipsis stays."""
+    return text if text.endswith("..") else text.removesuffix(".")
+
+
 def counted(number: int, noun: str) -> str:
     """A number of things: `1 job`, `1,200 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -105,7 +105,7 @@ def context(
         runner: A started runner, for `ctx.enqueue`.
 
     Raises:
-        InvalidOption: If one of them cannot be.
+        InvalidOption: If an argument has a value that no attempt can have.
     """
     if job_type is not None and not isinstance(job_type, JobType):
         raise InvalidOption("job_type", job_type, "a job type (a function with @job)")

@@ -73,18 +73,24 @@ class Expectation:
     Args:
         job_type: The job type, or its name.
         arguments: Arguments by name; those that are left out may be any.
+        positional: Must be empty.
 
     Raises:
-        InvalidOption: If it is no job type, or has no such argument.
+        InvalidOption: If it is no job type, or has no such argument, or one is given by its position.
     """
 
-    def __init__(self, job_type: JobType[..., Any] | str, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, job_type: JobType[..., Any] | str, arguments: Mapping[str, Any], positional: Sequence[object] = ()
+    ) -> None:
         if not isinstance(job_type, JobType | str):
             raise InvalidOption("job_type", job_type, "a job type (a function with @job) or the name of one")
         self._job_type = job_type if isinstance(job_type, JobType) else None
         self.name = job_type if isinstance(job_type, str) else job_type.name
         self.arguments = arguments
         self._defaults = {} if self._job_type is None else _defaults(self._job_type)
+        if positional:
+            example = next(iter(self._defaults), "user_id")
+            raise InvalidOption("arguments", positional, f"arguments by name, such as {example}={show(positional[0])}")
         if self._job_type is not None:
             for name in arguments:
                 if name not in self._defaults:

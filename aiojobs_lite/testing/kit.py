@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Never, TypeVar
 
 from aiojobs_lite.clock import after, to_datetime
 from aiojobs_lite.durations import Duration, seconds
@@ -149,9 +149,9 @@ class JobKit:
 
         Args:
             by: How far.
-            patience: The longest wait, in real time, at each instant at which something is due and at the end, until
-                nothing runs and nothing is due. When it is over the clock moves on all the same, so that a handler that
-                waits for its own timeout ends by that; at the end the call returns, and the handler runs on.
+            patience: How long, in real time, the clock stands still for handlers that run: at each instant at which
+                something is due, and at the end. Then it moves on without them, so that a handler that waits for its
+                own timeout gets it. The last of them may run on when the call returns.
 
         Raises:
             Exception: What a handler raised, with `raise_errors=True`.
@@ -222,11 +222,12 @@ class JobKit:
 
     # What was enqueued.
 
-    def assert_enqueued(self, job_type: JobType[..., Any] | str, /, **arguments: Any) -> EnqueuedJob:
+    def assert_enqueued(self, job_type: JobType[..., Any] | str, /, *given: Never, **arguments: Any) -> EnqueuedJob:
         """Checks that a job was enqueued, whether or not it has run.
 
         Args:
             job_type: The job type, or its name.
+            *given: None: arguments are given by name.
             **arguments: Some of its arguments; those that are left out may have any value.
 
         Returns:
@@ -234,22 +235,22 @@ class JobKit:
 
         Raises:
             AssertionError: If there is none. Its text lists what was enqueued instead.
-            InvalidOption: If the handler takes no such argument.
+            InvalidOption: If the handler takes no such argument, or one is given by its position.
         """
-        wanted = Expectation(job_type, arguments)
+        wanted = Expectation(job_type, arguments, given)
         for job in self.enqueued:
             if wanted.fits(job):
                 return job
         raise AssertionError(wanted.not_found(self.enqueued))
 
-    def refute_enqueued(self, job_type: JobType[..., Any] | str, /, **arguments: Any) -> None:
+    def refute_enqueued(self, job_type: JobType[..., Any] | str, /, *given: Never, **arguments: Any) -> None:
         """Checks that no such job was enqueued; see `assert_enqueued`.
 
         Raises:
             AssertionError: If there is one.
-            InvalidOption: If the handler takes no such argument.
+            InvalidOption: If the handler takes no such argument, or one is given by its position.
         """
-        wanted = Expectation(job_type, arguments)
+        wanted = Expectation(job_type, arguments, given)
         found = [job for job in self.enqueued if wanted.fits(job)]
         if found:
             raise AssertionError(wanted.found(found))

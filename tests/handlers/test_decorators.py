@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Collection
+from typing import Any
+
 import pytest
 
 from aiojobs_lite.handlers.context import injected
 from aiojobs_lite.handlers.decorators import job
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.context import JobContext
 
@@ -47,6 +54,18 @@ def test_the_decorator_works_with_and_without_parentheses() -> None:
         ("empty", 5),
         ("named", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [(job, JobOptions.__optional_keys__), (JobType.using, EnqueueOptions.__optional_keys__)],
+    ids=["job", "using"],
+)
+def test_the_help_of_what_takes_options_lists_them_all(function: Any, options: Collection[str]) -> None:
+    found = re.search(r"\*\*options: .*?describes: (.*?)\.\n", inspect.getdoc(function) or "", re.DOTALL)
+    assert found
+    assert set(re.findall(r"`(\w+)`", found[1])) == set(options)
+    assert function.__name__ in {"job", "using"}
 
 
 async def test_calling_a_declared_job_stays_a_plain_call() -> None:

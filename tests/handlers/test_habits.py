@@ -154,6 +154,30 @@ def test_a_word_for_a_handle_is_answered_with_ours(word: str, ours: str) -> None
         handle.strange = 1  # type: ignore[attr-defined]  # what is tested
 
 
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        (RUNNER.batches.open(), "`async with runner.batches.open(...) as batch:`"),
+        (CLIENT.batches.open(), "`with client.batches.open(...) as batch:`"),
+    ],
+)
+def test_a_block_that_is_not_entered_says_where_its_batch_is(block: Any, place: str) -> None:
+    with pytest.raises(
+        AttributeError, match=re.escape(f"; in aiojobs_lite it is an attribute of the batch of {place}")
+    ):
+        block.enqueue(JOB, 1, "a")
+    assert "enqueue" not in dir(block)
+
+
+def test_options_are_not_called() -> None:
+    with pytest.raises(TypeError) as caught:
+        JOB.using(delay=1)(1, email="a")
+    assert str(caught.value) == (
+        "<JobType 'welcome' with delay=1.0> is not called: await runner.enqueue(welcome.using(...), ...) makes a job, "
+        "and welcome(...) is a plain call, without options"
+    )
+
+
 def test_any_other_attribute_is_missed_as_ever() -> None:
     for owner in (JOB, RUNNER):
         with pytest.raises(AttributeError, match=r"object has no attribute 'strange'$") as caught:

@@ -34,6 +34,16 @@ def test_a_signal_with_an_impossible_delay_is_refused(make: Callable[[], Signal]
     assert caught.value.option == option
 
 
+@pytest.mark.parametrize("make", [lambda: Retry(after="soon"), lambda: Snooze("soon")])
+def test_a_refusal_lists_all_that_a_delay_may_be(make: Callable[[], Signal]) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        make()
+    assert str(caught.value).endswith(
+        '=\'soon\': expected seconds, a timedelta, or text such as "30s", "5m", "1h30m", "7d", an aware datetime, '
+        'or the text of a header Retry-After, "120" or "Wed, 21 Oct 2026 07:28:00 GMT".'
+    )
+
+
 WEDNESDAY = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
 
 

@@ -111,7 +111,7 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         (JobEnqueued(7, "email"), "enqueued: email job 7"),
         (JobCompleted(7, "email", 2, 0.12345), "completed: email job 7 attempt 2 in 0.123 s"),
         (
-            AttemptFailed(7, "email", 2, 3, "timed_out", "ValueError: {x}", NOON, 2520.0),
+            AttemptFailed(7, "email", 2, 3, "timed_out", "ValueError: {x}.", NOON, 2520.0),
             "timed out: email job 7 attempt 2 of 3: ValueError: {x}; again in 42 min (12:30:15 UTC)",
         ),
         (
@@ -125,7 +125,7 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
             "snoozed: email job 7, to run again in 3 days (2026-03-01 12:30:15 UTC)",
         ),
         (
-            JobBecameDead(7, "email", 5, "all 5 attempts used up", "ValueError: no"),
+            JobBecameDead(7, "email", 5, "all 5 attempts used up", "ValueError: no."),
             "dead: email job 7 after attempt 5 (all 5 attempts used up): ValueError: no; "
             "it runs again only if redriven",
         ),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from aiojobs_lite.telemetry.wording import aged, by_type, counted, instant, jobs, later, named, span
+from aiojobs_lite.telemetry.wording import aged, by_type, clause, counted, instant, jobs, later, named, span
 
 NOON = datetime(2026, 3, 1, 12, 30, 15, 999_999, tzinfo=UTC)
 
@@ -49,6 +49,13 @@ def test_a_number_of_things_agrees_with_its_noun(number: int, text: str) -> None
 )
 def test_a_span_is_shown_in_two_units_and_rounded(seconds: float, text: str) -> None:
     assert span(seconds).replace(",", "") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("ValueError: no.", "ValueError: no"), ("no", "no"), ("cut...", "cut..."), ("", "")]
+)
+def test_a_text_before_a_semicolon_has_no_full_stop(text: str, expected: str) -> None:
+    assert clause(text) == expected
 
 
 def test_an_instant_bears_its_date_and_its_zone() -> None:

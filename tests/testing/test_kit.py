@@ -424,6 +424,9 @@ async def test_a_misspelt_argument_is_no_absence(application: Application, job_k
         job_kit.refute_enqueued(application.welcome, user=1)
     with pytest.raises(InvalidOption, match="a job type"):
         job_kit.assert_enqueued(len)  # type: ignore[arg-type]  # the mistake
+    for check in (job_kit.assert_enqueued, job_kit.refute_enqueued):
+        with pytest.raises(InvalidOption, match=r"arguments=\(1,\): expected arguments by name, such as user_id=1\."):
+            check(application.welcome, 1)  # type: ignore[arg-type]  # the mistake
 
 
 async def test_jobs_of_jobs_and_ticks_were_enqueued_and_repeats_not(job_kit: JobKit) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import counted, failed_words, instant, later, span
+from aiojobs_lite.telemetry.wording import clause, counted, failed_words, instant, later, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class AttemptFailed(Fact):
     wait: float
 
     def _words(self) -> dict[str, str]:
-        return failed_words(self.outcome, self.max_attempts, self.next_at, self.wait)
+        return failed_words(self.outcome, self.max_attempts, self.next_at, self.wait) | {"error": clause(self.error)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class JobBecameDead(Fact):
     error: str
 
     def _words(self) -> dict[str, str]:
-        return {"reason": self.reason and f" ({self.reason})"}
+        return {"reason": self.reason and f" ({self.reason})", "error": clause(self.error)}
 
 
 @dataclass(frozen=True, slots=True)
