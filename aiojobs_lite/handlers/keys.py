@@ -18,7 +18,7 @@ from aiojobs_lite.sizes import LONGEST_KEY_CHARS
 from aiojobs_lite.text import show
 
 _MISSING: Final = object()
-_MOST_BITS: Final = 4 * LONGEST_KEY_CHARS  # a number of more has more digits than a key has characters
+_BITS_TOO_MANY: Final = 4 * LONGEST_KEY_CHARS  # a number of more has more digits than a key has characters
 _SCALARS: Final = "text, a whole number, True, False or None"
 
 
@@ -67,7 +67,7 @@ class KeyReader:
                 user's function fails.
         """
         values = self.values({**self._defaults, **from_json(arguments_of(payload))})
-        if any(isinstance(value, int) and value.bit_length() > _MOST_BITS for value in values):
+        if any(isinstance(value, int) and value.bit_length() > _BITS_TOO_MANY for value in values):
             raise InvalidKey(self.job_type, f"a number in it has more than {LONGEST_KEY_CHARS} digits")
         key = canonical(values)
         if len(key) > LONGEST_KEY_CHARS:
