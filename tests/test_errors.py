@@ -37,6 +37,38 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"batch_id": 3},
     ),
     (
+        lambda: errors.InvalidEvent("user/gone", "its data must be an object."),
+        "event 'user/gone' was not sent: its data must be an object.",
+        {"name": "user/gone"},
+    ),
+    (
+        lambda: errors.EventNotFound(7),
+        "there is no event 7: never sent, or pruned. See `await runner.events.list()`.",
+        {"number": 7},
+    ),
+    (
+        lambda: errors.StepFailed(7, "pay", 3, "ValueError", "no card"),
+        "step 'pay' of job 7 failed for good after 3 attempts: ValueError: no card",
+        {"job_id": 7, "name": "pay", "attempts": 3, "error_type": "ValueError", "message": "no card"},
+    ),
+    (
+        lambda: errors.StepMismatch(7, "pay", "run", "sleep"),
+        "'pay' of job 7 was a run in an attempt before, and the handler asks for a sleep. "
+        "Give the new one another name.",
+        {"was": "run", "asked": "sleep"},
+    ),
+    (
+        lambda: errors.StepNotStored(7, "pay", "it has 300,000 bytes."),
+        "what step 'pay' of job 7 returned cannot be stored: it has 300,000 bytes.",
+        {"job_id": 7, "name": "pay"},
+    ),
+    (
+        lambda: errors.TooManySteps(7, "pay", 1_000),
+        "'pay' of job 7 would be operation 1,001, and a job has at most 1,000. "
+        "Let a step do several at once, or start further jobs.",
+        {"most": 1_000},
+    ),
+    (
         lambda: errors.InvalidOption("timeout", "soon", "seconds"),
         "timeout='soon': expected seconds.",
         {"option": "timeout", "value": "soon"},

@@ -38,8 +38,8 @@ SURFACE = {
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
-    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "flow", "runner.middleware",
-    "model.progress", "logs", "errors", "stores.base",
+    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "flow", "steps", "events",
+    "runner.middleware", "model.progress", "logs", "errors", "stores.base",
 ]  # fmt: skip
 
 # Budgets.

@@ -35,6 +35,7 @@ from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
+from aiojobs_lite.runner.events import Events
 from aiojobs_lite.runner.handle import RunnerJobs
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.runner.limits import JobLimits
@@ -197,6 +198,7 @@ def test_every_public_name_is_listed() -> None:
         ("runner.limits", JobLimits),
         ("runner.schedules", Schedules),
         ("runner.batches", Batches),
+        ("runner.events", Events),
         ("BatchHandle", OpenBatchHandle),
         ("JobContext", JobContext),
         ("Job", Job),
@@ -209,15 +211,16 @@ def test_every_method_and_attribute_is_listed(title: str, kind: type) -> None:
 
 
 NAMED = re.compile(
-    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
+    r"(?<!aiojobs_lite\.)\b(runner\.jobs|runner\.types|runner\.limits|runner\.schedules|runner\.batches|runner\.events|runner|handle|job|ctx|batch|stats\(\))\.(\w+)"
 )
 OWNERS: dict[str, set[str]] = {
-    "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules", "batches"},
+    "runner": {*dir(JobRunner), "job", "jobs", "types", "limits", "schedules", "batches", "events"},
     "runner.jobs": {*dir(RunnerJobs)},
     "runner.types": {*dir(JobTypes)},
     "runner.limits": {*dir(JobLimits)},
     "runner.schedules": {*dir(Schedules)},
     "runner.batches": {*dir(Batches)},
+    "runner.events": {*dir(Events)},
     "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
     "job": {*dir(Job)},

@@ -25,11 +25,12 @@ class ChangeWatcher:
         pauses: Reports types that were paused or resumed.
         joined: Reports jobs of transactions of callers that were committed.
         watchers: Look at the jobs that are watched.
+        listeners: Look at the events that other programs have sent.
     """
 
     def __init__(
         self, *, store: Store, owner: str, dispatcher: ChangeListener, waiters: Rechecks, pauses: Looks,
-        joined: Rechecks, watchers: ChangeListener,
+        joined: Rechecks, watchers: ChangeListener, listeners: ChangeListener,
     ) -> None:  # fmt: skip
         self._store = store
         self._owner = owner
@@ -38,6 +39,7 @@ class ChangeWatcher:
         self._pauses = pauses
         self._joined = joined
         self._watchers = watchers
+        self._listeners = listeners
         self._attempts: AttemptStopper
         self._wake = asyncio.Event()
         self._is_changed = False
@@ -80,6 +82,7 @@ class ChangeWatcher:
             self._dispatcher.look_again()
             self._pauses.look()
             self._watchers.look_again()
+            self._listeners.look_again()
             await self._waiters.recheck(self._store)
             if self._attempts.running:
                 await self._stop_cancelled()

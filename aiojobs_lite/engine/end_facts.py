@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
@@ -21,6 +22,7 @@ from aiojobs_lite.telemetry.facts import (
     JobHeld,
     JobInterrupted,
     JobSnoozed,
+    JobSuspended,
     ResultNotStored,
     RetryRequested,
 )
@@ -71,7 +73,7 @@ def _kind_of(end: End, raised: Raised | None) -> type[Fact]:
         return JobCompleted
     if isinstance(end, Close):
         return JobBecameDead if end.status is Status.DEAD else JobBecameCancelled
-    if end.held is not None:
+    if end.held is not None and end.outcome is not Outcome.SUSPENDED:
         return JobHeld
     is_retry = raised is not None and raised.is_wanted and end.outcome is Outcome.FAILED
     return _OF_OUTCOME.get(end.outcome, RetryRequested if is_retry else AttemptFailed)
@@ -88,6 +90,10 @@ def _error_of(end: Again | Close) -> str:
     return "its process ended" if end.outcome is Outcome.LOST else "no error"
 
 
+def _until(end: Again) -> datetime | None:
+    return None if end.held is not None else to_datetime(end.scheduled_at)
+
+
 def _wait(end: Again, clock: Clock) -> float:
     return max(0.0, (end.scheduled_at - clock.now()) / MICROSECONDS)
 
@@ -98,12 +104,17 @@ def _failed(kind: type[AttemptFailed], end: Again, wait: float, raised: Raised |
 
 
 _GROUPS: Final = frozenset({ExceptionGroup.__name__, BaseExceptionGroup.__name__})
-_OF_OUTCOME: Final = {Outcome.SNOOZED: JobSnoozed, Outcome.INTERRUPTED: JobInterrupted}
+_OF_OUTCOME: Final = {
+    Outcome.SNOOZED: JobSnoozed,
+    Outcome.INTERRUPTED: JobInterrupted,
+    Outcome.SUSPENDED: JobSuspended,
+}
 _FACTS: Final[dict[type[Fact], Callable[[Any, float], Fact]]] = {
     JobCompleted: lambda end, duration: JobCompleted(end.id, end.type, end.attempt, duration),
     JobBecameDead: lambda end, _: JobBecameDead(end.id, end.type, end.attempt, end.reason or "", _error_of(end)),
     JobBecameCancelled: lambda end, _: JobBecameCancelled(end.id, end.type, end.reason or ""),
     JobHeld: lambda end, _: JobHeld(end.id, end.type, end.reason or ""),
     JobSnoozed: lambda end, wait: JobSnoozed(end.id, end.type, to_datetime(end.scheduled_at), wait),
+    JobSuspended: lambda end, _: JobSuspended(end.id, end.type, ", ".join(end.waits_for), _until(end)),
     JobInterrupted: lambda end, _: JobInterrupted(end.id, end.type, end.attempt),
 }

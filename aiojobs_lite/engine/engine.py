@@ -28,6 +28,7 @@ from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.joining import JoinedJobs
 from aiojobs_lite.engine.lane_check import LaneCheck
 from aiojobs_lite.engine.lifecycle import Lifecycle
+from aiojobs_lite.engine.listeners import Listeners
 from aiojobs_lite.engine.long_attempts import LongAttempts
 from aiojobs_lite.engine.loop_monitor import LoopMonitor
 from aiojobs_lite.engine.maintenance import Maintenance, Retention
@@ -40,7 +41,7 @@ from aiojobs_lite.engine.recorder import Recorder
 from aiojobs_lite.engine.releaser import Releaser
 from aiojobs_lite.engine.resources import Resources
 from aiojobs_lite.engine.runners import look_at_runners
-from aiojobs_lite.engine.running import AttemptRegister
+from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.ticker import Ticker
 from aiojobs_lite.engine.waiters import Waiters
 from aiojobs_lite.engine.watchers import JobWatchers
@@ -49,7 +50,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
-from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.policy.settle import Stop, Suspension
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.meters import Metrics
@@ -90,6 +91,7 @@ class Engine:
         commits: What is to be written.
         waiters: The callers that await jobs.
         watchers: The watchers of jobs.
+        listeners: Hand on the events of programs that do not know who listens.
         identity: What others can know this runner by.
         pauses: Reports of types that are paused and resumed.
         joined: The jobs that callers enqueue in transactions of their own.
@@ -106,11 +108,12 @@ class Engine:
         owner, self.waiters, self.attempts = identity.owner, Waiters(), AttemptRegister()
         self.pauses, self.joined = PauseMonitor(store=store, bus=bus), JoinedJobs(store=store, bus=bus)
         self._dispatcher = _dispatcher(owner, clock, registry, settings)
-        self.watchers = JobWatchers(store=store)
+        self.watchers, self.listeners = JobWatchers(store=store), Listeners(store=store, clock=clock, registry=registry)
         watcher = self._change_watcher()
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self.watchers.connect(commits=committer)
+        self.listeners.connect(commits=committer)
         reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
         self._maintenance = _maintenance(store, clock, committer, settings)
         deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
@@ -203,6 +206,10 @@ class Engine:
         """Stops an attempt that runs in this runner, if one does."""
         self._executor.stop(job_id, Stop.CANCEL, reason)
 
+    def suspend(self, run: Running, suspension: Suspension) -> None:
+        """Ends an attempt that waits."""
+        self._executor.suspend(run, suspension)
+
     def look_again(self, job_type: str | None = None) -> None:
         """Jobs of a type (None: of any type) became claimable that were not."""
         self._dispatcher.look_again(job_type)
@@ -244,7 +251,7 @@ class Engine:
     def _change_watcher(self) -> ChangeWatcher:
         return ChangeWatcher(
             store=self._store, owner=self.identity.owner, dispatcher=self._dispatcher, waiters=self.waiters,
-            pauses=self.pauses, joined=self.joined, watchers=self.watchers,
+            pauses=self.pauses, joined=self.joined, watchers=self.watchers, listeners=self.listeners,
         )  # fmt: skip
 
     def _recorder(self, refusals: ChangeWatcher, deaths: Deaths, reports: Reports) -> Recorder:
@@ -276,6 +283,7 @@ class Engine:
         return [
             watcher,
             self.watchers,
+            self.listeners,
             self._maintenance,
             corrector,
             *([] if age is None else [Ageing(clock=self._clock, commits=self.commits, age=age)]),

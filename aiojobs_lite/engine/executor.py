@@ -38,7 +38,7 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Complete
 from aiojobs_lite.model.job import Claimed, Failure
 from aiojobs_lite.origin import Origin
-from aiojobs_lite.policy.settle import Ending, Stop
+from aiojobs_lite.policy.settle import Ending, Stop, Suspension
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStarted, AttemptStuck
 
@@ -135,6 +135,12 @@ class Executor:
             run.cancel_reason = reason or CANCEL_REQUESTED
         self._stop(run, why)
         return True
+
+    def suspend(self, run: Running, suspension: Suspension) -> None:
+        """Ends an attempt that waits: its job goes on when what it waits for has come."""
+        if run.stopped is None:
+            run.suspension = suspension
+            self._stop(run, Stop.SUSPEND)
 
     def stop_all(self, why: Stop) -> int:
         """Asks all attempts to end; returns how many were not stopped before."""
@@ -267,6 +273,8 @@ class Executor:
             run.call_off_timers()
             if run.stopped is Stop.TIMEOUT:
                 ending = with_timeout(run, ending)
+        if run.when_ended is not None:
+            run.when_ended(ending)
         if run.is_given_up:
             return
         if not self._attempts.is_left:

@@ -17,7 +17,7 @@ from aiojobs_lite.engine.threads import UnawaitedThread
 from aiojobs_lite.engine.workers import Worker
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import Claimed
-from aiojobs_lite.policy.settle import Stop
+from aiojobs_lite.policy.settle import Ending, Stop, Suspension
 
 
 class Running:
@@ -39,6 +39,9 @@ class Running:
         made: Its coroutine, where a task factory of the application was given it; else None.
         is_entered: Whether its task has come to its first step.
         is_given_up: Whether it was ended from outside, since it could not end any more: what comes of it is ignored.
+        suspension: What it waits for, if it was stopped for that, or None.
+        restarts: Whether an operation ended in it, such as a step.
+        when_ended: Is called when the handler has ended, before that is recorded, or None.
     """
 
     __slots__ = (
@@ -49,13 +52,16 @@ class Running:
         "is_stuck",
         "job_type",
         "made",
+        "restarts",
         "started",
         "stopped",
         "stopping",
+        "suspension",
         "task",
         "thread",
         "thread_id",
         "timers",
+        "when_ended",
         "worker",
     )
 
@@ -75,6 +81,9 @@ class Running:
         self.made: weakref.ref[Coroutine[Any, Any, None]] | None = None
         self.is_entered = False
         self.is_given_up = False
+        self.suspension: Suspension | None = None
+        self.restarts = False
+        self.when_ended: Callable[[Ending], None] | None = None
 
     def add_timer(self, timer: Timer) -> None:
         """Takes a timer that is called off when the attempt ends."""

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.engine.guard import Keeper
 from aiojobs_lite.engine.identity import Identity
+from aiojobs_lite.engine.listeners import listening
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.payloads import PayloadCheck
 from aiojobs_lite.engine.phase import Phase, Progress
@@ -18,6 +19,7 @@ from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.errors import StoreError
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.events import SetListeners
 from aiojobs_lite.model.limits import SetLimits, StoredLimit
 from aiojobs_lite.model.queries import GetDatabaseId
 from aiojobs_lite.model.writes import Unit
@@ -67,7 +69,8 @@ class Startup:
         now = self._clock.now()
         ticks: list[Unit] = [(write,) for write in self._parts.ticker.first(now)]
         limits: list[Unit] = [(SetLimits(found),)] if (found := self._registry.limits_by_key) else []
-        applied = await self._store.apply([*ticks, (self._identity.stored,), *limits], now)
+        listeners: list[Unit] = [(SetListeners(listens),)] if (listens := listening(self._registry)) else []
+        applied = await self._store.apply([*ticks, (self._identity.stored,), *listeners, *limits], now)
         self._parts.ticker.begin(applied.answers[: len(ticks)])
         self._identity.database = await self._store.ask(GetDatabaseId())
         self._parts.pauses.look()

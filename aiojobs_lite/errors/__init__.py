@@ -22,6 +22,9 @@
     │   ├── QueueFull               as many jobs of the type are pending as may be
     │   ├── PayloadTooLarge         the arguments are too big to be stored
     │   └── TransactionRefused      the caller's transaction cannot take the job
+    ├── EventError                  about events
+    │   ├── InvalidEvent            it cannot be sent; nothing was
+    │   └── EventNotFound           no event has this number (any more)
     ├── JobError                    about one stored job
     │   ├── JobNotFound             no job has this id (any more)
     │   ├── JobNotCommitted         its transaction is not committed, or was rolled back
@@ -31,7 +34,12 @@
     │   ├── JobDead                 awaited, and it is dead
     │   ├── JobCancelled            awaited, and it was cancelled
     │   ├── ResultTimeout           awaited, and it took too long
-    │   └── ResultNotKept           completed, but its result was not stored
+    │   ├── ResultNotKept           completed, but its result was not stored
+    │   └── StepError               about one step of a durable handler
+    │       ├── StepFailed          it failed for good
+    │       ├── StepMismatch        its name was another kind of step before
+    │       ├── StepNotStored       what it returned cannot be stored
+    │       └── TooManySteps        a job has only so many
     ├── RunnerError                 the runner cannot be used now, or from this loop
     │   ├── RunnerNotStarted        used before `async with runner`
     │   ├── RunnerAlreadyStarted    entered twice, or changed while it runs
@@ -78,6 +86,11 @@ from aiojobs_lite.errors.enqueuing import (
     UniqueConflict,
     UnknownJobType,
 )
+from aiojobs_lite.errors.events import (
+    EventError,
+    EventNotFound,
+    InvalidEvent,
+)
 from aiojobs_lite.errors.job import (
     AttemptNotOwned,
     JobCancelled,
@@ -98,6 +111,13 @@ from aiojobs_lite.errors.runner import (
     RunnerNotStarted,
     WrongEventLoop,
 )
+from aiojobs_lite.errors.steps import (
+    StepError,
+    StepFailed,
+    StepMismatch,
+    StepNotStored,
+    TooManySteps,
+)
 from aiojobs_lite.errors.store import (
     StoreError,
     StoreRefused,
@@ -115,6 +135,9 @@ __all__ = [
     "ConfigurationError",
     "DuplicateJobType",
     "EnqueueError",
+    "EventError",
+    "EventNotFound",
+    "InvalidEvent",
     "InvalidJobType",
     "InvalidKey",
     "InvalidOption",
@@ -140,10 +163,15 @@ __all__ = [
     "RunnerClosed",
     "RunnerError",
     "RunnerNotStarted",
+    "StepError",
+    "StepFailed",
+    "StepMismatch",
+    "StepNotStored",
     "StoreError",
     "StoreRefused",
     "StoreRejected",
     "StoreUnavailable",
+    "TooManySteps",
     "TransactionRefused",
     "UniqueConflict",
     "UnknownJobType",

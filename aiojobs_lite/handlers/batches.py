@@ -8,11 +8,11 @@ from typing import Any, Final
 from aiojobs_lite.errors import BatchNotFound, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.model.batches import Event
+from aiojobs_lite.model.batches import BatchEvent
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob
 
-_EVENTS: Final[tuple[Event, ...]] = ("complete", "success", "dead")
+_EVENTS: Final[tuple[BatchEvent, ...]] = ("complete", "success", "dead")
 _ONCE: Final = "a batch enqueues each of its callbacks exactly once, whatever other jobs there are"
 _REFUSED: Final[Mapping[str, str]] = {
     "at": "the end of the batch says when it is due",
@@ -49,14 +49,14 @@ def check_callback(option: str, value: object) -> CallbackJob:
 
 def check_callbacks(
     registry: Registry, complete: CallbackJob | None, success: CallbackJob | None, dead: CallbackJob | None
-) -> list[tuple[Event, CallbackJob]]:
+) -> list[tuple[BatchEvent, CallbackJob]]:
     """The callbacks of a batch that are given, each with its event.
 
     Raises:
         InvalidOption: If one cannot be enqueued so.
         UnknownJobType: If its type is not registered.
     """
-    checked: list[tuple[Event, CallbackJob]] = []
+    checked: list[tuple[BatchEvent, CallbackJob]] = []
     for event, value in zip(_EVENTS, (complete, success, dead), strict=True):
         if value is not None:
             job = check_callback(f"on_{event}", value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Final, Unpack, get_args
 
@@ -10,6 +10,7 @@ from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
 from aiojobs_lite.handlers.checks import check_choice
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
+from aiojobs_lite.handlers.event import Event, check_listening
 from aiojobs_lite.handlers.habits import AnswersHabits
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.middleware import check_middleware
@@ -77,6 +78,30 @@ class Declaring:
                 raise InvalidJobType(job_type.name, problem) from error
             cron = CronSchedule(expression, tz, hash_id=job_type.name)
             job_type.cron = Schedule(job_type.name, cron, catch_up, overlap)
+            self._add(job_type)
+
+        return make_decorator(made)(**options)
+
+    def on(
+        self,
+        *names: str | Sequence[str],
+        when: Callable[[Event[Any]], bool] | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Declares:
+        """Declares a handler that events start: one job an event, exactly once.
+
+        Args:
+            *names: The names of the events, or the beginning of names with an asterisk: `user/*`; also a list.
+            when: A plain function of the event: only those for which it is true start the handler.
+            **options: As for `@runner.job`. A key is a field of the event: `key="event.data.user_id"`.
+
+        Raises:
+            InvalidOption: If a name or `when` cannot work.
+            InvalidJobType: If the handler does not take an `Event` and nothing else.
+        """
+
+        def made(job_type: JobType[..., Any]) -> None:
+            job_type.listening = check_listening(names, when, job_type.signature, job_type.handler)
             self._add(job_type)
 
         return make_decorator(made)(**options)

@@ -13,6 +13,7 @@ from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
+from aiojobs_lite.handlers.event import Listening
 from aiojobs_lite.handlers.flow import FLOW_OPTIONS, OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
@@ -142,11 +143,13 @@ class JobType(Enqueueable[P, R_co]):
         signature: Its parameters.
         result: How its result is stored; None: it is not.
         cron: When it runs by the clock; None: only when it is enqueued.
+        listening: Which events start it; None: none do.
         on_dead: What is called or enqueued for each job that dies, or None.
         middleware: What its group has around its enqueues and attempts.
     """
 
     cron: Schedule | None = None
+    listening: Listening | None = None
     middleware: tuple[Any, ...] = ()
 
     def __init__(

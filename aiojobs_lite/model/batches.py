@@ -74,7 +74,7 @@ class BatchStats(JsonForm):
         return self.completed_at is not None
 
 
-Event = Literal["complete", "success", "dead"]
+BatchEvent = Literal["complete", "success", "dead"]
 """When a callback is enqueued: when the batch is complete; when all its jobs are completed, later by a redrive perhaps;
 when it is complete and a job of it, or of a batch in it, is dead.
 """
@@ -88,7 +88,7 @@ class Callback(NamedTuple):
         row: The job. It is due as long after the event as its `scheduled_at` lies behind its `created_at`.
     """
 
-    event: Event
+    event: BatchEvent
     row: NewJob
 
 
@@ -260,9 +260,9 @@ class BatchRow(NamedTuple):
         return BatchStatus.DEAD if self.dead or self.batches_dead else BatchStatus.FAILED
 
     @property
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> tuple[BatchEvent, ...]:
         """What happens to a batch that nothing is unfinished of."""
-        found: list[Event] = [] if self.outcome else ["complete"]
+        found: list[BatchEvent] = [] if self.outcome else ["complete"]
         outcome = self.outcome_now
         if outcome is BatchStatus.SUCCEEDED and self.outcome != outcome:
             found.append("success")

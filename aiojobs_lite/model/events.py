@@ -216,12 +216,14 @@ class FindEvents(NamedTuple):
         before: Behind the one that was sent then, in microseconds, and has this id (the last of the page before); None:
             from the first.
         limit: Most of them.
+        is_unreached: Those alone that have not reached all that waited for them (`DeliverEvents`).
     """
 
     ids: Collection[int] | None = None
     name: str | None = None
     before: tuple[int, int] | None = None
     limit: int = 100
+    is_unreached: bool = False
 
     def answer(self) -> tuple[EventRow, ...]:
         """See `Query`."""

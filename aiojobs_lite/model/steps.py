@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.writes import Inserted, unanswered
+
+_DATA: Final = '{"data":'
 
 
 class StepKind(StrEnum):
@@ -195,10 +197,15 @@ def end_memo(status: str, result: str | None, reason: str | None, error: str | N
         error: Its latest error, or None.
     """
     if status == Status.COMPLETED:
-        return f'{{"data":{"null" if result is None else result}}}'
+        return f"{_DATA}{'null' if result is None else result}}}"
     return json.dumps({"error": {"status": str(status), "reason": reason, "error": error}}, ensure_ascii=False)
 
 
 def start_memo(job: Inserted) -> str:
     """What an operation is given of a job that it started, and does not wait for."""
     return json.dumps({"id": job.id, "is_new": job.is_new}, separators=(",", ":"))
+
+
+def result_of(memo: str) -> str:
+    """What a child returned, as JSON word for word, of the memo `{"data": ...}`."""
+    return memo.removeprefix(_DATA).removesuffix("}")

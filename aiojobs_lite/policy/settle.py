@@ -31,6 +31,7 @@ class Stop(StrEnum):
     TIMEOUT = "timeout"
     CANCEL = "cancel"
     SHUTDOWN = "shutdown"
+    SUSPEND = "suspend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,18 @@ class Policy:
         return Verdict(Wish.AGAIN) if error is None else judge(error, self.retry_on, self.abandon_on)
 
 
+class Suspension(NamedTuple):
+    """Why an attempt is suspended: all its branches wait.
+
+    Attributes:
+        until: The first instant that ends one of the waits, in microseconds; None: no instant does.
+        waits_for: The names of the operations that they wait for.
+    """
+
+    until: int | None
+    waits_for: tuple[str, ...]
+
+
 class Ending(NamedTuple):
     """How an attempt ended, as the runner observed it from outside.
 
@@ -66,6 +79,8 @@ class Ending(NamedTuple):
         interrupted: A drain had left it running when its owner died.
         unreadable: Why the payload does not fit the handler, which was not called.
         unbegun: The runner could not begin it, because of `error`: no task could be made, say.
+        suspension: What it waits for, if it was stopped for that.
+        restarts: Whether an operation ended in it, such as a step: it counts as the first attempt of what follows.
     """
 
     result: str | None = None
@@ -78,6 +93,8 @@ class Ending(NamedTuple):
     interrupted: bool = False
     unreadable: str | None = None
     unbegun: bool = False
+    suspension: Suspension | None = None
+    restarts: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -113,15 +130,19 @@ def settle(
     """
     if ending is RETURNED or ending.succeeded:  # nearly always; even a cancel that was requested does not matter then
         return Complete(job.id, job.attempt, job.owner, job.type, ending.result, ending.note)
-    end = _Settlement(job, policy, now, chance, cancel).of(ending)
+    end = _Settlement(job, policy, now, chance, cancel, restarts=ending.restarts).of(ending)
     return end if cancel is None or isinstance(end, Close) else end.cancelled(cancel)
 
 
 class _Settlement:
     """The rules of `settle` for an attempt that did not succeed, one a method."""
 
-    def __init__(self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float], cancel: str | None) -> None:
+    def __init__(
+        self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float], cancel: str | None, *, restarts: bool
+    ) -> None:
         self._job = job
+        self._attempt = 1 if restarts else job.attempt  # of what follows the last operation that ended
+        self._restarts = restarts
         self._policy = policy
         self._now = now
         self._chance = chance
@@ -134,6 +155,8 @@ class _Settlement:
             return self._interrupted(ending.failure) if ending.interrupted else self._lost(ending.failure)
         if ending.unbegun:
             return self._unbegun(ending.failure)
+        if ending.stopped is Stop.SUSPEND and ending.suspension is not None:
+            return self._suspended(ending.suspension)
         wish, text, delay, at, _ = ending.verdict or self._policy.judge(ending.error)
         if wish is Wish.SNOOZE:
             return self._snoozed(self._asked_for(delay, at), text)
@@ -157,8 +180,14 @@ class _Settlement:
         if self._is_last_attempt:
             return self._dead(outcome, self._used_up, failure)
         if at is None:
-            at = after(self._now, self._policy.backoff.delay(self._job.attempt, self._chance))
+            at = after(self._now, self._policy.backoff.delay(self._attempt, self._chance))
         return self._again(outcome, at, failure)
+
+    def _suspended(self, suspension: Suspension) -> Again:
+        """Whatever its handler raised meanwhile: it goes on at its next attempt."""
+        end = self._again(Outcome.SUSPENDED, self._now if suspension.until is None else suspension.until)
+        held = Held.EVENT if suspension.until is None else None
+        return end._replace(refund=True, held=held, waits_for=suspension.waits_for)
 
     def _snoozed(self, at: int | None, reason: str) -> Again:
         end = self._again(Outcome.SNOOZED, self._now if at is None else at)
@@ -213,11 +242,13 @@ class _Settlement:
 
     def _again(self, outcome: Outcome, scheduled_at: int, failure: Failure | None = None) -> Again:
         job = self._job
-        return Again(job.id, job.attempt, job.owner, job.type, outcome, scheduled_at, failure=failure)
+        return Again(
+            job.id, job.attempt, job.owner, job.type, outcome, scheduled_at, failure=failure, restarts=self._restarts
+        )
 
     @property
     def _is_last_attempt(self) -> bool:
-        return self._job.attempt >= self._job.max_attempts
+        return self._attempt >= self._job.max_attempts
 
     @property
     def _used_up(self) -> str:

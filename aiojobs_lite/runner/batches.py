@@ -18,12 +18,12 @@ from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import (
+    BatchEvent,
     BatchStats,
     BatchStatus,
     Callback,
     CancelBatch,
     CloseBatch,
-    Event,
     FindBatchOf,
     GetBatch,
     InsertInBatch,
@@ -197,7 +197,7 @@ class OpenBatchHandle(BatchHandle):
         id: Its id, by which `runner.batches.get` finds it in any process.
     """
 
-    def __init__(self, parts: _Parts, batch_id: int, callbacks: Sequence[tuple[Event, CallbackJob]]) -> None:
+    def __init__(self, parts: _Parts, batch_id: int, callbacks: Sequence[tuple[BatchEvent, CallbackJob]]) -> None:
         super().__init__(parts, batch_id, is_member=False)
         self._callbacks = callbacks
 
@@ -231,7 +231,7 @@ class BatchBlock(AnswersHabitsOfBlocks):
     """
 
     def __init__(
-        self, parts: _Parts, callbacks: Sequence[tuple[Event, CallbackJob]], parent: int | None, *, is_member: bool
+        self, parts: _Parts, callbacks: Sequence[tuple[BatchEvent, CallbackJob]], parent: int | None, *, is_member: bool
     ) -> None:
         self._parts = parts
         self._callbacks = callbacks

@@ -19,7 +19,7 @@ from aiojobs_lite.handlers.habits import AnswersHabitsOfBlocksOfClients
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.batches import BatchStats, Callback, CancelBatch, CloseBatch, Event, GetBatch, OpenBatch
+from aiojobs_lite.model.batches import BatchEvent, BatchStats, Callback, CancelBatch, CloseBatch, GetBatch, OpenBatch
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.runner.admission import inserted_of, write_of
 from aiojobs_lite.runner.batches import CANCEL_AT_ONCE
@@ -182,7 +182,7 @@ class OpenedClientBatch(ClientBatch):
     """
 
     def __init__(
-        self, parts: ClientParts, batch_id: int, callbacks: Sequence[tuple[Event, CallbackJob]], owner: BlockOwner
+        self, parts: ClientParts, batch_id: int, callbacks: Sequence[tuple[BatchEvent, CallbackJob]], owner: BlockOwner
     ) -> None:
         super().__init__(parts, batch_id)
         self._callbacks = callbacks
@@ -225,7 +225,9 @@ class ClientBatchBlock(AnswersHabitsOfBlocksOfClients):
     the block, its end does nothing: the batch is that of the first process.
     """
 
-    def __init__(self, parts: ClientParts, callbacks: Sequence[tuple[Event, CallbackJob]], parent: int | None) -> None:
+    def __init__(
+        self, parts: ClientParts, callbacks: Sequence[tuple[BatchEvent, CallbackJob]], parent: int | None
+    ) -> None:
         self._parts = parts
         self._callbacks = callbacks
         self._parent = parent

@@ -7,19 +7,19 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.errors import WrongEventLoop
-from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.batches import BatchHandle
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
+from aiojobs_lite.runner.operations import Operations
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _IN_A_THREAD: Final = "In a transaction of its own it enqueues by client.enqueue_in(...) of a JobClient."
 
 
-class JobContext(AttemptContext):
+class JobContext(Operations):
     """The running attempt, for its handler, which takes it as `ctx: JobContext = injected`.
 
     Attributes:

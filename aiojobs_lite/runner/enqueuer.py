@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
@@ -18,6 +19,8 @@ from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, write_of_joined
 from aiojobs_lite.runner.batches import Batches
 from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable, not_enqueueable
+from aiojobs_lite.runner.children import Children
+from aiojobs_lite.runner.events import Events, EventToSend, SentEvent
 from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
 from aiojobs_lite.runner.joining import JoinedHandle, check_connection
 from aiojobs_lite.telemetry.bus import Bus
@@ -39,6 +42,9 @@ class Enqueuer:
     Attributes:
         jobs: Reads and moves stored jobs.
         batches: Opens and finds batches.
+        events: Sends, lists and replays events.
+        children: Makes the jobs that durable handlers start.
+        durable: The durable operations of its attempts, since it was started.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,7 +54,10 @@ class Enqueuer:
         self._access = EngineAccess()
         self._admission = Admission(self._access)
         self.jobs = RunnerJobs(self._access)
+        self.children = Children(self._access, self._registry)
+        self.events = Events(self._access, self._registry, self.jobs, self._admission)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
+        self.durable: Durable | None = None
         self.batches = Batches(
             self._access, self._registry, self._bus, self.jobs, self._admission, lambda: self._surrounding
         )
@@ -217,6 +226,28 @@ class Enqueuer:
         bound = job.bind(*args, **kwargs)
         (handle,) = self._access.wait_for(self.enqueue_many([bound]))
         return handle
+
+    async def send(self, name: str, data: Any = None, *, id: str | None = None) -> SentEvent:  # noqa: A002
+        """Sends an event: it starts every job type that listens to it, and ends the waits that match it. Returns after
+        the commit.
+
+        Args:
+            name: What has happened, such as `user/signed.up`.
+            data: What there is to say: a dict, a model, a dataclass; None: nothing.
+            id: An id of your own: the same id again within 24 hours starts and wakes nothing. None: a random one.
+
+        Returns:
+            Whether it is new, and the handles of the jobs that it started of types that this runner knows.
+
+        Raises:
+            InvalidEvent: If the data cannot be stored.
+            InvalidOption: If the name or the id cannot be one.
+            EnqueueError: `QueueFull`, `UniqueConflict` or `InvalidKey`, if a listener's options refuse its job.
+            StoreUnavailable: If the database cannot be written now. If the commit itself failed, it may be sent.
+            RunnerError: If the runner cannot be used now, or from this event loop.
+        """
+        (sent,) = await self.events.send_many([EventToSend(name, data, id)])
+        return sent
 
     def _handles(self, bound: Sequence[BoundJob[R]], inserted: Sequence[Inserted]) -> list[JobHandle[R]]:
         if self._bus.is_watched(JobEnqueued):

@@ -11,6 +11,7 @@ from typing import Any, Final, Never, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.dead import OnDead
+from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine, Settings
 from aiojobs_lite.engine.resources import Resources
@@ -206,6 +207,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             deps=resources,
             around=surrounding.attempts,
             settings=self._settings,
+        )
+        self.durable = Durable(
+            store=engine, clock=self._clock, bus=self._bus, attempts=engine.attempts, suspend=engine.suspend
         )
         self._access.open(engine)
         try:

@@ -34,6 +34,7 @@ class Rig:
         self.looks = self.rechecks = 0
         self.running = 1
         self.watched: list[int] = []  # the looks of the watchers of jobs
+        self.listened: list[int] = []  # those of the listeners
         self.asked: list[FindJobs] = []
         self.asked_to_stop = [8, 7]
         self.stopped: list[tuple[int, Stop]] = []
@@ -42,6 +43,7 @@ class Rig:
             owner="me", dispatcher=self, waiters=self, pauses=SimpleNamespace(look=lambda: None),
             joined=SimpleNamespace(recheck=self.recheck_joined),
             watchers=SimpleNamespace(look_again=lambda: self.watched.append(self.looks)),
+            listeners=SimpleNamespace(look_again=lambda: self.listened.append(self.looks)),
         )  # fmt: skip
         self.watcher.connect(attempts=self)
 

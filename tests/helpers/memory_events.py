@@ -113,6 +113,7 @@ def find_events(rows: Rows, query: FindEvents) -> tuple[EventRow, ...]:
         if (query.ids is None or number in query.ids)
         and query.name in {None, event.name}
         and (query.before is None or (event.sent_at, number) < query.before)
+        and (number in rows.durable.unreached or not query.is_unreached)
     ]
     return tuple(event for *_, event in sorted(found, reverse=True)[: query.limit])
 

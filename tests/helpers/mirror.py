@@ -32,6 +32,10 @@ _EACH_FACT: Final = "one table has every kind of fact, with its level and its li
 _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
+    "durable/attempt.py": Suite("tests/runner/test_operations.py", "its operations are those of a context"),
+    "runner/children.py": Suite("tests/runner/test_operations.py", "children are started by a context"),
+    "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),
+    "steps.py": Suite("tests/durable/test_step.py", "names alone, under which tests and applications import them"),
     "dead.py": Suite("tests/engine/test_deaths.py", _NO_BEHAVIOUR),
     "engine/cascades.py": Suite("tests/runner/test_after.py", "callers see it there"),
     "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),
@@ -41,7 +45,7 @@ ELSEWHERE: Final = {
     "engine/ports.py": Suite("tests/test_typing.py", "protocols alone; mypy compares every part with them"),
     **{
         f"errors/{name}.py": Suite("tests/test_errors.py", _EACH_ERROR)
-        for name in ("base", "batches", "configuration", "enqueuing", "job", "runner", "store")
+        for name in ("base", "batches", "configuration", "enqueuing", "events", "job", "runner", "steps", "store")
     },
     "engine/runners.py": Suite("tests/runner/test_runners.py", "what it finds is what callers are given"),
     "runner/binding.py": Suite("tests/runner/test_enqueuer.py", "its refusals are those of each enqueue"),
@@ -90,7 +94,7 @@ ELSEWHERE: Final = {
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{
         f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)
-        for name in ("health", "jobs", "limits", "owners", "ticks", "types")
+        for name in ("events", "health", "jobs", "limits", "owners", "steps", "ticks", "types")
     },
     **{
         f"testing/{name}.py": Suite("tests/testing/test_kit.py", "a part of the kit, which is tested as a whole")

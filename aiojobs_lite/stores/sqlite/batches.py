@@ -16,6 +16,7 @@ from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import (
     AbandonBatches,
+    BatchEvent,
     BatchRow,
     BatchStats,
     BatchStatus,
@@ -23,7 +24,6 @@ from aiojobs_lite.model.batches import (
     CancelBatch,
     CancelledPage,
     CloseBatch,
-    Event,
     FindBatchOf,
     GetBatch,
     InsertInBatch,
@@ -282,7 +282,7 @@ def _as_text(callbacks: Sequence[Callback]) -> str:
 def _of_text(batch: int, text: str | None) -> list[Callback]:
     """The callbacks of a batch; none if another program has written something else."""
     try:
-        listed: list[tuple[Event, dict[str, Any]]] = json.loads(text or "[]")
+        listed: list[tuple[BatchEvent, dict[str, Any]]] = json.loads(text or "[]")
         return [Callback(event, NewJob(**row)) for event, row in listed]
     except (ValueError, TypeError, RecursionError) as error:
         _log.error("the callbacks of batch %s cannot be read, and are not enqueued: %s", batch, error)

@@ -138,10 +138,13 @@ def find_events(connection: sqlite3.Connection, sql: Sql, query: FindEvents) -> 
     if query.ids is not None and not query.ids:
         return ()
     name = "events_of_page" if query.name is None else "events_of_name"
+    if query.is_unreached:
+        name = "events_unreached"
     if query.ids is not None:
         name = "events_of_ids"
     last = (LARGEST_INTEGER, 0) if query.before is None else query.before
     parameters: dict[str, Any] = {"name": query.name, "at": last[0], "id": last[1], "limit": query.limit}
+    parameters["unreached"] = query.is_unreached
     text = sql[name].replace("{ids}", ", ".join(str(int(event)) for event in query.ids or ()))
     return tuple(map(EventRow._make, connection.execute(text, parameters).fetchall()))
 

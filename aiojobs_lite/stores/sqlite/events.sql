@@ -89,6 +89,17 @@ SELECT id, name, data, sent_at, key
 FROM aiojobs_events
 WHERE id IN ({ids})
     AND (:name IS NULL OR name = :name)
+    AND (NOT :unreached OR reaches IS NOT NULL)
+    AND (sent_at, id) < (:at, :id)
+ORDER BY sent_at DESC, id DESC
+LIMIT :limit;
+
+-- name: events_unreached
+-- Events that have not reached all and for which the rest holds, those that were sent last first.
+SELECT id, name, data, sent_at, key
+FROM aiojobs_events INDEXED BY aiojobs_events_unreached
+WHERE reaches IS NOT NULL
+    AND (:name IS NULL OR name = :name)
     AND (sent_at, id) < (:at, :id)
 ORDER BY sent_at DESC, id DESC
 LIMIT :limit;

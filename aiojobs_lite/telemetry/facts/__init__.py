@@ -14,6 +14,11 @@ one file for each group.
 | `JobBecameCancelled`, `JobSnoozed` | info | a job was cancelled; a handler postponed its job |
 | `JobInterrupted` | warning | a drain stopped an attempt; the job will run again |
 | `JobHeld` | error | a stored payload no longer fits its handler |
+| `EventSent` | debug | an event is durable, with what it started, woke and cancelled |
+| `StepCompleted`, `JobSuspended` | debug | a step returned; a handler waits, and its attempt was given back |
+| `StepRetried`, `StepGivenUp` | warning | a step failed, and is tried again; or failed for good |
+| `SuspensionSwallowed` | warning | a handler went on although its attempt was suspended |
+| `StepsSkipped` | warning | a handler ended without asking for steps whose results are stored |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
 | `JobRescheduled` | info | it was set when a pending job is due |
 | `TypePaused` | warning | no runner claims jobs of a type until it is resumed |
@@ -39,6 +44,7 @@ one file for each group.
 """
 
 from aiojobs_lite.telemetry.fact import Fact
+from aiojobs_lite.telemetry.facts.events import EventSent
 from aiojobs_lite.telemetry.facts.health import (
     DefectFound,
     LoopBlocked,
@@ -74,6 +80,14 @@ from aiojobs_lite.telemetry.facts.owners import (
     OwnerRescued,
     RunnerStarted,
 )
+from aiojobs_lite.telemetry.facts.steps import (
+    JobSuspended,
+    StepCompleted,
+    StepGivenUp,
+    StepRetried,
+    StepsSkipped,
+    SuspensionSwallowed,
+)
 from aiojobs_lite.telemetry.facts.ticks import TickFired, TickSkipped
 from aiojobs_lite.telemetry.facts.types import PayloadsUnfit, TypePaused, TypeResumed, TypesUnclaimed
 
@@ -88,6 +102,7 @@ __all__ = [
     "DrainStarted",
     "DrainWaits",
     "EndRefused",
+    "EventSent",
     "Fact",
     "JobBecameCancelled",
     "JobBecameDead",
@@ -98,6 +113,7 @@ __all__ = [
     "JobRedriven",
     "JobRescheduled",
     "JobSnoozed",
+    "JobSuspended",
     "JobsMovedBack",
     "LimitChanged",
     "LimitPaused",
@@ -109,8 +125,13 @@ __all__ = [
     "ResultNotStored",
     "RetryRequested",
     "RunnerStarted",
+    "StepCompleted",
+    "StepGivenUp",
+    "StepRetried",
+    "StepsSkipped",
     "StoreDegraded",
     "StoreRecovered",
+    "SuspensionSwallowed",
     "TickFired",
     "TickSkipped",
     "TypePaused",

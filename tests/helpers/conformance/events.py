@@ -221,9 +221,13 @@ class WaitingForEvents:
         await one(store, CancelJob(jobs[most].id, "x"))
         assert await one(store, PruneEvents(at(9), 9)) == 0  # but for the latest, they have not reached all
         rest = tuple(job.id for job in jobs[most + 1 :])
+        unreached = await store.ask(FindEvents(is_unreached=True))
+        assert [one.data for one in unreached] == ['{"n":2}', '{"n":1}']
+        assert await store.ask(FindEvents(ids=(unreached[1].id, 3), name="e", is_unreached=True)) == unreached[1:]
         assert await one(store, DeliverEvents()) == Delivered((*rest, late.id))
         assert (await steps_of(store, rest[0]))["w"].memo == memo(1, event(n=1))
         assert (await steps_of(store, late.id))["w"].memo == memo(2, event(n=2))
+        assert await store.ask(FindEvents(is_unreached=True)) == ()
         assert await one(store, DeliverEvents()) == Delivered()
         assert len(await claimed(store, claim(limit=9999))) == most + 4
         assert shown(store) == await counted(store)

@@ -237,6 +237,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("unreached_events", "INDEX aiojobs_events_unreached"),
         ("last_wait", "INDEX aiojobs_events_unreached"),
         ("prune_events", "INDEX aiojobs_events_sent_at (sent_at<?)"),
+        ("events_unreached", "INDEX aiojobs_events_unreached"),
         ("events_of_page", "INDEX aiojobs_events_sent_at (sent_at<?)"),
         ("events_of_name", "INDEX aiojobs_events_name (name=? AND sent_at<?)"),
         ("events_of_ids", "aiojobs_events USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -1,0 +1,120 @@
+"""The durable operations of one runner: those of each attempt that asks for any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from aiojobs_lite.clock import Clock
+from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.memos import Memos, StepStore
+from aiojobs_lite.durable.results import StepResults
+from aiojobs_lite.durable.waits import Waits
+from aiojobs_lite.engine.running import Running
+from aiojobs_lite.errors import AttemptNotOwned, StoreError
+from aiojobs_lite.logs import get_log
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.policy.settle import Ending, Stop, Suspension
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import StepsSkipped, SuspensionSwallowed
+
+_log = get_log("engine")
+
+
+class Attempts(Protocol):
+    """Knows what runs: the register of attempts."""
+
+    def find(self, job_id: int) -> Running | None:
+        """The running attempt of a job, or None."""
+
+
+class Durable:
+    """Makes the operations of an attempt when its handler asks for the first, and ends them with it.
+
+    Args:
+        store: Keeps the operations.
+        clock: Says how long it is to an instant.
+        bus: Gets the facts about them.
+        attempts: Knows what runs.
+        suspend: Ends an attempt that waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: StepStore,
+        clock: Clock,
+        bus: Bus,
+        attempts: Attempts,
+        suspend: Callable[[Running, Suspension], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._bus = bus
+        self._attempts = attempts
+        self._suspend = suspend
+        self._results = StepResults()
+        self._known: dict[int, DurableAttempt] = {}
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    def of(self, claimed: Claimed) -> DurableAttempt:
+        """The operations of an attempt.
+
+        Raises:
+            AttemptNotOwned: If it does not run any more.
+        """
+        run = self._attempts.find(claimed.id)
+        if run is None or run.claimed is not claimed:
+            raise AttemptNotOwned(claimed.id, claimed.attempt)
+        found = self._known.get(claimed.id)
+        return self._make(run) if found is None else found
+
+    def _make(self, run: Running) -> DurableAttempt:
+        memos = Memos(run.claimed, self._store)
+        waits = Waits(
+            clock=self._clock,
+            task=lambda: run.task,
+            suspend=partial(self._suspend, run),
+            reload=lambda: self._reload(memos, waits),
+        )
+        made = DurableAttempt(
+            run=run, memos=memos, waits=waits, results=self._results, clock=self._clock, bus=self._bus
+        )
+        self._known[run.claimed.id] = made
+        run.when_ended = partial(self._ended, run, memos, waits)
+        return made
+
+    def _reload(self, memos: Memos, waits: Waits) -> None:
+        """Looks whether what a busy attempt waits for has come."""
+        task = asyncio.get_running_loop().create_task(_end_what_came(memos, waits))
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    def _ended(self, run: Running, memos: Memos, waits: Waits, ending: Ending) -> None:
+        waits.close()
+        claimed = run.claimed
+        if self._known.get(claimed.id) is not None:
+            del self._known[claimed.id]
+        if run.stopped is Stop.SUSPEND:
+            problem = _swallowed(ending)
+            if problem:
+                self._bus.publish(SuspensionSwallowed(claimed.id, claimed.type, problem))
+        elif ending.succeeded and memos.skipped:
+            self._bus.publish(StepsSkipped(claimed.id, claimed.type, ", ".join(memos.skipped)))
+
+
+async def _end_what_came(memos: Memos, waits: Waits) -> None:
+    try:
+        for name in await memos.reload():
+            waits.end(name)
+    except StoreError as error:  # it is tried again
+        _log.debug("the operations of a job could not be read: %s", error)
+
+
+def _swallowed(ending: Ending) -> str:
+    """What a handler did in place of ending, when its attempt was suspended; empty if it ended."""
+    if ending.error is None:
+        return "returned"
+    return "" if isinstance(ending.error, asyncio.CancelledError) else f"raised {type(ending.error).__name__}"

@@ -1,0 +1,140 @@
+"""What a job has done already: the operations of its attempts before, and those of this one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Final, Protocol, TypeVar
+
+from aiojobs_lite.durable.step import repeated
+from aiojobs_lite.errors import AttemptNotOwned, StepMismatch, TooManySteps
+from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.events import StepFence
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.steps import (
+    ListChildren,
+    ListSteps,
+    NewStep,
+    SaveSteps,
+    StartChild,
+    StepKind,
+    StepRow,
+    StepState,
+)
+from aiojobs_lite.model.writes import Write
+
+A = TypeVar("A")
+MOST_STEPS: Final = 1_000
+"""Operations of a job."""
+
+
+class StepStore(Protocol):
+    """Writes and reads: of the engine, the committer and the store."""
+
+    async def write(self, write: Write[A]) -> A:
+        """Makes a write durable; returns its answer."""
+
+    async def ask(self, query: Query[A]) -> A:
+        """Answers a query."""
+
+
+class Memos:
+    """The operations of one attempt by name. They are read once, and not at all in a job's first attempt.
+
+    Args:
+        claimed: The attempt.
+        store: Has the operations.
+    """
+
+    def __init__(self, claimed: Claimed, store: StepStore) -> None:
+        self._claimed = claimed
+        self._store = store
+        self._uses: Counter[str] = Counter()
+        self._rows: dict[str, StepRow] = {}
+        self._asked: set[str] = set()
+        self._is_read = _is_first(claimed)
+        self._lock = asyncio.Lock()
+
+    def next_name(self, name: str) -> str:
+        """The name of the next operation of a name: `fetch`, then `fetch#2`."""
+        self._uses[name] += 1
+        unique = repeated(name, self._uses[name])
+        self._asked.add(unique)
+        return unique
+
+    async def find(self, name: str, kind: StepKind) -> StepRow | None:
+        """What is known of an operation, or None.
+
+        Raises:
+            StepMismatch: If the name stands for another kind of operation.
+            TooManySteps: If it is new, and the job may have no more.
+        """
+        if not self._is_read:
+            await self.reload()
+        row = self._rows.get(name)
+        if row is not None and row.kind is not kind:
+            raise StepMismatch(self._claimed.id, name, row.kind.value, kind.value)
+        if row is None and len(self._rows) >= MOST_STEPS:
+            raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+        return row
+
+    async def save(self, step: NewStep) -> StepRow:
+        """Makes an operation durable; returns it as it stands then, which another attempt may have ended before.
+
+        Raises:
+            AttemptNotOwned: If the attempt is another runner's by now.
+        """
+        claimed = self._claimed
+        saved = await self._store.write(SaveSteps(claimed.id, claimed.attempt, claimed.owner, (step,)))
+        if saved is None:
+            raise AttemptNotOwned(claimed.id, claimed.attempt)
+        self._rows[step.name] = saved[0]
+        return saved[0]
+
+    async def start_child(
+        self, name: str, child: Candidate, *, is_awaited: bool, until: int | None
+    ) -> StepRow | Refused:
+        """Starts a job for an operation, once.
+
+        Raises:
+            AttemptNotOwned: If the attempt is another runner's by now.
+        """
+        claimed = self._claimed
+        answer = await self._store.write(
+            StartChild(claimed.id, claimed.attempt, claimed.owner, name, child, is_awaited, until)
+        )
+        if answer is None:
+            raise AttemptNotOwned(claimed.id, claimed.attempt)
+        if isinstance(answer, Refused):
+            return answer
+        row, _ = answer
+        self._rows[name] = row
+        return row
+
+    async def children(self) -> dict[str, int]:
+        """The jobs that operations of the job have started, by the names of these."""
+        return dict(await self._store.ask(ListChildren(self._claimed.id)))
+
+    def fence(self, name: str) -> StepFence:
+        """What a write is fenced by that is done for an operation."""
+        return StepFence(self._claimed.id, self._claimed.attempt, self._claimed.owner, name)
+
+    async def reload(self) -> list[str]:
+        """Reads all operations; returns the names of those that have ended since."""
+        async with self._lock:
+            rows = {row.name: row for row in await self._store.ask(ListSteps(self._claimed.id))}
+            waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
+            self._rows |= rows
+            self._is_read = True
+        return [name for name in waiting if self._rows[name].state is not StepState.WAITING]
+
+    @property
+    def skipped(self) -> list[str]:
+        """The names of the operations that have ended and that this attempt has not asked for."""
+        return [row.name for row in self._rows.values() if row.ended_at is not None and row.name not in self._asked]
+
+
+def _is_first(claimed: Claimed) -> bool:
+    """Whether no attempt was before that can have done anything."""
+    return claimed.attempt == 1 and not (claimed.snoozes or claimed.interruptions or claimed.crashes)

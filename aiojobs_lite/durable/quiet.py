@@ -1,0 +1,85 @@
+"""Whether all branches of a handler wait, so that its attempt may be suspended.
+
+A handler may wait in several branches at once: under `gather`, in task groups, in tasks of its own. Its attempt is
+suspended when each of them waits durably, and not while one does anything else. Nothing announces that, so it is looked
+up: from a task to what it awaits, and on to the tasks that it waits for by that. The answer errs to one side: what this
+module does not know counts as busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+_LIBRARIES: Final = frozenset({"asyncio", "anyio"})  # whose code between a handler and a future waits for tasks
+_DEEPEST: Final = 1_000  # tasks under each other
+
+
+def is_quiet(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -> bool:
+    """Whether a task, and all tasks that it waits for, wait for one of these futures.
+
+    Args:
+        task: The task of an attempt.
+        waits: The futures of its durable waits that are not over.
+    """
+    return _is_quiet(task, waits, set())
+
+
+def _is_quiet(awaited: asyncio.Future[Any], waits: Collection[asyncio.Future[Any]], visited: set[int]) -> bool:
+    if awaited in waits:
+        return not awaited.done()
+    if id(awaited) in visited:
+        return True  # it is being looked at
+    visited.add(id(awaited))
+    if awaited.done() or len(visited) > _DEEPEST:
+        return False
+    if not isinstance(awaited, asyncio.Task):
+        return _all_quiet(getattr(awaited, "_children", ()), waits, visited)  # of `gather`
+    inner: asyncio.Future[Any] | None = getattr(awaited, "_fut_waiter", None)
+    if inner is None or inner.done():
+        return False  # its next step is about to come
+    return _is_quiet(inner, waits, visited) or _all_quiet(_tasks_behind(awaited), waits, visited)
+
+
+def _all_quiet(
+    awaited: Iterable[asyncio.Future[Any]], waits: Collection[asyncio.Future[Any]], visited: set[int]
+) -> bool:
+    """Whether something is not over, and all of it is quiet."""
+    going = [one for one in awaited if not one.done()]
+    return bool(going) and all(_is_quiet(one, waits, visited) for one in going)
+
+
+def _tasks_behind(task: asyncio.Task[Any]) -> list[asyncio.Task[Any]]:
+    """The tasks that a task waits for by a future of a library: those that the library's code has at hand, such as a
+    task group that is left.
+    """
+    found: list[asyncio.Task[Any]] = []
+    for frame in reversed(list(_frames(task.get_coro()))):
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in _LIBRARIES:
+            break
+        for value in frame.f_locals.values():
+            found += _tasks_in(value)
+    return [one for one in dict.fromkeys(found) if one is not task]
+
+
+def _tasks_in(value: object) -> list[asyncio.Task[Any]]:
+    """The tasks that a local variable is, holds, or has as the members of a task group."""
+    members = value if isinstance(value, set | frozenset | list | tuple) else getattr(value, "_tasks", None)
+    if isinstance(members, set | frozenset | list | tuple):
+        return [one for one in members if isinstance(one, asyncio.Task)]
+    return [value] if isinstance(value, asyncio.Task) else []
+
+
+def _frames(awaitable: Any) -> Iterator[FrameType]:
+    """The frames of a coroutine and of what it awaits, the innermost last."""
+    while awaitable is not None:
+        for prefix, inner in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
+            frame = getattr(awaitable, f"{prefix}_frame", None)
+            if frame is not None:
+                yield frame
+                awaitable = getattr(awaitable, inner)
+                break
+        else:
+            return

@@ -1,0 +1,133 @@
+"""The waits of one attempt: over while it runs, or the reason to suspend it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
+from aiojobs_lite.durable.quiet import is_quiet
+from aiojobs_lite.policy.settle import Suspension
+
+_TURNS: Final = 8  # of the event loop in which new branches come to what they wait for
+_FIRST_PAUSE_S: Final = 0.001  # between two looks after these
+_LONGEST_PAUSE_S: Final = 0.5
+
+
+class PendingWait(NamedTuple):
+    """One operation that is waited for; `until` as in `StepRow`."""
+
+    name: str
+    until: int | None
+
+
+class Waits:
+    """What the branches of one attempt wait for. When all of them wait, and no step runs, the attempt is suspended.
+
+    A branch may also be busy with something else for long. Then the attempt goes on, and its waits are over in it: by
+    the clock, or when `reload` finds that what they wait for has come.
+
+    Args:
+        clock: Says when a wait is over.
+        task: Gives the task of the attempt.
+        suspend: Is called once, when all branches wait.
+        reload: Is called now and then while the attempt waits and is not suspended.
+
+    Attributes:
+        busy: How many steps run.
+        is_closed: Whether the attempt was suspended, or has ended: then nothing begins any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        task: Callable[[], asyncio.Task[Any] | None],
+        suspend: Callable[[Suspension], None],
+        reload: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._task = task
+        self._suspend = suspend
+        self._reload = reload
+        self._waits: dict[asyncio.Future[None], PendingWait] = {}
+        self._turns = 0
+        self._pause = _FIRST_PAUSE_S
+        self._next: asyncio.Handle | Timer | None = None
+        self.busy = 0
+        self.is_closed = False
+
+    async def wait(self, wait: PendingWait) -> None:
+        """Returns when an operation may be over; never, if the attempt is suspended before.
+
+        Raises:
+            CancelledError: If the attempt was suspended already.
+        """
+        self.check()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waits[future] = wait
+        timer = None
+        if wait.until is not None:
+            delay = max(0.0, (wait.until - self._clock.now()) / MICROSECONDS)
+            timer = self._clock.call_later(delay, lambda: _end(future))
+        self.look_soon()
+        try:
+            await future
+        finally:
+            del self._waits[future]
+            if timer is not None:
+                timer.cancel()
+
+    def check(self) -> None:
+        """Keeps an attempt that was suspended from beginning anything, such as in its `finally` blocks.
+
+        Raises:
+            CancelledError: If it was.
+        """
+        if self.is_closed:
+            raise asyncio.CancelledError("aiojobs_lite: the attempt is suspended")
+
+    def end(self, name: str) -> None:
+        """What is waited for has come."""
+        for future, wait in self._waits.items():
+            if wait.name == name:
+                _end(future)
+
+    def look_soon(self) -> None:
+        """Looks whether all branches wait when they have come so far."""
+        self._turns, self._pause = 0, _FIRST_PAUSE_S
+        if self._next is not None:
+            self._next.cancel()
+        self._next = asyncio.get_running_loop().call_soon(self._look)
+
+    def close(self) -> None:
+        """The attempt has ended."""
+        self.is_closed = True
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _look(self) -> None:
+        self._next = None
+        task = self._task()
+        if self.is_closed or not self._waits or self.busy or task is None:
+            return
+        if is_quiet(task, self._waits.keys()):
+            self.is_closed = True
+            waits = self._waits.values()
+            until = min((wait.until for wait in waits if wait.until is not None), default=None)
+            self._suspend(Suspension(until, tuple(dict.fromkeys(wait.name for wait in waits))))
+        elif self._turns < _TURNS:
+            self._turns += 1
+            self._next = asyncio.get_running_loop().call_soon(self._look)
+        else:
+            if self._pause >= _LONGEST_PAUSE_S:
+                self._reload()
+            self._next = asyncio.get_running_loop().call_later(self._pause, self._look)
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

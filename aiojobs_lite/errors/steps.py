@@ -1,0 +1,78 @@
+"""About the steps of one durable handler."""
+
+from __future__ import annotations
+
+from aiojobs_lite.errors.job import JobError
+
+
+class StepError(JobError):
+    """The base class of the errors about one operation of a durable handler.
+
+    Attributes:
+        name: The name of the operation.
+    """
+
+    def __init__(self, job_id: int, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(job_id, message)
+
+
+class StepFailed(StepError):
+    """A step failed for good. It is raised at its place, in each attempt again; the handler may catch it.
+
+    Attributes:
+        attempts: How often the step was run.
+        error_type: The name of the exception's class.
+        message: Its text.
+    """
+
+    def __init__(self, job_id: int, name: str, attempts: int, error_type: str, message: str) -> None:
+        self.attempts, self.error_type, self.message = attempts, error_type, message
+        raised = ": ".join(filter(None, [error_type, message]))
+        super().__init__(
+            job_id, name, f"step {name!r} of job {job_id} failed for good after {attempts} attempts: {raised}"
+        )
+
+
+class StepMismatch(StepError):
+    """A name stands for another kind of operation than an attempt before had stored.
+
+    Attributes:
+        was: The kind that is stored.
+        asked: The kind that the handler asks for.
+    """
+
+    def __init__(self, job_id: int, name: str, was: str, asked: str) -> None:
+        self.was, self.asked = was, asked
+        super().__init__(
+            job_id,
+            name,
+            f"{name!r} of job {job_id} was a {was} in an attempt before, and the handler asks for a {asked}. Give the "
+            "new one another name.",
+        )
+
+
+class StepNotStored(StepError):
+    """What a step returned cannot be stored. The step failed for good: it would be run again for nothing."""
+
+    def __init__(self, job_id: int, name: str, problem: str) -> None:
+        super().__init__(
+            job_id, name, f"what step {name!r} of job {job_id} returned cannot be stored: {problem.rstrip('.')}."
+        )
+
+
+class TooManySteps(StepError):
+    """A job has as many operations as one may have.
+
+    Attributes:
+        most: How many one may have.
+    """
+
+    def __init__(self, job_id: int, name: str, most: int) -> None:
+        self.most = most
+        super().__init__(
+            job_id,
+            name,
+            f"{name!r} of job {job_id} would be operation {most + 1:,}, and a job has at most {most:,}. Let a step do "
+            "several at once, or start further jobs.",
+        )

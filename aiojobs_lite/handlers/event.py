@@ -1,0 +1,161 @@
+"""Events as handlers get them, and which of them a job type listens to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, TypeVar, get_origin, get_type_hints
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import from_json
+
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.errors import InvalidJobType, InvalidOption
+from aiojobs_lite.handlers.checks import check_text
+from aiojobs_lite.handlers.signature import Signature
+from aiojobs_lite.model.event_match import EventMatch, json_values
+from aiojobs_lite.model.events import fits
+
+T = TypeVar("T")
+LONGEST_EVENT_NAME_CHARS: Final = 200
+MOST_PATTERNS: Final = 10
+"""Of the names and patterns that a job type listens to."""
+
+_ANY: Final = "*"
+
+
+def _instant(value: object) -> object:
+    """As events are stored: in microseconds."""
+    return to_datetime(value) if type(value) is int else value
+
+
+class Event(BaseModel, Generic[T]):
+    """Something that has happened, as it was sent by `runner.send`.
+
+    Attributes:
+        id: What its sender gave it, or a random one.
+        name: Its name.
+        data: What it says, in the type that the handler gives for it: `Event[SignedUp]`.
+        sent_at: When it was sent, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str
+    data: T
+    sent_at: Annotated[AwareDatetime, BeforeValidator(_instant)]
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Which events a job type listens to.
+
+    Attributes:
+        patterns: Their names, or the beginnings of names with an asterisk.
+        when: Of those the ones for which this is true; None: all.
+        argument: The argument of the handler that takes the event.
+        kind: Its annotation.
+    """
+
+    patterns: tuple[str, ...]
+    when: Callable[[Event[Any]], bool] | None
+    argument: str
+    kind: Any
+
+    def starts(self, name: str, memo: str) -> bool:
+        """Whether an event starts the job type. One whose data do not fit does: its job is held.
+
+        Args:
+            name: The name of the event.
+            memo: The event as JSON.
+
+        Raises:
+            Exception: What `when` raises.
+        """
+        if not any(fits(pattern, name) for pattern in self.patterns):
+            return False
+        if self.when is None:
+            return True
+        try:
+            event = self.kind.model_validate_json(memo)
+        except ValidationError:
+            return True
+        return bool(self.when(event))
+
+    def starts_by(self, memo: str) -> bool:
+        """The same as `starts`, of an event of which only the JSON is at hand."""
+        return self.starts(from_json(memo)["name"], memo)
+
+    def payload(self, memo: str) -> str:
+        """The arguments of the job that an event starts, as JSON."""
+        return f"{{{json.dumps(self.argument)}:{memo}}}"
+
+
+def check_listening(
+    names: Sequence[object],
+    when: Callable[[Event[Any]], bool] | None,
+    signature: Signature,
+    handler: Callable[..., Any],
+) -> Listening:
+    """Checks what `on(...)` was given.
+
+    Raises:
+        InvalidOption: If a name or `when` cannot work.
+        InvalidJobType: If the handler does not take one event and nothing else.
+    """
+    given = [one for name in names for one in (name if isinstance(name, list | tuple) else [name])]
+    if not 1 <= len(given) <= MOST_PATTERNS:
+        raise InvalidOption("names", given, f"1 to {MOST_PATTERNS} names of events")
+    if when is not None and not callable(when):
+        raise InvalidOption("when", when, "a function of the event that returns whether it starts the handler")
+    patterns = tuple(dict.fromkeys([_check_pattern(one) for one in given]))
+    argument, kind = _event_of(signature, handler)
+    return Listening(patterns, when, argument, kind)
+
+
+def check_event_name(name: object) -> str:
+    """The name of one event."""
+    checked = check_text("name", name, LONGEST_EVENT_NAME_CHARS)
+    if _ANY in checked:
+        raise InvalidOption("name", name, f"the name of one event, without {_ANY!r}")
+    return checked
+
+
+def make_match(event: object, values: object) -> EventMatch:
+    """What an operation waits for: an event by its name, and scalars in its data by their dotted paths."""
+    name = check_event_name(event)
+    if values is None:
+        return EventMatch(name)
+    expected = "a dict of dotted paths into the data and the scalars there, such as {'user_id': 7}"
+    if not isinstance(values, Mapping) or not values or not all(isinstance(path, str) and path for path in values):
+        raise InvalidOption("match", values, expected)
+    if not all(isinstance(value, str | int | float | None) for value in values.values()):
+        raise InvalidOption("match", values, expected)
+    fields = tuple(sorted(values))
+    return EventMatch(name, fields, json_values([values[path] for path in fields]))
+
+
+def _check_pattern(pattern: object) -> str:
+    checked = check_text("names", pattern, LONGEST_EVENT_NAME_CHARS)
+    if _ANY in checked[:-1]:
+        raise InvalidOption(
+            "names", pattern, f"the name of an event, or the beginning of names with {_ANY!r} at the end"
+        )
+    return checked
+
+
+def _event_of(signature: Signature, handler: Callable[..., Any]) -> tuple[str, Any]:
+    """The argument that takes the event, and its annotation."""
+    takes = "it takes exactly one argument that is not injected, annotated as `Event` or `Event[...]`"
+    if len(signature.arguments) != 1:
+        raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}")
+    (argument,) = signature.arguments
+    kind = get_type_hints(handler, include_extras=True).get(argument)
+    origin = get_origin(kind) or kind
+    metadata = getattr(kind, "__pydantic_generic_metadata__", {})
+    origin = metadata.get("origin") or origin
+    if origin is not Event:
+        raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}; {argument!r} is not")
+    return argument, kind

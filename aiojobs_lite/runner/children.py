@@ -1,0 +1,46 @@
+"""The jobs that durable handlers start, as their options have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiojobs_lite.errors import EnqueueError
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.admission import refusal
+from aiojobs_lite.runner.binding import check_bound, check_enqueueable
+
+
+class Children:
+    """Makes the jobs that durable handlers start. An operation makes them durable, with itself.
+
+    Args:
+        access: The way to the engine, whose clock gives each job the instant of its enqueue.
+        registry: The job types that the runner knows.
+    """
+
+    def __init__(self, access: EngineAccess, registry: Registry) -> None:
+        self._access = access
+        self._registry = registry
+
+    def candidate(self, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Candidate:
+        """The row of a job with the conditions of its options.
+
+        Raises:
+            EnqueueError: As of `enqueue`.
+        """
+        check_enqueueable(job)
+        self._registry.check(job.job_type)
+        return job.how.candidate(job.row(self._access.engine.now(), args, kwargs))
+
+    def candidate_of(self, bound: BoundJob[Any]) -> Candidate:
+        """The same of a bound job."""
+        check_bound([bound], self._registry)
+        return bound.how.candidate(bound.row(self._access.engine.now()))
+
+    def refusal(self, refused: Refused, candidates: Sequence[Candidate]) -> EnqueueError:
+        """The error of a job that its options refuse."""
+        return refusal(refused, candidates, self._access.engine.wait_for)

@@ -1,0 +1,208 @@
+"""Events: sending them, and looking at those that were sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from aiojobs_lite.clock import to_datetime, to_micros
+from aiojobs_lite.engine.engine import Engine
+from aiojobs_lite.errors import EventNotFound, InvalidEvent, InvalidOption
+from aiojobs_lite.handlers.checks import check_each, check_text, check_whole
+from aiojobs_lite.handlers.event import check_event_name
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.registry import Registry
+from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.events import EventRow, FindEvents, NewEvent, SendEvents, Sent, StepFence, memo_of
+from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.admission import Admission, refusal
+from aiojobs_lite.runner.handle import JobHandle
+from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
+from aiojobs_lite.telemetry.facts import EventSent, JobEnqueued
+from aiojobs_lite.text import show
+
+LONGEST_EVENT_ID_CHARS: Final = 200
+MOST_EVENTS: Final = 5_000
+"""Events that are sent together."""
+
+_MOST_LISTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvent:
+    """What became of an event that was sent.
+
+    Attributes:
+        id: Its id.
+        is_new: Whether it was the first of its id within 24 hours; else nothing was started.
+        handles: The jobs that it started of types that this runner knows.
+    """
+
+    id: str
+    is_new: bool
+    handles: tuple[JobHandle[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it was sent.
+
+    Attributes:
+        number: Its number in this database.
+        id: Its id.
+        name: Its name.
+        data_json: What it says, as JSON, word for word.
+        sent_at: When it was sent, UTC.
+    """
+
+    number: int
+    id: str
+    name: str
+    data_json: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventToSend:
+    """An event for `send_many`: as the arguments of `send`."""
+
+    name: str
+    data: Any = None
+    id: str | None = None
+
+
+class Events:
+    """Sends events, and looks at those that were sent: `runner.events`.
+
+    Args:
+        access: The way to the engine.
+        registry: The job types that this runner knows.
+        jobs: Reads and moves stored jobs.
+        admission: Makes jobs durable under the conditions of their types.
+    """
+
+    def __init__(self, access: EngineAccess, registry: Registry, jobs: StoredJobs, admission: Admission) -> None:
+        self._access = access
+        self._admission = admission
+        self._registry = registry
+        self._jobs = jobs
+
+    async def send_many(self, events: Iterable[EventToSend], *, step: StepFence | None = None) -> list[SentEvent]:
+        """Sends events in one transaction, all or none; up to 5,000. See `JobRunner.send`.
+
+        Args:
+            events: Each an `EventToSend`, with the arguments of `send`.
+            step: The operation of a durable handler for which they are sent, or None.
+        """
+        engine = self._access.engine
+        given = check_each("events", events, "events, each an EventToSend(name, data)")
+        if not 1 <= len(given) <= MOST_EVENTS or not all(isinstance(one, EventToSend) for one in given):
+            raise InvalidOption("events", given, f"1 to {MOST_EVENTS:,} events, each an EventToSend(name, data)")
+        now = engine.now()
+        made = [self._new(event, now) for event in given]
+        write = SendEvents(tuple([event for event, _ in made]), frozenset(self._registry.names()), step)
+        answer = await engine.write(write)
+        if isinstance(answer, Refused):
+            raise refusal(answer, [one for event, _ in made for one in event.starts], engine.wait_for)
+        return [
+            self._sent(engine, event, types, sent) for (event, types), sent in zip(made, answer or (), strict=False)
+        ]
+
+    async def get(self, number: int) -> StoredEvent:
+        """Reads one event by its number.
+
+        Raises:
+            EventNotFound: If there is none: it was never sent, or is pruned.
+        """
+        found = await self._access.engine.ask(FindEvents(ids=(number,)))
+        if not found:
+            raise EventNotFound(number)
+        return _stored(found[0])
+
+    async def replay(self, number: int, job_type: JobType[..., Any]) -> JobHandle[Any]:
+        """Starts one listener again with an event that was sent, whatever its `when` says.
+
+        Raises:
+            EventNotFound: If there is no such event.
+            InvalidOption: If the job type listens to no events.
+            UnknownJobType: If it is not registered in this runner.
+        """
+        self._registry.check(job_type)
+        if job_type.listening is None:
+            raise InvalidOption("job_type", job_type, "a job type that listens to events, made by `on(...)`")
+        engine = self._access.engine
+        found = await engine.ask(FindEvents(ids=(number,)))
+        if not found:
+            raise EventNotFound(number)
+        payload = job_type.listening.payload(memo_of(found[0]))
+        row = job_type.how.row(job_type, payload, engine.now())
+        ((job_id, is_new),) = await self._admission.admit_all([(job_type.how, row)])
+        return JobHandle(job_type, self._jobs, job_id, is_new=is_new)
+
+    def _new(self, event: EventToSend, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
+        """An event to be stored, and the types of the jobs that it starts."""
+        name = check_event_name(event.name)
+        key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
+        data = _data(name, event.data)
+        memo = memo_of(EventRow(0, name, data, now, key))
+        types = [one for one in self._registry if one.listening is not None and one.listening.starts(name, memo)]
+        starts = [_candidate(one, one.listening.payload(memo), now) for one in types if one.listening is not None]
+        return NewEvent(name, data, now, key, tuple(starts)), types
+
+    def _sent(self, engine: Engine, event: NewEvent, types: Sequence[JobType[..., Any]], sent: Sent) -> SentEvent:
+        handles = []
+        for job_type, (job_id, is_new) in zip(types, sent.started, strict=False):
+            handles.append(JobHandle(job_type, self._jobs, job_id, is_new=is_new))
+            if is_new and engine.bus.is_watched(JobEnqueued):
+                engine.bus.publish(JobEnqueued(job_id, job_type.name))
+        if sent.has_more:
+            engine.listeners.look_again()
+        for job_id in sent.cancelled:
+            engine.cancel(job_id, f"event {event.name}")
+        if sent.is_new and engine.bus.is_watched(EventSent):
+            started = len(sent.started) + len(sent.held)
+            engine.bus.publish(EventSent(event.name, event.key or "", started, len(sent.woken), len(sent.cancelled)))
+        return SentEvent(event.key or "", sent.is_new, tuple(handles))
+
+    async def list(
+        self, *, name: str | None = None, before: StoredEvent | None = None, limit: int = 100
+    ) -> list[StoredEvent]:
+        """Lists events, the newest first.
+
+        Args:
+            name: Only those of this name.
+            before: Only those behind this one, the last of the page before.
+            limit: How many at most, up to 1,000.
+        """
+        checked = None if name is None else check_event_name(name)
+        behind = None if before is None else (to_micros(before.sent_at), before.number)
+        wanted = FindEvents(name=checked, before=behind, limit=check_whole("limit", limit, _MOST_LISTED))
+        return [_stored(row) for row in await self._access.engine.ask(wanted)]
+
+
+def _candidate(job_type: JobType[..., Any], payload: str, now: int) -> Candidate:
+    how = job_type.how
+    return how.candidate(how.row(job_type, payload, now))
+
+
+def _data(name: str, data: Any) -> str:
+    try:
+        encoded = to_json({} if data is None else data, by_alias=True)
+    except (PydanticSerializationError, RecursionError, ValueError) as error:
+        raise InvalidEvent(name, f"its data cannot be stored as JSON: {error}") from None
+    if not encoded.startswith(b"{"):
+        raise InvalidEvent(name, f"its data must be an object, such as a dict or a model, and not {show(data)}")
+    if len(encoded) > LARGEST_PAYLOAD_BYTES:
+        raise InvalidEvent(name, f"its data have {len(encoded):,} bytes, at most {LARGEST_PAYLOAD_BYTES:,} are stored")
+    return encoded.decode()
+
+
+def _stored(row: EventRow) -> StoredEvent:
+    key = str(row.id) if row.key is None else row.key
+    return StoredEvent(row.id, key, row.name, row.data, to_datetime(row.sent_at))

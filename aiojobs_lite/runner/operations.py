@@ -1,0 +1,235 @@
+"""What a durable handler asks its context for: steps, sleeps, and what is to be the same in each attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+from uuid import UUID
+
+from aiojobs_lite.clock import after, to_micros
+from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.step import Step, check_name
+from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.errors import JobCancelled, JobDead, JobError, ResultTimeout, RunnerNotStarted, WrongEventLoop
+from aiojobs_lite.handlers.checks import check_aware
+from aiojobs_lite.handlers.context import AttemptContext
+from aiojobs_lite.handlers.event import Event, make_match
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
+from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.keys import Scalar
+from aiojobs_lite.model.steps import StepRow, StepState, result_of
+from aiojobs_lite.runner.children import Children
+from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.events import EventToSend
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Operations(AttemptContext):
+    """The half of a context that is about durable operations.
+
+    Each has a name, by which it is known in the attempts that follow. It is done once in the life of the job: an
+    attempt after a failure, a deploy or a crash gets what was stored.
+    """
+
+    __slots__ = ()
+
+    @overload
+    def step(
+        self, step: str | Step, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(
+        self, step: str | Step, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    def step(
+        self, step: str | Step, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Coroutine[Any, Any, Any]:
+        """Calls a function, and stores what it returns before it goes on; plain functions run in a thread.
+
+        A step that fails is tried again by itself, and no attempt of the job is used: the attempt ends, if no other
+        branch has anything to do, and the handler comes here again.
+
+        Args:
+            step: Its name, or a `Step` with options of its own.
+            function: What is called. Its return annotation says what is stored.
+            *args: Its arguments; they are not stored.
+            **kwargs: The same by name.
+
+        Raises:
+            StepFailed: If it failed for good; the handler may catch it.
+            StepNotStored: If what it returned cannot be stored.
+            StepMismatch: If its name stands for another kind of operation in this job.
+            TooManySteps: If the job has 1,000 operations.
+            WrongEventLoop: If the handler runs in a thread or in a worker process.
+        """
+        checked = step if isinstance(step, Step) else Step(step)
+        return self._operations().step(checked, function, args, kwargs)
+
+    def sleep(self, name: str, duration: Duration) -> Coroutine[Any, Any, None]:
+        """Returns after a time, of up to a century. The attempt ends meanwhile: no task, no slot and no memory is held.
+
+        Args:
+            name: Its name.
+            duration: How long, from when this was asked for first.
+        """
+        delay, operations = seconds(duration, "duration"), self._operations()
+        return operations.sleep(check_name(name), lambda: after(operations.clock.now(), delay))
+
+    def sleep_until(self, name: str, at: datetime) -> Coroutine[Any, Any, None]:
+        """Returns at an instant, an aware datetime; the first that was asked for counts."""
+        until = to_micros(check_aware("at", at))
+        return self._operations().sleep(check_name(name), lambda: until)
+
+    def wait_for_event(
+        self, name: str, event: str, *, match: Mapping[str, Scalar] | None = None, timeout: Duration | None = None
+    ) -> Coroutine[Any, Any, Event[Any] | None]:
+        """Waits for the first event that matches, sent since the job was enqueued. The attempt ends meanwhile.
+
+        Args:
+            name: Its name.
+            event: The name of the event.
+            match: What its data must have, by dotted paths: `{"user_id": 7}`; None: any event of the name will do.
+            timeout: How long at most, from when this was asked for first; None: for ever.
+
+        Returns:
+            The event; None: it did not come in time.
+        """
+        operations, wanted = self._operations(), make_match(event, match)
+        limit = None if timeout is None else seconds(timeout, "timeout")
+        until = partial(_end, operations, limit)
+        return _event(operations.event(check_name(name), wanted, until))
+
+    def invoke(
+        self, step: str | Step, job: Enqueueable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]:
+        """Starts a job, once, and waits for its end. The attempt ends meanwhile.
+
+        Args:
+            step: Its name; or a `Step` whose `timeout` says how long to wait at most. It has no attempts: the job has.
+            job: A job type, or one with options (`.using(...)`).
+            *args: Its arguments.
+            **kwargs: The same by name.
+
+        Returns:
+            What the job returned.
+
+        Raises:
+            JobDead: If it died.
+            JobCancelled: If it was cancelled, or deleted.
+            ResultTimeout: If it did not end in time; it goes on.
+            EnqueueError: If its options refuse it.
+        """
+        checked = step if isinstance(step, Step) else Step(step)
+        children, operations = self._awaited().children, self._operations()
+        candidate = partial(children.candidate, job, args, kwargs)
+        return Invocation(children, operations, checked, job.job_type).result(candidate)
+
+    async def gather(self, name: str, jobs: Iterable[BoundJob[T]]) -> list[T]:
+        """Starts jobs, once, and waits until all have ended; returns what they returned, in their order.
+
+        Raises:
+            JobError: As of `invoke`, of the first that did not complete; the others go on.
+        """
+        children, operations = self._awaited().children, self._operations()
+        return await asyncio.gather(
+            *[
+                Invocation(children, operations, Step(name), one.job_type).result(partial(children.candidate_of, one))
+                for one in jobs
+            ]
+        )
+
+    def send(self, name: str, event: str, data: Any = None, *, id: str | None = None) -> Coroutine[Any, Any, None]:  # noqa: A002
+        """Sends an event, once in the life of the job; see `runner.send`.
+
+        Args:
+            name: The name of the operation.
+            event: The name of the event.
+            data: What there is to say.
+            id: An id of your own, or None.
+        """
+        runner, operations = self._awaited(), self._operations()
+        wanted = [EventToSend(event, data, id)]
+        return operations.sent(check_name(name), lambda fence: runner.events.send_many(wanted, step=fence))
+
+    def now(self) -> Coroutine[Any, Any, datetime]:
+        """The instant at which this was asked for first, UTC: the same in each attempt."""
+        return self._operations().now()
+
+    def uuid(self) -> Coroutine[Any, Any, UUID]:
+        """A random UUID, the same in each attempt."""
+        return self._operations().uuid()
+
+    def random(self) -> Coroutine[Any, Any, float]:
+        """A random number from 0 to 1, the same in each attempt."""
+        return self._operations().random()
+
+    def _operations(self) -> DurableAttempt:
+        if self._stopping is not None:
+            problem = f"{self.type!r} is a plain `def`, runs in a thread and has no durable steps"
+            raise WrongEventLoop(f"{problem}. Make it an `async def`; a step may be a plain function.")
+        durable = self._awaited().durable
+        if durable is None:
+            raise RunnerNotStarted
+        return durable.of(self._claimed)
+
+    def _awaited(self) -> Enqueuer:
+        runner: Enqueuer | None = self._deps.get(Enqueuer)
+        if runner is None:
+            problem = f"{self.type!r} has no runner at hand, as in a worker process (process=True)"
+            raise WrongEventLoop(f"{problem}. Durable steps need an `async def`.")
+        return runner
+
+
+class Invocation(Generic[T]):
+    """A child that a handler starts and waits for.
+
+    Args:
+        children: Makes it.
+        operations: Those of the parent.
+        step: Its name, and how long to wait.
+        job_type: Its type.
+    """
+
+    def __init__(self, children: Children, operations: DurableAttempt, step: Step, job_type: JobType[..., T]) -> None:
+        self._children = children
+        self._operations = operations
+        self._step = step
+        self._job_type = job_type
+
+    async def result(self, candidate: Callable[[], Candidate]) -> T:
+        """Starts it, once, and returns what it returned."""
+        until = partial(_end, self._operations, self._step.timeout)
+        row = await self._operations.child(self._step.name, candidate, until)
+        if isinstance(row, Refused):
+            raise self._children.refusal(row, [candidate()])
+        if row.state is StepState.DONE:
+            data = "null" if row.memo is None else result_of(row.memo)
+            result = self._job_type.result
+            returned: T = json.loads(data) if result is None else result.load(data)
+            return returned
+        raise await self._error(row)
+
+    async def _error(self, row: StepRow) -> JobError:
+        child = await self._operations.child_id(row.name)
+        error = json.loads(row.memo or "{}").get("error", {})
+        if error.get("status") == "timeout":
+            return ResultTimeout(child, self._step.timeout or 0.0)
+        if error.get("status") == Status.DEAD:
+            return JobDead(child, error.get("reason"), error.get("error"))
+        return JobCancelled(child, error.get("reason"))
+
+
+async def _event(found: Coroutine[Any, Any, str | None]) -> Event[Any] | None:
+    memo = await found
+    return None if memo is None else Event[Any].model_validate_json(memo)
+
+
+def _end(operations: DurableAttempt, limit: float | None) -> int | None:
+    return None if limit is None else after(operations.clock.now(), limit)

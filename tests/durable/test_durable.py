@@ -1,0 +1,75 @@
+"""What becomes of the operations of an attempt when that ends: reports of handlers that went another way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from aiojobs_lite import Backoff, JobContext, JobRunner, injected
+from aiojobs_lite.errors import AttemptNotOwned
+from aiojobs_lite.telemetry.facts import StepsSkipped, SuspensionSwallowed
+from aiojobs_lite.testing import JobKit
+
+
+async def fetch() -> int:
+    return 1
+
+
+async def test_a_handler_that_swallows_its_suspension_is_reported_and_goes_on_later(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+    attempts: list[str] = []
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> str:
+        try:
+            await ctx.sleep("nap", "1h")
+        except asyncio.CancelledError:
+            attempts.append("swallowed")
+            return "too early"
+        attempts.append("awake")
+        return "awake"
+
+    async with job_kit(runner):
+        facts = runner.watch()
+        handle = await runner.enqueue(handler)
+        await job_kit.advance("1m")
+        (fact,) = [fact for fact in facts.take() if isinstance(fact, SuspensionSwallowed)]
+        assert (fact.job_id, fact.problem) == (handle.id, "returned")
+        await job_kit.advance("1h")
+        assert await handle.result() == "awake"
+    assert attempts == ["swallowed", "awake"]
+
+
+async def test_operations_that_a_handler_did_not_ask_for_again_are_reported(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+    attempts: list[int] = []
+
+    @runner.job(backoff=Backoff(base="1m"))
+    async def handler(ctx: JobContext = injected) -> None:
+        attempts.append(ctx.attempt)
+        if len(attempts) == 1:
+            await ctx.step("fetch", fetch)
+            raise ConnectionError
+        await ctx.step("other", fetch)
+
+    async with job_kit(runner):
+        facts = runner.watch()
+        handle = await runner.enqueue(handler)
+        await job_kit.run_to_end()
+        found = [fact for fact in facts.take() if isinstance(fact, StepsSkipped)]
+    assert found == [StepsSkipped(handle.id, "handler", "fetch")]
+
+
+async def test_an_attempt_that_has_ended_has_no_operations(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+    contexts: list[JobContext] = []
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> None:
+        contexts.append(ctx)
+
+    async with job_kit(runner):
+        await (await runner.enqueue(handler)).result()
+        with pytest.raises(AttemptNotOwned):
+            contexts[0].step("fetch", fetch).close()

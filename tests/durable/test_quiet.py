@@ -1,0 +1,185 @@
+"""Which handlers count as waiting: all branches wait durably, whatever is built around them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from aiojobs_lite.durable.quiet import is_quiet
+from tests.helpers.pauses import work_for
+from tests.helpers.waiting import quiet
+
+Wait = Callable[[], Awaitable[None]]
+Handler = Callable[[Wait, Wait], Awaitable[object]]
+"""Of a durable wait and of anything else that takes time."""
+
+
+async def direct(wait: Wait, _: Wait) -> None:
+    await wait()
+
+
+async def nested(wait: Wait, busy: Wait) -> None:
+    async def inner() -> None:
+        async with contextlib.AsyncExitStack(), asyncio.timeout(60):
+            await direct(wait, busy)
+
+    await inner()
+
+
+async def gathered(wait: Wait, _: Wait) -> None:
+    await asyncio.gather(wait(), asyncio.gather(wait(), wait()))
+
+
+async def in_a_task_group(wait: Wait, busy: Wait) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(gathered(wait, busy))
+        group.create_task(direct(wait, busy))
+
+
+async def in_an_anyio_task_group(wait: Wait, busy: Wait) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(direct, wait, busy)
+        group.start_soon(in_a_task_group, wait, busy)
+
+
+async def before_a_group_is_left(wait: Wait, busy: Wait) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(direct(wait, busy))
+        await wait()
+
+
+async def in_a_task_of_its_own(wait: Wait, busy: Wait) -> None:
+    await asyncio.create_task(direct(wait, busy))
+
+
+async def waited_for(wait: Wait, busy: Wait) -> None:
+    await asyncio.wait([asyncio.create_task(direct(wait, busy)), asyncio.create_task(gathered(wait, busy))])
+
+
+async def limited(wait: Wait, busy: Wait) -> None:
+    async with asyncio.timeout(60):
+        await direct(wait, busy)
+
+
+async def as_it_completes(wait: Wait, busy: Wait) -> None:
+    """Nor what this one waits for."""
+    for one in asyncio.as_completed([direct(wait, busy), direct(wait, busy)]):
+        await one
+
+
+async def one_is_done(wait: Wait, _: Wait) -> None:
+    await asyncio.gather(wait(), asyncio.sleep(0))
+
+
+async def iterated(wait: Wait, _: Wait) -> None:
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    async for _item in items():
+        await wait()
+
+
+async def busy(_: Wait, busy: Wait) -> None:
+    await busy()
+
+
+async def busy_beside_a_wait(wait: Wait, busy: Wait) -> None:
+    await asyncio.gather(wait(), busy())
+
+
+async def busy_in_a_group(wait: Wait, busy: Wait) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(direct(wait, busy))
+        group.create_task(direct(busy, busy))
+
+
+async def busy_in_an_anyio_group(wait: Wait, busy: Wait) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(direct, wait, busy)
+        group.start_soon(direct, busy, busy)
+
+
+async def busy_beside_a_task(wait: Wait, busy: Wait) -> None:
+    task = asyncio.create_task(direct(wait, busy))
+    await busy()
+    await task
+
+
+async def asleep_beside_a_task(wait: Wait, busy: Wait) -> None:
+    task = asyncio.create_task(direct(wait, busy))
+    await work_for(60)
+    await task
+
+
+async def held_up_by_an_event(wait: Wait, busy: Wait) -> None:
+    """What sets the event cannot be looked up."""
+    event = asyncio.Event()
+    await asyncio.gather(direct(wait, busy), event.wait())
+
+
+async def looked_at(handler: Handler) -> bool:
+    waits: set[asyncio.Future[Any]] = set()
+
+    async def wait() -> None:
+        future = asyncio.get_running_loop().create_future()
+        waits.add(future)
+        await future
+
+    async def busy() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        await handler(wait, busy)
+
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(run())
+    try:
+        await quiet()
+        return is_quiet(task, waits)
+    finally:
+        others = asyncio.all_tasks() - before
+        for one in others:
+            one.cancel()
+        await asyncio.wait(others)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        direct, nested, gathered, in_a_task_group, in_an_anyio_task_group, before_a_group_is_left, in_a_task_of_its_own,
+        waited_for, limited, one_is_done, iterated,
+    ],
+)  # fmt: skip
+async def test_a_handler_waits_when_all_its_branches_do(handler: Handler) -> None:
+    assert await looked_at(handler)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        busy, busy_beside_a_wait, busy_in_a_group, busy_in_an_anyio_group, busy_beside_a_task, asleep_beside_a_task,
+        held_up_by_an_event, as_it_completes,
+    ],
+)  # fmt: skip
+async def test_a_handler_is_busy_while_one_of_its_branches_is(handler: Handler) -> None:
+    assert not await looked_at(handler)
+
+
+async def test_a_wait_that_is_over_is_none() -> None:
+    over = asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        await asyncio.gather(over, asyncio.get_running_loop().create_future())
+
+    task = asyncio.create_task(run())
+    await asyncio.sleep(0)
+    over.set_result(None)
+    assert not is_quiet(task, {over})
+    task.cancel()
+    await asyncio.wait([task])

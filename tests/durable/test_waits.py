@@ -1,0 +1,100 @@
+"""The waits of one attempt: over by the clock, ended from outside, or the reason to suspend it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from aiojobs_lite.durable.waits import PendingWait, Waits
+from aiojobs_lite.policy.settle import Suspension
+from aiojobs_lite.testing.clock import FakeClock
+from tests.helpers.waiting import quiet, until
+
+
+class Rig:
+    """An attempt that waits.
+
+    Attributes:
+        suspended: Each suspension that was asked for.
+        reloads: How often it was asked to look for what has come.
+    """
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.suspended: list[Suspension] = []
+        self.reloads = 0
+        self.task: asyncio.Task[object] | None = None
+        self.waits = Waits(
+            clock=self.clock, task=lambda: self.task, suspend=self.suspended.append, reload=self._count,
+        )  # fmt: skip
+
+    def _count(self) -> None:
+        self.reloads += 1
+
+    def start(self, handler: Callable[[], Awaitable[object]]) -> asyncio.Task[object]:
+        async def run() -> object:
+            return await handler()
+
+        self.task = asyncio.create_task(run())
+        return self.task
+
+    async def end(self) -> None:
+        """Ends the attempt as its executor does."""
+        self.waits.close()
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+    def at(self, seconds: int) -> int:
+        return self.clock.now() + seconds * 1_000_000
+
+
+async def test_an_attempt_that_only_waits_is_suspended_until_the_first_of_its_instants() -> None:
+    rig = Rig()
+    late, soon = rig.at(9), rig.at(5)
+    rig.start(
+        lambda: asyncio.gather(
+            *[rig.waits.wait(PendingWait(*one)) for one in (("a", late), ("b", None), ("c", soon), ("a", late))]
+        )
+    )
+    await quiet()
+    assert rig.suspended == [Suspension(soon, ("a", "b", "c"))]
+    assert rig.waits.is_closed
+    with pytest.raises(asyncio.CancelledError, match="suspended"):
+        rig.waits.check()
+    await rig.end()
+    assert len(rig.suspended) == 1
+
+
+async def test_a_wait_beside_a_busy_branch_ends_by_the_clock_or_from_outside() -> None:
+    rig = Rig()
+    busy, ended = asyncio.Event(), list[str]()
+
+    async def branch(name: str, instant: int | None) -> None:
+        await rig.waits.wait(PendingWait(name, instant))
+        ended.append(name)
+
+    rig.start(lambda: asyncio.gather(busy.wait(), branch("sleep", rig.at(5)), branch("event", None)))
+    await until(lambda: rig.reloads > 0, 0.01)
+    assert ended == []
+    rig.clock.advance(5)
+    await until(lambda: ended == ["sleep"])
+    rig.waits.end("event")
+    await until(lambda: ended == ["sleep", "event"])
+    assert rig.suspended == []
+    await rig.end()
+
+
+async def test_no_attempt_is_suspended_while_a_step_runs() -> None:
+    rig = Rig()
+    rig.waits.busy = 1
+    rig.start(lambda: rig.waits.wait(PendingWait("a", None)))
+    await quiet()
+    assert rig.suspended == []
+    rig.waits.busy = 0
+    rig.waits.look_soon()
+    await quiet()
+    assert rig.suspended == [Suspension(None, ("a",))]
+    await rig.end()

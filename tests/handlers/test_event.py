@@ -1,0 +1,98 @@
+"""Which events a job type listens to, and what an operation waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from aiojobs_lite import InvalidOption, JobRunner
+from aiojobs_lite.clock import to_micros
+from aiojobs_lite.errors import InvalidJobType
+from aiojobs_lite.events import Event
+from aiojobs_lite.handlers.event import LONGEST_EVENT_NAME_CHARS, MOST_PATTERNS, check_event_name, make_match
+from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.model.event_match import EventMatch
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MEMO = f'{{"id":"e","name":"user/left","data":{{"n":7}},"sent_at":{to_micros(NOON)}}}'
+
+
+async def takes_any(event: Event[Any]) -> None: ...
+
+
+async def takes_numbers(event: Event[dict[str, int]]) -> None: ...
+
+
+def on(*names: Any, handler: Any = takes_numbers, **options: Any) -> JobType[..., Any]:
+    declared: JobType[..., Any] = JobRunner(":memory:").on(*names, **options)(handler)
+    return declared
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "starts"),
+    [
+        (["user/left"], "user/left", True), (["user/left"], "user/left.now", False), (["user/*"], "user/left", True),
+        (["user/*"], "users/left", False), (["*"], "user/left", True), (["a", "user/left"], "user/left", True),
+    ],
+)  # fmt: skip
+def test_a_listener_is_started_by_names_and_their_beginnings(names: Sequence[str], name: str, starts: bool) -> None:
+    listening = on(names).listening
+    assert listening is not None
+    assert listening.patterns == tuple(names)
+    assert listening.starts(name, MEMO) is starts
+
+
+def test_when_is_asked_of_events_that_fit_and_the_others_start() -> None:
+    listening = on("user/left", when=lambda event: event.data["n"] > 7 or event.sent_at < NOON).listening
+    assert listening is not None
+    assert not listening.starts_by(MEMO)
+    assert listening.starts_by(MEMO.replace("7", "8", 1))
+    assert listening.starts_by(MEMO.replace('"n":7', '"n":"seven"'))
+    assert listening.payload(MEMO) == f'{{"event":{MEMO}}}'
+
+
+async def takes_nothing() -> None: ...
+
+
+async def takes_more(event: Event[Any], more: int) -> None: ...
+
+
+async def takes_a_number(event: int) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [takes_nothing, takes_more, takes_a_number])
+def test_a_listener_takes_one_event_and_nothing_else(handler: Any) -> None:
+    with pytest.raises(InvalidJobType, match="exactly one argument"):
+        on("user/left", handler=handler)
+
+
+@pytest.mark.parametrize(
+    "names", [[], [""], [7], ["user/*/left"], ["x" * (LONGEST_EVENT_NAME_CHARS + 1)], ["a"] * (MOST_PATTERNS + 1)]
+)
+def test_what_is_no_name_or_pattern_is_refused(names: list[Any]) -> None:
+    with pytest.raises(InvalidOption, match=r"^names="):
+        on(names, handler=takes_any)
+
+
+def test_when_is_a_function() -> None:
+    with pytest.raises(InvalidOption, match=r"^when="):
+        on("a", when=True)
+
+
+def test_a_sent_event_has_a_whole_name() -> None:
+    assert check_event_name("user/left") == "user/left"
+    for name in ("user/*", "", None):
+        with pytest.raises(InvalidOption, match=r"^name="):
+            check_event_name(name)
+
+
+def test_a_match_has_its_paths_in_order() -> None:
+    assert make_match("e", None) == EventMatch("e")
+    match = make_match("e", {"user.id": 7, "org": "x"})
+    assert (match.event, match.fields) == ("e", ("org", "user.id"))
+    for values in ({}, "x", {7: 1}, {"": 1}, {"a": [1]}):
+        with pytest.raises(InvalidOption, match=r"^match="):
+            make_match("e", values)
