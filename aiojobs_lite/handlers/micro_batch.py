@@ -40,6 +40,7 @@ class ItemKeyReader(KeyReader):
 
     Raises:
         InvalidJobType: If the handler takes something else.
+        InvalidOption: If it takes fewer items than the batch has.
     """
 
     owner = "an item"
@@ -47,6 +48,10 @@ class ItemKeyReader(KeyReader):
     def __init__(self, batch: Batch, signature: Signature, handler: Callable[..., Any]) -> None:
         self.argument = list_argument(signature)
         self._size = batch.size
+        longest = longest_list(signature.hints[self.argument])
+        if longest is not None and longest < batch.size:
+            problem = f"a size of at most {longest:,}: the handler takes no more items in `{self.argument}`"
+            raise InvalidOption("batch", batch, problem)
         super().__init__("batch", batch.key, signature, handler)
 
     def check_fields(self, option: str, fields: Sequence[str], signature: Signature) -> None:
@@ -176,3 +181,11 @@ def list_argument(signature: Signature) -> str:
     if (get_origin(hint) or hint) not in _LISTS:
         raise InvalidJobType(signature.job_type, f"{_WANTED}; it takes `{name}: {formatannotation(hint)}`")
     return name
+
+
+def longest_list(hint: Any) -> int | None:
+    """Most items that the annotation of a list allows, as `Field(max_length=...)` does; None: it does not say."""
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    each = [part for mark in marks for part in (mark, *getattr(mark, "metadata", ()))]
+    found = [getattr(part, "max_length", None) for part in each]
+    return min((most for most in found if isinstance(most, int)), default=None)

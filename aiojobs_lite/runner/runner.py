@@ -236,7 +236,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             await self._access.engine.until_draining()
 
     async def run_until_idle(self) -> None:
-        """Works until nothing runs and nothing is due. Starts and closes the runner if it is not started."""
+        """Works until nothing runs and nothing is due. Starts and closes the runner if it is not started.
+
+        It waits for no time to pass: what is due later, as a retry, and what a `Rate` lets start later, stays pending.
+        """
         if self._access.is_started:
             await self._access.engine.until_idle()
             return

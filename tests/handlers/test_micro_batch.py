@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from annotated_types import Len, MaxLen
+from pydantic import AfterValidator, BaseModel, Field, conlist
 
 from aiojobs_lite import InvalidOption, InvalidPayload, JobContext, Jobs, injected, job
 from aiojobs_lite.errors import InvalidJobType, InvalidKey
@@ -65,6 +66,26 @@ def test_a_job_gathers_items_wherever_it_was_declared(declared: Any) -> None:
     assert (found.on_conflict, found.capacity) == ("append", Capacity(3, 262_144))
     assert (found.row.scheduled_at, found.row.created_at) == (NOW + 5_000_000, NOW)
     assert (found.max_wait, found.window_key) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Annotated[list[int], Field(max_length=2)],
+        Annotated[list[int], AfterValidator(sorted), Field(min_length=1, max_length=2, title="numbers")],
+        Annotated[conlist(int, max_length=2), Field(max_length=9)],
+        Annotated[Sequence[int], MaxLen(2)],
+        Annotated[list[int], Len(1, 2)],
+    ],
+)
+def test_a_batch_is_not_larger_than_the_list_of_the_handler(hint: Any) -> None:
+    def total(numbers: Any) -> None: ...
+
+    total.__annotations__["numbers"] = hint
+    for declare in (lambda: job(batch=PLAIN)(total), lambda: job(total).using(batch=PLAIN)):
+        with pytest.raises(InvalidOption, match="a size of at most 2: the handler takes no more items in `numbers`"):
+            declare()
+    assert candidate(job(batch=Batch(2, max_wait="5s"))(total), [1]).capacity == Capacity(2, 262_144)
 
 
 def test_without_a_key_all_items_of_the_type_are_gathered() -> None:
