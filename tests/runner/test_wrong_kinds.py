@@ -31,6 +31,8 @@ from aiojobs_lite import (
     job,
     testing,
 )
+from aiojobs_lite.errors import EventError
+from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.enqueuer import Enqueuer
@@ -41,6 +43,9 @@ from tests.helpers.rings import depth, first_of
 
 
 async def handler(number: int = 0) -> None: ...
+
+
+async def listener(event: Event[Any]) -> None: ...
 
 
 class Plain: ...
@@ -61,7 +66,7 @@ NOW = FakeClock().time
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001  # what is tested
 BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
 WRONG = [*depth(WRONG[::4], WRONG), NAIVE, BEYOND]
-ALLOWED = (ConfigurationError, EnqueueError, JobError, StoreRefused)
+ALLOWED = (ConfigurationError, EnqueueError, EventError, JobError, StoreRefused)
 
 
 class Entrance:
@@ -146,6 +151,8 @@ BEFORE = [  # the start
     Entrance("runner.cron(...)(handler)", lambda runner, value: runner.cron("@daily")(value)),
     Entrance("runner.cron(handler)", lambda runner, value: runner.cron(value)(handler)),
     Entrance("runner.on_dead", lambda runner, value: runner.on_dead(value)),
+    Entrance("runner.on", lambda runner, value: runner.on(value)(listener)),
+    Entrance("runner.on(...)(handler)", lambda runner, value: runner.on("e")(value)),
     *by_name("JobClient", lambda _: lambda **given: JobClient(**{"database": ":memory:", **given}),
              *options_of(JobClient)),
     *by_name("client.replaced", lambda _: lambda **given: client_replaced(**given), "database", "clock"),
@@ -208,6 +215,22 @@ AFTER = [  # it
     Entrance("client.enqueue_many", lambda _, value: in_client(lambda client: client.enqueue_many(value))),
     Entrance("client.enqueue_many([value])", lambda _, value: in_client(lambda client: client.enqueue_many([value]))),
     Entrance("client.get", lambda _, value: in_client(lambda client: client.get(value))),
+    Entrance("runner.send", lambda runner, value: runner.send(value)),
+    Entrance("runner.send(name, data)", lambda runner, value: runner.send("e", value)),
+    *by_name("ctx.step", lambda runner: lambda **given: context(runner).step(
+        *{"step": "s", "function": handler, **given}.values()), "step", "function"),
+    *by_name("ctx.sleep", lambda runner: lambda **given: context(runner).sleep(
+        **{"name": "s", "duration": 1, **given}), "name", "duration"),
+    *by_name("ctx.sleep_until", lambda runner: lambda **given: context(runner).sleep_until(
+        **{"name": "s", "at": NOW, **given}), "name", "at"),
+    *by_name("ctx.wait_for_event", lambda runner: lambda **given: context(runner).wait_for_event(
+        **{"name": "s", "event": "e", **given}), "name", "event", "match", "timeout"),
+    *by_name("ctx.invoke", lambda runner: lambda **given: context(runner).invoke(
+        *{"step": "s", "job": DECLARED, **given}.values()), "step", "job"),
+    *by_name("ctx.gather", lambda runner: lambda **given: context(runner).gather(
+        **{"name": "s", "jobs": [DECLARED.bind()], **given}), "name", "jobs"),
+    *by_name("ctx.send", lambda runner: lambda **given: context(runner).send(
+        **{"name": "s", "event": "e", **given}), "name", "event", "data"),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
     *by_name("runner.jobs.log", lambda runner: runner.jobs.log, "job_id"),
     *by_name("runner.jobs.watch", lambda runner: lambda **given: anext(runner.jobs.watch(**{"job_id": 99, **given})),
