@@ -62,10 +62,10 @@ class Admission:
         while isinstance(answer, Refused):
             how, row = jobs[answer.position]
             candidates = candidates_of(write)
-            most, wanted = candidates[answer.position].max_pending or 0, sum(one.type == row.type for _, one in jobs)
-            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
+            most = candidates[answer.position].max_pending or 0
+            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or answer.wanted > most:
                 raise refusal(answer, candidates, engine.wait_for)
-            answer = await self._when_they_fit(row.type, most - wanted, write)
+            answer = await self._when_they_fit(row.type, most - answer.wanted, write)
         count_dropped(engine, jobs, [inserted.is_new for inserted in answer])
         return answer
 
@@ -159,7 +159,6 @@ def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callabl
     if refused.why == "unique":
         return UniqueConflict(job_type, refused.job_id, refused.status)
     most = candidate.max_pending or 0
-    if sum(one.row.type == job_type for one in candidates) > most:
-        return QueueFull(job_type, refused.pending, most, math.inf)
-    missing = refused.pending + sum(one.row.type == job_type for one in candidates[refused.position :]) - most
-    return QueueFull(job_type, refused.pending, most, wait_for(job_type, missing))
+    never = refused.wanted > most
+    retry_after = math.inf if never else wait_for(job_type, refused.pending + refused.left - most)
+    return QueueFull(job_type, refused.pending, most, retry_after)
