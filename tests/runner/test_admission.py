@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from aiojobs_lite import JobContext, JobNotAllowed, JobRunner, Jobs, Retry, Status, injected
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidKey, KeyReused, QueueFull, RunnerClosed, UniqueConflict
 from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.telemetry.facts import JobEnqueued
@@ -297,6 +299,23 @@ async def test_callers_that_wait_are_let_in_one_after_the_other(runner: JobRunne
         assert 0 < most <= 3
         with pytest.raises(QueueFull):  # so many never fit
             await runner.enqueue_many([slow.bind(n) for n in range(4)])
+
+
+@pytest.mark.parametrize("options", [{}, {"delay": "2s"}, {"at": datetime(2040, 1, 1, tzinfo=UTC)}])
+async def test_the_instants_of_a_job_are_those_after_the_wait(
+    still: JobRunner, clock: FakeClock, options: dict[str, Any]
+) -> None:
+    async with still:
+        first = (await still.enqueue_many([exports.bind(n) for n in range(3)]))[0]
+        wait = exports.using(on_full="wait", **options)
+        waiting = asyncio.ensure_future(still.enqueue(wait, 3))
+        await asyncio.wait([waiting], timeout=0.01)
+        clock.advance(60)
+        await first.cancel()
+        found = await (await waiting).job()
+        now = to_datetime(clock.now())
+        due = options.get("at", now + timedelta(seconds=2 if "delay" in options else 0))
+        assert (found.created_at, found.scheduled_at) == (now, due)
 
 
 async def test_a_caller_that_waits_ends_with_the_runner_and_may_give_up(still: JobRunner) -> None:
