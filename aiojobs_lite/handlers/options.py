@@ -263,19 +263,24 @@ class Enqueueing:
         """
         if self is AS_DECLARED and job_type.lanes is None:  # nearly always
             return _plain((job_type.name, payload, job_type.priority, now, job_type.max_attempts, now, *_NO_MORE))
-        scheduled_at = now
-        if self.at is not None:
-            scheduled_at = to_micros(self.at)
-        elif self.delay is not None:
-            scheduled_at = after(now, self.delay)
         priority = job_type.priority if self.priority is None else self.priority
         if self.lanes is not None:
             lane = self.lanes.lane_with_limits(payload, priority)
         else:
             lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
-            job_type.name, payload, priority, scheduled_at, job_type.max_attempts, now, **dict(self.columns), lane=lane
+            job_type.name, payload, priority, self._due(now), job_type.max_attempts, now, **dict(self.columns),
+            lane=lane,
         )  # fmt: skip
+
+    def anew(self, row: NewJob, now: int) -> NewJob:
+        """A row of these options as it is with another instant of the enqueue."""
+        return row._replace(created_at=now, scheduled_at=self._due(now))
+
+    def _due(self, now: int) -> int:
+        if self.at is not None:
+            return to_micros(self.at)
+        return now if self.delay is None else after(now, self.delay)
 
 
 _plain: Final = cast("Callable[[tuple[Any, ...]], NewJob]", partial(tuple.__new__, NewJob))  # without a call in Python

@@ -62,22 +62,25 @@ class Admission:
         while isinstance(answer, Refused):
             how, row = jobs[answer.position]
             candidates = candidates_of(write)
-            most, wanted = candidates[answer.position].max_pending or 0, sum(one.type == row.type for _, one in jobs)
-            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
+            most = candidates[answer.position].max_pending or 0
+            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or answer.wanted > most:
                 raise refusal(answer, candidates, engine.wait_for)
-            answer = await self._when_they_fit(row.type, most - wanted, write)
+            async with self._turn(row.type):
+                await self._until_pending(row.type, most - answer.wanted)
+                jobs = [(each, each.anew(made, engine.now())) for each, made in jobs]  # a delay counts from now
+                write = write_of(jobs, batch, is_member=is_member)
+                answer = inserted_of(write, await self._access.engine.write(write))
         count_dropped(engine, jobs, [inserted.is_new for inserted in answer])
         return answer
 
-    async def _when_they_fit(self, job_type: str, most: int, write: Adding) -> Sequence[Inserted] | Refused:
-        """The answer to another try, when at most `most` jobs are pending. Of the callers that wait for one type the
-        first looks at the counts, which other processes change as well; the others wait for it.
-        """
-        turns = self._turns.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))
-        async with turns[job_type]:
-            while self._access.engine.pending(job_type) > most:  # noqa: ASYNC110  # other processes set no event
-                await asyncio.sleep(_LOOK_EVERY_S)
-            return inserted_of(write, await self._access.engine.write(write))
+    def _turn(self, job_type: str) -> asyncio.Lock:
+        """Of the callers that wait for one type the first looks at the counts; the others wait for it."""
+        return self._turns.setdefault(asyncio.get_running_loop(), defaultdict(asyncio.Lock))[job_type]
+
+    async def _until_pending(self, job_type: str, most: int) -> None:
+        """Returns when at most `most` jobs of a type are pending, by counts that other processes change as well."""
+        while self._access.engine.pending(job_type) > most:  # noqa: ASYNC110  # other processes set no event
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def count_dropped(engine: Engine, jobs: _Jobs, are_new: Sequence[bool]) -> None:
@@ -159,7 +162,6 @@ def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callabl
     if refused.why == "unique":
         return UniqueConflict(job_type, refused.job_id, refused.status)
     most = candidate.max_pending or 0
-    if sum(one.row.type == job_type for one in candidates) > most:
-        return QueueFull(job_type, refused.pending, most, math.inf)
-    missing = refused.pending + sum(one.row.type == job_type for one in candidates[refused.position :]) - most
-    return QueueFull(job_type, refused.pending, most, wait_for(job_type, missing))
+    never = refused.wanted > most
+    retry_after = math.inf if never else wait_for(job_type, refused.pending + refused.left - most)
+    return QueueFull(job_type, refused.pending, most, retry_after)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from aiojobs_lite import JobContext, JobNotAllowed, JobRunner, Jobs, Retry, Status, injected
+from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidKey, KeyReused, QueueFull, RunnerClosed, UniqueConflict
 from aiojobs_lite.flow import Debounce, Throttle, Unique
 from aiojobs_lite.telemetry.facts import JobEnqueued
@@ -265,6 +267,22 @@ async def test_more_jobs_than_may_be_pending_are_refused_whole(still: JobRunner)
         assert (await still.enqueue(exports.using(max_pending=4), 4)).is_new
 
 
+async def test_only_what_would_be_new_is_too_much(runner: JobRunner) -> None:
+    bounded = sync.using(max_pending=3, delay="1h")
+    async with runner:
+        await runner.enqueue_many([bounded.bind(n) for n in (1, 2)])
+        with pytest.raises(QueueFull) as caught:  # of two more one fits
+            await runner.enqueue_many([bounded.bind(n) for n in (1, 1, 3, 3, 4, 4)])
+        assert (caught.value.pending, caught.value.retry_after) == (3, 1.0)
+        handles = await runner.enqueue_many([bounded.bind(n) for n in (3, 3, 1, 2)])
+        assert [handle.is_new for handle in handles] == [True, False, False, False]
+        waiting = asyncio.ensure_future(runner.enqueue_many([bounded.using(on_full="wait").bind(4)] * 5))
+        await asyncio.wait([waiting], timeout=0.01)
+        assert not waiting.done()
+        await handles[0].cancel()
+        assert len({handle.id for handle in await waiting}) == 1
+
+
 async def test_callers_that_wait_are_let_in_one_after_the_other(runner: JobRunner) -> None:
     most = 0
 
@@ -281,6 +299,23 @@ async def test_callers_that_wait_are_let_in_one_after_the_other(runner: JobRunne
         assert 0 < most <= 3
         with pytest.raises(QueueFull):  # so many never fit
             await runner.enqueue_many([slow.bind(n) for n in range(4)])
+
+
+@pytest.mark.parametrize("options", [{}, {"delay": "2s"}, {"at": datetime(2040, 1, 1, tzinfo=UTC)}])
+async def test_the_instants_of_a_job_are_those_after_the_wait(
+    still: JobRunner, clock: FakeClock, options: dict[str, Any]
+) -> None:
+    async with still:
+        first = (await still.enqueue_many([exports.bind(n) for n in range(3)]))[0]
+        wait = exports.using(on_full="wait", **options)
+        waiting = asyncio.ensure_future(still.enqueue(wait, 3))
+        await asyncio.wait([waiting], timeout=0.01)
+        clock.advance(60)
+        await first.cancel()
+        found = await (await waiting).job()
+        now = to_datetime(clock.now())
+        due = options.get("at", now + timedelta(seconds=2 if "delay" in options else 0))
+        assert (found.created_at, found.scheduled_at) == (now, due)
 
 
 async def test_a_caller_that_waits_ends_with_the_runner_and_may_give_up(still: JobRunner) -> None:
