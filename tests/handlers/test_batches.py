@@ -54,7 +54,10 @@ def test_a_job_type_is_given_the_id_of_the_batch_and_a_bound_job_keeps_its_argum
             mail.using(at=datetime(2030, 1, 1, tzinfo=UTC)).bind("a", "b"),
             "without at=: the end of the batch says when it is due",
         ),
-        (report.using(limits=[Limit(1, key="title")]), "without limits=: a batch does not keep them; those of"),
+        (
+            report.using(limits=[Limit(1, key="title")]),
+            r"without limits=: a batch does not keep them; those of its type hold, @job\(limits=\.\.\.\)",
+        ),
         (report.using(expires="1m"), "without expires=: no callback of a batch is lost"),
         (report.using(idempotency_key="once"), "without idempotency_key=: a batch enqueues each of its callbacks"),
         (report.using(max_pending=1), "without max_pending=: a batch enqueues each of its callbacks exactly once"),
