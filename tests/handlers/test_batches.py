@@ -56,7 +56,7 @@ def test_a_job_type_is_given_the_id_of_the_batch_and_a_bound_job_keeps_its_argum
         ),
         (
             report.using(limits=[Limit(1, key="title")]),
-            r"does not keep them; those of its type hold, @job\(limits=\.{3}\)",
+            r"without limits=: a batch does not keep them; those of its type hold, @job\(limits=\.\.\.\)",
         ),
         (report.using(expires="1m"), "without expires=: no callback of a batch is lost"),
         (report.using(idempotency_key="once"), "without idempotency_key=: a batch enqueues each of its callbacks"),
