@@ -18,6 +18,7 @@ from aiojobs_lite.handlers.event import check_event_name
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.events import EventRow, FindEvents, NewEvent, SendEvents, Sent, StepFence, memo_of
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal
@@ -120,10 +121,7 @@ class Events:
         Raises:
             EventNotFound: If there is none: it was never sent, or is pruned.
         """
-        found = await self._access.engine.ask(FindEvents(ids=(number,)))
-        if not found:
-            raise EventNotFound(number)
-        return _stored(found[0])
+        return _stored(await self._find(number))
 
     async def replay(self, number: int, job_type: JobType[..., Any]) -> JobHandle[Any]:
         """Starts one listener again with an event that was sent, whatever its `when` says.
@@ -133,17 +131,20 @@ class Events:
             InvalidOption: If the job type listens to no events.
             UnknownJobType: If it is not registered in this runner.
         """
-        self._registry.check(job_type)
-        if job_type.listening is None:
+        if not isinstance(job_type, JobType) or job_type.listening is None:
             raise InvalidOption("job_type", job_type, "a job type that listens to events, made by `on(...)`")
-        engine = self._access.engine
-        found = await engine.ask(FindEvents(ids=(number,)))
-        if not found:
-            raise EventNotFound(number)
-        payload = job_type.listening.payload(memo_of(found[0]))
-        row = job_type.how.row(job_type, payload, engine.now())
+        self._registry.check(job_type)
+        payload = job_type.listening.payload(memo_of(await self._find(number)))
+        row = job_type.how.row(job_type, payload, self._access.engine.now())
         ((job_id, is_new),) = await self._admission.admit_all([(job_type.how, row)])
         return JobHandle(job_type, self._jobs, job_id, is_new=is_new)
+
+    async def _find(self, number: int) -> EventRow:
+        wanted = FindEvents(ids=(check_whole("number", number, LARGEST_INTEGER),))
+        found = await self._access.engine.ask(wanted)
+        if not found:
+            raise EventNotFound(number)
+        return found[0]
 
     def _new(self, event: EventToSend, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
         """An event to be stored, and the types of the jobs that it starts."""
@@ -181,6 +182,8 @@ class Events:
             limit: How many at most, up to 1,000.
         """
         checked = None if name is None else check_event_name(name)
+        if before is not None and not isinstance(before, StoredEvent):
+            raise InvalidOption("before", before, "an event of the page before, as events.list() gives it")
         behind = None if before is None else (to_micros(before.sent_at), before.number)
         wanted = FindEvents(name=checked, before=behind, limit=check_whole("limit", limit, _MOST_LISTED))
         return [_stored(row) for row in await self._access.engine.ask(wanted)]

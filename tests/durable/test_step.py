@@ -33,6 +33,11 @@ def test_what_is_no_name_is_refused(name: object) -> None:
         check_name(name)
 
 
+def test_a_name_has_no_mark_of_its_own() -> None:
+    with pytest.raises(InvalidOption, match=r"expected text without '#', which counts names that repeat\.$"):
+        check_name("a#2")
+
+
 def test_a_name_that_repeats_is_counted_from_the_second_use() -> None:
     assert [repeated("fetch", use) for use in (1, 2, 3)] == ["fetch", "fetch#2", "fetch#3"]
     assert check_name("x" * LONGEST_STEP_NAME_CHARS)

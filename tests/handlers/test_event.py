@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,7 +66,9 @@ async def takes_a_number(event: int) -> None: ...
 
 @pytest.mark.parametrize("handler", [takes_nothing, takes_more, takes_a_number])
 def test_a_listener_takes_one_event_and_nothing_else(handler: Any) -> None:
-    with pytest.raises(InvalidJobType, match="exactly one argument"):
+    with pytest.raises(
+        InvalidJobType, match="it listens to events, so it takes exactly one argument that is not injected"
+    ):
         on("user/left", handler=handler)
 
 
@@ -78,8 +81,24 @@ def test_what_is_no_name_or_pattern_is_refused(names: list[Any]) -> None:
 
 
 def test_when_is_a_function() -> None:
-    with pytest.raises(InvalidOption, match=r"^when="):
+    expected = "a function of the event that returns whether it starts the handler"
+    with pytest.raises(InvalidOption, match=f"^when=True: expected {expected}"):
         on("a", when=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: on([]), "1 to 10 names of events."),
+        (lambda: on("a*b"), "the name of an event, or the beginning of names with '*' at the end."),
+        (lambda: check_event_name("a*"), "the name of one event, without '*'."),
+        (lambda: make_match("e", 7),
+         "a dict of dotted paths into the data and the scalars there, such as {'user_id': 7}."),
+    ],
+)  # fmt: skip
+def test_what_is_expected_instead_is_said(call: Callable[[], object], expected: str) -> None:
+    with pytest.raises(InvalidOption, match=re.escape(f"expected {expected}")):
+        call()
 
 
 def test_a_sent_event_has_a_whole_name() -> None:

@@ -79,6 +79,19 @@ async def test_what_is_no_event_is_refused(job_kit: JobKit) -> None:
             await runner.send("user/a", id="x" * (LONGEST_EVENT_ID_CHARS + 1))
 
 
+async def test_what_is_expected_instead_is_said(job_kit: JobKit) -> None:
+    runner, _, listener = with_listener()
+    async with job_kit(runner):
+        with pytest.raises(InvalidOption, match=r"1 to 5,000 events, each an EventToSend\(name, data\)\.$"):
+            await runner.events.send_many([])
+        with pytest.raises(InvalidOption, match=r"expected an event of the page before, as events\.list\(\) gives it"):
+            await runner.events.list(before=listener)  # type: ignore[arg-type]  # what is tested
+        with pytest.raises(InvalidOption, match=r"expected a job type that listens to events, made by `on\(\.\.\.\)`"):
+            await runner.events.replay(1, _nothing)  # type: ignore[arg-type]  # what is tested
+        with pytest.raises(InvalidEvent, match=r"its data have 262,152 bytes, at most 262,144 are stored\.$"):
+            await runner.send("a", {"a": "x" * LARGEST_PAYLOAD_BYTES})
+
+
 async def test_an_event_is_replayed_to_listeners_of_this_runner_alone(job_kit: JobKit) -> None:
     runner, given, listener = with_listener()
     deaf = runner.job(_nothing)

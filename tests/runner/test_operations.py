@@ -26,7 +26,7 @@ from aiojobs_lite.durable.step import Step
 from aiojobs_lite.errors import StepFailed, StepMismatch, StepNotStored, WrongEventLoop
 from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.model.job import Held
-from aiojobs_lite.testing import JobKit
+from aiojobs_lite.testing import JobKit, context
 
 calls: Counter[str] = Counter()
 
@@ -411,13 +411,18 @@ async def test_a_plain_function_has_no_durable_steps(job_kit: JobKit) -> None:
 
     @runner.job(max_attempts=1)
     def handler(ctx: JobContext = injected) -> None:
-        with pytest.raises(WrongEventLoop, match="async def"):
+        with pytest.raises(WrongEventLoop, match=r"Make it an `async def`; a step may be a plain function\.$"):
             ctx.step("fetch", fetch, 1).close()
         calls["refused"] += 1
 
     async with job_kit(runner):
         await (await runner.enqueue(handler)).result(timeout=5)
     assert calls["refused"] == 1
+
+
+def test_a_context_without_a_runner_has_no_durable_steps() -> None:
+    with pytest.raises(WrongEventLoop, match=r"no runner at hand, .*\. Durable steps need an `async def`\.$"):
+        context().step("fetch", fetch, 1).close()
 
 
 async def test_a_job_in_a_long_sleep_can_be_cancelled(job_kit: JobKit) -> None:

@@ -32,11 +32,12 @@ from aiojobs_lite import (
     testing,
 )
 from aiojobs_lite.errors import EventError
-from aiojobs_lite.handlers.event import Event
+from aiojobs_lite.events import Event, EventToSend
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.documents import DOCS, rows, section, spans
 from tests.helpers.rings import depth, first_of
@@ -150,9 +151,11 @@ BEFORE = [  # the start
     ),
     Entrance("runner.cron(...)(handler)", lambda runner, value: runner.cron("@daily")(value)),
     Entrance("runner.cron(handler)", lambda runner, value: runner.cron(value)(handler)),
-    Entrance("runner.on_dead", lambda runner, value: runner.on_dead(value)),
     Entrance("runner.on", lambda runner, value: runner.on(value)(listener)),
-    Entrance("runner.on(...)(handler)", lambda runner, value: runner.on("e")(value)),
+    Entrance("runner.on(when=)", lambda runner, value: runner.on("a", when=value)(listener)),
+    Entrance("runner.on(...)(handler)", lambda runner, value: runner.on("a")(value)),
+    *by_name("Step", lambda _: lambda **given: Step(**{"name": "a", **given}), *options_of(Step)),
+    Entrance("runner.on_dead", lambda runner, value: runner.on_dead(value)),
     *by_name("JobClient", lambda _: lambda **given: JobClient(**{"database": ":memory:", **given}),
              *options_of(JobClient)),
     *by_name("client.replaced", lambda _: lambda **given: client_replaced(**given), "database", "clock"),
@@ -215,22 +218,29 @@ AFTER = [  # it
     Entrance("client.enqueue_many", lambda _, value: in_client(lambda client: client.enqueue_many(value))),
     Entrance("client.enqueue_many([value])", lambda _, value: in_client(lambda client: client.enqueue_many([value]))),
     Entrance("client.get", lambda _, value: in_client(lambda client: client.get(value))),
-    Entrance("runner.send", lambda runner, value: runner.send(value)),
-    Entrance("runner.send(name, data)", lambda runner, value: runner.send("e", value)),
-    *by_name("ctx.step", lambda runner: lambda **given: context(runner).step(
-        *{"step": "s", "function": handler, **given}.values()), "step", "function"),
+    *by_name("runner.send", lambda runner: lambda **given: runner.send(**{"name": "a", **given}), "name", "data", "id"),
+    Entrance("runner.events.send_many", lambda runner, value: runner.events.send_many(value)),
+    Entrance("runner.events.send_many([value])", lambda runner, value: runner.events.send_many([value])),
+    Entrance("runner.events.send_many([EventToSend])", lambda runner, value: runner.events.send_many(
+        [EventToSend(value)])),
+    *by_name("runner.events.list", lambda runner: runner.events.list, "name", "before", "limit"),
+    *by_name("runner.events.get", lambda runner: runner.events.get, "number"),
+    *by_name("runner.events.replay", lambda runner: lambda **given: runner.events.replay(
+        **{"number": 1, "job_type": DECLARED, **given}), "number", "job_type"),
+    Entrance("ctx.step", lambda runner, value: context(runner).step(value, handler)),
+    Entrance("ctx.step(name, value)", lambda runner, value: context(runner).step("a", value)),
     *by_name("ctx.sleep", lambda runner: lambda **given: context(runner).sleep(
-        **{"name": "s", "duration": 1, **given}), "name", "duration"),
+        **{"name": "a", "duration": 1, **given}), "name", "duration"),
     *by_name("ctx.sleep_until", lambda runner: lambda **given: context(runner).sleep_until(
-        **{"name": "s", "at": NOW, **given}), "name", "at"),
+        **{"name": "a", "at": NOW, **given}), "name", "at"),
     *by_name("ctx.wait_for_event", lambda runner: lambda **given: context(runner).wait_for_event(
-        **{"name": "s", "event": "e", **given}), "name", "event", "match", "timeout"),
-    *by_name("ctx.invoke", lambda runner: lambda **given: context(runner).invoke(
-        *{"step": "s", "job": DECLARED, **given}.values()), "step", "job"),
-    *by_name("ctx.gather", lambda runner: lambda **given: context(runner).gather(
-        **{"name": "s", "jobs": [DECLARED.bind()], **given}), "name", "jobs"),
+        **{"name": "a", "event": "e", **given}), "name", "event", "match", "timeout"),
+    Entrance("ctx.invoke", lambda runner, value: context(runner).invoke(value, DECLARED)),
+    Entrance("ctx.invoke(name, value)", lambda runner, value: context(runner).invoke("a", value)),
+    Entrance("ctx.gather", lambda runner, value: context(runner).gather(value, [DECLARED.bind()])),
+    Entrance("ctx.gather(name, value)", lambda runner, value: context(runner).gather("a", value)),
     *by_name("ctx.send", lambda runner: lambda **given: context(runner).send(
-        **{"name": "s", "event": "e", **given}), "name", "event", "data"),
+        **{"name": "a", "event": "e", **given}), "name", "event", "data", "id"),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
     *by_name("runner.jobs.log", lambda runner: runner.jobs.log, "job_id"),
     *by_name("runner.jobs.watch", lambda runner: lambda **given: anext(runner.jobs.watch(**{"job_id": 99, **given})),
@@ -315,6 +325,7 @@ PARTS = {
     "runner.jobs": "runner.jobs",
     "runner.types": "runner.types",
     "runner.schedules": "runner.schedules",
+    "runner.events": "runner.events",
     "JobClient": "client",
     "JobType": "job_type",
     "JobHandle": "handle",
