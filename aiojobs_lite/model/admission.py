@@ -58,8 +58,6 @@ class Refused(NamedTuple):
         job_id: The job that is there; None: it is one of the rows before.
         status: Its status; None if it is not there any more, or not yet.
         pending: How many jobs of its type are pending, with the rows before it; 0 if that does not matter.
-        wanted: With `full`, how many jobs of its type all rows would add; a row that makes no job does not count.
-        left: How many of them that row and those behind it would add.
     """
 
     position: int
@@ -67,8 +65,6 @@ class Refused(NamedTuple):
     job_id: int | None
     status: Status | None
     pending: int = 0
-    wanted: int = 0
-    left: int = 0
 
 
 class Admit(NamedTuple):

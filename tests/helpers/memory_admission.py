@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 _KEPT: Final = ("jobs", "marks", "windows", "expiries", "limits", "limited")
 
 
-_Why = Literal["key", "unique"]
+_Why = Literal["key", "unique", "full"]
 
 
 def has_key(job: Job, job_type: str, key: str) -> bool:
@@ -74,8 +73,20 @@ def admit_uncancelled(phases: MemoryPhases, write: Admit, cancels: list[CancelOn
     last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
     ended, moves, to_note = list(phases.ended), phases.moves.copy(), list(phases.ends_to_note)
     given: dict[int, CancelOn] = {}  # by job: of several rows that one has, those of the last
-    answers = _admit_all(phases, write.rows, given)
-    if isinstance(answers, Refused):
+    answers: list[Inserted] = []
+    why: _Why
+    for position, candidate in enumerate(write.rows):
+        answer = _admit_one(phases, candidate)
+        if isinstance(answer, _Admitted):
+            answers.append(answer.inserted)
+            if answer.has_row:
+                given.pop(answer.inserted.id, None)
+                given[answer.inserted.id] = CancelOn(position, answer.inserted.id, candidate.cancel_on)
+            continue
+        if isinstance(answer, int):
+            why, job_id, pending = "full", last_id + 1, answer
+        else:
+            (why, job_id), pending = answer, 0
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
@@ -83,39 +94,12 @@ def admit_uncancelled(phases: MemoryPhases, write: Admit, cancels: list[CancelOn
         gone, phases.expired = phases.expired[len(expired) :], expired
         for one in gone:  # they stay cancelled
             expire(phases, {one.id})
-        job_id = answers.job_id if answers.job_id is not None and answers.job_id <= last_id else None
-        job = None if job_id is None else rows.jobs.get(job_id)
-        return answers._replace(job_id=job_id, status=None if job is None else job.status)
+        job = rows.jobs.get(job_id)
+        return Refused(
+            position, why, job_id if job_id <= last_id else None, None if job is None else job.status, pending
+        )
     cancels += given.values()
     return answers
-
-
-def _admit_all(
-    phases: MemoryPhases, candidates: Sequence[Candidate], given: dict[int, CancelOn]
-) -> list[Inserted] | Refused:
-    """Adds rows until one is refused; once one is too many those behind it as well, to count them."""
-    answers: list[Inserted] = []
-    full: Refused | None = None
-    wanted = Counter[str]()
-    for position, candidate in enumerate(candidates):
-        job_type = candidate.row.type
-        answer = _admit_one(phases, candidate)
-        if isinstance(answer, int):
-            full = full or Refused(position, "full", None, None, answer, left=-wanted[job_type])
-            answer = _admit_one(phases, candidate._replace(max_pending=None))
-        if isinstance(answer, _Admitted):
-            inserted, has_row = answer
-            answers.append(inserted)
-            wanted[job_type] += inserted.is_new
-            if has_row:
-                given.pop(inserted.id, None)
-                given[inserted.id] = CancelOn(position, inserted.id, candidate.cancel_on)
-        elif isinstance(answer, tuple) and full is None:
-            return Refused(position, answer[0], answer[1], None)
-    if full is None:
-        return answers
-    added = wanted[candidates[full.position].row.type]
-    return full._replace(wanted=added, left=added + full.left)
 
 
 class _Admitted(NamedTuple):

@@ -96,9 +96,9 @@ def admit_uncancelled(transaction: Transaction, write: Admit) -> tuple[list[Inse
     admitting = _Admitting(transaction)
     for position, candidate in enumerate(write.rows):
         refused = admitting.plan(position, candidate)
-        if refused is not None and not admitting.has_too_many:
+        if refused is not None:
             return refused
-    return admitting.too_many() or (admitting.carry_out(), admitting.cancels())
+    return admitting.carry_out(), admitting.cancels()
 
 
 class _Admitting:
@@ -110,12 +110,6 @@ class _Admitting:
         self._keys: dict[_Key, _Plan] = {}
         self._jobs: dict[int, _Plan] = {}  # of jobs that are there
         self._added: Counter[str] = Counter()  # how many are to be added, by type
-        self._full: tuple[Refused, str, int] | None = None  # with the type of the row, and how many before were of it
-
-    @property
-    def has_too_many(self) -> bool:
-        """Whether a row was one too many: those behind it are counted, whatever becomes of them."""
-        return self._full is not None
 
     def plan(self, position: int, candidate: Candidate) -> Refused | None:
         """Finds out what is to be done about a row, or why it is refused."""
@@ -136,11 +130,10 @@ class _Admitting:
             if candidate.on_conflict == "replace":
                 found.cancel_on = position, candidate.cancel_on
             return None if is_allowed else self._refused(position, "unique", found.job_id)
-        if candidate.max_pending is not None and self._full is None:
-            before = self._added[row.type]
-            pending = self._transaction.tally(row.type).pending + before
+        if candidate.max_pending is not None:
+            pending = self._transaction.tally(row.type).pending + self._added[row.type]
             if pending >= candidate.max_pending:
-                self._full = Refused(position, "full", None, None, pending), row.type, before
+                return Refused(position, "full", None, None, pending)
         self._added[row.type] += 1
         is_complete = candidate.capacity is not None and is_full(row.payload, candidate.capacity)
         made = _Plan(candidate, row=without_more(row, row.created_at) if is_complete else row)
@@ -149,14 +142,6 @@ class _Admitting:
         self._plans.append((made, True))
         self._keys.update(dict.fromkeys(keys, made))
         return None
-
-    def too_many(self) -> Refused | None:
-        """Why a row was one too many, with how many jobs of its type all rows would add; None: none was."""
-        if self._full is None:
-            return None
-        refused, job_type, before = self._full
-        wanted = self._added[job_type]
-        return refused._replace(wanted=wanted, left=wanted - before)
 
     def carry_out(self) -> list[Inserted]:
         """Writes what was planned, many a statement."""
