@@ -1,4 +1,4 @@
-"""The operations of one attempt of a durable handler: each is done once in a job's life, and remembered."""
+"""The driver of a coroutine of this process: what one attempt of a durable handler asks for by name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from aiojobs_lite.clock import Clock, after, to_datetime
-from aiojobs_lite.durable.memos import Memos
+from aiojobs_lite.clock import Clock, to_datetime
+from aiojobs_lite.durable.ledger import JSON_NULL, StepLedger
+from aiojobs_lite.durable.operations import InvokeJob, Sleep, StartJob, StepRaised, StepRan, WaitForEvent
 from aiojobs_lite.durable.results import StepResults
 from aiojobs_lite.durable.step import Step
 from aiojobs_lite.durable.waits import PendingWait, Waits
@@ -24,11 +25,8 @@ from aiojobs_lite.errors import StepFailed, StepNotStored
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import StepFence
-from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
-from aiojobs_lite.policy.settle import Policy
+from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 from aiojobs_lite.policy.verdict import Verdict, Wish
-from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,34 +34,32 @@ if TYPE_CHECKING:
     from aiojobs_lite.engine.running import Running
     from aiojobs_lite.engine.threads import UnawaitedThread
 
-_NOTHING: Final = "null"
 _OF_THE_JOB: Final = frozenset({Wish.SNOOZE, Wish.CANCEL, Wish.ABANDON})  # wishes that are about the job, not the step
 
 
 class DurableAttempt:
     """What a handler asks its context for: steps, sleeps, and what is to be the same in each attempt.
 
+    It is the driver of a coroutine of this process: it calls functions, and waits beside other branches. What becomes
+    of an operation is decided by the ledger.
+
     Args:
         run: The attempt.
-        memos: What was done before.
+        ledger: Knows and stores its operations.
         waits: What it waits for.
         results: Know what functions return.
         clock: Says how long it is to an instant.
-        bus: Gets the facts about steps.
 
     Attributes:
         clock: As given.
     """
 
-    def __init__(
-        self, *, run: Running, memos: Memos, waits: Waits, results: StepResults, clock: Clock, bus: Bus
-    ) -> None:
+    def __init__(self, *, run: Running, ledger: StepLedger, waits: Waits, results: StepResults, clock: Clock) -> None:
         self._run = run
-        self._memos = memos
+        self._ledger = ledger
         self._waits = waits
         self._results = results
         self.clock = clock
-        self._bus = bus
 
     async def step(
         self, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -76,17 +72,23 @@ class DurableAttempt:
             StepMismatch: If its name stands for another kind of operation.
             TooManySteps: If the job may have no more operations.
         """
-        self._waits.check()
-        result = self._results.of(function)
-        name = self._memos.next_name(step.name)
-        row = await self._memos.find(name, StepKind.RUN)
+        name, result = self._begin(step.name), self._results.of(function)
+        row = await self._ledger.find(name, StepKind.RUN)
         while row is None or row.state is StepState.WAITING:
-            if row is not None and row.until is not None and row.until > self.clock.now():
+            if row is not None and not self._ledger.is_due(row):
                 await self._waits.wait(PendingWait(name, row.until))
-            row = await self._try(step, name, row, lambda: self._called(step, function, args, kwargs), result.dump)
+            row = await self._ledger.record(
+                await self._tried(step, name, lambda: self._called(step, function, args, kwargs), result.dump)
+            )
         if row.state is StepState.FAILED or row.memo is None:
             raise self._failed(row)
         return result.load(row.memo)
+
+    async def sleep(self, name: str, until: Callable[[], int]) -> None:
+        """Returns when an instant has come, which is asked for once in the life of the job."""
+        name = self._begin(name)
+        row = await self._ledger.find(name, StepKind.SLEEP)
+        await self._ended(row or await self._ledger.record(Sleep(name, until())))
 
     async def event(self, name: str, match: EventMatch, until: Callable[[], int | None]) -> str | None:
         """Waits for an event that matches, sent since the job was enqueued; returns it as JSON.
@@ -99,15 +101,10 @@ class DurableAttempt:
         Returns:
             The event; None: it did not come in time.
         """
-        self._waits.check()
-        name = self._memos.next_name(name)
-        row = await self._memos.find(name, StepKind.EVENT)
-        if row is None:
-            row = await self._save(NewStep(name, StepKind.EVENT, StepState.WAITING, until=until(), match=match))
-        if row.state is StepState.WAITING:
-            late = NewStep(name, StepKind.EVENT, StepState.DONE, _NOTHING, until=row.until, match=match)
-            row = await self._come(row, late)
-        return None if row.memo == _NOTHING else row.memo
+        name = self._begin(name)
+        row = await self._ledger.find(name, StepKind.EVENT)
+        row = await self._ended(row or await self._ledger.record(WaitForEvent(name, match, until())))
+        return None if row.memo == JSON_NULL else row.memo
 
     async def child(
         self, name: str, child: Callable[[], Candidate], until: Callable[[], int | None]
@@ -122,69 +119,33 @@ class DurableAttempt:
         Returns:
             The operation, which has ended; or why the job was refused.
         """
-        self._waits.check()
-        name = self._memos.next_name(name)
-        row = await self._memos.find(name, StepKind.CHILD)
-        if row is None:
-            started = await self._memos.start_child(name, child(), is_awaited=True, until=until())
-            if isinstance(started, Refused):
-                return started
-            row = started
-        if row.state is StepState.WAITING:
-            late = end_memo("timeout", None, None, None)
-            row = await self._come(row, NewStep(name, StepKind.CHILD, StepState.FAILED, late, until=row.until))
-        return row
+        name = self._begin(name)
+        row = await self._ledger.find(name, StepKind.CHILD)
+        started = row or await self._ledger.start(InvokeJob(name, child(), until()))
+        return started if isinstance(started, Refused) else await self._ended(started)
 
     async def started(self, name: str, child: Callable[[], Candidate]) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and does not wait for it; its id is in the memo."""
-        self._waits.check()
-        name = self._memos.next_name(name)
-        row = await self._memos.find(name, StepKind.RUN)
-        return row or await self._memos.start_child(name, child(), is_awaited=False, until=None)
+        name = self._begin(name)
+        row = await self._ledger.find(name, StepKind.RUN)
+        return row or await self._ledger.start(StartJob(name, child()))
 
     async def sent(self, name: str, send: Callable[[StepFence], Awaitable[object]]) -> None:
         """Sends events, once in the life of the job."""
-        self._waits.check()
-        name = self._memos.next_name(name)
-        if await self._memos.find(name, StepKind.RUN) is None:
-            await send(self._memos.fence(name))
+        name = self._begin(name)
+        if await self._ledger.find(name, StepKind.RUN) is None:
+            await self._ledger.send(name, send)
 
     async def child_id(self, name: str) -> int:
         """The job that an operation started; 0 if there is none."""
-        return (await self._memos.children()).get(name, 0)
-
-    async def _come(self, row: StepRow, late: NewStep) -> StepRow:
-        """Waits until an operation has ended from outside, or ends it as one that is late."""
-        while row.state is StepState.WAITING:
-            if row.until is not None and row.until <= self.clock.now():
-                row = await self._save(late)
-                continue
-            await self._waits.wait(PendingWait(row.name, row.until))
-            row = await self._memos.find(row.name, row.kind) or row
-        self._run.restarts = True
-        return row
-
-    async def sleep(self, name: str, until: Callable[[], int]) -> None:
-        """Returns when an instant has come, which is asked for once in the life of the job."""
-        self._waits.check()
-        name = self._memos.next_name(name)
-        row = await self._memos.find(name, StepKind.SLEEP)
-        if row is None:
-            row = await self._save(NewStep(name, StepKind.SLEEP, StepState.WAITING, until=until()))
-        while row.state is StepState.WAITING and row.until is not None:
-            if row.until > self.clock.now():
-                await self._waits.wait(PendingWait(name, row.until))
-                continue
-            row = await self._save(NewStep(name, StepKind.SLEEP, StepState.DONE, _NOTHING, until=row.until))
+        return (await self._ledger.children()).get(name, 0)
 
     async def remembered(self, name: str, make: Callable[[], Any]) -> Any:
         """A JSON value that is made once in the life of the job."""
-        self._waits.check()
-        name = self._memos.next_name(name)
-        row = await self._memos.find(name, StepKind.RUN)
-        if row is None:
-            row = await self._save(NewStep(name, StepKind.RUN, StepState.DONE, json.dumps(make()), attempts=1))
-        return json.loads(row.memo or _NOTHING)
+        name = self._begin(name)
+        row = await self._ledger.find(name, StepKind.RUN)
+        row = row or await self._ledger.record(StepRan(name, json.dumps(make())))
+        return json.loads(row.memo or JSON_NULL)
 
     async def now(self) -> datetime:
         """The instant at which this was asked for first, UTC."""
@@ -199,48 +160,39 @@ class DurableAttempt:
         number: float = await self.remembered("random", random.random)
         return number
 
-    async def _try(
-        self, step: Step, name: str, row: StepRow | None, call: Callable[[], Any], dump: Callable[[Any], str]
-    ) -> StepRow:
-        """Runs a step once, and makes durable what came of it."""
-        attempt = (0 if row is None else row.attempts) + 1
+    def _begin(self, name: str) -> str:
+        """The name of the next operation of a name, if the attempt goes on."""
+        self._waits.check()
+        return self._ledger.next_name(name)
+
+    async def _ended(self, row: StepRow) -> StepRow:
+        """Waits until an operation has ended from outside, or ends it as one that is late."""
+        while row.state is StepState.WAITING:
+            if self._ledger.is_due(row):
+                row = await self._ledger.end_late(row)
+                continue
+            await self._waits.wait(PendingWait(row.name, row.until))
+            row = await self._ledger.find(row.name, row.kind) or row
+        return row
+
+    async def _tried(
+        self, step: Step, name: str, call: Callable[[], Awaitable[Any]], dump: Callable[[Any], str]
+    ) -> StepRan | StepRaised:
+        """Runs a step once; returns what came of it, or raises what is about the job."""
         began = time.perf_counter()
         try:
             value = await call()
         except Exception as error:
-            verdict = self._policy(step).judge(error)
+            verdict = self._run.job_type.policy.judge(error)
             if verdict.wish in _OF_THE_JOB:
                 raise
-            return await self._note_failure(step, name, attempt, error, verdict)
+            return StepRaised(name, describe(error), verdict, step.max_attempts, step.backoff)
         try:
-            memo = dump(value)
+            return StepRan(name, dump(value), time.perf_counter() - began)
         except ValueError as error:
             refused = StepNotStored(self._run.claimed.id, name, str(error))
-            await self._note_failure(step, name, attempt, refused, Verdict(Wish.NEVER))
+            await self._ledger.record(StepRaised(name, describe(refused), Verdict(Wish.NEVER)))
             raise refused from None
-        saved = await self._save(NewStep(name, StepKind.RUN, StepState.DONE, memo, attempts=attempt))
-        if self._bus.is_watched(StepCompleted):
-            claimed = self._run.claimed
-            self._bus.publish(StepCompleted(claimed.id, claimed.type, name, time.perf_counter() - began))
-        return saved
-
-    async def _note_failure(self, step: Step, name: str, attempt: int, error: Exception, verdict: Verdict) -> StepRow:
-        """Makes durable that a step failed: for good, or until it is tried again."""
-        claimed, failure = self._run.claimed, describe(error)
-        most = claimed.max_attempts if step.max_attempts is None else step.max_attempts
-        text = json.dumps({"type": failure.error_type, "message": failure.message, "traceback": failure.traceback})
-        if attempt >= most or verdict.wish is Wish.NEVER:
-            self._bus.publish(StepGivenUp(claimed.id, claimed.type, name, attempt, failure.summary))
-            return await self._save(NewStep(name, StepKind.RUN, StepState.FAILED, error=text, attempts=attempt))
-        now, backoff = self.clock.now(), step.backoff or self._run.job_type.policy.backoff
-        until = after(now, backoff.delay(attempt) if verdict.delay is None else verdict.delay)
-        until = until if verdict.at is None else max(verdict.at, until if verdict.delay is not None else now)
-        self._bus.publish(
-            StepRetried(claimed.id, claimed.type, name, attempt, most, failure.summary, to_datetime(until))
-        )
-        return await self._save(
-            NewStep(name, StepKind.RUN, StepState.WAITING, error=text, attempts=attempt, until=until)
-        )
 
     async def _called(
         self, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -274,16 +226,6 @@ class DurableAttempt:
             if not scope.expired():
                 raise
             raise TimeoutError(f"the step took longer than {limit:g} s") from None
-
-    def _policy(self, step: Step) -> Policy:
-        policy = self._run.job_type.policy
-        return policy if step.backoff is None else Policy(step.backoff, policy.retry_on, policy.abandon_on)
-
-    async def _save(self, step: NewStep) -> StepRow:
-        row = await self._memos.save(step)
-        if row.ended_at is not None:
-            self._run.restarts = True
-        return row
 
     def _failed(self, row: StepRow) -> StepFailed:
         error = json.loads(row.error or "{}")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.ledger import StepLedger
 from aiojobs_lite.durable.memos import Memos, StepStore
 from aiojobs_lite.durable.results import StepResults
 from aiojobs_lite.durable.waits import Waits
@@ -77,18 +78,17 @@ class Durable:
             clock=self._clock,
             task=lambda: run.task,
             suspend=partial(self._suspend, run),
-            reload=lambda: self._reload(memos, waits),
+            reload=lambda: self._reload(ledger, waits),
         )
-        made = DurableAttempt(
-            run=run, memos=memos, waits=waits, results=self._results, clock=self._clock, bus=self._bus
-        )
+        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self._clock, bus=self._bus)
+        made = DurableAttempt(run=run, ledger=ledger, waits=waits, results=self._results, clock=self._clock)
         self._known[run.claimed.id] = made
         run.when_ended = partial(self._ended, run, memos, waits)
         return made
 
-    def _reload(self, memos: Memos, waits: Waits) -> None:
+    def _reload(self, ledger: StepLedger, waits: Waits) -> None:
         """Looks whether what a busy attempt waits for has come."""
-        task = asyncio.get_running_loop().create_task(_end_what_came(memos, waits))
+        task = asyncio.get_running_loop().create_task(_end_what_came(ledger, waits))
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 
@@ -105,9 +105,9 @@ class Durable:
             self._bus.publish(StepsSkipped(claimed.id, claimed.type, ", ".join(memos.skipped)))
 
 
-async def _end_what_came(memos: Memos, waits: Waits) -> None:
+async def _end_what_came(ledger: StepLedger, waits: Waits) -> None:
     try:
-        for name in await memos.reload():
+        for name in await ledger.reload():
             waits.end(name)
     except StoreError as error:  # it is tried again
         _log.debug("the operations of a job could not be read: %s", error)

@@ -79,6 +79,11 @@ class Memos:
             raise TooManySteps(self._claimed.id, name, MOST_STEPS)
         return row
 
+    def attempts(self, name: str) -> int:
+        """How often a step was run."""
+        row = self._rows.get(name)
+        return 0 if row is None else row.attempts
+
     async def save(self, step: NewStep) -> StepRow:
         """Makes an operation durable; returns it as it stands then, which another attempt may have ended before.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
+from aiojobs_lite.durable.ledger import suspension_of
 from aiojobs_lite.durable.quiet import is_quiet
 from aiojobs_lite.policy.settle import Suspension
 
@@ -115,9 +116,7 @@ class Waits:
             return
         if is_quiet(task, self._waits.keys()):
             self.is_closed = True
-            waits = self._waits.values()
-            until = min((wait.until for wait in waits if wait.until is not None), default=None)
-            self._suspend(Suspension(until, tuple(dict.fromkeys(wait.name for wait in waits))))
+            self._suspend(suspension_of(self._waits.values()))
         elif self._turns < _TURNS:
             self._turns += 1
             self._next = asyncio.get_running_loop().call_soon(self._look)

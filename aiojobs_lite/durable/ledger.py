@@ -1,0 +1,167 @@
+"""What becomes of each operation of a run: stored once, tried again, late, or failed for good.
+
+It is the same whatever runs the run. Nothing in this module knows a task, a future or a coroutine of the handler.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+
+from aiojobs_lite.clock import Clock, after, to_datetime
+from aiojobs_lite.durable.memos import Memos
+from aiojobs_lite.durable.operations import InvokeJob, Sleep, StartJob, StepRaised, StepRan, WaitForEvent
+from aiojobs_lite.model.admission import Refused
+from aiojobs_lite.model.events import StepFence
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
+from aiojobs_lite.policy.settle import Policy, Suspension
+from aiojobs_lite.policy.verdict import Wish
+from aiojobs_lite.telemetry.bus import Bus
+from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried
+
+JSON_NULL: Final = "null"
+"""The memo of a sleep, and of an event that did not come."""
+
+
+class DurableRun(Protocol):
+    """An attempt, as far as its operations know it.
+
+    Attributes:
+        claimed: What was claimed.
+        restarts: Whether an operation ended in it: it counts as the first attempt of what follows.
+    """
+
+    claimed: Claimed
+    restarts: bool
+
+
+class StepLedger:
+    """The operations of one attempt, by whatever driver.
+
+    Args:
+        run: The attempt.
+        policy: What its job type says about failures.
+        memos: What was done before.
+        clock: Says what is late.
+        bus: Gets the facts about steps.
+    """
+
+    def __init__(self, *, run: DurableRun, policy: Policy, memos: Memos, clock: Clock, bus: Bus) -> None:
+        self._run = run
+        self._policy = policy
+        self._memos = memos
+        self._clock = clock
+        self._bus = bus
+
+    def next_name(self, name: str) -> str:
+        """The name of the next operation of a name; see `Memos.next_name`."""
+        return self._memos.next_name(name)
+
+    async def find(self, name: str, kind: StepKind) -> StepRow | None:
+        """What is known of an operation, or None.
+
+        Raises:
+            StepMismatch: If the name stands for another kind of operation.
+            TooManySteps: If it is new, and the job may have no more.
+        """
+        return await self._memos.find(name, kind)
+
+    async def record(self, operation: StepRan | StepRaised | Sleep | WaitForEvent) -> StepRow:
+        """Makes durable what a driver says; returns the operation as it stands then.
+
+        Raises:
+            AttemptNotOwned: If the attempt is another runner's by now.
+        """
+        match operation:
+            case StepRan(name, memo, seconds):
+                attempts = self._memos.attempts(name) + 1
+                row = await self._save(NewStep(name, StepKind.RUN, StepState.DONE, memo, attempts=attempts))
+                if seconds is not None and self._bus.is_watched(StepCompleted):
+                    claimed = self._run.claimed
+                    self._bus.publish(StepCompleted(claimed.id, claimed.type, name, seconds))
+                return row
+            case StepRaised():
+                return await self._note_failure(operation)
+            case Sleep(name, until):
+                return await self._save(NewStep(name, StepKind.SLEEP, StepState.WAITING, until=until))
+            case WaitForEvent(name, event, limit):
+                return await self._save(NewStep(name, StepKind.EVENT, StepState.WAITING, until=limit, match=event))
+
+    async def start(self, operation: InvokeJob | StartJob) -> StepRow | Refused:
+        """Starts the job of an operation, once; returns the operation as it stands then, or why it was refused.
+
+        Raises:
+            AttemptNotOwned: If the attempt is another runner's by now.
+        """
+        is_awaited = isinstance(operation, InvokeJob)
+        until = operation.until if isinstance(operation, InvokeJob) else None
+        row = await self._memos.start_child(operation.name, operation.child, is_awaited=is_awaited, until=until)
+        return row if isinstance(row, Refused) else self._noted(row)
+
+    def is_due(self, row: StepRow) -> bool:
+        """Whether the instant of an operation has come: it is late, or is to be tried again."""
+        return row.until is not None and row.until <= self._clock.now()
+
+    async def end_late(self, row: StepRow) -> StepRow:
+        """Ends an operation whose instant has come: a sleep is done, an event did not come, a job did not end in time.
+
+        Returns:
+            The operation as it stands then: it may have ended otherwise before.
+        """
+        done = NewStep(row.name, row.kind, StepState.DONE, JSON_NULL, until=row.until)
+        if row.kind is StepKind.CHILD:
+            done = done._replace(state=StepState.FAILED, memo=end_memo("timeout", None, None, None))
+        return await self._save(done)
+
+    async def reload(self) -> list[str]:
+        """Reads all operations; returns the names of those that have ended since."""
+        names = await self._memos.reload()
+        self._run.restarts |= bool(names)
+        return names
+
+    async def send(self, name: str, send: Callable[[StepFence], Awaitable[object]]) -> None:
+        """Has events sent for an operation; what sends them makes it durable too."""
+        await send(self._memos.fence(name))
+        self._run.restarts = True
+
+    async def children(self) -> dict[str, int]:
+        """The jobs that operations of the job have started, by the names of these."""
+        return await self._memos.children()
+
+    async def _note_failure(self, raised: StepRaised) -> StepRow:
+        """Makes durable that a step failed: for good, or until it is tried again."""
+        claimed, name, failure, verdict = self._run.claimed, raised.name, raised.failure, raised.verdict
+        attempts = self._memos.attempts(name) + 1
+        most = claimed.max_attempts if raised.max_attempts is None else raised.max_attempts
+        text = json.dumps({"type": failure.error_type, "message": failure.message, "traceback": failure.traceback})
+        if attempts >= most or verdict.wish is Wish.NEVER:
+            self._bus.publish(StepGivenUp(claimed.id, claimed.type, name, attempts, failure.summary))
+            return await self._save(
+                NewStep(name, StepKind.RUN, StepState.FAILED, raised.memo, error=text, attempts=attempts)
+            )
+        now, backoff = self._clock.now(), raised.backoff or self._policy.backoff
+        until = after(now, backoff.delay(attempts) if verdict.delay is None else verdict.delay)
+        until = until if verdict.at is None else max(verdict.at, until if verdict.delay is not None else now)
+        self._bus.publish(
+            StepRetried(claimed.id, claimed.type, name, attempts, most, failure.summary, to_datetime(until))
+        )
+        return await self._save(
+            NewStep(name, StepKind.RUN, StepState.WAITING, error=text, attempts=attempts, until=until)
+        )
+
+    async def _save(self, step: NewStep) -> StepRow:
+        return self._noted(await self._memos.save(step))
+
+    def _noted(self, row: StepRow) -> StepRow:
+        if row.ended_at is not None:
+            self._run.restarts = True
+        return row
+
+
+def suspension_of(waits: Iterable[tuple[str, int | None]]) -> Suspension:
+    """The suspension of an attempt that waits for these operations alone: their names, and when each is over."""
+    found = list(waits)
+    until = min((until for _, until in found if until is not None), default=None)
+    return Suspension(until, tuple(dict.fromkeys(name for name, _ in found)))
