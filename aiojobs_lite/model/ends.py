@@ -84,7 +84,7 @@ class Again(NamedTuple):
         owner: The owner that ran it.
         type: The job's type.
         outcome: How the attempt ended.
-        scheduled_at: When it may run again, in microseconds.
+        scheduled_at: When it may run again, in microseconds; of a job that is held, now at the latest.
         refund: Whether the attempt does not count.
         held: Why it is not to be claimed then, or None.
         failure: What was raised, or None.

@@ -119,14 +119,14 @@ def start_child(phases: MemoryPhases, write: StartChild) -> tuple[StepRow, Inser
 
 
 def suspend(phases: MemoryPhases, end: Again) -> Again:
-    """Notes for what a job is suspended; returns the end, with what has ended meanwhile."""
+    """Notes for what a job is suspended; returns the end, with what has ended meanwhile; what is held is due."""
     durable = phases.rows.durable
     durable.suspended = {key for key in durable.suspended if key[0] != end.id}
     found = [durable.steps[end.id, name] for name in end.waits_for if (end.id, name) in durable.steps]
     durable.suspended |= {(end.id, step.name) for step in found if step.state is StepState.WAITING}
-    if all(step.state is StepState.WAITING for step in found):
-        return end
-    return end._replace(held=None, scheduled_at=min(end.scheduled_at, phases.now))
+    goes_on = any(step.state is not StepState.WAITING for step in found)
+    due = min(end.scheduled_at, phases.now) if goes_on or end.held else end.scheduled_at
+    return end._replace(held=None if goes_on else end.held, scheduled_at=due)
 
 
 def attempts_after(job: Job, end: Again | Close) -> int:

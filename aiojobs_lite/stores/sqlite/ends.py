@@ -99,14 +99,14 @@ def _end(transaction: Transaction, ended: Any) -> Status | None:
 
 def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     is_suspended = ended.outcome is Outcome.SUSPENDED
-    if suspend(transaction, ended):
-        ended = ended._replace(held=None, scheduled_at=min(ended.scheduled_at, transaction.now))
-    is_held = ended.held is not None
+    has_ended_step = suspend(transaction, ended)
+    is_held = ended.held is not None and not has_ended_step
+    scheduled_at = min(ended.scheduled_at, transaction.now) if is_held or has_ended_step else ended.scheduled_at
     values = {
         **_counters(ended, moves=not is_held or is_suspended),
         "restarts": int(ended.restarts),
-        "scheduled_at": ended.scheduled_at,
-        "held": ended.held,
+        "scheduled_at": scheduled_at,
+        "held": ended.held if is_held else None,
         "reason": ended.reason,
     }
     transaction.run("end_again", values)
@@ -116,11 +116,11 @@ def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
         came_back(transaction, ended.id)
     tally = transaction.tally(ended.type)
     attempts = max((1 if ended.restarts else ended.attempt) - ended.refund, 0)
-    tally.move(Status.PENDING, 1, attempts, ended.scheduled_at)
+    tally.move(Status.PENDING, 1, attempts, scheduled_at)
     if is_held:
         tally.held += 1
     else:
-        transaction.due.add(ended.type, priority, ended.scheduled_at, ended.id)
+        transaction.due.add(ended.type, priority, scheduled_at, ended.id)
     if not is_held and not is_suspended:
         _record(transaction, ended)
 

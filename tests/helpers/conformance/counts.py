@@ -6,7 +6,7 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected
 from aiojobs_lite.model.counts import TypeCounts
-from aiojobs_lite.model.job import Held, Status
+from aiojobs_lite.model.job import Held, Outcome, Status
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, PauseType, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
@@ -24,6 +24,7 @@ from tests.helpers.stores import (
     one,
     running,
     shown,
+    stored,
 )
 
 
@@ -88,6 +89,14 @@ class Counting:
         assert shown(store) == {"a": TypeCounts(pending=2, held=2, cancelled=1)} == await counted(store)
         assert await one(store, Release(tuple(job.id for job in jobs), Held.PAYLOAD)) == 2
         assert shown(store) == {"a": TypeCounts(pending=2, cancelled=1)} == await counted(store)
+
+    async def test_a_held_job_is_not_scheduled_though_the_clock_was_set_back_before_its_end(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        suspended = again(job, Outcome.SUSPENDED, scheduled_at=at(5), refund=True, held=Held.EVENT)
+        await one(store, suspended, 2)
+        assert (await stored(store, job.id)).scheduled_at.timestamp() == at(2) / 1e6
+        await inserted(store, new(), now=9)
+        assert shown(store) == {"a": TypeCounts(pending=2, held=1)} == await counted(store, 9)
 
     async def test_a_scheduled_job_that_comes_due_only_waits(self, store: Store) -> None:
         """How many are scheduled is as of the store's last look, which may be some time ago."""
