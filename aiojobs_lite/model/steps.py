@@ -127,7 +127,8 @@ class StartChild(NamedTuple):
     - It is carried out before the ends of its transaction, as a `Report` is.
     - An operation that is there already starts nothing; of its job, None: it has none, or that is not there any more.
     - If the parent waits for it, the operation is of the kind `child`, and ends with the job (`end_memo`). If that job
-      was there, and has ended, it ends at once. A child that is redriven later changes nothing.
+      was there, and has ended, it ends at once; so it does if that job was deleted and only its window is left. A child
+      that is redriven later changes nothing.
     - Else the operation is of the kind `run`, and done at once; its memo is `{"id":...,"is_new":...}` of the job.
     - A row that is refused by its conditions stores nothing of the operation.
 

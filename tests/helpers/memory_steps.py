@@ -106,13 +106,16 @@ def start_child(phases: MemoryPhases, write: StartChild) -> tuple[StepRow, Inser
     if isinstance(inserted, Refused):
         return inserted
     (made,) = inserted
-    child = phases.rows.jobs[made.id]
+    child = phases.rows.jobs.get(made.id)  # None: its window has outlived it
     new = NewStep(write.name, StepKind.RUN, StepState.DONE, start_memo(made), attempts=1)
     if write.is_awaited:
         new = NewStep(write.name, StepKind.CHILD, StepState.WAITING, until=write.until)
-        if not made.is_new and child.is_finished:
+        if child is None:
+            new = new._replace(state=StepState.FAILED, memo=end_memo("deleted", None, None, None))
+        elif not made.is_new and child.is_finished:
             new = new._replace(state=_state_after(child.status), memo=_memo_of(child, child.status))
-    durable.children[made.id, key] = made.is_new
+    if child is not None:
+        durable.children[made.id, key] = made.is_new
     if new.state is StepState.WAITING:
         durable.awaited.add((made.id, key))
     return _save(phases, job, new), made

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.job import FINISHED, Status
+from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.steps import (
     GetParent,
     ListChildren,
@@ -25,6 +26,9 @@ from aiojobs_lite.stores.sqlite.steps import EndedStep, Saving, delete_steps, en
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import admit
 from aiojobs_lite.stores.sqlite.waits import forget_waits
+
+_UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
+_DELETED: Final = (0, "deleted", None, None, None)  # stands for a job whose window has outlived it
 
 
 def start_child(transaction: Transaction, write: StartChild) -> tuple[StepRow, Inserted | None] | Refused | None:
@@ -46,7 +50,7 @@ def start_child(transaction: Transaction, write: StartChild) -> tuple[StepRow, I
     step = saving.save(fence, new)
     saving.write()
     is_awaited = step.state is StepState.WAITING
-    transaction.run("insert_child", (child.id, write.id, write.name, int(child.is_new), int(is_awaited)))
+    transaction.run("insert_child", (write.id, write.name, int(child.is_new), int(is_awaited), child.id))
     if is_awaited:
         transaction.await_ends()
     return step, child
@@ -100,8 +104,9 @@ def _step_of(transaction: Transaction, write: StartChild, child: Inserted) -> Ne
     new = NewStep(write.name, StepKind.CHILD, StepState.WAITING, until=write.until)
     if child.is_new:
         return new
-    _, status, *end = transaction.run_all_rows("ends_of_jobs", ID_ROW, [(child.id,)])[0]
-    if status not in FINISHED:
+    found = transaction.run_all_rows("ends_of_jobs", ID_ROW, [(child.id,)])
+    _, status, *end = found[0] if found else _DELETED
+    if status in _UNFINISHED:
         return new
     return new._replace(state=_state_after(status), memo=end_memo(status, *end))
 

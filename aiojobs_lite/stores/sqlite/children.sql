@@ -1,9 +1,11 @@
 -- The jobs that operations start.
 
 -- name: insert_child
--- Notes which job an operation has started, or found.
-INSERT INTO aiojobs_children (child_id, parent_id, step, is_new, is_awaited)
-VALUES (?, ?, ?, ?, ?);
+-- Notes which job an operation has started, or found, if that is there.
+INSERT INTO aiojobs_children (parent_id, step, is_new, is_awaited, child_id)
+SELECT ?, ?, ?, ?, id
+FROM aiojobs_jobs
+WHERE id = ?;
 
 -- name: child_of_step
 -- The job that an operation has started last.

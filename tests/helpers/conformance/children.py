@@ -14,6 +14,7 @@ from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.steps import GetParent, ListChildren, NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted, Prune, RedriveJob, Reschedule
 from aiojobs_lite.stores.base import Store
+from tests.helpers.instants import SECOND
 from tests.helpers.steps import done, event, save, send, start, steps_of, suspend, wait
 from tests.helpers.stores import (
     answers,
@@ -120,6 +121,21 @@ class StartingChildren:
         step, known = await one(store, start(parent, idempotency_key="k"))
         assert (step.state, step.place, known) == (state, 1, Inserted(child, is_new=False))
         assert await end_of(store, parent) == (state, memo)
+
+    async def test_one_that_was_deleted_before_its_window_was_over_ends_it_at_once(self, store: Store) -> None:
+        first, second = await running(store, new(), new())
+        write = start(second)
+        throttled = write._replace(child=write.child._replace(window_key="[0]", window=60 * SECOND))
+        _, made = await one(store, throttled._replace(id=first.id))
+        await one(store, DeleteJob(made.id))
+        step, known = await one(store, throttled)
+        assert (step.state, known) == (StepState.FAILED, Inserted(made.id, is_new=False))
+        memo = {"error": {"status": "deleted", "reason": None, "error": None}}
+        assert await end_of(store, second) == (step.state, memo)
+        run, _ = await one(store, throttled._replace(name="s", is_awaited=False))
+        assert (run.state, run.memo) == (StepState.DONE, f'{{"id":{made.id},"is_new":false}}')
+        assert await store.ask(ListChildren(second.id)) == ()
+        assert await one(store, throttled) == (step, None)
 
 
 class EndsOfChildren:

@@ -244,6 +244,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("listeners_of", "aiojobs_listeners USING PRIMARY KEY (pattern=?)"),
         ("held_for", BY_ID),
         ("hold_for", BY_ID),
+        ("insert_child", BY_ID),
         ("child_of_step", "INDEX aiojobs_children_parent (parent_id=?)"),
         ("forget_child", "INDEX aiojobs_children_"),
         ("forget_awaited", "INDEX aiojobs_children_"),
