@@ -83,7 +83,8 @@ class Admit(NamedTuple):
     - Else it is added; it is refused if `max_pending` jobs of its type are pending already.
 
     Rows see the rows before them. What is refused is found before anything is added. A pending job whose expiry has
-    come has no unique key any more: it is cancelled when that key is asked for.
+    come has no unique key any more: it is cancelled when that key is asked for; but not a job that a row before has
+    added, or given its payload, however late they are stored.
     """
 
     rows: tuple[Candidate, ...]

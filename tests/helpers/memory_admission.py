@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from copy import copy
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -76,7 +76,7 @@ def admit_uncancelled(phases: MemoryPhases, write: Admit, cancels: list[CancelOn
     answers: list[Inserted] = []
     why: _Why
     for position, candidate in enumerate(write.rows):
-        answer = _admit_one(phases, candidate)
+        answer = _admit_one(phases, candidate, given.keys())
         if isinstance(answer, _Admitted):
             answers.append(answer.inserted)
             if answer.has_row:
@@ -109,13 +109,13 @@ class _Admitted(NamedTuple):
     has_row: bool
 
 
-def _admit_one(phases: MemoryPhases, candidate: Candidate) -> _Admitted | tuple[_Why, int] | int:
+def _admit_one(phases: MemoryPhases, candidate: Candidate, before: Set[int]) -> _Admitted | tuple[_Why, int] | int:
     row, rows = candidate.row, phases.rows
     for job in list(rows.jobs.values()):
         if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
             is_same = json.loads(job.payload_json) == json.loads(row.payload)
             return _Admitted(Inserted(job.id, is_new=False), has_row=False) if is_same else ("key", job.id)
-    found = _with_key(phases, candidate)
+    found = _with_key(phases, candidate, before)
     if found is not None and candidate.on_conflict == "append" and candidate.capacity is not None:
         held = rows.jobs.get(found)
         if held is None or held.status is not Status.PENDING:
@@ -163,18 +163,19 @@ def _set_expiry(phases: MemoryPhases, job_id: int, candidate: Candidate, due: in
         phases.rows.expiries[job_id] = max(due, candidate.row.created_at) + candidate.expires
 
 
-def _with_key(phases: MemoryPhases, candidate: Candidate) -> int | None:
+def _with_key(phases: MemoryPhases, candidate: Candidate, before: Set[int]) -> int | None:
+    """The job that has a key of a row; those that the rows before it have added, or changed, do not expire yet."""
     row, rows = candidate.row, phases.rows
     if row.unique_key is not None:
         for job in list(rows.jobs.values()):
             if has_key(job, row.type, row.unique_key):
-                expire(phases, {job.id})
+                expire(phases, {job.id} - before)
                 if not rows.jobs[job.id].is_finished:
                     return job.id
     if candidate.window_key is not None:
         job_id, since, until = rows.windows.get((row.type, candidate.window_key), (0, 0, 0))
         over_at = min(until, since + candidate.window)
         if since <= phases.now + MOST_SKEW_US and phases.now < over_at:
-            expire(phases, {job_id})
+            expire(phases, {job_id} - before)
             return job_id
     return None

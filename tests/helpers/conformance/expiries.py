@@ -176,6 +176,15 @@ class ExpiringKeys:
         refused = await one(store, Admit((windowed._replace(on_conflict="replace"),)), now=20)
         assert refused == Refused(0, "unique", first, Status.CANCELLED)
 
+    async def test_jobs_that_are_stored_late_have_their_keys_for_the_rows_behind_them(self, store: Store) -> None:
+        unique = expiring(**UNIQUE)
+        windowed = Candidate(new(), "replace", window_key="[1]", window=60 * SECOND, expires=10 * SECOND)
+        first, same, second, replaced = await added(store, unique, unique, windowed, windowed, now=20)
+        assert (same, replaced) == (first, second)
+        found = await applied(store, claim(), now=20)
+        assert (found.answers[0].jobs, list(found.expired)) == ([], [Expired(first, "a"), Expired(second, "a")])
+        assert shown(store) == await counted(store, 20)
+
 
 class MovedExpiries:
     async def test_a_job_that_is_due_later_expires_later(self, store: Store) -> None:
