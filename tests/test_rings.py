@@ -6,6 +6,8 @@ import asyncio
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.helpers import limits, seeds
 from tests.helpers.limits import limited
@@ -22,6 +24,21 @@ def test_what_a_test_draws_in_the_first_ring_is_the_same_each_time(
         seeds.begin(request.node)
         drawn.append(random.random())
     assert len(set(drawn)) == (2 if is_deep else 1)
+
+
+@pytest.mark.parametrize("profile", ["first", "second", "smallest"])
+def test_a_failure_is_shown_as_it_was_found_unless_the_smallest_is_asked_for(profile: str) -> None:
+    drawn: list[int] = []
+
+    @settings(settings.get_profile(profile), derandomize=True, database=None)
+    @given(st.integers(min_value=0))
+    def fails(number: int) -> None:
+        drawn.append(number)
+        assert number < 1000
+
+    with pytest.raises(AssertionError):
+        fails()
+    assert (drawn[-1] == 1000) is (profile == "smallest")
 
 
 async def test_a_test_that_hangs_is_ended_and_says_what_its_tasks_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

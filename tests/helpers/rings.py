@@ -2,7 +2,8 @@
 
 - `@slow`: the test belongs to the second ring alone.
 - `@deep`: it runs in both: a part of its cases in the first, all of them in the second. `depth` says how many. Every
-  test by hypothesis is one of these. The first shows a failure as it was found, the second the smallest one.
+  test by hypothesis is one of these. A failure is shown as it was found: `--hypothesis-profile=smallest` looks for the
+  smallest one, five minutes long.
 - `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
 """
 
@@ -18,7 +19,7 @@ from hypothesis.internal.conjecture import providers
 
 T = TypeVar("T")
 EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
-PHASES = (Phase.explicit, Phase.generate)  # of the first ring: to shrink a failure may take five minutes
+PHASES = (Phase.explicit, Phase.generate)  # of both rings: to shrink a failure may take five minutes
 
 slow = pytest.mark.slow
 deep = pytest.mark.deep
@@ -44,7 +45,8 @@ def begin(mark_expression: str) -> None:
     # No deadline: a timed test fails on a busy machine.
     # The first ring draws the same examples each time (`seeds` has the rest), so that its result is that of the code.
     settings.register_profile("first", deadline=None, max_examples=EXAMPLES, phases=PHASES, derandomize=True)
-    settings.register_profile("second", deadline=None, print_blob=True)
+    settings.register_profile("second", deadline=None, phases=PHASES, print_blob=True)
+    settings.register_profile("smallest", deadline=None, print_blob=True)
     settings.load_profile(depth("first", "second"))
     if not _RUN.is_deep:
         # It would read all modules that are loaded, 5 s long, and draw what stands in them: in each order another.
