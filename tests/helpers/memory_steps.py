@@ -126,7 +126,8 @@ def suspend(phases: MemoryPhases, end: Again) -> Again:
     durable.suspended |= {(end.id, step.name) for step in found if step.state is StepState.WAITING}
     if all(step.state is StepState.WAITING for step in found):
         return end
-    return end._replace(held=None, scheduled_at=min(end.scheduled_at, phases.now))
+    phases.restarted[end.id] = 1 - end.refund
+    return end._replace(held=None, scheduled_at=min(end.scheduled_at, phases.now), restarts=True)
 
 
 def attempts_after(job: Job, end: Again | Close) -> int:
@@ -177,6 +178,8 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
     if step.state is not StepState.WAITING:
         return
     durable.steps[key] = step._replace(state=state, memo=memo, ended_at=phases.now, place=_place(durable, key[0]))
+    if job.status is Status.PENDING:
+        job, phases.restarted[job.id] = phases.put(job, attempts=0), 0
     is_later = job.held is None and to_micros(job.scheduled_at) > phases.now
     if key in durable.suspended and job.status is Status.PENDING and (job.held is Held.EVENT or is_later):
         due = to_datetime(min(phases.now, to_micros(job.scheduled_at)))

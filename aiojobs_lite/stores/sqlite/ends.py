@@ -100,7 +100,7 @@ def _end(transaction: Transaction, ended: Any) -> Status | None:
 def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     is_suspended = ended.outcome is Outcome.SUSPENDED
     if suspend(transaction, ended):
-        ended = ended._replace(held=None, scheduled_at=min(ended.scheduled_at, transaction.now))
+        ended = ended._replace(held=None, scheduled_at=min(ended.scheduled_at, transaction.now), restarts=True)
     is_held = ended.held is not None
     values = {
         **_counters(ended, moves=not is_held or is_suspended),
