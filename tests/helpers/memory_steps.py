@@ -127,9 +127,10 @@ def suspend(phases: MemoryPhases, end: Again) -> Again:
     durable.suspended = {key for key in durable.suspended if key[0] != end.id}
     found = [durable.steps[end.id, name] for name in end.waits_for if (end.id, name) in durable.steps]
     durable.suspended |= {(end.id, step.name) for step in found if step.state is StepState.WAITING}
-    goes_on = any(step.state is not StepState.WAITING for step in found)
-    due = min(end.scheduled_at, phases.now) if goes_on or end.held else end.scheduled_at
-    return end._replace(held=None if goes_on else end.held, scheduled_at=due)
+    if all(step.state is StepState.WAITING for step in found):
+        return end._replace(scheduled_at=min(end.scheduled_at, phases.now)) if end.held else end
+    phases.restarted[end.id] = 1 - end.refund
+    return end._replace(held=None, scheduled_at=min(end.scheduled_at, phases.now), restarts=True)
 
 
 def attempts_after(job: Job, end: Again | Close) -> int:
@@ -155,13 +156,14 @@ def note_ends(phases: MemoryPhases) -> None:
         end(phases, key, _state_after(how), _memo_of(phases.rows.jobs.get(child, job), how))
 
 
-def redrive(phases: MemoryPhases, job_id: int) -> None:
-    """Forgets the operations of a job that are not done."""
+def redrive(phases: MemoryPhases, job_id: int) -> bool:
+    """Forgets the operations of a job that are not done; returns whether any stay."""
     durable = phases.rows.durable
     durable.forget(job_id)
     durable.steps = {
         key: step for key, step in durable.steps.items() if key[0] != job_id or step.state is StepState.DONE
     }
+    return any(of == job_id for of, _ in durable.steps)
 
 
 def delete(phases: MemoryPhases, job_id: int) -> None:
@@ -179,6 +181,8 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
     if step.state is not StepState.WAITING:
         return
     durable.steps[key] = step._replace(state=state, memo=memo, ended_at=phases.now, place=_place(durable, key[0]))
+    if job.status is Status.PENDING:
+        job, phases.restarted[job.id] = phases.put(job, attempts=0), 0
     is_later = job.held is None and to_micros(job.scheduled_at) > phases.now
     if key in durable.suspended and job.status is Status.PENDING and (job.held is Held.EVENT or is_later):
         due = to_datetime(min(phases.now, to_micros(job.scheduled_at)))
