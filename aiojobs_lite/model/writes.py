@@ -146,7 +146,8 @@ class RedriveJob(NamedTuple):
     """Sends a dead or cancelled job back to pending, due now, as if new; it expires no more, and no event cancels it.
     Answer: whether it did.
 
-    Its operations that were done stay, the others are forgotten (`model/steps.py`).
+    Its operations that were done stay, the others are forgotten (`model/steps.py`). With any that stay it counts as
+    suspended once, so that its next attempt knows of them.
 
     One that would have its unique key again stays as it is while another job has that key. A key that it had until its
     first attempt is gone.

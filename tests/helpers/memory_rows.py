@@ -360,10 +360,10 @@ class MemoryPhases:
         self.rows.expiries.pop(job.id, None)
         if job.unique_scope is UniqueScope.PENDING:
             job = self.put(job, unique_key=None, unique_scope=None)
-        memory_steps.redrive(self, job.id)
+        has_steps = memory_steps.redrive(self, job.id)
         self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
-            interruptions=0, snoozes=0, crashes=0,
+            interruptions=0, snoozes=int(has_steps), crashes=0,
         )  # fmt: skip
         return True
 

@@ -155,13 +155,14 @@ def note_ends(phases: MemoryPhases) -> None:
         end(phases, key, _state_after(how), _memo_of(phases.rows.jobs.get(child, job), how))
 
 
-def redrive(phases: MemoryPhases, job_id: int) -> None:
-    """Forgets the operations of a job that are not done."""
+def redrive(phases: MemoryPhases, job_id: int) -> bool:
+    """Forgets the operations of a job that are not done; returns whether any stay."""
     durable = phases.rows.durable
     durable.forget(job_id)
     durable.steps = {
         key: step for key, step in durable.steps.items() if key[0] != job_id or step.state is StepState.DONE
     }
+    return any(of == job_id for of, _ in durable.steps)
 
 
 def delete(phases: MemoryPhases, job_id: int) -> None:

@@ -10,7 +10,7 @@ from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, Redrive
 from aiojobs_lite.stores.sqlite.children import delete_of_jobs, note_ends_of_children
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries, forget_expiries_of_dead, move_expiry
 from aiojobs_lite.stores.sqlite.progress import delete_reports
-from aiojobs_lite.stores.sqlite.steps import forget_unfinished
+from aiojobs_lite.stores.sqlite.steps import forget_unfinished, note_steps_done
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import may_not_return, may_return
 
@@ -69,7 +69,7 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
         return False
     if not may_return(transaction, write.id):
         return False
-    forget_unfinished(transaction, [(write.id,)], standing.status)
+    with_steps = forget_unfinished(transaction, [(write.id,)], standing.status)
     forget_expiries(transaction, [(write.id,)])
     tally = transaction.tally(standing.type)
     tally.move(Status(standing.status), -1)
@@ -77,6 +77,7 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     transaction.note_redrive((write.id,), standing.status)
     transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
     is_redriven = transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+    note_steps_done(transaction, with_steps)
     transaction.limits.shift([write.id])
     return is_redriven
 
@@ -85,8 +86,7 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     """See `RedriveDead`."""
     kept_away = may_not_return(transaction, sorted(set(write.ids)))
     ids = [(job_id,) for job_id in sorted(set(write.ids)) if job_id not in kept_away]
-    if ids:
-        forget_unfinished(transaction, ids, Status.DEAD)
+    with_steps = forget_unfinished(transaction, ids, Status.DEAD)
     dead: list[int] = []
     for _, _, cursor in transaction.many("dead_of_ids", ID_ROW, ids):
         found = cursor.fetchall()
@@ -100,6 +100,7 @@ def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:
     if dead:
         transaction.note_redrive(dead, Status.DEAD)
     redriven = transaction.run_all("redrive_dead", ID_ROW, ids, (transaction.now,))
+    note_steps_done(transaction, with_steps)
     transaction.limits.shift(write.ids)
     return redriven
 

@@ -229,17 +229,28 @@ def wake(transaction: Transaction, jobs: Iterable[int]) -> None:
         transaction.limits.shift(woken)
 
 
-def forget_unfinished(transaction: Transaction, ids: Sequence[tuple[int]], status: str) -> None:
-    """Forgets the operations of jobs of a status that are not done: they are about to be redriven."""
+def forget_unfinished(transaction: Transaction, ids: Sequence[tuple[int]], status: str) -> list[tuple[int]]:
+    """Forgets the operations of jobs of a status that are not done: they are about to be redriven.
+
+    Returns:
+        Those of these jobs of which some are done.
+    """
     if not transaction.has_steps and not transaction.awaits_ends:
-        return
-    for _, _, cursor in transaction.many("of_status", ID_ROW, ids, (status,)):
-        found = cursor.fetchall()
-        if found:
-            forget_waits(transaction, found)
-            transaction.run_all("forget_unfinished", ID_ROW, found)
-            for (job_id,) in found:
-                transaction.places.pop(job_id, None)
+        return []
+    found = [row for *_, cursor in transaction.many("of_status", ID_ROW, ids, (status,)) for row in cursor.fetchall()]
+    if not found:
+        return []
+    forget_waits(transaction, found)
+    transaction.run_all("forget_unfinished", ID_ROW, found)
+    for (job_id,) in found:
+        transaction.places.pop(job_id, None)
+    return transaction.run_all_rows("with_steps", ID_ROW, found)
+
+
+def note_steps_done(transaction: Transaction, ids: Sequence[tuple[int]]) -> None:
+    """Has redriven jobs count as suspended once, so that their next attempt reads what was done."""
+    if ids:
+        transaction.run_all("count_suspension", ID_ROW, ids)
 
 
 def delete_steps(transaction: Transaction, ids: Sequence[tuple[int]]) -> None:

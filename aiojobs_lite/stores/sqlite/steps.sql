@@ -107,6 +107,18 @@ DELETE FROM aiojobs_steps
 WHERE job_id IN ({rows})
     AND state <> 'done';
 
+-- name: with_steps
+-- Those of these jobs that have operations.
+SELECT DISTINCT job_id
+FROM aiojobs_steps
+WHERE job_id IN ({rows});
+
+-- name: count_suspension
+-- Has jobs count as suspended once.
+UPDATE aiojobs_jobs
+SET snoozes = 1
+WHERE id IN ({rows});
+
 -- name: steps_of_job
 -- The operations of a job in the order in which they were stored first.
 SELECT {step}

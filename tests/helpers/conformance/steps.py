@@ -264,6 +264,7 @@ class EndedAndRedriven:
         await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id))
         assert list(await steps_of(store, job.id)) == ["a", "b"]
         (job,) = await claimed(store)
+        assert (job.attempt, job.snoozes) == (1, 1)
         (again, more) = await one(store, save(job, done("a", "2"), done("l"))) or ()
         assert (again.memo, more.place) == ("1", 4)
 
