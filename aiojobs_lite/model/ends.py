@@ -90,7 +90,8 @@ class Again(NamedTuple):
         failure: What was raised, or None.
         reason: Why it snoozed or is held, or None.
         waits_for: The operations (`model/steps.py`) for which it is suspended: if one of them has ended meanwhile, it
-            is due now at the latest, and not held. So it is as soon as one of them ends, unless it was claimed before.
+            is due now at the latest, not held, and `restarts`. So it is as soon as one of them ends, unless it was
+            claimed before.
         restarts: Whether an operation ended in this attempt: it counts as the first one of the job, whose next one has
             the number 2, or 1 if this one does not count.
     """

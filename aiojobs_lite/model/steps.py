@@ -5,6 +5,7 @@ keeps one row of each, and its *memo*: the JSON that the handler is given for it
 
 - A job that ends, or is cancelled, waits for nothing any more. When it is redriven, its operations that were done stay;
   those that failed or were waiting are forgotten, and so come again.
+- One that ends while its job is pending, by an event or another job, gives that job all its attempts again.
 - The operations of a job go with it, and so does what is known of who started it, and what it started.
 """
 

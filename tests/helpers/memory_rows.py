@@ -206,6 +206,7 @@ class MemoryPhases:
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
+        restarted: The jobs of which an operation has ended from outside, and how many attempts count.
         may_be_held_back: The types that the answer to the claim may name at most.
         expired: The jobs that were cancelled since their expiry had come.
     """
@@ -223,6 +224,7 @@ class MemoryPhases:
         self._taken: Counter[str] = Counter()
         self.types: set[str] = set()
         self.redriven: list[int] = []
+        self.restarted: dict[int, int] = {}
         self.may_be_held_back: frozenset[str] = frozenset()
         self.expired: list[Expired] = []
 
@@ -360,10 +362,9 @@ class MemoryPhases:
         self.rows.expiries.pop(job.id, None)
         if job.unique_scope is UniqueScope.PENDING:
             job = self.put(job, unique_key=None, unique_scope=None)
-        has_steps = memory_steps.redrive(self, job.id)
         self.put(
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
-            interruptions=0, snoozes=int(has_steps), crashes=0,
+            interruptions=0, snoozes=int(memory_steps.redrive(self, job.id)), crashes=0,
         )  # fmt: skip
         return True
 

@@ -129,7 +129,9 @@ def suspend(phases: MemoryPhases, end: Again) -> Again:
     durable.suspended |= {(end.id, step.name) for step in found if step.state is StepState.WAITING}
     goes_on = any(step.state is not StepState.WAITING for step in found)
     due = min(end.scheduled_at, phases.now) if goes_on or end.held else end.scheduled_at
-    return end._replace(held=None if goes_on else end.held, scheduled_at=due)
+    if goes_on:
+        phases.restarted[end.id], end = 1 - end.refund, end._replace(restarts=True, held=None)
+    return end._replace(scheduled_at=due)
 
 
 def attempts_after(job: Job, end: Again | Close) -> int:
@@ -180,6 +182,8 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
     if step.state is not StepState.WAITING:
         return
     durable.steps[key] = step._replace(state=state, memo=memo, ended_at=phases.now, place=_place(durable, key[0]))
+    if job.status is Status.PENDING:
+        job, phases.restarted[job.id] = phases.put(job, attempts=0), 0
     is_later = job.held is None and to_micros(job.scheduled_at) > phases.now
     if key in durable.suspended and job.status is Status.PENDING and (job.held is Held.EVENT or is_later):
         due = to_datetime(min(phases.now, to_micros(job.scheduled_at)))

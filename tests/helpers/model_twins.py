@@ -21,7 +21,7 @@ from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
 from tests.helpers import memory_limits
 from tests.helpers.callers import Caller
-from tests.helpers.memory_rows import Rows, is_claimable
+from tests.helpers.memory_rows import MemoryPhases, Rows, is_claimable
 from tests.helpers.memory_store import MemoryStore
 from tests.helpers.stores import NOW, counts_of, micros, shown
 from tests.helpers.write_story import Story
@@ -65,15 +65,17 @@ class Promises:
         self._spent: set[tuple[int, int]] = set()
         self._crashes: Counter[int] = Counter()
 
-    def check(self, units: Sequence[Unit], answers: Sequence[Any], redriven: Sequence[int]) -> None:
+    def check(self, units: Sequence[Unit], answers: Sequence[Any], latest: MemoryPhases) -> None:
         """Takes in the answers of a transaction."""
         writes = list(chain.from_iterable(units))
         for write, answer in zip(writes, answers, strict=True):
             if isinstance(write, Complete | Again | Close) and answer:
                 self._end(write)
-        for job_id in redriven:
+        for job_id in latest.redriven:
             self._crashes[job_id] = 0
-            self._spent = {spent for spent in self._spent if spent[0] != job_id}
+            self._count_from(job_id, 0)
+        for job_id, attempts in latest.restarted.items():
+            self._count_from(job_id, attempts)
         for job in (job for answer in answers if isinstance(answer, ClaimAnswer) for job in answer.jobs):
             assert job.id not in self.held, "one job, two owners"
             assert (job.id, job.attempt) not in self._spent, "one attempt, given out twice"
@@ -88,10 +90,14 @@ class Promises:
         if isinstance(end, Again | Close) and end.refund:
             self._spent.remove((end.id, end.attempt))  # given back
         if isinstance(end, Again) and end.restarts:
-            self._spent = {spent for spent in self._spent if spent[0] != end.id or spent[1] < 2 - end.refund}
+            self._count_from(end.id, 1 - end.refund)
         if not isinstance(end, Complete) and end.outcome is Outcome.LOST:
             self._crashes[end.id] += 1
             assert isinstance(end, Close) or self._crashes[end.id] < MOST_CRASHES
+
+    def _count_from(self, job_id: int, attempts: int) -> None:
+        """So many attempts of a job count; the numbers behind are given out again."""
+        self._spent = {spent for spent in self._spent if spent[0] != job_id or spent[1] <= attempts}
 
 
 class Twins:
@@ -149,7 +155,7 @@ class Twins:
             expected = self.run(self.model.apply(units, self.now))
             self._compare(applied, expected._replace(due=self.model.latest.due(known)))
             self._compare_rows(before, view)
-            self.promises.check(units, applied.answers, self.model.latest.redriven)
+            self.promises.check(units, applied.answers, self.model.latest)
         return applied.answers
 
     def join(self, unit: Unit, view: View, how: str) -> None:

@@ -22,7 +22,7 @@ from aiojobs_lite.model.steps import (
 )
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.stores.sqlite.rows import Sql
-from aiojobs_lite.stores.sqlite.steps import EndedStep, Saving, delete_steps, end_steps, find_attempts, wake
+from aiojobs_lite.stores.sqlite.steps import EndedStep, Saving, delete_steps, end_steps, find_attempts
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import admit
 from aiojobs_lite.stores.sqlite.waits import forget_waits
@@ -124,11 +124,9 @@ def _end(transaction: Transaction, ids: Sequence[tuple[int]], statuses: dict[int
     transaction.run_all("note_ended_children", ID_ROW, children)
     transaction.has_fewer_waits = True
     ends = {row[0]: row[2:] for row in transaction.run_all_rows("ends_of_jobs", ID_ROW, children)}
-    ended, woken = [], []
+    ended = []
     for child, parent, row, suspends in sorted(found):
         status = statuses[child]
-        ended.append(EndedStep(row, parent, _state_after(status), end_memo(status, *ends[child])))
-        if suspends:
-            woken.append(parent)
+        memo = end_memo(status, *ends[child])
+        ended.append(EndedStep(row, parent, _state_after(status), memo, bool(suspends)))
     end_steps(transaction, ended)
-    wake(transaction, woken)

@@ -30,7 +30,7 @@ from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
 from aiojobs_lite.stores.sqlite.moves import cancel_job, delete_job
 from aiojobs_lite.stores.sqlite.rows import Sql
-from aiojobs_lite.stores.sqlite.steps import EndedStep, Saving, end_steps, find_attempts, wake
+from aiojobs_lite.stores.sqlite.steps import EndedStep, Saving, end_steps, find_attempts
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import admit, admit_uncancelled
 from aiojobs_lite.stores.sqlite.waits import (
@@ -245,8 +245,10 @@ def _reach(
         drop_waits(transaction, [one.id for one in waiting])
     memo = memo_of(event)
     steps = [one for one in waiting if one.step is not None]
-    end_steps(transaction, [EndedStep(one.step or 0, one.job_id, StepState.DONE, memo) for one in steps])
-    wake(transaction, [one.job_id for one in steps if one.suspends])
+    end_steps(
+        transaction,
+        [EndedStep(one.step or 0, one.job_id, StepState.DONE, memo, bool(one.suspends)) for one in steps],
+    )
     cancelled = _once([one.job_id for one in waiting if one.step is None])
     for job_id in cancelled:
         cancel_job(transaction, CancelJob(job_id, f"event {event.name}"))

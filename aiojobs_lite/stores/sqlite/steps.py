@@ -15,7 +15,7 @@ from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import memo_of
-from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.steps import ListSteps, NewStep, SaveSteps, StepKind, StepRow, StepState
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
@@ -49,12 +49,13 @@ class Found(NamedTuple):
 
 
 class EndedStep(NamedTuple):
-    """An operation that waited, and has ended."""
+    """An operation that waited, and has ended; whether its job is suspended for it."""
 
     row: int
     job_id: int
     state: StepState
     memo: str
+    suspends: bool
 
 
 def find_attempts(transaction: Transaction, wanted: Sequence[tuple[Fence, str]]) -> Found:
@@ -192,14 +193,45 @@ def places_of(transaction: Transaction, jobs: Iterable[int]) -> dict[int, int]:
 
 
 def end_steps(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
-    """Ends operations that waited, in their order."""
+    """Ends operations that waited, in their order. Pending jobs count their attempts from there; those that are
+    suspended for an operation that has ended are due now.
+    """
+    if not ended:
+        return
     places = places_of(transaction, [step.job_id for step in ended])
     rows = []
     for step in ended:
         places[step.job_id] += 1
         rows.append((step.row, step.state.value, step.memo, places[step.job_id]))
-    if rows:
-        transaction.run_all("end_steps", END_ROW, rows, (transaction.now,))
+    transaction.run_all("end_steps", END_ROW, rows, (transaction.now,))
+    _go_on(transaction, ended)
+
+
+def _go_on(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
+    """Has the pending jobs of operations that have ended go on behind these."""
+    now, suspended = transaction.now, {step.job_id for step in ended if step.suspends}
+    woken: list[int] = []
+    restarted: list[int] = []
+    ids = [(job_id,) for job_id in sorted({step.job_id for step in ended})]
+    for job_id, job_type, priority, attempts, scheduled_at, held in transaction.run_all_rows(
+        "pending_jobs", ID_ROW, ids
+    ):
+        is_woken = job_id in suspended and (held == Held.EVENT or (held is None and scheduled_at > now))
+        if not is_woken and not attempts:
+            continue
+        due = min(now, scheduled_at) if is_woken else scheduled_at
+        tally = transaction.tally(job_type)
+        tally.move(Status.PENDING, -1, attempts, scheduled_at)
+        tally.move(Status.PENDING, 1, 0, due)
+        if is_woken:
+            tally.held -= held is not None
+            transaction.due.add(job_type, priority, due, job_id)
+        (woken if is_woken else restarted).append(job_id)
+    if restarted:
+        transaction.run_all("restart", ID_ROW, [(job_id,) for job_id in restarted])
+    if woken:
+        transaction.run_all("wake", ID_ROW, [(job_id,) for job_id in woken], (now,))
+        transaction.limits.shift(woken)
 
 
 def suspend(transaction: Transaction, ended: Again) -> bool:
@@ -209,24 +241,6 @@ def suspend(transaction: Transaction, ended: Again) -> bool:
     names = {"id": ended.id, "names": json.dumps(ended.waits_for)}
     transaction.run("suspend", names)
     return bool(ended.waits_for) and bool(transaction.one("has_ended_step", names)[0])
-
-
-def wake(transaction: Transaction, jobs: Iterable[int]) -> None:
-    """Makes jobs that are suspended due now."""
-    woken: list[int] = []
-    now, ids = transaction.now, [(job_id,) for job_id in sorted(set(jobs))]
-    for _, _, cursor in transaction.many("suspended_of_ids", ID_ROW, ids, (now,)) if ids else ():
-        for job_id, job_type, priority, attempts, scheduled_at, is_held in cursor.fetchall():
-            due = min(now, scheduled_at)
-            tally = transaction.tally(job_type)
-            tally.move(Status.PENDING, -1, attempts, scheduled_at)
-            tally.move(Status.PENDING, 1, attempts, due)
-            tally.held -= is_held
-            transaction.due.add(job_type, priority, due, job_id)
-            woken.append(job_id)
-    if woken:
-        transaction.run_all("wake", ID_ROW, [(job_id,) for job_id in woken], (now,))
-        transaction.limits.shift(woken)
 
 
 def forget_unfinished(transaction: Transaction, ids: Sequence[tuple[int]], status: str) -> list[tuple[int]]:

@@ -79,19 +79,23 @@ SELECT EXISTS (
         AND state <> 'waiting'
 );
 
--- name: suspended_of_ids
--- Those of these jobs that are pending and not due before an instant: type, priority, and how each stands.
-SELECT id, type, priority, attempts, scheduled_at, held IS NOT NULL
+-- name: pending_jobs
+-- Those of these jobs that are pending: type, priority, and how each stands.
+SELECT id, type, priority, attempts, scheduled_at, held
 FROM aiojobs_jobs
 WHERE +status = 'pending'
-    AND (held = 'event' OR held IS NULL AND scheduled_at > ?)
-    AND id IN ({rows})
-ORDER BY id;
+    AND id IN ({rows});
+
+-- name: restart
+-- Has jobs count their attempts from here.
+UPDATE aiojobs_jobs
+SET attempts = 0
+WHERE id IN ({rows});
 
 -- name: wake
--- Makes jobs claimable, due now at the latest.
+-- Makes jobs claimable, due now at the latest; their attempts count from here.
 UPDATE aiojobs_jobs
-SET held = NULL, scheduled_at = min(scheduled_at, ?), place = iif(place = 0, 0, NULL)
+SET attempts = 0, held = NULL, scheduled_at = min(scheduled_at, ?), place = iif(place = 0, 0, NULL)
 WHERE id IN ({rows});
 
 -- name: of_status

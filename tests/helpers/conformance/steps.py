@@ -207,6 +207,54 @@ class Suspending:
         (job,) = await claimed(store)
         assert job.attempt == attempts + 1
 
+    async def third_attempt(self, store: Store) -> Claimed:
+        """A job that has failed twice, and runs."""
+        job = await one_running(store)
+        for _ in range(2):
+            await one(store, again(job))
+            (job,) = await claimed(store)
+        return job
+
+    @pytest.mark.parametrize("until", [None, 60])
+    async def test_an_operation_that_ends_gives_its_job_all_attempts_again(
+        self, store: Store, until: float | None
+    ) -> None:
+        job = await self.third_attempt(store)
+        await answers(store, save(job, wait("w"), wait("x", match("f"))), suspend(job, "w", until=until))
+        assert (await stored(store, job.id)).attempts == 2
+        await one(store, send(event("f")))  # the job is not suspended for that one
+        assert (await stored(store, job.id)).attempts == 0
+        assert shown(store) == await counted(store)
+        await one(store, send(event()))
+        assert [one.attempt for one in await claimed(store)] == [1]
+        assert shown(store) == await counted(store)
+
+    async def test_one_that_ended_before_the_suspension_gives_them_again_as_well(self, store: Store) -> None:
+        job = await self.third_attempt(store)
+        await one(store, save(job, wait("w")))
+        await one(store, send(event()))
+        await one(store, suspend(job, "w"))
+        assert (await stored(store, job.id)).attempts == 0
+        assert shown(store) == await counted(store)
+
+    async def test_one_that_ends_while_a_retry_is_waited_for_gives_them_again_and_no_earlier_retry(
+        self, store: Store
+    ) -> None:
+        job = await self.third_attempt(store)
+        await answers(store, save(job, wait("w")), again(job, scheduled_at=at(60)))
+        await one(store, send(event()), 5)
+        pending = await stored(store, job.id)
+        assert (pending.attempts, pending.scheduled_at.timestamp()) == (0, at(60) / 1e6)
+        assert shown(store) == await counted(store, 5)
+        assert await claimed(store, now=59) == []
+
+    async def test_one_that_ends_while_an_attempt_runs_leaves_its_number(self, store: Store) -> None:
+        job = await self.third_attempt(store)
+        await one(store, save(job, wait("w")))
+        await one(store, send(event()))
+        assert (await stored(store, job.id)).attempts == 3
+        assert await one(store, complete(job)) is Status.COMPLETED
+
     async def test_a_cancel_that_was_asked_for_ends_it(self, store: Store) -> None:
         job = await one_running(store)
         await one(store, CancelJob(job.id, "gone"))

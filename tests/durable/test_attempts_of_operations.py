@@ -1,0 +1,147 @@
+"""Attempts count per operation: what is newly stored gives the code after it all of them again, a replay does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from aiojobs_lite import Backoff, JobContext, JobRunner, Status, injected
+from aiojobs_lite.steps import Step
+from aiojobs_lite.testing import JobKit
+
+calls: Counter[str] = Counter()
+MINUTE = Backoff(base="1m", cap="1m")
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    calls.clear()
+
+
+async def noted(name: str) -> str:
+    calls[name] += 1
+    return name
+
+
+def flaky(name: str, failures: int) -> None:
+    """Raises so many times."""
+    calls[name] += 1
+    if calls[name] <= failures:
+        raise ConnectionError(name)
+
+
+async def test_the_code_after_each_operation_has_all_attempts(job_kit: JobKit) -> None:
+    """Five pieces of code, each of which fails as often as the job allows in all."""
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def child() -> str:
+        return "child"
+
+    @runner.job(max_attempts=3, backoff=MINUTE)
+    async def parent(ctx: JobContext = injected) -> list[str]:
+        flaky("first", 2)
+        found = [await ctx.step("step", noted, "step")]
+        flaky("after a step", 2)
+        await ctx.sleep("sleep", "1h")
+        flaky("after a sleep", 2)
+        event = await ctx.wait_for_event("event", "e")
+        flaky("after an event", 2)
+        found.append("no event" if event is None else event.name)
+        late = await ctx.wait_for_event("late", "never", timeout="1h")
+        flaky("after an event that did not come", 2)
+        found.append("late" if late is None else late.name)
+        found.append(await ctx.invoke("child", child))
+        flaky("after a child", 2)
+        return found
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(parent)
+        await job_kit.advance("70m")
+        await runner.send("e")
+        await job_kit.run_to_end()
+        assert await handle.result() == ["step", "e", "late", "child"]
+        assert len((await handle.job()).history) == 12
+    assert calls["step"] == 1
+
+
+@pytest.mark.parametrize("of", ["step", "event", "child", "sleep"])
+async def test_the_code_after_an_operation_has_no_more_attempts_than_all(job_kit: JobKit, of: str) -> None:
+    """What was stored is found again by each attempt, and gives no further attempts."""
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def child() -> str:
+        return "child"
+
+    @runner.job(max_attempts=3, backoff=MINUTE)
+    async def parent(ctx: JobContext = injected) -> None:
+        if of == "step":
+            await ctx.step("one", noted, "step")
+        elif of == "event":
+            await ctx.wait_for_event("one", "e")
+        elif of == "child":
+            await ctx.invoke("one", child)
+        else:
+            await ctx.sleep("one", "1m")
+        flaky("always", 99)
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(parent)
+        await job_kit.advance(1)
+        await runner.send("e")
+        await job_kit.run_to_end()
+        job = await handle.job()
+        assert (job.status, job.reason) == (Status.DEAD, "all 3 attempts used up")
+    assert calls["always"] == 3
+
+
+async def test_a_step_that_is_tried_again_gives_the_code_before_it_no_attempts(job_kit: JobKit) -> None:
+    """That code fails in every second attempt; the step fails in the others, and ends at its last attempt."""
+    runner = JobRunner(":memory:")
+
+    async def fails() -> None:
+        calls["step"] += 1
+        raise ConnectionError
+
+    @runner.job(max_attempts=3, backoff=MINUTE)
+    async def handler(ctx: JobContext = injected) -> None:
+        calls["handler"] += 1
+        if calls["handler"] % 2 == 0:
+            raise ConnectionError("every second time")
+        await ctx.step(Step("step", max_attempts=99, backoff=MINUTE), fails)
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        await job_kit.run_to_end()
+        assert (await handle.job()).reason == "all 3 attempts used up"
+    assert calls == {"handler": 6, "step": 3}
+
+
+@pytest.mark.parametrize("max_attempts", [1, 2, 5])
+async def test_a_step_that_ends_its_process_each_time_ends_dead(job_kit: JobKit, max_attempts: int) -> None:
+    """Although a step before it is found again, and a sleep has ended, in each attempt."""
+    runner = JobRunner(":memory:")
+
+    async def poison() -> None:
+        calls["poison"] += 1
+        await job_kit.crash()
+
+    @runner.job(max_attempts=max_attempts)
+    async def handler(ctx: JobContext = injected) -> None:
+        await ctx.step("before", noted, "before")
+        await ctx.sleep("nap", "1s")
+        await ctx.step(Step("poison", max_attempts=99), poison)
+
+    job_id, crashes, job = 0, -1, None
+    while crashes < calls["poison"]:  # the one before this one crashed
+        crashes = calls["poison"]
+        async with job_kit(runner):
+            job_id = job_id or (await runner.enqueue(handler)).id
+            await job_kit.advance(5, patience=0.1)
+            if crashes == calls["poison"]:
+                job = await runner.jobs.get(job_id)
+    assert job is not None
+    assert job.status is Status.DEAD
+    assert calls == {"before": 1, "poison": min(max_attempts, 3)}
