@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -117,6 +118,34 @@ async def test_a_step_that_is_tried_again_gives_the_code_before_it_no_attempts(j
         await job_kit.run_to_end()
         assert (await handle.job()).reason == "all 3 attempts used up"
     assert calls == {"handler": 6, "step": 3}
+
+
+@pytest.mark.parametrize("is_in_group", [False, True])
+async def test_a_step_that_failed_for_good_and_is_not_caught_ends_its_job_at_once(
+    job_kit: JobKit, is_in_group: bool
+) -> None:
+    """A further attempt would only find it again."""
+    runner = JobRunner(":memory:")
+
+    async def fails() -> None:
+        calls["step"] += 1
+        raise ConnectionError("refused")
+
+    @runner.job(max_attempts=5, backoff=MINUTE)
+    async def handler(ctx: JobContext = injected) -> None:
+        calls["handler"] += 1
+        if not is_in_group:
+            await ctx.step(Step("step", max_attempts=2), fails)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ctx.step(Step("step", max_attempts=2), fails))
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        await job_kit.run_to_end()
+        job = await handle.job()
+        assert (job.status, job.reason) == (Status.DEAD, "StepFailed is not to be tried again")
+        assert "refused" in str(job.error)
+    assert calls == {"handler": 2, "step": 2}
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 5])
