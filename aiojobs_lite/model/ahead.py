@@ -80,13 +80,19 @@ class MoveBack(NamedTuple):
     `CLOCK_TOLERANCE_US` does not count. A pending job was written
 
     - when it was created, if no attempt of it has started,
-    - when its latest recorded attempt ended, which set when it is due again,
-    - at its `scheduled_at`, if it has started and has neither attempts nor counters: it was redriven, or released.
+    - when its latest attempt began, if it is suspended for an operation that waits: nothing is recorded of it,
+    - at its `scheduled_at`, if it has started and has neither attempts nor counters: it was redriven, or released. One
+      that has operations may have been suspended once, unless its latest recorded attempt snoozed.
+    - when its latest recorded attempt ended, which set when it is due again.
 
     Its `scheduled_at` is moved back by as much as the clock was ahead if it lies no further behind the instant at which
     it was written than that: it would wait for more than twice as long as it was to wait. So what was to wait for long,
     for an instant of the calendar perhaps, is late rather than early; and what is due before it was written, by that
     calendar, or was written by a clock that was right, stays.
+
+    The operations that wait of a pending job which is moved are over earlier by as much, if they were to be over no
+    further behind the instant at which the job was written than that, and were stored by that clock: later than now by
+    more than `CLOCK_TOLERANCE_US`, or of the kind `run`, whose retry is of a later instant.
 
     An attempt that a rate by key has noted as started by a clock that was ahead started now.
 

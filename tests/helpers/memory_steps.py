@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit, Refused
+from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.ends import Again, Close
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import EventRow, Listener, matches, memo_of
@@ -127,10 +128,11 @@ def suspend(phases: MemoryPhases, end: Again) -> Again:
     durable.suspended = {key for key in durable.suspended if key[0] != end.id}
     found = [durable.steps[end.id, name] for name in end.waits_for if (end.id, name) in durable.steps]
     durable.suspended |= {(end.id, step.name) for step in found if step.state is StepState.WAITING}
-    if all(step.state is StepState.WAITING for step in found):
-        return end._replace(scheduled_at=min(end.scheduled_at, phases.now)) if end.held else end
-    phases.restarted[end.id] = 1 - end.refund
-    return end._replace(held=None, scheduled_at=min(end.scheduled_at, phases.now), restarts=True)
+    goes_on = any(step.state is not StepState.WAITING for step in found)
+    due = min(end.scheduled_at, phases.now) if goes_on or end.held else end.scheduled_at
+    if goes_on:
+        phases.restarted[end.id], end = 1 - end.refund, end._replace(restarts=True, held=None)
+    return end._replace(scheduled_at=due)
 
 
 def attempts_after(job: Job, end: Again | Close) -> int:
@@ -163,7 +165,7 @@ def redrive(phases: MemoryPhases, job_id: int) -> bool:
     durable.steps = {
         key: step for key, step in durable.steps.items() if key[0] != job_id or step.state is StepState.DONE
     }
-    return any(of == job_id for of, _ in durable.steps)
+    return has_steps(phases.rows, job_id)
 
 
 def delete(phases: MemoryPhases, job_id: int) -> None:
@@ -188,6 +190,26 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
         due = to_datetime(min(phases.now, to_micros(job.scheduled_at)))
         changed = phases.put(job, held=None, scheduled_at=due)
         phases.make(changed)
+
+
+def is_suspended(rows: Rows, job_id: int) -> bool:
+    """Whether the latest attempt of a job was suspended, and an operation that it was suspended for waits."""
+    steps = rows.durable.steps
+    return any(of == job_id and steps[of, name].state is StepState.WAITING for of, name in rows.durable.suspended)
+
+
+def has_steps(rows: Rows, job_id: int) -> bool:
+    """Whether a job has operations."""
+    return any(of == job_id for of, _ in rows.durable.steps)
+
+
+def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
+    """What a job waits for that a clock has written which was ahead is over earlier; see `MoveBack`."""
+    for key, step in phases.rows.durable.steps.items():
+        if key[0] == job_id and step.state is StepState.WAITING and step.until is not None:
+            is_near = -CLOCK_TOLERANCE_US <= step.until - written <= by
+            if is_near and (step.kind is StepKind.RUN or step.started_at > phases.now + CLOCK_TOLERANCE_US):
+                phases.rows.durable.steps[key] = step._replace(until=step.until - by)
 
 
 # Queries.

@@ -49,7 +49,7 @@ class Drawn(NamedTuple):
         which: Which attempt, job or event.
         name: Of the operation.
         match: An event that is waited for, or that cancels.
-        saved: Operations to be stored.
+        saved: Operations to be stored, each until so many seconds from then.
         until: In how many seconds a wait is over, or None.
         events: Events to be sent.
         rows: Jobs to be started.
@@ -102,10 +102,12 @@ class Drawing:
         return EventMatch(self._random.choice(EVENTS), paths, json_values([self._random.randrange(2)] * len(paths)))
 
     def _step(self) -> NewStep:
-        name, kind = self._random.choice("pqr"), self._random.randrange(6)
+        name, kind = self._random.choice("pqr"), self._random.randrange(8)
         if kind < 3:
-            return event_step(name, self._match())
+            return event_step(name, self._match())._replace(until=self._random.choice([None, 5, 40]))
         return (
+            NewStep(name, Kind.RUN, State.WAITING, None, '"busy"', 1, self._random.choice([3, 40])),
+            NewStep(name, Kind.SLEEP, State.WAITING, until=self._random.choice([3, 40])),
             NewStep(name, Kind.RUN, State.DONE, self._random.choice([None, "1"]), None, 1),
             NewStep(name, Kind.RUN, State.FAILED, None, '"no"', 3),
             NewStep(name, Kind.CHILD, State.FAILED, "null"),
@@ -169,7 +171,11 @@ class DurableBesideModel(BatchesBesideModel):
 
     def save(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         attempt = held.attempt + (drawn.which == 7)
-        return [SaveSteps(held.id, attempt, held.owner, tuple(drawn.saved))]
+        return [SaveSteps(held.id, attempt, held.owner, tuple(map(self.at_instant, drawn.saved)))]
+
+    def at_instant(self, step: NewStep) -> NewStep:
+        """An operation whose end was drawn in seconds from now."""
+        return step if step.until is None else step._replace(until=self.now + step.until * SECOND)
 
     def suspend(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         return [*self.save(held, drawn), self.suspended(held, drawn, *{step.name for step in drawn.saved}, drawn.name)]
@@ -269,7 +275,7 @@ OF_OTHERS: Final[dict[str, Callable[[Any, Drawn], list[Write[Any]]]]] = {
 }
 KEPT: Final = (
     "insert", "claim_much", "end_simply", "cancel", "redrive", "delete", "clock", "crash", "look", "release",
-    "work_of_steps",
+    "set_back", "work_of_steps",
 )  # fmt: skip
 
 

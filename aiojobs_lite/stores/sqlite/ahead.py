@@ -95,6 +95,8 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
             tally.move(Status.PENDING, 1, job.attempts, scheduled_at)
             transaction.run("move_pending_back", (scheduled_at, job.id))
             move_expiry(transaction, job.id, -ahead)
+            if transaction.has_steps:
+                _move_steps_back(transaction, job, ahead)
             if not job.is_held:
                 transaction.due.add(job.type, job.priority, scheduled_at, job.id)
             moved = _add(moved, ahead)
@@ -110,6 +112,18 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
             )
             moved = _add(moved, completed_at - now)
     return moved
+
+
+def _move_steps_back(transaction: Transaction, job: _Pending, ahead: int) -> None:
+    """Moves what a job waits for, as far as the same clock has written it."""
+    values = {
+        "id": job.id,
+        "by": ahead,
+        "earliest": job.written - CLOCK_TOLERANCE_US,
+        "latest": job.written + ahead,
+        "right": transaction.now + CLOCK_TOLERANCE_US,
+    }
+    transaction.run("move_steps_back", values)
 
 
 def _ranges(connection: sqlite3.Connection, sql: Sql, query: ListAhead) -> Iterator[tuple[str, int, int, int]]:

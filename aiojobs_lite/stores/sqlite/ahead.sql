@@ -87,6 +87,15 @@ SET scheduled_at = ?, place = iif(place = 0, 0, NULL)
 WHERE id = ?
     AND status = 'pending';
 
+-- name: move_steps_back
+-- What a job waits for that the same clock has written is over earlier.
+UPDATE aiojobs_steps
+SET until = until - :by
+WHERE job_id = :id
+    AND state = 'waiting'
+    AND until BETWEEN :earliest AND :latest
+    AND (kind = 'run' OR started_at > :right);
+
 -- name: move_ended_back
 -- A finished job ended now, after as long an attempt.
 UPDATE aiojobs_jobs

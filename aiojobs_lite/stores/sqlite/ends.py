@@ -99,10 +99,10 @@ def _end(transaction: Transaction, ended: Any) -> Status | None:
 
 def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     is_suspended = ended.outcome is Outcome.SUSPENDED
-    if suspend(transaction, ended):
-        ended = ended._replace(held=None, scheduled_at=min(ended.scheduled_at, transaction.now), restarts=True)
-    is_held = ended.held is not None
-    scheduled_at = min(ended.scheduled_at, transaction.now) if is_held else ended.scheduled_at
+    has_ended_step = suspend(transaction, ended)
+    ended = ended._replace(restarts=True) if has_ended_step else ended
+    is_held = ended.held is not None and not has_ended_step
+    scheduled_at = min(ended.scheduled_at, transaction.now) if is_held or has_ended_step else ended.scheduled_at
     values = {
         **_counters(ended, moves=not is_held or is_suspended),
         "restarts": int(ended.restarts),

@@ -49,7 +49,21 @@ _FILLED: Final = {
     "fits": "\n    AND ".join(f"(:{name} IS NULL OR {name} = :{name})" for name in _ASKED),
     "written": """CASE
         WHEN started_at IS NULL THEN created_at
-        WHEN attempts = 0 AND snoozes = 0 AND interruptions = 0 AND crashes = 0 THEN scheduled_at
+        WHEN EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id AND suspends = 1 AND state = 'waiting')
+        THEN started_at
+        WHEN attempts = 0 AND interruptions = 0 AND crashes = 0 AND (
+            snoozes = 0
+            OR snoozes = 1
+            AND EXISTS (SELECT 1 FROM aiojobs_steps WHERE job_id = aiojobs_jobs.id)
+            AND 'snoozed' IS NOT (
+                SELECT outcome
+                FROM aiojobs_attempts
+                WHERE aiojobs_attempts.job_id = aiojobs_jobs.id
+                ORDER BY aiojobs_attempts.id DESC
+                LIMIT 1
+            )
+        )
+        THEN scheduled_at
         ELSE coalesce(
             (
                 SELECT ended_at

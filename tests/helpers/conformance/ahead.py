@@ -10,8 +10,10 @@ from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead, MoveBack, MovedB
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
-from aiojobs_lite.model.writes import Insert, RedriveJob, Release
+from aiojobs_lite.model.steps import NewStep, StepKind, StepState
+from aiojobs_lite.model.writes import Insert, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
+from tests.helpers.steps import done, save, steps_of, suspend
 from tests.helpers.stores import (
     again,
     answers,
@@ -136,6 +138,48 @@ class MovingBack:
         assert await one(store, RedriveJob(job.id), YEAR)
         assert await moved(store, 2) == [job.id]
         assert await due(store, job.id) == 2
+
+    async def test_one_that_has_operations_and_was_redriven_is_due(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        await answers(store, save(job, done("a")), close(job), now=1)
+        assert await one(store, RedriveJob(job.id), YEAR)
+        assert await moved(store, 2) == [job.id]
+        assert await due(store, job.id) == 2
+
+    @pytest.mark.parametrize("kind", list(StepKind))
+    async def test_a_job_that_sleeps_does_so_as_long_as_it_was_to(self, store: Store, kind: StepKind) -> None:
+        await inserted(store, new(due=YEAR), now=YEAR)
+        (job,) = await claimed(store, now=YEAR)
+        waits = NewStep("w", kind, StepState.WAITING, until=at(YEAR + HOUR))
+        other = NewStep("x", kind, StepState.WAITING, until=at(YEAR + 2 * HOUR))
+        forever = NewStep("y", StepKind.EVENT, StepState.WAITING)
+        await answers(store, save(job, waits, other, forever), suspend(job, "w", until=YEAR + HOUR), now=YEAR + 1)
+        assert await moved(store, 2) == [job.id]
+        assert await due(store, job.id) == HOUR + 2
+        steps = await steps_of(store, job.id)
+        assert [steps[name].until for name in "wxy"] == [at(HOUR + 2), at(2 * HOUR + 2), None]
+        assert await moved(store, 3) == []
+
+    async def test_what_a_right_clock_has_written_of_a_sleeping_job_stays(self, store: Store) -> None:
+        """It sleeps for two things, the first of which was stored before the clock was ahead."""
+        (job,) = await running(store, new())
+        first = NewStep("first", StepKind.SLEEP, StepState.WAITING, until=at(YEAR + 9))
+        await answers(store, save(job, first), suspend(job, "first", until=YEAR + 9))
+        assert await moved(store) == []
+        await one(store, Reschedule(job.id, at(0)))
+        (job,) = await claimed(store, now=YEAR)
+        second = NewStep("second", StepKind.SLEEP, StepState.WAITING, until=at(YEAR + 5))
+        await answers(store, save(job, second), suspend(job, "first", "second", until=YEAR + 5), now=YEAR)
+        assert await moved(store) == [job.id]
+        steps = await steps_of(store, job.id)
+        assert [steps[name].until for name in ("first", "second")] == [at(YEAR + 9), at(5)]
+        assert await due(store, job.id) == 5
+
+    async def test_a_durable_job_that_snoozed_stays(self, store: Store) -> None:
+        (job,) = await running(store, new())
+        snoozed = again(job, Outcome.SNOOZED, scheduled_at=at(HOUR), refund=True)
+        await answers(store, save(job, done("a")), snoozed)
+        assert await moved(store) == []
 
     async def test_a_job_that_is_held_is_due_when_it_is_released(self, store: Store) -> None:
         _, answer = await answers(store, Insert((written(YEAR, due=YEAR),)), claim(), now=YEAR)

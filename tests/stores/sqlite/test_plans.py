@@ -133,6 +133,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("pending_of_ids", BY_ID),
         ("ended_of_ids", BY_ID),
         ("move_pending_back", BY_ID),
+        ("move_steps_back", "INDEX aiojobs_steps_name (job_id=?)"),
         ("move_ended_back", BY_ID),
         ("release", BY_ID),
         ("held_by_type", BY_ID),
