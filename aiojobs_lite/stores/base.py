@@ -36,7 +36,8 @@ class Applied(NamedTuple):
               again, redriven or released, or whose type is paused no more. What only a limit kept from being claimed
               does not count, unless it is a limit by key that the transaction has set free.
 
-            It is a hint: it may be too early, also by jobs that another claim is about to take.
+            It is a hint: it may be too early, also by jobs that another claim is about to take; if that instant has
+            come, it may be any other that has.
         expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,
             of whatever type; None: not before something else happens. A hint as well.
         expired: The jobs that it cancelled since their expiry had come.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -31,8 +32,9 @@ class Connection:
     transaction that takes several awaits can be cancelled half way.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, *, is_urgent: bool) -> None:
+    def __init__(self, connection: aiosqlite.Connection, lock: threading.Lock, *, is_urgent: bool) -> None:
         self._connection = connection
+        self._lock = lock
         self._is_urgent = is_urgent
         self._is_closed = False
         self._calls = 0
@@ -53,9 +55,9 @@ class Connection:
         )
         thread = connection._thread  # noqa: SLF001
         thread.daemon = True  # a program that drops its event loop must end all the same
-        note_open(thread, database)
+        lock = note_open(thread, database)
         try:
-            return cls(await connection, is_urgent=is_urgent)
+            return cls(await connection, lock, is_urgent=is_urgent)
         except sqlite3.Error:  # none was opened
             note_closed(thread)
             raise
@@ -131,13 +133,14 @@ class Connection:
         connection = self._connection._conn  # noqa: SLF001
         self._fault = None
         try:
-            try:
+            with self._lock:
+                try:
+                    return function(connection)
+                except sqlite3.OperationalError as error:
+                    if "decode to UTF-8" not in str(error):
+                        raise
+                connection.text_factory = _readable  # slower, and only once another program has written what is no text
                 return function(connection)
-            except sqlite3.OperationalError as error:
-                if "decode to UTF-8" not in str(error):
-                    raise
-            connection.text_factory = _readable  # slower, and only once another program has written what is no text
-            return function(connection)
         except Exception as error:
             self._fault = error
             raise

@@ -7,6 +7,10 @@ and deletes the log under the forked process: jobs are lost that were acknowledg
 
 - The library knows of its own connections, on every system, before SQLite opens the file.
 - A connection of the application's own shows by what the system says (Linux): SQLite reads, and there is no lock.
+
+SQLite has locks in memory as well, for all connections of a process. One that another thread has at the fork is never
+given back in the forked process, where all that uses SQLite, whatever the file, would wait for ever. So a fork waits
+for the transactions of the library's connections.
 """
 
 from __future__ import annotations
@@ -15,10 +19,12 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Collection
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from aiojobs_lite.errors import StoreRefused
@@ -36,29 +42,55 @@ _OF_THE_APPLICATION: Final = (
     "open when this process was forked: connect after the fork, or close it before (`engine.dispose()` of SQLAlchemy). "
     "Or the file itself was opened and closed here, not by SQLite: do not."
 )
-FILES_BY_THREAD: Final[WeakKeyDictionary[Thread, FileId]] = WeakKeyDictionary()
-"""The file of each open connection of this process, for as long as the connection's thread exists."""
+PATIENCE_S: Final = 0.5  # that a fork waits; what takes longer waits for another program, and has no lock meanwhile
+
+
+class Opened(NamedTuple):
+    """An open connection: its file, or None in memory, and a lock that is taken while it uses SQLite."""
+
+    file: FileId | None
+    lock: threading.Lock
+
+
+OPENED_BY_THREAD: Final[WeakKeyDictionary[Thread, Opened]] = WeakKeyDictionary()
+"""Each open connection of this process, for as long as its thread exists."""
 INHERITED_FILES: Final[set[FileId]] = set()
 """The files that the processes which this one was forked from had open then."""
 
 
-def _inherit() -> None:
-    INHERITED_FILES.update(FILES_BY_THREAD.values())
-    FILES_BY_THREAD.clear()
+def _watch_forks() -> None:
+    """Has each fork wait until no connection uses SQLite, and notes in the forked process what was open."""
+    forking = threading.local()
+
+    def before() -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        locks = [opened.lock for opened in list(OPENED_BY_THREAD.values())]
+        forking.locks = [lock for lock in locks if lock.acquire(timeout=max(0, deadline - time.monotonic()))]
+
+    def after_in_parent() -> None:
+        for lock in forking.locks:
+            lock.release()
+
+    def after_in_child() -> None:
+        INHERITED_FILES.update(opened.file for opened in OPENED_BY_THREAD.values() if opened.file is not None)
+        OPENED_BY_THREAD.clear()
+
+    os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=after_in_child)
 
 
-os.register_at_fork(after_in_child=_inherit)
+_watch_forks()
 
 
-def note_open(thread: Thread, database: str) -> None:
-    """Notes that the connection of a thread is about to be opened."""
-    for file in file_ids((database,), ()):
-        FILES_BY_THREAD[thread] = file
+def note_open(thread: Thread, database: str) -> threading.Lock:
+    """Notes that the connection of a thread is about to be opened; returns its lock."""
+    lock = threading.Lock()
+    OPENED_BY_THREAD[thread] = Opened(next(iter(file_ids((database,), ())), None), lock)
+    return lock
 
 
 def note_closed(thread: Thread) -> None:
     """Notes that it was closed."""
-    FILES_BY_THREAD.pop(thread, None)
+    OPENED_BY_THREAD.pop(thread, None)
 
 
 def check_inherited(path: Path) -> None:

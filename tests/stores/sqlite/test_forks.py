@@ -151,6 +151,30 @@ async def test_a_fork_in_the_middle_of_a_transaction_changes_nothing(database: P
     assert in_fork(partial(working, database)) == "worked"
 
 
+async def test_a_fork_waits_for_a_transaction_whose_locks_in_memory_it_would_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The forked process would wait for such a lock for ever, with whatever file it uses SQLite."""
+    monkeypatch.setattr(forks, "PATIENCE_S", PATIENCE)
+    forked_too_soon: list[bool] = []
+    has_ended = threading.Event()
+
+    async def is_too_soon() -> bool:
+        return not has_ended.is_set()
+
+    def forks_meanwhile(_: sqlite3.Connection) -> None:
+        forking.start()
+        forking.join(0.05)  # it is right however long it is: if the fork does not wait, it is over by then
+        has_ended.set()
+
+    forking = threading.Thread(target=lambda: forked_too_soon.append(in_fork(is_too_soon) == "True"))
+    connection = await Connection.connect(":memory:")
+    await connection.call(forks_meanwhile)
+    await asyncio.to_thread(forking.join)
+    await connection.close()
+    assert forked_too_soon == [False]
+
+
 @slow
 async def test_a_fork_while_a_file_is_opened_or_closed_is_a_fork_while_it_is_open(
     database: Path, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +210,7 @@ async def test_a_connection_that_could_not_be_opened_stands_in_no_way(database: 
     with pytest.raises(sqlite3.OperationalError) as caught:
         await Connection.connect(str(database.parent))
     await until(lambda: {*threading.enumerate()} <= threads)
-    assert list(forks.FILES_BY_THREAD) == []
+    assert list(forks.OPENED_BY_THREAD) == []
     del caught
 
 
