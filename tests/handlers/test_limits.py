@@ -272,6 +272,29 @@ def test_types_share_a_limit_by_its_name_if_they_agree() -> None:
     assert registry.names() == ("send", "other")
 
 
+@pytest.mark.parametrize(
+    ("shared", "own", "text"),
+    [
+        (Limit(2, key="org_id", name="api"), Rate(9, per=1, key="org_id", name="api"), "expected a Limit, as what job"),
+        (Rate(9, per=1, key="org_id", name="api"), Limit(2, key="org_id", name="api"), "expected a Rate, as what job"),
+    ],
+)
+def test_a_job_has_no_rate_by_the_name_of_a_limit_of_any_type(
+    shared: Limit | Rate, own: Limit | Rate, text: str
+) -> None:
+    registry, other = Registry(), declared(Limit(2, key="kind"), name="other")
+    registry.add(declared(shared))
+    registry.add(other)
+    registry.check(other.using(limits=[shared]).bind(7))
+    registry.check(other.using(limits=[Rate(9, per=1, key="kind"), Limit(9, key="org_id", name="new")]))
+    for wrong in (other.using(limits=[own]), other.using(limits=[own]).bind(7)):
+        with pytest.raises(InvalidOption, match=f"{text} types declare by the name 'api'") as caught:
+            registry.check(wrong)
+        assert caught.value.option == "limits"
+    with pytest.raises(InvalidOption):
+        registry.add(JobType(send, name="third", on_dead=other.using(limits=[own])))
+
+
 def test_a_group_takes_limits_and_a_limit_is_a_value() -> None:
     group = Jobs()
     made = group.job(limits=[Limit(2, key="org_id")])(send)
