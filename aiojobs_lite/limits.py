@@ -14,7 +14,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
 
-Plain = str | int | None
+Plain = str | int | bool | None
 """One value of a key, as JSON has it."""
 
 LimitKey = Plain | Sequence[Plain]

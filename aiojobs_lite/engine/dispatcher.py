@@ -257,7 +257,7 @@ class Dispatcher:
         for job_type in answer.limited_types - self._limited_types.keys():
             self._limited_types[job_type] = self._claims
             self._offer(job_type)
-        if answer.jobs or applied.expired or due is None or due > self._claimed_at:
+        if answer.jobs or answer.is_partial or applied.expired or due is None or due > self._claimed_at:
             self._wait_us = 0
         elif not self._has_changed:  # a store may be wrong for a moment: it is asked again, but not without a pause
             self._wait_us = min(_LONGEST_WAIT_US, self._wait_us * 2 or _FIRST_WAIT_US)

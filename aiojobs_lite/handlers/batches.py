@@ -60,7 +60,7 @@ def check_callbacks(
     for event, value in zip(_EVENTS, (complete, success, dead), strict=True):
         if value is not None:
             job = check_callback(f"on_{event}", value)
-            registry.check(job.job_type)
+            registry.check(job)
             checked.append((event, job))
     return checked
 

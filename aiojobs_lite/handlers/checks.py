@@ -37,7 +37,8 @@ def check_flag(option: str, value: object) -> bool:
 def check_text(option: str, value: object, longest: int) -> str:
     """Text of 1 to `longest` printable characters."""
     if not isinstance(value, str):
-        instead = f", such as {str(value)!r}" if isinstance(value, int | UUID) and not isinstance(value, bool) else ""
+        is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10 ** min(longest, 40)
+        instead = f", such as {str(value)!r}" if is_number or isinstance(value, UUID) else ""
         raise InvalidOption(option, value, f"text of 1 to {longest:,} printable characters{instead}")
     if not 1 <= len(value) <= longest or not value.isprintable():
         raise InvalidOption(option, value, f"1 to {longest:,} printable characters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,10 +23,11 @@ from aiojobs_lite.model.limits import (
 )
 from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.sizes import LONGEST_LIMIT_KEY_CHARS
-from aiojobs_lite.text import make_storable
 
 _MISSING: Final = object()
 _INTEGERS_END: Final = 2**63
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_EXPECTED: Final = "expected text, a whole number, True, False, None, or a list of these"
 
 
 class Lanes:
@@ -49,7 +51,8 @@ class Lanes:
     def __init__(self, job_type: str, limits: object, signature: Signature, *, may_be_none: bool = False) -> None:
         self.job_type = job_type
         self._defaults = signature.defaults
-        self.limits = () if may_be_none and limits in ((), []) else check_limits(limits)
+        is_none = may_be_none and isinstance(limits, list | tuple) and not limits
+        self.limits = () if is_none else check_limits(limits)
         self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
         self._names = [one.name for one in self.stored]
         twice = {name for name in self._names if self._names.count(name) > 1}
@@ -95,7 +98,7 @@ class Lanes:
             priority: Its priority.
 
         Raises:
-            InvalidPayload: If a key is neither text nor a whole number, or too long.
+            InvalidPayload: If a key cannot be one; see `find_problem`.
         """
         arguments = from_json(arguments_of(payload))
         if self._defaults:
@@ -117,7 +120,7 @@ class Lanes:
             value, path = [self._looked_up(one, arguments) for one in key], ", ".join(key)
         problem = find_problem(value)
         if problem is not None:
-            raise self._refused(path, f"is the key of a limit{problem}")
+            raise self._refused(path, f"is the key of a limit, and {problem}")
         return value
 
     def _called(self, key: Callable[[Mapping[str, Any]], Any], arguments: Mapping[str, Any]) -> Any:
@@ -140,20 +143,23 @@ class Lanes:
 
 
 def find_problem(key: object) -> str | None:
-    """Why a value cannot be the key of a limit, to be said behind what it is; None if it can."""
+    """What a value has that no key of a limit may have; None if it can be one."""
     parts = key if isinstance(key, list | tuple) else [key]
-    if not all(map(_is_plain, parts)):
-        return ": expected text, a whole number, None, or a list of these"
-    length = sum(len(str(part)) for part in parts)
+    problem = next(filter(None, map(_problem_of, parts)), None)
+    if problem is not None:
+        return problem
+    length = sum(len(str(part)) for part in parts) + max(len(parts) - 1, 0)  # with a comma between two
     if length > LONGEST_LIMIT_KEY_CHARS:
-        return f", and has {length:,} of at most {LONGEST_LIMIT_KEY_CHARS:,} characters"
+        return f"has {length:,} of at most {LONGEST_LIMIT_KEY_CHARS:,} characters"
     return None
 
 
-def _is_plain(part: object) -> bool:
+def _problem_of(part: object) -> str | None:
     if isinstance(part, str):
-        return part.isascii() or make_storable(part, len(part)) == part
-    return part is None or (isinstance(part, int) and abs(part) < _INTEGERS_END)
+        return None if part.isascii() or _SURROGATE.search(part) is None else "has a lone surrogate"
+    if isinstance(part, int):
+        return None if -_INTEGERS_END <= part < _INTEGERS_END else "has a number of more than 64 bits"
+    return None if part is None else f"has a value of the type {type(part).__name__!r}: {_EXPECTED}"
 
 
 def check_limits(value: object) -> tuple[Limit | Rate, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
-from aiojobs_lite.handlers.job_type import Enqueueable, JobType, qualified_name
+from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType, qualified_name
 from aiojobs_lite.model.limits import StoredLimit
 
 
@@ -86,14 +86,21 @@ class Registry:
         """The job type of a name, or None."""
         return self._types.get(name)
 
-    def check(self, job_type: JobType[..., Any]) -> None:
-        """Checks that this very job type is registered.
+    def check(self, job: Enqueueable[..., Any] | BoundJob[Any]) -> None:
+        """Checks that the very job type of a job is registered, and the limits of its own against those of all types.
 
         Raises:
             UnknownJobType: If it is not.
+            InvalidOption: If it has a rate by the name of a limit, or a limit by that of a rate.
         """
+        job_type, lanes = job.job_type, job.how.lanes
         if self._types.get(job_type.name) is not job_type:
             raise UnknownJobType(job_type.name, self._types, self._advice)
+        for given, stored in () if lanes is None else zip(lanes.limits, lanes.stored, strict=True):
+            known = self._by_key.get(stored.name, stored)
+            if (known.per is None) != (stored.per is None):
+                kind = "Limit" if known.per is None else "Rate"
+                raise InvalidOption("limits", given, f"a {kind}, as what job types declare by the name {known.name!r}")
 
     def __iter__(self) -> Iterator[JobType[..., Any]]:
         return iter(self._types.values())
@@ -103,6 +110,7 @@ class Registry:
 
     def _add_reacting(self, reaction: Enqueueable[..., Any]) -> None:
         self.add(reaction.job_type)
+        self.check(reaction)
         self._reacting.add(reaction.job_type.name)
 
     def _add_limits(self, job_type: JobType[..., Any]) -> None:

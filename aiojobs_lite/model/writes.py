@@ -56,10 +56,17 @@ class Insert(NamedTuple):
 
 
 class ClaimAnswer(NamedTuple):
-    """Jobs claimed, in their order, and the types that their limit over all owners, or a pause, kept from more."""
+    """What a claim has done.
+
+    Attributes:
+        jobs: Those claimed, in their order.
+        limited_types: The types that their limit over all owners, or a pause, kept from more.
+        is_partial: Whether more is due than one transaction looks at: the next claim goes on behind it.
+    """
 
     jobs: list[Claimed]
     limited_types: frozenset[str]
+    is_partial: bool = False
 
 
 class Claim(NamedTuple):

@@ -89,7 +89,7 @@ class BatchHandle:
         """
         check_enqueueable(job)
         parts, job_type = self._parts, job.job_type
-        parts.registry.check(job_type)
+        parts.registry.check(job)
         engine, surrounding = parts.access.engine, parts.surrounding()
         if surrounding is not None:
             (handle,) = await surrounding.enqueue([job.bind(*args, **kwargs)], self._insert_bound)

@@ -30,19 +30,19 @@ def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJo
     """Checks what is enqueued together: a list of bound jobs, each of a registered type.
 
     Raises:
-        InvalidOption: If it is something else.
+        InvalidOption: If it is something else, or one has a rate by the name of a limit, or a limit by that of a rate.
         UnknownJobType: If a type is not registered.
     """
     bound: list[BoundJob[R]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
-    checked = None
+    job_type, how = None, None  # of the job before
     for one in bound:
         if not isinstance(one, BoundJob):
             for coroutine in filter(inspect.iscoroutine, bound):
                 coroutine.close()
             raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
-        if one.job_type is not checked:
-            checked = one.job_type
-            registry.check(checked)
+        if one.job_type is not job_type or one.how is not how:
+            job_type, how = one.job_type, one.how
+            registry.check(one)
     return bound
 
 

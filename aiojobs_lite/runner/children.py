@@ -33,7 +33,7 @@ class Children:
             EnqueueError: As of `enqueue`.
         """
         check_enqueueable(job)
-        self._registry.check(job.job_type)
+        self._registry.check(job)
         return job.how.candidate(job.row(self._access.engine.now(), args, kwargs))
 
     def candidate_of(self, bound: BoundJob[Any]) -> Candidate:

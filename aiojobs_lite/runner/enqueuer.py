@@ -90,7 +90,7 @@ class Enqueuer:
         engine = self._access.engine
         if not isinstance(job, Enqueueable):
             raise not_enqueueable(job)
-        self._registry.check(job.job_type)
+        self._registry.check(job)
         if self._surrounding is not None:
             (handle,) = await self._surrounding.enqueue([job.bind(*args, **kwargs)], self._insert)
             return handle

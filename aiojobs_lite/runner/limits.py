@@ -134,7 +134,7 @@ def _check_key(key: object) -> str | None:
         return None
     problem = find_problem(key)
     if problem is not None:
-        raise InvalidOption("key", key, f"the key of a limit, as its jobs have it; this one{problem}")
+        raise InvalidOption("key", key, f"the key of a limit, as its jobs have it; this one {problem}")
     return key_text(key)
 
 

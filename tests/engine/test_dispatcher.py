@@ -78,10 +78,11 @@ class Rig:
         self.dispatcher.committed(Applied([], due, expires_at), None)
 
     def claimed(
-        self, *jobs: Claimed, due: int | None = None, limited: str | None = None, expired: Sequence[Expired] = ()
-    ) -> None:
+        self, *jobs: Claimed, due: int | None = None, limited: str | None = None, expired: Sequence[Expired] = (),
+        is_partial: bool = False,
+    ) -> None:  # fmt: skip
         """The answer to a claim."""
-        answer = ClaimAnswer(list(jobs), frozenset({limited} if limited else ()))
+        answer = ClaimAnswer(list(jobs), frozenset({limited} if limited else ()), is_partial)
         self.dispatcher.committed(Applied([], due, expired=expired), answer)
 
     def claims(self) -> Claim | None:
@@ -299,6 +300,17 @@ async def test_a_store_that_is_wrong_about_what_is_due_is_asked_again_after_a_pa
         assert rig.claims() is not None
         rig.claimed()
         assert rig.claims() is None
+
+
+def test_a_claim_that_looked_at_a_part_of_what_is_due_is_followed_by_another_without_a_pause(clock: FakeClock) -> None:
+    rig = Rig(clock, unlimited)
+    for _ in range(3):
+        assert rig.claims() is not None
+        rig.claimed(due=NOW - SECOND, is_partial=True)
+    assert not rig.dispatcher.is_idle
+    assert rig.claims() is not None
+    rig.claimed()
+    assert rig.claims() is None
 
 
 def test_a_job_that_becomes_due_while_its_claim_is_in_flight_is_no_wrong_hint(clock: FakeClock) -> None:

@@ -41,6 +41,10 @@ def broken(payload: Mapping[str, Any]) -> Any:
     return "\ud800"
 
 
+def large(payload: Mapping[str, Any]) -> Any:
+    return [-(10**5_000)]
+
+
 async def send(org_id: int | str | float | None, order: Order | None = None, kind: str = "pdf") -> None:
     """A handler."""
 
@@ -103,25 +107,55 @@ def test_a_value_is_counted_as_it_is_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "payload", "path"),
+    "key",
+    [True, False, None, [], [1, None, True, "a"], 2**63 - 1, -(2**63), "\0", "é\0", "\n", "", "é" * 500, [""] * 501],
+)
+def test_what_a_function_may_return_is_a_key(key: Any) -> None:
+    def made(payload: Mapping[str, Any]) -> Any:
+        return key
+
+    found = lane(Limit(1, key=made))[3]
+    assert (type(found), found) == (type(key), key)
+
+
+EXPECTED = "expected text, a whole number, True, False, None, or a list of these"
+TOO_LONG = "is the key of a limit, and has 501 of at most 500 characters"
+A_FLOAT = f"is the key of a limit, and has a value of the type 'float': {EXPECTED}"
+TOO_LARGE = "is the key of a limit, and has a number of more than 64 bits"
+MISSING = "is the key of a limit, and is missing"
+
+
+@pytest.mark.parametrize(
+    ("limit", "payload", "path", "problem"),
     [
-        (Limit(1, key="org_id"), {"org_id": 1.5}, "org_id"),
-        (Limit(1, key="order"), {"org_id": 1, "order": {"customer": {"id": 1}}}, "order"),
-        (Limit(1, key="order.customer.id"), {"org_id": 1}, "order.customer.id"),
-        (Limit(1, key="org_id"), {"org_id": "x" * (LONGEST_LIMIT_KEY_CHARS + 1)}, "org_id"),
-        (Limit(1, key=["org_id", "kind"]), {"org_id": "x" * 300, "kind": "y" * 201}, "org_id, kind"),
-        (Limit(1, key=region), {"org_id": 1}, "region"),
-        (Limit(1, key=part, name="all"), {"org_id": 1}, "key of 'all'"),
-        (Limit(1, key="org_id"), {"org_id": 2**63}, "org_id"),
-        (Limit(1, key=broken, name="all"), {"org_id": 1}, "key of 'all'"),
+        (Limit(1, key="org_id"), {"org_id": 1.5}, "org_id", A_FLOAT),
+        (Limit(1, key="order.customer.id"), {"org_id": 1}, "order.customer.id", MISSING),
+        (Limit(1, key="org_id"), {"org_id": "x" * (LONGEST_LIMIT_KEY_CHARS + 1)}, "org_id", TOO_LONG),
+        (Limit(1, key=["org_id", "kind"]), {"org_id": "x" * 300, "kind": "y" * 200}, "org_id, kind", TOO_LONG),
+        (Limit(1, key=region), {"org_id": 1}, "region", "the function of a limit's key raised TypeError"),
+        (Limit(1, key=part, name="all"), {"org_id": 1}, "key of 'all'", A_FLOAT),
+        (Limit(1, key="org_id"), {"org_id": 2**63}, "org_id", TOO_LARGE),
+        (Limit(1, key=large, name="all"), {"org_id": 1}, "key of 'all'", TOO_LARGE),
+        (
+            Limit(1, key=broken, name="all"),
+            {"org_id": 1},
+            "key of 'all'",
+            "is the key of a limit, and has a lone surrogate",
+        ),
+        (
+            Limit(1, key="order"),
+            {"org_id": 1, "order": {"customer": {"id": 1}}},
+            "order",
+            f"is the key of a limit, and has a value of the type 'dict': {EXPECTED}",
+        ),
     ],
 )
 def test_a_key_that_cannot_be_counted_is_refused_at_the_enqueue(
-    limit: Limit, payload: dict[str, Any], path: str
+    limit: Limit, payload: dict[str, Any], path: str, problem: str
 ) -> None:
     with pytest.raises(InvalidPayload) as caught:
         declared(limit).bind(**payload).row(NOW)
-    assert [found for found, _ in caught.value.problems] == [path]
+    assert caught.value.problems == ((path, problem),)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +270,29 @@ def test_types_share_a_limit_by_its_name_if_they_agree() -> None:
     with pytest.raises(InvalidOption, match="share by this name: 2"):
         registry.add(declared(Rate(2, per=1, key="kind", name="api"), name="third"))
     assert registry.names() == ("send", "other")
+
+
+@pytest.mark.parametrize(
+    ("shared", "own", "text"),
+    [
+        (Limit(2, key="org_id", name="api"), Rate(9, per=1, key="org_id", name="api"), "expected a Limit, as what job"),
+        (Rate(9, per=1, key="org_id", name="api"), Limit(2, key="org_id", name="api"), "expected a Rate, as what job"),
+    ],
+)
+def test_a_job_has_no_rate_by_the_name_of_a_limit_of_any_type(
+    shared: Limit | Rate, own: Limit | Rate, text: str
+) -> None:
+    registry, other = Registry(), declared(Limit(2, key="kind"), name="other")
+    registry.add(declared(shared))
+    registry.add(other)
+    registry.check(other.using(limits=[shared]).bind(7))
+    registry.check(other.using(limits=[Rate(9, per=1, key="kind"), Limit(9, key="org_id", name="new")]))
+    for wrong in (other.using(limits=[own]), other.using(limits=[own]).bind(7)):
+        with pytest.raises(InvalidOption, match=f"{text} types declare by the name 'api'") as caught:
+            registry.check(wrong)
+        assert caught.value.option == "limits"
+    with pytest.raises(InvalidOption):
+        registry.add(JobType(send, name="third", on_dead=other.using(limits=[own])))
 
 
 def test_a_group_takes_limits_and_a_limit_is_a_value() -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.job import Job, NewJob
+from aiojobs_lite.model.limits import LimitedLane
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.payloads import VERSION_KEY
+from tests.helpers.memory_limits import set_limits
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
@@ -42,6 +44,8 @@ def append(phases: MemoryPhases, job: Job, candidate: Candidate, capacity: Capac
     payload = job.payload_json
     if fits:
         payload = _written({**json.loads(job.payload_json), name: items})
+        if isinstance(row.lane, LimitedLane):
+            set_limits(phases.rows, row.lane.limits)
     phases.give(job, row._replace(payload=payload, lane=job.lane), due)
     if is_complete:
         phases.put(phases.rows.jobs[job.id], unique_key=None, unique_scope=None)

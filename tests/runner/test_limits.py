@@ -220,7 +220,9 @@ async def test_a_change_that_cannot_work_is_refused() -> None:
             with pytest.raises(InvalidOption) as refused:
                 await made
             assert refused.value.option == option
-        with pytest.raises(InvalidOption, match=r"the key of a limit, as its jobs have it; this one: expected text"):
+        with pytest.raises(
+            InvalidOption, match=r"the key of a limit, as its jobs have it; this one has a value of the type 'object': "
+        ):
             await runner.limits.reset(NAME, key=object())  # type: ignore[arg-type]
         with pytest.raises(InvalidOption, match=r"none: this limit is no rate"):
             await runner.limits.change(NAME, 1, per="1m")
@@ -247,6 +249,27 @@ async def test_a_job_may_have_other_limits_than_its_type_or_none() -> None:
         await runner.enqueue_many([call.bind(8), call.bind(8)])
         await until(lambda: runner.stats().running == 5)
         gate.set()
+
+
+async def test_a_job_whose_rate_has_the_name_of_a_limit_is_refused_wherever_it_is_enqueued() -> None:
+    group = Jobs()
+
+    @group.job(limits=[Limit(2, key="org_id", name="api")])
+    async def call(org_id: int) -> None: ...
+
+    wrong = call.using(limits=[Rate(1, per="1h", key="org_id", name="api")])
+    async with JobRunner(":memory:", jobs=[group]) as runner:
+        right = call.using(limits=[Limit(3, key="org_id", name="api")])
+        for made in (
+            runner.enqueue(wrong, 7),
+            runner.enqueue_many([call.bind(7), right.bind(7), wrong.bind(7)]),
+        ):
+            with pytest.raises(InvalidOption, match="expected a Limit, as what job types declare by the name 'api'"):
+                await made
+        with pytest.raises(InvalidOption):
+            async with runner.batches.open() as batch:
+                await batch.enqueue(wrong, 7)
+        assert [(limit.key, limit.most, limit.per) for limit in await runner.limits.list()] == [(EVERY_KEY, 2, None)]
 
 
 async def test_a_debounced_job_waits_for_the_key_of_its_last_arguments(tmp_path: Path) -> None:

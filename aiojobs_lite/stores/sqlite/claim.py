@@ -52,6 +52,7 @@ class Claiming:
         self._tallies: dict[str, Tally] = {}  # of their types
         self._emptied: list[tuple[str, int]] = []  # types and priorities of which no due job is left
         self._jobs: list[Claimed] = []
+        self._is_partial = False
         self._new_lanes: dict[int, str] = {}  # of the new jobs that have limits by key, by index
         self.standing: tuple[Any, ...] = (Status.PROCESSING.value, 1, claim.owner, transaction.now)
 
@@ -83,9 +84,9 @@ class Claiming:
     def answer(self) -> ClaimAnswer:
         """All that was claimed, and the types that could not use all the slots offered."""
         if not self._limited:
-            return ClaimAnswer(self._jobs, _NO_TYPES)
+            return ClaimAnswer(self._jobs, _NO_TYPES, self._is_partial)
         limited = [one for one in self._limited if self._left_of[one] <= 0 and not self._has_full_pool(one)]
-        return ClaimAnswer(self._jobs, frozenset(limited))
+        return ClaimAnswer(self._jobs, frozenset(limited), self._is_partial)
 
     def due(self) -> int:
         """When the same claim could take a job, at the earliest; `due.NEVER` if no job is known."""
@@ -153,6 +154,7 @@ class Claiming:
             if candidate is not _BEHIND_ALL:
                 self._choose_new((candidate,), chosen)
         stored.close()
+        self._is_partial |= laned is not None and laned.is_partial
         self._emptied += [(job_type, priority) for job_type in stored.emptied]
 
     def _choose_new(self, new: Iterable[_New], chosen: set[int]) -> None:

@@ -5,10 +5,13 @@ wait in lanes. Those that no limit allows step aside; what is looked at is no mo
 from __future__ import annotations
 
 import heapq
+import json
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from itertools import count
 from typing import Final, NamedTuple
 
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_of
 from aiojobs_lite.stores.sqlite.due import ANY_ID, AT_ONCE, NEVER, Bound
 from aiojobs_lite.stores.sqlite.expiries import expire_those
@@ -16,7 +19,10 @@ from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 BEHIND_ALL: Final[Bound] = (NEVER + 1, ANY_ID)
-MOST_ASIDE: Final = 500  # jobs that step aside or expire in one transaction; the others do in the next
+MOST_ASIDE: Final = 500  # jobs that step aside one by one, or expire, in one transaction; the others do in the next
+MOST_TOGETHER: Final = 5_000  # that step aside by their lanes alone
+MANY_ASIDE: Final = 64  # so many one by one, and no more jobs of their lanes are read
+MOST_PASSED: Final = 50_000  # due jobs among which others are looked for then
 _FIRST_READ: Final = 16
 _MORE: Final = 4  # times as many are read each time
 
@@ -89,6 +95,9 @@ class LanedJobs:
         self._opened: dict[str, Bound] = {}  # where each type that was looked at was left; `BEHIND_ALL` if it was not
         self._known: set[str] = set()  # lanes
         self._aside: list[tuple[Bound, str, str]] = []  # jobs, their lanes and the meters that are exhausted
+        self._full_lanes: defaultdict[str, dict[str, None]] = defaultdict(dict)  # these lanes by type
+        self._passed: dict[str, tuple[Bound, Bound]] = {}  # behind which job, and up to which, others of them may be
+        self._has_more = False
         self._expired = 0  # that were due
         self.types: Collection[str] = self._limits.types
         self.emptied: list[str] = []
@@ -132,22 +141,36 @@ class LanedJobs:
                 return entry.type, bound
         return None
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether as many stepped aside or expired as may in one transaction: the next claim goes on behind them."""
+        return self._has_more or len(self._aside) + self._expired >= MOST_ASIDE
+
     def close(self) -> None:
         """Lets step aside what no limit allows, and gives the bounds of what was not taken back."""
         due = self._transaction.due
         left = self._opened
         for bound, _, entry in self._entries:
             left[entry.type] = min(left[entry.type], bound)
+        if self._aside:
+            self._step_aside()
         for job_type, bound in left.items():
             if bound == BEHIND_ALL:
                 self.emptied.append(job_type)
             else:
                 due.set(job_type, self._priority, bound)
-        ids = [(job_id,) for (_, job_id), _, _ in self._aside]
-        if ids:
-            for job_type in {lane_of(lane).type for _, lane, _ in self._aside}:
-                self._transaction.tally(job_type)  # before they step aside: it counts what has come due
-            self._transaction.run_all("step_aside", ID_ROW, ids)
+
+    def _step_aside(self) -> None:
+        """Has jobs wait in their lanes from now on: those that were looked at, and those of their lanes behind them."""
+        for job_type in self._full_lanes:
+            self._transaction.tally(job_type)  # before they step aside: it counts what has come due
+        self._transaction.run_all("step_aside", ID_ROW, [(job_id,) for (_, job_id), _, _ in self._aside])
+        most = MOST_TOGETHER
+        for job_type, (behind, last) in self._passed.items():
+            most -= self._transaction.run("step_aside_passed", self._range(job_type, behind, last, most)).rowcount
+            if most <= 0:
+                self._has_more = True
+                self._opened[job_type] = min(self._opened[job_type], behind)
         first: dict[str, tuple[Bound, str]] = {}
         for bound, lane, full in self._aside:
             first.setdefault(lane, (bound, full))
@@ -166,6 +189,7 @@ class LanedJobs:
             self._limits.start(job.lane, lane, bound[1])
             return True
         self._aside.append((bound, job.lane, full))
+        self._full_lanes[job.type][job.lane] = None
         return False
 
     def _take_of_lane(self, lane: _Lane, bound: Bound) -> Bound | None:
@@ -221,13 +245,38 @@ class LanedJobs:
         return bool(lane.heads)
 
     def _read_jobs(self, entry: _Jobs, behind: Bound) -> None:
-        wanted = (entry.type, self._priority, *behind, self._transaction.now, entry.most)
-        found = self._transaction.run("laned_jobs", wanted).fetchall()
+        if len(self._aside) < MANY_ASIDE:
+            wanted = (entry.type, self._priority, *behind, self._transaction.now, entry.most)
+            found = self._transaction.run("laned_jobs", wanted).fetchall()
+        else:
+            found = self._pass_by(entry, behind)
         self._limits.meters.prepare([lane_of(lane) for _, _, lane in found if lane is not None])
         for at, job_id, lane in found:
             self._push((at, job_id), _Job(entry.type, lane))
         if len(found) == entry.most:
             self._push(found[-1][:2], _Jobs(entry.type, entry.most * _MORE))
+
+    def _pass_by(self, entry: _Jobs, behind: Bound) -> list[tuple[int, int, str | None]]:
+        """Reads jobs behind one of many whose lanes are over a limit, without others of these: they step aside."""
+        transaction, end = self._transaction, (self._transaction.now, LARGEST_INTEGER)
+        last = transaction.one("last_passed", (entry.type, self._priority, *behind, transaction.now, MOST_PASSED))
+        wanted = self._range(entry.type, behind, last or end, entry.most)
+        found = transaction.run("jobs_besides", wanted).fetchall()
+        if len(found) == entry.most:
+            last = found[-1][:2]
+        elif last is not None:  # the next claim goes on behind them
+            self._has_more = True
+            self._opened[entry.type] = last
+        first, _ = self._passed.get(entry.type, (behind, behind))
+        self._passed[entry.type] = first, last or end
+        return found
+
+    def _range(self, job_type: str, behind: Bound, last: Bound, most: int) -> dict[str, object]:
+        """The parameters of a look at ordinary jobs of a type in or beside the lanes that are over a limit."""
+        return {
+            "type": job_type, "priority": self._priority, "at": behind[0], "id": behind[1], "last_at": last[0],
+            "last_id": last[1], "lanes": json.dumps(list(self._full_lanes[job_type])), "most": max(most, 0),
+        }  # fmt: skip
 
     def _read_lanes(self, entry: _Lanes, bound: Bound) -> None:
         if not self._limits.has_lanes:

@@ -14,6 +14,25 @@ SET place = max(scheduled_at, 1)
 WHERE id IN ({rows})
     AND status = 'pending';
 
+-- name: step_aside_passed
+-- The same for those of these lanes behind a job and up to another one.
+UPDATE aiojobs_jobs
+SET place = max(scheduled_at, 1)
+WHERE id IN (
+    SELECT id
+    FROM aiojobs_jobs
+    WHERE status = 'pending'
+        AND held IS NULL
+        AND place IS NULL
+        AND type = :type
+        AND priority = :priority
+        AND (scheduled_at, id) > (:at, :id)
+        AND (scheduled_at, id) <= (:last_at, :last_id)
+        AND +lane IN (SELECT value FROM json_each(:lanes))
+    ORDER BY scheduled_at, id
+    LIMIT :most
+);
+
 -- name: laned_jobs
 -- The due ordinary jobs of one type and priority behind a job, with their lanes, in the order of the claim.
 SELECT scheduled_at, id, lane
@@ -27,6 +46,35 @@ WHERE status = 'pending'
     AND scheduled_at <= ?
 ORDER BY scheduled_at, id
 LIMIT ?;
+
+-- name: last_passed
+-- The last of so many due ordinary jobs behind a job; null: there are no more.
+SELECT scheduled_at, id
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND place IS NULL
+    AND type = ?
+    AND priority = ?
+    AND (scheduled_at, id) > (?, ?)
+    AND scheduled_at <= ?
+ORDER BY scheduled_at, id
+LIMIT 1 OFFSET ?;
+
+-- name: jobs_besides
+-- The ordinary jobs behind a job and up to another one that are in none of these lanes, in the order of the claim.
+SELECT scheduled_at, id, lane
+FROM aiojobs_jobs
+WHERE status = 'pending'
+    AND held IS NULL
+    AND place IS NULL
+    AND type = :type
+    AND priority = :priority
+    AND (scheduled_at, id) > (:at, :id)
+    AND (scheduled_at, id) <= (:last_at, :last_id)
+    AND (lane IS NULL OR +lane NOT IN (SELECT value FROM json_each(:lanes)))
+ORDER BY scheduled_at, id
+LIMIT :most;
 
 -- name: lanes_in_line
 -- The lanes of a line that may have a due job, from a bound on.

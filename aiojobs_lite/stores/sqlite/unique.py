@@ -13,11 +13,11 @@ from aiojobs_lite.model import columns
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import NewJob, Status
-from aiojobs_lite.model.limits import lane_at
+from aiojobs_lite.model.limits import LimitedLane, SetLimits, StoredLimit, lane_at
 from aiojobs_lite.model.micro_batch import Capacity, append_items, is_full, without_more
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.stores.sqlite.expiries import expire_those, forget_expiries, set_expiries
-from aiojobs_lite.stores.sqlite.limits import give_lane
+from aiojobs_lite.stores.sqlite.limits import give_lane, set_limits
 from aiojobs_lite.stores.sqlite.rows import NEW_ROW, PENDING, required_of
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Laned, Transaction
 from aiojobs_lite.stores.sqlite.waits import CancelOn, set_cancels
@@ -110,6 +110,7 @@ class _Admitting:
         self._keys: dict[_Key, _Plan] = {}
         self._jobs: dict[int, _Plan] = {}  # of jobs that are there
         self._added: Counter[str] = Counter()  # how many are to be added, by type
+        self._limits: list[StoredLimit] = []  # that the rows bring for their keys: the latest value of each counts
 
     def plan(self, position: int, candidate: Candidate) -> Refused | None:
         """Finds out what is to be done about a row, or why it is refused."""
@@ -135,6 +136,8 @@ class _Admitting:
             if pending >= candidate.max_pending:
                 return Refused(position, "full", None, None, pending)
         self._added[row.type] += 1
+        if row.lane is not None:
+            row = row._replace(lane=self._note_limits(row.lane))
         is_complete = candidate.capacity is not None and is_full(row.payload, candidate.capacity)
         made = _Plan(candidate, row=without_more(row, row.created_at) if is_complete else row)
         made.is_without_more = is_complete
@@ -148,6 +151,7 @@ class _Admitting:
         transaction, answers = self._transaction, []
         jobs: list[tuple[Any, ...]] = []
         laned: list[Laned] = []
+        set_limits(transaction, SetLimits(tuple(self._limits)))
         if transaction.limits.types:
             transaction.limits.prepare([plan.row for plan, is_new in self._plans if is_new and plan.row is not None])
         windows: list[tuple[Any, ...]] = []
@@ -183,6 +187,13 @@ class _Admitting:
         given = [CancelOn(plan.cancel_on[0], job_id, plan.cancel_on[1], is_added)
                  for job_id, plan, is_added in jobs if plan.cancel_on is not None]  # fmt: skip
         return sorted([one for one in given if one.matches or not one.is_new])
+
+    def _note_limits(self, lane: str | None) -> str | None:
+        """Notes the limits that a lane brings, and returns it without them."""
+        if not isinstance(lane, LimitedLane):
+            return lane
+        self._limits += lane.limits
+        return str(lane)
 
     def _add(self, row: NewJob, jobs: list[tuple[Any, ...]], laned: list[Laned]) -> int:
         """Counts a new job, and inserts it, or adds it to those that are inserted together; returns its id."""
@@ -280,7 +291,7 @@ class _Admitting:
             due = min(due, self._latest(candidate.max_wait, created_at, before))
         if plan.holder is not None and plan.holder.is_held:  # its release says when it is due
             due = min(due, self._transaction.now)
-        lane = lane_at(row.lane, base.priority)
+        lane = lane_at(self._note_limits(row.lane), base.priority)
         plan.row = base._replace(payload=row.payload, scheduled_at=due, lane=lane)
         plan.expire_after(candidate.expires, plan.row)
         return True
@@ -303,7 +314,10 @@ class _Admitting:
         plan.row = base if appended is None else base._replace(payload=appended.payload)
         if appended is None or appended.is_full:
             plan.row, plan.is_without_more = without_more(plan.row, more.created_at), True
-        return None if appended is None else True
+        if appended is None:
+            return None
+        self._note_limits(more.lane)
+        return True
 
     def _give(self, plan: _Plan, job_id: int, row: NewJob, holder: _Holder) -> None:
         """Gives a pending job the payload and the time of a row."""

@@ -9,6 +9,7 @@ import pytest
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.job import Claimed, NewJob, Status
 from aiojobs_lite.model.limits import LimitedLane, LimitRow, ListLimits, SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.writes import Insert
 from aiojobs_lite.stores.base import Store
 from tests.helpers.callers import Caller
@@ -48,6 +49,17 @@ def unique(row: NewJob, **conditions: Any) -> Candidate:
     return Candidate(row._replace(unique_key="[1]", unique_scope="pending"), "replace", **conditions)
 
 
+def bringing(row: NewJob, *limits: StoredLimit) -> NewJob:
+    """A job that brings limits for its keys."""
+    return row._replace(lane=LimitedLane(row.lane or "", limits))
+
+
+def gathered(key: object, *limits: StoredLimit) -> Candidate:
+    """An item that a job gathers, and that brings limits."""
+    row = laned(key, unique_key="[1]", unique_scope="pending")._replace(payload='{"x":[1]}')
+    return Candidate(bringing(row, *limits) if limits else row, "append", capacity=Capacity(9, 999))
+
+
 async def added(store: Store, *candidates: Candidate, now: float = 0) -> list[int]:
     answer = await one(store, Admit(candidates), now)
     assert not isinstance(answer, Refused)
@@ -72,10 +84,33 @@ class LanesAndConditions:
 
     async def test_a_job_brings_its_own_limits_under_conditions_too(self, store: Store) -> None:
         await one(store, SetLimits((ONE,)))
-        row = laned(7)
-        own = row._replace(lane=LimitedLane(row.lane or "", (StoredLimit("one", 2, None, "7"),)))
+        own = bringing(laned(7), StoredLimit("one", 2, None, "7"))
         await added(store, Candidate(own), Candidate(own), Candidate(own))
         assert ids(await claimed(store)) == [1, 2]
+        assert LimitRow("one", "7", 2, None) in await store.ask(ListLimits())
+
+    async def test_items_that_a_job_gathers_bring_their_limits_as_a_new_job_does(self, store: Store) -> None:
+        await one(store, SetLimits((ONE,)))
+        first, *_ = await running(store, laned(7))
+        await inserted(store, laned(7))
+        await added(store, gathered(7))
+        assert await claimed(store) == []
+        more = [gathered(7, limit) for limit in (StoredLimit("one", 9, None, "7"), StoredLimit("one", 2, None, "7"))]
+        assert await added(store, *more) == [3, 3]
+        assert await store.ask(ListLimits()) == [LimitRow("one", None, 1, None), LimitRow("one", "7", 2, None)]
+        assert ids(await claimed(store)) == [2]
+        assert (await stored(store, 3)).lane == laned(7).lane
+        await one(store, complete(first))
+        assert [job.payload for job in await claimed(store)] == ['{"x":[1,1,1]}']
+
+    async def test_the_limits_of_the_last_row_count_of_several_for_a_key(self, store: Store) -> None:
+        await one(store, SetLimits((ONE,)))
+        await added(store, gathered(7))
+        nine, two = StoredLimit("one", 9, None, "7"), StoredLimit("one", 2, None, "7")
+        await added(store, Candidate(bringing(laned(7), nine)), gathered(7, two))
+        assert LimitRow("one", "7", 2, None) in await store.ask(ListLimits())
+        refused = Candidate(bringing(laned(7), nine), max_pending=2)
+        assert isinstance(await one(store, Admit((gathered(7, nine), refused))), Refused)
         assert LimitRow("one", "7", 2, None) in await store.ask(ListLimits())
 
     @pytest.mark.parametrize("way", WAYS)

@@ -21,12 +21,12 @@ from aiojobs_lite.model.limits import (
     limit_of,
 )
 from aiojobs_lite.model.writes import CancelJob, Claim, Insert
+from aiojobs_lite.stores.sqlite import limits
 from aiojobs_lite.stores.sqlite.limits import MOST_ASIDE
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import slow
 from tests.helpers.sqlite_store import faulty, opened, raw, run_sql, writer_of
 from tests.helpers.stores import (
-    NOW,
     again,
     alone,
     answers,
@@ -86,19 +86,49 @@ async def test_a_key_with_no_job_that_waits_has_no_row(database: Path) -> None:
 
 
 async def test_jobs_over_a_limit_step_aside_some_at_a_time(database: Path) -> None:
-    """So many that came before there was a limit, and none of them delays another key for longer."""
+    """Each of another key, so that each is looked at."""
+    keys = range(MOST_ASIDE + 20)
     async with opened(database) as store:
-        await answers(store, SetLimits((ONE._replace(most=1_000_000),)))
-        await inserted(store, *(keyed(1) for _ in range(MOST_ASIDE + 20)), keyed(2))
         await answers(store, SetLimits((ONE,)))
-        found = await applied(store, claim())
-        assert [job.id for job in found.answers[0].jobs] == [1]
+        await inserted(store, *map(keyed, keys))
+        assert len(await claimed(store)) == len(keys)
+        await inserted(store, *(keyed(key, due=1) for key in keys), keyed(-1, due=2))
+        found = await applied(store, claim(), now=3)
+        assert (found.answers[0].jobs, found.answers[0].is_partial) == ([], True)
         assert found.due is not None
-        assert found.due <= NOW
-        found = await applied(store, claim())
-        assert [job.id for job in found.answers[0].jobs] == [MOST_ASIDE + 21]
+        assert found.due <= at(3)
+        found = await applied(store, claim(), now=3)
+        assert ([job.id for job in found.answers[0].jobs], found.answers[0].is_partial) == ([2 * len(keys) + 1], False)
         assert found.due is None
         await check_tables(store)
+
+
+@pytest.mark.parametrize(
+    ("passed", "together", "claims"), [(10_000, 10_000, [True]), (10_000, 200, [True, False, False]),
+                                       (200, 10_000, [False, False, True]), (500, 200, [False, True, False])],
+)  # fmt: skip
+async def test_jobs_that_become_due_together_do_not_delay_another_key(
+    database: Path, monkeypatch: pytest.MonkeyPatch, passed: int, together: int, claims: list[bool]
+) -> None:
+    """Of each claim until none is partial: whether the job of the other key was in it."""
+    monkeypatch.setattr(limits, "MOST_PASSED", passed)
+    monkeypatch.setattr(limits, "MOST_TOGETHER", together)
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE,)))
+        await inserted(store, *(keyed(n % 2, due=1) for n in range(600)), keyed(2, due=2), new(due=3))
+        found, seen = await applied(store, claim(), now=0), []
+        began: list[Claimed] = []
+        while found.due is not None:
+            found = await applied(store, claim(), now=4)
+            began += found.answers[0].jobs
+            seen.append(601 in [job.id for job in found.answers[0].jobs])
+            assert found.answers[0].is_partial == (found.due is not None)
+            await check_tables(store)
+        assert (seen, [job.id for job in began]) == (claims, [1, 2, 601, 602])
+        ordinary = await run_sql(store, "SELECT count(*) FROM aiojobs_jobs WHERE place IS NULL AND status = 'pending'")
+        assert ordinary == [(0,)]
+        (*_, answer) = await answers(store, *map(complete, began), claim(), now=5)
+        assert [job.id for job in answer.jobs] == [3, 4]
 
 
 async def test_jobs_that_are_enqueued_while_nothing_is_claimed_do_not_delay_another_key(database: Path) -> None:

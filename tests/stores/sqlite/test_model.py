@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from aiojobs_lite.model.writes import CancelJob, Insert, Unit
 from aiojobs_lite.stores.base import Durability
-from aiojobs_lite.stores.sqlite import events
+from aiojobs_lite.stores.sqlite import events, limits
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import memory_events
@@ -84,6 +84,12 @@ def delivered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event reaches two in a transaction, which are as good as a thousand."""
     for module in (events, memory_events):
         monkeypatch.setattr(module, "DELIVERED_AT_ONCE", 2)
+
+
+@pytest.fixture(autouse=True)
+def passed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs over a limit are passed by from the first on."""
+    monkeypatch.setattr(limits, "MANY_ASIDE", 1)
 
 
 @deep
