@@ -21,6 +21,7 @@ from aiojobs_lite.durable.step import Step
 from aiojobs_lite.durable.waits import PendingWait, Waits
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
+from aiojobs_lite.engine.results import refuse_unfinished
 from aiojobs_lite.errors import StepFailed, StepNotStored
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
@@ -78,7 +79,7 @@ class DurableAttempt:
             if row is not None and not self._ledger.is_due(row):
                 await self._waits.wait(PendingWait(name, row.until))
             row = await self._ledger.record(
-                await self._tried(step, name, lambda: self._called(step, function, args, kwargs), result.dump)
+                await self._tried(step, name, lambda: self._called(name, step, function, args, kwargs), result.dump)
             )
         if row.state is StepState.FAILED or row.memo is None:
             raise self._failed(row)
@@ -195,21 +196,24 @@ class DurableAttempt:
             raise refused from None
 
     async def _called(
-        self, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, name: str, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
-        """Calls the function of a step: one that is no coroutine function in a thread."""
+        """Calls the function of a step: one that is no coroutine function in a thread, such as a `lambda`, and awaits
+        what that returned if need be.
+        """
         self._waits.busy += 1
         try:
-            async with self._limited(step.timeout):
+            async with self._limited(name, step.timeout):
                 if inspect.iscoroutinefunction(_inner(function)):
-                    return await function(*args, **kwargs)
-                return await call_in_thread(function, args, kwargs, _Thread())
+                    return refuse_unfinished(await function(*args, **kwargs))
+                (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
+                return refuse_unfinished(await value if inspect.isawaitable(value) else value)
         finally:
             self._waits.busy -= 1
             self._waits.look_soon()
 
     @asynccontextmanager
-    async def _limited(self, limit: float | None) -> AsyncIterator[None]:
+    async def _limited(self, name: str, limit: float | None) -> AsyncIterator[None]:
         """Stops what takes longer, by the clock of the runner."""
         if limit is None:
             yield
@@ -225,7 +229,7 @@ class DurableAttempt:
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise TimeoutError(f"the step took longer than {limit:g} s") from None
+            raise TimeoutError(f"step {name!r} took longer than {limit:g} s") from None
 
     def _failed(self, row: StepRow) -> StepFailed:
         error = json.loads(row.error or "{}")
@@ -238,6 +242,16 @@ class _Thread:
     def __init__(self) -> None:
         self.thread: UnawaitedThread | None = None
         self.thread_id: int | None = None
+
+
+def _boxed(name: str, function: Callable[..., Any]) -> Callable[..., tuple[Any]]:
+    """The same function, but what it returns is in a tuple: a thread gives back no awaitable."""
+
+    def call(*args: Any, **kwargs: Any) -> tuple[Any]:
+        return (function(*args, **kwargs),)
+
+    call.__name__ = name  # of the thread
+    return call
 
 
 def _inner(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, get_type_hints
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
 from aiojobs_lite.handlers.result import Result
@@ -29,6 +29,8 @@ class StepResults:
         if known is None:
             name = getattr(plain, "__qualname__", type(plain).__qualname__)
             returns = get_type_hints(plain, include_extras=True).get("return", Any)
+            if get_origin(returns) in {Awaitable, Coroutine}:  # of a plain function that calls an `async def`
+                returns = get_args(returns)[-1]
             known = self._known[plain] = Result(name, returns, LARGEST_RESULT_BYTES)
         return known
 

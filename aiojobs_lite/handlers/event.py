@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_origin, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PydanticUserError, ValidationError
 from pydantic_core import from_json
 
 from aiojobs_lite.clock import to_datetime
@@ -40,12 +40,24 @@ class Event(BaseModel, Generic[T]):
         sent_at: When it was sent, UTC.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)  # data may be secret
 
     id: str
     name: str
     data: T
     sent_at: Annotated[AwareDatetime, BeforeValidator(_instant)]
+
+
+def event_of(data: type[T] | None) -> type[Event[T]]:
+    """The event whose data are of a type; None: plain JSON values.
+
+    Raises:
+        InvalidOption: If it is no type that pydantic knows.
+    """
+    try:
+        return cast("type[Event[T]]", Event[Any] if data is None else Event[data])  # type: ignore[valid-type]
+    except (TypeError, PydanticUserError):
+        raise InvalidOption("data", data, "the type of the event's data, such as a model") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, overload
 from uuid import UUID
+
+from typing_extensions import TypeVar
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durable.attempt import DurableAttempt
 from aiojobs_lite.durable.step import Step, check_name
 from aiojobs_lite.durations import Duration, seconds
-from aiojobs_lite.errors import JobCancelled, JobDead, JobError, ResultTimeout, RunnerNotStarted, WrongEventLoop
+from aiojobs_lite.errors import (
+    InvalidOption,
+    JobCancelled,
+    JobDead,
+    JobError,
+    ResultTimeout,
+    RunnerNotStarted,
+    WrongEventLoop,
+)
 from aiojobs_lite.handlers.checks import check_aware
 from aiojobs_lite.handlers.context import AttemptContext
-from aiojobs_lite.handlers.event import Event, make_match
+from aiojobs_lite.handlers.event import Event, event_of, make_match
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.job import Status
@@ -29,6 +40,7 @@ from aiojobs_lite.runner.events import EventToSend
 
 P = ParamSpec("P")
 T = TypeVar("T")
+D = TypeVar("D", default=Any)  # of an event that was asked for without saying what its data are
 
 
 class Operations(AttemptContext):
@@ -70,7 +82,7 @@ class Operations(AttemptContext):
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
         checked = step if isinstance(step, Step) else Step(step)
-        return self._operations().step(checked, function, args, kwargs)
+        return self._operations().step(checked, _check_function(function), args, kwargs)
 
     def sleep(self, name: str, duration: Duration) -> Coroutine[Any, Any, None]:
         """Returns after a time, of up to a century. The attempt ends meanwhile: no task, no slot and no memory is held.
@@ -88,23 +100,33 @@ class Operations(AttemptContext):
         return self._operations().sleep(check_name(name), lambda: until)
 
     def wait_for_event(
-        self, name: str, event: str, *, match: Mapping[str, Scalar] | None = None, timeout: Duration | None = None
-    ) -> Coroutine[Any, Any, Event[Any] | None]:
+        self,
+        name: str,
+        event: str,
+        *,
+        data: type[D] | None = None,
+        match: Mapping[str, Scalar] | None = None,
+        timeout: Duration | None = None,
+    ) -> Coroutine[Any, Any, Event[D] | None]:
         """Waits for the first event that matches, sent since the job was enqueued. The attempt ends meanwhile.
 
         Args:
             name: Its name.
             event: The name of the event.
+            data: What its data are, such as a model; None: plain JSON values.
             match: What its data must have, by dotted paths: `{"user_id": 7}`; None: any event of the name will do.
             timeout: How long at most, from when this was asked for first; None: for ever.
 
         Returns:
             The event; None: it did not come in time.
+
+        Raises:
+            ValidationError: If its data do not fit, from pydantic.
         """
-        operations, wanted = self._operations(), make_match(event, match)
+        operations, wanted, kind = self._operations(), make_match(event, match), event_of(data)
         limit = None if timeout is None else seconds(timeout, "timeout")
         until = partial(_end, operations, limit)
-        return _event(operations.event(check_name(name), wanted, until))
+        return _event(operations.event(check_name(name), wanted, until), kind)
 
     def invoke(
         self, step: str | Step, job: Enqueueable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -226,9 +248,24 @@ class Invocation(Generic[T]):
         return JobCancelled(child, error.get("reason"))
 
 
-async def _event(found: Coroutine[Any, Any, str | None]) -> Event[Any] | None:
+def _check_function(function: object) -> Callable[..., Any]:
+    """What a step calls."""
+    if isinstance(function, Enqueueable):
+        raise InvalidOption("function", function, "a function; a job is started by `ctx.invoke(name, job_type, ...)`")
+    if callable(function):
+        return function
+    if inspect.iscoroutine(function):
+        function.close()
+        called = function.__name__
+        expected = f"the function and its arguments, step(name, {called}, ...), not a call {called}(...)"
+    else:
+        expected = "a function, and behind it its arguments"
+    raise InvalidOption("function", function, expected)
+
+
+async def _event(found: Coroutine[Any, Any, str | None], kind: type[Event[D]]) -> Event[D] | None:
     memo = await found
-    return None if memo is None else Event[Any].model_validate_json(memo)
+    return None if memo is None else kind.model_validate_json(memo)
 
 
 def _end(operations: DurableAttempt, limit: float | None) -> int | None:
