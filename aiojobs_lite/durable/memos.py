@@ -53,7 +53,7 @@ class Memos:
         self._uses: Counter[str] = Counter()
         self._rows: dict[str, StepRow] = {}
         self._asked: set[str] = set()
-        self._is_read = _is_first(claimed)
+        self._is_read = self._is_first = _is_first(claimed)
         self._lock = asyncio.Lock()
 
     def next_name(self, name: str) -> str:
@@ -91,7 +91,10 @@ class Memos:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
         claimed = self._claimed
-        saved = await self._store.write(SaveSteps(claimed.id, claimed.attempt, claimed.owner, (step,)))
+        is_new, is_first, self._is_first = step.name not in self._rows, self._is_first, False
+        saved = await self._store.write(
+            SaveSteps(claimed.id, claimed.attempt, claimed.owner, (step,), is_new, is_first)
+        )
         if saved is None:
             raise AttemptNotOwned(claimed.id, claimed.attempt)
         self._rows[step.name] = saved[0]
@@ -105,7 +108,7 @@ class Memos:
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
-        claimed = self._claimed
+        claimed, self._is_first = self._claimed, False
         answer = await self._store.write(
             StartChild(claimed.id, claimed.attempt, claimed.owner, name, child, is_awaited, until)
         )
@@ -123,6 +126,7 @@ class Memos:
 
     def fence(self, name: str) -> StepFence:
         """What a write is fenced by that is done for an operation."""
+        self._is_first = False
         return StepFence(self._claimed.id, self._claimed.attempt, self._claimed.owner, name)
 
     async def reload(self) -> list[str]:

@@ -103,18 +103,23 @@ class SaveSteps(NamedTuple):
     - One of the kind `event` that waits, and is stored first, is done at once if an event that matches was sent since
       the job was enqueued: the one that was sent first; its memo is that event (`model.events.memo_of`). Else the next
       one that is sent ends it.
+    - What the writer says about what is stored saves a look at it, and changes nothing else.
 
     Attributes:
         id: The job.
         attempt: The number of the attempt.
         owner: The owner that runs it.
         steps: The operations, each name at most once.
+        are_new: Whether none of them is stored, as far as the writer knows.
+        are_first: Whether no operation of the job was ever stored. If they are not, their places may be wrong.
     """
 
     id: int
     attempt: int
     owner: str
     steps: tuple[NewStep, ...]
+    are_new: bool = False
+    are_first: bool = False
 
     def answer(self) -> tuple[StepRow, ...] | None:
         """See `Write`."""

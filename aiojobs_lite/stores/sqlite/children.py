@@ -46,7 +46,7 @@ def start_child(transaction: Transaction, write: StartChild) -> tuple[StepRow, I
         return inserted
     (child,) = inserted
     new = _step_of(transaction, write, child)
-    saving = Saving(transaction, found)
+    saving = Saving(transaction, found, [write.id])
     step = saving.save(fence, new)
     saving.write()
     is_awaited = step.state is StepState.WAITING

@@ -72,7 +72,7 @@ def send_events(transaction: Transaction, write: SendEvents) -> tuple[Sent, ...]
     sent = _send(transaction, write)
     if not isinstance(sent, Refused):
         memo = json.dumps({"ids": [one.id for one in sent]}, separators=(",", ":"))
-        saving = Saving(transaction, find_attempts(transaction, [(fence, name)]))
+        saving = Saving(transaction, find_attempts(transaction, [(fence, name)]), [job_id])
         saving.save(fence, NewStep(name, StepKind.RUN, StepState.DONE, memo, attempts=1))
         saving.write()
     return sent

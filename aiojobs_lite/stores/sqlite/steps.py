@@ -18,11 +18,11 @@ from aiojobs_lite.model.events import memo_of
 from aiojobs_lite.model.job import Held, Status
 from aiojobs_lite.model.steps import ListSteps, NewStep, SaveSteps, StepKind, StepRow, StepState
 from aiojobs_lite.stores.sqlite.rows import Sql
-from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
+from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Fenced, Transaction
 from aiojobs_lite.stores.sqlite.waits import Wait, add_waits, drop_waits, first_event, forget_waits, wait_of
 
 FENCE_ROW: Final = "(?, ?, ?, ?)"
-STEP_ROW: Final = f"({', '.join('?' * 11)})"
+STEP_ROW: Final = f"({', '.join('?' * 13)})"
 KEY_ROW: Final = "(?, ?)"
 END_ROW: Final = "(?, ?, ?, ?)"
 PLACES_KEPT: Final = 10_000  # jobs whose last place is kept in memory
@@ -74,16 +74,38 @@ def find_attempts(transaction: Transaction, wanted: Sequence[tuple[Fence, str]])
 
 
 def save_steps(transaction: Transaction, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:
-    """See `SaveSteps`; those of many attempts together."""
-    wanted = [(write[:3], step.name) for write in writes for step in write.steps or (_NONE,)]
-    saving = Saving(transaction, find_attempts(transaction, wanted))
+    """See `SaveSteps`; those of many attempts together. What is said to be new is not looked for.
+
+    Raises:
+        Fenced: If that was wrong, or its attempt was no longer owned.
+    """
+    trusted = set() if transaction.is_row_by_row else {index for index, write in enumerate(writes) if _is_new(write)}
+    doubtful = [write for index, write in enumerate(writes) if index not in trusted]
+    wanted = [(write[:3], step.name) for write in doubtful for step in write.steps or (_NONE,)]
+    found = find_attempts(transaction, wanted) if wanted else Found({}, {})
+    first = {writes[index].id for index in trusted if writes[index].are_first}
+    saving = Saving(transaction, found, [write.id for write in writes if write.id not in first], first)
     answers: list[tuple[StepRow, ...] | None] = []
-    for write in writes:
+    for index, write in enumerate(writes):
         fence = write[:3]
-        is_owned = fence in saving.found.created_at
-        answers.append(tuple([saving.save(fence, step) for step in write.steps]) if is_owned else None)
+        if index in trusted:
+            answers.append(tuple([saving.add(fence, step) for step in write.steps]))
+        elif fence in found.created_at:
+            answers.append(tuple([saving.save(fence, step) for step in write.steps]))
+        else:
+            answers.append(None)
     saving.write()
     return answers
+
+
+def _is_new(write: SaveSteps) -> bool:
+    """Whether nothing is to be looked for: neither the operations nor events that they wait for."""
+    if not write.are_new:
+        return False
+    for step in write.steps:
+        if step.match is not None:
+            return False
+    return True
 
 
 _NONE: Final = NewStep("", StepKind.RUN, StepState.DONE)  # stands for no operation, where an attempt is looked at
@@ -95,15 +117,32 @@ class Saving:
     Args:
         transaction: The open transaction.
         found: What is there of them.
+        jobs: Whose they are.
+        first: The jobs of which none is there.
     """
 
-    def __init__(self, transaction: Transaction, found: Found) -> None:
+    def __init__(
+        self, transaction: Transaction, found: Found, jobs: Iterable[int], first: Iterable[int] = ()
+    ) -> None:  # fmt: skip
         self._transaction = transaction
         self.found = found
-        self._places = places_of(transaction, [fence[0] for fence in found.created_at])
-        self._new: dict[tuple[int, str], StepRow] = {}
+        self._places = places_of(transaction, jobs, first)
+        self._added: list[tuple[Any, ...]] = []
+        self._new: dict[tuple[int, str], tuple[Fence, StepRow]] = {}
         self._changed: dict[int, StepRow] = {}  # by row
         self._waits: dict[tuple[int, str], EventMatch] = {}
+
+    def add(self, fence: Fence, new: NewStep) -> StepRow:
+        """Stores an operation that is new and waits for no event, of an attempt that is owned; returns it."""
+        job_id, now, ended_at, place = fence[0], self._transaction.now, None, None
+        if new.state is not StepState.WAITING:
+            self._places[job_id] = place = self._places[job_id] + 1
+            ended_at = now
+        step = StepRow(
+            new.name, new.kind, new.state, new.memo, new.error, new.attempts, new.until, now, ended_at, place
+        )  # fmt: skip
+        self._added.append(fence + step)
+        return step
 
     def save(self, fence: Fence, new: NewStep) -> StepRow:
         """Stores an operation of an attempt that is owned; returns it as it stands then."""
@@ -125,32 +164,41 @@ class Saving:
             new.name, new.kind, state, memo, new.error, new.attempts, new.until, started_at, ended_at, place
         )  # fmt: skip
         self.found.steps[key] = StoredStep(None if known is None else known.row, step)
-        self._note(key, known, step, match)
+        self._note(fence, known, step, match)
         return step
 
     def write(self) -> None:
-        """Writes all, many a statement."""
+        """Writes all, many a statement.
+
+        Raises:
+            Fenced: If an attempt among several was no longer owned, or something new was there.
+        """
         transaction = self._transaction
-        rows = [
-            (
-                job_id, step.name, step.kind.value, step.state.value, step.attempts, step.until, step.started_at,
-                step.ended_at, step.place, step.memo, step.error,
-            )
-            for (job_id, _), step in self._new.items()
-        ]  # fmt: skip
+        rows = [*self._added, *[fence + step for fence, step in self._new.values()]]
         if rows:
             transaction.note_steps()
-            transaction.run_all("insert_steps", STEP_ROW, rows)
+            self._insert(rows)
         for row, step in self._changed.items():
             changes = step._asdict() | {"row": row, "kind": step.kind.value, "state": step.state.value}
             transaction.run("change_step", changes)
         if self._waits:
             add_waits(transaction, self._new_waits())
 
-    def _note(self, key: tuple[int, str], known: StoredStep | None, step: StepRow, match: EventMatch | None) -> None:
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        try:
+            inserted = self._transaction.run_all("insert_steps", STEP_ROW, rows)
+        except sqlite3.IntegrityError as error:
+            if self._transaction.is_row_by_row:
+                raise
+            raise Fenced from error
+        if inserted != len(rows):
+            raise Fenced
+
+    def _note(self, fence: Fence, known: StoredStep | None, step: StepRow, match: EventMatch | None) -> None:
         """Notes what is to be written of an operation."""
+        key = fence[0], step.name
         if known is None or known.row is None:
-            self._new[key] = step
+            self._new[key] = fence, step
         else:
             self._changed[known.row] = step
             match = self._new_match(key[0], known.row, match)
@@ -178,11 +226,13 @@ class Saving:
         return [(match, key[0], rows[key]) for key, match in self._waits.items()]
 
 
-def places_of(transaction: Transaction, jobs: Iterable[int]) -> dict[int, int]:
-    """The last place of the operations of these jobs, in the memory of the ledger."""
+def places_of(transaction: Transaction, jobs: Iterable[int], first: Iterable[int] = ()) -> dict[int, int]:
+    """The last place of the operations of these jobs, and of those that have none, in the memory of the ledger."""
     places = transaction.places
     if len(places) > PLACES_KEPT:
         places.clear()
+    for job_id in first:
+        places.setdefault(job_id, 0)
     unknown = [(job_id,) for job_id in dict.fromkeys(jobs) if job_id not in places]
     if unknown:
         places.update({job_id: 0 for (job_id,) in unknown})

@@ -25,11 +25,16 @@ WHERE job_id IN ({rows})
 GROUP BY job_id;
 
 -- name: insert_steps
--- Stores operations.
-INSERT INTO aiojobs_steps (
-    job_id, name, kind, state, attempts, until, started_at, ended_at, place, memo, error
-)
-VALUES {rows};
+-- Stores operations of the attempts that (job, attempt, owner) still has.
+INSERT INTO aiojobs_steps (job_id, {step})
+SELECT
+    job.id, column4, column5, column6, column7, column8, column9, column10, column11, column12, column13
+FROM (VALUES {rows}) AS new
+CROSS JOIN aiojobs_jobs AS job
+WHERE job.id = new.column1
+    AND job.attempts = new.column2
+    AND job.owner = new.column3
+    AND +job.status = 'processing';
 
 -- name: change_step
 -- Stores what has become of an operation that waited.

@@ -53,7 +53,9 @@ class BatchMoves:
 
 
 class Fenced(Exception):
-    """An attempt to be completed is no longer its owner's; the transaction must be run again row by row."""
+    """An attempt is no longer its owner's, or what was said to be new is there; the transaction must be run again row
+    by row.
+    """
 
 
 class Transaction:
@@ -97,6 +99,11 @@ class Transaction:
         self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
         self.enqueued: list[tuple[int, NewJob]] = []
+
+    @property
+    def is_row_by_row(self) -> bool:
+        """Whether it is run again, one row a statement."""
+        return self._most_rows == 1
 
     @property
     def pauses(self) -> dict[str, Pause | None]:
