@@ -10,6 +10,7 @@ from typing import Any
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType, qualified_name
+from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.model.limits import StoredLimit
 
 
@@ -93,10 +94,14 @@ class Registry:
             UnknownJobType: If it is not.
             InvalidOption: If it has a rate by the name of a limit, or a limit by that of a rate.
         """
-        job_type, lanes = job.job_type, job.how.lanes
+        job_type = job.job_type
         if self._types.get(job_type.name) is not job_type:
             raise UnknownJobType(job_type.name, self._types, self._advice)
-        for given, stored in () if lanes is None else zip(lanes.limits, lanes.stored, strict=True):
+        if job.how.lanes is not None:
+            self._check_lanes(job.how.lanes)
+
+    def _check_lanes(self, lanes: Lanes) -> None:
+        for given, stored in zip(lanes.limits, lanes.stored, strict=True):
             known = self._by_key.get(stored.name, stored)
             if (known.per is None) != (stored.per is None):
                 kind = "Limit" if known.per is None else "Rate"

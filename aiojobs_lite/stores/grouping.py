@@ -102,6 +102,8 @@ def _comes_first(write: Any) -> bool:
 
 def _carry_out_early(writes: Sequence[Any], early: Sequence[int], answers: list[Any], phases: Phases) -> None:
     """Carries out what attempts do before their ends: reports first; operations that follow each other together."""
+    if not early:
+        return
     for index in early:
         if type(writes[index]) is Report:
             answers[index] = phases.write(writes[index])

@@ -84,6 +84,9 @@ class Tally:
         return self._frozen
 
 
+_NEW: Final = Tally()  # of a type that was not counted before
+
+
 class _ByType(Mapping[str, TypeCounts]):
     """The counts of all types at one moment, each made when it is looked at."""
 
@@ -126,7 +129,7 @@ class Ledger:
         self._sql = sql
         self._committed: dict[str, Tally] = {}
         self._total = _NONE  # without what `_moved` has
-        self._moved: dict[str, Tally | None] = {}  # of the types that moved since the total was made: the tally then
+        self._moved: dict[str, Tally] = {}  # of the types that moved since the total was made: the tally then
         self.pending = self.scheduled = 0
         self._open: dict[str, Tally] = {}
         self._last_id = self._open_last_id = 0
@@ -183,9 +186,8 @@ class Ledger:
         """The tally of a type to be changed by the open transaction, its due mark moved up to `now`."""
         tally = self._open.get(job_type)
         if tally is None:
-            committed = self._committed.get(job_type)
-            tally = Tally(committed.stored, committed.due_mark, committed.stored_due) if committed else Tally()
-            self._open[job_type] = tally
+            before = self._committed.get(job_type, _NEW)
+            tally = self._open[job_type] = Tally(before.stored, before.due_mark, before.stored_due)
             if tally.scheduled:
                 for priority in PRIORITIES.values():
                     became_due = (job_type, priority, tally.due_mark, now)
@@ -224,10 +226,10 @@ class Ledger:
         """Takes the changes over, after the commit."""
         with self._lock:
             for job_type, tally in self._open.items():
-                before = self._committed.get(job_type)
+                before = self._committed.get(job_type, _NEW)
                 self._moved.setdefault(job_type, before)
-                self.pending += tally.pending - (before.pending if before else 0)
-                self.scheduled += tally.scheduled - (before.scheduled if before else 0)
+                self.pending += tally.pending - before.pending
+                self.scheduled += tally.scheduled - before.scheduled
             self._committed.update(self._open)
             if self.open_pauses:
                 moved: dict[str, Pause | None] = {**self._pauses, **self.open_pauses}
@@ -258,11 +260,11 @@ class Ledger:
         return any(tally.scheduled > many and now - tally.due_mark > unseen for tally in self._committed.values())
 
 
-def _moved_on(total: TypeCounts, before: Mapping[str, Tally | None], after: Mapping[str, Tally]) -> TypeCounts:
+def _moved_on(total: TypeCounts, before: Mapping[str, Tally], after: Mapping[str, Tally]) -> TypeCounts:
     """The total after some types have moved."""
     sums = list(total)
     for job_type, tally in before.items():
-        now, then = after[job_type].columns(), tally.columns() if tally else _ZEROS
+        now, then = after[job_type].columns(), tally.columns()
         for index in range(len(sums)):
             sums[index] += now[index] - then[index]
     return TypeCounts._make(sums)

@@ -168,7 +168,7 @@ class Writer:
 
     def _write(self, units: Sequence[Unit], now: int, connection: sqlite3.Connection, *, inline: bool) -> Applied:
         """Begins a transaction and carries the writes out; it is left open."""
-        roll_back(connection)  # what a fault may have left open
+        self._clear(connection)
         self._policy.set(connection, inline=inline)
         try:
             return self._transact(connection, units, now, MOST_ROWS)
@@ -179,7 +179,6 @@ class Writer:
         self, connection: sqlite3.Connection, units: Sequence[Unit], now: int, most_rows: int,
         check: Callable[[Transaction], object] | None = None,
     ) -> Applied:  # fmt: skip
-        self.ledger.discard()
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
             is_reloaded = self._look(connection)
@@ -197,8 +196,8 @@ class Writer:
             if not units:
                 prove_writable(connection)
         except BaseException:
-            roll_back(connection)
             self.ledger.discard()
+            roll_back(connection)
             raise
         expires_at = transaction.expiries.at
         return Applied(
@@ -211,8 +210,8 @@ class Writer:
         try:
             self._commit(connection)
         except BaseException:
-            roll_back(connection)
             self.ledger.discard()
+            roll_back(connection)
             raise
         self.ledger.commit()  # at once, not in the caller, which may be cancelled by now
         return written
@@ -258,7 +257,7 @@ class Writer:
 
     def _find_lost_lanes(self, now: int, after: str, connection: sqlite3.Connection) -> LanesFound:
         found: list[LanesFound] = []
-        roll_back(connection)
+        self._clear(connection)
         self._policy.set(connection, inline=False)
         written = self._transact(
             connection, (), now, MOST_ROWS, lambda transaction: found.append(find_lost_lanes(transaction, after))
@@ -270,7 +269,7 @@ class Writer:
 
     def _alone(self, connection: sqlite3.Connection, work: Callable[[], T]) -> T:
         """Does work in a transaction of its own."""
-        roll_back(connection)
+        self._clear(connection)
         self._policy.set(connection, inline=False)
         self._patiently("BEGIN IMMEDIATE", connection)
         try:
@@ -280,6 +279,12 @@ class Writer:
             roll_back(connection)
             raise
         return done
+
+    def _clear(self, connection: sqlite3.Connection) -> None:
+        """Ends what a fault has left open."""
+        if connection.in_transaction:
+            self.ledger.discard()
+            roll_back(connection)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         version, self._data_version = self._data_version, -1  # should it fail, the counts must be read again
