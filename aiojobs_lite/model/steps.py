@@ -98,7 +98,7 @@ class SaveSteps(NamedTuple):
 
     - It is carried out before the ends of its transaction, as a `Report` is: its attempt has not ended yet.
     - An operation that has ended never changes: the answer is what stands there. One that waits takes all that the new
-      one says, but for `started_at`.
+      one says, but for `started_at`, and waits for nothing else any more.
     - Those that end take the next places in the order of the rows.
     - One of the kind `event` that waits, and is stored first, is done at once if an event that matches was sent since
       the job was enqueued: the one that was sent first; its memo is that event (`model.events.memo_of`). Else the next

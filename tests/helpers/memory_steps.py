@@ -257,7 +257,7 @@ def _save(phases: MemoryPhases, job: Job, new: NewStep) -> StepRow:
         phases.now if is_over else None,
         _place(durable, job.id) if is_over else None,
     )  # fmt: skip
-    if is_over:
+    if is_over or step.kind is not StepKind.CHILD:
         durable.awaited = {one for one in durable.awaited if one[1] != key}
     waited = [wait[0] for wait in durable.waits.values() if wait[1:] == key]
     if waited != [match]:

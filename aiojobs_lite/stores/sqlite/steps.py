@@ -202,7 +202,8 @@ class Saving:
         else:
             self._changed[known.row] = step
             match = self._new_match(key[0], known.row, match)
-            if step.state is not StepState.WAITING and step.kind is StepKind.CHILD:
+            awaits_child = step.state is StepState.WAITING and step.kind is StepKind.CHILD
+            if known.step.kind is StepKind.CHILD and not awaits_child:
                 self._transaction.run("forget_child", key)
         self._waits.pop(key, None)
         if match is not None:

@@ -139,6 +139,17 @@ class StartingChildren:
 
 
 class EndsOfChildren:
+    async def test_an_operation_that_waits_for_an_event_since_is_not_ended_by_its_child(self, store: Store) -> None:
+        (parent,) = await running(store, new())
+        await one(store, start(parent))
+        await answers(store, save(parent, wait("child")), suspend(parent, "child"))
+        (child,) = await claimed(store, claim("two", types=["child"]))
+        await one(store, complete(child), 1)
+        assert await end_of(store, parent) == (StepState.WAITING, None)
+        await one(store, send(event()), 2)
+        assert (await end_of(store, parent))[0] is StepState.DONE
+        assert [job.id for job in await claimed(store, now=2)] == [parent.id]
+
     async def test_a_parent_is_woken_with_what_its_child_returned(self, store: Store) -> None:
         parent, child = await parent_and_child(store)
         applied = await store.apply([(complete(child, '{"n":1.50}'),)], at(7))
