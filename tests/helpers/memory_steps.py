@@ -15,7 +15,9 @@ from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import EventRow, Listener, matches, memo_of
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.steps import (
+    Awaited,
     GetParent,
+    ListAwaited,
     ListChildren,
     ListSteps,
     NewStep,
@@ -218,6 +220,24 @@ def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
 def list_steps(rows: Rows, query: ListSteps) -> tuple[StepRow, ...]:
     """See `ListSteps`."""
     return tuple(step for key, step in rows.durable.steps.items() if key[0] == query.job)
+
+
+def list_awaited(rows: Rows, query: ListAwaited) -> tuple[Awaited, ...]:
+    """See `ListAwaited`."""
+    durable, job = rows.durable, rows.jobs.get(query.job)
+    if job is None or job.status is not Status.PENDING:
+        return ()
+    steps = [step for key, step in durable.steps.items() if key in durable.suspended and key[0] == query.job]
+    waits = {name: match for match, job_id, name in durable.waits.values() if job_id == query.job}
+    children: dict[str, int] = {}
+    for child, (job_id, name) in sorted(durable.awaited):
+        if job_id == query.job:
+            children[name] = child
+    return tuple(
+        Awaited(step, waits.get(step.name), children.get(step.name))
+        for step in steps
+        if step.state is StepState.WAITING
+    )
 
 
 def list_children(rows: Rows, query: ListChildren) -> tuple[tuple[str, int], ...]:
