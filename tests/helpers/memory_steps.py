@@ -70,6 +70,10 @@ class Durable:
         found: dict[str, Any] = {one.name: copy(getattr(self, one.name)) for one in fields(self)}
         return Durable(**found)
 
+    def has_steps(self, job_id: int) -> bool:
+        """Whether a job has operations."""
+        return any(of == job_id for of, _ in self.steps)
+
     def add_wait(self, wait: Wait) -> None:
         """Something waits for an event."""
         self.last_wait += 1
@@ -167,7 +171,7 @@ def redrive(phases: MemoryPhases, job_id: int) -> bool:
     durable.steps = {
         key: step for key, step in durable.steps.items() if key[0] != job_id or step.state is StepState.DONE
     }
-    return has_steps(phases.rows, job_id)
+    return durable.has_steps(job_id)
 
 
 def delete(phases: MemoryPhases, job_id: int) -> None:
@@ -198,11 +202,6 @@ def is_suspended(rows: Rows, job_id: int) -> bool:
     """Whether the latest attempt of a job was suspended, and an operation that it was suspended for waits."""
     steps = rows.durable.steps
     return any(of == job_id and steps[of, name].state is StepState.WAITING for of, name in rows.durable.suspended)
-
-
-def has_steps(rows: Rows, job_id: int) -> bool:
-    """Whether a job has operations."""
-    return any(of == job_id for of, _ in rows.durable.steps)
 
 
 def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
