@@ -111,7 +111,7 @@ class KeyReused(EnqueueError):
 
 class UniqueConflict(EnqueueError):
     """A job with the same unique key is there, and `on_conflict` is `"raise"`; or it is `"replace"`, and that job is
-    not pending.
+    not pending any more, or has durable steps already.
 
     Attributes:
         job_type: The job type called.

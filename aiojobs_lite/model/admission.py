@@ -53,8 +53,8 @@ class Refused(NamedTuple):
     Attributes:
         position: Which of the rows is refused, from 0.
         why: `key`: another payload has its idempotency key. `unique`: a job has its unique key, and `on_conflict` is
-            `raise`, or `replace` or `append` and that job is not pending. `full`: `max_pending` jobs of its type are
-            pending.
+            `raise`, or `replace` or `append` and that job is not pending, or has operations. `full`: `max_pending` jobs
+            of its type are pending.
         job_id: The job that is there; None: it is one of the rows before.
         status: Its status; None if it is not there any more, or not yet.
         pending: How many jobs of its type are pending, with the rows before it; 0 if that does not matter.
@@ -75,8 +75,8 @@ class Admit(NamedTuple):
     - A job of its type has its idempotency key: the answer is that job. With another payload (as JSON) it is refused.
     - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
       `unique_scope`), or one was added with its window's key, whose window is not over. By `on_conflict` the answer is
-      that job; it is refused; or that job, if it is pending, gets the payload and the time of the row. One that is held
-      gets no time to come: its release says when it is due.
+      that job; it is refused; or that job, if it is pending and has no operations yet, gets the payload and the time of
+      the row. One that is held gets no time to come: its release says when it is due.
     - With `append` that job gets the items of the row behind its own, and nothing else of it. Once it has as many items
       as its `capacity` says it is due at once and gives its unique key up. If they are too many, or too many bytes, it
       does so without them, and the row is added. A new row with as many has no unique key and is due at once.

@@ -183,6 +183,32 @@ class ListSteps(NamedTuple):
         unanswered()
 
 
+class Awaited(NamedTuple):
+    """An operation for which a job is suspended.
+
+    Attributes:
+        step: The operation.
+        event: The event that it waits for, or None.
+        child: The job whose end it waits for, or None.
+    """
+
+    step: StepRow
+    event: EventMatch | None
+    child: int | None
+
+
+class ListAwaited(NamedTuple):
+    """The operations for which a pending job is suspended (`Again.waits_for`), as far as they wait. Answer: an
+    `Awaited` each, in the order in which they were stored first.
+    """
+
+    job: int
+
+    def answer(self) -> tuple[Awaited, ...]:
+        """See `Query`."""
+        unanswered()
+
+
 class GetParent(NamedTuple):
     """The job that started another for one of its operations. Answer: its id and the operation's name, or None."""
 

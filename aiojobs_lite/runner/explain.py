@@ -23,7 +23,9 @@ from aiojobs_lite.model.micro_batch import items_of
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
+from aiojobs_lite.model.steps import Awaited, ListAwaited
 from aiojobs_lite.model.unique import UniqueScope
+from aiojobs_lite.runner.awaited import first_end, what_ends
 from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
@@ -37,7 +39,6 @@ _WHY_LATER: Final = {
     Outcome.INTERRUPTED: "after a drain interrupted it",
 }
 _WAITS: Final = {
-    Held.EVENT: "it is suspended until an event comes, or a job ends, that it waits for",
     Held.LISTENER: "an event started it for a type that the sender did not know: a runner of that type takes it up",
 }
 
@@ -83,6 +84,7 @@ class Situation:
         expires_at: When the job expires, or None.
         after: Some of the jobs that it runs after, and that have not ended.
         gathers: How many items it has, and how many it takes, if it still gathers some.
+        awaited: The operations for which it is suspended.
     """
 
     job: Job
@@ -96,6 +98,7 @@ class Situation:
     expires_at: datetime | None = None
     after: Sequence[int] = ()
     gathers: tuple[int, int] | None = None
+    awaited: Sequence[Awaited] = ()
 
 
 async def look_at(engine: Engine, job_id: int) -> Situation:
@@ -113,6 +116,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         lane = NO_LIMITS
         if job.lane is not None and job.status is Status.PENDING:
             lane = await engine.ask(LookAtLane(job.lane, job_id, engine.now()))
+        awaited = await engine.ask(ListAwaited(job_id)) if job.snoozes else ()  # it counts suspensions as well
         before, job = job, await _read(engine, job_id)
         if before == job:
             break
@@ -132,7 +136,8 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
     now, pause = to_datetime(engine.now()), pauses.get(job.type)
     expires_at = None if expiry is None else to_datetime(expiry)
     gathers = _gathers(engine, job)
-    return Situation(job, now, pause, processing, runners, job.owner in dead, own, lane, expires_at, after, gathers)
+    is_lost = job.owner in dead
+    return Situation(job, now, pause, processing, runners, is_lost, own, lane, expires_at, after, gathers, awaited)
 
 
 def _gathers(engine: Engine, job: Job) -> tuple[int, int] | None:
@@ -204,6 +209,9 @@ def _reasons(found: Situation) -> list[str]:
     if job.held is Held.AFTER:
         jobs = ", ".join(map(str, found.after))
         reasons.append(f"it runs after other jobs, which have not all ended ({jobs or 'none is left'})")
+    elif job.held is Held.EVENT:
+        ends = what_ends(found.awaited, found.now) or "an operation ends"
+        reasons.append(f"it is suspended until {ends}")
     elif job.held in _WAITS:
         reasons.append(_WAITS[job.held])
     elif job.held is not None:
@@ -212,6 +220,8 @@ def _reasons(found: Situation) -> list[str]:
         count, most = found.gathers
         at = instant(job.scheduled_at, has_date=job.scheduled_at.date() != found.now.date())
         reasons.append(f"it gathers items: {count:,} of {most:,}, until {at}")
+    elif wait > 0 and (first := first_end(found.awaited)) is not None and first >= job.scheduled_at:
+        reasons.append(f"it is suspended until {what_ends(found.awaited, found.now)}")
     elif wait > 0:
         reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")
     if found.pause is not None:

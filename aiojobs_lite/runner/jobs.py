@@ -149,9 +149,10 @@ class StoredJobs:
         """Says in one sentence why a job does not run; or that it runs, or is finished, and how.
 
         It is of this moment, and for people: do not compare it. It names all that keeps the job from running: when it
-        is due or expires, what holds it (its payload, or jobs that it runs after), the items that it still gathers, a
-        pause and its author, a limit by key and its rate, the job before it in an ordered key, the limit of its type,
-        the slots of the runners, a runner that is missing, stopping, or cannot write.
+        is due or expires, what holds it (its payload, or jobs that it runs after), what a suspended one waits for (a
+        sleep, an event, a job, the retry of a step), the items that it still gathers, a pause and its author, a limit
+        by key and its rate, the job before it in an ordered key, the limit of its type, the slots of the runners, a
+        runner that is missing, stopping, or cannot write.
 
         Raises:
             JobNotFound: If there is none of this id.

@@ -20,10 +20,11 @@ class TypeStats:
 
     Attributes:
         pending: Jobs that wait, the three below included.
-        scheduled: Pending, due later, no attempt spent.
+        scheduled: Pending, due later, no attempt spent: also what is suspended until then.
         retrying: Pending, after an attempt that was spent.
-        held: Pending, and not claimable: the payload no longer fits the handler, or the job runs after others that have
-            not ended (`after=`). `job.held` says which; `runner.jobs.list(held="payload")` lists one kind.
+        held: Pending, and not claimable: the payload no longer fits the handler, the job runs after others that have
+            not ended (`after=`), or is suspended for an event or a job without a limit. `job.held` says which;
+            `runner.jobs.list(held="payload")` lists one kind.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.
@@ -61,10 +62,11 @@ class RunnerStats:
 
     Attributes:
         pending: Jobs of all types that wait, whether due or not, the three below included.
-        scheduled: Pending, due later, no attempt spent.
+        scheduled: Pending, due later, no attempt spent: also what is suspended until then.
         retrying: Pending, after an attempt that was spent.
-        held: Pending, and not claimable: the payload no longer fits the handler, or the job runs after others that have
-            not ended (`after=`). `job.held` says which; `runner.jobs.list(held="payload")` lists one kind.
+        held: Pending, and not claimable: the payload no longer fits the handler, the job runs after others that have
+            not ended (`after=`), or is suspended for an event or a job without a limit. `job.held` says which;
+            `runner.jobs.list(held="payload")` lists one kind.
         processing: Jobs being run, by any runner of the database.
         completed: Completed jobs not yet pruned.
         dead: Dead jobs not yet pruned.

@@ -141,8 +141,8 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate, before: Set[int]) -> 
 
 
 def _replace(phases: MemoryPhases, job: Job | None, candidate: Candidate) -> bool:
-    """Gives a pending job the payload and the time of a row; returns whether it is one."""
-    if job is None or job.status is not Status.PENDING:
+    """Gives a pending job the payload and the time of a row; returns whether it may."""
+    if job is None or job.status is not Status.PENDING or phases.rows.durable.has_steps(job.id):
         return False
     due = candidate.row.scheduled_at
     if candidate.max_wait is not None:

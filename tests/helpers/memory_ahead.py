@@ -62,7 +62,7 @@ def written_at(rows: Rows, job: Job) -> int:
         return to_micros(job.created_at)
     if memory_steps.is_suspended(rows, job.id):
         return to_micros(job.started_at)
-    may_snooze = memory_steps.has_steps(rows, job.id) and (latest is None or latest.outcome is not Outcome.SNOOZED)
+    may_snooze = rows.durable.has_steps(job.id) and (latest is None or latest.outcome is not Outcome.SNOOZED)
     if job.attempts == job.interruptions == job.crashes == 0 and job.snoozes <= may_snooze:
         return micros_of(job)
     return to_micros(job.created_at if latest is None else latest.ended_at)

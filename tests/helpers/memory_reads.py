@@ -38,7 +38,7 @@ from aiojobs_lite.model.queries import (
     SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
-from aiojobs_lite.model.steps import GetParent, ListChildren, ListSteps
+from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps
 from tests.helpers import (
     memory_after,
     memory_ahead,
@@ -87,6 +87,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     FindEvents: memory_events.find_events,
     FindJobs: Rows.find,
     GetParent: memory_steps.get_parent,
+    ListAwaited: memory_steps.list_awaited,
     ListChildren: memory_steps.list_children,
     ListSteps: memory_steps.list_steps,
     FirstDue: first_due,

@@ -15,7 +15,9 @@ from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import EventRow, Listener, matches, memo_of
 from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.steps import (
+    Awaited,
     GetParent,
+    ListAwaited,
     ListChildren,
     ListSteps,
     NewStep,
@@ -67,6 +69,10 @@ class Durable:
         """The same, to be changed by one transaction."""
         found: dict[str, Any] = {one.name: copy(getattr(self, one.name)) for one in fields(self)}
         return Durable(**found)
+
+    def has_steps(self, job_id: int) -> bool:
+        """Whether a job has operations."""
+        return any(of == job_id for of, _ in self.steps)
 
     def add_wait(self, wait: Wait) -> None:
         """Something waits for an event."""
@@ -165,7 +171,7 @@ def redrive(phases: MemoryPhases, job_id: int) -> bool:
     durable.steps = {
         key: step for key, step in durable.steps.items() if key[0] != job_id or step.state is StepState.DONE
     }
-    return has_steps(phases.rows, job_id)
+    return durable.has_steps(job_id)
 
 
 def delete(phases: MemoryPhases, job_id: int) -> None:
@@ -198,11 +204,6 @@ def is_suspended(rows: Rows, job_id: int) -> bool:
     return any(of == job_id and steps[of, name].state is StepState.WAITING for of, name in rows.durable.suspended)
 
 
-def has_steps(rows: Rows, job_id: int) -> bool:
-    """Whether a job has operations."""
-    return any(of == job_id for of, _ in rows.durable.steps)
-
-
 def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
     """What a job waits for that a clock has written which was ahead is over earlier; see `MoveBack`."""
     for key, step in phases.rows.durable.steps.items():
@@ -218,6 +219,24 @@ def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
 def list_steps(rows: Rows, query: ListSteps) -> tuple[StepRow, ...]:
     """See `ListSteps`."""
     return tuple(step for key, step in rows.durable.steps.items() if key[0] == query.job)
+
+
+def list_awaited(rows: Rows, query: ListAwaited) -> tuple[Awaited, ...]:
+    """See `ListAwaited`."""
+    durable, job = rows.durable, rows.jobs.get(query.job)
+    if job is None or job.status is not Status.PENDING:
+        return ()
+    steps = [step for key, step in durable.steps.items() if key in durable.suspended and key[0] == query.job]
+    waits = {name: match for match, job_id, name in durable.waits.values() if job_id == query.job}
+    children: dict[str, int] = {}
+    for child, (job_id, name) in sorted(durable.awaited):
+        if job_id == query.job:
+            children[name] = child
+    return tuple(
+        Awaited(step, waits.get(step.name), children.get(step.name))
+        for step in steps
+        if step.state is StepState.WAITING
+    )
 
 
 def list_children(rows: Rows, query: ListChildren) -> tuple[tuple[str, int], ...]:

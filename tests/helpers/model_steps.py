@@ -26,7 +26,7 @@ from aiojobs_lite.model.events import (
 )
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
 from aiojobs_lite.model.micro_batch import Capacity
-from aiojobs_lite.model.steps import GetParent, ListChildren, ListSteps, NewStep, SaveSteps, StartChild
+from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps, NewStep, SaveSteps, StartChild
 from aiojobs_lite.model.steps import StepKind as Kind
 from aiojobs_lite.model.steps import StepState as State
 from aiojobs_lite.model.writes import Release, Write
@@ -253,7 +253,7 @@ class DurableBesideModel(BatchesBesideModel):
         assert not durable.waits
         assert not durable.awaited
         for job_id in self.jobs:
-            for query in (ListSteps(job_id), ListChildren(job_id), GetParent(job_id)):
+            for query in (ListSteps(job_id), ListAwaited(job_id), ListChildren(job_id), GetParent(job_id)):
                 self.twins.ask(query, self.twins.views[view])
 
 

@@ -15,7 +15,7 @@ from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Outcome, Status
 from aiojobs_lite.model.progress import GetLog, GetStandings
 from aiojobs_lite.model.queries import FindJobs, GetJob, Query
-from aiojobs_lite.model.steps import GetParent, ListChildren, ListSteps
+from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps
 from aiojobs_lite.model.writes import ClaimAnswer, Unit
 from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores.base import Applied, Store
@@ -228,7 +228,7 @@ class Twins:
             self._ask(GetLog(job_id), view or self.views[0])
         about = {key[0] for key, step in now.durable.steps.items() if before.durable.steps.get(key) != step}
         for job_id in changed | about:
-            for query in (ListSteps(job_id), ListChildren(job_id), GetParent(job_id)):
+            for query in (ListSteps(job_id), ListAwaited(job_id), ListChildren(job_id), GetParent(job_id)):
                 self._ask(query, view or self.views[0])
         self._ask(GetStandings(now.jobs.keys()), view or self.views[0])
         if view is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aiojobs_lite import JobHandle, JobRunner, Status
-from tests.helpers.apps.worker import JOBS, alone, held, quick
+from tests.helpers.apps.worker import JOBS, alone, answered, held, quick
 from tests.helpers.pauses import pause
 from tests.helpers.programs import Child, worker
 from tests.helpers.rings import slow
@@ -26,8 +26,9 @@ SAID = {
     "draining": "is draining",
     "limit": "the limit of its type is reached: 1 of 1 are processing over all runners",
     "slots": "all slots are taken: 1 of 1 in the runner",
+    "event": "it is suspended until the wait 'go' ends by the event 'scene/go' with number = 7",
 }
-LASTING = {"time", "pause", "unknown", "idle"}
+LASTING = {"time", "pause", "unknown", "idle", "event"}
 
 
 class Scene:
@@ -53,7 +54,11 @@ class Scene:
         self._looking = await self._stack.enter_async_context(JobRunner(self._database, jobs=jobs, max_running=0))
         occupied = self._chance.choice(["no", "unlimited", "limited", "none runs"])
         is_drained = occupied == "unlimited" and self._chance.random() < 0.5
-        wanted = alone if occupied == "limited" else quick
+        waits = occupied != "limited" and self._chance.random() < 0.4
+        plain = alone if occupied == "limited" else quick
+        self._wanted = answered.name if waits else plain.name
+        if waits:
+            await self._suspend()
         if occupied != "none runs":
             slots = self._chance.choice([1, 5])
             await self._start(max_running=slots)
@@ -63,26 +68,26 @@ class Scene:
             if is_drained:
                 self._the_child.signal(signal.SIGTERM)
                 await self._the_child.line("log drain started")
-                self.keeps = {"draining"}
+                self.keeps = {"draining", *(self.keeps & LASTING)}
         else:
             self.keeps.add("idle" if self._registers else "unknown")
         self.keeps.discard("nothing")
         async with JobRunner(self._database, jobs=JOBS, max_running=0) as sender:
-            configured = wanted
-            if self._chance.random() < 0.5:
-                configured = wanted.using(delay="1h")  # type: ignore[assignment]
+            configured = plain
+            if not waits and self._chance.random() < 0.5:
+                configured = plain.using(delay="1h")  # type: ignore[assignment]
                 self.keeps.add("time")
             if self._chance.random() < 0.5:
-                await sender.types.pause(wanted)
+                await sender.types.pause(self._wanted)
                 self.keeps.add("pause")
-            self._handle = await sender.enqueue(configured)
-        await until(lambda: wanted.name in self._looking.stats().by_type, look_every=0.01)
-        self._wanted = wanted.name
+            if not waits:
+                self._handle = await sender.enqueue(configured)
+        await until(lambda: self._wanted in self._looking.stats().by_type, look_every=0.01)
 
     async def check(self) -> None:
         """It waits, and what is said to keep it is what keeps it."""
         lasting = self.keeps & LASTING
-        expected = lasting if self.keeps & {"time", "pause"} else self.keeps
+        expected = lasting if self.keeps & {"time", "pause", "event"} else self.keeps
         said: set[str] = set()
         for _ in range(200):  # a drain is noted soon
             text = await self._looking.jobs.explain(self._handle.id)
@@ -99,6 +104,8 @@ class Scene:
         self.keeps.remove(one)
         if one == "time":
             await self._looking.jobs.run_now(self._handle.id)
+        elif one == "event":
+            await self._looking.send("scene/go", {"number": 7})
         elif one == "pause":
             await self._looking.types.resume(self._wanted)
         elif one in {"limit", "slots"}:
@@ -127,6 +134,13 @@ class Scene:
                 self._the_child.order("go")
             await pause(0.01)
         raise AssertionError(text)
+
+    async def _suspend(self) -> None:
+        """Has the job wait for an event."""
+        async with JobRunner(self._database, jobs=JOBS) as first:
+            self._handle = await first.enqueue(answered, 7)
+            await until(lambda: first.stats().by_type["answered"].held == 1, look_every=0.01)
+        self.keeps.add("event")
 
     async def _start(self, max_running: int = 5) -> None:
         child = worker(self._database, drain_timeout=30, max_running=max_running)

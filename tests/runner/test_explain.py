@@ -282,7 +282,7 @@ async def test_a_held_job_says_why(database: Path, clock: FakeClock) -> None:
 @pytest.mark.parametrize(
     ("held", "why"),
     [
-        (Held.EVENT, "it is suspended until an event comes, or a job ends, that it waits for"),
+        (Held.EVENT, "it is suspended until an operation ends"),
         (
             Held.LISTENER,
             "an event started it for a type that the sender did not know: a runner of that type takes it up",

@@ -16,10 +16,10 @@ from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import memo_of
 from aiojobs_lite.model.job import Held, Status
-from aiojobs_lite.model.steps import ListSteps, NewStep, SaveSteps, StepKind, StepRow, StepState
+from aiojobs_lite.model.steps import Awaited, ListAwaited, ListSteps, NewStep, SaveSteps, StepKind, StepRow, StepState
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Fenced, Transaction
-from aiojobs_lite.stores.sqlite.waits import Wait, add_waits, drop_waits, first_event, forget_waits, wait_of
+from aiojobs_lite.stores.sqlite.waits import Wait, add_waits, drop_waits, first_event, forget_waits, match_of, wait_of
 
 FENCE_ROW: Final = "(?, ?, ?, ?)"
 STEP_ROW: Final = f"({', '.join('?' * 13)})"
@@ -328,6 +328,18 @@ def list_steps(connection: sqlite3.Connection, sql: Sql, query: ListSteps) -> tu
     if abs(query.job) > LARGEST_INTEGER:
         return ()
     return tuple(map(_row_of, connection.execute(sql["steps_of_job"], (query.job,)).fetchall()))
+
+
+def list_awaited(connection: sqlite3.Connection, sql: Sql, query: ListAwaited) -> tuple[Awaited, ...]:
+    """See `ListAwaited`."""
+    if abs(query.job) > LARGEST_INTEGER:
+        return ()
+    found = connection.execute(sql["awaited_of_job"], (query.job,)).fetchall()
+    return tuple([_awaited(*row) for row in found])
+
+
+def _awaited(child: int | None, event: str | None, fields: str, values: str, *columns: Any) -> Awaited:
+    return Awaited(_row_of(columns), None if event is None else match_of(event, fields, values), child)
 
 
 def _row_of(columns: Sequence[Any]) -> StepRow:

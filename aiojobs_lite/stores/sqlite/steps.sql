@@ -135,6 +135,25 @@ FROM aiojobs_steps
 WHERE job_id = ?
 ORDER BY id;
 
+-- name: awaited_of_job
+-- The operations that wait and for which a pending job is suspended, each with the job and the event that it waits for.
+SELECT
+    (
+        SELECT max(child_id)
+        FROM aiojobs_children
+        WHERE parent_id = steps.job_id
+            AND step = steps.name
+            AND is_awaited = 1
+    ),
+    waits.event, waits.fields, waits.vals, {step}
+FROM aiojobs_steps AS steps
+LEFT JOIN aiojobs_waits AS waits ON waits.job_id = steps.job_id AND waits.step = steps.id
+WHERE steps.job_id = ?
+    AND suspends = 1
+    AND state = 'waiting'
+    AND EXISTS (SELECT 1 FROM aiojobs_jobs AS job WHERE job.id = steps.job_id AND job.status = 'pending')
+ORDER BY steps.id;
+
 -- name: delete_steps
 DELETE FROM aiojobs_steps
 WHERE job_id IN ({rows});

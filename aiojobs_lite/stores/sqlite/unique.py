@@ -282,7 +282,7 @@ class _Admitting:
             base, created_at, before = plan.row, plan.row.created_at, plan.row.scheduled_at
         else:
             holder = self._holder(plan.job_id)
-            if holder is None or holder.status != Status.PENDING:
+            if holder is None or holder.status != Status.PENDING or self._has_operations(plan.job_id):
                 return False
             base, created_at, before = row, holder.created_at, (plan.row or holder).scheduled_at
             plan.holder = holder
@@ -295,6 +295,11 @@ class _Admitting:
         plan.row = base._replace(payload=row.payload, scheduled_at=due, lane=lane)
         plan.expire_after(candidate.expires, plan.row)
         return True
+
+    def _has_operations(self, job_id: int) -> bool:
+        """Whether any operation of a job is stored, which an attempt did with the payload that it has."""
+        transaction = self._transaction
+        return transaction.has_steps and bool(transaction.one("has_operations", (job_id,))[0])
 
     def _latest(self, max_wait: int, created_at: int, before: int) -> int:
         """When a job is due at the latest; one that a clock has added that was ahead is put off once, then no more."""

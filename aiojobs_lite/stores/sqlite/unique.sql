@@ -49,6 +49,14 @@ SELECT status, created_at, type, attempts, scheduled_at, held IS NOT NULL, prior
 FROM aiojobs_jobs
 WHERE id = ?;
 
+-- name: has_operations
+-- Whether any operation of a job is stored.
+SELECT EXISTS (
+    SELECT 1
+    FROM aiojobs_steps
+    WHERE job_id = ?
+);
+
 -- name: replace_payload
 -- Gives a pending job another payload and another time.
 UPDATE aiojobs_jobs

@@ -63,7 +63,12 @@ def set_cancels(transaction: Transaction, cancels: Sequence[CancelOn]) -> None:
 def wait_of(transaction: Transaction, job_id: int, step: int) -> tuple[int, EventMatch] | None:
     """What an operation waits for, and the number of that."""
     found = transaction.one("wait_of_step", (job_id, step))
-    return None if found is None else (found[0], EventMatch(found[1], _of_text(found[2]), found[3]))
+    return None if found is None else (found[0], match_of(*found[1:]))
+
+
+def match_of(event: str, fields: str, values: str) -> EventMatch:
+    """What is waited for, as it is stored."""
+    return EventMatch(event, _of_text(fields), values)
 
 
 def drop_waits(transaction: Transaction, waits: Sequence[int]) -> None:

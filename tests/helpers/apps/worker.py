@@ -38,6 +38,12 @@ async def held(ctx: JobContext = injected) -> int:
 
 
 @job
+async def answered(number: int, ctx: JobContext = injected) -> int:
+    await ctx.wait_for_event("go", "scene/go", match={"number": number})
+    return number
+
+
+@job
 async def reporting(ctx: JobContext = injected) -> int:
     await ctx.progress(ctx.attempt / 4, "held")
     ctx.log(f"attempt {ctx.attempt}")
@@ -120,7 +126,7 @@ async def note_batch(batch_id: int) -> None:
 
 JOBS = (
     quick, brief, note_batch, held, endless, slow_to_stop, blocking, swallowing, threaded, two_seconds, alone,
-    kills_its_process, reporting,
+    kills_its_process, reporting, answered,
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.steps import ListSteps, NewStep, StepKind, StepRow, StepState
+from aiojobs_lite.model.steps import Awaited, ListAwaited, ListSteps, NewStep, StepKind, StepRow, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Prune, RedriveDead, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers.instants import SECOND
@@ -283,6 +283,31 @@ class Suspending:
         await one(store, send(event()), 1)
         assert {one.id for one in await claimed(store, now=1)} == {job.id, other.id}
         assert shown(store) == await counted(store, 1)
+
+
+class WhatIsAwaited:
+    async def test_it_is_what_a_pending_job_is_suspended_for_and_what_is_waited_for(self, store: Store) -> None:
+        job = await one_running(store)
+        sleep = NewStep("s", StepKind.SLEEP, StepState.WAITING, until=at(60))
+        wanted = match("e", n=1, user__name="x")
+        _, (_, child) = await answers(store, save(job, done("d"), sleep, wait("w", wanted), FAILS), start(job))
+        assert await store.ask(ListAwaited(job.id)) == ()
+        await one(store, suspend(job, "d", "s", "w", "child", until=60))
+        steps = await steps_of(store, job.id)
+        expected = (
+            Awaited(steps["s"], None, None), Awaited(steps["w"], wanted, None), Awaited(steps["child"], None, child.id),
+        )  # fmt: skip
+        assert await store.ask(ListAwaited(job.id)) == expected
+        await one(store, CancelJob(child.id, None))
+        assert [one.step.name for one in await store.ask(ListAwaited(job.id))] == ["s", "w"]
+        (job,) = await claimed(store)
+        assert await store.ask(ListAwaited(job.id)) == ()
+        await one(store, again(job))
+        assert await store.ask(ListAwaited(job.id)) == ()
+
+    async def test_a_job_that_is_not_there_awaits_nothing(self, store: Store) -> None:
+        assert await store.ask(ListAwaited(99)) == ()
+        assert await store.ask(ListAwaited(10**30)) == ()
 
 
 class EndedAndRedriven:

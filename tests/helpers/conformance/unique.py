@@ -12,6 +12,7 @@ from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Inserted, RedriveDead, RedriveJob
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
+from tests.helpers.steps import done, event, save, send, suspend, wait
 from tests.helpers.stores import (
     again,
     answers,
@@ -184,6 +185,18 @@ class ReplacingPayloads:
         assert await admitted(store, *rows[:2]) == [(first, False)] * 2
         assert (await stored(store, first)).payload == {"x": 1}
         assert shown(store) == await counted(store)
+
+    @pytest.mark.parametrize("is_suspended", [False, True])
+    async def test_a_job_that_has_operations_is_left_as_it_is(self, store: Store, is_suspended: bool) -> None:
+        await admitted(store, keyed())
+        (job,) = await claimed(store)
+        await answers(store, save(job, done("a"), wait("w")), suspend(job, "w") if is_suspended else again(job))
+        before = await everything(store)
+        refused = Refused(0, "unique", job.id, Status.PENDING)
+        assert await one(store, Admit((keyed(payload="{}", on_conflict="replace"),))) == refused
+        assert await everything(store) == before
+        await one(store, send(event()))
+        await claimed(store)
 
     async def test_a_retry_that_waits_is_replaced_as_well(self, store: Store) -> None:
         await admitted(store, keyed())
