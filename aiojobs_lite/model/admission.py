@@ -58,6 +58,9 @@ class Refused(NamedTuple):
         job_id: The job that is there; None: it is one of the rows before.
         status: Its status; None if it is not there any more, or not yet.
         pending: How many jobs of its type are pending, with the rows before it; 0 if that does not matter.
+        wanted: With `full`, how many jobs of its type all rows would add, those behind it as well; a row that makes no
+            job, or is refused, does not count.
+        left: How many of them that row and those behind it would add.
     """
 
     position: int
@@ -65,12 +68,23 @@ class Refused(NamedTuple):
     job_id: int | None
     status: Status | None
     pending: int = 0
+    wanted: int = 0
+    left: int = 0
 
 
 class Admit(NamedTuple):
     """Adds jobs under conditions, all or none. Answer: one `Inserted` a row, in their order, or `Refused`.
 
-    Of each row is looked at, in this order:
+    It has three steps:
+
+    1. The pending jobs that have a key of a row (its unique one, or that of a window that is not over), and whose
+       expiry has come, are cancelled. They stay so, whatever becomes of the rows. None is cancelled by a later step: no
+       job that a row has added, or given its payload, however late they are stored.
+    2. What becomes of each row is found, as if any number of jobs might be pending. Rows see the rows before them.
+    3. The rows that are to be added are counted, and those are too many beyond their `max_pending`.
+
+    The first row that is refused, by step 2 or 3, is the answer. Else all is done. Of each row step 2 looks at, in this
+    order:
 
     - A job of its type has its idempotency key: the answer is that job. With another payload (as JSON) it is refused.
     - A job of its type has its unique key (until its first attempt begins or until it is finished, by its
@@ -80,11 +94,11 @@ class Admit(NamedTuple):
     - With `append` that job gets the items of the row behind its own, and nothing else of it. Once it has as many items
       as its `capacity` says it is due at once and gives its unique key up. If they are too many, or too many bytes, it
       does so without them, and the row is added. A new row with as many has no unique key and is due at once.
-    - Else it is added; it is refused if `max_pending` jobs of its type are pending already.
+    - Else it is to be added. It is too many if `max_pending` jobs of its type are pending, with those to be added
+      before it; a row that makes no job counts for none.
 
-    Rows see the rows before them. What is refused is found before anything is added. A pending job whose expiry has
-    come has no unique key any more: it is cancelled when that key is asked for; but not a job that a row before has
-    added, or given its payload, however late they are stored.
+    For each window that begins up to two that are over are forgotten, the one first that ended first, then by type and
+    key: a clock that is set back does not bring them back.
     """
 
     rows: tuple[Candidate, ...]

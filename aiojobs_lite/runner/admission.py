@@ -62,11 +62,11 @@ class Admission:
         while isinstance(answer, Refused):
             how, row = jobs[answer.position]
             candidates = candidates_of(write)
-            most, wanted = candidates[answer.position].max_pending or 0, sum(one.type == row.type for _, one in jobs)
-            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or wanted > most:
+            most = candidates[answer.position].max_pending or 0
+            if answer.why != "full" or how.flow is None or how.flow.on_full != "wait" or answer.wanted > most:
                 raise refusal(answer, candidates, engine.wait_for)
             async with self._turn(row.type):
-                await self._until_pending(row.type, most - wanted)
+                await self._until_pending(row.type, most - answer.wanted)
                 jobs = [(each, each.anew(made, engine.now())) for each, made in jobs]  # a delay counts from now
                 write = write_of(jobs, batch, is_member=is_member)
                 answer = inserted_of(write, await self._access.engine.write(write))
@@ -162,7 +162,6 @@ def refusal(refused: Refused, candidates: Sequence[Candidate], wait_for: Callabl
     if refused.why == "unique":
         return UniqueConflict(job_type, refused.job_id, refused.status)
     most = candidate.max_pending or 0
-    if sum(one.row.type == job_type for one in candidates) > most:
-        return QueueFull(job_type, refused.pending, most, math.inf)
-    missing = refused.pending + sum(one.row.type == job_type for one in candidates[refused.position :]) - most
-    return QueueFull(job_type, refused.pending, most, wait_for(job_type, missing))
+    never = refused.wanted > most
+    retry_after = math.inf if never else wait_for(job_type, refused.pending + refused.left - most)
+    return QueueFull(job_type, refused.pending, most, retry_after)

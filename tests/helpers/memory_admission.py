@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence, Set
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _KEPT: Final = ("jobs", "marks", "windows", "expiries", "limits", "limited")
 
 
-_Why = Literal["key", "unique", "full"]
+_Why = Literal["key", "unique"]
 
 
 def has_key(job: Job, job_type: str, key: str) -> bool:
@@ -69,37 +70,63 @@ def admit(phases: MemoryPhases, write: Admit) -> list[Inserted] | Refused:
 def admit_uncancelled(phases: MemoryPhases, write: Admit, cancels: list[CancelOn]) -> list[Inserted] | Refused:
     """The same, but which events cancel the jobs is added to a list."""
     rows = phases.rows
+    for job_id in sorted({holder for candidate in write.rows for holder in _holders(phases, candidate)}):
+        expire(phases, {job_id})  # it stays so, whatever becomes of the rows
     kept = {name: copy(getattr(rows, name)) for name in _KEPT}
-    last_id, made, types, expired = rows.last_id, list(phases.made), set(phases.types), list(phases.expired)
+    last_id, made, types = rows.last_id, list(phases.made), set(phases.types)
     ended, moves, to_note = list(phases.ended), phases.moves.copy(), list(phases.ends_to_note)
     given: dict[int, CancelOn] = {}  # by job: of several rows that one has, those of the last
-    answers: list[Inserted] = []
-    why: _Why
-    for position, candidate in enumerate(write.rows):
-        answer = _admit_one(phases, candidate, given.keys())
-        if isinstance(answer, _Admitted):
-            answers.append(answer.inserted)
-            if answer.has_row:
-                given.pop(answer.inserted.id, None)
-                given[answer.inserted.id] = CancelOn(position, answer.inserted.id, candidate.cancel_on)
-            continue
-        if isinstance(answer, int):
-            why, job_id, pending = "full", last_id + 1, answer
-        else:
-            (why, job_id), pending = answer, 0
+    answers = _admit_all(phases, write.rows, given)
+    if isinstance(answers, Refused):
         for name, value in kept.items():
             setattr(rows, name, value)
         rows.last_id, phases.made, phases.types = last_id, made, types
         phases.ended, phases.moves, phases.ends_to_note = ended, moves, to_note
-        gone, phases.expired = phases.expired[len(expired) :], expired
-        for one in gone:  # they stay cancelled
-            expire(phases, {one.id})
-        job = rows.jobs.get(job_id)
-        return Refused(
-            position, why, job_id if job_id <= last_id else None, None if job is None else job.status, pending
-        )
+        is_there = answers.job_id is not None and answers.job_id <= last_id
+        job = rows.jobs.get(answers.job_id or 0) if is_there else None
+        return answers._replace(job_id=answers.job_id if is_there else None, status=None if job is None else job.status)
     cancels += given.values()
+    _forget_windows(
+        phases, 2 * sum(new.is_new and one.window_key is not None for new, one in zip(answers, write.rows, strict=True))
+    )
     return answers
+
+
+def _forget_windows(phases: MemoryPhases, most: int) -> None:
+    """Forgets some windows that are over, which a clock that is set back would bring back."""
+    windows = phases.rows.windows
+    over = sorted((until, key) for key, (_, _, until) in windows.items() if until <= phases.now)
+    for _, key in over[:most]:
+        del windows[key]
+
+
+def _admit_all(
+    phases: MemoryPhases, candidates: Sequence[Candidate], given: dict[int, CancelOn]
+) -> list[Inserted] | Refused:
+    """Adds all rows that may be, as if any number of jobs might be pending; the first that may not be is refused."""
+    pending = Counter(job.type for job in phases.rows.jobs.values() if job.status is Status.PENDING)
+    answers: list[Inserted] = []
+    refused: Refused | None = None
+    wanted = Counter[str]()
+    for position, candidate in enumerate(candidates):
+        job_type, most = candidate.row.type, candidate.max_pending
+        answer = _admit_one(phases, candidate)
+        if not isinstance(answer, _Admitted):
+            refused = refused or Refused(position, *answer, None)
+            continue
+        inserted, has_row = answer
+        answers.append(inserted)
+        before = wanted[job_type]
+        if inserted.is_new and most is not None and pending[job_type] + before >= most:
+            refused = refused or Refused(position, "full", None, None, pending[job_type] + before, left=-before)
+        wanted[job_type] += inserted.is_new
+        if has_row:
+            given.pop(inserted.id, None)
+            given[inserted.id] = CancelOn(position, inserted.id, candidate.cancel_on)
+    if refused is None or refused.why != "full":
+        return refused or answers
+    added = wanted[candidates[refused.position].row.type]
+    return refused._replace(wanted=added, left=added + refused.left)
 
 
 class _Admitted(NamedTuple):
@@ -109,13 +136,13 @@ class _Admitted(NamedTuple):
     has_row: bool
 
 
-def _admit_one(phases: MemoryPhases, candidate: Candidate, before: Set[int]) -> _Admitted | tuple[_Why, int] | int:
+def _admit_one(phases: MemoryPhases, candidate: Candidate) -> _Admitted | tuple[_Why, int]:
     row, rows = candidate.row, phases.rows
     for job in list(rows.jobs.values()):
         if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
             is_same = json.loads(job.payload_json) == json.loads(row.payload)
             return _Admitted(Inserted(job.id, is_new=False), has_row=False) if is_same else ("key", job.id)
-    found = _with_key(phases, candidate, before)
+    found = next(_holders(phases, candidate), None)
     if found is not None and candidate.on_conflict == "append" and candidate.capacity is not None:
         held = rows.jobs.get(found)
         if held is None or held.status is not Status.PENDING:
@@ -125,9 +152,6 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate, before: Set[int]) -> 
         found = None
     if found is None:
         row = begun(candidate)
-        pending = sum(job.type == row.type and job.status is Status.PENDING for job in rows.jobs.values())
-        if candidate.max_pending is not None and pending >= candidate.max_pending:
-            return pending
         job_id = phases.new_job(row)
         if candidate.window_key is not None:
             rows.windows[row.type, candidate.window_key] = job_id, phases.now, phases.now + candidate.window
@@ -163,19 +187,12 @@ def _set_expiry(phases: MemoryPhases, job_id: int, candidate: Candidate, due: in
         phases.rows.expiries[job_id] = max(due, candidate.row.created_at) + candidate.expires
 
 
-def _with_key(phases: MemoryPhases, candidate: Candidate, before: Set[int]) -> int | None:
-    """The job that has a key of a row; those that the rows before it have added, or changed, do not expire yet."""
+def _holders(phases: MemoryPhases, candidate: Candidate) -> Iterator[int]:
+    """The jobs that have the keys of a row: the unique one, then that of its window."""
     row, rows = candidate.row, phases.rows
     if row.unique_key is not None:
-        for job in list(rows.jobs.values()):
-            if has_key(job, row.type, row.unique_key):
-                expire(phases, {job.id} - before)
-                if not rows.jobs[job.id].is_finished:
-                    return job.id
+        yield from [job.id for job in rows.jobs.values() if has_key(job, row.type, row.unique_key)]
     if candidate.window_key is not None:
         job_id, since, until = rows.windows.get((row.type, candidate.window_key), (0, 0, 0))
-        over_at = min(until, since + candidate.window)
-        if since <= phases.now + MOST_SKEW_US and phases.now < over_at:
-            expire(phases, {job_id} - before)
-            return job_id
-    return None
+        if since <= phases.now + MOST_SKEW_US and phases.now < min(until, since + candidate.window):
+            yield job_id

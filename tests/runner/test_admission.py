@@ -267,6 +267,22 @@ async def test_more_jobs_than_may_be_pending_are_refused_whole(still: JobRunner)
         assert (await still.enqueue(exports.using(max_pending=4), 4)).is_new
 
 
+async def test_only_what_would_be_new_is_too_much(runner: JobRunner) -> None:
+    bounded = sync.using(max_pending=3, delay="1h")
+    async with runner:
+        await runner.enqueue_many([bounded.bind(n) for n in (1, 2)])
+        with pytest.raises(QueueFull) as caught:  # of two more one fits
+            await runner.enqueue_many([bounded.bind(n) for n in (1, 1, 3, 3, 4, 4)])
+        assert (caught.value.pending, caught.value.retry_after) == (3, 1.0)
+        handles = await runner.enqueue_many([bounded.bind(n) for n in (3, 3, 1, 2)])
+        assert [handle.is_new for handle in handles] == [True, False, False, False]
+        waiting = asyncio.ensure_future(runner.enqueue_many([bounded.using(on_full="wait").bind(4)] * 5))
+        await asyncio.wait([waiting], timeout=0.01)
+        assert not waiting.done()
+        await handles[0].cancel()
+        assert len({handle.id for handle in await waiting}) == 1
+
+
 async def test_callers_that_wait_are_let_in_one_after_the_other(runner: JobRunner) -> None:
     most = 0
 

@@ -94,11 +94,9 @@ def admit(transaction: Transaction, write: Admit) -> list[Inserted] | Refused:
 def admit_uncancelled(transaction: Transaction, write: Admit) -> tuple[list[Inserted], list[CancelOn]] | Refused:
     """The same, but which events cancel the jobs is not stored yet."""
     admitting = _Admitting(transaction)
-    for position, candidate in enumerate(write.rows):
-        refused = admitting.plan(position, candidate)
-        if refused is not None:
-            return refused
-    return admitting.carry_out(), admitting.cancels()
+    if transaction.expiries.at <= transaction.now:
+        admitting.expire(write.rows)
+    return admitting.plan(write.rows) or (admitting.carry_out(), admitting.cancels())
 
 
 class _Admitting:
@@ -110,9 +108,28 @@ class _Admitting:
         self._keys: dict[_Key, _Plan] = {}
         self._jobs: dict[int, _Plan] = {}  # of jobs that are there
         self._added: Counter[str] = Counter()  # how many are to be added, by type
+        self._full: Refused | None = None  # the first row that is one too many
         self._limits: list[StoredLimit] = []  # that the rows bring for their keys: the latest value of each counts
 
-    def plan(self, position: int, candidate: Candidate) -> Refused | None:
+    def expire(self, rows: Sequence[Candidate]) -> None:
+        """Cancels the pending jobs that have keys of rows, and whose expiry has come."""
+        holders = set()
+        for candidate in rows:
+            holders |= {self._job_with_key(candidate), self._job_of_window(candidate)}
+        expire_those(self._transaction, [(job_id,) for job_id in sorted(filter(None, holders))])
+
+    def plan(self, rows: Sequence[Candidate]) -> Refused | None:
+        """Finds out what is to be done about rows, or why one is refused. Behind one too many all are counted."""
+        for position, candidate in enumerate(rows):
+            refused = self._plan(position, candidate)
+            if refused is not None and self._full is None:
+                return refused
+        if self._full is None:
+            return None
+        wanted = self._added[rows[self._full.position].row.type]
+        return self._full._replace(wanted=wanted, left=wanted + self._full.left)
+
+    def _plan(self, position: int, candidate: Candidate) -> Refused | None:
         """Finds out what is to be done about a row, or why it is refused."""
         row = candidate.row
         keys: list[_Key] = []
@@ -131,10 +148,11 @@ class _Admitting:
             if candidate.on_conflict == "replace":
                 found.cancel_on = position, candidate.cancel_on
             return None if is_allowed else self._refused(position, "unique", found.job_id)
-        if candidate.max_pending is not None:
-            pending = self._transaction.tally(row.type).pending + self._added[row.type]
+        if candidate.max_pending is not None and self._full is None:
+            before = self._added[row.type]
+            pending = self._transaction.tally(row.type).pending + before
             if pending >= candidate.max_pending:
-                return Refused(position, "full", None, None, pending)
+                self._full = Refused(position, "full", None, None, pending, left=-before)
         self._added[row.type] += 1
         if row.lane is not None:
             row = row._replace(lane=self._note_limits(row.lane))
@@ -213,45 +231,43 @@ class _Admitting:
         row, found = candidate.row, None
         if row.unique_key is not None:
             keys.append(("unique", row.type, row.unique_key))
-            found = self._keys.get(keys[-1]) or self._with_unique_key(candidate)
-            if found is not None and found.is_without_more:
-                found = None
+            found = self._keys.get(keys[-1]) or self._of_job(candidate, self._job_with_key(candidate))
+            if found is not None:
+                self._keys[keys[-1]] = found
+                found = None if found.is_without_more else found
         if candidate.window_key is not None:
             keys.append(("window", row.type, candidate.window_key))
-            found = found or self._with_window(candidate, keys[-1])
+            found = found or self._keys.get(keys[-1]) or self._of_job(candidate, self._job_of_window(candidate))
         return found
 
     def _with_idempotency_key(self, candidate: Candidate) -> _Plan | None:
         found = self._transaction.one("job_with_key", (candidate.row.type, candidate.row.idempotency_key))
         if found is None:
             return None
-        plan = self._of_job(candidate, found[0])
+        plan = self._jobs.setdefault(found[0], _Plan(candidate, found[0]))
         plan.payload = found[1]
         return plan
 
-    def _with_unique_key(self, candidate: Candidate) -> _Plan | None:
-        found = self._transaction.one("job_with_unique_key", (candidate.row.type, candidate.row.unique_key))
-        if found is None or expire_those(self._transaction, [found]):
-            return None
-        plan = self._of_job(candidate, found[0])
-        self._keys["unique", candidate.row.type, candidate.row.unique_key or ""] = plan
-        return plan
+    def _job_with_key(self, candidate: Candidate) -> int | None:
+        """The job that has the unique key of a row."""
+        row = candidate.row
+        found = row.unique_key and self._transaction.one("job_with_unique_key", (row.type, row.unique_key))
+        return found[0] if found else None
 
-    def _with_window(self, candidate: Candidate, key: _Key) -> _Plan | None:
-        if key in self._keys:  # that window begins now
-            return self._keys[key]
+    def _job_of_window(self, candidate: Candidate) -> int | None:
+        """The job that was added with the window's key of a row, if its window is not over."""
+        if candidate.window_key is None:
+            return None
         found = self._transaction.one("window_of_key", (candidate.row.type, candidate.window_key))
         if found is None:
             return None
         (job_id, since, until), now = found, self._transaction.now
-        if since > now + MOST_SKEW_US or now >= min(until, since + candidate.window):
-            return None
-        expire_those(self._transaction, [(job_id,)])
-        return self._of_job(candidate, job_id)
+        is_taken = since <= now + MOST_SKEW_US and now < min(until, since + candidate.window)
+        return job_id if is_taken else None
 
-    def _of_job(self, candidate: Candidate, job_id: int) -> _Plan:
-        """The plan of a job that is there."""
-        return self._jobs.setdefault(job_id, _Plan(candidate, job_id))
+    def _of_job(self, candidate: Candidate, job_id: int | None) -> _Plan | None:
+        """The plan of a job that is there; None: there is none."""
+        return None if job_id is None else self._jobs.setdefault(job_id, _Plan(candidate, job_id))
 
     def _holder(self, job_id: int) -> _Holder | None:
         found = self._transaction.one("holder", (job_id,))

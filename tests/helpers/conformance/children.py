@@ -92,7 +92,7 @@ class StartingChildren:
         (parent,) = await running(store, new())
         write = start(parent)
         full = write._replace(child=write.child._replace(max_pending=0))
-        assert await one(store, full) == Refused(0, "full", None, None, 0)
+        assert await one(store, full) == Refused(0, "full", None, None, 0, wanted=1, left=1)
         assert await steps_of(store, parent.id) == {}
         assert (await one(store, write))[1].is_new
 

@@ -128,7 +128,7 @@ class SendingEvents:
             event("e", starting()),
             event("f", starting(), refused),
         )
-        assert await one(store, send(*events)) == Refused(4, "full", None, None, 3)
+        assert await one(store, send(*events)) == Refused(4, "full", None, None, 3, wanted=3, left=1)
         assert len(await store.ask(FindEvents())) == 1
         assert await found(store, FindJobs()) == [job.id]
         assert (await stored(store, job.id)).held is Held.EVENT
@@ -360,7 +360,7 @@ class Listening:
         refused = await one(store, PlaceHeld(held[1], place._replace(on_conflict="raise")))
         assert refused == Refused(0, "unique", placed.id, Status.PENDING)
         full = Candidate(new("l"), max_pending=2)
-        assert await one(store, PlaceHeld(held[1], full)) == Refused(0, "full", None, None, 2)
+        assert await one(store, PlaceHeld(held[1], full)) == Refused(0, "full", None, None, 2, wanted=1, left=1)
         assert await one(store, PlaceHeld(held[1], place)) == Inserted(placed.id, is_new=False)
         assert await one(store, PlaceHeld(held[2], None)) is None
         assert await one(store, PlaceHeld(held[2], place)) is None

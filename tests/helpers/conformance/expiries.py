@@ -185,6 +185,28 @@ class ExpiringKeys:
         assert (found.answers[0].jobs, list(found.expired)) == ([], [Expired(first, "a"), Expired(second, "a")])
         assert shown(store) == await counted(store, 20)
 
+    async def test_what_has_expired_is_cancelled_before_rows_are_counted(self, store: Store) -> None:
+        """Whichever row has its key, and also if one is refused."""
+        most_two = Candidate(new(), max_pending=2)
+        first, _ = await added(store, expiring(**UNIQUE), most_two)
+        rows = most_two, expiring(**UNIQUE)._replace(max_pending=2), most_two
+        found = await applied(store, Admit(rows), now=10)
+        assert found.answers == [Refused(1, "full", None, None, 2, wanted=3, left=2)]
+        assert list(found.expired) == [Expired(first, "a")]
+        assert await added(store, most_two, now=10) == [first + 2]
+        assert shown(store) == await counted(store, 10)
+
+    async def test_one_that_a_row_makes_expire_has_its_key_for_the_rows_behind_it(self, store: Store) -> None:
+        (first,) = await added(store, Candidate(new(**UNIQUE)))
+        over = expiring(2, on_conflict="replace", **UNIQUE)
+        answer, later = (await applied(store, Admit((over, over)), Admit((over,)), now=5)).answers
+        assert [(job.id, job.is_new) for job in (*answer, *later)] == [
+            (first, False),
+            (first, False),
+            (first + 1, True),
+        ]
+        assert shown(store) == await counted(store, 5)
+
 
 class MovedExpiries:
     async def test_a_job_that_is_due_later_expires_later(self, store: Store) -> None:

@@ -167,7 +167,7 @@ class GatheringBesides:
         await admitted(store, items(1, 2, key="[2]"))
         before = await everything(store)
         refused = await one(store, Admit((items(5, key="[2]"), items(3, 4, key="[2]", max_pending=2))))
-        assert refused == Refused(1, "full", None, None, 2)
+        assert refused == Refused(1, "full", None, None, 2, wanted=1, left=1)
         assert await everything(store) == before
 
     async def test_what_the_job_has_besides_stays(self, store: Store) -> None:

@@ -312,6 +312,12 @@ class WindowKeys:
         assert await admitted(store, late, windowed(seconds=1, now=5.9), now=5.9) == [(first, False)] * 2
         assert [is_new for _, is_new in await admitted(store, late, late, now=6)] == [True, False]
 
+    async def test_windows_that_are_over_are_forgotten_two_for_one_that_begins(self, store: Store) -> None:
+        await admitted(store, *(windowed(f"[{n}]", seconds=n) for n in (3, 1, 2)))
+        assert [is_new for _, is_new in await admitted(store, windowed("[9]", now=10), now=10)] == [True]
+        found = await admitted(store, *(windowed(f"[{n}]", seconds=60) for n in (3, 2)))  # the clock is set back
+        assert [is_new for _, is_new in found] == [False, True]
+
     async def test_many_windows_come_and_go(self, store: Store) -> None:
         for n in range(20):
             found = await admitted(store, *(windowed(f"[{n % 7},{k}]", 2, n) for k in range(9)), now=n)
@@ -400,9 +406,9 @@ class Backpressure:
     async def test_no_more_jobs_of_a_type_are_pending_than_may_be(self, store: Store) -> None:
         rows = tuple(Candidate(new(due=due), max_pending=3) for due in (0, 0, 9))
         await admitted(store, *rows, Candidate(new("b"), max_pending=1))
-        assert await one(store, Admit(rows[:1])) == Refused(0, "full", None, None, 3)
+        assert await one(store, Admit(rows[:1])) == Refused(0, "full", None, None, 3, wanted=1, left=1)
         (job,) = await claimed(store, claim(limit=1))
-        assert await one(store, Admit(rows[:2])) == Refused(1, "full", None, None, 3)
+        assert await one(store, Admit(rows[:2])) == Refused(1, "full", None, None, 3, wanted=2, left=1)
         assert (await counted(store))["a"].pending == 2
         assert [is_new for _, is_new in await admitted(store, rows[0])] == [True]
         await one(store, again(job))  # it is pending all the same
@@ -417,7 +423,27 @@ class Backpressure:
     async def test_others_may_be_added_without_a_bound(self, store: Store) -> None:
         await admitted(store, Candidate(new(), max_pending=1))
         assert [is_new for _, is_new in await admitted(store, Candidate(new()))] == [True]
-        assert await one(store, Admit((Candidate(new(), max_pending=1),))) == Refused(0, "full", None, None, 2)
+        full = await one(store, Admit((Candidate(new(), max_pending=1),)))
+        assert full == Refused(0, "full", None, None, 2, wanted=1, left=1)
+
+    async def test_only_what_would_be_new_is_wanted(self, store: Store) -> None:
+        first, second, third = (keyed(f"[{n}]")._replace(max_pending=2) for n in (1, 2, 3))
+        once = Candidate(new(idempotency_key="k"), max_pending=2)
+        await admitted(store, first)
+        before = await everything(store)
+        strict, plain = first._replace(on_conflict="raise"), Candidate(new("b"))
+        rows = (first, second, plain, third, plain, third, first, strict, once, once, second, windowed(), windowed())
+        assert await one(store, Admit(rows)) == Refused(3, "full", None, None, 2, wanted=4, left=3)
+        assert await everything(store) == before
+        assert isinstance(await one(store, Admit((strict, *rows))), Refused)
+        assert await admitted(store, second, first, second) == [(2, True), (1, False), (2, False)]
+        assert shown(store) == await counted(store)
+
+    async def test_a_window_that_is_over_at_that_instant_makes_a_job_that_counts(self, store: Store) -> None:
+        ((first, _),) = await admitted(store, windowed(seconds=5))
+        rows = windowed(seconds=5, max_pending=1), Candidate(new(), max_pending=2)
+        assert await one(store, Admit(rows), 5) == Refused(0, "full", None, None, 1, wanted=2, left=2)
+        assert await admitted(store, *rows, now=4.9) == [(first, False), (first + 1, True)]
 
 
 class SharedKeys:
