@@ -18,7 +18,7 @@ from aiojobs_lite.durable.ledger import JSON_NULL, StepLedger
 from aiojobs_lite.durable.operations import InvokeJob, Sleep, StartJob, StepRaised, StepRan, WaitForEvent
 from aiojobs_lite.durable.results import StepResults
 from aiojobs_lite.durable.step import Step
-from aiojobs_lite.durable.waits import PendingWait, Waits
+from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.results import refuse_unfinished
@@ -76,8 +76,8 @@ class DurableAttempt:
         name, result = self._begin(step.name), self._results.of(function)
         row = await self._ledger.find(name, StepKind.RUN)
         while row is None or row.state is StepState.WAITING:
-            if row is not None and not self._ledger.is_due(row):
-                await self._waits.wait(PendingWait(name, row.until))
+            if row is not None:
+                await until_due(self._waits, self._ledger, row)
             row = await self._ledger.record(
                 await self._tried(step, name, lambda: self._called(name, step, function, args, kwargs), result.dump)
             )
@@ -167,14 +167,7 @@ class DurableAttempt:
         return self._ledger.next_name(name)
 
     async def _ended(self, row: StepRow) -> StepRow:
-        """Waits until an operation has ended from outside, or ends it as one that is late."""
-        while row.state is StepState.WAITING:
-            if self._ledger.is_due(row):
-                row = await self._ledger.end_late(row)
-                continue
-            await self._waits.wait(PendingWait(row.name, row.until))
-            row = await self._ledger.find(row.name, row.kind) or row
-        return row
+        return await until_ended(self._waits, self._ledger, row)
 
     async def _tried(
         self, step: Step, name: str, call: Callable[[], Awaitable[Any]], dump: Callable[[Any], str]
@@ -201,16 +194,12 @@ class DurableAttempt:
         """Calls the function of a step: one that is no coroutine function in a thread, such as a `lambda`, and awaits
         what that returned if need be.
         """
-        self._waits.busy += 1
-        try:
+        with self._waits.busy:
             async with self._limited(name, step.timeout):
                 if inspect.iscoroutinefunction(_inner(function)):
                     return refuse_unfinished(await function(*args, **kwargs))
                 (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
                 return refuse_unfinished(await value if inspect.isawaitable(value) else value)
-        finally:
-            self._waits.busy -= 1
-            self._waits.look_soon()
 
     @asynccontextmanager
     async def _limited(self, name: str, limit: float | None) -> AsyncIterator[None]:

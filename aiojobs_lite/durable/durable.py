@@ -9,9 +9,12 @@ from typing import Protocol
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.durable.ledger import StepLedger
 from aiojobs_lite.durable.memos import Memos, StepStore
+from aiojobs_lite.durable.operations import RunReturned
 from aiojobs_lite.durable.results import StepResults
+from aiojobs_lite.durable.rounds import Refusal, Rounds
 from aiojobs_lite.durable.waits import Waits
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.errors import AttemptNotOwned, StoreError
@@ -61,30 +64,55 @@ class Durable:
         self._reloads: set[asyncio.Task[None]] = set()
 
     def of(self, claimed: Claimed) -> DurableAttempt:
-        """The operations of an attempt.
+        """The operations of an attempt that its handler asks for.
 
         Raises:
             AttemptNotOwned: If it does not run any more.
         """
+        run = self._running(claimed)
+        found = self._known.get(claimed.id)
+        if found is None:
+            ledger, waits = self._open(run)
+            found = self._known[claimed.id] = DurableAttempt(
+                run=run, ledger=ledger, waits=waits, results=self._results, clock=self._clock
+            )
+        return found
+
+    async def drive(self, claimed: Claimed, driver: Driver, refusal: Refusal) -> Ending:
+        """Has a driver run an attempt by calls; returns how that ended.
+
+        Args:
+            claimed: The attempt.
+            driver: Runs it.
+            refusal: Makes the error of a child that its options refuse.
+
+        Raises:
+            AttemptNotOwned: If it does not run any more.
+        """
+        run = self._running(claimed)
+        ledger, waits = self._open(run)
+        end = await Rounds(claimed=claimed, driver=driver, ledger=ledger, waits=waits, refusal=refusal).run()
+        if isinstance(end, RunReturned):
+            return Ending(result=None if run.job_type.result is None else end.result)
+        return Ending(error=RuntimeError(end.failure.error_type), failure=end.failure, verdict=end.verdict)
+
+    def _running(self, claimed: Claimed) -> Running:
         run = self._attempts.find(claimed.id)
         if run is None or run.claimed is not claimed:
             raise AttemptNotOwned(claimed.id, claimed.attempt)
-        found = self._known.get(claimed.id)
-        return self._make(run) if found is None else found
+        return run
 
-    def _make(self, run: Running) -> DurableAttempt:
+    def _open(self, run: Running) -> tuple[StepLedger, Waits]:
         memos = Memos(run.claimed, self._store)
+        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self._clock, bus=self._bus)
         waits = Waits(
             clock=self._clock,
             task=lambda: run.task,
             suspend=partial(self._suspend, run),
             reload=lambda: self._reload(ledger, waits),
         )
-        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self._clock, bus=self._bus)
-        made = DurableAttempt(run=run, ledger=ledger, waits=waits, results=self._results, clock=self._clock)
-        self._known[run.claimed.id] = made
         run.when_ended = partial(self._ended, run, memos, waits)
-        return made
+        return ledger, waits
 
     def _reload(self, ledger: StepLedger, waits: Waits) -> None:
         """Looks whether what a busy attempt waits for has come."""
@@ -95,8 +123,7 @@ class Durable:
     def _ended(self, run: Running, memos: Memos, waits: Waits, ending: Ending) -> None:
         waits.close()
         claimed = run.claimed
-        if self._known.get(claimed.id) is not None:
-            del self._known[claimed.id]
+        self._known.pop(claimed.id, None)
         if run.stopped is Stop.SUSPEND:
             problem = _swallowed(ending)
             if problem:

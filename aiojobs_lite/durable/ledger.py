@@ -6,12 +6,21 @@ It is the same whatever runs the run. Nothing in this module knows a task, a fut
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from aiojobs_lite.clock import Clock, after, to_datetime
 from aiojobs_lite.durable.memos import Memos
-from aiojobs_lite.durable.operations import InvokeJob, Sleep, StartJob, StepRaised, StepRan, WaitForEvent
+from aiojobs_lite.durable.operations import (
+    InvokeJob,
+    Recorded,
+    Sleep,
+    StartJob,
+    StepPlanned,
+    StepRaised,
+    StepRan,
+    WaitForEvent,
+)
 from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
@@ -59,35 +68,37 @@ class StepLedger:
         """The name of the next operation of a name; see `Memos.next_name`."""
         return self._memos.next_name(name)
 
-    async def find(self, name: str, kind: StepKind) -> StepRow | None:
-        """What is known of an operation, or None.
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt, of what follows the last operation that ended."""
+        return 1 if self._run.restarts else self._run.claimed.attempt
+
+    async def all(self) -> list[StepRow]:
+        """All operations, in the order in which they were stored first."""
+        return await self._memos.all()
+
+    def find(self, name: str, kind: StepKind, beside: int = 0) -> Coroutine[Any, Any, StepRow | None]:
+        """What is known of an operation, or None; `beside` so many others that are about to be stored.
 
         Raises:
             StepMismatch: If the name stands for another kind of operation.
             TooManySteps: If it is new, and the job may have no more.
         """
-        return await self._memos.find(name, kind)
+        return self._memos.find(name, kind, beside)
 
-    async def record(self, operation: StepRan | StepRaised | Sleep | WaitForEvent) -> StepRow:
+    async def record(self, operation: Recorded) -> StepRow:
         """Makes durable what a driver says; returns the operation as it stands then.
 
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
-        match operation:
-            case StepRan(name, memo, seconds):
-                attempts = self._memos.attempts(name) + 1
-                row = await self._save(NewStep(name, StepKind.RUN, StepState.DONE, memo, attempts=attempts))
-                if seconds is not None and self._bus.is_watched(StepCompleted):
-                    claimed = self._run.claimed
-                    self._bus.publish(StepCompleted(claimed.id, claimed.type, name, seconds))
-                return row
-            case StepRaised():
-                return await self._note_failure(operation)
-            case Sleep(name, until):
-                return await self._save(NewStep(name, StepKind.SLEEP, StepState.WAITING, until=until))
-            case WaitForEvent(name, event, limit):
-                return await self._save(NewStep(name, StepKind.EVENT, StepState.WAITING, until=limit, match=event))
+        (row,) = await self._memos.save((self._new(operation),))
+        return self._recorded(operation, row)
+
+    async def record_all(self, operations: Sequence[Recorded]) -> tuple[StepRow, ...]:
+        """The same of several, all or none; each name at most once."""
+        rows = await self._memos.save([self._new(operation) for operation in operations])
+        return tuple(map(self._recorded, operations, rows))
 
     async def start(self, operation: InvokeJob | StartJob) -> StepRow | Refused:
         """Starts the job of an operation, once; returns the operation as it stands then, or why it was refused.
@@ -113,7 +124,8 @@ class StepLedger:
         done = NewStep(row.name, row.kind, StepState.DONE, JSON_NULL, until=row.until)
         if row.kind is StepKind.CHILD:
             done = done._replace(state=StepState.FAILED, memo=end_memo("timeout", None, None, None))
-        return await self._save(done)
+        (ended,) = await self._memos.save([done])
+        return self._noted(ended)
 
     async def reload(self) -> list[str]:
         """Reads all operations; returns the names of those that have ended since."""
@@ -130,29 +142,50 @@ class StepLedger:
         """The jobs that operations of the job have started, by the names of these."""
         return await self._memos.children()
 
-    async def _note_failure(self, raised: StepRaised) -> StepRow:
-        """Makes durable that a step failed: for good, or until it is tried again."""
-        claimed, name, failure, verdict = self._run.claimed, raised.name, raised.failure, raised.verdict
-        attempts = self._memos.attempts(name) + 1
-        most = claimed.max_attempts if raised.max_attempts is None else raised.max_attempts
+    def _new(self, operation: Recorded) -> NewStep:
+        """An operation as it is to be stored."""
+        name, known = operation.name, self._memos.latest(operation.name)
+        attempts = 0 if known is None else known.attempts
+        match operation:
+            case StepRan():
+                return NewStep(name, StepKind.RUN, StepState.DONE, operation.memo, attempts=attempts + 1)
+            case StepRaised():
+                kind = StepKind.RUN if known is None else known.kind
+                return self._failed(operation, attempts + 1, kind)
+            case StepPlanned():
+                error = None if known is None else known.error
+                return NewStep(name, StepKind.PLANNED, StepState.WAITING, None, error, attempts, self._clock.now())
+            case Sleep():
+                return NewStep(name, StepKind.SLEEP, StepState.WAITING, until=operation.until)
+            case WaitForEvent():
+                return NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until, match=operation.match)
+
+    def _failed(self, raised: StepRaised, attempts: int, kind: StepKind) -> NewStep:
+        """A step that failed: for good, or until it is tried again."""
+        failure, verdict = raised.failure, raised.verdict
         text = json.dumps({"type": failure.error_type, "message": failure.message, "traceback": failure.traceback})
-        if attempts >= most or verdict.wish is Wish.NEVER:
-            self._bus.publish(StepGivenUp(claimed.id, claimed.type, name, attempts, failure.summary))
-            return await self._save(
-                NewStep(name, StepKind.RUN, StepState.FAILED, raised.memo, error=text, attempts=attempts)
-            )
+        if attempts >= self._most(raised) or verdict.wish is Wish.NEVER:
+            return NewStep(raised.name, StepKind.RUN, StepState.FAILED, raised.memo, text, attempts)
         now, backoff = self._clock.now(), raised.backoff or self._policy.backoff
         until = after(now, backoff.delay(attempts) if verdict.delay is None else verdict.delay)
         until = until if verdict.at is None else max(verdict.at, until if verdict.delay is not None else now)
-        self._bus.publish(
-            StepRetried(claimed.id, claimed.type, name, attempts, most, failure.summary, to_datetime(until))
-        )
-        return await self._save(
-            NewStep(name, StepKind.RUN, StepState.WAITING, error=text, attempts=attempts, until=until)
-        )
+        return NewStep(raised.name, kind, StepState.WAITING, None, text, attempts, until)
 
-    async def _save(self, step: NewStep) -> StepRow:
-        return self._noted(await self._memos.save(step))
+    def _most(self, raised: StepRaised) -> int:
+        return self._run.claimed.max_attempts if raised.max_attempts is None else raised.max_attempts
+
+    def _recorded(self, operation: Recorded, row: StepRow) -> StepRow:
+        """Notes and publishes what became of an operation."""
+        job_id, job_type, name = self._run.claimed.id, self._run.claimed.type, row.name
+        match operation:
+            case StepRan(seconds=float(seconds)) if self._bus.is_watched(StepCompleted):
+                self._bus.publish(StepCompleted(job_id, job_type, name, seconds))
+            case StepRaised(failure=failure) if row.state is StepState.FAILED:
+                self._bus.publish(StepGivenUp(job_id, job_type, name, row.attempts, failure.summary))
+            case StepRaised(failure=failure) if row.until is not None:
+                most, until = self._most(operation), to_datetime(row.until)
+                self._bus.publish(StepRetried(job_id, job_type, name, row.attempts, most, failure.summary, until))
+        return self._noted(row)
 
     def _noted(self, row: StepRow) -> StepRow:
         if row.ended_at is not None:

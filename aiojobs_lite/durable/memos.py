@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
 from aiojobs_lite.durable.step import repeated
@@ -63,8 +64,8 @@ class Memos:
         self._asked.add(unique)
         return unique
 
-    async def find(self, name: str, kind: StepKind) -> StepRow | None:
-        """What is known of an operation, or None.
+    async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
+        """What is known of an operation, or None; `beside` so many others that are about to be stored.
 
         Raises:
             StepMismatch: If the name stands for another kind of operation.
@@ -73,32 +74,41 @@ class Memos:
         if not self._is_read:
             await self.reload()
         row = self._rows.get(name)
-        if row is not None and row.kind is not kind:
+        if row is not None and row.kind.bound is not kind.bound:
             raise StepMismatch(self._claimed.id, name, row.kind.value, kind.value)
-        if row is None and len(self._rows) >= MOST_STEPS:
+        if row is None and len(self._rows) + beside >= MOST_STEPS:
             raise TooManySteps(self._claimed.id, name, MOST_STEPS)
         return row
 
-    def attempts(self, name: str) -> int:
-        """How often a step was run."""
-        row = self._rows.get(name)
-        return 0 if row is None else row.attempts
+    def latest(self, name: str) -> StepRow | None:
+        """What is known of an operation, of what was read."""
+        return self._rows.get(name)
 
-    async def save(self, step: NewStep) -> StepRow:
-        """Makes an operation durable; returns it as it stands then, which another attempt may have ended before.
+    async def all(self) -> list[StepRow]:
+        """All operations, in the order in which they were stored first. They count as asked for."""
+        if not self._is_read:
+            await self.reload()
+        self._asked |= self._rows.keys()
+        return list(self._rows.values())
+
+    async def save(self, steps: Sequence[NewStep]) -> tuple[StepRow, ...]:
+        """Makes operations durable, all or none; returns them as they stand then, which another attempt may have ended
+        before.
 
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
         claimed = self._claimed
-        is_new, is_first, self._is_first = step.name not in self._rows, self._is_first, False
+        are_new = self._rows.keys().isdisjoint(step.name for step in steps)
+        are_first, self._is_first = self._is_first, False
         saved = await self._store.write(
-            SaveSteps(claimed.id, claimed.attempt, claimed.owner, (step,), is_new, is_first)
+            SaveSteps(claimed.id, claimed.attempt, claimed.owner, tuple(steps), are_new, are_first)
         )
         if saved is None:
             raise AttemptNotOwned(claimed.id, claimed.attempt)
-        self._rows[step.name] = saved[0]
-        return saved[0]
+        for row in saved:
+            self._rows[row.name] = row
+        return saved
 
     async def start_child(
         self, name: str, child: Candidate, *, is_awaited: bool, until: int | None

@@ -55,6 +55,14 @@ class StepRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class StepPlanned:
+    """A step is to be run by itself, beside others: the driver is called with its name as the target."""
+
+    name: str
+    kind: ClassVar = StepKind.PLANNED
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """The run goes on at an instant, in microseconds."""
 
@@ -90,3 +98,34 @@ class StartJob:
     name: str
     child: Candidate
     kind: ClassVar = StepKind.RUN
+
+
+Recorded = StepRan | StepRaised | StepPlanned | Sleep | WaitForEvent
+"""What is stored of a run by itself."""
+
+Operation = Recorded | InvokeJob
+"""What an answer of a driver has."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReturned:
+    """The run is at its end, and returned this JSON; None: nothing."""
+
+    result: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRaised:
+    """The run failed outside of its steps, or could not be reached; it is tried again, unless it may not.
+
+    Attributes:
+        failure: The record of what made it fail.
+        verdict: Whether it may be tried again, and when.
+    """
+
+    failure: Failure
+    verdict: Verdict
+
+
+RunEnd = RunReturned | RunRaised
+"""How a run is at its end."""

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
-from aiojobs_lite.durable.ledger import suspension_of
+from aiojobs_lite.durable.ledger import StepLedger, suspension_of
 from aiojobs_lite.durable.quiet import is_quiet
+from aiojobs_lite.model.steps import StepRow, StepState
 from aiojobs_lite.policy.settle import Suspension
 
 _TURNS: Final = 8  # of the event loop in which new branches come to what they wait for
@@ -36,7 +37,7 @@ class Waits:
         reload: Is called now and then while the attempt waits and is not suspended.
 
     Attributes:
-        busy: How many steps run.
+        busy: A context: a step runs in it, and nothing is suspended meanwhile.
         is_closed: Whether the attempt was suspended, or has ended: then nothing begins any more.
     """
 
@@ -56,7 +57,7 @@ class Waits:
         self._turns = 0
         self._pause = _FIRST_PAUSE_S
         self._next: asyncio.Handle | Timer | None = None
-        self.busy = 0
+        self.busy = _Busy(self._look_soon)
         self.is_closed = False
 
     async def wait(self, wait: PendingWait) -> None:
@@ -72,7 +73,7 @@ class Waits:
         if wait.until is not None:
             delay = max(0.0, (wait.until - self._clock.now()) / MICROSECONDS)
             timer = self._clock.call_later(delay, lambda: _end(future))
-        self.look_soon()
+        self._look_soon()
         try:
             await future
         finally:
@@ -95,7 +96,7 @@ class Waits:
             if wait.name == name:
                 _end(future)
 
-    def look_soon(self) -> None:
+    def _look_soon(self) -> None:
         """Looks whether all branches wait when they have come so far."""
         self._turns, self._pause = 0, _FIRST_PAUSE_S
         if self._next is not None:
@@ -112,7 +113,7 @@ class Waits:
     def _look(self) -> None:
         self._next = None
         task = self._task()
-        if self.is_closed or not self._waits or self.busy or task is None:
+        if self.is_closed or not self._waits or self.busy.steps or task is None:
             return
         if is_quiet(task, self._waits.keys()):
             self.is_closed = True
@@ -125,6 +126,40 @@ class Waits:
                 self._reload()
             self._next = asyncio.get_running_loop().call_later(self._pause, self._look)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
+
+
+class _Busy:
+    """How many steps run; looks again when one has ended."""
+
+    __slots__ = ("_look", "steps")
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._look = look
+        self.steps = 0
+
+    def __enter__(self) -> None:
+        self.steps += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.steps -= 1
+        self._look()
+
+
+async def until_due(waits: Waits, ledger: StepLedger, row: StepRow) -> None:
+    """Waits for the instant of an operation, if it is to come."""
+    if not ledger.is_due(row):
+        await waits.wait(PendingWait(row.name, row.until))
+
+
+async def until_ended(waits: Waits, ledger: StepLedger, row: StepRow) -> StepRow:
+    """Waits until an operation has ended from outside, or ends it as one that is late; returns it."""
+    while row.state is StepState.WAITING:
+        if ledger.is_due(row):
+            row = await ledger.end_late(row)
+            continue
+        await waits.wait(PendingWait(row.name, row.until))
+        row = await ledger.find(row.name, row.kind) or row
+    return row
 
 
 def _end(future: asyncio.Future[None]) -> None:

@@ -22,12 +22,12 @@ _SHORT_BELOW: Final = 100_000.0  # a longer number would be shortened to a power
 
 def ending_of(run: Running, value: Any) -> Ending:
     """How an attempt ended whose handler returned a value."""
-    if run.job_type.mode == "process":
-        return limit_result(run.job_type, value)
     if run.stopped is not None and run.job_type.mode == "async":
         return Ending(stopped=run.stopped)  # it swallowed its cancellation: what it returns is not to be trusted
     if value is None:
         return RETURNED
+    if isinstance(value, Ending):  # it ran elsewhere: in a worker process, or by calls of a driver
+        return limit_result(run.job_type, value)
     result, note = dump_result(run.job_type, refuse_unfinished(value))
     return Ending(result=result, note=note)
 

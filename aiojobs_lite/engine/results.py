@@ -40,7 +40,7 @@ def refuse_unfinished(value: Any) -> Any:
 
 
 def limit_result(job_type: JobType[..., Any], ending: Ending) -> Ending:
-    """An attempt that ended in another process, with no larger a result than its type allows."""
+    """An attempt that ended elsewhere, with no larger a result than its type allows."""
     if ending.result is None or job_type.result is None:
         return ending
     try:

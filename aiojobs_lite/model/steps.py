@@ -30,6 +30,12 @@ class StepKind(StrEnum):
     SLEEP = "sleep"
     EVENT = "event"
     CHILD = "child"
+    PLANNED = "planned"  # a step that waits to be run by itself; when it has ended, it is of the kind `run`
+
+    @property
+    def bound(self) -> StepKind:
+        """The kind for which a name stands that has this one."""
+        return StepKind.RUN if self is StepKind.PLANNED else self
 
 
 class StepState(StrEnum):

@@ -80,5 +80,5 @@ async def test_a_reload_names_what_has_ended_since() -> None:
 async def test_an_attempt_of_another_owner_stores_nothing() -> None:
     memos = Memos(claimed(1, "a"), Store(saved=None))
     with pytest.raises(AttemptNotOwned):
-        await memos.save(NewStep("fetch", StepKind.RUN, StepState.DONE, "1"))
+        await memos.save([NewStep("fetch", StepKind.RUN, StepState.DONE, "1")])
     assert memos.skipped == []

@@ -89,12 +89,10 @@ async def test_a_wait_beside_a_busy_branch_ends_by_the_clock_or_from_outside() -
 
 async def test_no_attempt_is_suspended_while_a_step_runs() -> None:
     rig = Rig()
-    rig.waits.busy = 1
-    rig.start(lambda: rig.waits.wait(PendingWait("a", None)))
-    await quiet()
-    assert rig.suspended == []
-    rig.waits.busy = 0
-    rig.waits.look_soon()
+    with rig.waits.busy:
+        rig.start(lambda: rig.waits.wait(PendingWait("a", None)))
+        await quiet()
+        assert rig.suspended == []
     await quiet()
     assert rig.suspended == [Suspension(None, ("a",))]
     await rig.end()

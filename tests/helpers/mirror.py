@@ -33,7 +33,9 @@ _NO_BEHAVIOUR: Final = "pure data: what fills it is tested"
 
 ELSEWHERE: Final = {
     "durable/attempt.py": Suite("tests/runner/test_operations.py", "its operations are those of a context"),
+    "durable/driver.py": Suite("tests/durable/test_rounds.py", _NO_BEHAVIOUR),
     "durable/operations.py": Suite("tests/durable/test_ledger.py", _NO_BEHAVIOUR),
+    "runner/driven.py": Suite("tests/durable/test_rounds.py", "each run there has such a handler"),
     "runner/children.py": Suite("tests/runner/test_operations.py", "children are started by a context"),
     "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),
     "steps.py": Suite("tests/durable/test_step.py", "names alone, under which tests and applications import them"),

@@ -71,10 +71,11 @@ class SavingSteps:
 
     async def test_one_that_waits_takes_all_but_when_it_was_stored_first(self, store: Store) -> None:
         job = await one_running(store)
-        await one(store, save(job, FAILS, done("a")), 1)
-        (failed,) = await one(store, save(job, FAILS._replace(attempts=2, error='"again"', until=at(90))), 2) or ()
+        planned = FAILS._replace(kind=StepKind.PLANNED)
+        await one(store, save(job, planned, done("a")), 1)
+        (failed,) = await one(store, save(job, planned._replace(attempts=2, error='"again"', until=at(90))), 2) or ()
         assert failed == StepRow(
-            "f", StepKind.RUN, StepState.WAITING, None, '"again"', 2, at(90), at(1), None, None
+            "f", StepKind.PLANNED, StepState.WAITING, None, '"again"', 2, at(90), at(1), None, None
         )  # fmt: skip
         (ran,) = await one(store, save(job, done("f", "7")._replace(attempts=3)), 3) or ()
         assert ran == StepRow("f", StepKind.RUN, StepState.DONE, "7", None, 3, None, at(1), at(3), 2)

@@ -1,0 +1,31 @@
+"""Handlers whose attempts a driver runs by calls, in place of code of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from aiojobs_lite.current import CURRENT
+from aiojobs_lite.durable.driver import Driver
+from aiojobs_lite.errors import RunnerNotStarted
+from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.enqueuer import Enqueuer
+
+
+def driven(driver: Driver) -> Callable[..., Awaitable[Any]]:
+    """The handler of a job type whose attempts a driver runs: `runner.job(name="mail")(driven(driver))`.
+
+    It takes one JSON value, and returns what the driver says that the run returned.
+    """
+
+    async def handler(data: Any = None) -> Any:  # noqa: ARG001  # the driver is given the payload as it came
+        current = CURRENT.get()
+        runner: Enqueuer | None = None if current is None else current[1].get(Enqueuer)
+        if current is None or runner is None or runner.durable is None:
+            raise RunnerNotStarted
+        children = runner.children
+        return await runner.durable.drive(
+            cast("Claimed", current[0]), driver, lambda refused, child: children.refusal(refused, [child])
+        )
+
+    return handler

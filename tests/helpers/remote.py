@@ -1,0 +1,82 @@
+"""A driver that is no coroutine of the run: code elsewhere, which is given what was done, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiojobs_lite.durable.driver import Answer, DriverCall
+from aiojobs_lite.durable.operations import RunRaised, RunReturned, StepRaised, StepRan
+from aiojobs_lite.model.job import Failure
+from aiojobs_lite.policy.verdict import Verdict, Wish
+
+
+class Asked(NamedTuple):
+    """One call, as the code elsewhere is given it.
+
+    Attributes:
+        payload: The payload of the run.
+        memos: The memos by name, in the order in which the operations ended.
+        target: See `DriverCall`.
+        attempt: See `DriverCall`.
+    """
+
+    payload: str
+    memos: dict[str, str | None]
+    target: str | None
+    attempt: int
+
+
+class Remote:
+    """Answers each call by a script: a plain function, which keeps nothing between two calls.
+
+    Args:
+        script: Is given a call, and returns the answer.
+        together: So many calls with a target begin before one of them is answered.
+
+    Attributes:
+        calls: The target and the attempt of each call; `?` is the target of one that has none.
+        asked: Each call.
+    """
+
+    def __init__(self, script: Callable[[Asked], Answer], together: int = 1) -> None:
+        self._script = script
+        self._barrier = asyncio.Barrier(together)
+        self.asked: list[Asked] = []
+
+    async def call(self, call: DriverCall) -> Answer:
+        memos = {row.name: row.memo for row in call.ended}
+        asked = Asked(call.run.payload, memos, call.target, call.attempt)
+        self.asked.append(asked)
+        if call.target is not None:
+            await self._barrier.wait()
+        return self._script(asked)
+
+    @property
+    def calls(self) -> list[str]:
+        """The target and the attempt of each call."""
+        return [f"{asked.target or '?'} {asked.attempt}" for asked in self.asked]
+
+
+def ran(name: str, memo: str = '{"data":1}') -> StepRan:
+    """A step that gave this."""
+    return StepRan(name, memo, 0.1)
+
+
+def raised(name: str, wish: Wish = Wish.AGAIN, delay: float | None = None, most: int | None = None) -> StepRaised:
+    """A step that failed."""
+    verdict = Verdict(wish, "Error", delay)
+    return StepRaised(name, Failure("Error", "no", None), verdict, most, memo='{"error":{"name":"Error"}}')
+
+
+def returned(asked: Asked) -> RunReturned:
+    """The end of a run, which returns all that it was given."""
+    memos = ", ".join(f"{json.dumps(name)}: {memo or 'null'}" for name, memo in asked.memos.items())
+    return RunReturned(f"{{{memos}}}")
+
+
+def failed(wish: Wish = Wish.AGAIN, delay: float | None = None) -> RunRaised:
+    """A run that failed."""
+    return RunRaised(Failure("AppError", "500", None), Verdict(wish, "AppError", delay))
