@@ -1,4 +1,6 @@
-"""What follows from other jobs in one transaction: callbacks of batches, and jobs that are cancelled with another."""
+"""What follows from other jobs in one transaction: callbacks of batches, and jobs that are cancelled with another, or
+by an event.
+"""
 
 from __future__ import annotations
 

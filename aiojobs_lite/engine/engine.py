@@ -113,7 +113,7 @@ class Engine:
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self.watchers.connect(commits=committer)
-        self.listeners.connect(commits=committer)
+        self.listeners.connect(commits=committer, changes=watcher)
         reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
         self._maintenance = _maintenance(store, clock, committer, settings)
         deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any, Final
 
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.engine.ports import Commits
+from aiojobs_lite.engine.ports import ChangeListener, Commits
 from aiojobs_lite.errors import AiojobsError, StoreError
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
@@ -51,11 +51,13 @@ class Listeners:
         self._clock = clock
         self._registry = registry
         self._commits: Commits
+        self._changes: ChangeListener
         self._wake = asyncio.Event()
 
-    def connect(self, *, commits: Commits) -> None:
-        """Sets what makes the jobs durable."""
+    def connect(self, *, commits: Commits, changes: ChangeListener) -> None:
+        """Sets what makes the jobs durable, and what looks for attempts that are asked to stop."""
         self._commits = commits
+        self._changes = changes
 
     def look_again(self) -> None:
         """Another owner has changed something, or an event was sent that many wait for."""
@@ -69,7 +71,9 @@ class Listeners:
             self._wake.clear()
             try:
                 while await self._store.ask(FindEvents(is_unreached=True, limit=1)):
-                    await self._commits.write(DeliverEvents())
+                    delivered = await self._commits.write(DeliverEvents())
+                    if delivered.cancelled:
+                        self._changes.look_again()
                 await self.place_all()
             except StoreError as error:  # is published, and the next change comes
                 _log.debug("events could not be handed on: %s", error)

@@ -18,6 +18,9 @@ SAME_ID_US: Final = 24 * 3600 * 1_000_000
 DELIVERED_AT_ONCE: Final = 1_000
 """Operations and jobs that wait for an event, and which one transaction reaches."""
 
+CANCELLED_BY: Final = "event {event}"
+"""The reason of a job that an event has cancelled."""
+
 _ANY: Final = "*"
 
 
@@ -165,7 +168,8 @@ class PlaceHeld(NamedTuple):
     """Puts the job of a listener in the place of one that is held for it (`listener`), or drops it. Answer: what became
     of the job; None: it was dropped, or no such one is held any more. `Refused`: the held one stays.
 
-    The held one is deleted. It does not count as pending for the conditions of the job.
+    The held one is deleted. It does not count as pending for the conditions of the job. An event that cancels a new
+    job, and was sent since the held one was added, cancels it at once; but not the one that it was held for.
 
     Attributes:
         id: The held job.

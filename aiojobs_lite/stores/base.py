@@ -41,7 +41,8 @@ class Applied(NamedTuple):
         expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,
             of whatever type; None: not before something else happens. A hint as well.
         expired: The jobs that it cancelled since their expiry had come.
-        cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
+        cancelled: The pending jobs that it cancelled by an event, or with one that they were to run after, in the order
+            in which it did.
         enqueued: The callbacks of batches that it enqueued: the id and the row of each.
     """
 

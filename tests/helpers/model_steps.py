@@ -211,7 +211,7 @@ class DurableBesideModel(BatchesBesideModel):
 
     def place(self, drawn: Drawn) -> list[Write[Any]]:
         found = [job.id for job in self.jobs.values() if job.held is Held.LISTENER] or [self.a_job(drawn.which)]
-        places = self.with_cancels(drawn.rows[:1], ()) or (None,)
+        places = self.with_cancels(drawn.rows[:1], (drawn.match,) * drawn.yes) or (None,)
         return [PlaceHeld(found[drawn.which % len(found)], places[0])]
 
     def prune_some(self, drawn: Drawn) -> list[Write[Any]]:

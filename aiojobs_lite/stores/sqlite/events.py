@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.events import (
+    CANCELLED_BY,
     DELIVERED_AT_ONCE,
     SAME_ID_US,
     Delivered,
@@ -25,7 +27,7 @@ from aiojobs_lite.model.events import (
     SetListeners,
     memo_of,
 )
-from aiojobs_lite.model.job import Held, NewJob
+from aiojobs_lite.model.job import Held, NewJob, Status
 from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
 from aiojobs_lite.stores.sqlite.moves import cancel_job, delete_job
@@ -36,6 +38,7 @@ from aiojobs_lite.stores.sqlite.unique import admit, admit_uncancelled
 from aiojobs_lite.stores.sqlite.waits import (
     CancelOn,
     drop_waits,
+    first_event,
     last_wait,
     looks_for,
     set_cancels,
@@ -118,14 +121,21 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     if write.place is None:
         delete_job(transaction, DeleteJob(write.id))
         return None
-    tally = transaction.tally(found[0])
+    job_type, event, created_at = found
+    tally = transaction.tally(job_type)
     tally.pending -= 1  # for the conditions
     inserted = admit(transaction, Admit((write.place,)))
     tally.pending += 1
     if isinstance(inserted, Refused):
         return inserted
     delete_job(transaction, DeleteJob(write.id))
-    return inserted[0]
+    (job,) = inserted
+    for match in write.place.cancel_on if job.is_new else ():
+        cause = first_event(transaction, match, created_at, event)
+        if cause is not None:
+            _cancel(transaction, job.id, job_type, cause.name)
+            break
+    return job
 
 
 def prune_events(transaction: Transaction, write: PruneEvents) -> int:
@@ -249,10 +259,17 @@ def _reach(
         transaction,
         [EndedStep(one.step or 0, one.job_id, StepState.DONE, memo, bool(one.suspends)) for one in steps],
     )
-    cancelled = _once([one.job_id for one in waiting if one.step is None])
-    for job_id in cancelled:
-        cancel_job(transaction, CancelJob(job_id, f"event {event.name}"))
-    return _Reached(len(waiting), Delivered(_once([one.job_id for one in steps]), cancelled, has_more))
+    cancelled = {one.job_id: one.type for one in waiting if one.step is None}
+    for job_id, job_type in cancelled.items():
+        _cancel(transaction, job_id, job_type, event.name)
+    return _Reached(len(waiting), Delivered(_once([one.job_id for one in steps]), tuple(cancelled), has_more))
+
+
+def _cancel(transaction: Transaction, job_id: int, job_type: str, event: str) -> None:
+    """Cancels a job by an event, or asks it to stop."""
+    reason = CANCELLED_BY.format(event=event)
+    if cancel_job(transaction, CancelJob(job_id, reason)) is Status.PENDING:
+        transaction.cancelled.append(Cancellation(job_id, job_type, reason))
 
 
 def _once(ids: Iterable[int]) -> tuple[int, ...]:
