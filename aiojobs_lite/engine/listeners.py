@@ -53,6 +53,12 @@ class Listeners:
         self._commits: Commits
         self._changes: ChangeListener
         self._wake = asyncio.Event()
+        self._is_busy = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it looks at nothing, and was notified of nothing."""
+        return not self._is_busy and not self._wake.is_set()
 
     def connect(self, *, commits: Commits, changes: ChangeListener) -> None:
         """Sets what makes the jobs durable, and what looks for attempts that are asked to stop."""
@@ -69,6 +75,7 @@ class Listeners:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._is_busy = True
             try:
                 while await self._store.ask(FindEvents(is_unreached=True, limit=1)):
                     delivered = await self._commits.write(DeliverEvents())
@@ -77,6 +84,9 @@ class Listeners:
                 await self.place_all()
             except StoreError as error:  # is published, and the next change comes
                 _log.debug("events could not be handed on: %s", error)
+            finally:
+                self._is_busy = False
+            self._commits.wake()  # the runner may be idle
 
     async def place_all(self) -> None:
         """Looks at all jobs that are held for the types of this runner, which may listen no more."""

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch, values_at
+from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 SAME_ID_US: Final = 24 * 3600 * 1_000_000
@@ -25,8 +26,12 @@ _ANY: Final = "*"
 
 
 def fits(pattern: str, name: str) -> bool:
-    """Whether an event of a name fits a pattern: the name itself, or the beginning of names, with an asterisk."""
-    return name.startswith(pattern[:-1]) if pattern.endswith(_ANY) else name == pattern
+    """Whether an event of a name fits a pattern: the name itself, or the beginning of names, with an asterisk, which
+    stands for no event of the library's own.
+    """
+    if name in JOB_EVENTS.values() or not pattern.endswith(_ANY):
+        return name == pattern
+    return name.startswith(pattern[:-1])
 
 
 class NewEvent(NamedTuple):

@@ -44,6 +44,8 @@ class Applied(NamedTuple):
         cancelled: The pending jobs that it cancelled by an event, or with one that they were to run after, in the order
             in which it did.
         enqueued: The callbacks of batches that it enqueued: the id and the row of each.
+        has_sent: Whether it has sent events of its own (`model/job_events.py`), as `SendEvents` does: jobs may be held
+            for listeners, cancelled, or asked to stop.
     """
 
     answers: list[Any]
@@ -52,6 +54,7 @@ class Applied(NamedTuple):
     expired: Sequence[Expired] = ()
     cancelled: Sequence[Cancellation] = ()
     enqueued: Sequence[tuple[int, NewJob]] = ()
+    has_sent: bool = False
 
 
 class Change(NamedTuple):

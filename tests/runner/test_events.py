@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, JobCancelled, JobContext, JobRunner, JobType, UnknownJobType, injected
+from aiojobs_lite import Backoff, InvalidOption, JobCancelled, JobContext, JobRunner, JobType, UnknownJobType, injected
 from aiojobs_lite.errors import EventNotFound, InvalidEvent
 from aiojobs_lite.events import Event, EventToSend, On
 from aiojobs_lite.model.events import DELIVERED_AT_ONCE
@@ -169,6 +169,76 @@ async def test_many_jobs_are_cancelled_by_one_event_in_several_transactions(job_
                 await result
         assert runner.stats().cancelled == count
     assert sorted(gone) == [DELIVERED_AT_ONCE + n for n in range(3)]
+
+
+async def test_a_listener_reacts_to_the_death_of_another_job(job_kit: JobKit) -> None:
+    runner, dead = JobRunner(":memory:"), list[dict[str, Any]]()
+
+    @runner.job(max_attempts=2, backoff=Backoff(base="1s"))
+    async def fails(n: int) -> None:
+        raise ConnectionError(f"no {n}")
+
+    @runner.on("job.dead", when=lambda event: event.data["type"] == "fails" and event.data["payload"]["n"] < 2)
+    async def react(event: Event[dict[str, Any]]) -> None:
+        dead.append(event.data)
+
+    @runner.on("*", "job.*")
+    async def without_ends(event: Event[Any]) -> None:
+        dead.append(event.data)
+
+    async with job_kit(runner):
+        for n in (1, 2):
+            await runner.enqueue(fails, n)
+        await job_kit.advance(5)
+        assert runner.stats().held == 0
+        assert [event.name for event in await runner.events.list()] == ["job.dead"] * 2
+    assert [(one["id"], one["payload"], one["attempts"], one["error"]) for one in dead] == [
+        (1, {"n": 1}, 2, "ConnectionError: no 1")
+    ]
+    assert dead[0]["reason"] == "all 2 attempts used up"
+
+
+async def test_a_listener_of_deaths_that_dies_itself_is_not_started_again(job_kit: JobKit) -> None:
+    runner, given = JobRunner(":memory:"), list[str]()
+
+    @runner.on("job.dead", max_attempts=1, on_dead=lambda dead: given.append(f"dead {dead.type}"))
+    async def react(event: Event[dict[str, Any]]) -> None:
+        given.append(event.data["type"])
+        raise ValueError("again")
+
+    @runner.job(max_attempts=1)
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async with job_kit(runner):
+        await runner.enqueue(fails)
+        await runner.run_until_idle()
+        assert runner.stats().dead == 2
+    assert given == ["fails", "dead react"]
+
+
+async def test_a_listener_reacts_to_completed_jobs(job_kit: JobKit) -> None:
+    runner, results = JobRunner(":memory:"), list[Any]()
+
+    @runner.job
+    async def square(n: int) -> int:
+        return n * n
+
+    @runner.on("job.completed")
+    async def react(event: Event[dict[str, Any]]) -> None:
+        results.append(event.data["result"])
+
+    async with job_kit(runner):
+        await runner.enqueue_many([square.bind(n) for n in range(20)])
+        await runner.run_until_idle()
+    assert sorted(results) == [n * n for n in range(20)]
+
+
+async def test_the_names_of_the_events_of_the_library_are_its_own(job_kit: JobKit) -> None:
+    runner, _ = listening()
+    async with job_kit(runner):
+        with pytest.raises(InvalidOption, match=r"a name of your own: the library itself sends the events of this"):
+            await runner.send("job.dead", {})
 
 
 async def _nothing() -> None: ...

@@ -28,6 +28,7 @@ from aiojobs_lite.model.events import (
     memo_of,
 )
 from aiojobs_lite.model.job import Held, NewJob, Status
+from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
 from aiojobs_lite.stores.sqlite.moves import cancel_job, delete_job
@@ -111,6 +112,9 @@ def set_listeners(transaction: Transaction, write: SetListeners) -> None:
     }
     if rows:
         transaction.run_all("insert_listeners", LISTENER_ROW, list(rows.values()))
+    if any(pattern in JOB_EVENTS.values() for pattern, _ in rows):
+        transaction.await_ends()
+    transaction.has_fewer_waits = True
 
 
 def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused | None:
@@ -220,7 +224,8 @@ def _hold_for_listeners(transaction: Transaction, event: EventRow, knows: Collec
     """Adds the jobs of listeners whose types the sender does not know; returns their ids."""
     if not transaction.one("any_listener")[0]:
         return ()
-    patterns = [(event.name,), *[(f"{event.name[:end]}*",) for end in range(len(event.name) + 1)]]
+    starts = range(0 if event.name in JOB_EVENTS.values() else len(event.name) + 1)
+    patterns = [(event.name,), *[(f"{event.name[:end]}*",) for end in starts]]
     found = transaction.run_all_rows("listeners_of", ID_ROW, list(dict.fromkeys(patterns)))
     by_type = {job_type: more for job_type, *more in found if job_type not in knows}
     ids = []
