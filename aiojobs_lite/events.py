@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from aiojobs_lite.handlers.cancel_on import On
 from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.runner.events import EventToSend, SentEvent, StoredEvent
 
-__all__ = ["Event", "EventToSend", "SentEvent", "StoredEvent"]
+__all__ = ["Event", "EventToSend", "On", "SentEvent", "StoredEvent"]

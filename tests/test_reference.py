@@ -223,7 +223,7 @@ OWNERS: dict[str, set[str]] = {
     "runner.events": {*dir(Events)},
     "batch": {*dir(OpenBatchHandle), "id"},
     "handle": {*dir(JobHandle)},
-    "job": {*dir(Job)},
+    "job": {*dir(Job), "dead", "completed"},  # the last two are events
     "ctx": {*dir(JobContext), "logged", "reported"},  # the last two of `testing.context`
     "stats()": {*dir(RunnerStats)},
 }

@@ -330,7 +330,7 @@ class Committer:
             self._claims.committed(applied, answers[-1] if claim else None)
         except Exception:  # noqa: BLE001  # logged
             _log_failed_listener()
-        if (applied.cancelled or applied.enqueued) and self._cascades is not None:
+        if (applied.cancelled or applied.enqueued or applied.has_sent) and self._cascades is not None:
             _notify(self._cascades.followed, applied)
         for done, unit, answer in saved:
             try:  # as `_notify`, without its call for each job

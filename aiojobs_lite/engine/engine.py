@@ -113,7 +113,7 @@ class Engine:
         self._health, self._metrics = Health(bus=bus, listeners=[self._dispatcher, watcher]), Metrics()
         self.commits = committer = Committer(store=store, clock=clock, health=self._health, claims=self._dispatcher)
         self.watchers.connect(commits=committer)
-        self.listeners.connect(commits=committer)
+        self.listeners.connect(commits=committer, changes=watcher)
         reports = Reports(commits=committer, clock=clock, attempts=self.attempts)
         self._maintenance = _maintenance(store, clock, committer, settings)
         deaths, expiries = Deaths(registry=registry, clock=clock, commits=committer), ExpiryReporter(self.waiters, bus)
@@ -129,14 +129,14 @@ class Engine:
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
             recorder=recorder, ticker=ticker, janitor=self._janitor(recorder), releaser=releaser, pauses=self.pauses,
-            joined=self.joined, deaths=deaths, waiters=self.waiters, watchers=self.watchers, reports=reports,
-            others=self._others(watcher, recorder, ticker, settings.ageing),
+            joined=self.joined, deaths=deaths, listeners=self.listeners, waiters=self.waiters,
+            watchers=self.watchers, reports=reports, others=self._others(watcher, recorder, ticker, settings.ageing),
         )  # fmt: skip
         self._lifecycle = Lifecycle(
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        _connect(committer, self._dispatcher, watcher, self._executor, Cascades(bus, self.waiters), expiries)
+        _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries)
         self._executor.connect(reporter=reports, around=around)
         self.write, self.write_all = committer.write, committer.write_all
 
@@ -253,6 +253,9 @@ class Engine:
             store=self._store, owner=self.identity.owner, dispatcher=self._dispatcher, waiters=self.waiters,
             pauses=self.pauses, joined=self.joined, watchers=self.watchers, listeners=self.listeners,
         )  # fmt: skip
+
+    def _cascades(self, watcher: ChangeWatcher) -> Cascades:
+        return Cascades(self.bus, self.waiters, [self.listeners, watcher])
 
     def _recorder(self, refusals: ChangeWatcher, deaths: Deaths, reports: Reports) -> Recorder:
         return Recorder(

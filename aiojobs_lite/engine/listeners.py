@@ -9,7 +9,7 @@ import asyncio
 from typing import Any, Final
 
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.engine.ports import Commits
+from aiojobs_lite.engine.ports import ChangeListener, Commits
 from aiojobs_lite.errors import AiojobsError, StoreError
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
@@ -51,11 +51,19 @@ class Listeners:
         self._clock = clock
         self._registry = registry
         self._commits: Commits
+        self._changes: ChangeListener
         self._wake = asyncio.Event()
+        self._is_busy = False
 
-    def connect(self, *, commits: Commits) -> None:
-        """Sets what makes the jobs durable."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether it looks at nothing, and was notified of nothing."""
+        return not self._is_busy and not self._wake.is_set()
+
+    def connect(self, *, commits: Commits, changes: ChangeListener) -> None:
+        """Sets what makes the jobs durable, and what looks for attempts that are asked to stop."""
         self._commits = commits
+        self._changes = changes
 
     def look_again(self) -> None:
         """Another owner has changed something, or an event was sent that many wait for."""
@@ -67,12 +75,18 @@ class Listeners:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._is_busy = True
             try:
                 while await self._store.ask(FindEvents(is_unreached=True, limit=1)):
-                    await self._commits.write(DeliverEvents())
+                    delivered = await self._commits.write(DeliverEvents())
+                    if delivered.cancelled:
+                        self._changes.look_again()
                 await self.place_all()
             except StoreError as error:  # is published, and the next change comes
                 _log.debug("events could not be handed on: %s", error)
+            finally:
+                self._is_busy = False
+            self._commits.wake()  # the runner may be idle
 
     async def place_all(self) -> None:
         """Looks at all jobs that are held for the types of this runner, which may listen no more."""

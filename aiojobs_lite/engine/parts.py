@@ -11,6 +11,7 @@ from aiojobs_lite.engine.dispatcher import Dispatcher
 from aiojobs_lite.engine.executor import Executor
 from aiojobs_lite.engine.janitor import Janitor
 from aiojobs_lite.engine.joining import JoinedJobs
+from aiojobs_lite.engine.listeners import Listeners
 from aiojobs_lite.engine.pauses import PauseMonitor
 from aiojobs_lite.engine.ports import Part
 from aiojobs_lite.engine.progress import Reports
@@ -39,6 +40,7 @@ class Parts:
         pauses: Reports what is paused at the start.
         joined: Awaits commits of callers.
         deaths: Has calls of its own that are waited for.
+        listeners: Have jobs placed that are held for them, which is waited for.
         reports: Take nothing more when the runner is left.
         watchers: End when the drain begins.
         others: Only run.
@@ -56,6 +58,7 @@ class Parts:
     pauses: PauseMonitor
     joined: JoinedJobs
     deaths: Deaths
+    listeners: Listeners
     reports: Reports
     watchers: JobWatchers
     others: Sequence[Part]
@@ -63,5 +66,5 @@ class Parts:
     @property
     def are_idle(self) -> bool:
         """Whether nothing runs, nothing waits to be written, and nothing is due that could run."""
-        busy = self.ticker, self.dispatcher, self.committer, self.deaths
+        busy = self.ticker, self.dispatcher, self.committer, self.deaths, self.listeners
         return all(part.is_idle for part in busy)

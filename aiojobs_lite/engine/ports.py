@@ -300,7 +300,7 @@ class CancellationListener(Protocol):
     """Notifies of cancelled jobs."""
 
     def cancelled(self, cancellations: Sequence[Cancellation]) -> None:
-        """Jobs were cancelled with one that they were to run after; it is durable."""
+        """Jobs were cancelled by an event, or with one that they were to run after; it is durable."""
 
 
 class ChangeListener(Protocol):

@@ -81,7 +81,7 @@ class Waiters:
         self.notify(job_id, Finished(Status.CANCELLED, reason=EXPIRED))
 
     def cancelled(self, cancellations: Sequence[Cancellation]) -> None:
-        """Notifies of jobs that were cancelled with others."""
+        """Notifies of jobs that were cancelled by events, or with others."""
         for job_id, _, reason in cancellations:
             self.notify(job_id, Finished(Status.CANCELLED, reason=reason))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar, cast, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PydanticUserError, ValidationError
 from pydantic_core import from_json
@@ -106,10 +106,7 @@ class Listening:
 
 
 def check_listening(
-    names: Sequence[object],
-    when: Callable[[Event[Any]], bool] | None,
-    signature: Signature,
-    handler: Callable[..., Any],
+    names: Sequence[object], when: Callable[[Event[Any]], bool] | None, signature: Signature
 ) -> Listening:
     """Checks what `on(...)` was given.
 
@@ -123,8 +120,12 @@ def check_listening(
     if when is not None and not callable(when):
         raise InvalidOption("when", when, "a function of the event that returns whether it starts the handler")
     patterns = tuple(dict.fromkeys([_check_pattern(one) for one in given]))
-    argument, kind = _event_of(signature, handler)
-    return Listening(patterns, when, argument, kind)
+    argument = event_argument(signature)
+    if argument is None:
+        takes = "it takes exactly one argument that is not injected, annotated as `Event` or `Event[...]`"
+        found = ", ".join(map(repr, signature.arguments)) or "none"
+        raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}; it has {found}")
+    return Listening(patterns, when, argument, signature.hints[argument])
 
 
 def check_event_name(name: object) -> str:
@@ -158,16 +159,10 @@ def _check_pattern(pattern: object) -> str:
     return checked
 
 
-def _event_of(signature: Signature, handler: Callable[..., Any]) -> tuple[str, Any]:
-    """The argument that takes the event, and its annotation."""
-    takes = "it takes exactly one argument that is not injected, annotated as `Event` or `Event[...]`"
+def event_argument(signature: Signature) -> str | None:
+    """The argument that takes the event, of a handler that takes one and nothing else; else None."""
     if len(signature.arguments) != 1:
-        raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}")
-    (argument,) = signature.arguments
-    kind = get_type_hints(handler, include_extras=True).get(argument)
-    origin = get_origin(kind) or kind
+        return None
+    ((argument, kind),) = signature.hints.items()
     metadata = getattr(kind, "__pydantic_generic_metadata__", {})
-    origin = metadata.get("origin") or origin
-    if origin is not Event:
-        raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}; {argument!r} is not")
-    return argument, kind
+    return argument if (metadata.get("origin") or kind) is Event else None

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from aiojobs_lite.clock import MICROSECONDS, after
 from aiojobs_lite.durations import seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.handlers.cancel_on import Cancels
 from aiojobs_lite.handlers.checks import check_choice, check_whole
 from aiojobs_lite.handlers.keys import KeyReader
 from aiojobs_lite.handlers.micro_batch import Gathering, ItemKeyReader
@@ -30,7 +31,7 @@ _RULES: Final[Mapping[str, tuple[type[Rule | Batch], str]]] = {
     "batch": (Batch, 'a Batch, such as Batch(100, max_wait="5s", key="org_id")'),
 }
 
-FLOW_OPTIONS: Final = (*_RULES, "max_pending", "on_full", "expires")
+FLOW_OPTIONS: Final = (*_RULES, "max_pending", "on_full", "expires", "cancel_on")
 """The names of the options of which a flow is made."""
 
 OnFull = Literal["raise", "wait"]
@@ -78,12 +79,14 @@ class Flow:
         max_pending: Most pending jobs of the type, or None.
         on_full: What an enqueue does if there are as many.
         expires: Seconds after it is due within which a job must begin, or None.
+        cancels: The events that cancel a job, or None.
     """
 
     keyed: Keyed | Gathering | None = None
     max_pending: int | None = None
     on_full: OnFull = "raise"
     expires: float | None = None
+    cancels: Cancels | None = None
 
     @property
     def batch(self) -> Batch | None:
@@ -116,15 +119,19 @@ class Flow:
             InvalidKey: If the payload gives no key.
         """
         expires = None if self.expires is None else _micros(self.expires)
-        if self.keyed is not None:
-            return self.keyed.candidate(row, self.max_pending, expires)
-        return Candidate(row, max_pending=self.max_pending, expires=expires)
+        if self.keyed is None:
+            candidate = Candidate(row, max_pending=self.max_pending, expires=expires)
+        else:
+            candidate = self.keyed.candidate(row, self.max_pending, expires)
+        return candidate if self.cancels is None else candidate._replace(cancel_on=self.cancels.of(row.payload))
 
     def shown(self) -> dict[str, Any]:
         """The options that are set, by name."""
         found: dict[str, Any] = {} if self.keyed is None else {self.keyed.option: self.keyed.rule}
         if self.max_pending is not None:
             found |= {"max_pending": self.max_pending, "on_full": self.on_full}
+        if self.cancels is not None:
+            found |= {"cancel_on": list(self.cancels.given)}
         return found if self.expires is None else found | {"expires": self.expires}
 
 
@@ -162,6 +169,11 @@ def make_flow(
         flow = replace(flow, on_full=on_full)
     if (expires := given.get("expires")) is not None:
         flow = replace(flow, expires=seconds(expires, "expires", least=_SHORTEST_EXPIRY_S))
+    if (cancel_on := given.get("cancel_on")) is not None:
+        flow = replace(flow, cancels=Cancels(cancel_on, signature, handler))
+    if flow.batch is not None and flow.cancels is not None:
+        problem = "none together with batch=: an event would cancel the items of other enqueues as well"
+        raise InvalidOption("cancel_on", list(flow.cancels.given), problem)
     return None if flow == _NOTHING else flow
 
 

@@ -19,7 +19,11 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 
 _OVERLAP: Final = "overlap= is for it"
-_INSTEAD: Final = {"expires": "catch_up= is for ticks that are late", "batch": "a tick gives no items"}
+_INSTEAD: Final = {
+    "expires": "catch_up= is for ticks that are late",
+    "batch": "a tick gives no items",
+    "cancel_on": "a tick has no fields that an event could match",
+}
 
 
 class Declaring:
@@ -101,7 +105,7 @@ class Declaring:
         """
 
         def made(job_type: JobType[..., Any]) -> None:
-            job_type.listening = check_listening(names, when, job_type.signature, job_type.handler)
+            job_type.listening = check_listening(names, when, job_type.signature)
             self._add(job_type)
 
         return make_decorator(made)(**options)

@@ -58,6 +58,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(on_full=...)": "on_full",
     "@job(expires=...)": "expires expires_in deadline max_age",
     "@job(on_dead=...)": "on_dead on_failure on_error link_error failure_handler errback on_retry_exhausted",
+    '@job(cancel_on=On("user/deleted"))': "cancel_on cancelOn cancel",
     "@job(version=...)": "version schema_version payload_version",
     "@job(upgrade={1: from_1_to_2})": "upgrade upgrades upgraders upcast upcasters migrate migrations",
     "@job(keep_result=...)": "keep_result ignore_result store_result store_results",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, ParamSpec
 from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
+from aiojobs_lite.handlers.cancel_on import On
 from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
 from aiojobs_lite.handlers.event import Listening
 from aiojobs_lite.handlers.flow import FLOW_OPTIONS, OnFull, make_flow
@@ -177,20 +178,20 @@ class JobType(Enqueueable[P, R_co]):
         on_full: OnFull | None = None,
         expires: Duration | None = None,
         on_dead: OnDead | Enqueueable[..., Any] | None = None,
+        cancel_on: On | Sequence[On] | None = None,
         version: int = 1,
         upgrade: Mapping[int, UpgradeStep] | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown, JobOptions.__optional_keys__)
-        handler = self.handler = _function(handler, name)
-        self.name = _name(getattr(handler, "__name__", None) if name is None else name)
-        self.mode = _mode(self.name, handler, process=check_flag("process", process))
+        self.job_type, self.handler = self, _function(handler, name)
+        self.name, self.mode = _name_and_mode(self.handler, name, process)
         self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
         self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
         self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
         self.signature = _signature(self, largest_payload, version, upgrade, reads_return=is_kept)
         self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
-        self.job_type, self.how = self, _how(self, unique, debounce, throttle, batch, max_pending, on_full, expires)
+        self.how = _how(self, unique, debounce, throttle, batch, max_pending, on_full, expires, cancel_on)
         self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
 
     @property
@@ -325,6 +326,13 @@ def _within(function: Any) -> Iterator[Any]:
             function = function.__wrapped__
         else:
             return
+
+
+def _name_and_mode(
+    handler: Callable[..., Any], name: object, process: object
+) -> tuple[str, Literal["async", "thread", "process"]]:
+    checked = _name(getattr(handler, "__name__", None) if name is None else name)
+    return checked, _mode(checked, handler, process=check_flag("process", process))
 
 
 def _name(name: object) -> str:

@@ -46,7 +46,7 @@ class KeyReader:
             fields = (key,) if isinstance(key, str) else key
             self.fields = tuple(tuple(field.split(".")) for field in fields)
             self.check_fields(option, [first for first, *_ in self.fields], signature)
-        self._defaults = _defaults(signature, handler)
+        self._defaults = json_defaults(signature, handler)
 
     def check_fields(self, option: str, fields: Sequence[str], signature: Signature) -> None:
         """Checks that the handler has an argument for each field.
@@ -117,7 +117,7 @@ class KeyReader:
         raise InvalidKey(self.job_type, f"{what} is of the type {kind!r}; a key is made of {_SCALARS}")
 
 
-def _defaults(signature: Signature, handler: Callable[..., Any]) -> dict[str, Any]:
+def json_defaults(signature: Signature, handler: Callable[..., Any]) -> dict[str, Any]:
     """The defaults of the arguments as JSON: a payload leaves them out. Those that are no JSON are left out, too."""
     found: dict[str, Any] = {}
     parameters = inspect.signature(handler).parameters

@@ -13,6 +13,7 @@ from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
+from aiojobs_lite.handlers.cancel_on import On
 from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull, make_flow
 from aiojobs_lite.handlers.habits import refuse_unknown
@@ -70,6 +71,8 @@ class JobOptions(TypedDict, total=False):
             Default: for ever.
         on_dead: Called with a `DeadJob` for each job of this type that dies, or a job type that is enqueued with its
             id; default: nothing.
+        cancel_on: An `On`, or several: the events that cancel the unfinished jobs of this type that match; default:
+            none.
         version: The version of the arguments, stored with each payload; default 1.
         upgrade: By version a plain function that makes of a dict of its arguments those of the next version: such
             as {1: from_1_to_2}. It runs on the event loop, before validation, each time that an older payload is read.
@@ -96,6 +99,7 @@ class JobOptions(TypedDict, total=False):
     on_full: OnFull | None
     expires: Duration | None
     on_dead: OnDead | EnqueuedOnDeath | None
+    cancel_on: On | Sequence[On] | None
     version: int
     upgrade: Mapping[int, UpgradeStep] | None
 

@@ -32,7 +32,7 @@ class After(NamedTuple):
 
 
 class Cancellation(NamedTuple):
-    """A job that was cancelled because one that it was to run after failed."""
+    """A job that was cancelled because one that it was to run after failed, or by an event."""
 
     id: int
     type: str

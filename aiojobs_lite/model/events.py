@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch, values_at
+from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.model.writes import Inserted, unanswered
 
 SAME_ID_US: Final = 24 * 3600 * 1_000_000
@@ -18,12 +19,19 @@ SAME_ID_US: Final = 24 * 3600 * 1_000_000
 DELIVERED_AT_ONCE: Final = 1_000
 """Operations and jobs that wait for an event, and which one transaction reaches."""
 
+CANCELLED_BY: Final = "event {event}"
+"""The reason of a job that an event has cancelled."""
+
 _ANY: Final = "*"
 
 
 def fits(pattern: str, name: str) -> bool:
-    """Whether an event of a name fits a pattern: the name itself, or the beginning of names, with an asterisk."""
-    return name.startswith(pattern[:-1]) if pattern.endswith(_ANY) else name == pattern
+    """Whether an event of a name fits a pattern: the name itself, or the beginning of names, with an asterisk, which
+    stands for no event of the library's own.
+    """
+    if name in JOB_EVENTS.values() or not pattern.endswith(_ANY):
+        return name == pattern
+    return name.startswith(pattern[:-1])
 
 
 class NewEvent(NamedTuple):
@@ -165,7 +173,8 @@ class PlaceHeld(NamedTuple):
     """Puts the job of a listener in the place of one that is held for it (`listener`), or drops it. Answer: what became
     of the job; None: it was dropped, or no such one is held any more. `Refused`: the held one stays.
 
-    The held one is deleted. It does not count as pending for the conditions of the job.
+    The held one is deleted. It does not count as pending for the conditions of the job. An event that cancels a new
+    job, and was sent since the held one was added, cancels it at once; but not the one that it was held for.
 
     Attributes:
         id: The held job.

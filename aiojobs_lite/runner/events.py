@@ -20,6 +20,7 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.events import EventRow, FindEvents, NewEvent, SendEvents, Sent, StepFence, memo_of
+from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal
 from aiojobs_lite.runner.handle import JobHandle
@@ -149,6 +150,8 @@ class Events:
     def _new(self, event: EventToSend, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
         """An event to be stored, and the types of the jobs that it starts."""
         name = check_event_name(event.name)
+        if name in JOB_EVENTS.values():
+            raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
         key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
         data = _data(name, event.data)
         memo = memo_of(EventRow(0, name, data, now, key))

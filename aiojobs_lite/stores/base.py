@@ -41,8 +41,11 @@ class Applied(NamedTuple):
         expires_at: When a claim is worth while although no slot is free: never after the first expiry of a pending job,
             of whatever type; None: not before something else happens. A hint as well.
         expired: The jobs that it cancelled since their expiry had come.
-        cancelled: The jobs that it cancelled with one that they were to run after, in the order in which it did.
+        cancelled: The pending jobs that it cancelled by an event, or with one that they were to run after, in the order
+            in which it did.
         enqueued: The callbacks of batches that it enqueued: the id and the row of each.
+        has_sent: Whether it has sent events of its own (`model/job_events.py`), as `SendEvents` does: jobs may be held
+            for listeners, cancelled, or asked to stop.
     """
 
     answers: list[Any]
@@ -51,6 +54,7 @@ class Applied(NamedTuple):
     expired: Sequence[Expired] = ()
     cancelled: Sequence[Cancellation] = ()
     enqueued: Sequence[tuple[int, NewJob]] = ()
+    has_sent: bool = False
 
 
 class Change(NamedTuple):

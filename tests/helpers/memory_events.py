@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.admission import Admit, Refused
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.events import (
     DELIVERED_AT_ONCE,
     SAME_ID_US,
@@ -23,7 +25,7 @@ from aiojobs_lite.model.events import (
     matches,
     memo_of,
 )
-from aiojobs_lite.model.job import Held, NewJob
+from aiojobs_lite.model.job import Held, NewJob, Status
 from aiojobs_lite.model.steps import NewStep, SaveSteps, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
 from tests.helpers import memory_steps
@@ -89,7 +91,15 @@ def place_held(phases: MemoryPhases, write: PlaceHeld) -> Inserted | Refused | N
     if isinstance(inserted, Refused):
         return inserted
     phases.delete_job(DeleteJob(write.id))
-    return inserted[0]
+    (job,) = inserted
+    since, payload = to_micros(held.created_at), held.payload_json
+    events = [one for one in rows.durable.events.values() if one.sent_at >= since and memo_of(one) != payload]
+    for match in write.place.cancel_on if job.is_new else ():
+        found = [(one.sent_at, one.id, one.name) for one in events if matches(match, one)]
+        if found:
+            _cancel(phases, job.id, min(found)[2])
+            break
+    return job
 
 
 def prune_events(phases: MemoryPhases, write: PruneEvents) -> int:
@@ -199,8 +209,15 @@ def _reach(phases: MemoryPhases, event: EventRow, last: int, most: int) -> tuple
             woken[job_id] = None
             memory_steps.end(phases, (job_id, step), StepState.DONE, memo_of(event))
     for job_id in cancelled:
-        phases.cancel_job(CancelJob(job_id, f"event {event.name}"))
+        _cancel(phases, job_id, event.name)
     return len(reached), Delivered(tuple(woken), tuple(cancelled), len(found) > most)
+
+
+def _cancel(phases: MemoryPhases, job_id: int, event: str) -> None:
+    reason, job = f"event {event}", phases.rows.jobs[job_id]
+    phases.cancel_job(CancelJob(job_id, reason))
+    if job.status is Status.PENDING:
+        phases.cancelled.append(Cancellation(job_id, job.type, reason))
 
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {

@@ -203,6 +203,7 @@ class MemoryPhases:
         ends_to_note: Those that are not known yet to the operations that wait for them.
         cancelled: See `Applied`.
         enqueued: See `Applied`.
+        has_sent: See `Applied`.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.
@@ -213,7 +214,7 @@ class MemoryPhases:
 
     def __init__(self, rows: Rows, now: int, living: Collection[str] = ()) -> None:
         self.rows, self._before = rows, rows.copy()
-        self.now, self._living = now, living
+        self.now, self._living, self.has_sent = now, living, False
         self.moves = memory_batches.Moves(rows.batches)
         self.ended: list[tuple[int, Status | None]] = []
         self.ends_to_note: list[tuple[Job, Status | None]] = []

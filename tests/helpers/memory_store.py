@@ -199,7 +199,9 @@ class MemoryStore:
             self.loses_answer = False
             raise StoreUnavailable("DOUBT", "the connection was lost before the answer came")
         expires_at = min([at for at, _ in pending(rows)], default=None)
-        return Applied(answers, phases.due(), expires_at, phases.expired, phases.cancelled, phases.enqueued)
+        return Applied(
+            answers, phases.due(), expires_at, phases.expired, phases.cancelled, phases.enqueued, phases.has_sent
+        )
 
     def notice(self, types: Collection[str]) -> None:
         """Takes in which types another owner's commit was about."""

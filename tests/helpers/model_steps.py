@@ -68,7 +68,7 @@ class Drawn(NamedTuple):
 
 
 EVENTS: Final = "eef"
-PATTERNS: Final = (("e",), ("f", "*"), ("e*",), ())
+PATTERNS: Final = (("e", "job.dead"), ("f", "*"), ("e*", "job.completed"), ())
 ROW_LENGTH: Final = 6  # as `model_draws.rows` draws one
 FIELDS: Final = ((), (), ("n",), ("n", "o"))
 BY: Final = ((), (), (("two", 1),), (("ordered", 1),), (("one", 1), ("rate", 1)))  # limits by key
@@ -211,7 +211,7 @@ class DurableBesideModel(BatchesBesideModel):
 
     def place(self, drawn: Drawn) -> list[Write[Any]]:
         found = [job.id for job in self.jobs.values() if job.held is Held.LISTENER] or [self.a_job(drawn.which)]
-        places = self.with_cancels(drawn.rows[:1], ()) or (None,)
+        places = self.with_cancels(drawn.rows[:1], (drawn.match,) * drawn.yes) or (None,)
         return [PlaceHeld(found[drawn.which % len(found)], places[0])]
 
     def prune_some(self, drawn: Drawn) -> list[Write[Any]]:
@@ -244,7 +244,8 @@ class DurableBesideModel(BatchesBesideModel):
         self.twins.ask(FindEvents(ids=[1, 2, 4], name=name), store)
 
     def everything_ends(self, view: int = 0) -> None:
-        """What is held for events is released, and events reach all."""
+        """What is held for events is released, and events reach all; no type listens any more."""
+        self.commit([(SetListeners(tuple([Listener(job_type, (), 1, 2) for job_type in "abc"])),)], view)
         while self.twins.model.database.rows.durable.unreached:
             self.commit([(DeliverEvents(),)], view)
         self.commit(alone([Release(tuple(self.jobs), reason) for reason in (Held.EVENT, Held.LISTENER)]), view)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, JobRunner, JobType, UnknownJobType
+from aiojobs_lite import Backoff, InvalidOption, JobCancelled, JobContext, JobRunner, JobType, UnknownJobType, injected
 from aiojobs_lite.errors import EventNotFound, InvalidEvent
-from aiojobs_lite.events import Event, EventToSend
+from aiojobs_lite.events import Event, EventToSend, On
+from aiojobs_lite.model.events import DELIVERED_AT_ONCE
 from aiojobs_lite.runner.events import LONGEST_EVENT_ID_CHARS, MOST_EVENTS
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
-from aiojobs_lite.telemetry.facts import EventSent
+from aiojobs_lite.telemetry.facts import EventSent, JobBecameCancelled
 from aiojobs_lite.testing import JobKit
+from tests.helpers.waiting import until
 
 
 def listening() -> tuple[JobRunner, list[Any]]:
@@ -105,6 +108,137 @@ async def test_an_event_is_replayed_to_listeners_of_this_runner_alone(job_kit: J
             await runner.events.replay(event.number, deaf)
         with pytest.raises(UnknownJobType):
             await runner.events.replay(event.number, JobRunner(":memory:").on("b")(_stranger))
+
+
+async def test_an_event_cancels_what_matches_and_wakes_its_callers(job_kit: JobKit) -> None:
+    runner, ended = JobRunner(":memory:"), list[int]()
+
+    @runner.job(cancel_on=On("user/left", match="user.id"))
+    async def work(user: dict[str, int], *, sleeps: bool = True, ctx: JobContext = injected) -> None:
+        try:
+            await (ctx.sleep("s", "1h") if sleeps else asyncio.Event().wait())
+        finally:
+            ended.append(user["id"])
+
+    await _cancel(runner, work, job_kit)
+    assert sorted(ended) == [1, 2, 3]  # two were suspended, and one was cancelled
+
+
+async def _cancel(runner: JobRunner, work: JobType[..., None], job_kit: JobKit) -> None:
+    async with job_kit(runner):
+        await runner.send("user/left", {"user": {"id": 2}})  # too early
+        suspended, running, other = [
+            await runner.enqueue(work, {"id": number}, sleeps=number != 2) for number in (1, 2, 3)
+        ]
+        later = await runner.enqueue(work.using(delay="1h"), {"id": 2})
+        await until(lambda: runner.stats().processing == 1 and runner.stats().scheduled == 3)
+        facts, results = runner.watch(), [asyncio.create_task(one.result()) for one in (suspended, running, later)]
+        (first, second) = await runner.events.send_many(
+            [EventToSend("user/left", {"user": {"id": number}}) for number in (1, 2)]
+        )
+        assert (first.handles, second.handles) == ((), ())
+        for result in results:
+            with pytest.raises(JobCancelled, match="event user/left"):
+                await result
+        assert {fact.job_id for fact in facts.take() if isinstance(fact, JobBecameCancelled)} == {
+            suspended.id, running.id, later.id,
+        }  # fmt: skip
+        assert (await other.job()).status == "pending"
+        await runner.jobs.cancel(other.id)
+
+
+async def test_many_jobs_are_cancelled_by_one_event_in_several_transactions(job_kit: JobKit) -> None:
+    runner, gone = JobRunner(":memory:"), list[int]()
+
+    @runner.job(cancel_on=On("all/stop"))
+    async def work(n: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gone.append(n)
+
+    count = DELIVERED_AT_ONCE + 3
+    async with job_kit(runner):
+        for_all = await runner.enqueue_many([work.using(delay="1h").bind(n) for n in range(DELIVERED_AT_ONCE)])
+        last = await runner.enqueue_many([work.bind(DELIVERED_AT_ONCE + n) for n in range(3)])
+        await until(lambda: runner.stats().processing == 3)
+        waited = [asyncio.create_task(handle.result()) for handle in (for_all[0], *last)]
+        await runner.send("all/stop")
+        for result in waited:
+            with pytest.raises(JobCancelled, match="event all/stop"):
+                await result
+        assert runner.stats().cancelled == count
+    assert sorted(gone) == [DELIVERED_AT_ONCE + n for n in range(3)]
+
+
+async def test_a_listener_reacts_to_the_death_of_another_job(job_kit: JobKit) -> None:
+    runner, dead = JobRunner(":memory:"), list[dict[str, Any]]()
+
+    @runner.job(max_attempts=2, backoff=Backoff(base="1s"))
+    async def fails(n: int) -> None:
+        raise ConnectionError(f"no {n}")
+
+    @runner.on("job.dead", when=lambda event: event.data["type"] == "fails" and event.data["payload"]["n"] < 2)
+    async def react(event: Event[dict[str, Any]]) -> None:
+        dead.append(event.data)
+
+    @runner.on("*", "job.*")
+    async def without_ends(event: Event[Any]) -> None:
+        dead.append(event.data)
+
+    async with job_kit(runner):
+        for n in (1, 2):
+            await runner.enqueue(fails, n)
+        await job_kit.advance(5)
+        assert runner.stats().held == 0
+        assert [event.name for event in await runner.events.list()] == ["job.dead"] * 2
+    assert [(one["id"], one["payload"], one["attempts"], one["error"]) for one in dead] == [
+        (1, {"n": 1}, 2, "ConnectionError: no 1")
+    ]
+    assert dead[0]["reason"] == "all 2 attempts used up"
+
+
+async def test_a_listener_of_deaths_that_dies_itself_is_not_started_again(job_kit: JobKit) -> None:
+    runner, given = JobRunner(":memory:"), list[str]()
+
+    @runner.on("job.dead", max_attempts=1, on_dead=lambda dead: given.append(f"dead {dead.type}"))
+    async def react(event: Event[dict[str, Any]]) -> None:
+        given.append(event.data["type"])
+        raise ValueError("again")
+
+    @runner.job(max_attempts=1)
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async with job_kit(runner):
+        await runner.enqueue(fails)
+        await runner.run_until_idle()
+        assert runner.stats().dead == 2
+    assert given == ["fails", "dead react"]
+
+
+async def test_a_listener_reacts_to_completed_jobs(job_kit: JobKit) -> None:
+    runner, results = JobRunner(":memory:"), list[Any]()
+
+    @runner.job
+    async def square(n: int) -> int:
+        return n * n
+
+    @runner.on("job.completed")
+    async def react(event: Event[dict[str, Any]]) -> None:
+        results.append(event.data["result"])
+
+    async with job_kit(runner):
+        await runner.enqueue_many([square.bind(n) for n in range(20)])
+        await runner.run_until_idle()
+    assert sorted(results) == [n * n for n in range(20)]
+
+
+async def test_the_names_of_the_events_of_the_library_are_its_own(job_kit: JobKit) -> None:
+    runner, _ = listening()
+    async with job_kit(runner):
+        with pytest.raises(InvalidOption, match=r"a name of your own: the library itself sends the events of this"):
+            await runner.send("job.dead", {})
 
 
 async def _nothing() -> None: ...

@@ -17,7 +17,8 @@ SELECT
     EXISTS (SELECT 1 FROM aiojobs_steps) OR EXISTS (SELECT 1 FROM aiojobs_children);
 
 -- name: awaits_ends
--- Whether a batch, or a job, waits for the end of any job, or a job waits for an event, which ends with it.
+-- Whether a batch, or a job, waits for the end of any job, or a job waits for an event, which ends with it, or a type
+-- listens to the ends of jobs.
 SELECT EXISTS (
     SELECT 1
     FROM aiojobs_batches
@@ -30,6 +31,11 @@ OR EXISTS (
 OR EXISTS (
     SELECT 1
     FROM aiojobs_waits
+)
+OR EXISTS (
+    SELECT 1
+    FROM aiojobs_listeners
+    WHERE pattern IN ('job.dead', 'job.completed')
 )
 OR EXISTS (
     SELECT 1

@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.events import (
+    CANCELLED_BY,
     DELIVERED_AT_ONCE,
     SAME_ID_US,
     Delivered,
@@ -25,7 +27,8 @@ from aiojobs_lite.model.events import (
     SetListeners,
     memo_of,
 )
-from aiojobs_lite.model.job import Held, NewJob
+from aiojobs_lite.model.job import Held, NewJob, Status
+from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
 from aiojobs_lite.stores.sqlite.moves import cancel_job, delete_job
@@ -36,6 +39,7 @@ from aiojobs_lite.stores.sqlite.unique import admit, admit_uncancelled
 from aiojobs_lite.stores.sqlite.waits import (
     CancelOn,
     drop_waits,
+    first_event,
     last_wait,
     looks_for,
     set_cancels,
@@ -108,6 +112,9 @@ def set_listeners(transaction: Transaction, write: SetListeners) -> None:
     }
     if rows:
         transaction.run_all("insert_listeners", LISTENER_ROW, list(rows.values()))
+    if any(pattern in JOB_EVENTS.values() for pattern, _ in rows):
+        transaction.await_ends()
+    transaction.has_fewer_waits = True
 
 
 def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused | None:
@@ -118,14 +125,21 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     if write.place is None:
         delete_job(transaction, DeleteJob(write.id))
         return None
-    tally = transaction.tally(found[0])
+    job_type, event, created_at = found
+    tally = transaction.tally(job_type)
     tally.pending -= 1  # for the conditions
     inserted = admit(transaction, Admit((write.place,)))
     tally.pending += 1
     if isinstance(inserted, Refused):
         return inserted
     delete_job(transaction, DeleteJob(write.id))
-    return inserted[0]
+    (job,) = inserted
+    for match in write.place.cancel_on if job.is_new else ():
+        cause = first_event(transaction, match, created_at, event)
+        if cause is not None:
+            _cancel(transaction, job.id, job_type, cause.name)
+            break
+    return job
 
 
 def prune_events(transaction: Transaction, write: PruneEvents) -> int:
@@ -210,7 +224,8 @@ def _hold_for_listeners(transaction: Transaction, event: EventRow, knows: Collec
     """Adds the jobs of listeners whose types the sender does not know; returns their ids."""
     if not transaction.one("any_listener")[0]:
         return ()
-    patterns = [(event.name,), *[(f"{event.name[:end]}*",) for end in range(len(event.name) + 1)]]
+    starts = range(0 if event.name in JOB_EVENTS.values() else len(event.name) + 1)
+    patterns = [(event.name,), *[(f"{event.name[:end]}*",) for end in starts]]
     found = transaction.run_all_rows("listeners_of", ID_ROW, list(dict.fromkeys(patterns)))
     by_type = {job_type: more for job_type, *more in found if job_type not in knows}
     ids = []
@@ -249,10 +264,17 @@ def _reach(
         transaction,
         [EndedStep(one.step or 0, one.job_id, StepState.DONE, memo, bool(one.suspends)) for one in steps],
     )
-    cancelled = _once([one.job_id for one in waiting if one.step is None])
-    for job_id in cancelled:
-        cancel_job(transaction, CancelJob(job_id, f"event {event.name}"))
-    return _Reached(len(waiting), Delivered(_once([one.job_id for one in steps]), cancelled, has_more))
+    cancelled = {one.job_id: one.type for one in waiting if one.step is None}
+    for job_id, job_type in cancelled.items():
+        _cancel(transaction, job_id, job_type, event.name)
+    return _Reached(len(waiting), Delivered(_once([one.job_id for one in steps]), tuple(cancelled), has_more))
+
+
+def _cancel(transaction: Transaction, job_id: int, job_type: str, event: str) -> None:
+    """Cancels a job by an event, or asks it to stop."""
+    reason = CANCELLED_BY.format(event=event)
+    if cancel_job(transaction, CancelJob(job_id, reason)) is Status.PENDING:
+        transaction.cancelled.append(Cancellation(job_id, job_type, reason))
 
 
 def _once(ids: Iterable[int]) -> tuple[int, ...]:

@@ -43,6 +43,7 @@ from aiojobs_lite.stores.sqlite import (
     events,
     held,
     insert,
+    job_events,
     limits,
     moves,
     pauses,
@@ -150,6 +151,8 @@ class SqlitePhases:
         """See `Phases`."""
         transaction = self._transaction
         if transaction.moved or transaction.batches is not None or transaction.has_fewer_waits:
+            job_events.send_of_ends(transaction)
+            self._note_ends()
             is_any_released = after.settle_after(transaction)
             self._note_ends()
             if batches.settle_batches(transaction) or is_any_released or transaction.has_fewer_waits:

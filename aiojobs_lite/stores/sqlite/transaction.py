@@ -76,6 +76,7 @@ class Transaction:
         moved: The jobs that ended, if their ends are awaited, and those that were redriven.
         moves_noted: How many of these are known to the operations that wait for jobs.
         has_fewer_waits: Whether an event has come, or a job has ended, that something waited for.
+        has_sent: See `Applied`.
         batches: What it changes of batches; None: nothing yet.
         cancelled: See `Applied`.
         enqueued: See `Applied`.
@@ -95,7 +96,7 @@ class Transaction:
         self.limits: Limits = ledger.limits
         self.moved: list[Moved] = []
         self.moves_noted = 0
-        self.has_fewer_waits = False
+        self.has_fewer_waits = self.has_sent = False
         self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
         self.enqueued: list[tuple[int, NewJob]] = []

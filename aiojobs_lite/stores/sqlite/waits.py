@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from aiojobs_lite.model.event_match import EventMatch, values_at
-from aiojobs_lite.model.events import EventRow, data_of, matches
+from aiojobs_lite.model.events import EventRow, data_of, matches, memo_of
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 WAIT_ROW: Final = "(?, ?, ?, ?, ?, ?)"
@@ -38,6 +38,7 @@ class Waiting(NamedTuple):
     job_id: int
     step: int | None
     suspends: int | None
+    type: str
 
 
 def add_waits(transaction: Transaction, waits: Sequence[Wait]) -> None:
@@ -99,13 +100,13 @@ def forget_waits(transaction: Transaction, ids: Sequence[tuple[int]]) -> int:
     return transaction.run_all("forget_waits", ID_ROW, ids) if ids else 0
 
 
-def first_event(transaction: Transaction, match: EventMatch, since: int) -> EventRow | None:
-    """The first event since an instant that an operation waits for."""
+def first_event(transaction: Transaction, match: EventMatch, since: int, but: str | None = None) -> EventRow | None:
+    """The first event since an instant that matches; not the one that is `but` as JSON."""
     behind = (since, 0)
     while True:
         found = transaction.run("events_since", (match.event, *behind, _EVENTS_A_LOOK)).fetchall()
         for event in map(EventRow._make, found):
-            if not match.fields or matches(match, event):
+            if (not match.fields or matches(match, event)) and memo_of(event) != but:
                 return event
         if len(found) < _EVENTS_A_LOOK:
             return None

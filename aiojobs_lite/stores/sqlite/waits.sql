@@ -59,7 +59,7 @@ WHERE fields IS NOT NULL;
 
 -- name: waiting_for_event
 -- Some of what waited for an event by some fields when it was sent, of jobs that have not ended.
-SELECT waits.id, waits.job_id, waits.step, steps.suspends
+SELECT waits.id, waits.job_id, waits.step, steps.suspends, job.type
 FROM aiojobs_waits AS waits
 CROSS JOIN aiojobs_jobs AS job
 LEFT JOIN aiojobs_steps AS steps ON steps.id = waits.step

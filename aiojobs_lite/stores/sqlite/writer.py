@@ -202,7 +202,7 @@ class Writer:
         expires_at = transaction.expiries.at
         return Applied(
             answers, None if due == NEVER else due, None if expires_at == NEVER else expires_at, transaction.expired,
-            transaction.cancelled, transaction.enqueued,
+            transaction.cancelled, transaction.enqueued, transaction.has_sent,
         )  # fmt: skip
 
     def _committed(self, written: Applied, connection: sqlite3.Connection) -> Applied:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
+from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.events import (
     DELIVERED_AT_ONCE,
     SAME_ID_US,
@@ -28,6 +29,7 @@ from tests.helpers.steps import done, event, match, memo, save, send, start, ste
 from tests.helpers.stores import (
     again,
     answers,
+    applied,
     at,
     claim,
     claimed,
@@ -259,6 +261,29 @@ class CancellingByEvents:
         assert (await sent_one(store, "gone", n=0)).cancelled == ()
         await one(store, again(first))
         assert (await stored(store, first.id)).status is Status.CANCELLED
+        assert shown(store) == await counted(store)
+
+    async def test_what_is_cancelled_at_once_is_in_the_answer_of_the_transaction(self, store: Store) -> None:
+        rows = Admit(tuple([starting(job_type, cancel_on=(match(),)) for job_type in "ab"]))
+        first, second = (await applied(store, rows)).answers[0]
+        await claimed(store)
+        sent = await applied(store, send(event()))
+        assert sent.answers[0][0].cancelled == (first.id, second.id)
+        assert list(sent.cancelled) == [Cancellation(second.id, "b", "event e")]
+
+    async def test_events_cancel_a_job_that_was_held_when_they_came(self, store: Store) -> None:
+        await one(store, SetListeners((Listener("l", ("e",), 1, 3),)))
+        place = Candidate(new("l"), cancel_on=(match("gone", n=1), match("e")))
+        await one(store, send(event("gone", n=1, sent=-1)))
+        held = [(await sent_one(store, sent=seconds, now=seconds)).held[0] for seconds in (1, 2, 3)]
+        await one(store, send(event("gone", n=2, sent=9), event("other", sent=9)))
+        causes = [(await applied(store, PlaceHeld(job_id, place))).cancelled for job_id in held]
+        assert [[(one.type, one.reason) for one in cause] for cause in causes] == [[("l", "event e")]] * 2 + [[]]
+        (late,) = (await sent_one(store, sent=10, now=10)).held
+        await one(store, send(event("gone", n=1, sent=11)))
+        unique = place._replace(row=new("l", unique_key="[1]", unique_scope="unfinished"))
+        assert len((await applied(store, PlaceHeld(late, unique))).cancelled) == 1
+        assert len(await found(store, FindJobs(status=Status.CANCELLED))) == 4  # the third one by the fourth event
         assert shown(store) == await counted(store)
 
     async def test_a_job_that_has_ended_or_was_redriven_is_not_cancelled(self, store: Store) -> None:

@@ -53,7 +53,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "forget_unfinished": ID_ROW, "with_steps": ID_ROW, "count_suspension": ID_ROW,
     "delete_steps": ID_ROW, "step_counts": ID_ROW, "forget_awaited": ID_ROW, "awaited_children": ID_ROW,
     "note_ended_children": ID_ROW, "ends_of_jobs": ID_ROW, "delete_parents": ID_ROW, "delete_children": ID_ROW,
-    "listeners_of": ID_ROW, "forget_listeners": ID_ROW, "insert_listeners": LISTENER_ROW,
+    "listeners_of": ID_ROW, "ended_jobs": ID_ROW, "forget_listeners": ID_ROW, "insert_listeners": LISTENER_ROW,
     "meters": ID_ROW, "delete_meters": ID_ROW, "set_meters": METER_ROW,
 }  # fmt: skip
 
@@ -248,6 +248,9 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("events_of_ids", "aiojobs_events USING INTEGER PRIMARY KEY (rowid=?)"),
         ("listeners_of", "aiojobs_listeners USING PRIMARY KEY (pattern=?)"),
         ("held_for", BY_ID),
+        ("ended_jobs", BY_ID),
+        ("job_events_awaited", "aiojobs_listeners USING PRIMARY KEY (pattern=?)"),
+        ("job_events_awaited", "aiojobs_waits USING COVERING INDEX aiojobs_waits_event (event=?)"),
         ("hold_for", BY_ID),
         ("insert_child", BY_ID),
         ("child_of_step", "INDEX aiojobs_children_parent (parent_id=?)"),

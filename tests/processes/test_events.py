@@ -1,0 +1,41 @@
+"""Events over two processes: the one that sends knows no handler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiojobs_lite import JobRunner, Status
+from tests.helpers.programs import program
+from tests.helpers.rings import slow
+from tests.helpers.waiting import until
+
+LISTENING = "tests.helpers.apps.listening"
+
+
+@slow
+async def test_an_event_cancels_jobs_in_whatever_state_from_a_process_without_handlers(database: Path) -> None:
+    async with program("-m", LISTENING, database) as child:
+        await child.line("ready")
+        async with JobRunner(database, max_running=0) as sender:
+            for user, runs in ((1, False), (2, True), (3, True)):
+                await sender.send("trial/started", {"user": {"id": user}, "runs": runs})
+                assert (await child.line("began"))[1] == str(user)
+                if not runs:
+                    await child.line("left")  # it is suspended
+            await until(lambda: sender.stats().pending == 1, look_every=0.01)
+            for user in (1, 2):
+                await sender.send("user/left", {"user": {"id": user}})
+            assert (await child.line("left"))[1] == "2"
+            await until(lambda: sender.stats().cancelled == 2, look_every=0.01)
+            cancelled = await sender.jobs.list(status=Status.CANCELLED)
+            assert [job.reason for job in cancelled] == ["event user/left"] * 2
+            assert sender.stats().processing == 1
+            await child.kill()
+        async with JobRunner(database, max_running=0) as sender:  # no handler runs anywhere
+            await sender.send("user/left", {"user": {"id": 3}})
+            await until(lambda: sender.stats().cancelled == 3, look_every=0.01)
+    async with program("-m", LISTENING, database) as child:
+        await child.line("ready")
+        child.order("leave")
+        assert await child.ended() == 0
+        assert not any(line.startswith("began") for line in child.lines)
