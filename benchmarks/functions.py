@@ -111,14 +111,17 @@ async def end_to_end(path: Path, durability: Durability, jobs: int, wanted: Any 
 async def cohort(path: Path, count: int) -> float:
     """Milliseconds from the instant at which so many functions are due until the last of them goes on."""
     _woken.clear()
+    handles = []
     async with runner_on(path) as runner:
         at = time.time() + _COHORT_AFTER_S
-        await produce(count, lambda _: runner.enqueue(due, at=at))
+
+        async def enqueue(_: int) -> None:
+            handles.append(await runner.enqueue(due, at=at))
+
+        await produce(count, enqueue)
         await runner.run_until_idle()
         assert time.time() < at, "they are due before all are asleep"
-        while len(_woken) < count:
-            await asyncio.sleep(0.05)
-        await runner.run_until_idle()
+        await asyncio.gather(*[handle.result() for handle in handles])
     return (max(_woken) - at) * 1000
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.harness import BARE, OURS, Figure
-from benchmarks.peers.child import CONCURRENT, PRELOADED, SEQUENTIAL
-from benchmarks.peers.roster import ROSTER, beside
+from benchmarks.functions import KINDS
+from benchmarks.harness import BARE, DURABILITIES, OURS, Figure
+from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
+from benchmarks.peers.roster import FUNCTIONS_ROSTER, ROSTER, beside
+from benchmarks.workloads.functions import ASLEEP, COHORT
 
 
 class Results:
@@ -85,6 +87,8 @@ def limits(found: Results) -> list[Limit]:
         *_beside_a_backlog(found),
         *_many_types(found),
         *_keys(found),
+        *_functions(found),
+        *_functions_asleep(found),
         *(limit for durability in ("normal", "full") for limit in _busy_host(found, durability)),
         *_web(found),
         *_run_beside_peers(found),
@@ -132,6 +136,58 @@ def _keys(found: Results) -> list[Limit]:
         times = found.median(workload, at=MILLION) / found.median(workload, at=10)
         lines.append(Limit(f"{name} beside 1 M jobs of one key, times that of 10", times, most=1.2))
     return lines
+
+
+def _functions(found: Results) -> list[Limit]:
+    """A step is a commit of its own that its function waits for, and still a share of a group's."""
+    lines = []
+    for durability in DURABILITIES:
+        rate = found.median("functions of 3 steps", durability) / found.median("plain jobs", durability)
+        lines.append(Limit(f"functions of 3 steps, {durability}, of the rate of plain jobs", rate, 0.35))
+    for peer in FUNCTIONS_ROSTER:
+        for variant in peer.variants if peer.who != OURS else ():
+            times = found.beside(FUNCTIONS, variant.words, peer.who)
+            lines.append(Limit(f"{FUNCTIONS}, {variant.beside}, times {peer.name}", times, 100))
+    return lines
+
+
+def _functions_asleep(found: Results) -> list[Limit]:
+    """A function that sleeps or waits is rows in the file, and nothing in memory."""
+    lines = [
+        Limit(
+            f"{what} of 100,000 functions asleep, {kind}",
+            found.median(f"{what} of functions asleep, {kind}", at=ASLEEP),
+            most=most,
+        )
+        for kind in KINDS
+        for what, most in (("tasks", 0), ("memory", 5))
+    ]
+    beside = "memory beside functions asleep"
+    cpu = "CPU of a job beside functions asleep"
+    behind = "event to the line behind the wait p50"
+    return [
+        *lines,
+        Limit(
+            "memory of a runner beside them, MB more",
+            found.median(beside, at=ASLEEP) - found.median(beside, at=0),
+            most=5,
+        ),
+        Limit(
+            "jobs beside them, of the rate beside none, by CPU",
+            found.median(cpu, at=0) / found.median(cpu, at=ASLEEP),
+            0.97,
+        ),
+        Limit(
+            "1,000 functions due at once: the last goes on, ms",
+            found.median("last of a cohort goes on", at=COHORT),
+            most=1000,
+        ),
+        Limit(
+            "event for one of 100,000 waiters, ms more than for the only one",
+            found.median(behind, at=ASLEEP) - found.median(behind, at=0),
+            most=5,
+        ),
+    ]
 
 
 def _busy_host(found: Results, durability: str) -> list[Limit]:

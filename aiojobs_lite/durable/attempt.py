@@ -9,14 +9,14 @@ import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_lite.clock import Clock, to_datetime
 from aiojobs_lite.durable.ledger import JSON_NULL, StepLedger
 from aiojobs_lite.durable.operations import InvokeJob, Sleep, StartJob, StepRaised, StepRan, WaitForEvent
-from aiojobs_lite.durable.results import StepResults
+from aiojobs_lite.durable.results import StepResult, StepResults
 from aiojobs_lite.durable.step import Step
 from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
@@ -30,8 +30,6 @@ from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 from aiojobs_lite.policy.verdict import Verdict, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiojobs_lite.engine.running import Running
     from aiojobs_lite.engine.threads import UnawaitedThread
 
@@ -78,9 +76,8 @@ class DurableAttempt:
         while row is None or row.state is StepState.WAITING:
             if row is not None:
                 await until_due(self._waits, self._ledger, row)
-            row = await self._ledger.record(
-                await self._tried(step, name, lambda: self._called(name, step, function, args, kwargs), result.dump)
-            )
+            call = partial(self._called, name, result, function, args, kwargs)
+            row = await self._ledger.record(await self._tried(step, name, call, result))
         if row.state is StepState.FAILED or row.memo is None:
             raise self._failed(row)
         return result.load(row.memo)
@@ -170,49 +167,45 @@ class DurableAttempt:
         return await until_ended(self._waits, self._ledger, row)
 
     async def _tried(
-        self, step: Step, name: str, call: Callable[[], Awaitable[Any]], dump: Callable[[Any], str]
+        self, step: Step, name: str, call: Callable[[], Awaitable[Any]], result: StepResult
     ) -> StepRan | StepRaised:
         """Runs a step once; returns what came of it, or raises what is about the job."""
         began = time.perf_counter()
         try:
-            value = await call()
+            with self._waits.busy:
+                value = await (call() if step.timeout is None else self._limited(name, step.timeout, call()))
         except Exception as error:
             verdict = self._run.job_type.policy.judge(error)
             if verdict.wish in _OF_THE_JOB:
                 raise
             return StepRaised(name, describe(error), verdict, step.max_attempts, step.backoff)
         try:
-            return StepRan(name, dump(value), time.perf_counter() - began)
+            return StepRan(name, result.dump(value), time.perf_counter() - began)
         except ValueError as error:
             refused = StepNotStored(self._run.claimed.id, name, str(error))
             await self._ledger.record(StepRaised(name, describe(refused), Verdict(Wish.NEVER)))
             raise refused from None
 
     async def _called(
-        self, name: str, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
+        self, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:  # fmt: skip
         """Calls the function of a step: one that is no coroutine function in a thread, such as a `lambda`, and awaits
         what that returned if need be.
         """
-        with self._waits.busy:
-            async with self._limited(name, step.timeout):
-                if inspect.iscoroutinefunction(_inner(function)):
-                    return refuse_unfinished(await function(*args, **kwargs))
-                (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
-                return refuse_unfinished(await value if inspect.isawaitable(value) else value)
+        if result.is_coroutine:
+            return refuse_unfinished(await function(*args, **kwargs))
+        (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
+        return refuse_unfinished(await value if inspect.isawaitable(value) else value)
 
-    @asynccontextmanager
-    async def _limited(self, name: str, limit: float | None) -> AsyncIterator[None]:
+    async def _limited(self, name: str, limit: float, called: Awaitable[Any]) -> Any:
         """Stops what takes longer, by the clock of the runner."""
-        if limit is None:
-            yield
-            return
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(None) as scope:
                 timer = self.clock.call_later(limit, lambda: scope.reschedule(loop.time()))
                 try:
-                    yield
+                    return await called
                 finally:
                     timer.cancel()
         except TimeoutError:
@@ -241,11 +234,3 @@ def _boxed(name: str, function: Callable[..., Any]) -> Callable[..., tuple[Any]]
 
     call.__name__ = name  # of the thread
     return call
-
-
-def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What is called in the end: of a callable object its `__call__`."""
-    if inspect.isroutine(function) or isinstance(function, type):
-        return function
-    inner: Callable[..., Any] = getattr(function, "func", None) or type(function).__call__
-    return inner

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -51,7 +50,7 @@ class Memos:
     def __init__(self, claimed: Claimed, store: StepStore) -> None:
         self._claimed = claimed
         self._store = store
-        self._uses: Counter[str] = Counter()
+        self._uses: dict[str, int] = {}
         self._rows: dict[str, StepRow] = {}
         self._asked: set[str] = set()
         self._is_read = self._is_first = _is_first(claimed)
@@ -59,8 +58,8 @@ class Memos:
 
     def next_name(self, name: str) -> str:
         """The name of the next operation of a name: `fetch`, then `fetch#2`."""
-        self._uses[name] += 1
-        unique = repeated(name, self._uses[name])
+        use = self._uses[name] = self._uses.get(name, 0) + 1
+        unique = repeated(name, use)
         self._asked.add(unique)
         return unique
 

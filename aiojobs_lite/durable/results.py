@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from types import FunctionType
 from typing import Any, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
@@ -12,26 +13,41 @@ from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES
 
 
+class StepResult(Result):
+    """What a function returns that is called as a step.
+
+    Args:
+        function: What is called in the end: neither a partial nor a bound method nor an object.
+
+    Attributes:
+        is_coroutine: Whether the function is awaited; another one is called in a thread.
+    """
+
+    def __init__(self, function: Any) -> None:
+        name = getattr(function, "__qualname__", type(function).__qualname__)
+        returns = get_type_hints(function, include_extras=True).get("return", Any)
+        if get_origin(returns) in {Awaitable, Coroutine}:  # of a plain function that calls an `async def`
+            returns = get_args(returns)[-1]
+        super().__init__(name, returns, LARGEST_RESULT_BYTES)
+        self.is_coroutine = inspect.iscoroutinefunction(function)
+
+
 class StepResults:
     """Knows what the functions return that one runner calls as steps, each as its annotation says."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Any, Result] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Any, StepResult] = WeakKeyDictionary()
 
-    def of(self, function: Callable[..., Any]) -> Result:
+    def of(self, function: Callable[..., Any]) -> StepResult:
         """What a function returns; without an annotation anything that is JSON.
 
         Raises:
             InvalidJobType: If JSON cannot hold what the annotation says.
         """
-        plain = _unwrapped(function)
+        plain = function if type(function) is FunctionType else _unwrapped(function)
         known = self._known.get(plain)
         if known is None:
-            name = getattr(plain, "__qualname__", type(plain).__qualname__)
-            returns = get_type_hints(plain, include_extras=True).get("return", Any)
-            if get_origin(returns) in {Awaitable, Coroutine}:  # of a plain function that calls an `async def`
-                returns = get_args(returns)[-1]
-            known = self._known[plain] = Result(name, returns, LARGEST_RESULT_BYTES)
+            known = self._known[plain] = StepResult(plain)
         return known
 
 

@@ -97,7 +97,9 @@ class Waits:
                 _end(future)
 
     def _look_soon(self) -> None:
-        """Looks whether all branches wait when they have come so far."""
+        """Looks whether all branches wait when they have come so far, if any does."""
+        if not self._waits:
+            return
         self._turns, self._pause = 0, _FIRST_PAUSE_S
         if self._next is not None:
             self._next.cancel()

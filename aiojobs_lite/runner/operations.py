@@ -7,8 +7,8 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
-from functools import partial
-from typing import Any, Generic, ParamSpec, overload
+from functools import lru_cache, partial
+from typing import Any, Final, Generic, ParamSpec, overload
 from uuid import UUID
 
 from typing_extensions import TypeVar
@@ -40,6 +40,7 @@ from aiojobs_lite.runner.events import EventToSend
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_NAMES_KEPT: Final = 1_000
 D = TypeVar("D", default=Any)  # of an event that was asked for without saying what its data are
 
 
@@ -81,8 +82,7 @@ class Operations(AttemptContext):
             TooManySteps: If the job has 1,000 operations.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
-        checked = step if isinstance(step, Step) else Step(step)
-        return self._operations().step(checked, _check_function(function), args, kwargs)
+        return self._operations().step(_step(step), _check_function(function), args, kwargs)
 
     def sleep(self, name: str, duration: Duration) -> Coroutine[Any, Any, None]:
         """Returns after a time, of up to a century. The attempt ends meanwhile: no task, no slot and no memory is held.
@@ -148,7 +148,7 @@ class Operations(AttemptContext):
             ResultTimeout: If it did not end in time; it goes on.
             EnqueueError: If its options refuse it.
         """
-        checked = step if isinstance(step, Step) else Step(step)
+        checked = _step(step)
         children, operations = self._awaited().children, self._operations()
         candidate = partial(children.candidate, job, args, kwargs)
         return Invocation(children, operations, checked, job.job_type).result(candidate)
@@ -246,6 +246,18 @@ class Invocation(Generic[T]):
         if error.get("status") == Status.DEAD:
             return JobDead(child, error.get("reason"), error.get("error"))
         return JobCancelled(child, error.get("reason"))
+
+
+def _step(step: str | Step) -> Step:
+    if isinstance(step, Step):
+        return step
+    return _named(step) if isinstance(step, str) else Step(step)
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def _named(name: str) -> Step:
+    """A step without options of its own; handlers ask for the same ones again and again."""
+    return Step(name)
 
 
 def _check_function(function: object) -> Callable[..., Any]:

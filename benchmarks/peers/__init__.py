@@ -6,7 +6,7 @@ the next one, so that what else happens on the machine meets all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,25 +37,29 @@ class _Series:
     def figure(self) -> Figure:
         how = {CONCURRENT: self.peer.producers, PRELOADED: self.peer.worker}.get(self.workload, "")
         failed = f"{len(self.failures)} rounds failed, {self.failures[-1]}" if self.failures else ""
-        parts = [f"beside {self.variant.beside}", f"{self.jobs:,} jobs", how, failed]
+        sqlite = "SQLite of pysqlite3" if self.peer.needs_newer_sqlite else ""
+        parts = [f"beside {self.variant.beside}", f"{self.jobs:,} jobs", how, sqlite, failed]
         note = "; ".join(part for part in parts if part)
         who, words = self.peer.who, self.variant.words
         return Figure(self.workload, who, words, "jobs/s", tuple(self.values), note=note)
 
 
-def figures(rounds: int, scale: float = 1.0, say: Callable[[str], object] = lambda _: None) -> Iterator[Figure]:
+def figures(
+    rounds: int, scale: float = 1.0, say: Callable[[str], object] = lambda _: None, roster: Sequence[Peer] = ROSTER
+) -> Iterator[Figure]:
     """Measures all that can be measured here; what cannot is a figure without values, whose note says why.
 
     Args:
         rounds: Values a figure.
         scale: Multiplies the numbers of jobs.
         say: Is told what comes next.
+        roster: Which peers.
 
     Yields:
         Each figure as soon as its last value is there.
     """
     here = []
-    for peer in ROSTER:
+    for peer in roster:
         if reason := peer.reason():
             yield from _left_out(peer, reason)
         else:

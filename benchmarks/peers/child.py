@@ -22,6 +22,7 @@ from benchmarks.servers import syncs
 SEQUENTIAL: Final = "sequential enqueue"
 CONCURRENT: Final = "concurrent enqueue"
 PRELOADED: Final = "preloaded run"
+FUNCTIONS: Final = "functions of 3 steps, 100 at a time"
 SLOTS: Final = 100  # producers of the concurrent enqueue, and jobs that a worker may run at once
 _LAST_WITHIN: Final = 100.0  # seconds for all handlers to have run
 
@@ -31,7 +32,7 @@ class Order:
     """What a child was told to measure.
 
     Attributes:
-        workload: `sequential enqueue`, `concurrent enqueue` or `preloaded run`.
+        workload: One of these.
         jobs: How many.
         folder: Empty, for the database.
         durability: The key of one of the peer's variants.
@@ -193,6 +194,36 @@ class AsyncPeer(Measured):
         await asyncio.gather(*(produce(first) for first in range(SLOTS)))
 
 
+class StepsPeer(Measured):
+    """A peer with durable functions, each of three steps that return their argument."""
+
+    steps: Final = ("one", "two", "three")
+
+    @abstractmethod
+    def open(self) -> AbstractAsyncContextManager[object]:
+        """Open for functions."""
+
+    @abstractmethod
+    async def call(self, n: int) -> object:
+        """Runs function `n` from its first line to what it returned."""
+
+    def measure(self) -> None:
+        """Runs the functions by 100 callers, each of which waits for the result of one before it calls the next."""
+        asyncio.run(self._measure())
+        self.clock.settle()
+        self.tally.check()
+
+    async def _measure(self) -> None:
+        async def some(first: int) -> None:
+            for n in self.jobs[first::SLOTS]:
+                await self.call(n)
+
+        async with self.open():
+            self.clock.start()
+            await asyncio.gather(*map(some, range(SLOTS)))
+            self.clock.stop()
+
+
 class ThreadPeer(Measured):
     """A peer with a blocking interface."""
 
@@ -268,7 +299,7 @@ def pragmas_of_every_connection(journal: str, synchronous: str) -> None:
 def main(peer: Callable[[Order], Measured]) -> None:
     """Measures what the command line says, with logging off, and prints the seconds and fsyncs."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("workload", choices=[SEQUENTIAL, CONCURRENT, PRELOADED])
+    parser.add_argument("workload", choices=[SEQUENTIAL, CONCURRENT, PRELOADED, FUNCTIONS])
     parser.add_argument("jobs", type=int)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--durability", default="default")

@@ -91,7 +91,8 @@ def _in_child(
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiojobs_lite-benchmark-"))
         url = stack.enter_context(server.fresh()) if server else ""
-        command = [sys.executable, "-m", f"benchmarks.peers.{peer.module}", workload, str(jobs), folder]
+        through = ["benchmarks.peers.newer_sqlite"] if peer.needs_newer_sqlite else []
+        command = [sys.executable, "-m", *through, f"benchmarks.peers.{peer.module}", workload, str(jobs), folder]
         command += ["--durability", variant.key, "--url", url]
         if log is not None:
             command += ["--strace", str(log)]

@@ -10,13 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
 from benchmarks import servers
-from benchmarks.harness import OURS, Durability
+from benchmarks.harness import DURABILITIES, OURS, Durability
 from benchmarks.peers import alpha
-from benchmarks.peers.child import CONCURRENT, PRELOADED, SEQUENTIAL
+from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 
 ServerName = Literal["redis", "postgresql"]
-WORKLOADS: Final = (SEQUENTIAL, CONCURRENT, PRELOADED)
+_OF_JOBS: Final = (SEQUENTIAL, CONCURRENT, PRELOADED)
+WORKLOADS: Final = (*_OF_JOBS, FUNCTIONS)
 _DBOS_NEEDS_SQLITE: Final = (3, 42)
+_NEWER: Final = "pysqlite3-binary"  # has a SQLite within
 _HONKER_NEEDS_GLIBC: Final = (2, 38)
 
 
@@ -52,6 +54,7 @@ class Peer:
         server: Which one it needs.
         missing: Why it cannot be measured here; empty if it can.
         versions: Gives its version.
+        sqlite: The oldest that it, or what is beside it, works on; that of pysqlite3 stands in for an older one.
     """
 
     name: str
@@ -62,11 +65,12 @@ class Peer:
     server: ServerName | None = None
     missing: Callable[[], str] = lambda: ""
     versions: Callable[[str], str] = version
+    sqlite: tuple[int, int] = (0, 0)
 
     @property
     def who(self) -> str:
         """The name in the figures."""
-        if self.module == "ours":
+        if self.name == OURS:
             return OURS
         try:
             return f"{self.name} {self.versions(self.name)}"
@@ -79,25 +83,27 @@ class Peer:
             return reason
         try:
             self.versions(self.name)
-        except PackageNotFoundError:
-            return f"{self.name} is not installed: pip install -e '.[bench]'"
+            if self.needs_newer_sqlite:
+                version(_NEWER)
+        except PackageNotFoundError as error:
+            needed = f" (SQLite {sqlite3.sqlite_version} is too old)" if error.name == _NEWER else ""
+            return f"{error.name} is not installed{needed}: pip install -e '.[bench]' {error.name}"
         return ""
+
+    @property
+    def needs_newer_sqlite(self) -> bool:
+        """Whether that of this interpreter is too old."""
+        return sqlite3.sqlite_version_info < self.sqlite
 
 
 def _jobs(sequential: int, concurrent: int, preloaded: int) -> dict[str, int]:
-    return dict(zip(WORKLOADS, (sequential, concurrent, preloaded), strict=True))
+    return dict(zip(_OF_JOBS, (sequential, concurrent, preloaded), strict=True))
 
 
 def _server_missing(server: ServerName | None) -> str:
     if server == "redis":
         return servers.redis_missing()
     return servers.postgresql_missing() if server == "postgresql" else ""
-
-
-def _dbos_missing() -> str:
-    if sqlite3.sqlite_version_info >= _DBOS_NEEDS_SQLITE:
-        return ""
-    return f"SQLite {sqlite3.sqlite_version} < {'.'.join(map(str, _DBOS_NEEDS_SQLITE))}"
 
 
 def _honker_missing() -> str:
@@ -226,7 +232,7 @@ ROSTER: Final = (
         _journal_variants(_jobs(200, 200, 300), _jobs(2_000, 1_000, 1_000)),
         _TASKS,
         "worker_concurrency=100, polls every 10 ms (default 1 s); its launch is in the time",
-        missing=_dbos_missing,
+        sqlite=_DBOS_NEEDS_SQLITE,
     ),
     Peer(
         "honker",
@@ -238,6 +244,24 @@ ROSTER: Final = (
         _THREADS,
         "run_workers(concurrency=100); without a worker: a bare loop of claim_batch(100), no tasks, and ack_batch",
         missing=_honker_missing,
+    ),
+)
+FUNCTIONS_ROSTER: Final = (
+    Peer(
+        "aiojobs_lite",
+        "ours_functions",
+        tuple(Variant(key, key, key, {FUNCTIONS: 2_000}) for key in DURABILITIES),
+        _TASKS,
+        "",
+        sqlite=_DBOS_NEEDS_SQLITE,
+    ),
+    Peer(
+        "DBOS",
+        "dbos_functions",
+        _journal_variants({FUNCTIONS: 2_000}, {FUNCTIONS: 2_000}),
+        _TASKS,
+        "",
+        sqlite=_DBOS_NEEDS_SQLITE,
     ),
 )
 _BESIDE: Final = {variant.words: variant.beside for peer in ROSTER for variant in peer.variants}

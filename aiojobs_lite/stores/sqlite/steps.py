@@ -100,12 +100,7 @@ def save_steps(transaction: Transaction, writes: Sequence[SaveSteps]) -> list[tu
 
 def _is_new(write: SaveSteps) -> bool:
     """Whether nothing is to be looked for: neither the operations nor events that they wait for."""
-    if not write.are_new:
-        return False
-    for step in write.steps:
-        if step.match is not None:
-            return False
-    return True
+    return write.are_new and not any(step.match for step in write.steps)
 
 
 _NONE: Final = NewStep("", StepKind.RUN, StepState.DONE)  # stands for no operation, where an attempt is looked at
