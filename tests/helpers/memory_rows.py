@@ -42,18 +42,10 @@ from aiojobs_lite.model.job import (
     Outcome,
     Status,
 )
-from aiojobs_lite.model.limits import (
-    ChangeLimit,
-    LimitRow,
-    PauseLimit,
-    SetLimits,
-    lane_at,
-)
+from aiojobs_lite.model.limits import ChangeLimit, LimitRow, PauseLimit, SetLimits, lane_at
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.progress import Report
-from aiojobs_lite.model.queries import (
-    FindJobs,
-)
+from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
