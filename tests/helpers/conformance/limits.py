@@ -275,6 +275,19 @@ class LimitsByKey:
         await one(here, complete(first))
         assert ids(await claimed(there, claim("two"))) == [3]
 
+    async def test_what_a_cancelled_job_leaves_free_is_for_the_next_priority_of_its_type_first(
+        self, store: Store
+    ) -> None:
+        await set_limits(store, ONE)
+        (job,) = await running(store, keyed((ONE, 1)))
+        rows = (keyed((ONE, 1), priority=0), keyed((ONE, 1)), keyed((ONE, 1), job_type="b", priority=2))
+        high, medium, low = await inserted(store, *rows)
+        assert await claimed(store, claim(types="ab")) == []
+        await one(store, CancelJob(high, None))
+        _, answer = await answers(store, complete(job), claim(types="ab"))
+        assert ids(answer.jobs) == [medium]
+        assert (await stored(store, low)).status is Status.PENDING
+
 
 class ChangedLimits:
     """Limits that are changed, paused and pinned while jobs wait for them."""
