@@ -19,6 +19,7 @@ from aiojobs_lite.stores.sqlite import forks
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.forks import forked, in_fork, working
+from tests.helpers.pauses import LOOK_EVERY_S
 from tests.helpers.rings import first_of, slow
 from tests.helpers.waiting import PATIENCE, until
 
@@ -170,7 +171,7 @@ async def test_a_fork_waits_for_a_transaction_whose_locks_in_memory_it_would_cop
     forking = threading.Thread(target=lambda: forked_too_soon.append(in_fork(is_too_soon) == "True"))
     connection = await Connection.connect(":memory:")
     await connection.call(forks_meanwhile)
-    await asyncio.to_thread(forking.join)
+    await until(lambda: not forking.is_alive(), LOOK_EVERY_S)  # no executor: its first import registers for forks
     await connection.close()
     assert forked_too_soon == [False]
 
