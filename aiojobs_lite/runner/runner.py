@@ -119,7 +119,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._settings = Settings(
             max_running, _drain_timeout(drain_timeout), seconds(cancel_grace, "cancel_grace"),
             seconds(keep_completed, "keep_completed"), seconds(keep_dead, "keep_dead"),
-            seconds(keep_events, "keep_events", least=_DAY_S), None if ageing is None else seconds(ageing, "ageing", least=1.0),
+            seconds(keep_events, "keep_events", least=_DAY_S), _ageing(ageing),
         )  # fmt: skip
         self._deps = check_resources("deps", deps)
         self._resources: Resources | None = None  # being made
@@ -336,6 +336,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._registry.add(job_type)
         if job_type.cron is not None:
             self._schedules[job_type.name] = job_type.cron
+
+
+def _ageing(ageing: Duration | None) -> float | None:
+    return None if ageing is None else seconds(ageing, "ageing", least=1.0)
 
 
 def _drain_timeout(given: Duration) -> float:
