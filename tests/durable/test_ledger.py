@@ -11,7 +11,7 @@ import pytest
 from aiojobs_lite import Backoff
 from aiojobs_lite.durable.ledger import StepLedger, suspension_of
 from aiojobs_lite.durable.memos import Memos
-from aiojobs_lite.durable.operations import InvokeJob, Sleep, StepRaised, StepRan, WaitForEvent
+from aiojobs_lite.durable.operations import InvokeJob, Recorded, Sleep, StepPlanned, StepRaised, StepRan, WaitForEvent
 from aiojobs_lite.errors import AttemptNotOwned
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.event_match import EventMatch
@@ -169,6 +169,43 @@ async def test_a_step_that_runs_at_last_counts_the_times_it_failed() -> None:
     rig = Rig()
     await rig.ledger.record(StepRaised("fetch", REFUSED, AGAIN))
     assert (await rig.ledger.record(StepRan("fetch", "1", 0.1))).attempts == 2
+
+
+async def test_the_operations_of_one_answer_are_one_write() -> None:
+    rig = Rig()
+    answer: list[Recorded] = [StepPlanned("a"), Sleep("nap", rig.at(60)), StepRan("fetch", "1", 0.1)]
+    rows = await rig.ledger.record_all(answer)
+    assert len(rig.store.writes) == 1
+    assert [(row.name, row.kind, row.state) for row in rows] == [
+        ("a", StepKind.PLANNED, StepState.WAITING),
+        ("nap", StepKind.SLEEP, StepState.WAITING),
+        ("fetch", StepKind.RUN, StepState.DONE),
+    ]
+    assert await rig.ledger.all() == list(rows)
+
+
+async def test_a_planned_step_is_due_at_once_and_stays_planned_until_it_has_ended() -> None:
+    rig = Rig()
+    planned = await rig.ledger.record(StepPlanned("a"))
+    assert rig.ledger.is_due(planned)
+    failed = await rig.ledger.record(StepRaised("a", REFUSED, AGAIN))
+    assert (failed.kind, failed.attempts, rig.ledger.is_due(failed)) == (StepKind.PLANNED, 1, False)
+    ran = await rig.ledger.record(StepRan("a", "1", 0.1))
+    assert (ran.kind, ran.attempts) == (StepKind.RUN, 2)
+
+
+async def test_a_found_step_that_failed_keeps_its_attempts_when_it_is_planned() -> None:
+    rig = Rig()
+    failed = await rig.ledger.record(StepRaised("a", REFUSED, AGAIN))
+    planned = await rig.ledger.record(StepPlanned("a"))
+    assert (planned.kind, planned.attempts, planned.error) == (StepKind.PLANNED, 1, failed.error)
+
+
+async def test_what_follows_an_operation_that_ended_has_its_first_attempt() -> None:
+    rig = Rig()
+    assert rig.ledger.attempt == 2
+    await rig.ledger.record(StepRan("a", "1", 0.1))
+    assert rig.ledger.attempt == 1
 
 
 async def test_what_waits_is_late_when_its_instant_has_come() -> None:

@@ -51,6 +51,24 @@ async def test_a_first_attempt_reads_nothing_and_a_later_one_once() -> None:
         assert store.reads == 1
 
 
+async def test_what_is_handed_out_whole_counts_as_asked_for_and_is_read_once() -> None:
+    store = Store((ROW, ROW._replace(name="other")))
+    assert await Memos(claimed(1, "a"), store).all() == []
+    assert store.reads == 0
+    memos = Memos(claimed(1, "a", attempt=2), store)
+    assert [await memos.all(), await memos.all()] == [list(store.rows)] * 2
+    assert (store.reads, memos.skipped) == (1, [])
+    assert memos.latest("other") == store.rows[1]
+
+
+async def test_a_step_that_is_planned_stands_for_one_that_runs() -> None:
+    planned = ROW._replace(kind=StepKind.PLANNED, state=StepState.WAITING, memo=None, ended_at=None, place=None)
+    memos = Memos(claimed(1, "a", attempt=2), Store((planned,)))
+    assert await memos.find("fetch", StepKind.RUN) == planned
+    with pytest.raises(StepMismatch, match="was a run"):
+        await memos.find("fetch", StepKind.EVENT)
+
+
 async def test_an_operation_of_another_kind_and_one_too_many_are_refused() -> None:
     rows = tuple(ROW._replace(name=f"fetch{number}") for number in range(MOST_STEPS))
     memos = Memos(claimed(1, "a", attempt=2), Store(rows))
