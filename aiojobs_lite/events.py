@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiojobs_lite.handlers.cancel_on import On
 from aiojobs_lite.handlers.event import Event
+from aiojobs_lite.runner.client_events import ClientSentEvent
 from aiojobs_lite.runner.events import EventToSend, SentEvent, StoredEvent
 
-__all__ = ["Event", "EventToSend", "On", "SentEvent", "StoredEvent"]
+__all__ = ["ClientSentEvent", "Event", "EventToSend", "On", "SentEvent", "StoredEvent"]

@@ -1,7 +1,8 @@
-"""What durable handlers take beside their context: a step with options of its own."""
+"""Durable steps: what handlers take beside their context, and how their operations stand."""
 
 from __future__ import annotations
 
 from aiojobs_lite.durable.step import Step
+from aiojobs_lite.runner.steps import JobStep, ParentStep
 
-__all__ = ["Step"]
+__all__ = ["JobStep", "ParentStep", "Step"]

@@ -69,6 +69,7 @@ class Settings:
     cancel_grace: float
     keep_completed: float
     keep_dead: float
+    keep_events: float
     ageing: float | None = None
 
 
@@ -326,7 +327,7 @@ def _connect(
 
 
 def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:
-    retention = Retention(settings.keep_completed, settings.keep_dead)
+    retention = Retention(settings.keep_completed, settings.keep_dead, settings.keep_events)
     return Maintenance(store=store, clock=clock, commits=commits, retention=retention)
 
 

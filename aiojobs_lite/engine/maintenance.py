@@ -13,6 +13,7 @@ from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import AbandonBatches, ListBatchOwners
+from aiojobs_lite.model.events import PruneEvents
 from aiojobs_lite.model.runners import EndRunners
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
@@ -26,21 +27,22 @@ _KEEP_RUNNERS_S: Final = 3600.0  # after they were noticed to be dead
 
 
 class Retention(NamedTuple):
-    """How long finished jobs are kept, in seconds."""
+    """How long finished jobs and events are kept, in seconds."""
 
     completed: float
     dead: float
+    events: float
 
 
 class Maintenance:
-    """Prunes finished jobs and has the store maintain itself, once a minute. Both may take long with many rows, so no
-    other part waits for it.
+    """Prunes finished jobs and events, and has the store maintain itself, once a minute. Both may take long with many
+    rows, so no other part waits for it.
 
     Args:
         store: Is maintained.
         clock: The time.
         commits: Makes the prunes durable.
-        retention: How long finished jobs are kept.
+        retention: How long finished jobs and events are kept.
     """
 
     def __init__(self, *, store: Store, clock: Clock, commits: Commits, retention: Retention) -> None:
@@ -79,7 +81,7 @@ class Maintenance:
                 _log.warning("batch %s is abandoned: its runner or client ended before its block", batch)
 
     async def prune(self) -> None:
-        """Deletes finished jobs and ticks that were kept long enough, some at a time."""
+        """Deletes finished jobs, ticks and events that were kept long enough, some at a time."""
         now = self._clock.now()
         write = Prune(
             completed_before=after(now, -self._retention.completed),
@@ -88,4 +90,7 @@ class Maintenance:
             limit=_PRUNE_AT_ONCE,
         )
         while await self._commits.write(write) >= _PRUNE_AT_ONCE:
+            pass
+        events = PruneEvents(after(now, -self._retention.events), _PRUNE_AT_ONCE)
+        while await self._commits.write(events) >= _PRUNE_AT_ONCE:
             pass

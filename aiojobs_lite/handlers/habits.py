@@ -96,6 +96,7 @@ _OF_A_RUNNER: Final[Mapping[str, str]] = {
         "keep_completed result_ttl ttl result_expires expires keep_result_forever retention cleanup_interval"
     ),
     "JobRunner(keep_dead=...)": "keep_dead failure_ttl",
+    "JobRunner(keep_events=...)": "keep_events event_retention",
     "JobRunner(ageing=...)": "ageing aging",
     "JobRunner(middleware=...)": "middleware middlewares before_process after_process on_job_start on_job_end",
     "JobRunner(clock=...)": "clock",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiojobs_lite.errors import EnqueueError
+from aiojobs_lite.errors import EnqueueError, InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
@@ -31,9 +31,13 @@ class Children:
 
         Raises:
             EnqueueError: As of `enqueue`.
+            InvalidOption: If it is to run after others.
         """
         check_enqueueable(job)
         self._registry.check(job)
+        if job.how.after is not None:
+            expected = "no `after` for a job that an operation starts; wait for the others first, by `ctx.invoke`"
+            raise InvalidOption("after", list(job.how.after.jobs), expected)
         return job.how.candidate(job.row(self._access.engine.now(), args, kwargs))
 
     def candidate_of(self, bound: BoundJob[Any]) -> Candidate:

@@ -25,7 +25,9 @@ from aiojobs_lite.origin import count_forks
 from aiojobs_lite.runner.admission import inserted_of, write_of, write_of_joined
 from aiojobs_lite.runner.binding import check_bound, check_enqueueable
 from aiojobs_lite.runner.client_batches import BlockOwner, ClientBatches, ClientParts
+from aiojobs_lite.runner.client_events import ClientSentEvent, events_of, send_by
 from aiojobs_lite.runner.client_handle import ClientHandle, handles_of
+from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.joining import check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
@@ -222,6 +224,28 @@ class JobClient(AnswersHabitsOfClients):
         write = write_of_joined([(one.how, one.row(now)) for one in bound])
         (answer,) = joining.apply_blocking(connection, [(write,)], now)
         return handles_of(joining.ask_blocking(connection, GetDatabaseId()), write, answer)
+
+    def send(self, name: str, data: Any = None, *, id: str | None = None) -> ClientSentEvent:  # noqa: A002
+        """Sends an event; returns after the commit. See `JobRunner.send`.
+
+        Raises:
+            InvalidEvent: If the data cannot be stored.
+            InvalidOption: If the name or the id cannot be one.
+            EnqueueError: If the options of a listener among the `jobs` of this client refuse its job.
+            StoreUnavailable: If the database cannot be used now. If the commit itself failed, it may be sent.
+            ClientClosed: If the client is closed.
+            WrongEventLoop: If it is called inside an event loop, which it would block.
+        """
+        (sent,) = self.send_many([EventToSend(name, data, id)])
+        return sent
+
+    def send_many(self, events: Iterable[EventToSend]) -> list[ClientSentEvent]:
+        """Sends up to 5,000 events in one transaction, all or none; see `send`."""
+        self._open()
+        now = self._clock.now()
+        write = events_of(events, self._registry, now)  # without the lock: `when` and keys are the caller's code
+        with self._session() as session:
+            return send_by(session, write, now)
 
     def get(self, job_id: int) -> Job:
         """Reads one job with the history of its attempts, as `runner.jobs.get`.

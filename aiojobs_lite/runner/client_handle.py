@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiojobs_lite.engine.identity import key_of
-from aiojobs_lite.model.admission import Refused
+from aiojobs_lite.errors import EnqueueError
+from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.writes import Inserted
 from aiojobs_lite.runner.admission import Adding, candidates_of, refusal
 
@@ -29,6 +30,11 @@ class ClientHandle:
     is_new: bool
 
 
+def client_refusal(answer: Refused, candidates: Sequence[Candidate]) -> EnqueueError:
+    """The error of a refusal of some of these jobs."""
+    return refusal(answer, candidates, lambda _type, _jobs: _RETRY_AFTER_S)
+
+
 def handles_of(database: str, write: Adding, answer: Sequence[Inserted] | Refused) -> list[ClientHandle]:
     """The handles of what a write has inserted.
 
@@ -41,5 +47,5 @@ def handles_of(database: str, write: Adding, answer: Sequence[Inserted] | Refuse
         EnqueueError: If it was refused.
     """
     if isinstance(answer, Refused):
-        raise refusal(answer, candidates_of(write), lambda _type, _jobs: _RETRY_AFTER_S)
+        raise client_refusal(answer, candidates_of(write))
     return [ClientHandle(job_id, key_of(database, job_id), is_new) for job_id, is_new in answer]

@@ -103,11 +103,8 @@ class Events:
             step: The operation of a durable handler for which they are sent, or None.
         """
         engine = self._access.engine
-        given = check_each("events", events, "events, each an EventToSend(name, data)")
-        if not 1 <= len(given) <= MOST_EVENTS or not all(isinstance(one, EventToSend) for one in given):
-            raise InvalidOption("events", given, f"1 to {MOST_EVENTS:,} events, each an EventToSend(name, data)")
-        now = engine.now()
-        made = [self._new(event, now) for event in given]
+        given, now = check_events(events), engine.now()
+        made = [new_event(event, self._registry, now) for event in given]
         write = SendEvents(tuple([event for event, _ in made]), frozenset(self._registry.names()), step)
         answer = await engine.write(write)
         if isinstance(answer, Refused):
@@ -147,18 +144,6 @@ class Events:
             raise EventNotFound(number)
         return found[0]
 
-    def _new(self, event: EventToSend, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
-        """An event to be stored, and the types of the jobs that it starts."""
-        name = check_event_name(event.name)
-        if name in JOB_EVENTS.values():
-            raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
-        key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
-        data = _data(name, event.data)
-        memo = memo_of(EventRow(0, name, data, now, key))
-        types = [one for one in self._registry if one.listening is not None and one.listening.starts(name, memo)]
-        starts = [_candidate(one, one.listening.payload(memo), now) for one in types if one.listening is not None]
-        return NewEvent(name, data, now, key, tuple(starts)), types
-
     def _sent(self, engine: Engine, event: NewEvent, types: Sequence[JobType[..., Any]], sent: Sent) -> SentEvent:
         handles = []
         for job_type, (job_id, is_new) in zip(types, sent.started, strict=False):
@@ -190,6 +175,37 @@ class Events:
         behind = None if before is None else (to_micros(before.sent_at), before.number)
         wanted = FindEvents(name=checked, before=behind, limit=check_whole("limit", limit, _MOST_LISTED))
         return [_stored(row) for row in await self._access.engine.ask(wanted)]
+
+
+def check_events(events: Iterable[EventToSend]) -> list[EventToSend]:
+    """Checks what is sent together.
+
+    Raises:
+        InvalidOption: If they are no events, or too many.
+    """
+    given: list[EventToSend] = check_each("events", events, "events, each an EventToSend(name, data)")
+    if not 1 <= len(given) <= MOST_EVENTS or not all(isinstance(one, EventToSend) for one in given):
+        raise InvalidOption("events", given, f"1 to {MOST_EVENTS:,} events, each an EventToSend(name, data)")
+    return given
+
+
+def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
+    """An event to be stored, and the types of the jobs that it starts.
+
+    Raises:
+        InvalidOption: If its name or its id cannot be one.
+        InvalidEvent: If its data cannot be stored.
+        InvalidKey: If an option of a listener finds no key in it.
+    """
+    name = check_event_name(event.name)
+    if name in JOB_EVENTS.values():
+        raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
+    key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
+    data = _data(name, event.data)
+    memo = memo_of(EventRow(0, name, data, now, key))
+    types = [one for one in registry if one.listening is not None and one.listening.starts(name, memo)]
+    starts = [_candidate(one, one.listening.payload(memo), now) for one in types if one.listening is not None]
+    return NewEvent(name, data, now, key, tuple(starts)), types
 
 
 def _candidate(job_type: JobType[..., Any], payload: str, now: int) -> Candidate:

@@ -28,6 +28,7 @@ from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.explain import look_at, sentence
+from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
 from aiojobs_lite.text import make_storable
@@ -127,6 +128,22 @@ class StoredJobs:
         if not log.lines and await engine.ask(GetJob(job_id)) is None:
             raise JobNotFound(job_id)
         return log
+
+    async def steps(self, job_id: int) -> builtins.list[JobStep]:
+        """Reads the operations of a durable handler, in the order in which they were stored first; empty if none is.
+
+        Raises:
+            JobNotFound: If there is no job of this id.
+        """
+        return await steps_of(self._access.engine, check_id(job_id))
+
+    async def parent(self, job_id: int) -> ParentStep | None:
+        """Reads which operation of which job has started a job; None if none has.
+
+        Raises:
+            JobNotFound: If there is no job of this id.
+        """
+        return await parent_of(self._access.engine, check_id(job_id))
 
     def watch(self, job_id: int, *, from_start: bool = False) -> JobWatch:
         """Returns an async iterator over the changes of a job, in whatever process it runs. The first one says how it

@@ -24,6 +24,7 @@ from aiojobs_lite.errors import (
     JobError,
     ResultTimeout,
     RunnerNotStarted,
+    StepMismatch,
     WrongEventLoop,
 )
 from aiojobs_lite.handlers.checks import check_aware
@@ -37,6 +38,7 @@ from aiojobs_lite.model.steps import StepRow, StepState, result_of
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.events import EventToSend
+from aiojobs_lite.runner.handle import JobHandle
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -179,6 +181,20 @@ class Operations(AttemptContext):
         runner, operations = self._awaited(), self._operations()
         wanted = [EventToSend(event, data, id)]
         return operations.sent(check_name(name), lambda fence: runner.events.send_many(wanted, step=fence))
+
+    async def _enqueued(
+        self, name: str, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> JobHandle[Any]:
+        """Enqueues a job, once in the life of this one."""
+        runner, operations = self._awaited(), self._operations()
+        candidate = partial(runner.children.candidate, job, args, kwargs)
+        row = await operations.started(check_name(name), candidate)
+        if isinstance(row, Refused):
+            raise runner.children.refusal(row, [candidate()])
+        started = json.loads(row.memo or "null")
+        if not isinstance(started, dict) or started.keys() != {"id", "is_new"}:
+            raise StepMismatch(self.id, row.name, "step", "job")
+        return JobHandle(job.job_type, runner.jobs, started["id"], is_new=started["is_new"])
 
     def now(self) -> Coroutine[Any, Any, datetime]:
         """The instant at which this was asked for first, UTC: the same in each attempt."""

@@ -43,10 +43,11 @@ from aiojobs_lite.text import name_of, show
 
 H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
 _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
+_DAY_S: Final = 86400.0  # for so long the id of an event is known
 _MOST_RUNNING: Final = 100_000  # handlers
 _OPTIONS: Final = (
     "database", "jobs", "deps", "max_running", "drain_timeout", "cancel_grace", "durability", "keep_completed",
-    "keep_dead", "ageing", "middleware", "clock",
+    "keep_dead", "keep_events", "ageing", "middleware", "clock",
 )  # fmt: skip
 
 
@@ -68,6 +69,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: `full` survives a power cut, `normal` a crash of the process.
         keep_completed: How long completed jobs are kept.
         keep_dead: How long dead and cancelled jobs are kept.
+        keep_events: How long events are kept, a day or longer: a wait looks back on no more.
         ageing: How long a job waits until its priority is at least medium; after twice as long it is high. None: it
             stays as it is.
         middleware: What is around each enqueue and each attempt; the first is the outermost.
@@ -98,6 +100,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: Durability = "full",
         keep_completed: Duration = "1d",
         keep_dead: Duration = "30d",
+        keep_events: Duration = "7d",
         ageing: Duration | None = None,
         middleware: Iterable[Any] = (),
         clock: Clock | None = None,
@@ -116,7 +119,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._settings = Settings(
             max_running, _drain_timeout(drain_timeout), seconds(cancel_grace, "cancel_grace"),
             seconds(keep_completed, "keep_completed"), seconds(keep_dead, "keep_dead"),
-            None if ageing is None else seconds(ageing, "ageing", least=1.0),
+            seconds(keep_events, "keep_events", least=_DAY_S), _ageing(ageing),
         )  # fmt: skip
         self._deps = check_resources("deps", deps)
         self._resources: Resources | None = None  # being made
@@ -333,6 +336,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._registry.add(job_type)
         if job_type.cron is not None:
             self._schedules[job_type.name] = job_type.cron
+
+
+def _ageing(ageing: Duration | None) -> float | None:
+    return None if ageing is None else seconds(ageing, "ageing", least=1.0)
 
 
 def _drain_timeout(given: Duration) -> float:

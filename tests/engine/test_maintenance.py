@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from aiojobs_lite import JobRunner, job
+from aiojobs_lite import InvalidOption, JobRunner, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.maintenance import Maintenance, Retention
+from aiojobs_lite.model.events import PruneEvents
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing.clock import FakeClock
@@ -27,13 +28,15 @@ class World:
     """The store and the committer, and what they were asked for.
 
     Attributes:
-        pruned: What the next prunes answer; after them 0.
+        pruned: What the next prunes of jobs answer; after them 0. `events_pruned`: the same of events.
         is_full: Whether nothing can be pruned.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
     prunes: list[Prune] = field(default_factory=list)
+    event_prunes: list[PruneEvents] = field(default_factory=list)
     pruned: list[int] = field(default_factory=list)
+    events_pruned: list[int] = field(default_factory=list)
     maintained_at: list[int] = field(default_factory=list)
     is_full: bool = False
     tries: int = 0
@@ -43,7 +46,7 @@ class World:
             store=self,  # type: ignore[arg-type]  # it needs no more of a store
             clock=self.clock,
             commits=self,  # type: ignore[arg-type]  # the same
-            retention=Retention(3600.0, 7200.0),
+            retention=Retention(3600.0, 7200.0, 9000.0),
         )
 
     @property
@@ -59,8 +62,11 @@ class World:
     async def maintain(self, now: int) -> None:
         self.maintained_at.append(now)
 
-    async def write(self, write: Prune) -> int:
+    async def write(self, write: Prune | PruneEvents) -> int:
         await asyncio.sleep(0)
+        if isinstance(write, PruneEvents):
+            self.event_prunes.append(write)
+            return self.events_pruned.pop(0) if self.events_pruned else 0
         self.tries += 1
         if self.is_full:
             raise copy(FULL)
@@ -73,6 +79,29 @@ async def test_finished_jobs_are_pruned_by_age_some_at_a_time() -> None:
     await world.maintenance().prune()
     now = to_micros(world.clock.time)
     assert world.prunes == [Prune(now - 3600 * 10**6, now - 7200 * 10**6, now - 2 * 86400 * 10**6, 500)] * 3
+
+
+async def test_events_are_pruned_by_age_some_at_a_time() -> None:
+    world = World(events_pruned=[500, 7])
+    await world.maintenance().prune()
+    assert world.event_prunes == [PruneEvents(to_micros(world.clock.time) - 9000 * 10**6, 500)] * 2
+
+
+async def test_events_are_kept_for_a_time(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with JobRunner(tmp_path / "app.db", clock=clock, keep_events="2d") as runner:
+        for days, event_id in ((1.5, "old"), (1.0, "young"), (0.0, "latest")):
+            await runner.send("user/left", id=event_id)
+            clock.advance(days * 86400)
+        while len(await runner.events.list()) > 2:
+            clock.advance(61)
+            await quiet()
+        assert [event.id for event in await runner.events.list()] == ["latest", "young"]
+
+
+def test_events_are_kept_for_a_day_at_least() -> None:
+    with pytest.raises(InvalidOption, match=r"^keep_events="):
+        JobRunner(keep_events="23h")
 
 
 async def test_it_prunes_at_once_and_each_minute_and_maintains_each_minute() -> None:

@@ -193,9 +193,7 @@ class MemoryPhases:
         moves: What moves in the counts of batches.
         ended: The jobs that ended, and how; None: it was deleted.
         ends_to_note: Those that are not known yet to the operations that wait for them.
-        cancelled: See `Applied`.
-        enqueued: See `Applied`.
-        has_sent: See `Applied`.
+        cancelled, enqueued, has_sent: See `Applied`.
         claim: The claim, or None.
         types: The types of the jobs that were changed.
         redriven: The jobs that were sent back to pending by a redrive.

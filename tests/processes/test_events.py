@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from aiojobs_lite import JobRunner, Status
+from aiojobs_lite import JobClient, JobRunner, Status
 from tests.helpers.programs import program
 from tests.helpers.rings import slow
 from tests.helpers.waiting import until
 
 LISTENING = "tests.helpers.apps.listening"
+
+
+@slow
+async def test_a_client_of_one_process_starts_and_ends_what_waits_in_another(database: Path) -> None:
+    async with program("-m", LISTENING, database) as child:
+        await child.line("ready")
+        with JobClient(database) as client:
+            await asyncio.to_thread(client.send, "trial/started", {"user": {"id": 1}, "runs": True})
+            assert (await child.line("began"))[1] == "1"
+            await asyncio.to_thread(client.send, "user/left", {"user": {"id": 1}})
+            assert (await child.line("left"))[1] == "1"
+        child.order("leave")
+        assert await child.ended() == 0
 
 
 @slow

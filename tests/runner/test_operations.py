@@ -13,6 +13,7 @@ import pytest
 from aiojobs_lite import (
     Abandon,
     Backoff,
+    InvalidOption,
     JobCancelled,
     JobContext,
     JobDead,
@@ -23,7 +24,7 @@ from aiojobs_lite import (
     injected,
 )
 from aiojobs_lite.durable.step import Step
-from aiojobs_lite.errors import StepFailed, StepMismatch, StepNotStored, WrongEventLoop
+from aiojobs_lite.errors import QueueFull, StepFailed, StepMismatch, StepNotStored, WrongEventLoop
 from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.testing import JobKit, context
@@ -457,3 +458,60 @@ async def test_a_branch_that_is_busy_keeps_the_attempt_and_the_wait_ends_in_it(j
         free.set()
         assert await handle.result(timeout=5) == 1
     assert calls["handler"] == 1
+
+
+async def test_a_job_is_enqueued_once_by_name_and_each_attempt_is_given_its_handle(job_kit: JobKit) -> None:
+    runner, handles = JobRunner(":memory:"), list[tuple[int, bool]]()
+
+    @runner.job(max_pending=1)
+    async def child(number: int) -> int:
+        calls["child"] += 1
+        return number
+
+    @runner.job(max_attempts=3, backoff=Backoff(base="1m"))
+    async def handler(ctx: JobContext = injected) -> int:
+        handle = await ctx.enqueue("child", child.using(delay="1h"), 7)
+        handles.append((handle.id, handle.is_new))
+        if len(handles) < 3:
+            raise ValueError("again")
+        try:
+            again = await ctx.enqueue("another", child, 8)
+        except QueueFull:
+            await ctx.sleep("until the first has run", "2h")
+            raise AssertionError("it is not refused in the attempt after the sleep") from None
+        return await handle.result() + await again.result()
+
+    async with job_kit(runner):
+        made = await runner.enqueue(handler)
+        await job_kit.advance("3h")
+        assert await made.result() == 15
+    assert set(handles) == {(2, True)}
+    assert calls["child"] == 2
+
+
+async def test_what_an_operation_cannot_enqueue_is_refused(job_kit: JobKit) -> None:
+    runner, problems = JobRunner(":memory:"), list[str]()
+
+    @runner.job
+    async def child(number: int) -> None: ...
+
+    @runner.job(max_attempts=2, backoff=Backoff(base="1s"))
+    async def handler(ctx: JobContext = injected) -> None:
+        if not problems:
+            await ctx.step("fetched", fetch, 1)
+            wrong: list[Any] = [child.using(after=[await ctx.enqueue(child, 1)]), "child", child.bind(1)]
+            for number, job in enumerate(wrong):
+                with pytest.raises(InvalidOption) as caught:
+                    await ctx.enqueue(f"wrong {number}", job, 1)
+                problems.append(str(caught.value))
+            raise ValueError("again")
+        with pytest.raises(StepMismatch, match="'fetched' of job 1 was a step in an attempt before, and the handler"):
+            await ctx.enqueue("fetched", child, 1)
+
+    async with job_kit(runner):
+        made = await runner.enqueue(handler)
+        await job_kit.advance("1m")
+        await made.result()
+    assert "no `after` for a job that an operation starts; wait for the others first, by `ctx.invoke`" in problems[0]
+    assert "a job type; by name it is `enqueue_named(name, ...)`" in problems[1]
+    assert "bound jobs are enqueued together" in problems[2]
