@@ -180,7 +180,7 @@ def generate(report_id: int) -> str:
 
 
 async def book_hotel(city: str) -> str:
-    raise LookupError(f"no room in {city}")
+    raise LookupError(f"no hotel in {city}")
 
 
 async def serve() -> None:
@@ -225,7 +225,7 @@ async def serving() -> AsyncIterator[Process]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Returns when something is true of the database, which another process changes."""
-    while not await asyncio.to_thread(condition):
+    while not await asyncio.to_thread(condition):  # noqa: ASYNC110  # another process makes it true
         await asyncio.sleep(0.02)
 
 
@@ -287,8 +287,13 @@ async def recovery(runner: JobRunner, started: dict[str, JobHandle[object]]) -> 
         await process.wait()
 
 
-async def nothing_twice(runner: JobRunner, finished: set[tuple[int, str]]) -> None:
+async def nothing_twice(
+    runner: JobRunner, started: dict[str, JobHandle[object]], finished: set[tuple[int, str]]
+) -> None:
     say("\n5. What became of it")
+    say("   the operations of the trip, as runner.jobs.steps shows them:")
+    for step in await runner.jobs.steps(started["trip"].id):
+        say(f"      {step.name:<14}{step.state:<8}{step.error or step.result_json}")
     ran = effects()
     check("no finished step ran again", {key: ran[key] for key in finished if ran[key] > 1}, {})
     with database() as connection:
@@ -310,7 +315,7 @@ async def story() -> None:
         started = await send(runner)
         finished = await crash(runner)
         await recovery(runner, started)
-        await nothing_twice(runner, finished)
+        await nothing_twice(runner, started, finished)
 
 
 def main() -> None:
