@@ -27,7 +27,8 @@ from tests.helpers.waiting import PATIENCE
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
-PUBLIC_MODULES = {"aiojobs_lite.runner.middleware"}  # of those the one that examples use
+# Those that examples use:
+PUBLIC_MODULES = {f"aiojobs_lite.{name}" for name in ("errors", "events", "runner.middleware", "steps")}
 SERVED = {"fastapi_app", "progress", "request_ids", "transactions"}  # by uvicorn
 SIGTERM, SIGINT, SIGKILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
@@ -207,6 +208,54 @@ async def test_the_quickstart_fails_if_a_claim_is_not_true(tmp_path: Path) -> No
         code, said = await program.ended()
     assert code == 1
     assert "not true: it took three attempts. Found 2, expected 3." in said
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# durable_steps.py
+
+
+@slow
+async def test_durable_functions_go_on_behind_their_finished_steps(tmp_path: Path) -> None:
+    in_order(
+        await output_of(tmp_path, EXAMPLES / "durable_steps.py"),
+        r"^1\. ",
+        r"checked: an event that is sent again by its id starts nothing$",
+        r"^   sent: 15 events",
+        r"^2\. ",
+        r"step failed: book-hotel of book_trip job \d+, attempt 1 of 2: LookupError: no hotel .*; again (in|at) ",
+        r"checked: the process is gone, by signal 9$",
+        r"kill -9, after \d\d steps were finished; \d of 12 reports are uploaded$",
+        r"^3\. ",
+        r"^4\. ",
+        r"^   welcome: Welcome, Ada!$",
+        r"^   expense 7: expense 7 is paid$",
+        r"^   trip: no trip: no hotel in Porto$",
+        r"^5\. ",
+        r"^      book-hotel    failed  LookupError: no hotel in Porto$",
+        r"^      cancel-car    done    \"the car is cancelled\"$",
+        r"checked: no finished step ran again$",
+        r"checked: all 12 reports are complete$",
+        r"checked: the approved expense is paid, and was asked for$",
+        r"checked: the trip without a hotel is undone$",
+        r"checked: no function is dead$",
+        r"^No finished step ran again\. This took \d+\.\d s\.$",
+    )
+
+
+@slow
+async def test_the_story_of_durable_functions_fails_if_a_finished_step_runs_again(tmp_path: Path) -> None:
+    text = (EXAMPLES / "durable_steps.py").read_text(encoding="utf-8")
+    assert '        connection.execute("INSERT INTO effects' in text
+    again = text.replace(
+        '        connection.execute("INSERT INTO effects',
+        '        for _ in range(2): connection.execute("INSERT INTO effects',
+    )
+    path = tmp_path / "durable_steps.py"
+    path.write_text(again, encoding="utf-8")
+    async with running(tmp_path, path) as program:
+        code, said = await program.ended()
+    assert code == 1
+    assert "not true: no finished step ran again." in said
     assert list(tmp_path.iterdir()) == [path]
 
 

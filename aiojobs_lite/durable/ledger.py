@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from aiojobs_lite.clock import Clock, after, to_datetime
+from aiojobs_lite.clock import MICROSECONDS, Clock, after, to_datetime
 from aiojobs_lite.durable.memos import Memos
 from aiojobs_lite.durable.operations import (
     InvokeJob,
@@ -183,8 +183,9 @@ class StepLedger:
             case StepRaised(failure=failure) if row.state is StepState.FAILED:
                 self._bus.publish(StepGivenUp(job_id, job_type, name, row.attempts, failure.summary))
             case StepRaised(failure=failure) if row.until is not None:
-                most, until = self._most(operation), to_datetime(row.until)
-                self._bus.publish(StepRetried(job_id, job_type, name, row.attempts, most, failure.summary, until))
+                most, wait = self._most(operation), max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
+                again = to_datetime(row.until), wait
+                self._bus.publish(StepRetried(job_id, job_type, name, row.attempts, most, failure.summary, *again))
         return self._noted(row)
 
     def _noted(self, row: StepRow) -> StepRow:

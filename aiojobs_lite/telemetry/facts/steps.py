@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import instant
+from aiojobs_lite.telemetry.wording import instant, later
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class StepCompleted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class StepRetried(Fact):
-    """A step failed, and is tried again at `next_at`."""
+    """A step failed, and is tried again at `next_at`, `wait` seconds from then."""
 
     level = logging.WARNING
     text = "step failed: {step} of {type} job {job_id}, attempt {attempt} of {max_attempts}: {error}; again {next_at}"
@@ -35,9 +35,10 @@ class StepRetried(Fact):
     max_attempts: int
     error: str
     next_at: datetime
+    wait: float
 
     def _words(self) -> dict[str, str]:
-        return {"next_at": instant(self.next_at)}
+        return {"next_at": later(self.next_at, self.wait)}
 
 
 @dataclass(frozen=True, slots=True)
