@@ -76,7 +76,7 @@ class Memos:
                     await self._read()
         row = self._rows.get(name)
         if row is not None and row.kind.bound is not kind.bound:
-            raise StepMismatch(self._claimed.id, name, row.kind.value, kind.value)
+            raise StepMismatch(self._claimed.id, name, row.kind.value, row.state.value, kind.value)
         if row is None and len(self._rows) + beside >= MOST_STEPS:
             raise TooManySteps(self._claimed.id, name, MOST_STEPS)
         return row
