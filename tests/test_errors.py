@@ -52,10 +52,16 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "name": "pay", "attempts": 3, "error_type": "ValueError", "message": "no card"},
     ),
     (
-        lambda: errors.StepMismatch(7, "pay", "run", "sleep"),
-        "'pay' of job 7 was a run in an attempt before, and the handler asks for a sleep. "
+        lambda: errors.StepMismatch(7, "pay", "run", "done", "sleep"),
+        "'pay' of job 7 is stored as a step (done), and the handler asks for a sleep of that name. "
         "Give the new one another name.",
-        {"was": "run", "asked": "sleep"},
+        {"was": "run", "state": "done", "asked": "sleep"},
+    ),
+    (
+        lambda: errors.StepMismatch(7, "pay", "child", "waiting", "event"),
+        "'pay' of job 7 is stored as a wait for a job (waiting), and the handler asks for a wait for an event of that "
+        "name. Give the new one another name.",
+        {"was": "child", "state": "waiting", "asked": "event"},
     ),
     (
         lambda: errors.StepNotStored(7, "pay", "it has 300,000 bytes."),

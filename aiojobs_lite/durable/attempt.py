@@ -71,7 +71,7 @@ class DurableAttempt:
             StepMismatch: If its name stands for another kind of operation.
             TooManySteps: If the job may have no more operations.
         """
-        name, result = self._begin(step.name), self._results.of(function)
+        name, result = await self._begin(step.name), self._results.of(function)
         row = await self._ledger.find(name, StepKind.RUN)
         while row is None or row.state is StepState.WAITING:
             if row is not None:
@@ -84,7 +84,7 @@ class DurableAttempt:
 
     async def sleep(self, name: str, until: Callable[[], int]) -> None:
         """Returns when an instant has come, which is asked for once in the life of the job."""
-        name = self._begin(name)
+        name = await self._begin(name)
         row = await self._ledger.find(name, StepKind.SLEEP)
         await self._ended(row or await self._ledger.record(Sleep(name, until())))
 
@@ -99,7 +99,7 @@ class DurableAttempt:
         Returns:
             The event; None: it did not come in time.
         """
-        name = self._begin(name)
+        name = await self._begin(name)
         row = await self._ledger.find(name, StepKind.EVENT)
         row = await self._ended(row or await self._ledger.record(WaitForEvent(name, match, until())))
         return None if row.memo == JSON_NULL else row.memo
@@ -117,20 +117,20 @@ class DurableAttempt:
         Returns:
             The operation, which has ended; or why the job was refused.
         """
-        name = self._begin(name)
+        name = await self._begin(name)
         row = await self._ledger.find(name, StepKind.CHILD)
         started = row or await self._ledger.start(InvokeJob(name, child(), until()))
         return started if isinstance(started, Refused) else await self._ended(started)
 
     async def started(self, name: str, child: Callable[[], Candidate]) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and does not wait for it; its id is in the memo."""
-        name = self._begin(name)
+        name = await self._begin(name)
         row = await self._ledger.find(name, StepKind.RUN)
         return row or await self._ledger.start(StartJob(name, child()))
 
     async def sent(self, name: str, send: Callable[[StepFence], Awaitable[object]]) -> None:
         """Sends events, once in the life of the job."""
-        name = self._begin(name)
+        name = await self._begin(name)
         if await self._ledger.find(name, StepKind.RUN) is None:
             await self._ledger.send(name, send)
 
@@ -140,7 +140,7 @@ class DurableAttempt:
 
     async def remembered(self, name: str, make: Callable[[], Any]) -> Any:
         """A JSON value that is made once in the life of the job."""
-        name = self._begin(name)
+        name = await self._begin(name)
         row = await self._ledger.find(name, StepKind.RUN)
         row = row or await self._ledger.record(StepRan(name, json.dumps(make())))
         return json.loads(row.memo or JSON_NULL)
@@ -158,9 +158,9 @@ class DurableAttempt:
         number: float = await self.remembered("random", random.random)
         return number
 
-    def _begin(self, name: str) -> str:
+    async def _begin(self, name: str) -> str:
         """The name of the next operation of a name, if the attempt goes on."""
-        self._waits.check()
+        await self._waits.check()
         return self._ledger.next_name(name)
 
     async def _ended(self, row: StepRow) -> StepRow:

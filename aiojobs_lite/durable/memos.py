@@ -71,10 +71,12 @@ class Memos:
             TooManySteps: If it is new, and the job may have no more.
         """
         if not self._is_read:
-            await self.reload()
+            async with self._lock:
+                if not self._is_read:  # all branches of a handler come at once
+                    await self._read()
         row = self._rows.get(name)
         if row is not None and row.kind.bound is not kind.bound:
-            raise StepMismatch(self._claimed.id, name, row.kind.bound.value, kind.bound.value)
+            raise StepMismatch(self._claimed.id, name, row.kind.bound.value, row.state.value, kind.bound.value)
         if row is None and len(self._rows) + beside >= MOST_STEPS:
             raise TooManySteps(self._claimed.id, name, MOST_STEPS)
         return row
@@ -141,10 +143,13 @@ class Memos:
     async def reload(self) -> list[str]:
         """Reads all operations; returns the names of those that have ended since."""
         async with self._lock:
-            rows = {row.name: row for row in await self._store.ask(ListSteps(self._claimed.id))}
-            waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
-            self._rows |= rows
-            self._is_read = True
+            return await self._read()
+
+    async def _read(self) -> list[str]:
+        rows = {row.name: row for row in await self._store.ask(ListSteps(self._claimed.id))}
+        waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
+        self._rows |= rows
+        self._is_read = True
         return [name for name in waiting if self._rows[name].state is not StepState.WAITING]
 
     @property

@@ -92,7 +92,7 @@ class Rounds:
         return None
 
     async def _call(self, target: str | None, attempt: int) -> Answer:
-        self._waits.check()
+        await self._waits.check()
         ended = [row for row in await self._ledger.all() if row.place is not None]
         ended.sort(key=lambda row: row.place or 0)
         with self._waits.busy:

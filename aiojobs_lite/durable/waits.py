@@ -66,7 +66,7 @@ class Waits:
         Raises:
             CancelledError: If the attempt was suspended already.
         """
-        self.check()
+        await self.check()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waits[future] = wait
         timer = None
@@ -81,13 +81,15 @@ class Waits:
             if timer is not None:
                 timer.cancel()
 
-    def check(self) -> None:
-        """Keeps an attempt that was suspended from beginning anything, such as in its `finally` blocks.
+    async def check(self) -> None:
+        """Keeps an attempt that was suspended from beginning anything, such as in its `finally` blocks. A handler that
+        swallows that, and asks again and again, leaves the event loop to others.
 
         Raises:
             CancelledError: If it was.
         """
         if self.is_closed:
+            await asyncio.sleep(0)
             raise asyncio.CancelledError("aiojobs_lite: the attempt is suspended")
 
     def end(self, name: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiojobs_lite.errors.job import JobError
+
+_NOUNS: Final = {"run": "step", "planned": "step", "event": "wait for an event", "child": "wait for a job"}
 
 
 class StepError(JobError):
@@ -38,17 +42,19 @@ class StepMismatch(StepError):
     """A name stands for another kind of operation than an attempt before had stored.
 
     Attributes:
-        was: The kind that is stored.
+        was: The kind that is stored: `run` (a step), `sleep`, `event` or `child`.
+        state: Where that stands: `waiting`, `done` or `failed`.
         asked: The kind that the handler asks for.
     """
 
-    def __init__(self, job_id: int, name: str, was: str, asked: str) -> None:
-        self.was, self.asked = was, asked
+    def __init__(self, job_id: int, name: str, was: str, state: str, asked: str) -> None:
+        self.was, self.state, self.asked = was, state, asked
+        stored, wanted = _NOUNS.get(was, was), _NOUNS.get(asked, asked)
         super().__init__(
             job_id,
             name,
-            f"{name!r} of job {job_id} was a {was} in an attempt before, and the handler asks for a {asked}. Give the "
-            "new one another name.",
+            f"{name!r} of job {job_id} is stored as a {stored} ({state}), and the handler asks for a {wanted} of that "
+            "name. Give the new one another name.",
         )
 
 

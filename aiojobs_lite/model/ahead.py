@@ -92,7 +92,7 @@ class MoveBack(NamedTuple):
 
     The operations that wait of a pending job which is moved are over earlier by as much, if they were to be over no
     further behind the instant at which the job was written than that, and were stored by that clock: later than now by
-    more than `CLOCK_TOLERANCE_US`, or of the kind `run`, whose retry is of a later instant.
+    more than `CLOCK_TOLERANCE_US`, or steps, whose retry is of a later instant.
 
     An attempt that a rate by key has noted as started by a clock that was ahead started now.
 

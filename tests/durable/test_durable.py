@@ -61,6 +61,67 @@ async def test_operations_that_a_handler_did_not_ask_for_again_are_reported(job_
     assert found == [StepsSkipped(handle.id, "handler", "fetch")]
 
 
+@pytest.mark.parametrize("renamed", ["step", "sleep", "event"])
+async def test_a_deploy_that_removed_an_operation_is_reported_once_its_job_completes(
+    job_kit: JobKit, renamed: str
+) -> None:
+    """Neither an attempt that fails nor one that is suspended says anything: it may ask for it yet."""
+    runner, attempts = JobRunner(":memory:"), list[str]()
+
+    async def before(ctx: JobContext) -> None:
+        await ctx.step("step", fetch)
+        await ctx.sleep("sleep", "1s")
+        await ctx.wait_for_event("event", "never", timeout="1s")
+        await ctx.sleep("until the deploy", "1h")
+
+    async def after(ctx: JobContext) -> None:
+        if renamed != "step":
+            await ctx.step("step", fetch)
+        if renamed != "sleep":
+            await ctx.sleep("sleep", "1s")
+        if len(attempts) == 5:
+            raise ConnectionError
+        await ctx.sleep("new", "1h")
+        if renamed != "event":
+            await ctx.wait_for_event("event", "never", timeout="1s")
+        await ctx.sleep("until the deploy", "1h")
+
+    @runner.job(backoff=Backoff(base="1m", cap="1m"))
+    async def handler(ctx: JobContext = injected) -> None:
+        attempts.append("attempt")
+        await (before if len(attempts) < 4 else after)(ctx)
+
+    async with job_kit(runner):
+        facts = runner.watch()
+        handle = await runner.enqueue(handler)
+        await job_kit.advance("10m")
+        await job_kit.advance("58m")
+        assert not [fact for fact in facts.take() if isinstance(fact, StepsSkipped)]
+        await job_kit.run_to_end()
+        found = [fact for fact in facts.take() if isinstance(fact, StepsSkipped)]
+    assert found == [StepsSkipped(handle.id, "handler", renamed)]
+
+
+async def test_operations_that_are_asked_for_in_another_order_are_found(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+    order = ["first", "second", "third"]
+
+    @runner.job(backoff=Backoff(base="1m"))
+    async def handler(ctx: JobContext = injected) -> list[int]:
+        found = [await ctx.step(name, fetch) for name in order]
+        if order[0] == "first":
+            order.reverse()
+            raise ConnectionError
+        return found
+
+    async with job_kit(runner):
+        facts = runner.watch()
+        handle = await runner.enqueue(handler)
+        await job_kit.run_to_end()
+        assert await handle.result() == [1, 1, 1]
+        assert not [fact for fact in facts.take() if isinstance(fact, StepsSkipped)]
+
+
 async def test_an_attempt_that_has_ended_has_no_operations(job_kit: JobKit) -> None:
     runner = JobRunner(":memory:")
     contexts: list[JobContext] = []

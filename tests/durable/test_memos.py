@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ class Store:
 
     async def ask(self, _: Any) -> Any:
         self.reads += 1
+        await asyncio.sleep(0)
         return self.rows
 
     async def write(self, write: Any) -> Any:
@@ -69,10 +71,21 @@ async def test_a_step_that_is_planned_stands_for_one_that_runs() -> None:
         await memos.find("fetch", StepKind.EVENT)
 
 
+async def test_branches_that_ask_at_once_read_once_together() -> None:
+    store = Store((ROW,))
+    memos = Memos(claimed(1, "a", attempt=2), store)
+    found = await asyncio.gather(*[memos.find("fetch", StepKind.RUN) for _ in range(9)])
+    assert found == [ROW] * 9
+    assert store.reads == 1
+
+
 async def test_an_operation_of_another_kind_and_one_too_many_are_refused() -> None:
     rows = tuple(ROW._replace(name=f"fetch{number}") for number in range(MOST_STEPS))
     memos = Memos(claimed(1, "a", attempt=2), Store(rows))
-    with pytest.raises(StepMismatch, match="was a run"):
+    with pytest.raises(
+        StepMismatch,
+        match=r"'fetch7' of job 1 is stored as a step \(done\), and the handler asks for a sleep of that name\. Give",
+    ):
         await memos.find("fetch7", StepKind.SLEEP)
     with pytest.raises(TooManySteps, match="operation 1,001"):
         await memos.find("more", StepKind.RUN)

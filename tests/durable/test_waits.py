@@ -63,7 +63,7 @@ async def test_an_attempt_that_only_waits_is_suspended_until_the_first_of_its_in
     assert rig.suspended == [Suspension(soon, ("a", "b", "c"))]
     assert rig.waits.is_closed
     with pytest.raises(asyncio.CancelledError, match="suspended"):
-        rig.waits.check()
+        await rig.waits.check()
     await rig.end()
     assert len(rig.suspended) == 1
 

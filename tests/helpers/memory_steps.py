@@ -209,7 +209,7 @@ def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
     for key, step in phases.rows.durable.steps.items():
         if key[0] == job_id and step.state is StepState.WAITING and step.until is not None:
             is_near = -CLOCK_TOLERANCE_US <= step.until - written <= by
-            if is_near and (step.kind is StepKind.RUN or step.started_at > phases.now + CLOCK_TOLERANCE_US):
+            if is_near and (step.kind.bound is StepKind.RUN or step.started_at > phases.now + CLOCK_TOLERANCE_US):
                 phases.rows.durable.steps[key] = step._replace(until=step.until - by)
 
 

@@ -131,4 +131,6 @@ def test_of_very_many_operations_some_are_named() -> None:
     assert text.startswith("the sleep 's0' ends at once or ")
     assert text.endswith("the sleep 's9' ends at once or 2 further operations ends")
     assert first_end(found) == to_datetime(NOW - 11)
+    planned = Awaited(step._replace(name="p", kind=StepKind.PLANNED), None, None)
+    assert what_ends([planned], to_datetime(NOW)) == "the step 'p' has run"
     assert (what_ends((), to_datetime(NOW)), first_end(())) == ("", None)

@@ -94,7 +94,7 @@ SET until = until - :by
 WHERE job_id = :id
     AND state = 'waiting'
     AND until BETWEEN :earliest AND :latest
-    AND (kind = 'run' OR started_at > :right);
+    AND (kind IN ('run', 'planned') OR started_at > :right);
 
 -- name: move_ended_back
 -- A finished job ended now, after as long an attempt.
