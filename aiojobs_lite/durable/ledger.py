@@ -21,6 +21,7 @@ from aiojobs_lite.durable.operations import (
     StepRan,
     WaitForEvent,
 )
+from aiojobs_lite.errors import EnqueueError
 from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
@@ -135,7 +136,11 @@ class StepLedger:
 
     async def send(self, name: str, send: Callable[[StepFence], Awaitable[object]]) -> None:
         """Has events sent for an operation; what sends them makes it durable too."""
-        await send(self._memos.fence(name))
+        try:
+            await send(self._memos.fence(name))
+        except EnqueueError:
+            self._memos.give_back(name)
+            raise
         self._run.restarts = True
 
     async def children(self) -> dict[str, int]:

@@ -53,15 +53,25 @@ class Memos:
         self._uses: dict[str, int] = {}
         self._rows: dict[str, StepRow] = {}
         self._asked: set[str] = set()
+        self._refused: set[str] = set()
         self._is_read = self._is_first = _is_first(claimed)
         self._lock = asyncio.Lock()
 
     def next_name(self, name: str) -> str:
         """The name of the next operation of a name: `fetch`, then `fetch#2`."""
+        for earlier in range(1, self._uses.get(name, 0) + 1) if self._refused else ():
+            unique = repeated(name, earlier)
+            if unique in self._refused:
+                self._refused.remove(unique)
+                return unique
         use = self._uses[name] = self._uses.get(name, 0) + 1
         unique = repeated(name, use)
         self._asked.add(unique)
         return unique
+
+    def give_back(self, name: str) -> None:
+        """An operation was refused, and nothing of it is stored: the next one of its name has its name."""
+        self._refused.add(name)
 
     async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
         """What is known of an operation, or None; `beside` so many others that are about to be stored.
@@ -126,6 +136,7 @@ class Memos:
         if answer is None:
             raise AttemptNotOwned(claimed.id, claimed.attempt)
         if isinstance(answer, Refused):
+            self.give_back(name)
             return answer
         row, _ = answer
         self._rows[name] = row

@@ -14,7 +14,7 @@ from aiojobs_lite.errors import AiojobsError, StoreError
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
-from aiojobs_lite.model.admission import Candidate
+from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.events import DeliverEvents, FindEvents, Listener, PlaceHeld
 from aiojobs_lite.model.job import Held, Job
@@ -113,7 +113,9 @@ class Listeners:
         except Exception:  # noqa: BLE001  # of the user's own function; logged
             _log.exception("when= of %s failed, and its event job %s stays held", job_type.name, job.id)
             return
-        await self._commits.write(PlaceHeld(job.id, candidate))
+        placed = await self._commits.write(PlaceHeld(job.id, candidate))
+        if isinstance(placed, Refused):
+            _log.error("event job %s of %s stays held: job %s has its key", job.id, job_type.name, placed.job_id)
 
     def _candidate(self, job_type: JobType[..., Any], job: Job) -> Candidate | None:
         """The job that an event starts; None: it starts none."""

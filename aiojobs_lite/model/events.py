@@ -173,7 +173,7 @@ class PlaceHeld(NamedTuple):
     """Puts the job of a listener in the place of one that is held for it (`listener`), or drops it. Answer: what became
     of the job; None: it was dropped, or no such one is held any more. `Refused`: the held one stays.
 
-    The held one is deleted. It does not count as pending for the conditions of the job. An event that cancels a new
+    The held one is deleted. It was pending already: no `max_pending` refuses the job. An event that cancels a new
     job, and was sent since the held one was added, cancels it at once; but not the one that it was held for.
 
     Attributes:

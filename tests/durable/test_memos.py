@@ -67,7 +67,7 @@ async def test_a_step_that_is_planned_stands_for_one_that_runs() -> None:
     planned = ROW._replace(kind=StepKind.PLANNED, state=StepState.WAITING, memo=None, ended_at=None, place=None)
     memos = Memos(claimed(1, "a", attempt=2), Store((planned,)))
     assert await memos.find("fetch", StepKind.RUN) == planned
-    with pytest.raises(StepMismatch, match="was a run"):
+    with pytest.raises(StepMismatch, match="stored as a step"):
         await memos.find("fetch", StepKind.EVENT)
 
 

@@ -10,6 +10,7 @@ import pytest
 from aiojobs_lite import JobRunner
 from aiojobs_lite.engine.listeners import LISTENER_PAGE, listening
 from aiojobs_lite.events import Event, EventToSend
+from aiojobs_lite.flow import Unique
 from aiojobs_lite.model.events import Listener
 from aiojobs_lite.model.job import Held
 from tests.helpers.engine import registry_of
@@ -54,6 +55,48 @@ async def test_a_when_that_fails_leaves_the_job_held(tmp_path: Path, caplog: pyt
         (job,) = await runner.jobs.list(status="pending")
         assert job.held is Held.LISTENER
     assert "when= of listener failed" in caplog.text
+
+
+async def test_held_jobs_start_however_many_may_be_pending(tmp_path: Path) -> None:
+    database, given = tmp_path / "app.db", list[int]()
+
+    def bounded() -> JobRunner:
+        runner = JobRunner(database)
+
+        @runner.on("user/*", max_pending=1, name="bounded")
+        async def listener(event: Event[dict[str, int]]) -> None:
+            given.append(event.data["n"])
+
+        return runner
+
+    async with bounded():
+        pass
+    async with JobRunner(database, max_running=0) as sender:
+        await sender.events.send_many([EventToSend("user/left", {"n": n}) for n in range(3)])
+    async with bounded():
+        await until(lambda: len(given) == 3, 0.01)
+    assert sorted(given) == [0, 1, 2]
+
+
+async def test_a_held_job_whose_key_is_taken_stays_held(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = tmp_path / "app.db"
+
+    def unique() -> JobRunner:
+        runner = JobRunner(database)
+
+        @runner.on("user/*", unique=Unique("event.name", on_conflict="raise"), name="unique")
+        async def listener(event: Event[dict[str, int]]) -> None: ...
+
+        return runner
+
+    async with unique() as runner:
+        await runner.types.pause("unique")
+        first = (await runner.send("user/left")).handles[0]
+    async with JobRunner(database, max_running=0) as sender:
+        await sender.send("user/left")
+    async with unique() as runner:
+        await until(lambda: f"of unique stays held: job {first.id} has its key" in caplog.text, 0.01)
+        assert [job.held for job in await runner.jobs.list(status="pending")] == [Held.LISTENER, None]
 
 
 def test_the_listeners_of_a_runner_are_stored_with_what_a_job_needs() -> None:

@@ -85,9 +85,7 @@ def place_held(phases: MemoryPhases, write: PlaceHeld) -> Inserted | Refused | N
     if write.place is None:
         phases.delete_job(DeleteJob(write.id))
         return None
-    del rows.jobs[write.id]  # it does not count
-    inserted = admit(phases, Admit((write.place,)))
-    rows.jobs[write.id] = held
+    inserted = admit(phases, Admit((write.place._replace(max_pending=None),)))
     if isinstance(inserted, Refused):
         return inserted
     phases.delete_job(DeleteJob(write.id))

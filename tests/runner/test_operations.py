@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from aiojobs_lite import (
     JobCancelled,
     JobContext,
     JobDead,
+    JobHandle,
     JobRunner,
     ResultTimeout,
     Retry,
@@ -515,3 +517,46 @@ async def test_what_an_operation_cannot_enqueue_is_refused(job_kit: JobKit) -> N
     assert "no `after` for a job that an operation starts; wait for the others first, by `ctx.invoke`" in problems[0]
     assert "a job type; by name it is `enqueue_named(name, ...)`" in problems[1]
     assert "bound jobs are enqueued together" in problems[2]
+
+
+async def test_what_is_refused_is_asked_for_again_by_its_name_and_done_once(job_kit: JobKit) -> None:
+    """With another name it was started once more by the replay, which asks for the first name first."""
+    runner = JobRunner(":memory:")
+    blockers: list[JobHandle[Any]] = []
+
+    @runner.job(max_pending=1, on_full="wait")
+    async def child(number: int) -> int:
+        calls["child"] += 1
+        return number
+
+    @runner.on("user/new", max_pending=1)
+    async def listener(event: Event[Any]) -> None:
+        calls["listener"] += 1
+
+    async def again(start: Callable[[], Awaitable[Any]]) -> Any:
+        for _ in range(2):
+            try:
+                return await start()
+            except QueueFull:
+                calls["full"] += 1
+                await blockers.pop(0).cancel()
+        raise AssertionError
+
+    @runner.job(max_attempts=1)
+    async def parent(ctx: JobContext = injected) -> int:
+        number: int = await again(lambda: ctx.invoke("child", child, 7))
+        await again(lambda: ctx.send("send", "user/new", {"n": 1}))
+        await ctx.sleep("sleep", "1m")
+        return number
+
+    async with job_kit(runner):
+        blockers.append(await runner.enqueue(child.using(delay="1h"), 1))
+        await runner.types.pause("listener")
+        blockers += (await runner.send("user/new", {"n": 0})).handles
+        handle = await runner.enqueue(parent)
+        await job_kit.advance(1)
+        await runner.types.resume("listener")
+        await job_kit.run_to_end()
+        assert await handle.result() == 7
+        assert len(await runner.events.list(name="user/new")) == 2
+    assert calls == {"full": 2, "child": 1, "listener": 1}

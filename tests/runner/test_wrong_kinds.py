@@ -223,6 +223,11 @@ AFTER = [  # it
     Entrance("runner.events.send_many([value])", lambda runner, value: runner.events.send_many([value])),
     Entrance("runner.events.send_many([EventToSend])", lambda runner, value: runner.events.send_many(
         [EventToSend(value)])),
+    Entrance("client.send", lambda _, value: in_client(lambda client: client.send(value))),
+    Entrance("client.send(name, value)", lambda _, value: in_client(lambda client: client.send("a", value))),
+    Entrance("client.send(id=)", lambda _, value: in_client(lambda client: client.send("a", id=value))),
+    Entrance("client.send_many", lambda _, value: in_client(lambda client: client.send_many(value))),
+    Entrance("client.send_many([value])", lambda _, value: in_client(lambda client: client.send_many([value]))),
     *by_name("runner.events.list", lambda runner: runner.events.list, "name", "before", "limit"),
     *by_name("runner.events.get", lambda runner: runner.events.get, "number"),
     *by_name("runner.events.replay", lambda runner: lambda **given: runner.events.replay(
@@ -243,6 +248,8 @@ AFTER = [  # it
         **{"name": "a", "event": "e", **given}), "name", "event", "data", "id"),
     *by_name("runner.jobs.get", lambda runner: runner.jobs.get, "job_id"),
     *by_name("runner.jobs.log", lambda runner: runner.jobs.log, "job_id"),
+    *by_name("runner.jobs.steps", lambda runner: runner.jobs.steps, "job_id"),
+    *by_name("runner.jobs.parent", lambda runner: runner.jobs.parent, "job_id"),
     *by_name("runner.jobs.watch", lambda runner: lambda **given: anext(runner.jobs.watch(**{"job_id": 99, **given})),
              "job_id", "from_start"),
     *by_name("runner.jobs.list", lambda runner: runner.jobs.list, *options_of(StoredJobs.list)),

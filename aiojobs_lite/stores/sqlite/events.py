@@ -126,10 +126,7 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
         delete_job(transaction, DeleteJob(write.id))
         return None
     job_type, event, created_at = found
-    tally = transaction.tally(job_type)
-    tally.pending -= 1  # for the conditions
-    inserted = admit(transaction, Admit((write.place,)))
-    tally.pending += 1
+    inserted = admit(transaction, Admit((write.place._replace(max_pending=None),)))
     if isinstance(inserted, Refused):
         return inserted
     delete_job(transaction, DeleteJob(write.id))
