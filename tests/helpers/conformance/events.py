@@ -209,7 +209,7 @@ class WaitingForEvents:
     async def test_an_event_of_before_is_found_however_its_data_are_written(
         self, store: Store, data: str, values: dict[str, Any]
     ) -> None:
-        others = [event(**{path.partition("__")[0]: 77}) for path in values]
+        others = [event()._replace(data=json.dumps({path.partition("__")[0]: 77})) for path in values]
         await one(store, send(*others, event()._replace(data=data), event()._replace(data="{}")))
         (job,) = await running(store, new())
         steps = await one(store, save(job, wait("w", match(**values)), wait("v", match(**values, more=1)))) or ()
