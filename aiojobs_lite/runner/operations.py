@@ -193,7 +193,7 @@ class Operations(AttemptContext):
             raise runner.children.refusal(row, [candidate()])
         started = json.loads(row.memo or "null")
         if not isinstance(started, dict) or started.keys() != {"id", "is_new"}:
-            raise StepMismatch(self.id, row.name, "step", "job")
+            raise StepMismatch(self.id, row.name, row.kind.value, row.state.value, "job")
         return JobHandle(job.job_type, runner.jobs, started["id"], is_new=started["is_new"])
 
     def now(self) -> Coroutine[Any, Any, datetime]:
