@@ -128,6 +128,22 @@ def check_listening(
     return Listening(patterns, when, argument, signature.hints[argument])
 
 
+def field_of_event(field: str, argument: str | None) -> str:
+    """A dotted field of an option as a field of the payload: of a handler of events it may begin with `event`, however
+    its argument is named, or be one of the event itself, such as `data.user_id`.
+
+    Args:
+        field: The field.
+        argument: The argument that takes the event, or None: then the field is one of the payload.
+    """
+    first, _, rest = field.partition(".")
+    if argument is None or first == argument:
+        return field
+    if first == "event" and rest:
+        return f"{argument}.{rest}"
+    return f"{argument}.{field}" if first in Event.model_fields else field
+
+
 def check_event_name(name: object) -> str:
     """The name of one event."""
     checked = check_text("name", name, LONGEST_EVENT_NAME_CHARS)

@@ -13,7 +13,7 @@ from aiojobs_lite.dead import OnDead
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.cancel_on import On
-from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_priority, check_text, check_whole
+from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_text, check_whole
 from aiojobs_lite.handlers.event import Listening
 from aiojobs_lite.handlers.flow import FLOW_OPTIONS, OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
@@ -21,6 +21,7 @@ from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.micro_batch import make_lanes
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
 from aiojobs_lite.handlers.payloads import UpgradeStep, make_signature
+from aiojobs_lite.handlers.ranking import PriorityFunction, Ranking, priority_of_type
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
@@ -163,7 +164,7 @@ class JobType(Enqueueable[P, R_co]):
         timeout: Duration | None = None,
         concurrency: int | None = None,
         limits: Sequence[Limit | Rate] | None = None,
-        priority: Priority = "medium",
+        priority: Priority | PriorityFunction = "medium",
         retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
         abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
         keep_result: bool = True,
@@ -188,10 +189,10 @@ class JobType(Enqueueable[P, R_co]):
         self.name, self.mode = _name_and_mode(self.handler, name, process)
         self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
         self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
-        self.priority, is_kept = check_priority("priority", priority), check_flag("keep_result", keep_result)
+        self.priority, is_kept = priority_of_type(priority), check_flag("keep_result", keep_result)
         self.signature = _signature(self, largest_payload, version, upgrade, reads_return=is_kept)
         self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
-        self.how = _how(self, unique, debounce, throttle, batch, max_pending, on_full, expires, cancel_on)
+        self.how = _how(self, priority, unique, debounce, throttle, batch, max_pending, on_full, expires, cancel_on)
         self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
 
     @property
@@ -293,9 +294,10 @@ def _result(name: str, returns: Any, largest: object, *, is_kept: bool) -> Resul
     return Result(name, returns, most) if is_kept else None
 
 
-def _how(job_type: JobType[..., Any], *given: object) -> Enqueueing:
+def _how(job_type: JobType[..., Any], priority: object, *given: object) -> Enqueueing:
+    ranking = Ranking(priority, job_type.signature, job_type.handler) if callable(priority) else None
     flow = make_flow(dict(zip(FLOW_OPTIONS, given, strict=True)), None, job_type.signature, job_type.handler)
-    return AS_DECLARED if flow is None else Enqueueing(flow=flow)
+    return AS_DECLARED if flow is None and ranking is None else Enqueueing(flow=flow, ranking=ranking)
 
 
 def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:

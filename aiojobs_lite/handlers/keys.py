@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic_core import from_json, to_jsonable_python
 
 from aiojobs_lite.errors import InvalidKey, InvalidOption
+from aiojobs_lite.handlers.event import event_argument, field_of_event
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.keys import KeyFunction, KeySpec, Scalar, canonical
 from aiojobs_lite.model.payloads import arguments_of
@@ -44,7 +45,8 @@ class KeyReader:
         self.fields: tuple[tuple[str, ...], ...] | None = None
         if key is not None and not callable(key):
             fields = (key,) if isinstance(key, str) else key
-            self.fields = tuple(tuple(field.split(".")) for field in fields)
+            event = event_argument(signature)
+            self.fields = tuple(tuple(field_of_event(field, event).split(".")) for field in fields)
             self.check_fields(option, [first for first, *_ in self.fields], signature)
         self._defaults = json_defaults(signature, handler)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
+from aiojobs_lite.handlers.event import event_argument, field_of_event
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.limits import (
@@ -50,7 +51,7 @@ class Lanes:
 
     def __init__(self, job_type: str, limits: object, signature: Signature, *, may_be_none: bool = False) -> None:
         self.job_type = job_type
-        self._defaults = signature.defaults
+        self._defaults, self._event = signature.defaults, event_argument(signature)
         is_none = may_be_none and isinstance(limits, list | tuple) and not limits
         self.limits = () if is_none else check_limits(limits)
         self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
@@ -77,7 +78,7 @@ class Lanes:
             InvalidOption: If it has not.
         """
         for name in fields:
-            if name.partition(".")[0] not in signature.arguments:
+            if field_of_event(name, self._event).partition(".")[0] not in signature.arguments:
                 known = ", ".join(signature.arguments) or "none"
                 raise InvalidOption("key", name, f"an argument of the handler, which has {known}")
 
@@ -132,7 +133,7 @@ class Lanes:
 
     def _looked_up(self, path: str, arguments: Mapping[str, Any]) -> Any:
         value: Any = arguments
-        for part in path.split("."):
+        for part in (path if self._event is None else field_of_event(path, self._event)).split("."):
             value = value.get(part, _MISSING) if isinstance(value, Mapping) else _MISSING
         if value is _MISSING:
             raise self._refused(path, "is the key of a limit, and is missing")

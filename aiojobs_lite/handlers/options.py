@@ -20,6 +20,7 @@ from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.micro_batch import check_limit_keys, make_lanes
 from aiojobs_lite.handlers.payloads import UpgradeStep
+from aiojobs_lite.handlers.ranking import PriorityFunction, Ranking
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
@@ -53,7 +54,8 @@ class JobOptions(TypedDict, total=False):
         timeout: How long an attempt may take, from the first line of the handler; default: any time.
         concurrency: Most jobs of this type processing at once, over all runners of the database; default: any number.
         limits: At most three of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
-        priority: `high`, `medium` (default) or `low`.
+        priority: `high`, `medium` (default) or `low`; or a plain function of the arguments, given by name as plain JSON
+            values, that returns one of these.
         retry_on: Only these exceptions are tried again; default: all are.
         abandon_on: These exceptions make the job dead at once.
         keep_result: Whether what the handler returns is stored; default True.
@@ -84,7 +86,7 @@ class JobOptions(TypedDict, total=False):
     timeout: Duration | None
     concurrency: int | None
     limits: Sequence[Limit | Rate] | None
-    priority: Priority
+    priority: Priority | PriorityFunction
     retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
     abandon_on: type[BaseException] | tuple[type[BaseException], ...]
     keep_result: bool
@@ -178,6 +180,7 @@ class Enqueueing:
         columns: Name and value of what is stored as it is.
         flow: What holds the job back or refuses it; None: nothing does.
         lanes: Instead of its type's.
+        ranking: Makes the priority of each job of a type; None: all have that of the type.
         after: The jobs that it runs after.
     """
 
@@ -188,6 +191,7 @@ class Enqueueing:
     flow: Flow | None = None
     lanes: Lanes | None = None
     after: AfterJobs | None = None
+    ranking: Ranking | None = None
 
     @property
     def has_conditions(self) -> bool:
@@ -267,7 +271,10 @@ class Enqueueing:
         """
         if self is AS_DECLARED and job_type.lanes is None:  # nearly always
             return _plain((job_type.name, payload, job_type.priority, now, job_type.max_attempts, now, *_NO_MORE))
-        priority = job_type.priority if self.priority is None else self.priority
+        if self.priority is not None:
+            priority = self.priority
+        else:
+            priority = job_type.priority if self.ranking is None else self.ranking.of(payload)
         if self.lanes is not None:
             lane = self.lanes.lane_with_limits(payload, priority)
         else:

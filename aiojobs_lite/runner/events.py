@@ -148,6 +148,8 @@ class Events:
         handles = []
         for job_type, (job_id, is_new) in zip(types, sent.started, strict=False):
             handles.append(JobHandle(job_type, self._jobs, job_id, is_new=is_new))
+            if not is_new and job_type.how.flow is not None and job_type.how.flow.drops:
+                engine.count_throttled(job_type.name)
             if is_new and engine.bus.is_watched(JobEnqueued):
                 engine.bus.publish(JobEnqueued(job_id, job_type.name))
         if sent.has_more:

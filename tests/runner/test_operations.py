@@ -507,7 +507,9 @@ async def test_what_an_operation_cannot_enqueue_is_refused(job_kit: JobKit) -> N
                     await ctx.enqueue(f"wrong {number}", job, 1)
                 problems.append(str(caught.value))
             raise ValueError("again")
-        with pytest.raises(StepMismatch, match="'fetched' of job 1 was a step in an attempt before, and the handler"):
+        with pytest.raises(
+            StepMismatch, match="'fetched' of job 1 is stored as a step .done., and the handler asks for a job"
+        ):
             await ctx.enqueue("fetched", child, 1)
 
     async with job_kit(runner):

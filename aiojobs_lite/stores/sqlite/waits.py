@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.event_match import EventMatch, values_at
 from aiojobs_lite.model.events import EventRow, data_of, matches, memo_of
@@ -12,6 +14,9 @@ from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 WAIT_ROW: Final = "(?, ?, ?, ?, ?, ?)"
 _EVENTS_A_LOOK: Final = 100
+_FIELDS_A_LOOK: Final = 2  # as many as the query has
+_EXACT: Final = 2**53  # whole numbers up to it are the same as floats
+_LABELS: Final = re.compile(r"[ !#-&(-\-/-\[\]-~]+(\.[ !#-&(-\-/-\[\]-~]+)*")  # ASCII without quotes and escapes
 Wait = tuple[EventMatch, int, int | None]  # what for, the job, and the row of its operation; None: it is cancelled
 
 
@@ -102,9 +107,9 @@ def forget_waits(transaction: Transaction, ids: Sequence[tuple[int]]) -> int:
 
 def first_event(transaction: Transaction, match: EventMatch, since: int, but: str | None = None) -> EventRow | None:
     """The first event since an instant that matches; not the one that is `but` as JSON."""
-    behind = (since, 0)
+    behind, having = (since, 0), _having(match)
     while True:
-        found = transaction.run("events_since", (match.event, *behind, _EVENTS_A_LOOK)).fetchall()
+        found = transaction.run("events_since", (match.event, *behind, *having, _EVENTS_A_LOOK)).fetchall()
         for event in map(EventRow._make, found):
             if (not match.fields or matches(match, event)) and memo_of(event) != but:
                 return event
@@ -120,6 +125,27 @@ def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, 
         values = values_at(data, _of_text(fields))
         if values is not None:
             yield fields, values
+
+
+def _having(match: EventMatch) -> tuple[Any, ...]:
+    """Two paths and the values there by which SQLite finds some of the events that cannot match; a path is None where
+    it could take a value for another than Python does.
+    """
+    pairs = [(_path(field), value) for field, value in zip(match.fields, json.loads(match.values), strict=True)]
+    usable = [pair for pair in pairs if pair[0] is not None and _is_same_in_sql(pair[1])]
+    chosen = sorted(usable, key=lambda pair: isinstance(pair[1], bool | None))[:_FIELDS_A_LOOK]  # these say least
+    return tuple(chain.from_iterable([*chosen, *[(None, None)] * (_FIELDS_A_LOOK - len(chosen))]))
+
+
+def _path(field: str) -> str | None:
+    """A dotted path as SQLite has it; None if it has a character that SQLite would read otherwise."""
+    return "$" + "".join(f'."{part}"' for part in field.split(".")) if _LABELS.fullmatch(field) else None
+
+
+def _is_same_in_sql(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isprintable()
+    return value is None or (isinstance(value, int) and abs(value) <= _EXACT)
 
 
 def _of_text(text: str) -> tuple[str, ...]:

@@ -73,10 +73,16 @@ ORDER BY waits.id
 LIMIT ?;
 
 -- name: events_since
--- Events of a name, by when they were sent, from an instant and an id on.
+-- Events of a name, by when they were sent, from an instant and an id on; of these at least the ones that have values at
+-- two paths. A path that is null leaves none out. A key may be written with escapes, which SQLite need not read.
 SELECT id, name, data, sent_at, key
 FROM aiojobs_events
 WHERE name = ?
     AND (sent_at, id) > (?, ?)
+    AND (
+        NOT json_valid(data)
+        OR instr(data, '\u00') > 0
+        OR json_extract(data, ?) IS ? AND json_extract(data, ?) IS ?
+    )
 ORDER BY sent_at, id
 LIMIT ?;

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from aiojobs_lite.model.admission import Admit, Candidate, Refused
 from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.events import (
@@ -191,6 +193,27 @@ class WaitingForEvents:
         (job,) = await running(store, new())
         steps = await one(store, save(job, wait("w", match(n=340)), wait("v", match(n=350)))) or ()
         assert [step.memo for step in steps] == [memo(341, event(n=340)), None]
+
+    @pytest.mark.parametrize(
+        ("data", "values"),
+        [
+            ('{"n":7.0}', {"n": 7}), ('{"n":7e0}', {"n": 7}), ('{"n":0.1}', {"n": 0.1}), ('{"n":1e3}', {"n": 1000.0}),
+            ('{"n":9007199254740993}', {"n": 2**53 + 1}), ('{"n":123456789012345678901}', {"n": 123456789012345678901}),
+            ('{"n":true}', {"n": True}), ('{"n":null,"m":""}', {"n": None, "m": ""}), ('{"n":-0}', {"n": 0}),
+            ('{"t":"\\u00e9\\ud83d\\ude00"}', {"t": "é😀"}), ('{"t":"a\\nb"}', {"t": "a\nb"}),
+            ('{"\\u006e":{"b":2}}', {"n__b": 2}), ('{"é":3}', {"é": 3}), ('{"\\u00e9":3}', {"é": 3}),
+            ('{"a b":{"c-d":"x"}, "n": NaN}', {"a b__c-d": "x"}), ('{"a\\"b":1}', {'a"b': 1}),
+            ('{"a":1,"b":2,"c":3}', {"a": 1, "b": 2, "c": 3}),
+        ],
+    )  # fmt: skip
+    async def test_an_event_of_before_is_found_however_its_data_are_written(
+        self, store: Store, data: str, values: dict[str, Any]
+    ) -> None:
+        others = [event()._replace(data=json.dumps({path.partition("__")[0]: 77})) for path in values]
+        await one(store, send(*others, event()._replace(data=data), event()._replace(data="{}")))
+        (job,) = await running(store, new())
+        steps = await one(store, save(job, wait("w", match(**values)), wait("v", match(**values, more=1)))) or ()
+        assert [step.memo for step in steps] == [memo(len(others) + 1, event()._replace(data=data)), None]
 
     async def test_one_that_is_stored_again_waits_for_what_it_says_then(self, store: Store) -> None:
         (job,) = await running(store, new())
