@@ -5,7 +5,8 @@ keeps one row of each, and its *memo*: the JSON that the handler is given for it
 
 - A job that ends, or is cancelled, waits for nothing any more. When it is redriven, its operations that were done stay;
   those that failed or were waiting are forgotten, and so come again.
-- One that ends while its job is pending, by an event or another job, gives that job all its attempts again.
+- One that ends while its job is pending, by an event or another job, gives that job all its attempts again; one of
+  them is used up if the job is not suspended for it, such as after an attempt that failed.
 - The operations of a job go with it, and so does what is known of who started it, and what it started.
 """
 

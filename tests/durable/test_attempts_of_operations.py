@@ -120,6 +120,35 @@ async def test_a_step_that_is_tried_again_gives_the_code_before_it_no_attempts(j
     assert calls == {"handler": 6, "step": 3}
 
 
+async def test_an_event_that_comes_before_a_retry_leaves_what_was_done(job_kit: JobKit) -> None:
+    """It was waited for beside code that failed in the first attempt."""
+    runner = JobRunner(":memory:")
+
+    @runner.job(max_attempts=3, backoff=MINUTE)
+    async def handler(ctx: JobContext = injected) -> str:
+        await ctx.step("step", noted, "step")
+        waiting = asyncio.ensure_future(ctx.wait_for_event("event", "e"))
+        await asyncio.sleep(0)
+        await ctx.uuid()  # it is stored after the other
+        try:
+            flaky("beside", 1)
+        except ConnectionError:
+            waiting.cancel()
+            raise
+        event = await waiting
+        flaky("after", 1)
+        return "" if event is None else event.name
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        await job_kit.advance(1)
+        assert (await handle.job()).attempts == 1
+        await runner.send("e")
+        await job_kit.run_to_end()
+        assert await handle.result() == "e"
+    assert calls == {"step": 1, "beside": 3, "after": 2}
+
+
 @pytest.mark.parametrize("is_in_group", [False, True])
 async def test_a_step_that_failed_for_good_and_is_not_caught_ends_its_job_at_once(
     job_kit: JobKit, is_in_group: bool

@@ -190,11 +190,12 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
         return
     durable.steps[key] = step._replace(state=state, memo=memo, ended_at=phases.now, place=_place(durable, key[0]))
     if job.status is Status.PENDING:
-        job, phases.restarted[job.id] = phases.put(job, attempts=0), 0
+        job = phases.put(job, attempts=min(job.attempts, 1))
+        phases.restarted[job.id] = job.attempts
     is_later = job.held is None and to_micros(job.scheduled_at) > phases.now
     if key in durable.suspended and job.status is Status.PENDING and (job.held is Held.EVENT or is_later):
         due = to_datetime(min(phases.now, to_micros(job.scheduled_at)))
-        changed = phases.put(job, held=None, scheduled_at=due)
+        changed, phases.restarted[job.id] = phases.put(job, attempts=0, held=None, scheduled_at=due), 0
         phases.make(changed)
 
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RULE_MARKER, rule
+from hypothesis.stateful import RULE_MARKER, invariant, rule
 
 from aiojobs_lite.model.admission import Admit, Candidate
 from aiojobs_lite.model.ends import Again
@@ -24,16 +24,18 @@ from aiojobs_lite.model.events import (
     SetListeners,
     StepFence,
 )
-from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
+from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome, Status
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps, NewStep, SaveSteps, StartChild
 from aiojobs_lite.model.steps import StepKind as Kind
 from aiojobs_lite.model.steps import StepState as State
 from aiojobs_lite.model.writes import Release, Write
+from aiojobs_lite.policy.settle import Ending, settle
 from tests.helpers.instants import SECOND
 from tests.helpers.model_batches import BatchesBesideModel, few
 from tests.helpers.model_draws import Step, admit_of, some, steps, which_view
-from tests.helpers.stores import alone
+from tests.helpers.model_machine import POLICY
+from tests.helpers.stores import FAILURE, alone
 
 
 def event_step(name: str, match: EventMatch | None) -> NewStep:
@@ -135,6 +137,10 @@ class DurableBesideModel(BatchesBesideModel):
 
     has_limits = True
 
+    def __init__(self) -> None:
+        self.unreadable: set[int] = set()  # jobs that were held for their payload
+        super().__init__()
+
     def with_cancels(self, drawn: list[Any], cancel_on: tuple[EventMatch, ...]) -> tuple[Candidate, ...]:
         """Candidates as they were drawn, which events cancel."""
         return tuple([row._replace(cancel_on=cancel_on) for row in admit_of(self.limited(drawn), self.now).rows])
@@ -183,6 +189,11 @@ class DurableBesideModel(BatchesBesideModel):
     def wait_for_event(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         save = SaveSteps(held.id, held.attempt, held.owner, (event_step(drawn.name, drawn.match),))
         return [save, self.suspended(held, drawn, drawn.name)]
+
+    def fail(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
+        """An attempt that fails beside what it waits for."""
+        failed = settle(held, Ending(error=ValueError("no"), failure=FAILURE), POLICY, self.now, chance=lambda: 0.5)
+        return [*self.wait_for_event(held, drawn)[:1], failed]
 
     def start(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         (child,) = self.with_cancels(drawn.rows[:1], (drawn.match,) * drawn.yes) or (None,)
@@ -243,6 +254,17 @@ class DurableBesideModel(BatchesBesideModel):
         self.twins.ask(FindEvents(name=name, before=behind, limit=limit), store)
         self.twins.ask(FindEvents(ids=[1, 2, 4], name=name), store)
 
+    @invariant()
+    def operations_are_known(self) -> None:
+        """A pending job that has operations has a counter, by which its next attempt knows of them; but for one whose
+        handler could not be called, which the machine has store operations before all the same.
+        """
+        durable = self.twins.model.database.rows.durable
+        self.unreadable |= {job.id for job in self.jobs.values() if job.held is Held.PAYLOAD}
+        for job in self.jobs.values():
+            if job.status is Status.PENDING and durable.has_steps(job.id) and job.id not in self.unreadable:
+                assert job.attempts or job.snoozes or job.interruptions or job.crashes
+
     def everything_ends(self, view: int = 0) -> None:
         """What is held for events is released, and events reach all; no type listens any more."""
         self.commit([(SetListeners(tuple([Listener(job_type, (), 1, 2) for job_type in "abc"])),)], view)
@@ -262,6 +284,7 @@ OF_ATTEMPTS: Final[dict[str, Callable[[Any, Claimed, Drawn], list[Write[Any]]]]]
     "save": DurableBesideModel.save,
     "suspend": DurableBesideModel.suspend,
     "wait for an event": DurableBesideModel.wait_for_event,
+    "fail": DurableBesideModel.fail,
     "start": DurableBesideModel.start,
     "wait for a child": DurableBesideModel.wait_for_child,
     "send for a step": DurableBesideModel.send_for_step,

@@ -239,8 +239,8 @@ def places_of(transaction: Transaction, jobs: Iterable[int], first: Iterable[int
 
 
 def end_steps(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
-    """Ends operations that waited, in their order. Pending jobs count their attempts from there; those that are
-    suspended for an operation that has ended are due now.
+    """Ends operations that waited, in their order. Pending jobs count their attempts from there, or from the one
+    before if that failed; those that are suspended for an operation that has ended are due now.
     """
     if not ended:
         return
@@ -263,12 +263,13 @@ def _go_on(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
         "pending_jobs", ID_ROW, ids
     ):
         is_woken = job_id in suspended and (held == Held.EVENT or (held is None and scheduled_at > now))
-        if not is_woken and not attempts:
+        left = 0 if is_woken else min(attempts, 1)  # one that failed counts: a job without counters has no operations
+        if not is_woken and left == attempts:
             continue
         due = min(now, scheduled_at) if is_woken else scheduled_at
         tally = transaction.tally(job_type)
         tally.move(Status.PENDING, -1, attempts, scheduled_at)
-        tally.move(Status.PENDING, 1, 0, due)
+        tally.move(Status.PENDING, 1, left, due)
         if is_woken:
             tally.held -= held is not None
             transaction.due.add(job_type, priority, due, job_id)

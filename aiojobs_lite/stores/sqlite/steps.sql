@@ -92,9 +92,9 @@ WHERE +status = 'pending'
     AND id IN ({rows});
 
 -- name: restart
--- Has jobs count their attempts from here.
+-- Has jobs count their attempts from the latest one.
 UPDATE aiojobs_jobs
-SET attempts = 0
+SET attempts = 1
 WHERE id IN ({rows});
 
 -- name: wake
