@@ -21,16 +21,17 @@ def functions(plan: Plan) -> Iterator[Figure]:
     """Functions of 3 trivial steps and plain jobs, turn by turn, by 100 producers and 100 slots."""
     jobs = plan.jobs(10_000)
     for durability in DURABILITIES:
-        found: dict[str, list[float]] = {name: [] for name in _BESIDE}
+        found: dict[str, list[Run]] = {name: [] for name in _BESIDE}
 
         def measure(path: Path, wanted: Any) -> Run:
             return asyncio.run(measured.end_to_end(path, durability, jobs, wanted))  # noqa: B023
 
         for _ in range(plan.rounds):
             for name, wanted in _BESIDE.items():
-                found[name].append(on_new_path(lambda path: measure(path, wanted)).rate)  # noqa: B023
-        for name, rates in found.items():
-            yield Figure(name, OURS, durability, "jobs/s", tuple(rates), note="in turns")
+                found[name].append(on_new_path(lambda path: measure(path, wanted)))  # noqa: B023
+        for name, runs in found.items():
+            yield Figure(name, OURS, durability, "jobs/s", tuple(run.rate for run in runs), note="in turns")
+            yield Figure(f"CPU of {name}", OURS, durability, "us/job", tuple(run.cpu for run in runs), note="in turns")
 
 
 def asleep(plan: Plan) -> Iterator[Figure]:
