@@ -41,8 +41,8 @@ def asleep(plan: Plan) -> Iterator[Figure]:
             count, beside = plan.jobs(ASLEEP), path.with_name("none.db")
             filled = measured.filled(path, kind, count)
             yield Figure(f"falling asleep, {kind}", OURS, "normal", "jobs/s", (filled.rate,), ASLEEP)
-            yield Figure(f"memory of functions asleep, {kind}", OURS, "normal", "MB", (filled.megabytes,), ASLEEP)
-            yield Figure(f"tasks of functions asleep, {kind}", OURS, "normal", "tasks", (filled.tasks,), ASLEEP)
+            yield Figure(f"memory asleep, {kind}", OURS, "normal", "MB", (filled.megabytes,), ASLEEP)
+            yield Figure(f"tasks asleep, {kind}", OURS, "normal", "tasks", (filled.tasks,), ASLEEP)
             paths = {0: beside, ASLEEP: path}
             yield from (_beside_sleepers if kind == "sleep" else _beside_waiters)(plan, paths)
 
@@ -59,9 +59,9 @@ def _beside_sleepers(plan: Plan, paths: dict[int, Path]) -> Iterator[Figure]:
         late.append(asyncio.run(measured.cohort(paths[ASLEEP], due)))
     for count in paths:
         rates, costs = tuple(run.rate for run in runs[count]), tuple(run.cpu for run in runs[count])
-        yield Figure("end to end beside functions asleep", OURS, "normal", "jobs/s", rates, count)
-        yield Figure("CPU of a job beside functions asleep", OURS, "normal", "us/job", costs, count)
-        yield Figure("memory beside functions asleep", OURS, "normal", "MB", tuple(memory[count]), count)
+        yield Figure("end to end beside sleepers", OURS, "normal", "jobs/s", rates, count)
+        yield Figure("CPU of a job beside sleepers", OURS, "normal", "us/job", costs, count)
+        yield Figure("memory beside sleepers", OURS, "normal", "MB", tuple(memory[count]), count)
     yield Figure("last of a cohort goes on", OURS, "normal", "ms", tuple(late), due, note="all due at one instant")
 
 
@@ -71,4 +71,4 @@ def _beside_waiters(plan: Plan, paths: dict[int, Path]) -> Iterator[Figure]:
         for count, path in paths.items():
             found[count].append(asyncio.run(measured.deliveries(path, plan.jobs(200))))
     for count in paths:
-        yield from percentiles("event to the line behind the wait", "normal", found[count], count)
+        yield from percentiles("event to its waiter", "normal", found[count], count)
