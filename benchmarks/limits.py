@@ -156,15 +156,15 @@ def _functions_asleep(found: Results) -> list[Limit]:
     lines = [
         Limit(
             f"{what} of 100,000 functions asleep, {kind}",
-            found.median(f"{what} of functions asleep, {kind}", at=ASLEEP),
+            found.median(f"{what} asleep, {kind}", at=ASLEEP),
             most=most,
         )
         for kind in KINDS
         for what, most in (("tasks", 0), ("memory", 5))
     ]
-    beside = "memory beside functions asleep"
-    cpu = "CPU of a job beside functions asleep"
-    behind = "event to the line behind the wait p50"
+    beside = "memory beside sleepers"
+    cpu = "CPU of a job beside sleepers"
+    behind = "event to its waiter p50"
     return [
         *lines,
         Limit(

@@ -172,7 +172,7 @@ class DurableAttempt:
         """Runs a step once; returns what came of it, or raises what is about the job."""
         began = time.perf_counter()
         try:
-            with self._waits.busy:
+            with self._waits:
                 value = await (call() if step.timeout is None else self._limited(name, step.timeout, call()))
         except Exception as error:
             verdict = self._run.job_type.policy.judge(error)

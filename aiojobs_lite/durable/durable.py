@@ -109,7 +109,7 @@ class Durable:
             clock=self._clock,
             task=lambda: run.task,
             suspend=partial(self._suspend, run),
-            reload=lambda: self._reload(ledger, waits),
+            reload=partial(self._reload, ledger),
         )
         run.when_ended = partial(self._ended, run, memos, waits)
         return ledger, waits
@@ -121,6 +121,7 @@ class Durable:
         task.add_done_callback(self._reloads.discard)
 
     def _ended(self, run: Running, memos: Memos, waits: Waits, ending: Ending) -> None:
+        run.when_ended = None  # it holds the attempt: without it nothing is left to the garbage collector
         waits.close()
         claimed = run.claimed
         self._known.pop(claimed.id, None)

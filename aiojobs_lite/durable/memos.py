@@ -110,7 +110,7 @@ class Memos:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
         claimed = self._claimed
-        are_new = self._rows.keys().isdisjoint(step.name for step in steps)
+        are_new = self._rows.keys().isdisjoint([step.name for step in steps])
         are_first, self._is_first = self._is_first, False
         saved = await self._store.write(
             SaveSteps(claimed.id, claimed.attempt, claimed.owner, tuple(steps), are_new, are_first)

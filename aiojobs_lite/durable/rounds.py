@@ -95,7 +95,7 @@ class Rounds:
         await self._waits.check()
         ended = [row for row in await self._ledger.all() if row.place is not None]
         ended.sort(key=lambda row: row.place or 0)
-        with self._waits.busy:
+        with self._waits:
             return await self._driver.call(DriverCall(self._claimed, tuple(ended), target, attempt))
 
     async def _take(self, answer: Iterable[Operation]) -> bool:

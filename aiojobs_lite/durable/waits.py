@@ -28,16 +28,16 @@ class Waits:
     """What the branches of one attempt wait for. When all of them wait, and no step runs, the attempt is suspended.
 
     A branch may also be busy with something else for long. Then the attempt goes on, and its waits are over in it: by
-    the clock, or when `reload` finds that what they wait for has come.
+    the clock, or when `reload` finds that what they wait for has come. `with waits:` is about a step: nothing is
+    suspended while it runs.
 
     Args:
         clock: Says when a wait is over.
         task: Gives the task of the attempt.
         suspend: Is called once, when all branches wait.
-        reload: Is called now and then while the attempt waits and is not suspended.
+        reload: Is called with this now and then while the attempt waits and is not suspended.
 
     Attributes:
-        busy: A context: a step runs in it, and nothing is suspended meanwhile.
         is_closed: Whether the attempt was suspended, or has ended: then nothing begins any more.
     """
 
@@ -47,7 +47,7 @@ class Waits:
         clock: Clock,
         task: Callable[[], asyncio.Task[Any] | None],
         suspend: Callable[[Suspension], None],
-        reload: Callable[[], None],
+        reload: Callable[[Waits], None],
     ) -> None:
         self._clock = clock
         self._task = task
@@ -57,8 +57,15 @@ class Waits:
         self._turns = 0
         self._pause = _FIRST_PAUSE_S
         self._next: asyncio.Handle | Timer | None = None
-        self.busy = _Busy(self._look_soon)
+        self._steps = 0
         self.is_closed = False
+
+    def __enter__(self) -> None:
+        self._steps += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._steps -= 1
+        self._look_soon()
 
     async def wait(self, wait: PendingWait) -> None:
         """Returns when an operation may be over; never, if the attempt is suspended before.
@@ -117,7 +124,7 @@ class Waits:
     def _look(self) -> None:
         self._next = None
         task = self._task()
-        if self.is_closed or not self._waits or self.busy.steps or task is None:
+        if self.is_closed or not self._waits or self._steps or task is None:
             return
         if is_quiet(task, self._waits.keys()):
             self.is_closed = True
@@ -127,26 +134,9 @@ class Waits:
             self._next = asyncio.get_running_loop().call_soon(self._look)
         else:
             if self._pause >= _LONGEST_PAUSE_S:
-                self._reload()
+                self._reload(self)
             self._next = asyncio.get_running_loop().call_later(self._pause, self._look)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
-
-
-class _Busy:
-    """How many steps run; looks again when one has ended."""
-
-    __slots__ = ("_look", "steps")
-
-    def __init__(self, look: Callable[[], None]) -> None:
-        self._look = look
-        self.steps = 0
-
-    def __enter__(self) -> None:
-        self.steps += 1
-
-    def __exit__(self, *_: object) -> None:
-        self.steps -= 1
-        self._look()
 
 
 async def until_due(waits: Waits, ledger: StepLedger, row: StepRow) -> None:

@@ -7,11 +7,11 @@ the next one, so that what else happens on the machine meets all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from benchmarks.harness import Figure
-from benchmarks.peers.child import CONCURRENT, PRELOADED, SEQUENTIAL
+from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.launch import Launcher, MeasurementFailed, launcher
 from benchmarks.peers.roster import ROSTER, WORKLOADS, Peer, Variant, beside
 from benchmarks.servers import ServerFailed, ServerMissing
@@ -32,6 +32,7 @@ class _Series:
     workload: str
     jobs: int
     values: list[float] = field(default_factory=list)
+    costs: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def figure(self) -> Figure:
@@ -42,6 +43,13 @@ class _Series:
         note = "; ".join(part for part in parts if part)
         who, words = self.peer.who, self.variant.words
         return Figure(self.workload, who, words, "jobs/s", tuple(self.values), note=note)
+
+    def figures(self) -> Iterator[Figure]:
+        """The figure; of functions also their CPU, which says more on a machine that does something else, too."""
+        found = self.figure()
+        yield found
+        if self.workload == FUNCTIONS:
+            yield replace(found, workload=f"CPU of {FUNCTIONS}", unit="us/job", values=tuple(self.costs))
 
 
 def figures(
@@ -75,7 +83,8 @@ def figures(
                         yield from _fsyncs(launch, peer, variant, scale)
                     _round(launch, series[peer, variant.key])
                     if number == rounds - 1:
-                        yield from (one.figure() for one in series[peer, variant.key])
+                        for one in series[peer, variant.key]:
+                            yield from one.figures()
 
 
 def _left_out(peer: Peer, reason: str) -> Iterator[Figure]:
@@ -103,7 +112,9 @@ def _round(launch: Launcher, series: list[_Series]) -> None:
         with launch.ready(series[0].peer, series[0].variant) as measure:
             for one in series:
                 try:
-                    one.values.append(one.jobs / measure(one.workload, one.jobs).seconds)
+                    result = measure(one.workload, one.jobs)
+                    one.values.append(one.jobs / result.seconds)
+                    one.costs.append(result.cpu / one.jobs * 1e6)
                 except _FAILURES as failure:
                     one.failures.append(str(failure))
     except (ServerFailed, ServerMissing) as failure:

@@ -54,21 +54,26 @@ class Order:
 
 
 class Clock:
-    """Seconds and fsyncs from `start` to `stop`; the fsyncs up to `settle`, when all is written that will be."""
+    """Seconds, those of the processor, and fsyncs from `start` to `stop`; the fsyncs up to `settle`, when all is
+    written that will be.
+    """
 
     def __init__(self, log: Path | None) -> None:
         self._log = log
         self._started = self._stopped = 0.0
+        self._used_before = self._used = 0.0
         self._syncs = 0
 
     def start(self) -> None:
         """The measurement begins."""
         self._syncs = self._counted()
+        self._used_before = time.process_time()
         self._started = time.perf_counter()
 
     def stop(self) -> None:
         """The measurement ends."""
         self._stopped = time.perf_counter()
+        self._used = time.process_time()
 
     def settle(self) -> None:
         """No more writes belong to the measurement."""
@@ -76,7 +81,9 @@ class Clock:
 
     def line(self) -> str:
         """The result, for the parent."""
-        return json.dumps({"seconds": self._stopped - self._started, "fsyncs": self._syncs})
+        return json.dumps(
+            {"seconds": self._stopped - self._started, "cpu": self._used - self._used_before, "fsyncs": self._syncs}
+        )
 
     def _counted(self) -> int:
         return syncs(self._log) if self._log else 0

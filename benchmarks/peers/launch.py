@@ -27,9 +27,16 @@ class MeasurementFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one measurement."""
+    """Of one measurement.
+
+    Attributes:
+        seconds: How long it took.
+        cpu: Seconds of the processor in the peer's process.
+        fsyncs: How often the disk was waited for, if that was counted.
+    """
 
     seconds: float
+    cpu: float
     fsyncs: int
 
 

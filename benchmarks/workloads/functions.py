@@ -21,16 +21,17 @@ def functions(plan: Plan) -> Iterator[Figure]:
     """Functions of 3 trivial steps and plain jobs, turn by turn, by 100 producers and 100 slots."""
     jobs = plan.jobs(10_000)
     for durability in DURABILITIES:
-        found: dict[str, list[float]] = {name: [] for name in _BESIDE}
+        found: dict[str, list[Run]] = {name: [] for name in _BESIDE}
 
         def measure(path: Path, wanted: Any) -> Run:
             return asyncio.run(measured.end_to_end(path, durability, jobs, wanted))  # noqa: B023
 
         for _ in range(plan.rounds):
             for name, wanted in _BESIDE.items():
-                found[name].append(on_new_path(lambda path: measure(path, wanted)).rate)  # noqa: B023
-        for name, rates in found.items():
-            yield Figure(name, OURS, durability, "jobs/s", tuple(rates), note="in turns")
+                found[name].append(on_new_path(lambda path: measure(path, wanted)))  # noqa: B023
+        for name, runs in found.items():
+            yield Figure(name, OURS, durability, "jobs/s", tuple(run.rate for run in runs), note="in turns")
+            yield Figure(f"CPU of {name}", OURS, durability, "us/job", tuple(run.cpu for run in runs), note="in turns")
 
 
 def asleep(plan: Plan) -> Iterator[Figure]:
@@ -40,8 +41,8 @@ def asleep(plan: Plan) -> Iterator[Figure]:
             count, beside = plan.jobs(ASLEEP), path.with_name("none.db")
             filled = measured.filled(path, kind, count)
             yield Figure(f"falling asleep, {kind}", OURS, "normal", "jobs/s", (filled.rate,), ASLEEP)
-            yield Figure(f"memory of functions asleep, {kind}", OURS, "normal", "MB", (filled.megabytes,), ASLEEP)
-            yield Figure(f"tasks of functions asleep, {kind}", OURS, "normal", "tasks", (filled.tasks,), ASLEEP)
+            yield Figure(f"memory asleep, {kind}", OURS, "normal", "MB", (filled.megabytes,), ASLEEP)
+            yield Figure(f"tasks asleep, {kind}", OURS, "normal", "tasks", (filled.tasks,), ASLEEP)
             paths = {0: beside, ASLEEP: path}
             yield from (_beside_sleepers if kind == "sleep" else _beside_waiters)(plan, paths)
 
@@ -58,9 +59,9 @@ def _beside_sleepers(plan: Plan, paths: dict[int, Path]) -> Iterator[Figure]:
         late.append(asyncio.run(measured.cohort(paths[ASLEEP], due)))
     for count in paths:
         rates, costs = tuple(run.rate for run in runs[count]), tuple(run.cpu for run in runs[count])
-        yield Figure("end to end beside functions asleep", OURS, "normal", "jobs/s", rates, count)
-        yield Figure("CPU of a job beside functions asleep", OURS, "normal", "us/job", costs, count)
-        yield Figure("memory beside functions asleep", OURS, "normal", "MB", tuple(memory[count]), count)
+        yield Figure("end to end beside sleepers", OURS, "normal", "jobs/s", rates, count)
+        yield Figure("CPU of a job beside sleepers", OURS, "normal", "us/job", costs, count)
+        yield Figure("memory beside sleepers", OURS, "normal", "MB", tuple(memory[count]), count)
     yield Figure("last of a cohort goes on", OURS, "normal", "ms", tuple(late), due, note="all due at one instant")
 
 
@@ -70,4 +71,4 @@ def _beside_waiters(plan: Plan, paths: dict[int, Path]) -> Iterator[Figure]:
         for count, path in paths.items():
             found[count].append(asyncio.run(measured.deliveries(path, plan.jobs(200))))
     for count in paths:
-        yield from percentiles("event to the line behind the wait", "normal", found[count], count)
+        yield from percentiles("event to its waiter", "normal", found[count], count)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected
+from aiojobs_lite.durable.waits import Waits
 from aiojobs_lite.errors import AttemptNotOwned
 from aiojobs_lite.telemetry.facts import StepsSkipped, SuspensionSwallowed
 from aiojobs_lite.testing import JobKit
@@ -134,3 +136,21 @@ async def test_an_attempt_that_has_ended_has_no_operations(job_kit: JobKit) -> N
         await (await runner.enqueue(handler)).result()
         with pytest.raises(AttemptNotOwned):
             contexts[0].step("fetch", fetch).close()
+
+
+async def test_an_attempt_leaves_nothing_to_the_garbage_collector(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> None:
+        await ctx.step("fetch", fetch)
+
+    async with job_kit(runner):
+        gc.collect()
+        gc.disable()
+        try:
+            await (await runner.enqueue(handler)).result()
+            await runner.run_until_idle()
+            assert not any(isinstance(one, Waits) for one in gc.get_objects())
+        finally:
+            gc.enable()

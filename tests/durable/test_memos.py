@@ -79,6 +79,24 @@ async def test_branches_that_ask_at_once_read_once_together() -> None:
     assert store.reads == 1
 
 
+async def test_a_first_attempt_says_what_is_new_and_reads_nothing_to_know_it() -> None:
+    store, step = Store(saved=(ROW,)), NewStep("fetch", StepKind.RUN, StepState.DONE, "1", attempts=1)
+    memos = Memos(claimed(1, "a"), store)
+    await memos.save([step])
+    await memos.save([step._replace(name="other")])
+    await memos.save([step])
+    assert [write[-2:] for write in store.writes] == [(True, True), (True, False), (False, False)]
+    assert store.reads == 0
+
+
+async def test_an_operation_that_another_write_stores_is_the_first_of_its_job() -> None:
+    store, step = Store(saved=(ROW,)), NewStep("fetch", StepKind.RUN, StepState.DONE, "1", attempts=1)
+    memos = Memos(claimed(1, "a"), store)
+    memos.fence("sent")
+    await memos.save([step])
+    assert store.writes[-1][-2:] == (True, False)
+
+
 async def test_an_operation_of_another_kind_and_one_too_many_are_refused() -> None:
     rows = tuple(ROW._replace(name=f"fetch{number}") for number in range(MOST_STEPS))
     memos = Memos(claimed(1, "a", attempt=2), Store(rows))

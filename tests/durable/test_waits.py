@@ -30,7 +30,7 @@ class Rig:
             clock=self.clock, task=lambda: self.task, suspend=self.suspended.append, reload=self._count,
         )  # fmt: skip
 
-    def _count(self) -> None:
+    def _count(self, _: Waits) -> None:
         self.reloads += 1
 
     def start(self, handler: Callable[[], Awaitable[object]]) -> asyncio.Task[object]:
@@ -89,7 +89,7 @@ async def test_a_wait_beside_a_busy_branch_ends_by_the_clock_or_from_outside() -
 
 async def test_no_attempt_is_suspended_while_a_step_runs() -> None:
     rig = Rig()
-    with rig.waits.busy:
+    with rig.waits:
         rig.start(lambda: rig.waits.wait(PendingWait("a", None)))
         await quiet()
         assert rig.suspended == []

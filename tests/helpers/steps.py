@@ -32,9 +32,9 @@ def wait(name: str, of: EventMatch | None = None, until: float | None = None) ->
     return NewStep(name, StepKind.EVENT, StepState.WAITING, until=until_us, match=of or match())
 
 
-def save(job: Claimed, *steps: NewStep) -> SaveSteps:
-    """Stores operations of an attempt."""
-    return SaveSteps(job.id, job.attempt, job.owner, steps)
+def save(job: Claimed, *steps: NewStep, **said: bool) -> SaveSteps:
+    """Stores operations of an attempt; what is said of them as in `SaveSteps`."""
+    return SaveSteps(job.id, job.attempt, job.owner, steps, **said)
 
 
 def suspend(job: Claimed, *names: str, until: float | None = None, **fields: Any) -> Again:

@@ -122,7 +122,7 @@ class Saving:
         self._transaction = transaction
         self.found = found
         self._places = places_of(transaction, jobs, first)
-        self._added: list[tuple[Any, ...]] = []
+        self._added: list[tuple[Fence, StepRow]] = []
         self._new: dict[tuple[int, str], tuple[Fence, StepRow]] = {}
         self._changed: dict[int, StepRow] = {}  # by row
         self._waits: dict[tuple[int, str], EventMatch] = {}
@@ -136,7 +136,7 @@ class Saving:
         step = StepRow(
             new.name, new.kind, new.state, new.memo, new.error, new.attempts, new.until, now, ended_at, place
         )  # fmt: skip
-        self._added.append(fence + step)
+        self._added.append((fence, step))
         return step
 
     def save(self, fence: Fence, new: NewStep) -> StepRow:
@@ -169,17 +169,20 @@ class Saving:
             Fenced: If an attempt among several was no longer owned, or something new was there.
         """
         transaction = self._transaction
-        rows = [*self._added, *[fence + step for fence, step in self._new.values()]]
-        if rows:
+        if self._added or self._new:
             transaction.note_steps()
-            self._insert(rows)
+            self._insert()
         for row, step in self._changed.items():
             changes = step._asdict() | {"row": row, "kind": step.kind.value, "state": step.state.value}
             transaction.run("change_step", changes)
         if self._waits:
             add_waits(transaction, self._new_waits())
 
-    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _insert(self) -> None:
+        rows = [
+            (*fence, step.name, str(step.kind), str(step.state), *step[3:])  # the driver is slow with an enumeration
+            for fence, step in (*self._added, *self._new.values())
+        ]
         try:
             inserted = self._transaction.run_all("insert_steps", STEP_ROW, rows)
         except sqlite3.IntegrityError as error:

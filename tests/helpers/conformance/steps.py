@@ -103,6 +103,37 @@ class SavingSteps:
         for job in jobs[:5]:
             assert len(await store.ask(ListSteps(job.id))) == (3 if job == jobs[3] else 2)
 
+    async def test_what_is_said_to_be_new_is_stored_as_else(self, store: Store) -> None:
+        first, second, third = await running(store, new(), new(), new())
+        sleep = NewStep("s", StepKind.SLEEP, StepState.WAITING, until=at(60))
+        saved = await answers(
+            store,
+            save(first, done("a"), sleep, are_new=True, are_first=True),
+            save(second, done("a"), are_new=True, are_first=True),
+            save(third, wait("e"), are_new=True, are_first=True),
+        )
+        saved += await answers(store, save(first, done("b"), are_new=True), save(third, done("b"), are_new=True))
+        assert [[step.place for step in one] for one in saved] == [[1, None], [1], [None], [2], [1]]
+        assert await store.ask(ListSteps(first.id)) == (*saved[0], *saved[3])
+
+    async def test_what_is_wrongly_said_to_be_new_harms_neither_it_nor_others(self, store: Store) -> None:
+        first, second, third = await running(store, new(), new(), new())
+        known = await one(store, save(first, done("a", "1"), done("b")))
+        stale = save(second._replace(attempt=2), done("a"), are_new=True, are_first=True)
+        saved = await answers(
+            store, save(first, done("a", "2"), done("c"), are_new=True), stale, save(third, done("a"), are_new=True)
+        )
+        assert known is not None
+        assert saved[0][0] == known[0]
+        assert [step.place for step in saved[0]] == [1, 3]
+        assert saved[1] is None
+        assert [len(await store.ask(ListSteps(job.id))) for job in (first, second, third)] == [3, 0, 1]
+        assert await one(store, stale) is None
+        assert [step.place for step in await one(store, save(second, done("a"), done("b"), are_new=True)) or ()] == [
+            1,
+            2,
+        ]
+
     async def test_it_comes_before_the_end_of_its_attempt(self, store: Store) -> None:
         job, other = await running(store, new(), new())
         units = [(complete(job), save(job, done("a"))), (save(other, done("b")),), (close(other),)]

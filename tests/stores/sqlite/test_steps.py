@@ -92,6 +92,16 @@ async def test_many_steps_of_many_jobs_take_few_statements(store: SqliteStore) -
     assert (len(first), len(about_steps(connection.statements))) == (2, 2)  # a look and a write each
 
 
+async def test_a_step_that_is_new_costs_its_row_of_one_statement_and_nothing_is_read(store: SqliteStore) -> None:
+    jobs = await running(store, *(new() for _ in range(64)))
+    with faulty(store) as connection:
+        for name in "abc":
+            await answers(store, *(save(job, done(name), are_new=True, are_first=name == "a") for job in jobs))
+    assert [sql.split()[0] for sql in about_steps(connection.statements)] == ["INSERT"] * 3
+    assert connection.statements.count("COMMIT") == 3
+    assert [step.place for step in await store.ask(ListSteps(jobs[0].id))] == [1, 2, 3]
+
+
 async def test_what_is_kept_of_places_is_forgotten_with_a_transaction_that_fails(store: SqliteStore) -> None:
     (job,) = await running(store, new())
     await one(store, save(job, done("a")))
