@@ -176,7 +176,7 @@ async def from_a_handler(ctx: JobContext) -> None:
     reveal_type(await ctx.enqueue_many([plain.bind(1)]))  # R: list[JobHandle[int]]
     reveal_type(await ctx.enqueue_named("plain", number=1))  # R: JobHandle[Any]
     reveal_type(ctx.enqueue_threadsafe(plain, number=1))  # R: JobHandle[int]
-    await ctx.enqueue(in_group, nubmer=1)  # E: call-overload
+    await ctx.enqueue(in_group, nubmer=1)  # E: call-arg
     ctx.enqueue_threadsafe(plain, number="1")  # E: arg-type
 
 

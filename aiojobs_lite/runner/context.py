@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
-from typing import Any, Final, ParamSpec, TypeVar, cast, overload
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.errors import WrongEventLoop
@@ -33,20 +33,30 @@ class JobContext(Operations):
 
     # No coroutine functions: the runner's coroutine is enough, and in a thread the error comes without an await.
 
-    @overload
     def enqueue(
         self, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, JobHandle[R]]: ...
-    @overload
-    def enqueue(
-        self, name: str, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Coroutine[Any, Any, JobHandle[R]]: ...
-    def enqueue(self, job: Any, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
+    ) -> Coroutine[Any, Any, JobHandle[R]]:
         """Makes a further job durable, as `runner.enqueue` does, also while the runner drains.
 
         Args:
-            job: A job type, or one with options. With a name before it, it is a durable operation: the job is enqueued
-                once in the life of this one, and a further attempt is given its handle.
+            job: A job type, or one with options.
+            *args: The handler's arguments.
+            **kwargs: The same by name.
+
+        Raises:
+            WrongEventLoop: If the handler runs in a thread or in a worker process.
+            EnqueueError: As of `runner.enqueue`.
+        """
+        return self._awaited_runner().enqueue(job, *args, **kwargs)
+
+    def enqueue_once(
+        self, name: str, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, JobHandle[R]]:
+        """Enqueues a job as a durable operation: once in the life of this one. A further attempt is given its handle.
+
+        Args:
+            name: The name of the operation.
+            job: A job type, or one with options.
             *args: The handler's arguments.
             **kwargs: The same by name.
 
@@ -55,9 +65,7 @@ class JobContext(Operations):
             EnqueueError: As of `runner.enqueue`.
             StepMismatch: If the name stands for another kind of operation in this job.
         """
-        if isinstance(job, str) and args:
-            return self._enqueued(job, args[0], args[1:], kwargs)
-        return self._awaited_runner().enqueue(job, *args, **kwargs)
+        return self._enqueued(name, job, args, kwargs)
 
     def enqueue_named(self, name: str, /, **payload: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
         """The same for a job type of which only the name is known; see `runner.enqueue_named`."""

@@ -76,8 +76,8 @@ async def steps(ctx: JobContext, mailer: Mailer) -> None:
     reveal_type(await ctx.step("a", perhaps))  # R: int | None
     reveal_type(await ctx.step("a", anything))  # R: Any
     reveal_type(await ctx.step("a", User, name="x"))  # R: User
-    reveal_type(await ctx.enqueue("e", child, 1))  # R: JobHandle[dict[str, int]]
-    reveal_type(await ctx.enqueue("e", parent.using(delay="1h")))  # R: JobHandle[User]
+    reveal_type(await ctx.enqueue_once("e", child, 1))  # R: JobHandle[dict[str, int]]
+    reveal_type(await ctx.enqueue_once("e", parent.using(delay="1h")))  # R: JobHandle[User]
     reveal_type(await ctx.enqueue(threaded, 1))  # R: JobHandle[bytes]
     reveal_type(await ctx.sleep("s", "3d"))  # R: None
     reveal_type(await ctx.now())  # R: datetime

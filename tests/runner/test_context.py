@@ -39,7 +39,7 @@ async def test_an_async_handler_enqueues_further_jobs() -> None:
         named = await ctx.enqueue_named("child", number=2)
         many = await ctx.enqueue_many([child.bind(3), child.bind(4)])
         with pytest.raises(InvalidPayload, match="number"):
-            await ctx.enqueue(child)  # type: ignore[call-overload]  # what is tested
+            await ctx.enqueue(child)  # type: ignore[call-arg]  # what is tested
         with pytest.raises(WrongEventLoop, match=r"Use `await runner\.enqueue"):
             ctx.enqueue_threadsafe(child, 1)
         return [await handle.result() for handle in (one, named, *many)]

@@ -472,12 +472,12 @@ async def test_a_job_is_enqueued_once_by_name_and_each_attempt_is_given_its_hand
 
     @runner.job(max_attempts=3, backoff=Backoff(base="1m"))
     async def handler(ctx: JobContext = injected) -> int:
-        handle = await ctx.enqueue("child", child.using(delay="1h"), 7)
+        handle = await ctx.enqueue_once("child", child.using(delay="1h"), 7)
         handles.append((handle.id, handle.is_new))
         if len(handles) < 3:
             raise ValueError("again")
         try:
-            again = await ctx.enqueue("another", child, 8)
+            again = await ctx.enqueue_once("another", child, 8)
         except QueueFull:
             await ctx.sleep("until the first has run", "2h")
             raise AssertionError("it is not refused in the attempt after the sleep") from None
@@ -504,13 +504,13 @@ async def test_what_an_operation_cannot_enqueue_is_refused(job_kit: JobKit) -> N
             wrong: list[Any] = [child.using(after=[await ctx.enqueue(child, 1)]), "child", child.bind(1)]
             for number, job in enumerate(wrong):
                 with pytest.raises(InvalidOption) as caught:
-                    await ctx.enqueue(f"wrong {number}", job, 1)
+                    await ctx.enqueue_once(f"wrong {number}", job, 1)
                 problems.append(str(caught.value))
             raise ValueError("again")
         with pytest.raises(
             StepMismatch, match=r"'fetched' of job 1 is stored as a step .done., and the handler asks for a job"
         ):
-            await ctx.enqueue("fetched", child, 1)
+            await ctx.enqueue_once("fetched", child, 1)
 
     async with job_kit(runner):
         made = await runner.enqueue(handler)

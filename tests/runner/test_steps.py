@@ -39,7 +39,7 @@ async def test_operations_are_shown_as_they_stand(job_kit: JobKit) -> None:
         await ctx.invoke("child", child, 7)
         with pytest.raises(JobDead):
             await ctx.invoke("dead", child, -1)
-        await ctx.enqueue("later", child.using(delay="1d"), 1)
+        await ctx.enqueue_once("later", child.using(delay="1d"), 1)
         await ctx.sleep("nap", "10s")
         await ctx.wait_for_event("came", "user/left", timeout="1m")
         await ctx.wait_for_event("late", "user/none", timeout="1s")

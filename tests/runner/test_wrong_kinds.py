@@ -208,6 +208,8 @@ AFTER = [  # it
     Entrance("ctx.enqueue_in", lambda runner, value: context(runner).enqueue_in(value, DECLARED)),
     Entrance("client.enqueue_in", lambda _, value: in_client(lambda client: client.enqueue_in(value, DECLARED))),
     Entrance("ctx.enqueue", lambda runner, value: context(runner).enqueue(value)),
+    Entrance("ctx.enqueue_once", lambda runner, value: context(runner).enqueue_once(value, DECLARED)),
+    Entrance("ctx.enqueue_once(name, value)", lambda runner, value: context(runner).enqueue_once("a", value)),
     Entrance("ctx.enqueue_named", lambda runner, value: context(runner).enqueue_named(value)),
     Entrance("ctx.enqueue_many", lambda runner, value: context(runner).enqueue_many(value)),
     Entrance("ctx.enqueue_threadsafe", lambda runner, value: in_thread(
