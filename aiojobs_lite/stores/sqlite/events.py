@@ -134,7 +134,7 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     for match in write.place.cancel_on if job.is_new else ():
         cause = first_event(transaction, match, created_at, event)
         if cause is not None:
-            _cancel(transaction, job.id, job_type, cause.name)
+            _cancel(transaction, job.id, write.place.row.type, cause.name)
             break
     return job
 
