@@ -125,7 +125,7 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     if write.place is None:
         delete_job(transaction, DeleteJob(write.id))
         return None
-    job_type, event, created_at = found
+    event, created_at = found
     inserted = admit(transaction, Admit((write.place._replace(max_pending=None),)))
     if isinstance(inserted, Refused):
         return inserted
