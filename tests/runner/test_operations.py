@@ -508,7 +508,7 @@ async def test_what_an_operation_cannot_enqueue_is_refused(job_kit: JobKit) -> N
                 problems.append(str(caught.value))
             raise ValueError("again")
         with pytest.raises(
-            StepMismatch, match=r"'fetched' of job 1 is stored as a step .done., and the handler asks for a job"
+            StepMismatch, match=r"'fetched' of job 1 is stored as a step \(done\), and the handler asks for a job"
         ):
             await ctx.enqueue_once("fetched", child, 1)
 

@@ -32,7 +32,7 @@ from aiojobs_lite import (
     testing,
 )
 from aiojobs_lite.errors import EventError
-from aiojobs_lite.events import Event, EventToSend
+from aiojobs_lite.events import Event, EventToSend, On
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.enqueuer import Enqueuer
@@ -154,6 +154,7 @@ BEFORE = [  # the start
     Entrance("runner.on", lambda runner, value: runner.on(value)(listener)),
     Entrance("runner.on(when=)", lambda runner, value: runner.on("a", when=value)(listener)),
     Entrance("runner.on(...)(handler)", lambda runner, value: runner.on("a")(value)),
+    *by_name("On", lambda _: lambda **given: On(**{"event": "a", **given}), *options_of(On)),
     *by_name("Step", lambda _: lambda **given: Step(**{"name": "a", **given}), *options_of(Step)),
     Entrance("runner.on_dead", lambda runner, value: runner.on_dead(value)),
     *by_name("JobClient", lambda _: lambda **given: JobClient(**{"database": ":memory:", **given}),
@@ -219,6 +220,10 @@ AFTER = [  # it
     Entrance("client.enqueue_named", lambda _, value: in_client(lambda client: client.enqueue_named(value))),
     Entrance("client.enqueue_many", lambda _, value: in_client(lambda client: client.enqueue_many(value))),
     Entrance("client.enqueue_many([value])", lambda _, value: in_client(lambda client: client.enqueue_many([value]))),
+    *by_name("client.send", lambda _: lambda **given: in_client(lambda client: client.send(**{"name": "a", **given})),
+             "name", "data", "id"),
+    Entrance("client.send_many", lambda _, value: in_client(lambda client: client.send_many(value))),
+    Entrance("client.send_many([value])", lambda _, value: in_client(lambda client: client.send_many([value]))),
     Entrance("client.get", lambda _, value: in_client(lambda client: client.get(value))),
     *by_name("runner.send", lambda runner: lambda **given: runner.send(**{"name": "a", **given}), "name", "data", "id"),
     Entrance("runner.events.send_many", lambda runner, value: runner.events.send_many(value)),
@@ -245,6 +250,7 @@ AFTER = [  # it
     Entrance("ctx.invoke", lambda runner, value: context(runner).invoke(value, DECLARED)),
     Entrance("ctx.invoke(name, value)", lambda runner, value: context(runner).invoke("a", value)),
     Entrance("ctx.gather", lambda runner, value: context(runner).gather(value, [DECLARED.bind()])),
+    Entrance("ctx.enqueue(name, value)", lambda runner, value: context(runner).enqueue("a", value)),
     Entrance("ctx.gather(name, value)", lambda runner, value: context(runner).gather("a", value)),
     *by_name("ctx.send", lambda runner: lambda **given: context(runner).send(
         **{"name": "a", "event": "e", **given}), "name", "event", "data", "id"),

@@ -125,7 +125,7 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     if write.place is None:
         delete_job(transaction, DeleteJob(write.id))
         return None
-    job_type, event, created_at = found
+    event, created_at = found
     inserted = admit(transaction, Admit((write.place._replace(max_pending=None),)))
     if isinstance(inserted, Refused):
         return inserted
@@ -134,7 +134,7 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     for match in write.place.cancel_on if job.is_new else ():
         cause = first_event(transaction, match, created_at, event)
         if cause is not None:
-            _cancel(transaction, job.id, job_type, cause.name)
+            _cancel(transaction, job.id, write.place.row.type, cause.name)
             break
     return job
 

@@ -128,8 +128,8 @@ INSERT INTO aiojobs_listeners (pattern, type, priority, max_attempts)
 VALUES {rows};
 
 -- name: held_for
--- Type, payload and the instant of the enqueue of a job, if it is held for a reason.
-SELECT type, payload, created_at
+-- Payload and the instant of the enqueue of a job, if it is held for a reason.
+SELECT payload, created_at
 FROM aiojobs_jobs
 WHERE id = ?
     AND +held = ?;
