@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, Final
 
 _LIBRARIES: Final = frozenset({"asyncio", "anyio"})  # whose code between a handler and a future waits for tasks
-_DEEPEST: Final = 1_000  # tasks under each other
+_TASKS_LOOKED_AT: Final = 10_000  # a job may have 1,000 operations side by side, each in tasks of its own
 
 
 def is_quiet(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -> bool:
@@ -33,7 +33,7 @@ def _is_quiet(awaited: asyncio.Future[Any], waits: Collection[asyncio.Future[Any
     if id(awaited) in visited:
         return True  # it is being looked at
     visited.add(id(awaited))
-    if awaited.done() or len(visited) > _DEEPEST:
+    if awaited.done() or len(visited) > _TASKS_LOOKED_AT:
         return False
     if not isinstance(awaited, asyncio.Task):
         return _all_quiet(getattr(awaited, "_children", ()), waits, visited)  # of `gather`

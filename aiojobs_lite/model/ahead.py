@@ -85,10 +85,11 @@ class MoveBack(NamedTuple):
       that has operations may have been suspended once, unless its latest recorded attempt snoozed.
     - when its latest recorded attempt ended, which set when it is due again.
 
-    Its `scheduled_at` is moved back by as much as the clock was ahead if it lies no further behind the instant at which
-    it was written than that: it would wait for more than twice as long as it was to wait. So what was to wait for long,
-    for an instant of the calendar perhaps, is late rather than early; and what is due before it was written, by that
-    calendar, or was written by a clock that was right, stays.
+    Its `scheduled_at` is moved back by as much as the clock was ahead if it lies less far behind the instant at which
+    it was written, by more than `CLOCK_TOLERANCE_US`: it would wait for more than twice as long as it was to wait. What
+    was moved lies before that instant by more than the tolerance, so that no other look moves it again. So what was to
+    wait for long, for an instant of the calendar perhaps, is late rather than early; and what is due before it was
+    written, by that calendar, or was written by a clock that was right, stays.
 
     The operations that wait of a pending job which is moved are over earlier by as much, if they were to be over no
     further behind the instant at which the job was written than that, and were stored by that clock: later than now by

@@ -37,13 +37,18 @@ def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJo
     job_type, how = None, None  # of the job before
     for one in bound:
         if not isinstance(one, BoundJob):
-            for coroutine in filter(inspect.iscoroutine, bound):
-                coroutine.close()
-            raise InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
+            raise not_bound(one, bound)
         if one.job_type is not job_type or one.how is not how:
             job_type, how = one.job_type, one.how
             registry.check(one)
     return bound
+
+
+def not_bound(one: object, given: Iterable[object]) -> InvalidOption:
+    """The error for something among bound jobs that is none."""
+    for coroutine in filter(inspect.iscoroutine, given):
+        coroutine.close()
+    return InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
 
 
 def check_enqueueable(job: object) -> None:

@@ -27,14 +27,16 @@ from aiojobs_lite.errors import (
     StepMismatch,
     WrongEventLoop,
 )
-from aiojobs_lite.handlers.checks import check_aware
+from aiojobs_lite.handlers.checks import check_aware, check_each
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.event import Event, event_of, make_match
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.model.admission import Candidate, Refused
+from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.keys import Scalar
 from aiojobs_lite.model.steps import StepRow, StepState, result_of
+from aiojobs_lite.runner.binding import check_enqueueable, not_bound
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.events import EventToSend
@@ -151,7 +153,8 @@ class Operations(AttemptContext):
             EnqueueError: If its options refuse it.
         """
         checked = _step(step)
-        children, operations = self._awaited().children, self._operations()
+        check_enqueueable(job)
+        children, operations = self._children(), self._operations()
         candidate = partial(children.candidate, job, args, kwargs)
         return Invocation(children, operations, checked, job.job_type).result(candidate)
 
@@ -161,11 +164,15 @@ class Operations(AttemptContext):
         Raises:
             JobError: As of `invoke`, of the first that did not complete; the others go on.
         """
-        children, operations = self._awaited().children, self._operations()
+        children, operations = self._children(), self._operations()
+        bound: list[BoundJob[T]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
+        for one in bound:
+            if not isinstance(one, BoundJob):
+                raise not_bound(one, bound)
         return await asyncio.gather(
             *[
                 Invocation(children, operations, Step(name), one.job_type).result(partial(children.candidate_of, one))
-                for one in jobs
+                for one in bound
             ]
         )
 
@@ -178,9 +185,8 @@ class Operations(AttemptContext):
             data: What there is to say.
             id: An id of your own, or None.
         """
-        runner, operations = self._awaited(), self._operations()
-        wanted = [EventToSend(event, data, id)]
-        return operations.sent(check_name(name), lambda fence: runner.events.send_many(wanted, step=fence))
+        operations, wanted = self._operations(), EventToSend(event, data, id)
+        return operations.sent(check_name(name), partial(self._send, wanted))
 
     async def _enqueued(
         self, name: str, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -216,6 +222,12 @@ class Operations(AttemptContext):
         if durable is None:
             raise RunnerNotStarted
         return durable.of(self._claimed)
+
+    def _children(self) -> Children:
+        return self._awaited().children
+
+    def _send(self, event: EventToSend, fence: StepFence) -> Awaitable[object]:
+        return self._awaited().events.send_many([event], step=fence)
 
     def _awaited(self) -> Enqueuer:
         runner: Enqueuer | None = self._deps.get(Enqueuer)

@@ -25,6 +25,11 @@ class FakeTimer:
         self.callback: Callable[[], object] | None = callback
         self._loop = loop
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the call was made, or called off."""
+        return self.callback is None
+
     def cancel(self) -> None:
         """Calls it off."""
         self.callback = None
@@ -38,8 +43,9 @@ class FakeTimer:
             self._loop.call_soon_threadsafe(self._call)
 
     def _call(self) -> None:
-        if self.callback is not None:
-            self.callback()
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            callback()
 
 
 class FakeClock:

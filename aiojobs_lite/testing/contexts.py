@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiojobs_lite.clock import to_micros
+from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.step import check_name
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import (
     check_aware,
@@ -18,13 +20,20 @@ from aiojobs_lite.handlers.checks import (
     check_text,
     check_whole,
 )
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.job_type import Enqueueable, JobType
+from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.columns import LARGEST_INTEGER
+from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.events import EventToSend, new_event
+from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
+from aiojobs_lite.testing.inline import InlineOperations
+from aiojobs_lite.testing.operations import RanStep, check_answers
 
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _OWNER: Final = "0123456789abcdef"
@@ -33,21 +42,48 @@ _KEY: Final = re.compile(r"(.+)-([1-9][0-9]{0,18})", re.ASCII)
 
 
 class KitContext(JobContext):
-    """A context that keeps what its handler reports, for the test to look at.
+    """A context that keeps what its handler does, for the test to look at.
 
     Attributes:
         reported: Each `ctx.progress`: the fraction and the text.
         logged: Each line of `ctx.log`, as it would be stored.
+        steps: Each run of the function of a step (`ctx.step`), or of what stands in its place.
+        sent: Each event of `ctx.send`.
     """
 
-    __slots__ = ("logged", "reported")
+    __slots__ = ("_inline", "logged", "reported", "sent", "steps")
 
     def __init__(
-        self, claimed: Claimed, deps: Mapping[Any, Any], stopping: threading.Event | None, database: str
+        self,
+        claimed: Claimed,
+        deps: Mapping[Any, Any],
+        stopping: threading.Event | None,
+        database: str,
+        inline: InlineOperations | None,
     ) -> None:
         super().__init__(claimed, deps, stopping, database, _KeptReports(self))
         self.reported: list[tuple[float | None, str | None]] = []
         self.logged: list[str] = []
+        self.steps: list[RanStep] = [] if inline is None else inline.calls.ran
+        self.sent: list[EventToSend] = []
+        self._inline = inline
+
+    def _operations(self) -> DurableAttempt:
+        return super()._operations() if self._inline is None else self._inline.attempt
+
+    def _children(self) -> Children:
+        return super()._children() if self._inline is None else self._inline.children
+
+    async def _enqueued(
+        self, name: str, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> JobHandle[Any]:
+        check_name(name)
+        return await self._awaited_runner().enqueue(job, *args, **kwargs)
+
+    async def _send(self, event: EventToSend, fence: StepFence) -> None:
+        del fence
+        new_event(event, Registry(), 0)  # refused, as a runner does it
+        self.sent.append(event)
 
 
 class _KeptReports:
@@ -84,10 +120,13 @@ def context(
     stopping: bool = False,
     deps: Mapping[Any, Any] | None = None,
     runner: JobRunner | None = None,
+    answers: Mapping[str, Any] | None = None,
 ) -> KitContext:
     """Makes the context of an attempt, for a test that calls a handler without a runner.
 
-    What the handler reports by `ctx.progress` and `ctx.log` is in its `reported` and `logged`.
+    What the handler reports by `ctx.progress` and `ctx.log` is in its `reported` and `logged`. The durable operations
+    of an `async def` work without a runner: steps run, failed ones are tried again at once, sleeps pass at once. What
+    ran is in its `steps`, and what `ctx.send` sends in its `sent`.
 
     Args:
         job_type: Gives the name and the number of attempts.
@@ -103,6 +142,9 @@ def context(
         stopping: Whether the runner wants the attempt to end.
         deps: Resources for `ctx.get`.
         runner: A started runner, for `ctx.enqueue`.
+        answers: What durable operations give, by their names. For `ctx.step` it stands in place of the function; for
+            `ctx.wait_for_event` it is the data of the event (or an `Event`; None: it does not come in time), for
+            `ctx.invoke` and `ctx.gather` what the job returns. An exception is raised, a function is called.
 
     Raises:
         InvalidOption: If an argument has a value that no attempt can have.
@@ -125,7 +167,9 @@ def context(
         crashes=0, tick=None if tick is None else to_micros(check_aware("tick", tick)), owner=_OWNER, label=label,
         metadata=None if metadata is None else check_metadata("metadata", metadata),
     )  # fmt: skip
-    return KitContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database)
+    checked = {} if answers is None else check_answers(answers)
+    inline = None if job_type is not None and job_type.mode != "async" else InlineOperations(claimed, job_type, checked)
+    return KitContext(claimed, _resources(deps, runner), _stop(job_type, is_set=stopping), database, inline)
 
 
 def _key(key: object, job_id: int | None) -> tuple[str, int]:

@@ -49,7 +49,7 @@ class EnqueuedJob:
     label: str | None
 
     def __str__(self) -> str:
-        return f"job {self.id} {_call(self.type, self.arguments)}"
+        return f"job {self.id} {call_text(self.type, self.arguments)}"
 
 
 def enqueued_job(job_id: int, row: NewJob) -> EnqueuedJob:
@@ -98,7 +98,7 @@ class Expectation:
                     raise InvalidOption("arguments", name, f"names of arguments of {self.name!r}: {takes}")
 
     def __str__(self) -> str:
-        return _call(self.name, self.arguments)
+        return call_text(self.name, self.arguments)
 
     def fits(self, job: EnqueuedJob) -> bool:
         """Whether a job is of this type and has these arguments."""
@@ -106,7 +106,7 @@ class Expectation:
             return False
         loaded = self._loaded(job)
         return all(
-            value == loaded.get(name, _MISSING) or _plain(value) == job.arguments.get(name, _MISSING)
+            value == loaded.get(name, _MISSING) or plain_value(value) == job.arguments.get(name, _MISSING)
             for name, value in self.arguments.items()
         )
 
@@ -115,11 +115,11 @@ class Expectation:
         if not enqueued:
             return f"{self} was not enqueued. Nothing was."
         shown = sorted(enqueued, key=lambda job: job.type != self.name)
-        return f"{self} was not enqueued. Enqueued were:{_lines(shown)}"
+        return f"{self} was not enqueued. Enqueued were:{lines_of(shown)}"
 
     def found(self, jobs: Sequence[EnqueuedJob]) -> str:
         """What to say where jobs fit that should not."""
-        return f"{self} was enqueued:{_lines(jobs)}"
+        return f"{self} was enqueued:{lines_of(jobs)}"
 
     def _loaded(self, job: EnqueuedJob) -> dict[str, Any]:
         """The arguments as the handler gets them, but for those that it takes by position alone."""
@@ -140,7 +140,7 @@ def _defaults(job_type: JobType[..., Any]) -> dict[str, Any]:
     return {name: _MISSING if default is inspect.Parameter.empty else default for name, default in found.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A value as JSON has it."""
     try:
         return to_jsonable_python(value, by_alias=False)
@@ -148,11 +148,13 @@ def _plain(value: Any) -> Any:
         return value
 
 
-def _call(name: str, arguments: Mapping[str, Any]) -> str:
+def call_text(name: str, arguments: Mapping[str, Any]) -> str:
+    """A name and some arguments, as they are shown in errors."""
     return f"{name}({', '.join(f'{key}={show(value)}' for key, value in arguments.items())})"
 
 
-def _lines(jobs: Sequence[EnqueuedJob]) -> str:
-    more = len(jobs) - _MOST_SHOWN
-    lines = [str(job) for job in jobs[:_MOST_SHOWN]] + ([f"and {more:,} more"] if more > 0 else [])
+def lines_of(found: Sequence[object]) -> str:
+    """What was found, a line each, as it is shown in errors."""
+    more = len(found) - _MOST_SHOWN
+    lines = [str(one) for one in found[:_MOST_SHOWN]] + ([f"and {more:,} more"] if more > 0 else [])
     return "".join(f"\n  {line}" for line in lines)

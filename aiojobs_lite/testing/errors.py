@@ -12,6 +12,20 @@ from aiojobs_lite.telemetry.wording import counted, instant
 _MOST_SHOWN: Final = 10  # jobs
 
 
+class NotAnswered(AssertionError):
+    """A handler that a test calls waits for something that the test did not answer.
+
+    Attributes:
+        name: The name of the operation.
+    """
+
+    def __init__(self, name: str, asks: str, expected: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name!r} has no answer: {asks}. Give one to testing.context(answers={{{name!r}: ...}}): {expected}."
+        )
+
+
 class JobsNotFinished(AssertionError):
     """`run_to_end` gave up: some jobs would not come to an end.
 

@@ -5,45 +5,48 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Final, Never, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiojobs_lite.clock import after, to_datetime
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, RunnerError, RunnerNotStarted, WrongEventLoop
 from aiojobs_lite.handlers.checks import check_flag, check_whole
+from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.handlers.group import JobSource
-from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.runner.client import JobClient
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.open import Database
 from aiojobs_lite.testing.clock import FakeClock
-from aiojobs_lite.testing.enqueued import EnqueuedJob, Expectation, enqueued_job
+from aiojobs_lite.testing.enqueued import enqueued_job
+from aiojobs_lite.testing.moves import Moves
+from aiojobs_lite.testing.operations import Crashes
+from aiojobs_lite.testing.records import Records
 from aiojobs_lite.testing.replacement import Replacement
-from aiojobs_lite.testing.steps import Steps
-from aiojobs_lite.testing.store import KitStore
+from aiojobs_lite.testing.store import KitStore, Notes
 
 T = TypeVar("T")
 _MEMORY: Final = ":memory:"
 _MOST_MOVES: Final = 1_000  # of the clock, in one `run_to_end`
 
 
-class JobKit:
+class JobKit(Records):
     """Starts runners in memory, on a clock that the test moves.
 
     The pytest fixture `job_kit` is one. Without pytest make one for each test: `with JobKit() as job_kit:`.
 
     Attributes:
         clock: The clock of every runner that it starts.
-        enqueued: The jobs that were enqueued in its runners, in their order, whether or not they have run.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.clock = FakeClock()
-        self.enqueued: list[EnqueuedJob] = []
+        self._crashes = Crashes()
+        self._crashing: set[asyncio.Task[None]] = set()
         self._replacements: list[Replacement] = []
         self._crashed: dict[JobRunner, Replacement] = {}  # the next start goes on with what they left
         self._closing = ExitStack()
@@ -93,6 +96,7 @@ class JobKit:
                 raise
             finally:
                 self._replacements.remove(replacement)
+                await asyncio.gather(*self._crashing)
 
     def replace(
         self,
@@ -117,7 +121,7 @@ class JobKit:
             RunnerAlreadyStarted: If the runner is started.
         """
         if isinstance(runner, JobClient):
-            store = KitStore(database, folder=self._own_folder, opened=_nothing, enqueued=self._note)
+            store = KitStore(database, folder=self._own_folder, opened=_nothing, notes=self._notes)
             self._closing.enter_context(runner.replaced(database=store, clock=self.clock))
             return
         replacement = self._replacement(runner, deps, database, run=run, raise_errors=raise_errors)
@@ -158,15 +162,15 @@ class JobKit:
             RunnerNotStarted: If no runner of this kit is started.
         """
         until = after(self.clock.now(), seconds(by, "by"))
-        steps = Steps(self.clock, self._started())
+        moves = Moves(self.clock, self._started())
         wait = seconds(patience, "patience")
-        await steps.settle(wait)
-        while (instant := await steps.next_instant()) is not None and instant <= until:
+        await moves.settle(wait)
+        while (instant := await moves.next_instant()) is not None and instant <= until:
             self.clock.jump_to(to_datetime(instant))
-            await steps.settle(wait)
+            await moves.settle(wait)
         self.clock.jump_to(to_datetime(until))
-        await steps.settle(wait)
-        await steps.prune()  # the runner does it as well, a moment later perhaps
+        await moves.settle(wait)
+        await moves.prune()  # the runner does it as well, a moment later perhaps
         self._raise_first()
 
     async def run_to_end(self, *, timeout: Duration = 10.0, most_moves: int = _MOST_MOVES) -> None:
@@ -181,8 +185,8 @@ class JobKit:
             RunnerNotStarted: If no runner of this kit is started.
         """
         check_whole("most_moves", most_moves, 1_000_000)
-        steps = Steps(self.clock, self._started())
-        await steps.to_end(seconds(timeout, "timeout"), most_moves, self._raise_first)
+        moves = Moves(self.clock, self._started())
+        await moves.to_end(seconds(timeout, "timeout"), most_moves, self._raise_first)
 
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the event loop of the started runner, and returns its result.
@@ -220,40 +224,32 @@ class JobKit:
         crashes = [asyncio.ensure_future(one.crash()) for one in started]
         await asyncio.shield(asyncio.gather(*crashes))  # a handler that calls it is stopped by it
 
-    # What was enqueued.
+    # Durable handlers.
 
-    def assert_enqueued(self, job_type: JobType[..., Any] | str, /, *given: Never, **arguments: Any) -> EnqueuedJob:
-        """Checks that a job was enqueued, whether or not it has run.
+    def replace_step(self, name: str, answer: object, *, times: int | None = None) -> None:
+        """Puts something in place of the function of a step (`ctx.step`), in every runner of this kit.
 
         Args:
-            job_type: The job type, or its name.
-            *given: None: arguments are given by name.
-            **arguments: Some of its arguments; those that are left out may have any value.
-
-        Returns:
-            The first such job.
+            name: The name of the step: `fetch` is each use of it, `fetch#2` the second one.
+            answer: An exception is raised, a function is called with the same arguments, anything else is returned.
+            times: For how many runs; None: for all. What was put there before, or the function itself, comes after.
 
         Raises:
-            AssertionError: If there is none. Its text lists what was enqueued instead.
-            InvalidOption: If the handler takes no such argument, or one is given by its position.
+            InvalidOption: If no step can have the name.
         """
-        wanted = Expectation(job_type, arguments, given)
-        for job in self.enqueued:
-            if wanted.fits(job):
-                return job
-        raise AssertionError(wanted.not_found(self.enqueued))
+        self._calls.replace(name, answer, times)
 
-    def refute_enqueued(self, job_type: JobType[..., Any] | str, /, *given: Never, **arguments: Any) -> None:
-        """Checks that no such job was enqueued; see `assert_enqueued`.
+    def crash_after(self, name: str) -> None:
+        """Lets the runners crash, as `crash` does, once an operation of that name has ended: what it gave is stored,
+        and the handler does not go on. That is once; the next start goes on behind it.
+
+        Args:
+            name: The name of the operation: `fetch` is the first that ends of that name, `fetch#2` its second use.
 
         Raises:
-            AssertionError: If there is one.
-            InvalidOption: If the handler takes no such argument, or one is given by its position.
+            InvalidOption: If no operation can have the name.
         """
-        wanted = Expectation(job_type, arguments, given)
-        found = [job for job in self.enqueued if wanted.fits(job)]
-        if found:
-            raise AssertionError(wanted.found(found))
+        self._crashes.add(name)
 
     def _replacement(
         self, runner: JobRunner, deps: Mapping[Any, Any] | None, database: Database, *, run: bool, raise_errors: bool
@@ -266,11 +262,26 @@ class JobKit:
         return Replacement(
             runner, clock=self.clock, deps={} if deps is None else deps, run=run, raise_errors=raise_errors,
             database=crashed.database if crashed and database == _MEMORY else database, folder=self._own_folder,
-            enqueued=self._note,
+            notes=self._notes, calls=self._calls,
         )  # fmt: skip
 
-    def _note(self, job_id: int, row: NewJob) -> None:
+    @property
+    def _notes(self) -> Notes:
+        return Notes(enqueued=self._note_enqueued, sent=self._note_sent, ended=self._note_ended)
+
+    def _note_enqueued(self, job_id: int, row: NewJob) -> None:
         self.enqueued.append(enqueued_job(job_id, row))
+
+    def _note_sent(self, event: str) -> None:
+        self.sent.append(Event[Any].model_validate_json(event))
+
+    def _note_ended(self, names: Sequence[str]) -> bool:
+        if not self._crashes.is_due(names):
+            return False
+        task = asyncio.get_running_loop().create_task(self.crash())
+        self._crashing.add(task)
+        task.add_done_callback(self._crashing.discard)
+        return True
 
     def _own_folder(self) -> str:
         if self._folder is None:

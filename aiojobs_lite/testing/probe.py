@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import Any, Final, TypeVar
+import weakref
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
+from aiojobs_lite.clock import Clock, Timer
+from aiojobs_lite.durable.attempt import DurableAttempt
+from aiojobs_lite.durable.durable import Durable
+from aiojobs_lite.durable.results import StepResult
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.parts import Parts
 from aiojobs_lite.engine.phase import Phase
@@ -23,6 +29,20 @@ from aiojobs_lite.stores.base import Store
 from aiojobs_lite.testing.clock import FakeTimer
 
 A = TypeVar("A")
+CallsStep: TypeAlias = Callable[
+    [
+        Claimed,
+        str,
+        Callable[..., Any],
+        Sequence[Any],
+        Mapping[str, Any],
+        Callable[[Callable[..., Any]], Awaitable[Any]],
+    ],
+    Awaitable[Any],
+]
+"""Calls the function of a step, or another: given the attempt, the step's name, its function and arguments, and what
+calls a function as one of this step.
+"""
 _HANDLERS_END_S: Final = 1.0  # that handlers may take which a crash stopped
 
 
@@ -38,6 +58,7 @@ class Probe:
 
     def __init__(self, runner: JobRunner) -> None:
         self._runner = runner
+        self._durable_timers: list[Timer] = []
 
     @property
     def is_started(self) -> bool:
@@ -102,13 +123,14 @@ class Probe:
     @property
     def next_timers(self) -> list[int]:
         """When the timers of the running attempts ring, in microseconds, under a fake clock."""
-        timers = [timer for run in self.parts.attempts for timer in run.timers or ()]
-        return [timer.due for timer in timers if isinstance(timer, FakeTimer) and timer.callback is not None]
+        timers = [timer for run in self.parts.attempts for timer in run.timers or ()] + self._durable_timers
+        return [timer.due for timer in timers if isinstance(timer, FakeTimer) and not timer.has_ended]
 
     @property
     def only_waits(self) -> bool:
         """Whether each of the running attempts does nothing but wait for the end of another job."""
         waiting = {id(future) for futures in self.engine.waiters._futures.values() for future in futures}
+        waiting |= {id(future) for attempt in self._durable._known.values() for future in attempt._waits._waits}
         return all(run.task is not None and _waits_for(run.task, waiting) for run in self.parts.attempts)
 
     @property
@@ -134,6 +156,20 @@ class Probe:
             return end
 
         executor._settled = noted  # of this runner alone
+
+    def watch_steps(self, around: CallsStep) -> None:
+        """Has the functions of steps called by another; until the runner is left."""
+        durable, clock = self._durable, _NotedTimers(self._durable._clock)
+        of, durable._clock, self._durable_timers = durable.of, clock, clock.timers
+
+        def watched(claimed: Claimed) -> DurableAttempt:
+            is_new = claimed.id not in durable._known
+            attempt = of(claimed)
+            if is_new:
+                watch_steps_of(attempt, claimed, around)
+            return attempt
+
+        durable.of = watched  # type: ignore[method-assign]  # of this runner alone
 
     async def vanish(self) -> None:
         """Ends the engine as the end of its process would: no drain, and nothing more is written. Handlers are stopped
@@ -199,6 +235,28 @@ class Probe:
     def _access(self) -> EngineAccess:
         return self._runner._access
 
+    @property
+    def _durable(self) -> Durable:
+        assert self._runner.durable is not None, "the runner was never started"  # noqa: S101  # for tests only
+        return self._runner.durable
+
+
+class _NotedTimers:
+    """A clock that keeps the timers that are arranged by it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.timers: list[Timer] = []
+
+    def now(self) -> int:
+        return self._clock.now()
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+        self.timers[:] = [timer for timer in self.timers if isinstance(timer, FakeTimer) and not timer.has_ended]
+        timer = self._clock.call_later(delay, callback)
+        self.timers.append(timer)
+        return timer
+
 
 def _waits_for(awaited: Any, waiting: Collection[int]) -> bool:
     """Whether a task waits for one of these futures, or for others that all do."""
@@ -206,6 +264,33 @@ def _waits_for(awaited: Any, waiting: Collection[int]) -> bool:
         return awaited.done() or _waits_for(getattr(awaited, "_fut_waiter", None), waiting)
     parts = getattr(awaited, "_children", ())  # those of asyncio.gather
     return id(awaited) in waiting or (bool(parts) and all(_waits_for(part, waiting) for part in parts))
+
+
+def watch_steps_of(attempt: DurableAttempt, claimed: Claimed, around: CallsStep) -> None:
+    """Has the functions of the steps of one attempt called by another."""
+    called = weakref.WeakMethod(attempt._called)  # a cycle would leave it to the garbage collector
+
+    async def watched(
+        name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        def call(other: Callable[..., Any]) -> Awaitable[Any]:
+            real = called()
+            assert real is not None, "it is called by its attempt"  # noqa: S101  # for tests only
+            return real(name, result, _awaited(other) if result.is_coroutine else other, args, kwargs)
+
+        return await around(claimed, name, function, args, kwargs, call)
+
+    attempt._called = watched  # type: ignore[method-assign]  # of this attempt alone
+
+
+def _awaited(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """A function in place of a coroutine function."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        returned = function(*args, **kwargs)
+        return await returned if inspect.isawaitable(returned) else returned
+
+    return call
 
 
 def claimed_of(ctx: JobContext) -> Claimed:

@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.errors import RecordedError
 from aiojobs_lite.model.ends import Again, Close, End
-from aiojobs_lite.model.job import NewJob, Outcome
+from aiojobs_lite.model.job import Outcome
 from aiojobs_lite.policy.outcomes import Retry
 from aiojobs_lite.policy.settle import Ending
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.open import Database
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.operations import StepCalls
 from aiojobs_lite.testing.probe import Probe
-from aiojobs_lite.testing.store import KitStore
+from aiojobs_lite.testing.store import KitStore, Notes
 
 T = TypeVar("T")
 
@@ -33,7 +34,8 @@ class Replacement:
         run: Whether jobs are run.
         raise_errors: Whether the first exception of a handler is kept, to be raised in the test.
         folder: Makes the folder of what a crash leaves.
-        enqueued: Called with the id and the row of each new job.
+        notes: Called with what is written.
+        calls: Runs the functions of steps.
 
     Attributes:
         runner: As given.
@@ -42,14 +44,15 @@ class Replacement:
 
     def __init__(
         self, runner: JobRunner, *, clock: FakeClock, deps: Mapping[Any, Any], database: Database, run: bool,
-        raise_errors: bool, folder: Callable[[], str], enqueued: Callable[[int, NewJob], None],
+        raise_errors: bool, folder: Callable[[], str], notes: Notes, calls: StepCalls,
     ) -> None:  # fmt: skip
         self.runner = runner
         self.probe = Probe(runner)
         self._clock, self._deps, self._runs = clock, deps, run
         self._raises = raise_errors
         self._first: BaseException | None = None
-        self._store = KitStore(database, folder=folder, opened=self._opened, enqueued=enqueued)
+        self._calls = calls
+        self._store = KitStore(database, folder=folder, opened=self._opened, notes=notes)
 
     @property
     def database(self) -> Database:
@@ -88,6 +91,7 @@ class Replacement:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.probe.loop))
 
     def _opened(self) -> None:
+        self.probe.watch_steps(self._calls.call)
         if self._raises:
             self.probe.watch_ends(self._ended)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import StoreUnavailable
@@ -14,14 +14,30 @@ from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.counts import Counts
+from aiojobs_lite.model.events import EventRow, PlaceHeld, SendEvents, memo_of
 from aiojobs_lite.model.job import Job, NewJob
 from aiojobs_lite.model.queries import FindJobs, Query
 from aiojobs_lite.model.schedules import FireTick
-from aiojobs_lite.model.writes import Insert, Unit
+from aiojobs_lite.model.steps import ListSteps, SaveSteps, StartChild, StepRow
+from aiojobs_lite.model.writes import Insert, Inserted, Unit
 from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners
 from aiojobs_lite.stores.open import Database, open_store
 
 A = TypeVar("A")
+
+
+class Notes(NamedTuple):
+    """What is called with what is written.
+
+    Attributes:
+        enqueued: Called with the id and the row of each new job.
+        sent: Called with each new event, as JSON.
+        ended: Called with the names of operations that have ended; returns whether the runner crashes by that.
+    """
+
+    enqueued: Callable[[int, NewJob], None]
+    sent: Callable[[str], None]
+    ended: Callable[[Sequence[str]], bool]
 
 
 class KitOwners:
@@ -72,6 +88,7 @@ class KitInline:
         applied = self._inline.apply(units, now)
         if applied is not None:
             self._store.note(units, applied)
+            self._store.crash_behind(units, applied)
         return applied
 
 
@@ -109,7 +126,7 @@ class KitStore:
         database: As `JobRunner` takes it. What is in memory is empty at each start, but for one after `vanish`.
         folder: Makes a folder for what is left of a database in memory that vanished.
         opened: Called at each start, before any job can run.
-        enqueued: Called with the id and the row of each new job.
+        notes: Called with what is written.
 
     Attributes:
         database: As given, or what a database in memory was written into when it vanished.
@@ -121,11 +138,11 @@ class KitStore:
         *,
         folder: Callable[[], str],
         opened: Callable[[], None],
-        enqueued: Callable[[int, NewJob], None],
+        notes: Notes,
     ) -> None:
         self._folder = folder
         self._opened = opened
-        self._enqueued = enqueued
+        self._notes = notes
         self._has_vanished = False
         self._set(database)
 
@@ -164,6 +181,7 @@ class KitStore:
         self.check_present()
         applied = await self._store.apply(units, now)
         self.note(units, applied)
+        self.crash_behind(units, applied)
         return applied
 
     async def ask(self, query: Query[A]) -> A:
@@ -172,6 +190,8 @@ class KitStore:
         answer = await self._store.ask(query)
         if self._uncommitted and isinstance(query, FindJobs):
             self._note_committed(cast("list[Job]", answer))
+        if isinstance(query, ListSteps):
+            self._crash_behind(cast("Sequence[StepRow]", answer))
         return answer
 
     def counts(self) -> Counts:
@@ -215,10 +235,10 @@ class KitStore:
         for job in reversed(found):
             row = self._uncommitted.pop(job.id, None)
             if row is not None and (row.type, row.created_at) == (job.type, to_micros(job.created_at)):
-                self._enqueued(job.id, row)
+                self._notes.enqueued(job.id, row)
 
     def note(self, units: Sequence[Unit], applied: Applied) -> None:
-        """Tells of the new jobs of a transaction, the callbacks of batches among them."""
+        """Tells of the new jobs of a transaction, the callbacks of batches among them, and of its events."""
         answers: Iterator[Any] = iter(applied.answers)
         for unit in units:
             for write in unit:
@@ -226,17 +246,58 @@ class KitStore:
                 if answer is None:
                     continue
                 for job_id, row in _made(write, answer):
-                    self._enqueued(job_id, row)
+                    self._notes.enqueued(job_id, row)
+                for event in _sent(write, answer):
+                    self._notes.sent(event)
         for job_id, row in applied.enqueued:
-            self._enqueued(job_id, row)
+            self._notes.enqueued(job_id, row)
+
+    def crash_behind(self, units: Sequence[Unit], applied: Applied) -> None:
+        """Lets it vanish, if the test wants that behind one of the operations that have ended in a transaction."""
+        for write, answer in zip(chain.from_iterable(units), applied.answers, strict=True):
+            if isinstance(write, SaveSteps) and answer is not None:
+                self._crash_behind(answer)
+            elif isinstance(write, StartChild) and isinstance(answer, tuple) and not isinstance(answer, Refused):
+                self._crash_behind([answer[0]])
+            elif isinstance(write, SendEvents) and write.step is not None and isinstance(answer, tuple):
+                self._crash_if_due([write.step.name])
+
+    def _crash_behind(self, rows: Sequence[StepRow]) -> None:
+        self._crash_if_due([row.name for row in rows if row.ended_at is not None])
+
+    def _crash_if_due(self, ended: Sequence[str]) -> None:
+        if ended and self._notes.ended(ended):
+            self.vanish()
+            self.check_present()
+
+
+def _sent(write: object, answer: Any) -> list[str]:
+    """The events of a write that are new, as JSON."""
+    if not isinstance(write, SendEvents) or isinstance(answer, Refused):
+        return []
+    events = [(event, sent) for event, sent in zip(write.events, answer, strict=False) if sent.is_new]
+    return [memo_of(EventRow(sent.id, event.name, event.data, event.sent_at, event.key)) for event, sent in events]
 
 
 def _made(write: object, answer: Any) -> list[tuple[int, NewJob]]:
     """The jobs that a write made, by their ids."""
     if isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
         return [(answer.job_id, write.row)]
-    if not isinstance(write, Insert | InsertInBatch | InsertAfter | Admit) or isinstance(answer, Refused):
+    if isinstance(answer, Refused):
+        return []
+    if isinstance(write, StartChild):
+        return _new([write.child.row], [answer[1]])
+    if isinstance(write, PlaceHeld) and write.place is not None:
+        return _new([write.place.row], [answer])
+    if isinstance(write, SendEvents):
+        pairs = zip(write.events, answer, strict=False)
+        return [one for event, sent in pairs for one in _new([made.row for made in event.starts], sent.started)]
+    if not isinstance(write, Insert | InsertInBatch | InsertAfter | Admit):
         return []
     rows = [candidate.row for candidate in write.rows] if isinstance(write, Admit) else write.rows
     inserted = answer.inserted if isinstance(write, InsertAfter) else answer  # none, if it was refused
-    return [(made.id, row) for row, made in zip(rows, inserted, strict=False) if made.is_new]
+    return _new(rows, inserted)
+
+
+def _new(rows: Iterable[NewJob], inserted: Iterable[Inserted | None]) -> list[tuple[int, NewJob]]:
+    return [(made.id, row) for row, made in zip(rows, inserted, strict=False) if made is not None and made.is_new]

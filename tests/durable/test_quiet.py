@@ -85,6 +85,11 @@ async def iterated(wait: Wait, _: Wait) -> None:
         await wait()
 
 
+async def a_thousand_side_by_side(wait: Wait, busy: Wait) -> None:
+    """As many operations as a job may have."""
+    await asyncio.gather(*[in_a_task_of_its_own(wait, busy) for _ in range(1_000)])
+
+
 async def busy(_: Wait, busy: Wait) -> None:
     await busy()
 
@@ -153,7 +158,7 @@ async def looked_at(handler: Handler) -> bool:
     "handler",
     [
         direct, nested, gathered, in_a_task_group, in_an_anyio_task_group, before_a_group_is_left, in_a_task_of_its_own,
-        waited_for, limited, one_is_done, iterated,
+        waited_for, limited, one_is_done, iterated, a_thousand_side_by_side,
     ],
 )  # fmt: skip
 async def test_a_handler_waits_when_all_its_branches_do(handler: Handler) -> None:

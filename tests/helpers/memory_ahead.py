@@ -52,7 +52,8 @@ def ahead_by(rows: Rows, job: Job, now: int) -> int:
         return 0
     due, written = micros_of(job), written_at(rows, job)
     ahead = written - now
-    return ahead if ahead > CLOCK_TOLERANCE_US and -CLOCK_TOLERANCE_US <= due - written <= ahead else 0
+    is_short = -CLOCK_TOLERANCE_US <= due - written < ahead - CLOCK_TOLERANCE_US
+    return ahead if ahead > CLOCK_TOLERANCE_US and is_short else 0
 
 
 def written_at(rows: Rows, job: Job) -> int:

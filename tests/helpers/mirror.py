@@ -103,7 +103,7 @@ ELSEWHERE: Final = {
     },
     **{
         f"testing/{name}.py": Suite("tests/testing/test_kit.py", "a part of the kit, which is tested as a whole")
-        for name in ("enqueued", "errors", "replacement", "steps", "store")
+        for name in ("enqueued", "errors", "moves", "records", "replacement", "store")
     },
     "testing/probe.py": Suite("tests/helpers", "how tests look inside; each of its parts is used there"),
 }

@@ -30,6 +30,7 @@ from aiojobs_lite.errors import QueueFull, StepFailed, StepMismatch, StepNotStor
 from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.testing import JobKit, context
+from aiojobs_lite.testing.probe import claimed_of
 
 calls: Counter[str] = Counter()
 
@@ -425,7 +426,7 @@ async def test_a_plain_function_has_no_durable_steps(job_kit: JobKit) -> None:
 
 def test_a_context_without_a_runner_has_no_durable_steps() -> None:
     with pytest.raises(WrongEventLoop, match=r"no runner at hand, .*\. Durable steps need an `async def`\.$"):
-        context().step("fetch", fetch, 1).close()
+        JobContext(claimed_of(context())).step("fetch", fetch, 1).close()
 
 
 async def test_a_job_in_a_long_sleep_can_be_cancelled(job_kit: JobKit) -> None:

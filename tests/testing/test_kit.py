@@ -22,7 +22,7 @@ from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotSta
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.queries import GetJob
 from aiojobs_lite.testing import JobKit, JobsNotFinished
-from aiojobs_lite.testing.store import KitStore
+from aiojobs_lite.testing.store import KitStore, Notes
 from tests.helpers.waiting import PATIENCE
 
 
@@ -543,9 +543,8 @@ async def test_the_next_block_of_a_crashed_runner_goes_on_with_its_database(job_
 
 async def test_a_store_that_vanished_takes_nothing_more(tmp_path: Path) -> None:
     opened = list[None]()
-    store = KitStore(
-        ":memory:", folder=lambda: str(tmp_path), opened=lambda: opened.append(None), enqueued=lambda *_: None
-    )
+    notes = Notes(enqueued=lambda *_: None, sent=lambda _: None, ended=lambda _: False)
+    store = KitStore(":memory:", folder=lambda: str(tmp_path), opened=lambda: opened.append(None), notes=notes)
     await store.open()
     store.vanish()
     for call in (store.apply([], 0), store.ask(GetJob(1)), store.maintain(0)):

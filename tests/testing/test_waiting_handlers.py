@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_lite import Backoff, JobContext, JobRunner, injected
 from aiojobs_lite.errors import JobDead
-from aiojobs_lite.testing import JobKit, steps
+from aiojobs_lite.testing import JobKit, moves
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def runner() -> JobRunner:
 async def test_the_clock_moves_on_over_the_backoff_of_a_child(
     job_kit: JobKit, runner: JobRunner, children: int, glance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "GLANCE_S", glance)
+    monkeypatch.setattr(moves, "GLANCE_S", glance)
 
     @runner.job(max_attempts=3, backoff=Backoff(base="1m"))
     async def child(ctx: JobContext = injected) -> int:

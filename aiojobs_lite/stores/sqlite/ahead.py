@@ -141,7 +141,7 @@ def _ahead(job: _Pending, now: int) -> int:
     """By how much the clock was ahead that wrote a job, if it is to be moved back; else 0."""
     ahead = job.written - now
     behind = job.scheduled_at - job.written
-    return ahead if ahead > CLOCK_TOLERANCE_US and -CLOCK_TOLERANCE_US <= behind <= ahead else 0
+    return ahead if ahead > CLOCK_TOLERANCE_US and -CLOCK_TOLERANCE_US <= behind < ahead - CLOCK_TOLERANCE_US else 0
 
 
 def _add(moved: MovedBack, ahead: int) -> MovedBack:

@@ -108,6 +108,7 @@ class MovingBack:
             (4.0, 4.0),  # clocks differ by little
             (HOUR, HOUR / 2),  # an instant that was over for the clock that was ahead
             (HOUR, 3 * HOUR),  # it waits for less than twice as long as it was to
+            (HOUR, 2 * HOUR),  # for as long: a job that was moved would look the same, and be moved again
             (-YEAR, YEAR),
         ],
     )
@@ -116,6 +117,13 @@ class MovingBack:
         assert await one(store, MoveBack((job_id, 99))) == MovedBack()
         assert await moved(store) == []
         assert await due(store, job_id) == at_due
+
+    @pytest.mark.parametrize("delay", [0, 60, HOUR - 6])
+    async def test_what_was_moved_is_not_moved_again(self, store: Store, delay: float) -> None:
+        (job_id,) = await inserted(store, written(HOUR, due=HOUR + delay), now=HOUR)
+        assert await one(store, MoveBack((job_id,))) == MovedBack(1, round(HOUR * 1_000_000))
+        assert await one(store, MoveBack((job_id,))) == MovedBack()  # of another process, or of the look after
+        assert await due(store, job_id) == delay
 
     @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SNOOZED, Outcome.INTERRUPTED, Outcome.LOST])
     async def test_a_retry_waits_as_long_as_it_was_to(self, store: Store, outcome: Outcome) -> None:

@@ -28,7 +28,7 @@ class _Rest(Enum):
     WAITS = "what runs only waits for jobs that are due later"
 
 
-class Steps:
+class Moves:
     """Moves a clock over all that is due in some runners.
 
     Args:
