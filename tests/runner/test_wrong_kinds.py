@@ -250,7 +250,6 @@ AFTER = [  # it
     Entrance("ctx.invoke", lambda runner, value: context(runner).invoke(value, DECLARED)),
     Entrance("ctx.invoke(name, value)", lambda runner, value: context(runner).invoke("a", value)),
     Entrance("ctx.gather", lambda runner, value: context(runner).gather(value, [DECLARED.bind()])),
-    Entrance("ctx.enqueue(name, value)", lambda runner, value: context(runner).enqueue("a", value)),
     Entrance("ctx.gather(name, value)", lambda runner, value: context(runner).gather("a", value)),
     *by_name("ctx.send", lambda runner: lambda **given: context(runner).send(
         **{"name": "a", "event": "e", **given}), "name", "event", "data", "id"),

@@ -164,7 +164,7 @@ async def test_a_started_runner_takes_the_jobs_that_are_enqueued(job_kit: JobKit
     async with job_kit(JobRunner(":memory:", jobs=[square]), run=False) as runner:
         ctx = context(runner=runner)
         await ctx.enqueue(square, 3)
-        assert (await ctx.enqueue("further", square, 4)).is_new
+        assert (await ctx.enqueue_once("further", square, 4)).is_new
         assert await ctx.step("one", square.handler, 3) == 9
     job_kit.assert_enqueued(square, number=3)
     job_kit.assert_enqueued(square, number=4)

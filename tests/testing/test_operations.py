@@ -292,7 +292,7 @@ async def test_jobs_of_events_and_children_are_among_the_enqueued(job_kit: JobKi
     @runner.on("user/came")
     async def listener(event: Event[dict[str, int]], ctx: JobContext = injected) -> None:
         await ctx.gather("children", [child.bind(number) for number in (4, 5)])
-        await ctx.enqueue("another", child, 6)
+        await ctx.enqueue_once("another", child, 6)
 
     async with job_kit(runner):
         await runner.send("user/came", {"user_id": 7})
