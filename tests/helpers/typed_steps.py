@@ -90,7 +90,7 @@ async def children(ctx: JobContext) -> None:
     reveal_type(await ctx.invoke(Step("i", timeout="1h"), child.using(priority="low"), 1))  # R: dict[str, int]
     reveal_type(await ctx.invoke("i", parent))  # R: User
     reveal_type(await ctx.invoke("i", threaded, 1))  # R: bytes
-    reveal_type(await ctx.enqueue("e", child, 1))  # R: JobHandle[dict[str, int]]
+    reveal_type(await ctx.enqueue_once("e", child, 1))  # R: JobHandle[dict[str, int]]
     reveal_type(await ctx.gather("g", [child.bind(n) for n in range(3)]))  # R: list[dict[str, int]]
     reveal_type(await ctx.gather("g", [child.bind(1), child.using(label="x").bind(2)]))  # R: list[dict[str, int]]
 

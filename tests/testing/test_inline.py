@@ -169,4 +169,4 @@ async def test_a_started_runner_takes_the_jobs_that_are_enqueued(job_kit: JobKit
     job_kit.assert_enqueued(square, number=3)
     job_kit.assert_enqueued(square, number=4)
     with pytest.raises(WrongEventLoop, match="no runner at hand"):
-        await context().enqueue("further", square, 4)
+        await context().enqueue_once("further", square, 4)
