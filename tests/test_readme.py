@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.helpers.root import ROOT
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^pip install .*$", TEXT, re.MULTILINE)
-APP, CALLS, CRON = blocks(README)
+APP, CALLS, EVENTS, CRON = blocks(README)
 LONGEST = 180  # lines: the rest stands in docs/
 
 
@@ -42,7 +43,7 @@ def output(capsys: pytest.CaptureFixture[str]) -> Output:
 async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: Output) -> PageRun:
     """The page after its first block, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    page = PageRun(lambda module: None, output.read)
+    page = PageRun(lambda module: monkeypatch.setitem(sys.modules, module.__name__, module), output.read)
     await page.run(APP)
     return page
 
@@ -72,9 +73,19 @@ async def test_the_calls_print_what_they_say(run: PageRun, output: Output) -> No
     assert len(printed) == 3
 
 
-async def test_the_cron_block_previews_nine_o_clock_in_london(run: PageRun, output: Output) -> None:
+async def test_the_handler_of_an_event_goes_from_step_to_step(run: PageRun) -> None:
+    steps: list[str] = []
+    run.names.update(find_address=lambda user_id: f"{user_id}@example.org", send_reminder=steps.append)
+    await run.run(EVENTS)
+    async with run.names["runner"] as runner:
+        (handle,) = (await runner.send("user/left", {"user_id": 7}, id="left-7")).handles
+        await runner.run_until_idle()
+        assert [step.name for step in await runner.jobs.steps(handle.id)] == ["find", "cool-off"]
+    assert steps == []
+
+
+async def test_the_cron_block_ticks_at_nine_o_clock_in_london(run: PageRun) -> None:
     await run.run(CRON)
-    assert output.text.count("datetime.datetime(") == 3
     first, second, third = run.names["runner"].schedules.preview("daily_digest", 3)
     assert timedelta(hours=23) <= second - first <= timedelta(hours=25)
     assert third.hour in (8, 9)
