@@ -1,8 +1,10 @@
 """The events that the library sends itself, of jobs that have ended: `job.dead` and `job.completed`.
 
-A store sends one of each job that dies, or completes, in the transaction of its end, while a type listens to it by its
-name, or an operation or a cancellation waits for it; else none. No beginning of names with an asterisk stands for them.
-A job that such an event has started sends none of its own: no listener starts itself again and again.
+A store sends one of each job that dies, or completes, in the transaction of its end, if a type listens to it by its
+name, or an operation or a cancellation waits for it; else none. All ends of a transaction come before its other writes,
+those that died first, then by the ids: what begins to listen with them is sent none. No beginning of names with an
+asterisk stands for these events. A job that such an event has started sends none of its own: no listener starts itself
+again and again.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.after import FAILED, After, AfterAnswer, Cancellation, InsertAfter, ListAfter
 from aiojobs_lite.model.job import FINISHED, Held, Status
 from aiojobs_lite.model.writes import CancelJob
-from tests.helpers import memory_batches, memory_steps
+from tests.helpers import memory_batches
 from tests.helpers.memory_admission import admit
-from tests.helpers.memory_job_events import send_of_ends
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases, Rows
@@ -52,9 +51,7 @@ def insert_after(phases: MemoryPhases, write: InsertAfter) -> AfterAnswer:
 
 
 def settle(phases: MemoryPhases) -> None:
-    """Sends the events of the jobs that have ended, and releases or cancels what waited for them, round by round."""
-    send_of_ends(phases)
-    memory_steps.note_ends(phases)
+    """Releases or cancels what waited for the jobs that have ended, round by round."""
     waits = phases.rows.waits
     while phases.ended:
         ended, phases.ended = dict(phases.ended), []

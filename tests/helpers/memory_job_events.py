@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 
 from aiojobs_lite.model.events import NewEvent, SendEvents
 from aiojobs_lite.model.job_events import JOB_EVENTS, data_of_end
+from tests.helpers import memory_steps
 from tests.helpers.memory_events import send_events
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import MemoryPhases
 
 
-def send_of_ends(phases: MemoryPhases) -> None:
-    """Sends the events of the jobs that have ended."""
+def note_ends(phases: MemoryPhases) -> None:
+    """Sends the events of the jobs that have ended, which wait for nothing any more."""
+    _send(phases)
+    memory_steps.note_ends(phases)
+
+
+def _send(phases: MemoryPhases) -> None:
     durable, ended = phases.rows.durable, sorted(phases.ended, key=itemgetter(0))
     for status, name in JOB_EVENTS.items():
         is_listened_to = any(name in listener.patterns for listener in durable.listeners.values())

@@ -72,6 +72,7 @@ from tests.helpers import (
     memory_ahead,
     memory_batches,
     memory_events,
+    memory_job_events,
     memory_limits,
     memory_progress,
     memory_runners,
@@ -233,7 +234,7 @@ class MemoryPhases:
         """See `Phases`."""
         in_turn = sorted(range(len(ends)), key=lambda index: not isinstance(ends[index], Complete))
         answers = {index: self._end(ends[index]) for index in in_turn}
-        memory_steps.note_ends(self)
+        memory_job_events.note_ends(self)
         return [answers[index] for index in range(len(ends))]
 
     def write(self, write: Write[Any]) -> Any:

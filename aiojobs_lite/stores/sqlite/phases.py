@@ -112,6 +112,8 @@ class SqlitePhases:
     def end(self, given: Sequence[End]) -> list[Status | None]:
         """See `Phases`."""
         answers = ends.end(self._transaction, given)
+        if self._transaction.moved:
+            job_events.send_of_ends(self._transaction)
         self._note_ends()
         return answers
 
@@ -151,8 +153,6 @@ class SqlitePhases:
         """See `Phases`."""
         transaction = self._transaction
         if transaction.moved or transaction.batches is not None or transaction.has_fewer_waits:
-            job_events.send_of_ends(transaction)
-            self._note_ends()
             is_any_released = after.settle_after(transaction)
             self._note_ends()
             if batches.settle_batches(transaction) or is_any_released or transaction.has_fewer_waits:

@@ -76,6 +76,14 @@ class EventsOfEnds:
         more = await running(two[0], new())
         assert not (await applied(two[0], complete(more[0]))).has_sent
 
+    async def test_what_begins_to_listen_with_the_end_is_sent_none(self, store: Store) -> None:
+        await answers(store, save((await running(store, new("w")))[0], wait("w", match("x"))))  # ends are awaited
+        job, other = await running(store, new(), new())
+        unit = (SetListeners((Listener("l", (JOB_DEAD,), 1, 3),)), close(job))
+        assert not (await store.apply([unit], at(0))).has_sent
+        await one(store, close(other))
+        assert [data["id"] for data in await data_of(store)] == [other.id]
+
     async def test_an_attempt_that_is_not_the_last_one_or_not_owned_sends_nothing(self, store: Store) -> None:
         await listen(store, JOB_DEAD)
         (job,) = await running(store, new())
