@@ -112,16 +112,15 @@ async def test_branches_side_by_side() -> None:
         await going.wait()
         return "slow"
 
-    async def work() -> list[Any]:
-        async with asyncio.TaskGroup() as group:
-            short = group.create_task(ctx.sleep("short", "1h"))
-            step = group.create_task(ctx.step(Step("slow", timeout="1m"), slow))
-            group.create_task(ctx.sleep("long", "2h"))
-            going.set()
-        return [short.result(), step.result()]
+    async def nap(name: str, duration: str) -> str:
+        await ctx.sleep(name, duration)
+        return f"{await ctx.now():%H:%M}"
 
-    assert await work() == [None, "slow"]
-    assert f"{await ctx.now():%H:%M}" == "02:00"
+    async with asyncio.TaskGroup() as group:
+        naps = [group.create_task(nap(*given)) for given in (("long", "2h"), ("short", "1h"))]
+        step = group.create_task(ctx.step(Step("slow", timeout="1m"), slow))
+        going.set()
+    assert ([one.result() for one in naps], step.result()) == (["02:00", "01:00"], "slow")
 
 
 async def test_the_same_rules_as_in_a_runner() -> None:
@@ -158,6 +157,8 @@ async def test_answers_that_cannot_be_are_refused() -> None:
     for answers in wrong:
         with pytest.raises(InvalidOption, match=r"^(answers|name)="):
             context(answers=answers)
+    with pytest.raises(InvalidOption, match=r"^answers=7: expected a dict of names of operations and what they answer"):
+        context(answers=7)  # type: ignore[arg-type]  # the mistake
 
 
 async def test_a_started_runner_takes_the_jobs_that_are_enqueued(job_kit: JobKit) -> None:
