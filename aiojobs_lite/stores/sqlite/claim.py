@@ -70,9 +70,6 @@ class Claiming:
             limits.wake()
         chosen = self._choose_by_priority(rows)
         self._record()
-        while self._wakes_lanes():
-            self._choose_by_priority(())
-            self._record()
         return chosen
 
     def inserted(self, jobs: Sequence[tuple[int, NewJob]]) -> None:
@@ -126,19 +123,9 @@ class Claiming:
                 candidates = new.get(priority)
                 if due.has(priority, now):
                     self._choose_stored_and_new(priority, sorted(candidates or ()), chosen)
-                    while self._wakes_lanes():  # before lower priorities
-                        self._choose_stored_and_new(priority, (), chosen)
                 elif candidates:
                     self._choose_new(sorted(candidates), chosen)
         return chosen
-
-    def _wakes_lanes(self) -> bool:
-        """Lets lanes go on by capacity that others had and did not use; returns whether any does."""
-        limits = self._transaction.limits
-        if not limits.types or self._left <= 0 or not limits.wake():
-            return False
-        self._record()
-        return True
 
     def _note_lanes(self) -> None:
         """Notes the limits of the new jobs, some of which may bring their own."""

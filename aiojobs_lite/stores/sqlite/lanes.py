@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import (
     END,
@@ -48,6 +49,15 @@ class _Waiting(NamedTuple):
     held: str | None
     priority: int
     scheduled_at: int
+
+
+class Woken(NamedTuple):
+    """A lane that goes on from the line of a meter, and from which bound on it may have a job."""
+
+    text: str
+    type: str
+    priority: int
+    bound: Bound
 
 
 class Limits:
@@ -267,9 +277,11 @@ class Limits:
             if not placed:
                 self._placed.pop(text, None)
 
-    def wake(self) -> bool:
-        """Lets as many lanes as there is capacity for go on from the lines of meters; returns whether any does."""
-        has_woken = False
+    def wake(self, most: int = LARGEST_INTEGER) -> list[Woken]:
+        """Lets as many lanes as there is capacity for, and at most so many, go on from the line of each meter that may
+        have capacity; returns those that do.
+        """
+        woken: list[Woken] = []
         for meter in self.meters.freed_by_time():
             self._freed[meter] = None
         if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
@@ -279,8 +291,8 @@ class Limits:
             self._freed.clear()
         while self._freed:
             meter, _ = self._freed.popitem()
-            has_woken |= self._wake_for(meter)
-        return has_woken
+            woken += self._wake_for(meter, most)
+        return woken
 
     def ordered_became_due(self, job_type: str, after: int, until: int) -> int:
         """How many jobs in ordered lanes of a type that never ran became due between two instants."""
@@ -293,22 +305,23 @@ class Limits:
 
     # Rows.
 
-    def _wake_for(self, meter: str) -> bool:
-        """Lets lanes go on that wait for a meter; returns whether any does."""
-        capacity, woken = self.meters.capacity(meter), 0
+    def _wake_for(self, meter: str, most: int) -> list[Woken]:
+        """Lets lanes go on that wait for a meter; returns those that do."""
+        capacity, woken, of_one_type = min(self.meters.capacity(meter), most), list[Woken](), 0
         if capacity <= 0:
             self.meters.set_time(meter, may_have_more=True)  # its period may be another one now
-            return False
+            return woken
         for job_type in sorted(self._types.of(limit_of(meter))):
             self._due.add_known(job_type)
             line = {"type": job_type, "line": f"{meter}{END}{job_type}", "capacity": capacity, "now": self._now}
             found = self._all("wake_lanes", line)
-            for priority, *bound in found:
-                self.make_due(job_type, priority, (bound[0], bound[1]))
-            woken = max(woken, len(found))
-        self._is_changed |= woken > 0
-        self.meters.set_time(meter, may_have_more=woken >= capacity)
-        return woken > 0
+            for text, priority, at, job_id in found:
+                woken.append(Woken(text, job_type, priority, (at, job_id)))
+                self.make_due(job_type, priority, (at, job_id))
+            of_one_type = max(of_one_type, len(found))
+        self._is_changed |= bool(woken)
+        self.meters.set_time(meter, may_have_more=of_one_type >= capacity)
+        return woken
 
     def _free_lines(self, name: str, key: str | None) -> None:
         """A limit has changed: lanes may go on that wait for it."""

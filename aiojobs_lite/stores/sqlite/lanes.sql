@@ -119,7 +119,7 @@ WHERE lane IN (
         LIMIT :capacity
     )
 )
-RETURNING priority, ready_at, first_id;
+RETURNING lane, priority, ready_at, first_id;
 
 -- name: lines_of_limit
 -- The lines of the meters of a limit.

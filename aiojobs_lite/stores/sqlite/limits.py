@@ -97,19 +97,20 @@ class LanedJobs:
         self._aside: list[tuple[Bound, str, str]] = []  # jobs, their lanes and the meters that are exhausted
         self._full_lanes: defaultdict[str, dict[str, None]] = defaultdict(dict)  # these lanes by type
         self._passed: dict[str, tuple[Bound, Bound]] = {}  # behind which job, and up to which, others of them may be
-        self._has_more = False
+        self._has_more = self._gave_up = False
         self._expired = 0  # that were due
         self.types: Collection[str] = self._limits.types
         self.emptied: list[str] = []
 
     def open(self, job_type: str, bound: Bound) -> None:
-        """Looks at a type, which may have a job from a bound on."""
-        self._opened[job_type] = BEHIND_ALL
-        at, job_id = bound
-        most = min(_FIRST_READ, self._wanted + 1)
-        self._read_jobs(_Jobs(job_type, most), (at, job_id - 1))
-        # A lane that was looked at and not taken may stand before the bound: it is stored as it was then.
-        self._read_lanes(_Lanes(job_type, most), (AT_ONCE, ANY_ID))
+        """Looks at a type, which may have a job from a bound on; once only: what comes later is in lanes that go on."""
+        if job_type not in self._opened:
+            self._opened[job_type] = BEHIND_ALL
+            at, job_id = bound
+            most = min(_FIRST_READ, self._wanted + 1)
+            self._read_jobs(_Jobs(job_type, most), (at, job_id - 1))
+            # A lane that was looked at and not taken may stand before the bound: it is stored as it was then.
+            self._read_lanes(_Lanes(job_type, most), (AT_ONCE, ANY_ID))
 
     def first(self) -> Bound:
         """No job is before this one."""
@@ -122,9 +123,9 @@ class LanedJobs:
             until: The last one that may be taken.
 
         Returns:
-            Its type, and when it is due and its id; None if there is none.
+            Its type, and when it is due and its id; None if there is none, or if others may come before it (`goes_on`).
         """
-        while self._entries and self._entries[0][0] <= until:
+        while self._entries and self._entries[0][0] <= until and not self._gave_up:
             bound, _, entry = heapq.heappop(self._entries)
             if bound >= self._opened[entry.type]:  # its type was left
                 continue
@@ -140,6 +141,17 @@ class LanedJobs:
             elif self._may_start(entry, bound):
                 return entry.type, bound
         return None
+
+    def goes_on(self) -> bool:
+        """Lets a lane go on in place of one that has given up its turn; returns whether any has. It may come before all
+        that is at hand.
+        """
+        has_given_up, self._gave_up = self._gave_up, False
+        for lane in self._limits.wake(most=1) if has_given_up else ():
+            is_due = lane.priority == self._priority and lane.bound[0] <= self._transaction.now
+            if is_due and lane.type in self._opened:  # one of another type is found when that is looked at
+                self._push_lane(lane.type, lane.text, lane.bound)
+        return has_given_up
 
     @property
     def is_partial(self) -> bool:
@@ -199,6 +211,7 @@ class LanedJobs:
         if full is not None:
             *later, priority = lane.heads[0] if lane.heads else (*bound, self._priority)
             self._limits.move(lane.text, priority, (later[0], later[1]), full)
+            self._gave_up = len(known.meters) > 1
             return None
         if not lane.heads and not self._read_heads(lane):
             return None
@@ -206,6 +219,7 @@ class LanedJobs:
         at, job_id, priority = lane.heads[0]
         if at > self._transaction.now or priority != self._priority:
             self._limits.move(lane.text, priority, (at, job_id), None)
+            self._gave_up = True
             if at <= self._transaction.now:
                 self._limits.make_due(lane.type, priority, (at, job_id))
             return None
@@ -224,6 +238,7 @@ class LanedJobs:
             self._push(max(bound, lane.heads[0][:2]), lane)
         elif lane.is_all:
             self._limits.delete(lane.text)
+            self._gave_up = has_expired
         else:  # many have expired; in an ordered lane the next one may be due before them
             self._push((AT_ONCE, ANY_ID) if known.is_ordered else (at, job_id + 1), lane)
         return None if has_expired else (at, job_id)
@@ -242,6 +257,7 @@ class LanedJobs:
         lane.is_all = len(lane.heads) < most
         if not lane.heads:
             self._limits.delete(lane.text)
+            self._gave_up = True
         return bool(lane.heads)
 
     def _read_jobs(self, entry: _Jobs, behind: Bound) -> None:
@@ -285,11 +301,14 @@ class LanedJobs:
         found = self._transaction.run("lanes_in_line", wanted).fetchall()
         self._limits.meters.prepare([lane_of(text) for text, _, _ in found])
         for text, at, job_id in found:
-            if text not in self._known:
-                self._known.add(text)
-                self._push((at, job_id), _Lane(entry.type, text))
+            self._push_lane(entry.type, text, (at, job_id))
         if len(found) == entry.most:
             self._push(found[-1][1:], _Lanes(entry.type, entry.most * _MORE))
+
+    def _push_lane(self, job_type: str, text: str, bound: Bound) -> None:
+        if text not in self._known:
+            self._known.add(text)
+            self._push(bound, _Lane(job_type, text))
 
     def _push(self, bound: Bound, entry: _Job | _Jobs | _Lanes | _Lane) -> None:
         heapq.heappush(self._entries, (bound, next(self._numbers), entry))

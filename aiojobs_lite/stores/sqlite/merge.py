@@ -65,8 +65,11 @@ class DueJobs:
         """
         while True:
             self._read_before(self._heads[0][0] if self._heads else (self._transaction.now, LARGEST_INTEGER))
-            if self._laned is not None and (taken := self._take_laned(self._laned, until)):
-                return taken
+            if self._laned is not None:
+                if taken := self._take_laned(self._laned, until):
+                    return taken
+                if self._laned.goes_on():
+                    continue
             if not self._heads or self._heads[0][0][0] > until:
                 return None
             bound, job_type, _, _ = self._heads[0]
@@ -103,7 +106,7 @@ class DueJobs:
     def close(self) -> None:
         """Gives the bounds of what was looked at, and not taken, back."""
         for bound, job_type in (*self._aside, *[head[:2] for head in self._heads]):
-            self._due.set(job_type, self._priority, bound)
+            self._due.add(job_type, self._priority, *bound)  # lanes that went on may have brought another one
         if self._laned is not None:
             self._laned.close()
             self.emptied += self._laned.emptied

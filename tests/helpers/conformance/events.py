@@ -309,6 +309,14 @@ class CancellingByEvents:
         assert len(await found(store, FindJobs(status=Status.CANCELLED))) == 4  # the third one by the fourth event
         assert shown(store) == await counted(store)
 
+    async def test_what_an_event_cancels_at_its_placing_has_its_own_type(self, store: Store) -> None:
+        await one(store, SetListeners((Listener("l", ("e",), 1, 3),)))
+        (held,) = (await sent_one(store)).held
+        await sent_one(store, "gone", sent=1)
+        placed = await applied(store, PlaceHeld(held, Candidate(new("b"), cancel_on=(match("gone"),))))
+        assert list(placed.cancelled) == [Cancellation(placed.answers[0].id, "b", "event gone")]
+        assert shown(store) == await counted(store)
+
     async def test_a_job_that_has_ended_or_was_redriven_is_not_cancelled(self, store: Store) -> None:
         rows = [starting(cancel_on=(match(),)) for _ in range(2)]
         await one(store, Admit(tuple(rows)))

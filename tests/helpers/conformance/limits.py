@@ -24,7 +24,7 @@ from aiojobs_lite.model.limits import (
 )
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import FirstDue
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, RedriveJob, Release, Reschedule
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, RedriveJob, Release, Reschedule, Write
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import (
     again,
@@ -287,6 +287,21 @@ class LimitsByKey:
         _, answer = await answers(store, complete(job), claim(types="ab"))
         assert ids(answer.jobs) == [medium]
         assert (await stored(store, low)).status is Status.PENDING
+
+    @pytest.mark.parametrize("leaves", [CancelJob(2, None), Reschedule(2, at(60))])
+    @pytest.mark.parametrize("behind", [keyed((ONE, 1), job_type="b", due=-1), new("b", due=-1)])
+    async def test_what_one_leaves_free_is_for_those_of_its_type_that_are_due_before_others(
+        self, store: Store, leaves: Write[Any], behind: NewJob
+    ) -> None:
+        await set_limits(store, ONE, TWO)
+        (job,) = await running(store, keyed((ONE, 1)))
+        rows = (keyed((ONE, 1), due=-3), keyed((ONE, 1), (TWO, 1), due=-2), behind)
+        _, second, third = await inserted(store, *rows)
+        assert await claimed(store, claim(types="a")) == []
+        await one(store, leaves)
+        _, answer = await answers(store, complete(job), claim(types="ab", limit=1))
+        assert ids(answer.jobs) == [second]
+        assert (await stored(store, third)).status is Status.PENDING
 
 
 class ChangedLimits:
