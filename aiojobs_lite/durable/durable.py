@@ -60,7 +60,7 @@ class Durable:
         self._attempts = attempts
         self._suspend = suspend
         self._results = StepResults()
-        self._known: dict[int, DurableAttempt] = {}
+        self._known: dict[Running, DurableAttempt] = {}  # two of a job that its owner lost and has claimed again
         self._reloads: set[asyncio.Task[None]] = set()
 
     def of(self, claimed: Claimed) -> DurableAttempt:
@@ -70,10 +70,10 @@ class Durable:
             AttemptNotOwned: If it does not run any more.
         """
         run = self._running(claimed)
-        found = self._known.get(claimed.id)
+        found = self._known.get(run)
         if found is None:
             ledger, waits = self._open(run)
-            found = self._known[claimed.id] = DurableAttempt(
+            found = self._known[run] = DurableAttempt(
                 run=run, ledger=ledger, waits=waits, results=self._results, clock=self._clock
             )
         return found
@@ -124,7 +124,7 @@ class Durable:
         run.when_ended = None  # it holds the attempt: without it nothing is left to the garbage collector
         waits.close()
         claimed = run.claimed
-        self._known.pop(claimed.id, None)
+        self._known.pop(run, None)
         if run.stopped is Stop.SUSPEND:
             problem = _swallowed(ending)
             if problem:

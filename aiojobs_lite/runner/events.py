@@ -12,7 +12,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.errors import EventNotFound, InvalidEvent, InvalidOption
+from aiojobs_lite.errors import AttemptNotOwned, EventNotFound, InvalidEvent, InvalidOption
 from aiojobs_lite.handlers.checks import check_each, check_text, check_whole
 from aiojobs_lite.handlers.event import check_event_name
 from aiojobs_lite.handlers.job_type import JobType
@@ -101,6 +101,9 @@ class Events:
         Args:
             events: Each an `EventToSend`, with the arguments of `send`.
             step: The operation of a durable handler for which they are sent, or None.
+
+        Raises:
+            AttemptNotOwned: If the attempt of that handler is another runner's by now.
         """
         engine = self._access.engine
         given, now = check_events(events), engine.now()
@@ -109,6 +112,8 @@ class Events:
         answer = await engine.write(write)
         if isinstance(answer, Refused):
             raise refusal(answer, [one for event, _ in made for one in event.starts], engine.wait_for)
+        if answer is None and step is not None:
+            raise AttemptNotOwned(step.id, step.attempt)
         return [
             self._sent(engine, event, types, sent) for (event, types), sent in zip(made, answer or (), strict=False)
         ]

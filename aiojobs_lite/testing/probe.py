@@ -163,9 +163,9 @@ class Probe:
         of, durable._clock, self._durable_timers = durable.of, clock, clock.timers
 
         def watched(claimed: Claimed) -> DurableAttempt:
-            is_new = claimed.id not in durable._known
+            known = len(durable._known)
             attempt = of(claimed)
-            if is_new:
+            if len(durable._known) > known:  # it was asked for the first time
                 watch_steps_of(attempt, claimed, around)
             return attempt
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.chaos.auditor import Verdict, judge
 from tests.chaos.evidence import gathered
 from tests.chaos.killer import FAULTS, Killer
+from tests.chaos.work import KINDS
 from tests.helpers.apps.common import say
 
 _SHOWN = 10  # breaches of a kind
@@ -24,6 +25,8 @@ _SHOWN = 10  # breaches of a kind
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--kills", type=int, default=0, help="goes on until so many processes were killed")
+    parser.add_argument("--jobs", choices=KINDS, default="all", help="durable functions, jobs that are none, or all")
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--durability", choices=("full", "normal"), default="full")
@@ -50,7 +53,7 @@ def main() -> int:
     say(f"chaos: {options.minutes:g} min, {options.processes} processes, {options.durability}, seed {seed}")
     killer = Killer(
         folder, processes=options.processes, seed=seed, longest_stop=options.longest_stop,
-        durability=options.durability, without=options.without,
+        durability=options.durability, without=options.without, kinds=options.jobs,
     )  # fmt: skip
     began = time.monotonic()
 
@@ -58,7 +61,7 @@ def main() -> int:
         size = killer.journal_path.stat().st_size
         say(f"{time.monotonic() - began:6.0f} s  {killer.forked:6,} processes  {size >> 20:4} MiB of journal")
 
-    killer.run(60 * options.minutes, progress)
+    killer.run(60 * options.minutes, progress, options.kills)
     verdict = judge(gathered(killer.database, killer.journal_path))
     _show(verdict)
     if not verdict.is_good:
@@ -84,7 +87,8 @@ def _show(verdict: Verdict) -> None:
 def _say_how_to_repeat(options: argparse.Namespace, seed: int) -> None:
     """The attacks are the same then; what the processes and the machine add to them is not."""
     given = (
-        f"--minutes {options.minutes:g} --processes {options.processes} --durability {options.durability} --seed {seed}"
+        f"--minutes {options.minutes:g} --kills {options.kills} --jobs {options.jobs} --processes {options.processes}"
+        f" --durability {options.durability} --seed {seed}"
     )
     left_out = "".join(f" --no-{fault}" for fault in options.without)
     say(f"the same attacks again: python -m tests.chaos {given} --longest-stop {options.longest_stop:g}{left_out}")

@@ -14,9 +14,21 @@ from signal import SIGKILL, SIGTERM
 
 from tests.chaos.batches import callbacks
 from tests.chaos.debounces import debounced
-from tests.chaos.evidence import AttemptRow, Evidence
+from tests.chaos.events import doubled_children, doubled_events, figures_of_events, lost_events, unanswered
+from tests.chaos.evidence import AttemptRow, Evidence, JobRow
+from tests.chaos.functions import TYPES
 from tests.chaos.journal import KILLER
 from tests.chaos.keys import out_of_order, over_key_limit, over_rate
+from tests.chaos.steps import (
+    cut_short,
+    differing,
+    ended_wrongly,
+    figures_of_steps,
+    miscounted,
+    over_attempts,
+    overlapping_steps,
+    run_again,
+)
 from tests.chaos.story import Life, Run, Story, longest_chance, story_of
 from tests.chaos.ticks import ticks
 from tests.chaos.waiting import free_keys, waits
@@ -64,7 +76,7 @@ def held_for_good(story: Story) -> Iterator[str]:
 
 def doubled(story: Story) -> Iterator[str]:
     """Each call made all its jobs once, or none; each key one; and no other made any."""
-    made = Counter(job.call for job in story.jobs.values() if (job.tick, job.latest, job.batch) == (None,) * 3)
+    made = Counter(job.call for job in story.jobs.values() if _is_of_a_call(job))
     thinned = {record.facts["call"] for record in story.said("deleting")}
     known = {}
     for record in story.said("called"):
@@ -91,6 +103,11 @@ def doubled(story: Story) -> Iterator[str]:
             yield f"{count} jobs of type {kind} have the key {key}"
 
 
+def _is_of_a_call(job: JobRow) -> bool:
+    """Whether no schedule, no batch, no event and no other job made it, and it could not be put off."""
+    return (job.tick, job.latest, job.batch, job.parent, job.event) == (None,) * 5
+
+
 def overlapping(story: Story) -> Iterator[str]:
     """Two attempts of one job never run at the same time, on whatever machine was stopped meanwhile."""
     for job_id, runs in story.runs.items():
@@ -109,7 +126,7 @@ def overlapping(story: Story) -> Iterator[str]:
 
 def begun_again(story: Story) -> Iterator[str]:
     """Each attempt that began is one that was recorded as it ended, or the one that completed its job; and the
-    completed job was completed by that one.
+    completed job was completed by that one. Of an attempt that was suspended nothing is recorded.
     """
     for job_id, runs in story.runs.items():
         job = story.jobs.get(job_id)
@@ -117,12 +134,13 @@ def begun_again(story: Story) -> Iterator[str]:
             if job_id not in story.deleted:
                 yield f"job {job_id} ran and is not there"
             continue
-        begun = _open(runs, story.rows[job_id])
+        begun, may_be_suspended = _open(runs, story.rows[job_id]), job.type in TYPES
         if job.status == "completed":
             owner, _, attempt = (job.result or "").partition(":")
-            if begun != Counter({(job.attempts, owner): 1}) or attempt != str(job.attempts):
+            is_last_open = (job.attempts, owner) in begun and (may_be_suspended or begun.total() == 1)
+            if not is_last_open or attempt != str(job.attempts):
                 yield f"job {job_id} was completed in attempt {job.attempts} by {job.result}; open: {sorted(begun)}"
-        elif job.status in _ENDED and begun:
+        elif job.status in _ENDED and begun and not may_be_suspended:
             yield f"job {job_id} is {job.status}, and no end is recorded of {sorted(begun)}"
 
 
@@ -143,7 +161,7 @@ def _open(runs: Sequence[Run], rows: Sequence[AttemptRow]) -> Counter[tuple[int,
 def misnumbered(story: Story) -> Iterator[str]:
     """Attempts are counted from 1 without a gap; a drain and a snooze give theirs back, a redrive begins anew."""
     redriven = Counter(record.facts["job"] for record in story.said("redriving"))
-    for job in story.jobs.values():
+    for job in [job for job in story.jobs.values() if job.type not in TYPES]:
         spent = interruptions = 0
         for row in story.rows[job.id]:
             if row.attempt != spent + 1 and row.attempt == 1 and redriven[job.id]:
@@ -334,6 +352,17 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "over the rate of a key": over_rate,
     "out of order": out_of_order,
     "waiting with a free key": free_keys,
+    "stored steps run again": run_again,
+    "overlapping steps": overlapping_steps,
+    "attempts of steps miscounted": over_attempts,
+    "results that differ": differing,
+    "suspensions miscounted": miscounted,
+    "functions ended wrongly": ended_wrongly,
+    "sleeps cut short": cut_short,
+    "events lost": lost_events,
+    "events doubled": doubled_events,
+    "waits over in vain": unanswered,
+    "children doubled": doubled_children,
     "callbacks of batches": callbacks,
     "debounced wrongly": debounced,
     "ticks doubled or missed": ticks,
@@ -400,6 +429,8 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     yield "ticks", f"{sum(job.tick is not None for job in story.jobs.values()):,}"
     yield "attempts begun", f"{len(runs):,}"
     yield from _figures_of_flow(story, Counter(run.type for run in runs))
+    yield from figures_of_steps(story)
+    yield from figures_of_events(story)
     yield "attempts that did not succeed", _counts(outcomes)
     yield "ends refused", f"{len(story.said('EndRefused')):,}"
     delays = [delay for delay, _ in rescues(story)]

@@ -21,6 +21,7 @@ class JobRow(NamedTuple):
     - `call` is the enqueue that made it; None if a schedule or a batch did, or if it may have been put off.
     - `latest` is the enqueue that gave a job its arguments that may have been put off.
     - `batch` is the batch whose callback it is.
+    - `parent` is the job and the operation that started it; `event` is the id of the event that did.
     """
 
     id: int
@@ -34,6 +35,9 @@ class JobRow(NamedTuple):
     held: str | None = None
     latest: str | None = None
     batch: int | None = None
+    parent: tuple[int, str] | None = None
+    event: str | None = None
+    snoozes: int = 0
 
 
 class BatchRow(NamedTuple):
@@ -55,6 +59,29 @@ class AttemptRow(NamedTuple):
     error: str = ""
 
 
+class OperationRow(NamedTuple):
+    """An operation of a job as it stands in the end. Instants by the clock of the runners."""
+
+    job: int
+    name: str
+    kind: str
+    state: str
+    attempts: int
+    memo: str | None = None
+    until: int | None = None
+    started_at: int = 0
+    ended_at: int | None = None
+
+
+class EventRow(NamedTuple):
+    """An event of the run, not one of the library's own; `sent_at` by the clock of the runners."""
+
+    key: str
+    name: str
+    data: dict[str, Any]
+    sent_at: int
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All that is judged.
@@ -64,6 +91,9 @@ class Evidence:
         jobs: All jobs.
         attempts: All recorded attempts, in the order in which they were recorded.
         batches: All batches.
+        operations: All operations of durable functions.
+        events: All events.
+        children: The job that each operation has started, by its job and its name.
         unsound: What SQLite, or a count that does not agree, says against the file.
         left: Files of owners that were not removed.
         log: Bytes of the write-ahead log that is left.
@@ -76,6 +106,9 @@ class Evidence:
     unsound: str = ""
     left: tuple[str, ...] = ()
     log: int = 0
+    operations: list[OperationRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    children: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 def gathered(database: Path, journal: Path) -> Evidence:
@@ -88,7 +121,8 @@ def gathered(database: Path, journal: Path) -> Evidence:
         jobs = [
             _job(json.loads(payload), *row)
             for payload, *row in connection.execute(
-                "SELECT payload, id, type, status, attempts, idempotency_key, tick, result, held FROM aiojobs_jobs"
+                "SELECT payload, id, type, status, attempts, idempotency_key, tick, result, held, snoozes"
+                " FROM aiojobs_jobs"
             )
         ]
         batches = [
@@ -104,28 +138,38 @@ def gathered(database: Path, journal: Path) -> Evidence:
                 " FROM aiojobs_attempts ORDER BY id"
             )
         ]
+        durable = _durable(connection)
     left = tuple(sorted(path.name for path in database.parent.glob(f"{database.name}-owner-*")))
-    return Evidence(records, jobs, attempts, batches, _unsound(database), left, left_of_log)
+    return Evidence(records, jobs, attempts, batches, _unsound(database), left, left_of_log, *durable)
+
+
+def _durable(
+    connection: sqlite3.Connection,
+) -> tuple[list[OperationRow], list[EventRow], dict[tuple[int, str], int]]:
+    """All operations, events and children."""
+    operations = connection.execute(
+        "SELECT job_id, name, kind, state, attempts, memo, until, started_at, ended_at FROM aiojobs_steps"
+    )
+    events = connection.execute("SELECT key, name, data, sent_at FROM aiojobs_events WHERE name LIKE 'chaos/%'")
+    children = connection.execute("SELECT parent_id, step, child_id FROM aiojobs_children")
+    return (
+        [OperationRow(*row) for row in operations],
+        [EventRow(key, name, json.loads(data), sent_at) for key, name, data, sent_at in events],
+        {(parent, step): child for parent, step, child in children},
+    )
 
 
 def _job(
     payload: dict[str, Any], job_id: int, kind: str, status: str, attempts: int, key: str | None, tick: int | None,
-    result: str | None, held: str | None,
+    result: str | None, held: str | None, snoozes: int,
 ) -> JobRow:  # fmt: skip
-    result = result and json.loads(result)
     return JobRow(
-        job_id,
-        kind,
-        status,
-        attempts,
-        payload.get("call"),
-        key,
-        tick,
-        result,
-        held,
-        payload.get("latest"),
-        payload.get("batch"),
-    )
+        job_id, kind, status, attempts, payload.get("call"), key, tick, result and json.loads(result), held,
+        payload.get("latest"), payload.get("batch"),
+        (payload["parent"], payload["place"]) if "parent" in payload else None,
+        payload["event"]["id"] if "event" in payload else None,
+        snoozes,
+    )  # fmt: skip
 
 
 def _instant(eras: list[Era], shown: int) -> float:

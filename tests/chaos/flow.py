@@ -122,7 +122,7 @@ async def _batch(work: Work) -> None:
         work.journal.note("closed", batch=batch.id)
 
 
-_Calls = tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...]
+_Calls = tuple[tuple[int, Callable[[Work], Awaitable[object]]], ...]
 CALLS: Final[_Calls] = (
     (6, lambda work: work.enqueue(keyed, _key(work))),
     (2, lambda work: work.enqueue_in(keyed, _key(work))),

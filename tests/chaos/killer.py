@@ -22,7 +22,7 @@ from tests.chaos.clocks import SteppedClock, Steps
 from tests.chaos.journal import Journal
 from tests.chaos.links import Links, is_plain
 from tests.chaos.waiting import SETTLES, STARTS_WITHIN, watch
-from tests.chaos.work import VERSIONS, Version
+from tests.chaos.work import VERSIONS, Kinds, Version
 from tests.helpers.pauses import hold_thread_for
 from tests.helpers.programs import descendants
 
@@ -96,6 +96,7 @@ class Killer:
         longest_stop: Seconds that a process is stopped at most.
         durability: Of the runners.
         without: The faults that are left out.
+        kinds: The jobs of the run.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Killer:
         longest_stop: float = 10.0,
         durability: Literal["full", "normal"] = "full",
         without: Collection[str] = (),
+        kinds: Kinds = "all",
     ) -> None:
         self.database = folder / "jobs.db"
         self.journal_path = folder / "journal"
@@ -117,22 +119,23 @@ class Killer:
         self._without = frozenset(without)
         self._clock, self._steps = SteppedClock(), Steps(self._chance)
         self._links = Links(self.database, self._journal, self._chance)
-        self._plan = worker.Plan(
-            self.database, self._journal, self.journal_path, self._clock, durability, "forks" not in self._without
-        )
+        plan = (self.database, self._journal, self.journal_path, self._clock, durability)
+        self._plan = worker.Plan(*plan, "forks" not in self._without, kinds)
         self._share_of_new = 0.5
         self._living: dict[int, Process] = {}
-        self.forked = 0
+        self.forked = self.killed = 0
         self._starts = [0.0] * processes  # when those that are to come are started
         self._calm_until = self._rests_until = 0.0
         self._spared = 0
 
-    def run(self, seconds: float, progress: Callable[[], None]) -> None:
-        """Kills for so long, leaves all alone, then lets a last process of each version finish what is left."""
+    def run(self, seconds: float, progress: Callable[[], None], kills: int = 0) -> None:
+        """Kills for so long, and so many processes at least; leaves all alone, then lets a last process of each version
+        finish what is left.
+        """
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what workers leave is found below this process
         try:
             self._fork(lambda: watch(self.database, self._journal, self._clock, worker.SLOTS), None)
-            self._go_on(seconds, self._events(progress))
+            self._go_on(seconds, self._events(progress), kills)
             self._leave_alone()
             self._end()
             if "clocks" not in self._without:
@@ -159,11 +162,11 @@ class Killer:
                 self._continue(process, now)
         self._go_on(_QUIET, ())
 
-    def _go_on(self, seconds: float, plan: Iterable[Every]) -> None:
-        """Keeps the processes going for so long, with what happens to them."""
+    def _go_on(self, seconds: float, plan: Iterable[Every], kills: int = 0) -> None:
+        """Keeps the processes going for so long, until so many were killed, with what happens to them."""
         last = time.monotonic()
         end = last + seconds
-        while (now := time.monotonic()) < end:
+        while (now := time.monotonic()) < end or self.killed < kills:
             if now - last > _STALL:
                 self._journal.note("stalled", since=last)
             last = now
@@ -249,6 +252,7 @@ class Killer:
 
     def _kill(self, process: Process) -> None:
         self._journal.note("killed", worker=process.number)
+        self.killed += process.version is not None
         os.kill(process.pid, signal.SIGKILL)
         self._ended(process, os.waitpid(process.pid, 0)[1])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from aiojobs_lite.clock import MICROSECONDS
 from tests.chaos.auditor import judge
-from tests.chaos.evidence import AttemptRow, BatchRow, Evidence, JobRow
+from tests.chaos.evidence import AttemptRow, BatchRow, EventRow, Evidence, JobRow, OperationRow
 from tests.chaos.journal import Record
 
 
@@ -18,6 +18,9 @@ class Past:
         self.jobs: dict[int, JobRow] = {}
         self.rows: list[AttemptRow] = []
         self.batches: list[BatchRow] = []
+        self.operations: list[OperationRow] = []
+        self.events: list[EventRow] = []
+        self.children: dict[tuple[int, str], int] = {}
         self.unsound = ""
         self.left: tuple[str, ...] = ()
         self.log = 0
@@ -137,8 +140,9 @@ class Past:
         """The checks that find something."""
         records = sorted(self.records, key=lambda record: record.time)
         evidence = Evidence(
-            records, list(self.jobs.values()), self.rows, self.batches, self.unsound, self.left, self.log
-        )
+            records, list(self.jobs.values()), self.rows, self.batches, self.unsound, self.left, self.log,
+            self.operations, self.events, self.children,
+        )  # fmt: skip
         return {name for name, found in judge(evidence).breaches.items() if found}
 
 

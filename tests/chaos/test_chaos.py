@@ -29,9 +29,13 @@ ATTACKS = (
     "kills", "SIGTERMs", "stops", "owner's files removed", "links", "links in place of owner's files",
     "locks of another program", "reads of another program", "clock steps", "handlers that forked",
 )  # fmt: skip
+DURABLE = (
+    "durable functions", "operations", "steps begun", "results replayed", "suspensions", "events", "waits for events",
+    "children",
+)  # fmt: skip
 HITS = (
     "rescued attempts", "acknowledged", "ticks", "attempts of limited keys", "batches", "debounced enqueues",
-    "looks for free keys",
+    "looks for free keys", *DURABLE,
 )  # fmt: skip
 
 
@@ -66,3 +70,15 @@ def test_each_kind_of_fault_can_be_left_out(database: Path) -> None:
     figures, said = ran(database.parent, 6, *(f"--no-{fault}" for fault in FAULTS if fault != "terms"))
     assert {name for name in ATTACKS if count(figures, name)} == {"SIGTERMs"}, said
     assert re.findall("[a-z]+", figures["versions"]) == ["old"]
+
+
+def test_durable_functions_alone_are_killed_so_often(database: Path) -> None:
+    figures, said = ran(database.parent, 12, "--jobs", "durable", "--kills", "25", "--processes", "4")
+    assert count(figures, "kills") >= 25, said
+    assert {name for name in DURABLE if not count(figures, name)} == set(), said
+    assert {name for name in ("debounced enqueues", "handlers that forked") if count(figures, name)} == set(), said
+
+
+def test_durable_functions_can_be_left_out(database: Path) -> None:
+    figures, said = ran(database.parent, 3, "--jobs", "plain")
+    assert {name for name in DURABLE if count(figures, name)} == set(), said

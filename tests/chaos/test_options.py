@@ -32,7 +32,7 @@ def test_a_broken_promise_is_followed_by_the_call_that_repeats_the_attacks(
         def __init__(self, folder: Path, *, seed: int, **_: object) -> None:
             self.database, self.journal_path, self.seed = folder / "jobs.db", folder / "journal", seed
 
-        def run(self, _seconds: float, _progress: object) -> None:
+        def run(self, _seconds: float, _progress: object, _kills: int) -> None:
             seeds.append(self.seed)
 
     seeds: list[int] = []

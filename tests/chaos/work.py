@@ -20,7 +20,9 @@ from aiojobs_lite.testing.probe import claimed_of
 from tests.chaos.journal import Journal
 
 Version = Literal["old", "new"]
+Kinds = Literal["all", "plain", "durable"]
 VERSIONS: Final[tuple[Version, ...]] = get_args(Version)
+KINDS: Final[tuple[Kinds, ...]] = get_args(Kinds)
 LIMITS: Final = {"old": 3, "new": 2}  # of the limited type, by version
 EVERY: Final = {"old": 2, "new": 3}  # seconds between two ticks of the schedule that the versions differ in
 NOT_YET, NEVER, STOPPED = "not yet", "never", "stopped"
@@ -57,16 +59,19 @@ class Work:
 
     async def enqueue(
         self, what: Any, *arguments: Any, key: str | None = None, into: BatchHandle | None = None
-    ) -> None:
-        """Enqueues one job under a name of its own, perhaps into a batch, and notes before and after."""
+    ) -> int | None:
+        """Enqueues one job under a name of its own, perhaps into a batch, and notes before and after; returns its id
+        if it is a new one.
+        """
         call = self._called(1, key, into)
         configured = what if key is None else what.using(idempotency_key=key)
         try:
             handle = await (into or self.runner).enqueue(configured, call, *arguments)
         except KeyReused as known:  # each call has arguments of its own: the job of the first one is named
             self._acknowledged(call, [cast("int", known.job_id)], [False])
-        else:
-            self._acknowledged(call, [handle.id], [handle.is_new])
+            return None
+        self._acknowledged(call, [handle.id], [handle.is_new])
+        return handle.id
 
     async def enqueue_many(self, count: int, into: BatchHandle | None = None) -> None:
         """The same with many in one transaction."""
@@ -94,6 +99,13 @@ class Work:
         handle = await self.runner.enqueue(what, call, key)
         self.journal.note("debounced", call=call, job=handle.id)
 
+    async def send(self, event: str, data: dict[str, int], key: str | None = None) -> None:
+        """Sends an event under a name of its own, or one that is given, and notes before and after."""
+        key = key or f"call {self._name()}"
+        self.journal.note("sending", key=key)
+        sent = await self.runner.send(event, data, id=key)
+        self.journal.note("sent", key=key, is_new=sent.is_new)
+
     def _called(self, jobs: int, key: str | None, into: BatchHandle | None = None) -> str:
         call = self._name()
         batch = {} if into is None else {"batch": into.id}
@@ -116,15 +128,19 @@ class Run:
         journal: Where.
         ctx: Of the attempt.
         facts: What is noted with its begin.
+
+    Attributes:
+        name: Its name in the journal.
+        result: What its handler returns.
     """
 
     def __init__(self, journal: Journal, ctx: JobContext, **facts: object) -> None:
         self._journal = journal
         self._pid = os.getpid()
         self.result = f"{claimed_of(ctx).owner}:{ctx.attempt}"
+        self.name = f"{journal.writer}.{self._pid}.{next(_numbers)}"
         self._facts = {
-            "job": ctx.id, "attempt": ctx.attempt, "owner": claimed_of(ctx).owner, "type": ctx.type,
-            "run": f"{journal.writer}.{self._pid}.{next(_numbers)}",
+            "job": ctx.id, "attempt": ctx.attempt, "owner": claimed_of(ctx).owner, "type": ctx.type, "run": self.name,
         } | facts  # fmt: skip
 
     def __enter__(self) -> Run:
@@ -135,11 +151,11 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if os.getpid() == self._pid:
-            self._journal.note("ended", run=self._facts["run"], how="returned" if kind is None else kind.__name__)
+            self._journal.note("ended", run=self.name, how="returned" if kind is None else kind.__name__)
 
     def going(self) -> None:
         """A sign of life."""
-        self._journal.note("going", run=self._facts["run"])
+        self._journal.note("going", run=self.name)
 
 
 @job(backoff=SHORT)

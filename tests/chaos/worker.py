@@ -17,7 +17,7 @@ from typing import Any, Literal
 from aiojobs_lite import AiojobsError, JobContext, JobRunner, JobType, Snooze, StoreUnavailable, injected, job
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.testing.probe import Probe, claimed_of
-from tests.chaos import children, flow
+from tests.chaos import children, flow, functions
 from tests.chaos.journal import Journal
 from tests.chaos.work import (
     EVERY,
@@ -28,6 +28,7 @@ from tests.chaos.work import (
     STOPPED,
     VERSIONS,
     Flag,
+    Kinds,
     Run,
     Version,
     Work,
@@ -155,7 +156,7 @@ _LIMITED: dict[Version, JobType[..., str]] = {
 
 
 def _jobs(version: Version) -> tuple[JobType[..., str], ...]:
-    return (*_JOBS, _LIMITED[version], _CHANGED[version], _OWN[version])
+    return (*_JOBS, _LIMITED[version], _CHANGED[version], _OWN[version], *functions.jobs_of(version))
 
 
 # Callers.
@@ -200,7 +201,8 @@ async def _delete(work: Work) -> None:
         await work.runner.jobs.delete(gone.id)
 
 
-_Calls = tuple[tuple[int, Callable[[Work], Awaitable[None]]], ...]
+_Calls = tuple[tuple[int, Callable[[Work], Awaitable[object]]], ...]
+_MOVES: _Calls = ((10, _cancel), (3, _redrive), (4, _delete))
 _CALLS: _Calls = (
     (30, lambda work: work.enqueue(quick)),
     (5, lambda work: work.enqueue_many(work.chance.randint(2, 20))),
@@ -216,9 +218,7 @@ _CALLS: _Calls = (
     (6, lambda work: work.enqueue(parent)),
     (8, _keyed),
     (5, _given_up),
-    (10, _cancel),
-    (3, _redrive),
-    (4, _delete),
+    *_MOVES,
 )
 
 
@@ -287,6 +287,7 @@ class Plan:
         clock: Of its runner.
         durability: Of its runner.
         forks: Whether its callers enqueue handlers that fork and start processes.
+        kinds: The jobs that its callers enqueue: durable functions, those that are none, or all.
         quiet: Whether its callers do nothing any more.
     """
 
@@ -296,6 +297,7 @@ class Plan:
     clock: Clock
     durability: Literal["full", "normal"]
     forks: bool = True
+    kinds: Kinds = "all"
     quiet: Flag = field(default_factory=Flag)
 
 
@@ -327,15 +329,24 @@ async def _live(plan: Plan, work: Work) -> int:
     except StoreUnavailable as error:
         work.journal.note("refused start", reason=str(error))
         return START_REFUSED
-    calls = [(_CALLS, 0.04)] * _CALLERS + [(flow.CALLS, 0.04), (flow.STREAMS, 0.3)]
-    calls += [(_OF_VERSIONS, 2.0)] + [(_FORKS, 1.5)] * plan.forks
-    callers = [asyncio.create_task(_call(work, plan.quiet, *each)) for each in calls]
+    callers = [asyncio.create_task(_call(work, plan.quiet, *each)) for each in _callers(plan)]
     await work.runner.run_forever()  # until SIGTERM
     for caller in callers:
         caller.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
     await work.runner.__aexit__(None, None, None)
     return 0
+
+
+def _callers(plan: Plan) -> list[tuple[_Calls, float]]:
+    """What each caller does, and how often."""
+    calls: list[tuple[_Calls, float]] = []
+    if plan.kinds != "durable":
+        calls += [(_CALLS, 0.04)] * _CALLERS + [(flow.CALLS, 0.04), (flow.STREAMS, 0.3)]
+        calls += [(_OF_VERSIONS, 2.0)] + [(_FORKS, 1.5)] * plan.forks
+    if plan.kinds != "plain":
+        calls += [(functions.CALLS, 0.1), (_MOVES, 0.5)]
+    return calls
 
 
 async def _enter(work: Work) -> None:

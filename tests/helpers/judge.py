@@ -15,7 +15,7 @@ from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.stores import named_sql
 from aiojobs_lite.testing.clock import FakeClock
-from tests.helpers.apps.runner_life import MIDNIGHT, Stage, runner_on
+from tests.helpers.apps.runner_life import MIDNIGHT, STEPS, Stage, runner_on
 from tests.helpers.apps.store_life import NOTHING, State, Step, known_migrations, state_of
 from tests.helpers.databases import sound
 from tests.helpers.stores import at
@@ -54,7 +54,7 @@ async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
             pass
     assert sound(path)
     if found.rows:
-        _check_rescue(_jobs(found), _jobs(state_of(path)))
+        _check_rescue(_jobs(found), _jobs(state_of(path)), has_more=any(row[5] for row in found.rows["aiojobs_events"]))
 
 
 def _is_partly_made(found: State) -> bool:
@@ -89,21 +89,31 @@ def _jobs(state: State) -> dict[int, dict[str, Any]]:
     return jobs
 
 
-def _check_rescue(before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]]) -> None:
-    """What is not run any more was given back, with its attempt spent or refunded; all else is as it was."""
+def _check_rescue(
+    before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]], *, has_more: bool
+) -> None:  # fmt: skip
+    """What is not run any more was given back, with its attempt spent or refunded; all else is as it was, but what was
+    suspended for an event that had not reached all yet.
+    """
     assert before.keys() == after.keys()
     for job_id, job in before.items():
-        if job["status"] != "processing":
+        if has_more and job["held"] == "event":
+            assert after[job_id]["held"] is None
+        elif job["status"] != "processing":
             assert {**after[job_id], "colour": None} == {**job, "colour": None}
-            continue
-        found = after[job_id]
-        refunded = bool(job["interrupted"])
-        lost = 0 if refunded else 1
-        assert found["history"] == [*job["history"], "interrupted" if refunded else "lost"]
-        assert (found["owner"], found["attempts"]) == (None, job["attempts"] - refunded)
-        assert (found["crashes"], found["interruptions"]) == (job["crashes"] + lost, job["interruptions"] + refunded)
-        is_dead = found["crashes"] == 3 or (not refunded and job["attempts"] >= job["max_attempts"])
-        assert found["status"] == ("dead" if is_dead else "cancelled" if job["cancel_requested"] else "pending")
+        else:
+            _check_given_back(job, after[job_id])
+
+
+def _check_given_back(job: dict[str, Any], found: dict[str, Any]) -> None:
+    """An attempt that was lost, or interrupted, counts as such."""
+    refunded = bool(job["interrupted"])
+    lost = 0 if refunded else 1
+    assert found["history"] == [*job["history"], "interrupted" if refunded else "lost"]
+    assert (found["owner"], found["attempts"]) == (None, job["attempts"] - refunded)
+    assert (found["crashes"], found["interruptions"]) == (job["crashes"] + lost, job["interruptions"] + refunded)
+    is_dead = found["crashes"] == 3 or (not refunded and job["attempts"] >= job["max_attempts"])
+    assert found["status"] == ("dead" if is_dead else "cancelled" if job["cancel_requested"] else "pending")
 
 
 async def judge_runner(folder: Path, *, is_undisturbed: bool = True) -> None:
@@ -120,6 +130,7 @@ async def judge_runner(folder: Path, *, is_undisturbed: bool = True) -> None:
     _check_acknowledged(acknowledged, jobs)
     if is_undisturbed and ["left"] in acknowledged:
         assert not [job for job in jobs.values() if job["status"] == "processing"]
+    effects = lines_of(folder / "effects")
     clock = FakeClock(_LATER)
     runner = runner_on(path, Stage(folder / "effects", is_last=True), clock, "normal")
     async with runner:
@@ -132,6 +143,7 @@ async def judge_runner(folder: Path, *, is_undisturbed: bool = True) -> None:
     assert not list(folder.glob("jobs.db-*")), "an owner's file or a log is left"
     ended = state_of(path)
     _check_ends(left, ended, lines_of(folder / "effects"))
+    _check_steps(left, ended, lines_of(folder / "effects")[len(effects) :])
 
 
 def _check_acknowledged(acknowledged: list[list[str]], jobs: dict[int, dict[str, Any]]) -> None:
@@ -146,6 +158,8 @@ def _check_acknowledged(acknowledged: list[list[str]], jobs: dict[int, dict[str,
             assert [job["tick"] for job in jobs.values() if job["type"] == "tick"] != []
     assert len([key for key in keys if key.startswith("many")]) in {0, 5}
     for job in jobs.values():
+        if job["type"] == "durable":
+            continue  # its attempts are counted anew when an operation has ended
         spent = job["attempts"] + job["interruptions"] - (job["status"] in {"processing", "completed"})
         assert len(job["history"]) == spent, f"an attempt has no row, or a row no attempt: {job}"
 
@@ -157,7 +171,8 @@ def _check_ends(left: State, ended: State, effects: list[list[str]]) -> None:
     begun = Counter((int(job_id), int(attempt)) for what, job_id, attempt in effects if what == "begin")
     whole = {(int(job_id), int(attempt)) for what, job_id, attempt in effects if what == "end"}
     for (job_id, attempt), times in begun.items():
-        assert times <= 1 + after[job_id]["interruptions"], f"attempt {attempt} of job {job_id} started {times} times"
+        free = after[job_id]["interruptions"] + after[job_id]["snoozes"]
+        assert times <= 1 + free, f"attempt {attempt} of job {job_id} started {times} times"
     for job_id, job in after.items():
         assert (job_id, job["attempts"]) in whole
         assert job["crashes"] <= 1
@@ -166,3 +181,21 @@ def _check_ends(left: State, ended: State, effects: list[list[str]]) -> None:
     assert len(ended.rows["aiojobs_ticks"]) == len([job for job in after.values() if job["type"] == "tick"])
     was_scheduled = bool(left.rows.get("aiojobs_schedules"))
     assert len(ended.rows["aiojobs_ticks"]) == was_scheduled
+
+
+def _check_steps(left: State, ended: State, effects: list[list[str]]) -> None:
+    """No step that was stored ran again; each operation is done, and has made one event and one child."""
+    after = _jobs(ended)
+    ids = [job_id for job_id, job in after.items() if job["type"] == "durable"]
+    ran = Counter((int(job_id), name) for what, name, job_id in effects if what == "ran")
+    stored = {(row[1], row[2]) for row in left.rows.get("aiojobs_steps", ()) if row[4] == "done"}
+    assert not stored & ran.keys(), "a step that was stored ran again"
+    assert all(times == 1 for times in ran.values()), ran
+    done = sorted((row[1], row[2]) for row in ended.rows["aiojobs_steps"] if row[4] == "done")
+    operations = (*STEPS, "tell", "news", "child", "nap")
+    assert done == sorted((job_id, name) for job_id in ids for name in operations)
+    assert len(ended.rows["aiojobs_steps"]) == len(done)
+    assert len(ended.rows["aiojobs_events"]) == len(ended.rows["aiojobs_children"]) == len(ids)
+    assert not ended.rows["aiojobs_waits"]
+    children = [job_id for job_id, job in after.items() if (job["type"], job["idempotency_key"]) == ("steady", None)]
+    assert len(children) == len(ids)

@@ -1,7 +1,9 @@
-"""The small life of a runner: jobs that succeed, one that is tried again, a tick, one that the drain interrupts.
+"""The small life of a runner: jobs that succeed, one that is tried again, a durable one with every kind of operation, a
+tick, one that the drain interrupts.
 
 What was acknowledged to it is noted by lines in a file outside of the database: `entered`, `enqueued KEY ID`,
-`completed ID`, `ticked`, `left`. What its handlers do is noted in another: `begin ID ATTEMPT`, `end ID ATTEMPT`.
+`completed ID`, `ticked`, `left`. What its handlers do is noted in another: `begin ID ATTEMPT`, `end ID ATTEMPT`,
+`ran STEP ID`.
 """
 
 from __future__ import annotations
@@ -78,6 +80,32 @@ async def shaky(ctx: JobContext = injected, stage: Stage = injected) -> None:
     note(stage.effects, "end", ctx.id, ctx.attempt)
 
 
+async def effect(effects: Path, step: str, job_id: int) -> str:
+    """What a step does."""
+    note(effects, "ran", step, job_id)
+    return f"{step} of {job_id}"
+
+
+@job
+async def durable(ctx: JobContext = injected, stage: Stage = injected) -> int:
+    """Steps, an event that it sends itself and waits for, a child, a sleep."""
+    note(stage.effects, "begin", ctx.id, ctx.attempt)
+    steps = [await ctx.step("first", effect, stage.effects, "first", ctx.id)]
+    steps += await asyncio.gather(*[ctx.step(name, effect, stage.effects, name, ctx.id) for name in ("left", "right")])
+    assert steps == [f"{name} of {ctx.id}" for name in ("first", "left", "right")]
+    await ctx.send("tell", "news", {"job": ctx.id})
+    event = await ctx.wait_for_event("news", "news", match={"job": ctx.id}, timeout="1h")
+    assert event is not None
+    number = await ctx.invoke("child", steady, 3)
+    await ctx.sleep("nap", "10ms")
+    await ctx.step("last", effect, stage.effects, "last", ctx.id)
+    note(stage.effects, "end", ctx.id, ctx.attempt)
+    return number
+
+
+STEPS = ("first", "left", "right", "last")
+
+
 @job
 async def patient(ctx: JobContext = injected, stage: Stage = injected) -> None:
     note(stage.effects, "begin", ctx.id, ctx.attempt)
@@ -90,7 +118,7 @@ async def patient(ctx: JobContext = injected, stage: Stage = injected) -> None:
 def runner_on(database: Path, stage: Stage, clock: Clock, durability: Durability) -> JobRunner:
     """A runner that keeps what has ended, and fires once a year."""
     runner = JobRunner(
-        database, jobs=[steady, shaky, patient], deps={Stage: stage}, clock=clock, durability=durability,
+        database, jobs=[steady, shaky, durable, patient], deps={Stage: stage}, clock=clock, durability=durability,
         drain_timeout=0.01, keep_completed="100d",
     )  # fmt: skip
 
@@ -141,6 +169,7 @@ async def _enqueued(runner: JobRunner, acknowledge: Callable[..., None]) -> list
 
     await enqueue("one", one("one"))
     await enqueue("shaky", partial(runner.enqueue, shaky.using(idempotency_key="shaky")))
+    await enqueue("durable", partial(runner.enqueue, durable.using(idempotency_key="durable")))
     await asyncio.gather(enqueue("two", one("two")), enqueue("three", one("three")))
     await enqueue("patient", partial(runner.enqueue, patient.using(idempotency_key="patient")))
     keys = [f"many{number}" for number in range(5)]

@@ -23,11 +23,20 @@ from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.batches import AbandonBatches, Callback, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.events import (
+    DeliverEvents,
+    Listener,
+    PlaceHeld,
+    PruneEvents,
+    SetListeners,
+    StepFence,
+)
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import NewLine, Report
 from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import (
     CancelJob,
     DeleteJob,
@@ -47,6 +56,7 @@ from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.apps.common import note
 from tests.helpers.pauses import hold_thread_for
+from tests.helpers.steps import done, event, match, save, send, start, suspend, wait
 from tests.helpers.stores import again, alone, at, claim, close, complete, counted, fire, hold, new, shown
 
 ONE, TWO = "1" * 16, "2" * 16
@@ -260,6 +270,8 @@ async def live(
         await _enqueue_claim_and_finish(book)
         await _cron(book)
         await _batches(book)
+        await _steps_and_waits(book)
+        await _events_and_children(book)
         await book.close()
         await book.open(2)
         await _rescue_redrive_and_prune(book)
@@ -346,6 +358,80 @@ async def _batches(book: Book) -> None:
     await step("insert after others", 268, InsertAfter((row,) * 4, after, None, False))
     await step("release some", 269, close(waited))
     await step("prune batches", 270, Prune(at(0), at(267), at(0), 1))
+
+
+async def _functions(book: Book, seconds: float, count: int) -> list[Claimed]:
+    """Durable functions that run."""
+    rows = (new("f", due=seconds),) * count
+    answers = await book.step("claim functions", seconds, Insert(rows), claim(ONE, slots={"f": count}))
+    jobs: list[Claimed] = answers[1].jobs
+    return jobs
+
+
+async def _steps_and_waits(book: Book) -> None:
+    """Steps that end, fail and sleep; waits that are over, and those that an event ends before and after the end."""
+    step = book.step
+    first, second, third, last = await _functions(book, 271, 4)
+    sleep = NewStep("s", StepKind.SLEEP, StepState.WAITING, until=at(276))
+    fails = NewStep("f", StepKind.RUN, StepState.WAITING, None, '"no"', 1, at(276))
+    stale = save(third._replace(owner=TWO), done("a"))
+    await step(
+        "store steps", 272, save(first, done("a"), sleep, wait("e", match("e", x=1))), save(second, fails), stale
+    )
+    await step("store waits", 272, save(third, wait("e", match("e", x=1), until=276)), save(last, wait("e")))
+    await step("suspend", 273, suspend(first, "s", "e", until=276), suspend(second, "f", until=276, restarts=True))
+    await step(
+        "suspend and send", 274, suspend(third, "e", until=290), send(event("e", key="k", x=1)), suspend(last, "e")
+    )
+    await step("send it again, and what wakes the last", 274, send(event("e", key="k", x=1)), send(event("e", x=2)))
+    jobs = (await step("claim what is due", 276, claim(ONE, slots={"f": 4})))[0].jobs
+    first, second, third, last = sorted(jobs)
+    over = sleep._replace(state=StepState.DONE, memo="null"), done("f")
+    await step(
+        "end operations that waited", 277, save(first, over[0]), save(second, over[1]), save(first, done("a", "2"))
+    )
+    gone = save(third, NewStep("x", StepKind.RUN, StepState.FAILED, None, '"lost"', 2), wait("w", match("never")))
+    await step(
+        "end steps and attempts", 278, complete(first), save(second, done("z")), again(second), gone, close(third)
+    )
+    await step("redrive, and forget what is not done", 279, RedriveJob(third.id), DeleteJob(first.id))
+    await step("cancel a suspended one", 279, suspend(last, "e", until=299), CancelJob(last.id, "x"))
+
+
+async def _events_and_children(book: Book) -> None:
+    """Events that start jobs, wake many and cancel; children that are started once, and end."""
+    step = book.step
+    parent, other, many = await _functions(book, 281, 3)
+    listeners = (
+        Listener("listening", ("e", "g*"), 1, 5),
+        Listener("unknown", ("*",), 1, 5),
+        Listener("gone", ("e",), 1, 5),
+    )
+    await step("listen", 282, SetListeners(listeners), SetListeners((Listener("gone", (), 1, 5),)))
+    given = event("go", Candidate(new("listening", due=283)), Candidate(new("listening", due=283)), sent=283, key="g")
+    held = (await step("send to listeners", 283, send(given, event("h", sent=283), knows=["listening"])))[0]
+    place = Candidate(new("unknown", due=284), cancel_on=(match("stop", x=1),))
+    placed = PlaceHeld(held[0].held[0], place), PlaceHeld(held[1].held[0], None)
+    await step("place what was held", 284, *placed)
+    fenced = send(event("go", sent=285), knows=["listening", "unknown"], step=StepFence(*_fence(parent), "send"))
+    await step("send for an operation", 285, fenced, fenced, send(event("stop", sent=285, x=1), knows=["unknown"]))
+    started = start(parent, "c"), start(parent, "d"), start(parent, "c"), start(other, "n", is_awaited=False)
+    await step("start children", 286, *started, start(other, "c", until=290))
+    children = (await step("claim children", 287, claim(TWO, slots={"child": 4})))[0].jobs
+    await step("suspend for them", 287, suspend(parent, "c", "d"), suspend(other, "c", until=290))
+    await step(
+        "end the children", 288, complete(children[0], '"done"'), close(children[1]), *map(complete, children[2:])
+    )
+    woken = (await step("claim the parents", 289, claim(ONE, slots={"f": 2})))[0].jobs
+    await step("end the parents", 289, *map(complete, woken))
+    await step("wait in many places", 290, save(many, *(wait(f"w{number}", match("m")) for number in range(1_200))))
+    await step("wake some", 290, send(event("m", sent=290)), suspend(many, "w1199"))
+    await step("wake the others", 291, DeliverEvents())
+    await step("prune events", 292, PruneEvents(at(286), 3))
+
+
+def _fence(held: Claimed) -> tuple[int, int, str]:
+    return held.id, held.attempt, held.owner
 
 
 async def _rescue_redrive_and_prune(book: Book) -> None:
