@@ -247,6 +247,11 @@ class DurableBesideModel(BatchesBesideModel):
                 then = step.then if is_last and (number < len(drawn) - 1 or step.then) else None
                 self.put(write, Step(joins, then))
 
+    def put(self, write: Write[Any], step: Step) -> None:
+        if isinstance(write, Again) and write.held is Held.PAYLOAD:
+            self.unreadable.add(write.id)
+        super().put(write, step)
+
     @rule(view=which_view, name=st.sampled_from([None, "e", "f"]), before=st.none() | some, limit=few)
     def find_events(self, view: int, name: str | None, before: int | None, limit: int) -> None:
         store = self.twins.views[view]
@@ -260,7 +265,6 @@ class DurableBesideModel(BatchesBesideModel):
         handler could not be called, which the machine has store operations before all the same.
         """
         durable = self.twins.model.database.rows.durable
-        self.unreadable |= {job.id for job in self.jobs.values() if job.held is Held.PAYLOAD}
         for job in self.jobs.values():
             if job.status is Status.PENDING and durable.has_steps(job.id) and job.id not in self.unreadable:
                 assert job.attempts or job.snoozes or job.interruptions or job.crashes
