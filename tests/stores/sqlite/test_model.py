@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
+from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.writes import CancelJob, Insert, Unit
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import events, limits
@@ -19,13 +20,14 @@ from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import memory_events
 from tests.helpers.callers import Caller, SqliteCaller
 from tests.helpers.databases import sound
+from tests.helpers.instants import SECOND
 from tests.helpers.model_draws import Step
 from tests.helpers.model_machine import length
 from tests.helpers.model_steps import StepsBesideModel
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.rings import deep, depth
 from tests.helpers.sqlite_store import notices_change, policy_of, set_policy
-from tests.helpers.stores import claim, new
+from tests.helpers.stores import claim, complete, new
 
 
 class ChosenPolicy(InlinePolicy):
@@ -121,6 +123,19 @@ def twins(path: Path) -> Iterator[Twins]:
         yield Twins(views, loop)
         for view in views:
             loop.run_until_complete(view.store.close())
+
+
+def test_an_instant_that_had_come_is_not_too_late_once_the_clock_is_set_back(database: Path) -> None:
+    lanes = [lane_text("a", priority, [("one", 1)], is_ordered=False) for priority in (0, 1)]
+    waiting = new(priority=0, lane=lanes[0]), new(due=-2, lane=lanes[1])
+    with twins(database) as both:
+        view = both.views[0]
+        both.commit([(SetLimits((StoredLimit("one", 1),)), Insert((new(lane=lanes[1]),)))], view)
+        ((job,),) = [answer.jobs for answer in both.commit([(claim("one"),)], view)]
+        both.commit([(Insert(waiting),), (claim("one"),)], view)
+        both.commit([(complete(job),)], view)  # the job of high priority goes on, which is due later than the other
+        both.now -= 3 * SECOND
+        both.check({})
 
 
 def test_a_failure_tells_what_was_written(database: Path) -> None:
