@@ -305,6 +305,11 @@ def failed_in_the_library(past: Past) -> None:
     past.rows[1] = past.rows[1]._replace(error="TypeError: got multiple values")
 
 
+@breach("failed by no handler")
+def an_operation_that_gave_up_though_the_file_was_free(past: Past) -> None:
+    gave_up(past, 26.0)
+
+
 @breach("defects")
 def an_end_at_an_instant_that_no_clock_showed(past: Past) -> None:
     past.rows[1] = past.rows[1]._replace(ended_at=math.nan)
@@ -392,6 +397,25 @@ def a_rescue_while_no_other_could_write(past: Past) -> None:
     past.note(11.8, "stopped", 0, worker=2, since=5.0, locks=True)
     past.note(11.8, "continued", 0, worker=2)
     past.note(99, "exited", 0, worker=3, code=0)
+
+
+@good
+def an_operation_that_gave_up_while_others_held_the_file(past: Past) -> None:
+    gave_up(past, 22.0)
+
+
+def gave_up(past: Past, at: float) -> None:
+    """A third process holds the lock from 17 to 21, and an operation of the second one finds the file locked."""
+    past.note(4, "forked", 0, worker=3, ahead=0.0)
+    past.note(17, "stopped", 0, worker=3, since=17.0, locks=True)
+    past.note(21, "continued", 0, worker=3)
+    past.note(99, "exited", 0, worker=3, code=0)
+    past.job(4, "completed", 2, "b:2", "answers")
+    past.run(4, 1, "b", 15, at, "answers")
+    past.row(4, 1, "failed", "b", at)
+    past.rows[-1] = past.rows[-1]._replace(error="StoreUnavailable: the database cannot be used now (SQLITE_BUSY: it)")
+    past.run(4, 2, "b", at + 1, at + 2, "answers")
+    past.note(at + 2.1, "JobCompleted", 2, job_id=4)
 
 
 @good
