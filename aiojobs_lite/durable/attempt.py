@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiojobs_lite.clock import Clock, to_datetime
@@ -71,21 +70,21 @@ class DurableAttempt:
             StepMismatch: If its name stands for another kind of operation.
             TooManySteps: If the job may have no more operations.
         """
-        name, result = await self._begin(step.name), self._results.of(function)
-        row = await self._ledger.find(name, StepKind.RUN)
+        if self._waits.is_closed:
+            await self._waits.check()
+        name, row = await self._ledger.begin(step.name, StepKind.RUN)
+        result = self._results.of(function)
         while row is None or row.state is StepState.WAITING:
             if row is not None:
                 await until_due(self._waits, self._ledger, row)
-            call = partial(self._called, name, result, function, args, kwargs)
-            row = await self._ledger.record(await self._tried(step, name, call, result))
+            row = await self._ledger.record(await self._tried(step, name, result, function, args, kwargs))
         if row.state is StepState.FAILED or row.memo is None:
             raise self._failed(row)
         return result.load(row.memo)
 
     async def sleep(self, name: str, until: Callable[[], int]) -> None:
         """Returns when an instant has come, which is asked for once in the life of the job."""
-        name = await self._begin(name)
-        row = await self._ledger.find(name, StepKind.SLEEP)
+        name, row = await self._begin(name, StepKind.SLEEP)
         await self._ended(row or await self._ledger.record(Sleep(name, until())))
 
     async def event(self, name: str, match: EventMatch, until: Callable[[], int | None]) -> str | None:
@@ -99,8 +98,7 @@ class DurableAttempt:
         Returns:
             The event; None: it did not come in time.
         """
-        name = await self._begin(name)
-        row = await self._ledger.find(name, StepKind.EVENT)
+        name, row = await self._begin(name, StepKind.EVENT)
         row = await self._ended(row or await self._ledger.record(WaitForEvent(name, match, until())))
         return None if row.memo == JSON_NULL else row.memo
 
@@ -117,21 +115,19 @@ class DurableAttempt:
         Returns:
             The operation, which has ended; or why the job was refused.
         """
-        name = await self._begin(name)
-        row = await self._ledger.find(name, StepKind.CHILD)
+        name, row = await self._begin(name, StepKind.CHILD)
         started = row or await self._ledger.start(InvokeJob(name, child(), until()))
         return started if isinstance(started, Refused) else await self._ended(started)
 
     async def started(self, name: str, child: Callable[[], Candidate]) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and does not wait for it; its id is in the memo."""
-        name = await self._begin(name)
-        row = await self._ledger.find(name, StepKind.RUN)
+        name, row = await self._begin(name, StepKind.RUN)
         return row or await self._ledger.start(StartJob(name, child()))
 
     async def sent(self, name: str, send: Callable[[StepFence], Awaitable[object]]) -> None:
         """Sends events, once in the life of the job."""
-        name = await self._begin(name)
-        if await self._ledger.find(name, StepKind.RUN) is None:
+        name, row = await self._begin(name, StepKind.RUN)
+        if row is None:
             await self._ledger.send(name, send)
 
     async def child_id(self, name: str) -> int:
@@ -140,8 +136,7 @@ class DurableAttempt:
 
     async def remembered(self, name: str, make: Callable[[], Any]) -> Any:
         """A JSON value that is made once in the life of the job."""
-        name = await self._begin(name)
-        row = await self._ledger.find(name, StepKind.RUN)
+        name, row = await self._begin(name, StepKind.RUN)
         row = row or await self._ledger.record(StepRan(name, json.dumps(make())))
         return json.loads(row.memo or JSON_NULL)
 
@@ -158,22 +153,26 @@ class DurableAttempt:
         number: float = await self.remembered("random", random.random)
         return number
 
-    async def _begin(self, name: str) -> str:
-        """The name of the next operation of a name, if the attempt goes on."""
+    async def _begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
+        """The name of the next operation of a name, and what is known of that, if the attempt goes on."""
         await self._waits.check()
-        return self._ledger.next_name(name)
+        return await self._ledger.begin(name, kind)
 
     async def _ended(self, row: StepRow) -> StepRow:
         return await until_ended(self._waits, self._ledger, row)
 
     async def _tried(
-        self, step: Step, name: str, call: Callable[[], Awaitable[Any]], result: StepResult
-    ) -> StepRan | StepRaised:
+        self, step: Step, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> StepRan | StepRaised:  # fmt: skip
         """Runs a step once; returns what came of it, or raises what is about the job."""
         began = time.perf_counter()
         try:
             with self._waits:
-                value = await (call() if step.timeout is None else self._limited(name, step.timeout, call()))
+                called = self._called(name, result, function, args, kwargs)
+                value = refuse_unfinished(
+                    await (called if step.timeout is None else self._limited(name, step.timeout, called))
+                )
         except Exception as error:
             verdict = self._run.job_type.policy.judge(error)
             if verdict.wish in _OF_THE_JOB:
@@ -186,17 +185,15 @@ class DurableAttempt:
             await self._ledger.record(StepRaised(name, describe(refused), Verdict(Wish.NEVER)))
             raise refused from None
 
-    async def _called(
+    def _called(
         self, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
         kwargs: Mapping[str, Any],
-    ) -> Any:  # fmt: skip
-        """Calls the function of a step: one that is no coroutine function in a thread, such as a `lambda`, and awaits
-        what that returned if need be.
-        """
-        if result.is_coroutine:
-            return refuse_unfinished(await function(*args, **kwargs))
-        (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
-        return refuse_unfinished(await value if inspect.isawaitable(value) else value)
+    ) -> Awaitable[Any]:  # fmt: skip
+        """Calls the function of a step: one that is no coroutine function in a thread, such as a `lambda`."""
+        called: Awaitable[Any] = (
+            function(*args, **kwargs) if result.is_coroutine else _threaded(name, function, args, kwargs)
+        )
+        return called
 
     async def _limited(self, name: str, limit: float, called: Awaitable[Any]) -> Any:
         """Stops what takes longer, by the clock of the runner."""
@@ -224,6 +221,12 @@ class _Thread:
     def __init__(self) -> None:
         self.thread: UnawaitedThread | None = None
         self.thread_id: int | None = None
+
+
+async def _threaded(name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Calls a function in a thread, and awaits what that returned if need be."""
+    (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
+    return await value if inspect.isawaitable(value) else value
 
 
 def _boxed(name: str, function: Callable[..., Any]) -> Callable[..., tuple[Any]]:

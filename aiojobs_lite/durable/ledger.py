@@ -6,8 +6,8 @@ It is the same whatever runs the run. Nothing in this module knows a task, a fut
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Protocol
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, after, to_datetime
 from aiojobs_lite.durable.memos import Memos
@@ -65,10 +65,6 @@ class StepLedger:
         self._clock = clock
         self._bus = bus
 
-    def next_name(self, name: str) -> str:
-        """The name of the next operation of a name; see `Memos.next_name`."""
-        return self._memos.next_name(name)
-
     @property
     def attempt(self) -> int:
         """The number of the attempt, of what follows the last operation that ended."""
@@ -78,14 +74,20 @@ class StepLedger:
         """All operations, in the order in which they were stored first."""
         return await self._memos.all()
 
-    def find(self, name: str, kind: StepKind, beside: int = 0) -> Coroutine[Any, Any, StepRow | None]:
+    async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
         """What is known of an operation, or None; `beside` so many others that are about to be stored.
 
         Raises:
             StepMismatch: If the name stands for another kind of operation.
             TooManySteps: If it is new, and the job may have no more.
         """
-        return self._memos.find(name, kind, beside)
+        return await self._memos.find(name, kind, beside)
+
+    async def begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
+        """The name of the next operation of a name, and what is known of it; raises as `find` does."""
+        memos = self._memos
+        unique = memos.next_name(name)
+        return unique, memos.known(unique, kind) if memos.is_read else await memos.find(unique, kind)
 
     async def record(self, operation: Recorded) -> StepRow:
         """Makes durable what a driver says; returns the operation as it stands then.
@@ -93,7 +95,8 @@ class StepLedger:
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
-        (row,) = await self._memos.save((self._new(operation),))
+        memos, new = self._memos, self._new(operation)
+        (row,) = memos.saved(await memos.store.write(memos.write_of((new,))))
         return self._recorded(operation, row)
 
     async def record_all(self, operations: Sequence[Recorded]) -> tuple[StepRow, ...]:
@@ -149,11 +152,12 @@ class StepLedger:
 
     def _new(self, operation: Recorded) -> NewStep:
         """An operation as it is to be stored."""
-        name, known = operation.name, self._memos.latest(operation.name)
+        name = operation.name
+        known = self._memos.latest(name)
         attempts = 0 if known is None else known.attempts
+        if isinstance(operation, StepRan):
+            return NewStep(name, StepKind.RUN, StepState.DONE, operation.memo, None, attempts + 1)
         match operation:
-            case StepRan():
-                return NewStep(name, StepKind.RUN, StepState.DONE, operation.memo, attempts=attempts + 1)
             case StepRaised():
                 kind = StepKind.RUN if known is None else known.kind
                 return self._failed(operation, attempts + 1, kind)
@@ -181,17 +185,21 @@ class StepLedger:
 
     def _recorded(self, operation: Recorded, row: StepRow) -> StepRow:
         """Notes and publishes what became of an operation."""
-        job_id, job_type, name = self._run.claimed.id, self._run.claimed.type, row.name
-        match operation:
-            case StepRan(seconds=float(seconds)) if self._bus.is_watched(StepCompleted):
-                self._bus.publish(StepCompleted(job_id, job_type, name, seconds))
-            case StepRaised(failure=failure) if row.state is StepState.FAILED:
-                self._bus.publish(StepGivenUp(job_id, job_type, name, row.attempts, failure.summary))
-            case StepRaised(failure=failure) if row.until is not None:
-                most, wait = self._most(operation), max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
-                again = to_datetime(row.until), wait
-                self._bus.publish(StepRetried(job_id, job_type, name, row.attempts, most, failure.summary, *again))
+        if isinstance(operation, StepRan):
+            if operation.seconds is not None and self._bus.is_watched(StepCompleted):
+                claimed = self._run.claimed
+                self._bus.publish(StepCompleted(claimed.id, claimed.type, row.name, operation.seconds))
+        elif isinstance(operation, StepRaised):
+            self._publish_failure(operation, row)
         return self._noted(row)
+
+    def _publish_failure(self, raised: StepRaised, row: StepRow) -> None:
+        about, why = (self._run.claimed.id, self._run.claimed.type, row.name, row.attempts), raised.failure.summary
+        if row.state is StepState.FAILED:
+            self._bus.publish(StepGivenUp(*about, why))
+        elif row.until is not None:
+            wait = max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
+            self._bus.publish(StepRetried(*about, self._most(raised), why, to_datetime(row.until), wait))
 
     def _noted(self, row: StepRow) -> StepRow:
         if row.ended_at is not None:

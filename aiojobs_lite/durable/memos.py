@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
 from aiojobs_lite.durable.step import repeated
@@ -25,6 +26,7 @@ from aiojobs_lite.model.steps import (
 from aiojobs_lite.model.writes import Write
 
 A = TypeVar("A")
+_NAME: Final = attrgetter("name")
 MOST_STEPS: Final = 1_000
 """Operations of a job."""
 
@@ -45,27 +47,32 @@ class Memos:
     Args:
         claimed: The attempt.
         store: Has the operations.
+
+    Attributes:
+        store: As given.
+        is_read: Whether all that was stored before is known.
     """
 
     def __init__(self, claimed: Claimed, store: StepStore) -> None:
         self._claimed = claimed
-        self._store = store
+        self.store = store
         self._uses: dict[str, int] = {}
         self._rows: dict[str, StepRow] = {}
         self._asked: set[str] = set()
         self._refused: set[str] = set()
-        self._is_read = self._is_first = _is_first(claimed)
-        self._lock = asyncio.Lock()
+        self.is_read = self._is_first = _is_first(claimed)
+        self._reading: asyncio.Lock | None = None
 
     def next_name(self, name: str) -> str:
         """The name of the next operation of a name: `fetch`, then `fetch#2`."""
-        for earlier in range(1, self._uses.get(name, 0) + 1) if self._refused else ():
+        before = self._uses.get(name, 0)
+        for earlier in range(1, before + 1) if self._refused else ():
             unique = repeated(name, earlier)
             if unique in self._refused:
                 self._refused.remove(unique)
                 return unique
-        use = self._uses[name] = self._uses.get(name, 0) + 1
-        unique = repeated(name, use)
+        self._uses[name] = before + 1
+        unique = repeated(name, before + 1) if before else name
         self._asked.add(unique)
         return unique
 
@@ -80,15 +87,20 @@ class Memos:
             StepMismatch: If the name stands for another kind of operation.
             TooManySteps: If it is new, and the job may have no more.
         """
-        if not self._is_read:
+        if not self.is_read:
             async with self._lock:
-                if not self._is_read:  # all branches of a handler come at once
+                if not self.is_read:  # all branches of a handler come at once
                     await self._read()
+        return self.known(name, kind, beside)
+
+    def known(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
+        """The same as `find`, of what was read."""
         row = self._rows.get(name)
-        if row is not None and row.kind.bound is not kind.bound:
+        if row is None:
+            if len(self._rows) + beside >= MOST_STEPS:
+                raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+        elif row.kind.bound is not kind.bound:
             raise StepMismatch(self._claimed.id, name, row.kind.bound.value, row.state.value, kind.bound.value)
-        if row is None and len(self._rows) + beside >= MOST_STEPS:
-            raise TooManySteps(self._claimed.id, name, MOST_STEPS)
         return row
 
     def latest(self, name: str) -> StepRow | None:
@@ -97,7 +109,7 @@ class Memos:
 
     async def all(self) -> list[StepRow]:
         """All operations, in the order in which they were stored first. They count as asked for."""
-        if not self._is_read:
+        if not self.is_read:
             await self.reload()
         self._asked |= self._rows.keys()
         return list(self._rows.values())
@@ -109,17 +121,26 @@ class Memos:
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
+        return self.saved(await self.store.write(self.write_of(steps)))
+
+    def write_of(self, steps: Sequence[NewStep]) -> SaveSteps:
+        """The write that makes operations durable, of which `saved` takes the answer."""
         claimed = self._claimed
-        are_new = self._rows.keys().isdisjoint([step.name for step in steps])
+        are_new = not self._rows or self._rows.keys().isdisjoint(map(_NAME, steps))
         are_first, self._is_first = self._is_first, False
-        saved = await self._store.write(
-            SaveSteps(claimed.id, claimed.attempt, claimed.owner, tuple(steps), are_new, are_first)
-        )
-        if saved is None:
-            raise AttemptNotOwned(claimed.id, claimed.attempt)
-        for row in saved:
+        return SaveSteps(claimed.id, claimed.attempt, claimed.owner, tuple(steps), are_new, are_first)
+
+    def saved(self, answer: tuple[StepRow, ...] | None) -> tuple[StepRow, ...]:
+        """Notes the answer to a write of `write_of`, and returns it.
+
+        Raises:
+            AttemptNotOwned: If the attempt is another runner's by now.
+        """
+        if answer is None:
+            raise AttemptNotOwned(self._claimed.id, self._claimed.attempt)
+        for row in answer:
             self._rows[row.name] = row
-        return saved
+        return answer
 
     async def start_child(
         self, name: str, child: Candidate, *, is_awaited: bool, until: int | None
@@ -130,7 +151,7 @@ class Memos:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
         claimed, self._is_first = self._claimed, False
-        answer = await self._store.write(
+        answer = await self.store.write(
             StartChild(claimed.id, claimed.attempt, claimed.owner, name, child, is_awaited, until)
         )
         if answer is None:
@@ -144,7 +165,7 @@ class Memos:
 
     async def children(self) -> dict[str, int]:
         """The jobs that operations of the job have started, by the names of these."""
-        return dict(await self._store.ask(ListChildren(self._claimed.id)))
+        return dict(await self.store.ask(ListChildren(self._claimed.id)))
 
     def fence(self, name: str) -> StepFence:
         """What a write is fenced by that is done for an operation."""
@@ -156,11 +177,18 @@ class Memos:
         async with self._lock:
             return await self._read()
 
+    @property
+    def _lock(self) -> asyncio.Lock:
+        """Is held by the branch that reads."""
+        if self._reading is None:
+            self._reading = asyncio.Lock()
+        return self._reading
+
     async def _read(self) -> list[str]:
-        rows = {row.name: row for row in await self._store.ask(ListSteps(self._claimed.id))}
+        rows = {row.name: row for row in await self.store.ask(ListSteps(self._claimed.id))}
         waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
         self._rows |= rows
-        self._is_read = True
+        self.is_read = True
         return [name for name in waiting if self._rows[name].state is not StepState.WAITING]
 
     @property

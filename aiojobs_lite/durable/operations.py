@@ -6,7 +6,7 @@ A name is that of the operation in its job, as `NewStep` has it. A memo is JSON,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.event_match import EventMatch
@@ -16,9 +16,8 @@ from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class StepRan:
-    """A step ran, and gave this.
+class StepRan(NamedTuple):
+    """A step ran, and gave this. It is made for nearly each step, hence a tuple.
 
     Attributes:
         name: Its name.
@@ -29,7 +28,11 @@ class StepRan:
     name: str
     memo: str
     seconds: float | None = None
-    kind: ClassVar = StepKind.RUN
+
+    @property
+    def kind(self) -> StepKind:
+        """What it is."""
+        return StepKind.RUN
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,13 +319,13 @@ class Committer:
         saved: list[tuple[Done, Unit, Any]] = []
         first = 0
         for unit, future, done in entries:
-            last = first + len(unit)
-            answer = answers[first] if last == first + 1 else answers[first:last]
+            size = len(unit)
+            answer = answers[first] if size == 1 else answers[first : first + size]
+            first += size
             if done is not None:
                 saved.append((done, unit, answer))
             elif future is not None and not future.done():
                 future.set_result(answer)
-            first = last
         try:
             self._claims.committed(applied, answers[-1] if claim else None)
         except Exception:  # noqa: BLE001  # logged

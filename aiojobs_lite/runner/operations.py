@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
+from types import FunctionType
 from typing import Any, Final, Generic, ParamSpec, overload
 from uuid import UUID
 
@@ -277,9 +278,9 @@ class Invocation(Generic[T]):
 
 
 def _step(step: str | Step) -> Step:
-    if isinstance(step, Step):
-        return step
-    return _named(step) if isinstance(step, str) else Step(step)
+    if isinstance(step, str):
+        return _named(step)
+    return step if isinstance(step, Step) else Step(step)
 
 
 @lru_cache(maxsize=_NAMES_KEPT)
@@ -290,6 +291,8 @@ def _named(name: str) -> Step:
 
 def _check_function(function: object) -> Callable[..., Any]:
     """What a step calls."""
+    if type(function) is FunctionType:
+        return function
     if isinstance(function, Enqueueable):
         raise InvalidOption("function", function, "a function; a job is started by `ctx.invoke(name, job_type, ...)`")
     if callable(function):

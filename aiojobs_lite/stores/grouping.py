@@ -44,7 +44,7 @@ class Phases(Protocol):
         """Does what follows from all that was done: batches that are complete enqueue their callbacks."""
 
 
-_OF_ATTEMPTS: Final = frozenset({Report, SaveSteps, StartChild, SendEvents})
+_OF_ATTEMPTS: Final = frozenset({Report, SendEvents})
 
 
 def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
@@ -56,26 +56,26 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
     ends: list[int] = []
-    early: list[int] = []
+    reports: list[int] = []
+    operations: list[int] = []
     others: list[int] = []
     inserts: list[int] = []
     in_batches: list[int] = []
     claim = None
+    by_kind = {Insert: inserts, InsertInBatch: in_batches, SaveSteps: operations, StartChild: operations}
     for index, write in enumerate(writes):
         kind = type(write)
         if kind in ENDS:
             ends.append(index)
-        elif kind is Insert:
-            inserts.append(index)
+        elif kind in by_kind:
+            by_kind[kind].append(index)
         elif kind is Claim:
             claim = index
-        elif kind is InsertInBatch:
-            in_batches.append(index)
         elif kind in _OF_ATTEMPTS and _comes_first(write):
-            early.append(index)
+            (reports if kind is Report else operations).append(index)
         else:
             others.append(index)
-    _carry_out_early(writes, early, answers, phases)
+    _carry_out_early(writes, reports, operations, answers, phases)
     if ends:
         for index, status in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
             answers[index] = status
@@ -94,21 +94,19 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
 
 
 def _comes_first(write: Any) -> bool:
-    """Whether a write is of an attempt that has not ended for it."""
-    if type(write) is Report:
-        return not write.goes_with_end
-    return type(write) is not SendEvents or write.step is not None
+    """Whether a report, or events, are of an attempt that has not ended for them."""
+    return not write.goes_with_end if type(write) is Report else write.step is not None
 
 
-def _carry_out_early(writes: Sequence[Any], early: Sequence[int], answers: list[Any], phases: Phases) -> None:
-    """Carries out what attempts do before their ends: reports first; operations that follow each other together."""
-    if not early:
-        return
-    for index in early:
-        if type(writes[index]) is Report:
-            answers[index] = phases.write(writes[index])
-    of_operations = [index for index in early if type(writes[index]) is not Report]
-    for kind, run in groupby(of_operations, lambda index: type(writes[index])):
+def _carry_out_early(
+    writes: Sequence[Any], reports: Sequence[int], operations: Sequence[int], answers: list[Any], phases: Phases
+) -> None:
+    """Carries out what attempts do before their ends: reports first; operations of one kind that follow each other
+    together.
+    """
+    for index in reports:
+        answers[index] = phases.write(writes[index])
+    for kind, run in groupby(operations, lambda index: type(writes[index])):
         indexes = list(run)
         given = [writes[index] for index in indexes]
         found = phases.save_steps(given) if kind is SaveSteps else list(map(phases.write, given))

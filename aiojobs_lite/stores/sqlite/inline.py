@@ -9,7 +9,7 @@ anything for a while after one that took long.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
-from aiojobs_lite.model.steps import SaveSteps, StartChild
+from aiojobs_lite.model.steps import NewStep, SaveSteps, StartChild
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
 
 BUSY_STEP_MS: Final = 100  # that SQLite waits for a lock by itself on the other thread; inline it does not
@@ -137,6 +137,9 @@ def _size(units: Sequence[Unit], pending: int) -> tuple[int, int]:
                 text += len(row.payload)
         elif kind is Claim:
             size += min(write.limit, pending)
+        elif kind is SaveSteps:
+            size += len(write.steps) - 1
+            text += _text_of(write.steps)
         elif kind in _SIZES:
             rows, chars = _SIZES[kind](write)
             size += rows - 1
@@ -153,8 +156,14 @@ def _size_of_admit(write: Any) -> tuple[int, int]:
     return _STATEMENTS_EACH * len(write.rows), sum([len(candidate.row.payload) for candidate in write.rows])
 
 
-def _size_of_steps(write: Any) -> tuple[int, int]:
-    return len(write.steps), sum([len(step.memo or "") + len(step.error or "") for step in write.steps])
+def _text_of(steps: Iterable[NewStep]) -> int:
+    text = 0
+    for step in steps:
+        if step.memo is not None:
+            text += len(step.memo)
+        if step.error is not None:
+            text += len(step.error)
+    return text
 
 
 def _size_of_child(write: Any) -> tuple[int, int]:
@@ -163,6 +172,5 @@ def _size_of_child(write: Any) -> tuple[int, int]:
 
 _SIZES: Final[Mapping[type, Callable[[Any], tuple[int, int]]]] = {
     Admit: _size_of_admit,
-    SaveSteps: _size_of_steps,
     StartChild: _size_of_child,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
@@ -79,19 +80,21 @@ def save_steps(transaction: Transaction, writes: Sequence[SaveSteps]) -> list[tu
     Raises:
         Fenced: If that was wrong, or its attempt was no longer owned.
     """
-    trusted = set() if transaction.is_row_by_row else {index for index, write in enumerate(writes) if _is_new(write)}
-    doubtful = [write for index, write in enumerate(writes) if index not in trusted]
-    wanted = [(write[:3], step.name) for write in doubtful for step in write.steps or (_NONE,)]
-    found = find_attempts(transaction, wanted) if wanted else Found({}, {})
-    first = {writes[index].id for index in trusted if writes[index].are_first}
-    saving = Saving(transaction, found, [write.id for write in writes if write.id not in first], first)
+    are_trusted = [not transaction.is_row_by_row and _is_new(write) for write in writes]
+    found = Found({}, {})
+    if not all(are_trusted):
+        doubtful = [write for write, is_trusted in zip(writes, are_trusted, strict=True) if not is_trusted]
+        found = find_attempts(
+            transaction, [(write[:3], step.name) for write in doubtful for step in write.steps or (_NONE,)]
+        )
+    first = [write.id for write, is_trusted in zip(writes, are_trusted, strict=True) if is_trusted and write.are_first]
+    saving = Saving(transaction, found, map(_JOB, writes), first)
     answers: list[tuple[StepRow, ...] | None] = []
-    for index, write in enumerate(writes):
-        fence = write[:3]
-        if index in trusted:
-            answers.append(tuple([saving.add(fence, step) for step in write.steps]))
-        elif fence in found.created_at:
-            answers.append(tuple([saving.save(fence, step) for step in write.steps]))
+    for write, is_trusted in zip(writes, are_trusted, strict=True):
+        if is_trusted:
+            answers.append(saving.add(write))
+        elif write[:3] in found.created_at:
+            answers.append(tuple([saving.save(write[:3], step) for step in write.steps]))
         else:
             answers.append(None)
     saving.write()
@@ -100,9 +103,11 @@ def save_steps(transaction: Transaction, writes: Sequence[SaveSteps]) -> list[tu
 
 def _is_new(write: SaveSteps) -> bool:
     """Whether nothing is to be looked for: neither the operations nor events that they wait for."""
-    return write.are_new and not any(step.match for step in write.steps)
+    return write.are_new and not any(map(_MATCH, write.steps))
 
 
+_JOB: Final = attrgetter("id")
+_MATCH: Final = attrgetter("match")
 _NONE: Final = NewStep("", StepKind.RUN, StepState.DONE)  # stands for no operation, where an attempt is looked at
 
 
@@ -122,22 +127,23 @@ class Saving:
         self._transaction = transaction
         self.found = found
         self._places = places_of(transaction, jobs, first)
-        self._added: list[tuple[Fence, StepRow]] = []
+        self._added: list[tuple[Any, ...]] = []
         self._new: dict[tuple[int, str], tuple[Fence, StepRow]] = {}
         self._changed: dict[int, StepRow] = {}  # by row
         self._waits: dict[tuple[int, str], EventMatch] = {}
 
-    def add(self, fence: Fence, new: NewStep) -> StepRow:
-        """Stores an operation that is new and waits for no event, of an attempt that is owned; returns it."""
-        job_id, now, ended_at, place = fence[0], self._transaction.now, None, None
-        if new.state is not StepState.WAITING:
-            self._places[job_id] = place = self._places[job_id] + 1
-            ended_at = now
-        step = StepRow(
-            new.name, new.kind, new.state, new.memo, new.error, new.attempts, new.until, now, ended_at, place
-        )  # fmt: skip
-        self._added.append((fence, step))
-        return step
+    def add(self, write: SaveSteps) -> tuple[StepRow, ...]:
+        """Stores operations that are new and wait for no event, of an attempt that is owned; returns them."""
+        fence, now, added = write[:3], self._transaction.now, []
+        for new in write.steps:
+            ended_at = place = None
+            if new.state is not StepState.WAITING:
+                self._places[write.id] = place = self._places[write.id] + 1
+                ended_at = now
+            step = StepRow(*new[:7], now, ended_at, place)
+            self._added.append(_columns(fence, step))
+            added.append(step)
+        return tuple(added)
 
     def save(self, fence: Fence, new: NewStep) -> StepRow:
         """Stores an operation of an attempt that is owned; returns it as it stands then."""
@@ -179,10 +185,7 @@ class Saving:
             add_waits(transaction, self._new_waits())
 
     def _insert(self) -> None:
-        rows = [
-            (*fence, step.name, str(step.kind), str(step.state), *step[3:])  # the driver is slow with an enumeration
-            for fence, step in (*self._added, *self._new.values())
-        ]
+        rows = [*self._added, *[_columns(fence, step) for fence, step in self._new.values()]]
         try:
             inserted = self._transaction.run_all("insert_steps", STEP_ROW, rows)
         except sqlite3.IntegrityError as error:
@@ -232,7 +235,7 @@ def places_of(transaction: Transaction, jobs: Iterable[int], first: Iterable[int
         places.clear()
     for job_id in first:
         places.setdefault(job_id, 0)
-    unknown = [(job_id,) for job_id in dict.fromkeys(jobs) if job_id not in places]
+    unknown = [(job_id,) for job_id in sorted({*jobs}.difference(places))]
     if unknown:
         places.update({job_id: 0 for (job_id,) in unknown})
         if transaction.has_steps:
@@ -339,6 +342,12 @@ def list_awaited(connection: sqlite3.Connection, sql: Sql, query: ListAwaited) -
 
 def _awaited(child: int | None, event: str | None, fields: str, values: str, *columns: Any) -> Awaited:
     return Awaited(_row_of(columns), None if event is None else match_of(event, fields, values), child)
+
+
+def _columns(fence: Fence, step: StepRow) -> tuple[Any, ...]:
+    """An operation that is to be inserted, if an attempt is owned."""
+    name, kind, state, *more = step
+    return (*fence, name, str(kind), str(state), *more)  # the driver is slow with an enumeration
 
 
 def _row_of(columns: Sequence[Any]) -> StepRow:
