@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from benchmarks.harness import Figure
-from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
+from benchmarks.peers.child import AWAITED_FUNCTIONS, CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 from benchmarks.peers.launch import Launcher, MeasurementFailed, launcher
 from benchmarks.peers.roster import ROSTER, WORKLOADS, Peer, Variant, beside
 from benchmarks.servers import ServerFailed, ServerMissing
@@ -48,8 +48,8 @@ class _Series:
         """The figure; of functions also their CPU, which says more on a machine that does something else, too."""
         found = self.figure()
         yield found
-        if self.workload == FUNCTIONS:
-            yield replace(found, workload=f"CPU of {FUNCTIONS}", unit="us/job", values=tuple(self.costs))
+        if self.workload in {FUNCTIONS, AWAITED_FUNCTIONS}:
+            yield replace(found, workload=f"CPU of {self.workload}", unit="us/job", values=tuple(self.costs))
 
 
 def figures(

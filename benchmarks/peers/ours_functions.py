@@ -9,7 +9,7 @@ from benchmarks.peers.child import SLOTS, Order, StepsPeer, main
 
 
 class OurFunctions(StepsPeer):
-    """A runner of 100 slots, whose callers await the results of what they enqueue."""
+    """A runner of 100 slots; what callers await is the result of what they enqueue."""
 
     def __init__(self, order: Order) -> None:
         super().__init__(order)
@@ -20,6 +20,10 @@ class OurFunctions(StepsPeer):
     def open(self) -> JobRunner:
         """Open for functions."""
         return self._runner
+
+    async def enqueue(self, n: int) -> object:
+        """Makes function `n` durable."""
+        return await self._runner.enqueue(self._function, n=n)
 
     async def call(self, n: int) -> object:
         """Runs function `n`."""

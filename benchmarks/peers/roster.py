@@ -12,11 +12,11 @@ from typing import Final, Literal
 from benchmarks import servers
 from benchmarks.harness import DURABILITIES, OURS, Durability
 from benchmarks.peers import alpha
-from benchmarks.peers.child import CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
+from benchmarks.peers.child import AWAITED_FUNCTIONS, CONCURRENT, FUNCTIONS, PRELOADED, SEQUENTIAL
 
 ServerName = Literal["redis", "postgresql"]
 _OF_JOBS: Final = (SEQUENTIAL, CONCURRENT, PRELOADED)
-WORKLOADS: Final = (*_OF_JOBS, FUNCTIONS)
+WORKLOADS: Final = (*_OF_JOBS, FUNCTIONS, AWAITED_FUNCTIONS)
 _DBOS_NEEDS_SQLITE: Final = (3, 42)
 _NEWER: Final = "pysqlite3-binary"  # has a SQLite within
 _HONKER_NEEDS_GLIBC: Final = (2, 38)
@@ -246,11 +246,12 @@ ROSTER: Final = (
         missing=_honker_missing,
     ),
 )
+_FUNCTIONS: Final = {FUNCTIONS: 2_000, AWAITED_FUNCTIONS: 2_000}
 FUNCTIONS_ROSTER: Final = (
     Peer(
         "aiojobs_lite",
         "ours_functions",
-        tuple(Variant(key, key, key, {FUNCTIONS: 2_000}) for key in DURABILITIES),
+        tuple(Variant(key, key, key, _FUNCTIONS) for key in DURABILITIES),
         _TASKS,
         "",
         sqlite=_DBOS_NEEDS_SQLITE,
@@ -258,7 +259,7 @@ FUNCTIONS_ROSTER: Final = (
     Peer(
         "DBOS",
         "dbos_functions",
-        _journal_variants({FUNCTIONS: 2_000}, {FUNCTIONS: 2_000}),
+        _journal_variants(_FUNCTIONS, _FUNCTIONS),
         _TASKS,
         "",
         sqlite=_DBOS_NEEDS_SQLITE,
