@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
@@ -35,8 +36,7 @@ _ADDS: Final = INSERTS | {Admit}  # the writes that add jobs
 _MOST_UNITS: Final = 250  # a transaction; more would hold the event loop for too long
 
 
-# One unit that waits: for a caller (the future), or for the engine, which keeps it until it is saved (the callback).
-# A plain tuple: two of them are made for each job.
+# A unit that waits, with its caller's future or the engine's callback. A plain tuple: each job makes two of them.
 _Entry = tuple[Unit, "asyncio.Future[Any] | None", Done | None]
 
 
@@ -217,8 +217,7 @@ class Committer:
         return claim
 
     def _next_group(self) -> list[_Entry]:
-        entries = self._kept[:_MOST_UNITS]
-        del self._kept[:_MOST_UNITS]
+        entries, self._kept = self._kept[:_MOST_UNITS], self._kept[_MOST_UNITS:]
         left = _MOST_UNITS - len(entries)
         entries += self._waiting[:left]
         del self._waiting[:left]
@@ -247,7 +246,7 @@ class Committer:
             return None  # it will fail again, and is dealt with then
         if applied is None:
             return None
-        self._deliver((), applied, claim)
+        self._committed(applied, claim)
         if claim is None and not is_inserting:  # what is inserted without one waits for a slot
             self._alarm.ring()
         return applied.answers
@@ -313,21 +312,22 @@ class Committer:
 
     def _deliver(self, entries: Sequence[_Entry], applied: Applied, claim: Claim | None) -> None:
         """Hands the answers out."""
-        if self._health.is_degraded:
-            self._health.succeeded(with_claim=claim is not None)
-        answers = applied.answers
+        answers = iter(applied.answers)
         saved: list[tuple[Done, Unit, Any]] = []
-        first = 0
         for unit, future, done in entries:
-            size = len(unit)
-            answer = answers[first] if size == 1 else answers[first : first + size]
-            first += size
+            answer = next(answers) if len(unit) == 1 else list(islice(answers, len(unit)))
             if done is not None:
                 saved.append((done, unit, answer))
             elif future is not None and not future.done():
                 future.set_result(answer)
+        self._committed(applied, claim, saved)
+
+    def _committed(self, applied: Applied, claim: Claim | None, saved: Sequence[tuple[Done, Unit, Any]] = ()) -> None:
+        """Notifies the parts of the runner of a transaction, and the engine's own units of their answers."""
+        if self._health.is_degraded:
+            self._health.succeeded(with_claim=claim is not None)
         try:
-            self._claims.committed(applied, answers[-1] if claim else None)
+            self._claims.committed(applied, applied.answers[-1] if claim else None)
         except Exception:  # noqa: BLE001  # logged
             _log_failed_listener()
         if (applied.cancelled or applied.enqueued or applied.has_sent) and self._cascades is not None:

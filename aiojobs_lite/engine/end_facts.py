@@ -39,8 +39,6 @@ def publish_end(bus: Bus, end: End, duration: float, clock: Clock, raised: Raise
         clock: Says how long it is to the next one.
         raised: What is known of it besides, if it did not succeed.
     """
-    if type(end) is Complete and end.note is None and not bus.is_watched(JobCompleted):  # nearly always
-        return
     kind = _kind_of(end, raised)
     has_hidden_fault = isinstance(end, Close) and _has_hidden_fault(end, raised)
     if has_hidden_fault or bus.is_watched(kind):

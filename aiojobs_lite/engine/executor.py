@@ -32,6 +32,7 @@ from aiojobs_lite.engine.running import AttemptRegister, Running
 from aiojobs_lite.engine.workers import Worker
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.context import AttemptContext
+from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.progress import Reporter
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.logs import get_log
@@ -94,10 +95,12 @@ class Executor:
         self._origin = Origin()
         self._reporter: Reporter | None = None
         self._around: Mapping[str, Around] = {}
+        self._plain: frozenset[str] = frozenset()  # types whose handlers are called with their arguments alone
 
     def connect(self, *, reporter: Reporter, around: Mapping[str, Around]) -> None:
         """Sets what takes the reports of attempts, and what is around those of some job types."""
         self._reporter, self._around = reporter, around
+        self._plain = frozenset(one.name for one in self._registry if _is_plain(one) and one.name not in around)
 
     @property
     def running(self) -> int:
@@ -166,11 +169,11 @@ class Executor:
         """Does the first step of each attempt, if it can be done at once; most need no other."""
         if self._origin.is_left:
             return  # in a copy of the application: they begin in the application itself
-        is_eager = HAS_EAGER_TASKS and loop.get_task_factory() is None
+        is_own = loop.get_task_factory() is None
         try:
             for run in runs:
-                if not is_eager:
-                    self._begin_later(loop, run)
+                if not (is_own and HAS_EAGER_TASKS):
+                    self._begin_later(loop, run, is_own=is_own)
                     continue
                 attempt, context = self._attempt(run), contextvars.Context()
                 try:
@@ -180,20 +183,19 @@ class Executor:
                 except BaseException as error:  # a class of tasks that knows no eager start either, no memory, a signal
                     if not run.is_entered:
                         attempt.close()  # it cannot begin any more, even if it was scheduled
-                        self._begin_later(loop, run)
+                        self._begin_later(loop, run, is_own=is_own)
                     if not isinstance(error, Exception):
                         raise
         except BaseException:  # a signal: the others begin all the same
             loop.call_soon(self._begin, loop, runs)
             raise
 
-    def _begin_later(self, loop: asyncio.AbstractEventLoop, run: Running) -> None:
-        """Has the event loop make the task of an attempt: by a task factory of the application's, if it has one. Those
+    def _begin_later(self, loop: asyncio.AbstractEventLoop, run: Running, *, is_own: bool) -> None:
+        """Has the event loop make the task of an attempt: its own, or by a task factory of the application's. Those
         of the classic form take the coroutine alone, hence the context around it. What they make is looked at when it
         has ended, which would cost a twentieth of the rate if it were done for every task.
         """
         attempt, context, name = self._attempt(run), contextvars.Context(), run.job_type.name
-        is_own = loop.get_task_factory() is None
         try:
             if is_own:
                 task = loop.create_task(attempt, name=name, context=context)
@@ -259,7 +261,8 @@ class Executor:
             self._attempts.forget(run)
             return
         run.is_entered = True
-        run.task = asyncio.current_task() or run.task  # it may be done within its making
+        if run.task is None or run.made is not None:  # it may be done within its making, by a factory of any kind
+            run.task = asyncio.current_task() or run.task
         try:
             called = self._call(run)
             ending = called if isinstance(called, Ending) else ending_of(run, await called)
@@ -286,17 +289,27 @@ class Executor:
     def _call(self, run: Running) -> Ending | Awaitable[Any]:
         """Calls the handler. What it returns is to be awaited; or how the attempt ended, if it was not called."""
         claimed, job_type = run.claimed, run.job_type
-        signature = job_type.signature
         if run.stopped is not None:
             return Ending(stopped=run.stopped)
         try:
-            args, kwargs = signature.load(claimed.payload)
+            args, kwargs = job_type.signature.load(claimed.payload)
         except InvalidPayload as error:
             return Ending(unreadable=f"the payload no longer fits the handler: {error.summary}")
         if self._bus.is_watched(AttemptStarted):
             self._bus.publish(AttemptStarted(claimed.id, claimed.type, claimed.attempt))
+        if claimed.type in self._plain:
+            CURRENT.set((claimed, self._deps, None, self._identity.database, self._reporter))
+            self._enter(run)
+            called: Awaitable[Any] = job_type.handler(*args, **kwargs)  # nothing of it has begun
+            return called
         if job_type.mode == "process":
             return self._call_process(run)
+        return self._call_with_more(run, args, kwargs)
+
+    def _call_with_more(self, run: Running, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
+        """Calls a handler that is given more than its arguments, runs in a thread, or has something around it."""
+        claimed, job_type = run.claimed, run.job_type
+        signature = job_type.signature
         deps: Mapping[Any, Any] = self._deps
         own: AttemptResources | None = None
         if signature.injected:
@@ -309,16 +322,15 @@ class Executor:
             job = kwargs[signature.context] = signature.context_class(claimed, deps, run.stopping, database, reporter)
         CURRENT.set((job, deps, run.stopping, database, reporter))
         self._enter(run)
-        called: Awaitable[Any]  # nothing of it has begun
+        called: Awaitable[Any]
         if own is not None:
             called = call_with_own(job_type.handler, args, kwargs, run, own)
         elif job_type.mode == "thread":
             called = call_in_thread(job_type.handler, args, kwargs, run)
         else:
             called = job_type.handler(*args, **kwargs)
-        if self._around and (around := self._around.get(claimed.type)):
-            return call_around(around, run, called)
-        return called
+        around = self._around.get(claimed.type)
+        return called if around is None else call_around(around, run, called)
 
     def _call_process(self, run: Running) -> Awaitable[Ending]:
         database, reporter = self._identity.database, self._reporter
@@ -367,3 +379,9 @@ class Executor:
         if self._bus.is_watched(AttemptStuck):
             claimed, why = run.claimed, run.stopped.value if run.stopped else "?"
             self._bus.publish(AttemptStuck(claimed.id, claimed.type, claimed.attempt, why, run.stack()))
+
+
+def _is_plain(job_type: JobType[..., Any]) -> bool:
+    """Whether a handler is a coroutine that is given nothing but its arguments."""
+    signature = job_type.signature
+    return job_type.mode == "async" and not signature.injected and signature.context is None

@@ -15,21 +15,27 @@ class InlineTurn:
     """
 
     def __init__(self) -> None:
-        self._callers: set[asyncio.Task[Any] | None] = set()
+        self._caller: asyncio.Task[Any] | None = None  # the first one; None may be one, too
+        self._is_begun = self._has_others = False
         self._left = _MOST_UNITS
 
     def admit(self) -> bool:
         """Counts the caller, which is the current task; returns whether it may be served inline."""
-        if len(self._callers) > 1:
+        if self._has_others:
             return False
-        if not self._callers:
+        caller = asyncio.current_task()
+        if not self._is_begun:
             asyncio.get_running_loop().call_soon(self._end)
-        self._callers.add(asyncio.current_task())
-        if self._left == 0 or len(self._callers) > 1:
+            self._is_begun, self._caller = True, caller
+        elif caller is not self._caller:
+            self._has_others = True
+            return False
+        if self._left == 0:
             return False
         self._left -= 1
         return True
 
     def _end(self) -> None:
-        self._left = 0 if len(self._callers) > 1 else _MOST_UNITS
-        self._callers.clear()
+        self._left = 0 if self._has_others else _MOST_UNITS
+        self._is_begun = self._has_others = False
+        self._caller = None

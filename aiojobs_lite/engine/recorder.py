@@ -18,7 +18,7 @@ from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import EndRefused, JobEnqueued
+from aiojobs_lite.telemetry.facts import EndRefused, JobCompleted, JobEnqueued
 from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.telemetry.tracebacks import Raised
 
@@ -122,6 +122,9 @@ class Recorder:
 
     def _saved(self, unit: Unit, status: Status | None, error: StoreError | None) -> None:
         end: End = unit[0]  # type: ignore[assignment]  # as it was kept
+        if type(end) is Complete and status is not None and end.note is None and not self._lost:  # nearly always
+            self._completed(end)
+            return
         if status is Status.CANCELLED and isinstance(end, Again):  # a cancel was committed before it
             end = end.cancelled()
         if error is not None:
@@ -147,6 +150,15 @@ class Recorder:
             self._metrics.refused_ends += 1
             self._refusals.look_again()
             self._bus.publish(EndRefused(end.id, end.type, end.attempt))
+
+    def _completed(self, end: Complete) -> None:
+        """Notifies of the end of nearly every attempt, in fewer calls than `_notify`."""
+        duration = self._attempts.saved(end.id)
+        self._metrics.ended(end.type, duration, succeeded=True)
+        for listener in self._listeners:
+            listener.attempt_ended(end)
+        if self._bus.is_watched(JobCompleted):
+            self._bus.publish(JobCompleted(end.id, end.type, end.attempt, duration))
 
     def _limited(self, raised: Raised) -> Raised:
         """Without the exception, which keeps all that its handler had, if many wait while the database fails."""

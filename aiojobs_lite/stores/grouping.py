@@ -53,6 +53,15 @@ def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
     Returns:
         One answer a write, in the order of the units and of the writes in them.
     """
+    if len(units) == 1 and len(units[0]) == 1 and type(units[0][0]) is Insert:  # of a lone caller
+        inserted, _ = phases.insert_and_claim(units[0][0].rows, None)
+        phases.settle()
+        return [inserted]
+    return _apply_all(units, phases)
+
+
+def _apply_all(units: Sequence[Unit], phases: Phases) -> list[Any]:
+    """Finds the writes of each kind, and carries them out in their order."""
     writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
     ends: list[int] = []
@@ -138,14 +147,11 @@ def _insert(
     added = _admitted(writes, in_batches, phases) if in_batches else []
     if added:
         inserts = [*inserts, *chain.from_iterable(added)]  # the ids of a batch follow each other
-    if len(inserts) == 1:  # the rows of nearly every transaction of a lone caller
-        answers[inserts[0]], claimed = phases.insert_and_claim(writes[inserts[0]].rows, wanted)
-    else:
-        rows = list(chain.from_iterable([writes[index].rows for index in inserts]))
-        inserted, claimed = phases.insert_and_claim(rows, wanted)
-        answered = iter(inserted)
-        for index in inserts:
-            answers[index] = list(islice(answered, len(writes[index].rows)))
+    rows = list(chain.from_iterable([writes[index].rows for index in inserts]))
+    inserted, claimed = phases.insert_and_claim(rows, wanted)
+    answered = iter(inserted)
+    for index in inserts:
+        answers[index] = list(islice(answered, len(writes[index].rows)))
     if claim is not None:
         answers[claim] = claimed
     for together in added:

@@ -60,16 +60,17 @@ class Metrics:
         self.skipped_ticks = 0
         self.loop_lag = 0.0
         self._started = time.monotonic()
+        self._second = -1  # the last of them
         self._per_second: deque[list[int]] = deque(maxlen=_THROUGHPUT_WINDOW_S + 1)  # [second, attempts that ended]
 
     def ended(self, job_type: str, duration: float, *, succeeded: bool) -> None:
         """Counts an attempt that ended; `duration` in seconds. Takes the same time however much was counted."""
         self.meters[job_type].record(duration, succeeded=succeeded)
         second = int(time.monotonic())
-        if self._per_second and self._per_second[-1][0] == second:
-            self._per_second[-1][1] += 1
-        else:
-            self._per_second.append([second, 1])
+        if second != self._second:
+            self._second = second
+            self._per_second.append([second, 0])
+        self._per_second[-1][1] += 1
 
     def throughput(self) -> float:
         """Attempts that ended, per second, over the last minute (or since the start, at least a second)."""

@@ -82,6 +82,12 @@ class Transaction:
         enqueued: See `Applied`.
     """
 
+    expired: Sequence[Expired] = ()
+    moves_noted = 0
+    has_fewer_waits = False
+    has_sent = False
+    batches: BatchMoves | None = None
+
     def __init__(
         self, connection: sqlite3.Connection, sql: Mapping[str, str], ledger: Ledger, now: int, most_rows: int
     ) -> None:
@@ -92,12 +98,8 @@ class Transaction:
         self.now = now
         self.due: Due = ledger.due
         self.expiries: Expiries = ledger.expiries
-        self.expired: Sequence[Expired] = ()
         self.limits: Limits = ledger.limits
         self.moved: list[Moved] = []
-        self.moves_noted = 0
-        self.has_fewer_waits = self.has_sent = False
-        self.batches: BatchMoves | None = None
         self.cancelled: list[Cancellation] = []
         self.enqueued: list[tuple[int, NewJob]] = []
 
