@@ -27,6 +27,8 @@ class Result:
         InvalidJobType: If the return annotation cannot be stored as JSON.
     """
 
+    smaller = "Store the data elsewhere and return its path or key, or declare the job with a larger largest_result="
+
     def __init__(self, job_type: str, annotation: Any, largest: int = LARGEST_RESULT_BYTES) -> None:
         shown: Any = None if annotation in {Never, NoReturn} else annotation
         advice = ", or declare it with keep_result=False"
@@ -47,8 +49,9 @@ class Result:
         try:
             encoded = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True)
         except (PydanticSerializationError, RecursionError, ValueError) as error:
-            kind = type(value).__qualname__
-            raise ValueError(f"this {kind} does not fit the return annotation: {explain(error)}") from None
+            reason = explain(error)
+            fault = "does not fit the return annotation" if reason.endswith("was expected") else "is no JSON"
+            raise ValueError(f"this {type(value).__qualname__} {fault}: {reason}") from None
         self.check_size(len(encoded))
         stored: str = encoded.decode()
         lost = find_lost(self._adapter, value, stored)
@@ -81,9 +84,5 @@ class Result:
         Raises:
             ValueError: If they are too many, with the limit and what to do.
         """
-        if size <= self._largest:
-            return
-        raise ValueError(
-            f"it has {size:,} bytes, at most {self._largest:,} are stored. Store the data elsewhere and return its "
-            "path or key, or declare the job with a larger largest_result="
-        )
+        if size > self._largest:
+            raise ValueError(f"it has {size:,} bytes, at most {self._largest:,} are stored. {self.smaller}")
