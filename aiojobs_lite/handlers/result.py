@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final, Never, NoReturn
+from typing import Any, Never, NoReturn
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.json_types import explain, find_lost, has_huge_number, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_anything, is_exact
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES, MOST_DIGITS
-
-_HUGE_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 
 
 class Result:
@@ -57,7 +54,7 @@ class Result:
         lost = find_lost(self._adapter, value, stored)
         if lost is not None:
             raise ValueError(": ".join(lost))
-        if len(encoded) > MOST_DIGITS and _HUGE_NUMBER.search(encoded):
+        if has_huge_number(encoded):
             raise ValueError(f"a number of more than {MOST_DIGITS:,} digits cannot be read back. Return it as text")
         if not self._is_exact:
             changed = find_changed(value, self.load(stored), plain=self._takes_anything)

@@ -107,3 +107,8 @@ def test_a_return_type_that_json_cannot_hold_is_refused_with_the_way_out(annotat
     with pytest.raises(InvalidJobType, match=f"^job type 't': {problem}") as caught:
         Result("t", annotation)
     assert str(caught.value).endswith(", or declare it with keep_result=False")
+
+
+def test_text_of_very_many_digits_is_no_number() -> None:
+    digits = "1" * 5_000
+    assert Result("t", Any).load(Result("t", Any).dump(digits)) == digits
