@@ -48,7 +48,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.StepFailed(7, "pay", 3, "ValueError", "no card"),
-        "step 'pay' of job 7 failed for good after 3 attempts: ValueError: no card",
+        "step 'pay' of job 7 failed for good after 3 attempts: ValueError: no card. Catch StepFailed in the handler, "
+        "or fix the cause and redrive the job: a redriven job runs the step again.",
         {"job_id": 7, "name": "pay", "attempts": 3, "error_type": "ValueError", "message": "no card"},
     ),
     (
@@ -65,7 +66,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.StepNotStored(7, "pay", "it has 300,000 bytes."),
-        "what step 'pay' of job 7 returned cannot be stored: it has 300,000 bytes.",
+        "what step 'pay' of job 7 returned cannot be stored: it has 300,000 bytes. Let it return plain JSON values, or "
+        "what the annotation of its function says, and redrive the job; or catch StepNotStored in the handler.",
         {"job_id": 7, "name": "pay"},
     ),
     (

@@ -181,9 +181,9 @@ class DurableAttempt:
         try:
             return StepRan(name, result.dump(value), time.perf_counter() - began)
         except ValueError as error:
-            refused = StepNotStored(self._run.claimed.id, name, str(error))
-            await self._ledger.record(StepRaised(name, describe(refused), Verdict(Wish.NEVER)))
-            raise refused from None
+            problem = str(error)
+            refused = StepNotStored(self._run.claimed.id, name, problem)
+            return StepRaised(name, describe(refused), Verdict(Wish.NEVER), memo=json.dumps(problem))
 
     def _called(
         self, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
@@ -210,7 +210,10 @@ class DurableAttempt:
                 raise
             raise TimeoutError(f"step {name!r} took longer than {limit:g} s") from None
 
-    def _failed(self, row: StepRow) -> StepFailed:
+    def _failed(self, row: StepRow) -> StepFailed | StepNotStored:
+        """The error of a step that failed for good: the same in each attempt."""
+        if row.memo is not None:  # it returned, and this says why that could not be stored
+            return StepNotStored(self._run.claimed.id, row.name, json.loads(row.memo))
         error = json.loads(row.error or "{}")
         return StepFailed(self._run.claimed.id, row.name, row.attempts, error.get("type", ""), error.get("message", ""))
 

@@ -23,6 +23,8 @@ class StepResult(Result):
         is_coroutine: Whether the function is awaited; another one is called in a thread.
     """
 
+    smaller = "Store the data elsewhere, and let the step return their path or key"
+
     def __init__(self, function: Any) -> None:
         name = getattr(function, "__qualname__", type(function).__qualname__)
         returns = get_type_hints(function, include_extras=True).get("return", Any)

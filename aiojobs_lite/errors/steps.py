@@ -32,9 +32,13 @@ class StepFailed(StepError):
 
     def __init__(self, job_id: int, name: str, attempts: int, error_type: str, message: str) -> None:
         self.attempts, self.error_type, self.message = attempts, error_type, message
-        raised = ": ".join(filter(None, [error_type, message]))
+        raised = ": ".join(filter(None, [error_type, message])).removesuffix(".")
+        times = "1 attempt" if attempts == 1 else f"{attempts:,} attempts"
         super().__init__(
-            job_id, name, f"step {name!r} of job {job_id} failed for good after {attempts} attempts: {raised}"
+            job_id,
+            name,
+            f"step {name!r} of job {job_id} failed for good after {times}: {raised}. Catch StepFailed in the "
+            "handler, or fix the cause and redrive the job: a redriven job runs the step again.",
         )
 
 
@@ -59,11 +63,17 @@ class StepMismatch(StepError):
 
 
 class StepNotStored(StepError):
-    """What a step returned cannot be stored. The step failed for good: it would be run again for nothing."""
+    """What a step returned cannot be stored. The step failed for good: it would be run again for nothing. This is
+    raised at its place, in each attempt again; the handler may catch it.
+    """
 
     def __init__(self, job_id: int, name: str, problem: str) -> None:
         super().__init__(
-            job_id, name, f"what step {name!r} of job {job_id} returned cannot be stored: {problem.rstrip('.')}."
+            job_id,
+            name,
+            f"what step {name!r} of job {job_id} returned cannot be stored: {problem.rstrip('.')}. Let it return "
+            "plain JSON values, or what the annotation of its function says, and redrive the job; or catch "
+            "StepNotStored in the handler.",
         )
 
 

@@ -12,9 +12,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.handlers.read_back import DISCRIMINATE, find_alike
+from aiojobs_lite.sizes import MOST_DIGITS
 
 _ASTERISKS: Final = '"**********"'  # how pydantic writes a secret
 _EXPECTED: Final = re.compile(r"\s*PydanticSerializationUnexpectedValue\W*Expected `([^`]{1,200})`")
@@ -22,6 +24,7 @@ _UNKNOWN: Final = "Unable to serialize unknown type: "
 _IDENTIFY: Final = "pass what identifies it, such as its id, and let the handler look it up"
 _DATA: Final = ("builtins", "collections", "datetime", "decimal", "enum", "pathlib", "uuid")  # modules of plain values
 _MOST_EXPECTED: Final = 3  # types that an error names
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 
 
@@ -112,17 +115,19 @@ def explain(error: Exception) -> str:
     return _ERROR_OF_USERS_CODE.sub(r"\1", first)
 
 
-def explain_call(error: Exception, arguments: Mapping[str, Any]) -> tuple[str, str]:
-    """Where and why pydantic cannot write the arguments of a call: the path, and the reason without the value."""
+def explain_call(error: Exception, arguments: Mapping[str, Any], whole: str = "arguments") -> tuple[str, str]:
+    """Where and why pydantic cannot write the arguments of a call: the path (`whole`: that of all of them), and the
+    reason without the value.
+    """
     reason = f"cannot be stored as JSON: {explain(error)}"
     if not str(error).startswith(_UNKNOWN):
-        return "arguments", reason
+        return whole, reason
     kind = str(error).removeprefix(_UNKNOWN)
     try:
         path = _first(lambda value: type.__repr__(type(value)) == kind, arguments)
     except RecursionError:  # behind it something contains itself
         path = None
-    return path or "arguments", f"{reason}: {_IDENTIFY}"
+    return path or whole, f"{reason}: {_IDENTIFY}"
 
 
 def find_lost(adapter: TypeAdapter[Any], value: object, stored: str) -> tuple[str, str] | None:
@@ -142,6 +147,17 @@ def find_lost(adapter: TypeAdapter[Any], value: object, stored: str) -> tuple[st
         return path, "must be a finite number, JSON has no other"
     path = _first(_is_secret, plain) if may_hide_secret else None
     return None if path is None else (path, "is a secret, which would be stored as asterisks")
+
+
+def has_huge_number(encoded: bytes) -> bool:
+    """Whether JSON has a number of more digits than Python reads; text of so many digits is none."""
+    if len(encoded) <= MOST_DIGITS or not _MANY_DIGITS.search(encoded):
+        return False
+    try:
+        from_json(encoded)
+    except ValueError:
+        return True
+    return False
 
 
 class _Quiet(GenerateJsonSchema):

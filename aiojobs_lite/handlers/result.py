@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final, Never, NoReturn
+from typing import Any, Never, NoReturn
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from aiojobs_lite.handlers.json_types import explain, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.json_types import explain, find_lost, has_huge_number, list_problems, make_adapter
 from aiojobs_lite.handlers.read_back import find_changed, is_anything, is_exact
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES, MOST_DIGITS
-
-_HUGE_NUMBER: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
 
 
 class Result:
@@ -26,6 +23,8 @@ class Result:
     Raises:
         InvalidJobType: If the return annotation cannot be stored as JSON.
     """
+
+    smaller = "Store the data elsewhere and return its path or key, or declare the job with a larger largest_result="
 
     def __init__(self, job_type: str, annotation: Any, largest: int = LARGEST_RESULT_BYTES) -> None:
         shown: Any = None if annotation in {Never, NoReturn} else annotation
@@ -47,14 +46,15 @@ class Result:
         try:
             encoded = self._adapter.serializer.to_json(value, warnings="error", by_alias=False, round_trip=True)
         except (PydanticSerializationError, RecursionError, ValueError) as error:
-            kind = type(value).__qualname__
-            raise ValueError(f"this {kind} does not fit the return annotation: {explain(error)}") from None
+            reason = explain(error)
+            fault = "does not fit the return annotation" if reason.endswith("was expected") else "is no JSON"
+            raise ValueError(f"this {type(value).__qualname__} {fault}: {reason}") from None
         self.check_size(len(encoded))
         stored: str = encoded.decode()
         lost = find_lost(self._adapter, value, stored)
         if lost is not None:
             raise ValueError(": ".join(lost))
-        if len(encoded) > MOST_DIGITS and _HUGE_NUMBER.search(encoded):
+        if has_huge_number(encoded):
             raise ValueError(f"a number of more than {MOST_DIGITS:,} digits cannot be read back. Return it as text")
         if not self._is_exact:
             changed = find_changed(value, self.load(stored), plain=self._takes_anything)
@@ -81,9 +81,5 @@ class Result:
         Raises:
             ValueError: If they are too many, with the limit and what to do.
         """
-        if size <= self._largest:
-            return
-        raise ValueError(
-            f"it has {size:,} bytes, at most {self._largest:,} are stored. Store the data elsewhere and return its "
-            "path or key, or declare the job with a larger largest_result="
-        )
+        if size > self._largest:
+            raise ValueError(f"it has {size:,} bytes, at most {self._largest:,} are stored. {self.smaller}")

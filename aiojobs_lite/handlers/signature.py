@@ -15,17 +15,24 @@ from typing_extensions import TypedDict  # pydantic brings it; it needs this one
 from aiojobs_lite.errors import InvalidJobType, InvalidPayload, PayloadTooLarge
 from aiojobs_lite.handlers.context import AttemptContext, injected
 from aiojobs_lite.handlers.habits import explain_argument
-from aiojobs_lite.handlers.json_types import adapt, explain_call, find_lost, list_problems, make_adapter
+from aiojobs_lite.handlers.json_types import (
+    adapt,
+    explain_call,
+    find_lost,
+    has_huge_number,
+    list_problems,
+    make_adapter,
+)
 from aiojobs_lite.handlers.read_back import find_changed, is_exact, is_readable
 from aiojobs_lite.model.payloads import version_of
-from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
+from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, MOST_DIGITS
 
 WAITS: Final = "The job waits for a handler that takes them: each runner looks again every few seconds."
 """What becomes of a stored payload that does not fit."""
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
-_FEWEST_UNREADABLE_DIGITS: Final = 4_300  # of a number in JSON
+_HUGE: Final = f"have a number of more than {MOST_DIGITS:,} digits, which cannot be read back: pass it as text"
 _NO_ANNOTATION: Final = object()
 _UNANNOTATED: Final = (
     "{name} has no annotation, by which a value is checked and stored. Write `{name}: int` or its other type, "
@@ -118,12 +125,14 @@ class Signature:
             raise InvalidPayload(self.job_type, [lost])
         if len(encoded) > self.largest:
             raise PayloadTooLarge(self.job_type, len(encoded), self.largest)
-        if self._is_readable and len(encoded) < _FEWEST_UNREADABLE_DIGITS:  # nearly always
+        if self._is_readable and len(encoded) <= MOST_DIGITS:  # nearly always
             return stored
         try:
             arrived = self._adapter.validator.validate_json(encoded, by_alias=True, by_name=True)
         except ValidationError as error:
             found = [(path, f"cannot be read back from JSON: {message}") for path, message in list_problems(error)]
+            if has_huge_number(encoded):
+                found = [("arguments", _HUGE)]
             raise InvalidPayload(self.job_type, found) from None  # it would never run
         changed = None if self._is_exact else find_changed(validated, arrived)
         if changed is not None:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after
 from aiojobs_lite.durations import LONGEST_S
-from aiojobs_lite.errors import StepFailed
+from aiojobs_lite.errors import StepFailed, StepNotStored
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
@@ -55,7 +55,7 @@ class Policy:
         """
         if error is None:
             return Verdict(Wish.AGAIN)
-        return judge(error, self.retry_on, (*self.abandon_on, StepFailed))
+        return judge(error, self.retry_on, (*self.abandon_on, StepFailed, StepNotStored))
 
 
 class Suspension(NamedTuple):

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic_core import PydanticSerializationError, to_json
-
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.errors import AttemptNotOwned, EventNotFound, InvalidEvent, InvalidOption
+from aiojobs_lite.errors import AttemptNotOwned, EventNotFound, InvalidOption
 from aiojobs_lite.handlers.checks import check_each, check_text, check_whole
 from aiojobs_lite.handlers.event import check_event_name
+from aiojobs_lite.handlers.event_data import dump_data
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.admission import Candidate, Refused
@@ -25,9 +24,7 @@ from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, refusal
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
-from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 from aiojobs_lite.telemetry.facts import EventSent, JobEnqueued
-from aiojobs_lite.text import show
 
 LONGEST_EVENT_ID_CHARS: Final = 200
 MOST_EVENTS: Final = 5_000
@@ -208,7 +205,7 @@ def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEven
     if name in JOB_EVENTS.values():
         raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
     key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
-    data = _data(name, event.data)
+    data = dump_data(name, event.data)
     memo = memo_of(EventRow(0, name, data, now, key))
     types = [one for one in registry if one.listening is not None and one.listening.starts(name, memo)]
     starts = [_candidate(one, one.listening.payload(memo), now) for one in types if one.listening is not None]
@@ -218,18 +215,6 @@ def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEven
 def _candidate(job_type: JobType[..., Any], payload: str, now: int) -> Candidate:
     how = job_type.how
     return how.candidate(how.row(job_type, payload, now))
-
-
-def _data(name: str, data: Any) -> str:
-    try:
-        encoded = to_json({} if data is None else data, by_alias=True)
-    except (PydanticSerializationError, RecursionError, ValueError) as error:
-        raise InvalidEvent(name, f"its data cannot be stored as JSON: {error}") from None
-    if not encoded.startswith(b"{"):
-        raise InvalidEvent(name, f"its data must be an object, such as a dict or a model, and not {show(data)}")
-    if len(encoded) > LARGEST_PAYLOAD_BYTES:
-        raise InvalidEvent(name, f"its data have {len(encoded):,} bytes, at most {LARGEST_PAYLOAD_BYTES:,} are stored")
-    return encoded.decode()
 
 
 def _stored(row: EventRow) -> StoredEvent:

@@ -9,7 +9,7 @@ from typing import Final
 from aiojobs_lite.model.job import Job
 from aiojobs_lite.telemetry.wording import counted, instant
 
-_MOST_SHOWN: Final = 10  # jobs
+MOST_SHOWN: Final = 10  # jobs
 
 
 class NotAnswered(AssertionError):
@@ -33,9 +33,8 @@ class JobsNotFinished(AssertionError):
         jobs: Those that are pending or processing.
     """
 
-    def __init__(self, problem: str, jobs: Sequence[Job], now: datetime, states: Sequence[str]) -> None:
+    def __init__(self, problem: str, jobs: Sequence[Job], now: datetime, reasons: Sequence[str]) -> None:
         self.jobs = tuple(jobs)
-        shown = [f"{job.type} job {job.id}: {state}" for job, state in zip(jobs, states, strict=True)][:_MOST_SHOWN]
-        if len(jobs) > _MOST_SHOWN:
-            shown.append(f"and {counted(len(jobs) - _MOST_SHOWN, 'more job')}")
+        more = len(jobs) - len(reasons)
+        shown = [*reasons, *([f"and {counted(more, 'more job')}"] if more else [])]
         super().__init__(f"{problem} (the clock stands at {instant(now)}). {'; '.join(shown)}.")

@@ -149,13 +149,13 @@ class JobKit(Records):
     # Running.
 
     async def advance(self, by: Duration, *, patience: Duration = 1.0) -> None:
-        """Moves the clock on and runs what comes due: each job, tick and timeout at its own time, in their order.
+        """Moves the clock on, and runs all that comes due on the way: each job, tick and timeout at its own time.
 
         Args:
-            by: How far.
-            patience: How long, in real time, the clock stands still for handlers that run: at each instant at which
-                something is due, and at the end. Then it moves on without them, so that a handler that waits for its
-                own timeout gets it. The last of them may run on when the call returns.
+            by: How far the clock moves.
+            patience: Seconds of real time that handlers may run at one instant of the clock. When they take longer, the
+                clock moves on while they run: a handler that waits for its own timeout gets it so. A handler that still
+                runs at the end runs on when the call has returned.
 
         Raises:
             Exception: What a handler raised, with `raise_errors=True`.
@@ -174,14 +174,14 @@ class JobKit(Records):
         self._raise_first()
 
     async def run_to_end(self, *, timeout: Duration = 10.0, most_moves: int = _MOST_MOVES) -> None:
-        """Runs until every job is finished, and moves the clock over delays and the waits between attempts.
+        """Runs until every job is finished, and moves the clock over delays, rates and the waits between attempts.
 
         Args:
             timeout: The longest time, in real time, that handlers may take between two moves of the clock.
             most_moves: How often the clock is moved before `JobsNotFinished` is raised.
 
         Raises:
-            JobsNotFinished: If a job does not end, or cannot run: it is held or paused, say, or no handler is known.
+            JobsNotFinished: If a job does not end, or cannot run: its type is paused, say, or it waits for an event.
             RunnerNotStarted: If no runner of this kit is started.
         """
         check_whole("most_moves", most_moves, 1_000_000)

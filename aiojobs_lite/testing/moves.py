@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from aiojobs_lite.clock import to_datetime, to_micros
-from aiojobs_lite.errors import StoreUnavailable
+from aiojobs_lite.errors import JobNotFound, StoreUnavailable
 from aiojobs_lite.model.job import Job, Status
-from aiojobs_lite.runner.states import state_of
 from aiojobs_lite.telemetry.wording import counted, span
 from aiojobs_lite.testing.clock import FakeClock
-from aiojobs_lite.testing.errors import JobsNotFinished
+from aiojobs_lite.testing.errors import MOST_SHOWN, JobsNotFinished
 from aiojobs_lite.testing.replacement import Replacement
 
 _PAGE = 1000  # jobs a read
@@ -58,12 +57,12 @@ class Moves:
                     await one.on_loop(one.probe.prune())
 
     async def next_instant(self) -> int | None:
-        """When something is due next: a job, a tick, or a timer of a handler. None: never."""
+        """When something is due next: a job, a tick, a timer of a handler, the next start of a rate. None: never."""
         now, found = self._clock.now(), list[int]()
         for one in self._started:
             found += [to_micros(job.scheduled_at) for job in await self._unfinished(one, Status.PENDING)]
             found += [] if one.has_crashed else one.probe.next_ticks.values()
-        found += self._timers()
+        found += self._timers() + self._claims()
         return min((due for due in found if due > now), default=None)
 
     async def to_end(self, timeout: float, most_moves: int, check: Callable[[], None]) -> None:
@@ -85,9 +84,10 @@ class Moves:
             pending = [job for one in self._started for job in await self._unfinished(one, Status.PENDING)]
             if not pending:
                 return
-            later = [due for job in pending if (due := to_micros(job.scheduled_at)) > self._clock.now()]
+            now = self._clock.now()
+            later = [due for job in pending if (due := to_micros(job.scheduled_at)) > now] + self._claims()
             if not later:
-                raise await self._not_finished("what is due cannot run: it is held or paused, or nothing here runs it")
+                raise await self._not_finished("what is left cannot run, however far the clock is moved")
             timers = self._timers() if rest is _Rest.WAITS else []
             if moves < most_moves:
                 self._clock.jump_to(to_datetime(max(min(later + timers), self._clock.now())))
@@ -113,14 +113,20 @@ class Moves:
         return None
 
     async def _only_waits(self) -> bool:
-        """Whether handlers run, all of them only wait for jobs, and every other job is due later."""
+        """Whether handlers run, all of them only wait for jobs, and every other job runs later."""
         if not all(one.probe.only_waits for one in self._started):
             return False
         pending = [job for one in self._started for job in await self._unfinished(one, Status.PENDING)]
-        return bool(pending) and all(to_micros(job.scheduled_at) > self._clock.now() for job in pending)
+        is_later = all(to_micros(job.scheduled_at) > self._clock.now() for job in pending)
+        return bool(pending) and (is_later or bool(self._claims()))
 
     def _timers(self) -> list[int]:
         return [timer for one in self._started if not one.has_crashed for timer in one.probe.next_timers]
+
+    def _claims(self) -> list[int]:
+        """When the runners claim next, of those that do not now: at the next attempt of a rate, say."""
+        claims = [one.probe.next_claim for one in self._started if not one.has_crashed]
+        return [claim for claim in claims if claim is not None and claim > self._clock.now()]
 
     async def _unfinished(self, one: Replacement, status: Status) -> list[Job]:
         found: list[Job] = []
@@ -139,11 +145,18 @@ class Moves:
         return []
 
     async def _not_finished(self, problem: str) -> JobsNotFinished:
-        now = self._clock.now()
-        jobs = [
-            job
+        found = [
+            (one, job)
             for one in self._started
             for status in (Status.PROCESSING, Status.PENDING)
             for job in await self._unfinished(one, status)
         ]
-        return JobsNotFinished(problem, jobs, to_datetime(now), [state_of(job, now) for job in jobs])
+        reasons = [await self._reason(one, job) for one, job in found[:MOST_SHOWN]]
+        return JobsNotFinished(problem, [job for _, job in found], to_datetime(self._clock.now()), reasons)
+
+    async def _reason(self, one: Replacement, job: Job) -> str:
+        """Why a job does not run."""
+        try:
+            return (await one.on_loop(one.runner.jobs.explain(job.id))).removesuffix(".")
+        except (JobNotFound, StoreUnavailable):  # it was deleted, or the runner has crashed meanwhile
+            return f"job {job.id} of {job.type} is {job.status}"

@@ -107,6 +107,15 @@ class Probe:
         return dict(self.parts.ticker._next)
 
     @property
+    def next_claim(self) -> int | None:
+        """When it claims next, as far as is known now, in microseconds; None: not before something else happens.
+
+        It is what a job waits for that is due and that a rate keeps from running.
+        """
+        dispatcher = self.parts.dispatcher
+        return None if dispatcher._is_claim_in_flight else dispatcher._next
+
+    @property
     def main_task(self) -> asyncio.Task[None]:
         """The task that the runner lives in."""
         task = self.engine._lifecycle._task

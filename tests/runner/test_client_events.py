@@ -52,8 +52,9 @@ def test_many_are_sent_all_or_none(database: Path) -> None:
             client.send_many([EventToSend("user/left", {"n": n}) for n in (1, 2)])
         both = client.send_many([EventToSend("user/left", {"n": 2}), EventToSend("other", {"n": 2})])
         assert [len(sent.handles) for sent in both] == [2, 0]
-        with pytest.raises(InvalidEvent):
-            client.send("a", 7)
+        for data in (7, {"a": {1}}):
+            with pytest.raises(InvalidEvent):
+                client.send("a", data)
         for events in ([], ["a"], [EventToSend("user/*")], [EventToSend("job.dead")]):
             with pytest.raises(InvalidOption):
                 client.send_many(events)  # type: ignore[arg-type]  # what is tested

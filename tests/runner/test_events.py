@@ -63,11 +63,11 @@ async def test_events_are_listed_in_pages_and_read_by_their_number(job_kit: JobK
             await runner.events.get(99)
 
 
-@pytest.mark.parametrize("data", [7, "text", [1], {"a": object()}, {"a": "x" * LARGEST_PAYLOAD_BYTES}])
+@pytest.mark.parametrize("data", [7, "text", [1], {"a": object()}, {"a": (1,)}, {"a": "x" * LARGEST_PAYLOAD_BYTES}])
 async def test_data_that_cannot_be_stored_are_refused(data: Any, job_kit: JobKit) -> None:
     runner, _ = listening()
     async with job_kit(runner):
-        with pytest.raises(InvalidEvent, match=r"^event 'user/a' was not sent: its data"):
+        with pytest.raises(InvalidEvent, match=r"^event 'user/a' was not sent: (its )?data"):
             await runner.send("user/a", data)
         assert await runner.events.list() == []
 
@@ -91,7 +91,7 @@ async def test_what_is_expected_instead_is_said(job_kit: JobKit) -> None:
             await runner.events.list(before=listener)  # type: ignore[arg-type]  # what is tested
         with pytest.raises(InvalidOption, match=r"expected a job type that listens to events, made by `on\(\.\.\.\)`"):
             await runner.events.replay(1, _nothing)  # type: ignore[arg-type]  # what is tested
-        with pytest.raises(InvalidEvent, match=r"its data have 262,152 bytes, at most 262,144 are stored\.$"):
+        with pytest.raises(InvalidEvent, match=r"its data have 262,152 bytes, at most 262,144 are stored\. Store"):
             await runner.send("a", {"a": "x" * LARGEST_PAYLOAD_BYTES})
 
 

@@ -26,7 +26,7 @@ from aiojobs_lite import (
     injected,
 )
 from aiojobs_lite.durable.step import Step
-from aiojobs_lite.errors import QueueFull, StepFailed, StepMismatch, StepNotStored, WrongEventLoop
+from aiojobs_lite.errors import QueueFull, StepFailed, StepMismatch, WrongEventLoop
 from aiojobs_lite.handlers.event import Event
 from aiojobs_lite.model.job import Held
 from aiojobs_lite.testing import JobKit, context
@@ -210,28 +210,6 @@ async def test_retry_in_a_step_says_when(job_kit: JobKit) -> None:
         assert calls["asks"] == 1
         await job_kit.advance("1m")
         assert await handle.result() == "served"
-
-
-async def test_what_cannot_be_stored_fails_for_good(job_kit: JobKit) -> None:
-    runner = JobRunner(":memory:")
-
-    async def big() -> str:
-        calls["big"] += 1
-        return "x" * 300_000
-
-    @runner.job(max_attempts=3)
-    async def handler(ctx: JobContext = injected) -> None:
-        await ctx.step("big", big)
-
-    async with job_kit(runner):
-        handle = await runner.enqueue(handler)
-        await job_kit.run_to_end()
-        job = await runner.jobs.get(handle.id)
-        assert job.status is Status.DEAD
-        assert "StepNotStored" in str(job.history[0].error_type)
-        assert "StepFailed" in str(job.error)
-    assert calls["big"] == 1
-    assert StepNotStored(1, "big", "too large").name == "big"
 
 
 async def test_a_name_that_means_another_kind_is_an_error(job_kit: JobKit) -> None:

@@ -247,7 +247,8 @@ async def test_a_job_that_never_ends_is_named(job_kit: JobKit) -> None:
     async with job_kit(runner):
         await runner.enqueue(poll)
         with pytest.raises(
-            JobsNotFinished, match=r"after 3 moves .*\(the clock stands at 2026-.* poll job 1: it waits for"
+            JobsNotFinished,
+            match=r"after 3 moves .*\(the clock stands at 2026-.* job 1 of poll waits: it is due in 1 min",
         ) as caught:
             await job_kit.run_to_end(most_moves=3)
         assert [job.id for job in caught.value.jobs] == [1]
@@ -262,7 +263,7 @@ async def test_a_job_that_cannot_run_is_named(job_kit: JobKit) -> None:
     async with job_kit(runner):
         await runner.types.pause("noop")
         await runner.enqueue(noop)
-        with pytest.raises(JobsNotFinished, match="cannot run: it is held or paused"):
+        with pytest.raises(JobsNotFinished, match=r"cannot run, .* job 1 of noop waits: its type is paused"):
             await job_kit.run_to_end()
 
 
@@ -275,7 +276,7 @@ async def test_a_handler_that_hangs_is_named(job_kit: JobKit) -> None:
 
     async with job_kit(runner):
         await runner.enqueue(hangs)
-        with pytest.raises(JobsNotFinished, match=r"still run after 0\.1 s .* hangs job 1: attempt 1 of 5 runs"):
+        with pytest.raises(JobsNotFinished, match=r"still run after 0\.1 s .* job 1 of hangs runs: attempt 1 of 5"):
             await job_kit.run_to_end(timeout=0.1)
 
 

@@ -238,7 +238,7 @@ async def test_a_wait_that_nothing_ends_is_not_finished(job_kit: JobKit) -> None
 
     async with job_kit(runner):
         await runner.enqueue(handler)
-        with pytest.raises(JobsNotFinished, match="handler job 1"):
+        with pytest.raises(JobsNotFinished, match="job 1 of handler"):
             await job_kit.run_to_end()
         await runner.send("user/replied")
         await job_kit.run_to_end()
