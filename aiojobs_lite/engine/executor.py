@@ -95,12 +95,12 @@ class Executor:
         self._origin = Origin()
         self._reporter: Reporter | None = None
         self._around: Mapping[str, Around] = {}
-        self._plain: frozenset[str] = frozenset()  # types whose handlers are called with their arguments alone
+        self._plain = {one.name for one in registry if _is_plain(one)}  # called with nothing but their arguments
 
     def connect(self, *, reporter: Reporter, around: Mapping[str, Around]) -> None:
         """Sets what takes the reports of attempts, and what is around those of some job types."""
         self._reporter, self._around = reporter, around
-        self._plain = frozenset(one.name for one in self._registry if _is_plain(one) and one.name not in around)
+        self._plain -= around.keys()
 
     @property
     def running(self) -> int:
@@ -255,7 +255,7 @@ class Executor:
         return True
 
     async def _attempt(self, run: Running) -> None:
-        if run.is_given_up:
+        if run.is_given_up or self._origin.is_left:  # in a copy of the application it begins no more, either
             return
         if self._attempts.is_left:
             self._attempts.forget(run)

@@ -18,6 +18,7 @@ from aiojobs_lite.engine.running import AttemptRegister
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Failure, Held, Outcome, Status
+from aiojobs_lite.origin import count_forks
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import AttemptStuck, Fact
@@ -238,6 +239,22 @@ async def test_what_is_left_running_is_not_recorded_and_the_last_one_calls_back(
     assert (empty, rig.ends, rig.slots) == (["empty"], [], [])
     rig.attempts.when_empty(lambda: empty.append("at once"))
     assert empty == ["empty", "at once"]
+
+
+async def test_an_attempt_that_had_no_first_step_before_a_fork_does_not_begin_in_the_copy(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+
+    @job
+    async def handler() -> None:
+        entered.append("copy")
+
+    rig = Rig(clock, handler)
+    rig.executor.start([claimed(1, "handler", owner="me")])
+    monkeypatch.setattr("aiojobs_lite.origin._Process.forks", count_forks() + 1)
+    await quiet()
+    assert (entered, rig.ends) == ([], [])
 
 
 async def test_a_thread_that_is_stuck_shows_where_it_is(clock: FakeClock) -> None:
