@@ -50,11 +50,12 @@ def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJo
     return bound
 
 
-def not_bound(one: object, given: Iterable[object]) -> InvalidOption:
+def not_bound(one: object, given: Sequence[object]) -> InvalidOption:
     """The error for something among bound jobs that is none."""
     for coroutine in filter(inspect.iscoroutine, given):
         coroutine.close()
-    return InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
+    place = next(place for place, other in enumerate(given) if other is one)
+    return InvalidOption(f"jobs[{place}]", one, "a bound job, made by job_type.bind(...)")
 
 
 def check_enqueueable(job: object) -> None:

@@ -79,7 +79,7 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
         (lambda runner: runner.enqueue(print), InvalidOption, "a job type"),
         (lambda runner: runner.enqueue("email.welcome", user_id=1), InvalidOption, "it is `enqueue_named(name, ...)`"),
         (lambda runner: runner.enqueue_named(welcome, user_id=1), InvalidOption, "the name of a job type; await"),
-        (lambda runner: runner.enqueue_many([other]), InvalidOption, "bound jobs"),
+        (lambda runner: runner.enqueue_many([other]), InvalidOption, "expected a bound job"),
         (
             lambda runner: runner.enqueue(welcome(1)),
             InvalidOption,
