@@ -115,7 +115,8 @@ class CronSchedule:
         try:
             return self._next_fixed(start) if self._fixed else self._next_real(start)
         except (ValueError, OverflowError) as error:  # how croniter and datetime say "after the year 9999"
-            raise InvalidSchedule(self.expression, "instant", f"no tick follows {start.isoformat()}") from error
+            problem = f"no tick follows {start.isoformat()}; pass an earlier instant"
+            raise InvalidSchedule(self.expression, "instant", problem) from error
 
     def upcoming(self, instant: datetime, count: int) -> list[datetime]:
         """Lists the first `count` ticks strictly after an instant, in UTC, oldest first.

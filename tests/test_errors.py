@@ -21,7 +21,8 @@ from aiojobs_lite.errors.store import REMEDIES
 CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.BatchNotFound(3),
-        "there is no batch 3: never opened, or pruned (see keep_completed).",
+        "there is no batch 3: never opened, or pruned. A batch is opened by runner.batches.open(...), and is kept for "
+        "keep_completed= after its end.",
         {"batch_id": 3},
     ),
     (
@@ -109,7 +110,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.ResourceFailed(dict, OSError("no server")),
         "the resource for dict could not be made, so nothing was started: OSError('no server'). "
-        "Its traceback is above.",
+        "Fix what makes it: that exception, with its traceback, is the __cause__ of this one.",
         {"wanted": dict},
     ),
     (
@@ -124,7 +125,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.InvalidKey("email", "the payload has no field 'x'"),
-        "'email': no key can be made of this payload: the payload has no field 'x'. Nothing was enqueued.",
+        "'email': no key can be made of this payload: the payload has no field 'x'. Nothing was "
+        "enqueued: change the arguments, or the key that the job type is declared with.",
         {"job_type": "email", "problem": "the payload has no field 'x'"},
     ),
     (
@@ -203,7 +205,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.PayloadTooLarge("email", 300_000, 262_144),
         "'email': the payload has 300,000 bytes, at most 262,144 are allowed. "
-        "Store the data elsewhere and enqueue its path or key.",
+        "Nothing was enqueued: store the data elsewhere and enqueue its path or key, or declare the job with a larger "
+        "largest_payload=.",
         {"job_type": "email", "size": 300_000, "limit": 262_144},
     ),
     (
@@ -243,7 +246,8 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (lambda: errors.WrongEventLoop("another loop. Use a runner each."), "another loop. Use a runner each.", {}),
     (
         lambda: errors.JobNotFound(7),
-        "there is no job 7: never enqueued, deleted, or pruned (see keep_completed).",
+        "there is no job 7: never enqueued, deleted, or pruned. See `await runner.jobs.list()`; finished jobs are kept "
+        "for keep_completed= or keep_dead=.",
         {"job_id": 7},
     ),
     (

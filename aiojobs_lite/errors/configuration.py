@@ -102,7 +102,8 @@ class ResourceFailed(ConfigurationError, RuntimeError):
         self.wanted = wanted
         name = name_of(wanted)
         super().__init__(
-            f"the resource for {name} could not be made, so nothing was started: {show(cause)}. Its traceback is above."
+            f"the resource for {name} could not be made, so nothing was started: {show(cause)}. Fix what "
+            "makes it: that exception, with its traceback, is the __cause__ of this one."
         )
 
 

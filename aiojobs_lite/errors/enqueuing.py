@@ -90,7 +90,8 @@ class InvalidKey(EnqueueError, ValueError):
     def __init__(self, job_type: str, problem: str) -> None:
         self.job_type = job_type
         self.problem = make_storable(problem, LONGEST_PROBLEM_SHOWN_CHARS)
-        super().__init__(f"{job_type!r}: no key can be made of this payload: {self.problem}. Nothing was enqueued.")
+        advice = "Nothing was enqueued: change the arguments, or the key that the job type is declared with."
+        super().__init__(f"{job_type!r}: no key can be made of this payload: {self.problem}. {advice}")
 
 
 class KeyReused(EnqueueError):
@@ -167,7 +168,8 @@ class PayloadTooLarge(EnqueueError, ValueError):
         self.limit = limit
         super().__init__(
             f"{job_type!r}: the payload has {size:,} bytes, at most {limit:,} are allowed. "
-            "Store the data elsewhere and enqueue its path or key."
+            "Nothing was enqueued: store the data elsewhere and enqueue its path or key, or declare the job with a "
+            "larger largest_payload=."
         )
 
 

@@ -22,7 +22,8 @@ class JobNotFound(JobError, LookupError):
     """No job has this id: it never existed, was deleted, or was pruned."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned (see keep_completed).")
+        advice = "See `await runner.jobs.list()`; finished jobs are kept for keep_completed= or keep_dead=."
+        super().__init__(job_id, f"there is no job {job_id}: never enqueued, deleted, or pruned. {advice}")
 
 
 class JobNotCommitted(JobError, LookupError):

@@ -44,7 +44,7 @@ def check_after(given: AfterJobs, after: Iterable[HasId] | None, failed: AfterFa
         each = check_each("after", after, _EXPECTED)
         if len(each) > MOST_AFTER:
             raise InvalidOption("after", after, f"at most {MOST_AFTER:,} jobs; a batch enqueues a job after any number")
-        given = given._replace(jobs=tuple([_id_of(one) for one in each]))
+        given = given._replace(jobs=tuple([_id_of(one, place) for place, one in enumerate(each)]))
     if failed is not None:
         check_choice("after_failed", failed, get_args(AfterFailed))
         given = given._replace(failed=failed)
@@ -53,8 +53,8 @@ def check_after(given: AfterJobs, after: Iterable[HasId] | None, failed: AfterFa
     return given
 
 
-def _id_of(one: Any) -> int:
+def _id_of(one: Any, place: int) -> int:
     job_id = getattr(one, "id", None)
     if isinstance(job_id, bool) or not isinstance(job_id, int) or not 0 < job_id <= LARGEST_INTEGER:
-        raise InvalidOption("after", one, f"a list of {_EXPECTED}")
+        raise InvalidOption(f"after[{place}]", one, "the handle of a job, as enqueue returns it")
     return job_id

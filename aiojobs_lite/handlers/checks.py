@@ -99,10 +99,10 @@ def check_clock(option: str, value: object) -> Clock:
 
 
 def check_exceptions(option: str, value: object) -> tuple[type[BaseException], ...]:
-    """An exception class, or a tuple of them; returns a tuple."""
-    kinds = value if isinstance(value, tuple) else (value,)
+    """An exception class, or a list or tuple of them; returns a tuple."""
+    kinds = tuple(value) if isinstance(value, list | tuple) else (value,)
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
-        raise InvalidOption(option, value, "an exception class, or a tuple of them")
+        raise InvalidOption(option, value, "an exception class, or a list of them")
     signal = next((kind.__qualname__ for kind in kinds if issubclass(kind, Signal)), None)
     if signal is not None:
         problem = f"{signal} is what a handler raises to decide by itself, whatever this option says: leave it out"

@@ -165,8 +165,8 @@ class JobType(Enqueueable[P, R_co]):
         concurrency: int | None = None,
         limits: Sequence[Limit | Rate] | None = None,
         priority: Priority | PriorityFunction = "medium",
-        retry_on: type[BaseException] | tuple[type[BaseException], ...] | None = None,
-        abandon_on: type[BaseException] | tuple[type[BaseException], ...] = (),
+        retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
+        abandon_on: type[BaseException] | Sequence[type[BaseException]] = (),
         keep_result: bool = True,
         process: bool = False,
         largest_payload: int = LARGEST_PAYLOAD_BYTES,
@@ -313,6 +313,8 @@ def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
         problem, own_name = f"{problem}. It is declared already: once is enough", handler.name
     elif isinstance(handler, type):
         problem, own_name = f"{problem}. Declare a function that uses the class", handler.__name__
+    else:
+        problem = f"{problem}. Put @job above a function, or call job(function)"
     raise InvalidJobType(own_name if name is None else str(name), problem)
 
 
@@ -388,7 +390,8 @@ def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["
     if not process:
         return "async" if is_async else "thread"
     if is_async:
-        raise InvalidJobType(name, "process=True is for plain `def`; an `async def` runs on the event loop")
+        problem = "process=True is for plain `def`; an `async def` runs on the event loop. Leave out one of both"
+        raise InvalidJobType(name, problem)
     if inspect.ismethod(handler) or re.search("<(locals|lambda)>", getattr(handler, "__qualname__", "<locals>")):
         raise InvalidJobType(
             name, "process=True takes a function at the top of a module, which a new process can import"

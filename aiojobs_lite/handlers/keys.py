@@ -59,7 +59,8 @@ class KeyReader:
         for field in fields:
             if field not in signature.arguments:
                 takes = ", ".join(signature.arguments) or "none"
-                raise InvalidOption(option, field, f"fields of the payload of {signature.job_type!r}: {takes}")
+                wanted = f"a field of the payload of {signature.job_type!r} for {option}=, which has {takes}"
+                raise InvalidOption("key", field, wanted)
 
     def read(self, payload: str) -> str:
         """The key of a payload, as text.

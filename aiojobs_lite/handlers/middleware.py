@@ -11,18 +11,21 @@ from aiojobs_lite.text import name_of
 
 AROUND_ENQUEUE: Final = "around_enqueue"
 AROUND_ATTEMPT: Final = "around_attempt"
-_WANTED: Final = f"objects with an `async def {AROUND_ENQUEUE}` or `async def {AROUND_ATTEMPT}`"
+_STEPS: Final = f"with an `async def {AROUND_ENQUEUE}` or `async def {AROUND_ATTEMPT}`"
+_WANTED: Final = f"objects {_STEPS}"
+_ONE: Final = f"an object {_STEPS}"
 
 
 def check_middleware(option: str, value: object) -> tuple[Any, ...]:
     """A list of middleware; each one once."""
     found = check_each(option, value, _WANTED)
-    for one in found:
+    for place, one in enumerate(found):
+        option_of_one = f"{option}[{place}]"
         steps = [getattr(one, name, None) for name in (AROUND_ENQUEUE, AROUND_ATTEMPT)]
         if isinstance(one, type):
-            raise InvalidOption(option, one, f"{_WANTED}: an object, {name_of(one)}(), not the class")
+            raise InvalidOption(option_of_one, one, f"an object, {name_of(one)}(), not the class")
         if not any(steps) or not all(step is None or inspect.iscoroutinefunction(step) for step in steps):
-            raise InvalidOption(option, one, _WANTED)
+            raise InvalidOption(option_of_one, one, _ONE)
         if sum(other is one for other in found) > 1:
-            raise InvalidOption(option, one, "each object once")
+            raise InvalidOption(option_of_one, one, "each object once")
     return tuple(found)

@@ -56,7 +56,7 @@ class JobOptions(TypedDict, total=False):
         limits: At most three of `Limit` and `Rate`, which count the jobs of each key apart; default: none.
         priority: `high`, `medium` (default) or `low`; or a plain function of the arguments, given by name as plain JSON
             values, that returns one of these.
-        retry_on: Only these exceptions are tried again; default: all are.
+        retry_on: Only these exceptions are tried again, a class or a list of classes; default: all are.
         abandon_on: These exceptions make the job dead at once.
         keep_result: Whether what the handler returns is stored; default True.
         process: Runs a plain `def` in another process; default False: in a thread.
@@ -87,8 +87,8 @@ class JobOptions(TypedDict, total=False):
     concurrency: int | None
     limits: Sequence[Limit | Rate] | None
     priority: Priority | PriorityFunction
-    retry_on: type[BaseException] | tuple[type[BaseException], ...] | None
-    abandon_on: type[BaseException] | tuple[type[BaseException], ...]
+    retry_on: type[BaseException] | Sequence[type[BaseException]] | None
+    abandon_on: type[BaseException] | Sequence[type[BaseException]]
     keep_result: bool
     process: bool
     largest_payload: int

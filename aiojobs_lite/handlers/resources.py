@@ -74,6 +74,9 @@ def recipe_of(key: Any, value: Any) -> Recipe:
             a coroutine.
     """
     if isinstance(value, PerAttempt):
+        if _is_of(value.factory, key) and not _is_function(value.factory):
+            kind = name_of(key)
+            raise InvalidOption("factory", value.factory, f"what makes a {kind} for each attempt, not a {kind} itself")
         return Recipe(factory=value.factory, is_per_attempt=True)
     if _is_of(value, key) or _is_mock(value):
         return Recipe(value)
@@ -81,7 +84,7 @@ def recipe_of(key: Any, value: Any) -> Recipe:
     if inspect.iscoroutine(value):
         value.close()
         raise InvalidOption("deps", value, f"the async function for {name}, not a call of it")
-    if inspect.isroutine(value) or isinstance(value, type | functools.partial):
+    if _is_function(value):
         advice = f"{_FACTORY} and makes the {name}; contextlib.nullcontext(...) around it gives it as it is"
         return Recipe(factory=_checked("deps", value, advice))
     is_decorator = isinstance(value, contextlib.ContextDecorator | contextlib.AsyncContextDecorator)
@@ -198,6 +201,11 @@ def _is_of(value: object, key: Any) -> bool:
         return isinstance(value, kind)
     except TypeError:  # a protocol, or no type
         return False
+
+
+def _is_function(value: object) -> bool:
+    """Whether it is made to be called, as a function or a class is."""
+    return inspect.isroutine(value) or isinstance(value, type | functools.partial)
 
 
 def _is_mock(value: object) -> bool:

@@ -210,7 +210,8 @@ class Signature:
     def _inject(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> None:
         name = parameter.name
         if name not in hints:
-            raise InvalidJobType(self.job_type, f"{name} is injected by its annotation, and has none")
+            problem = f"{name} is injected by its annotation, and has none. Write `{name}: Smtp = injected`"
+            raise InvalidJobType(self.job_type, problem)
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise InvalidJobType(self.job_type, f"{name} is injected by name; put it behind the /")
         if not _is_context(hints[name]):
@@ -218,7 +219,8 @@ class Signature:
         elif self.context is None:
             self.context, self.context_class = name, hints[name]
         else:
-            raise InvalidJobType(self.job_type, f"{name} is the context a second time, after {self.context}")
+            problem = f"{name} is the context a second time, after {self.context}. Leave it out"
+            raise InvalidJobType(self.job_type, problem)
 
     def _explain_extra(self, name: str) -> str | None:
         """What is wrong with an argument that is no part of the payload, if more is known of it."""

@@ -97,7 +97,8 @@ class EngineAccess:
         running = _running_loop()
         if running is not None:
             problem = "from its own event loop, which it would block" if running is loop else "inside an event loop"
-            raise WrongEventLoop(f"enqueue_threadsafe was called {problem}. Use `await runner.enqueue(...)`.")
+            advice = "Use `await runner.enqueue(...)`, or `await ctx.enqueue(...)` in a handler."
+            raise WrongEventLoop(f"enqueue_threadsafe was called {problem}. {advice}")
 
     def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine on the engine's event loop and waits for it on this thread, as long as that loop exists.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_each
@@ -13,6 +14,11 @@ from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.runner.handle import JobHandle
 
 R = TypeVar("R")
+M = TypeVar("M", bound=Callable[..., Any])
+_BOUND: Final = (
+    "a job type and its arguments; bound jobs are enqueued together, by `enqueue_many([...])`, and awaited together by "
+    "`ctx.gather(name, [...])`"
+)
 
 
 class EnqueueSurrounding(Protocol):
@@ -44,11 +50,12 @@ def check_bound(jobs: Iterable[BoundJob[R]], registry: Registry) -> list[BoundJo
     return bound
 
 
-def not_bound(one: object, given: Iterable[object]) -> InvalidOption:
+def not_bound(one: object, given: Sequence[object]) -> InvalidOption:
     """The error for something among bound jobs that is none."""
     for coroutine in filter(inspect.iscoroutine, given):
         coroutine.close()
-    return InvalidOption("jobs", one, "a list of bound jobs, made by job_type.bind(...)")
+    place = next(place for place, other in enumerate(given) if other is one)
+    return InvalidOption(f"jobs[{place}]", one, "a bound job, made by job_type.bind(...)")
 
 
 def check_enqueueable(job: object) -> None:
@@ -66,7 +73,7 @@ def not_enqueueable(job: object) -> InvalidOption:
     if isinstance(job, str):
         return InvalidOption("job", job, "a job type; by name it is `enqueue_named(name, ...)`")
     if isinstance(job, BoundJob):
-        return InvalidOption("job", job, "a job type; bound jobs are enqueued together, by `enqueue_many([...])`")
+        return InvalidOption("job", job, _BOUND)
     if inspect.iscoroutine(job):
         job.close()
         name = job.__name__
@@ -74,3 +81,23 @@ def not_enqueueable(job: object) -> InvalidOption:
             "job", job, f"the job type and its arguments, enqueue({name}, ...), not a call {name}(...)"
         )
     return InvalidOption("job", job, "a job type (a function with @runner.job or @job)")
+
+
+def name_first(method: M) -> M:
+    """Says in the error of a call that does not fit a method of a context, such as `ctx.sleep("3d")`, that the name of
+    the operation comes first.
+    """
+    _, _, *others = inspect.signature(method).parameters.values()
+    needed = [one.name for one in others if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    usage = f"ctx.{method.__name__}({', '.join(['name', *needed])})".replace(", args", ", ...")
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # it was called
+            raise TypeError(f"{error}. The name of the operation comes first: {usage}.") from None
+
+    return cast("M", call)

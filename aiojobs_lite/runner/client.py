@@ -129,7 +129,7 @@ class JobClient(AnswersHabitsOfClients):
         (handle,) = self.enqueue_many([job.bind(*args, **kwargs)])
         return handle
 
-    def enqueue_named(self, name: str, /, **payload: Any) -> ClientHandle:
+    def enqueue_named(self, name: str, /, *args: Any, **kwargs: Any) -> ClientHandle:
         """The same as `enqueue`, for a job type of which only the name is known. pydantic checks its arguments.
 
         Raises:
@@ -139,7 +139,7 @@ class JobClient(AnswersHabitsOfClients):
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; client.enqueue(...) takes the job type")
         self._open()
-        return self.enqueue(self._registry.get(name), **payload)
+        return self.enqueue(self._registry.get(name), *args, **kwargs)
 
     def enqueue_many(self, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
         """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.

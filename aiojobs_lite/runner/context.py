@@ -10,6 +10,7 @@ from aiojobs_lite.errors import WrongEventLoop
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.batches import BatchHandle
+from aiojobs_lite.runner.binding import name_first
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.operations import Operations
@@ -49,6 +50,7 @@ class JobContext(Operations):
         """
         return self._awaited_runner().enqueue(job, *args, **kwargs)
 
+    @name_first
     def enqueue_once(
         self, name: str, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobHandle[R]]:
@@ -67,9 +69,9 @@ class JobContext(Operations):
         """
         return self._enqueued(name, job, args, kwargs)
 
-    def enqueue_named(self, name: str, /, **payload: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
+    def enqueue_named(self, name: str, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
         """The same for a job type of which only the name is known; see `runner.enqueue_named`."""
-        return self._awaited_runner().enqueue_named(name, **payload)
+        return self._awaited_runner().enqueue_named(name, *args, **kwargs)
 
     def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs durable in one transaction; see `runner.enqueue_many`."""

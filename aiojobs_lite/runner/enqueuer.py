@@ -103,12 +103,13 @@ class Enqueuer:
             self._bus.publish(JobEnqueued(job_id, job.job_type.name))
         return JobHandle(job.job_type, self.jobs, job_id, is_new=is_new)
 
-    async def enqueue_named(self, name: str, /, **payload: Any) -> JobHandle[Any]:
+    async def enqueue_named(self, name: str, /, *args: Any, **kwargs: Any) -> JobHandle[Any]:
         """The same as `enqueue`, for a job type of which only the name is known. pydantic checks its arguments.
 
         Args:
             name: The name of a job type that is registered in this runner.
-            **payload: The handler's arguments by name.
+            *args: The handler's arguments.
+            **kwargs: The same by name.
 
         Raises:
             InvalidOption: If `name` is no text.
@@ -116,7 +117,7 @@ class Enqueuer:
         """
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; await runner.enqueue(...) takes the job type")
-        return await self.enqueue(self._registry.get(name), **payload)
+        return await self.enqueue(self._registry.get(name), *args, **kwargs)
 
     async def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes many jobs durable in one transaction, all or none; 10,000 at once is fine.

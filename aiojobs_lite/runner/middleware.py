@@ -200,9 +200,11 @@ class _Once:
 
     async def __call__(self) -> Any:
         if self._is_called:
-            raise self._misused("awaited `proceed()` twice: a job is enqueued once, and an attempt runs once")
+            problem = "awaited `proceed()` twice: a job is enqueued once, and an attempt runs once"
+            raise self._misused(f"{problem}. Await it once")
         if self.has_returned:
-            raise self._misused("awaited `proceed()` after it had returned: nothing was enqueued by that")
+            problem = "awaited `proceed()` after it had returned: nothing was enqueued by that"
+            raise self._misused(f"{problem}. Await it before")
         self._is_called = True
         try:
             return await self._call()

@@ -37,7 +37,7 @@ from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.keys import Scalar
 from aiojobs_lite.model.steps import StepRow, StepState, result_of
-from aiojobs_lite.runner.binding import check_enqueueable, not_bound
+from aiojobs_lite.runner.binding import check_enqueueable, name_first, not_bound
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.events import EventToSend
@@ -46,6 +46,7 @@ from aiojobs_lite.runner.handle import JobHandle
 P = ParamSpec("P")
 T = TypeVar("T")
 _NAMES_KEPT: Final = 1_000
+_STEP: Final = "step(name, function, ...)"
 D = TypeVar("D", default=Any)  # of an event that was asked for without saying what its data are
 
 
@@ -67,7 +68,7 @@ class Operations(AttemptContext):
         self, step: str | Step, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]: ...
     def step(
-        self, step: str | Step, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+        self, step: str | Step, function: Callable[..., Any] | None = None, /, *args: Any, **kwargs: Any
     ) -> Coroutine[Any, Any, Any]:
         """Calls a function, and stores what it returns before it goes on; plain functions run in a thread.
 
@@ -87,8 +88,9 @@ class Operations(AttemptContext):
             TooManySteps: If the job has 1,000 operations.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
-        return self._operations().step(_step(step), _check_function(function), args, kwargs)
+        return self._operations().step(_step(step, _STEP), _check_function(function), args, kwargs)
 
+    @name_first
     def sleep(self, name: str, duration: Duration) -> Coroutine[Any, Any, None]:
         """Returns after a time, of up to a century. The attempt ends meanwhile: no task, no slot and no memory is held.
 
@@ -99,11 +101,13 @@ class Operations(AttemptContext):
         delay, operations = seconds(duration, "duration"), self._operations()
         return operations.sleep(check_name(name), lambda: after(operations.clock.now(), delay))
 
+    @name_first
     def sleep_until(self, name: str, at: datetime) -> Coroutine[Any, Any, None]:
         """Returns at an instant, an aware datetime; the first that was asked for counts."""
         until = to_micros(check_aware("at", at))
         return self._operations().sleep(check_name(name), lambda: until)
 
+    @name_first
     def wait_for_event(
         self,
         name: str,
@@ -133,6 +137,7 @@ class Operations(AttemptContext):
         until = partial(_end, operations, limit)
         return _event(operations.event(check_name(name), wanted, until), kind)
 
+    @name_first
     def invoke(
         self, step: str | Step, job: Enqueueable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]:
@@ -153,12 +158,13 @@ class Operations(AttemptContext):
             ResultTimeout: If it did not end in time; it goes on.
             EnqueueError: If its options refuse it.
         """
-        checked = _step(step)
+        checked = _step(step, "invoke(name, job_type, ...)")
         check_enqueueable(job)
         children, operations = self._children(), self._operations()
         candidate = partial(children.candidate, job, args, kwargs)
         return Invocation(children, operations, checked, job.job_type).result(candidate)
 
+    @name_first
     async def gather(self, name: str, jobs: Iterable[BoundJob[T]]) -> list[T]:
         """Starts jobs, once, and waits until all have ended; returns what they returned, in their order.
 
@@ -177,6 +183,7 @@ class Operations(AttemptContext):
             ]
         )
 
+    @name_first
     def send(self, name: str, event: str, data: Any = None, *, id: str | None = None) -> Coroutine[Any, Any, None]:  # noqa: A002
         """Sends an event, once in the life of the job; see `runner.send`.
 
@@ -277,10 +284,12 @@ class Invocation(Generic[T]):
         return JobCancelled(child, error.get("reason"))
 
 
-def _step(step: str | Step) -> Step:
+def _step(step: object, call: str) -> Step:
     if isinstance(step, str):
         return _named(step)
-    return step if isinstance(step, Step) else Step(step)
+    if not isinstance(step, Step):
+        raise InvalidOption("name", step, f"the name of the operation, which comes first, ctx.{call}, or a Step")
+    return step
 
 
 @lru_cache(maxsize=_NAMES_KEPT)

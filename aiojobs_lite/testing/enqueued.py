@@ -95,7 +95,8 @@ class Expectation:
             for name in arguments:
                 if name not in self._defaults:
                     takes = ", ".join(self._defaults) or "none"
-                    raise InvalidOption("arguments", name, f"names of arguments of {self.name!r}: {takes}")
+                    wanted = f"an argument of {self.name!r} in its place, which has {takes}"
+                    raise InvalidOption(name, arguments[name], wanted)
 
     def __str__(self) -> str:
         return call_text(self.name, self.arguments)

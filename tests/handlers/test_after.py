@@ -51,9 +51,9 @@ def test_later_options_add_to_those_before() -> None:
     ("options", "problem"),
     [
         ({"after": handles(1)[0]}, "a list of handles of jobs, as enqueue returns them"),
-        ({"after": [1]}, "a list of handles of jobs, as enqueue returns them"),
-        ({"after": handles(0)}, "a list of handles of jobs, as enqueue returns them"),
-        ({"after": handles(2**63)}, "a list of handles of jobs, as enqueue returns them"),
+        ({"after": [1]}, r"^after\[0\]=.* the handle of a job, as enqueue returns it"),
+        ({"after": handles(0)}, r"^after\[0\]=.* the handle of a job, as enqueue returns it"),
+        ({"after": handles(2**63)}, r"^after\[0\]=.* the handle of a job, as enqueue returns it"),
         ({"after": handles(*range(1, 1002))}, "at most 1,000 jobs; a batch enqueues a job after any number"),
         ({"after": handles(1), "after_failed": "ignore"}, "'cancel' or 'run'"),
         ({"after_failed": "run"}, r"together with after=\[...\]"),

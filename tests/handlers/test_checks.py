@@ -69,9 +69,9 @@ def test_what_fits_comes_back_as_it_was_given(check: Any, more: tuple[Any, ...],
         (check_aware, (), datetime(2026, 3, 1), "an aware datetime"),  # noqa: DTZ001  # what is refused
         (check_aware, (), "2026-03-01", "an aware datetime"),
         (check_aware, (), datetime.min.replace(tzinfo=FAR_EAST), "an aware datetime"),  # in UTC a day before the first
-        (check_exceptions, (), ValueError("x"), "an exception class, or a tuple of them"),
-        (check_exceptions, (), (ValueError, int), "an exception class, or a tuple of them"),
-        (check_exceptions, (), [ValueError], "an exception class, or a tuple of them"),
+        (check_exceptions, (), ValueError("x"), "an exception class, or a list of them"),
+        (check_exceptions, (), (ValueError, int), "an exception class, or a list of them"),
+        (check_exceptions, (), [ValueError()], "an exception class, or a list of them"),
         (
             check_exceptions,
             (),
@@ -97,4 +97,5 @@ def test_a_priority_becomes_what_is_stored() -> None:
 def test_exceptions_become_a_tuple() -> None:
     assert check_exceptions("retry_on", ValueError) == (ValueError,)
     assert check_exceptions("retry_on", (ValueError, KeyboardInterrupt)) == (ValueError, KeyboardInterrupt)
+    assert check_exceptions("retry_on", [ValueError, OSError]) == (ValueError, OSError)
     assert check_exceptions("retry_on", ()) == ()

@@ -97,7 +97,7 @@ def test_a_job_type_is_named_after_its_function_and_has_the_documented_defaults(
 def test_every_option_is_kept() -> None:
     job_type = declared(
         name="email.welcome", max_attempts=1, backoff=Backoff(1, 2), timeout="30s", concurrency=3, priority="high",
-        retry_on=OSError, abandon_on=(KeyError, ValueError), keep_result=False,
+        retry_on=OSError, abandon_on=[KeyError, ValueError], keep_result=False,
     )  # fmt: skip
     assert job_type.name == "email.welcome"
     assert job_type.max_attempts == 1
@@ -171,7 +171,7 @@ ADVICE = [
         f"got {job(plain)!r}. It is declared already: once is enough",
     ),
     (lambda: job(Sender), f"'Sender': expected a function, got {Sender!r}. Declare a function that uses the class"),
-    (lambda: job(3), "'3': expected a function, got 3"),  # type: ignore[call-overload]
+    (lambda: job(3), "'3': expected a function, got 3. Put @job above a function, or call job(function)"),  # type: ignore[call-overload]
 ]
 
 
@@ -211,13 +211,13 @@ def test_a_generator_is_refused(handler: Callable[..., Any]) -> None:
         ("priority", "urgent", "'high' or 'medium' or 'low'"),
         ("priority", 0, "'high' or 'medium' or 'low'"),
         ("priority", [], "'high' or 'medium' or 'low'"),
-        ("retry_on", "OSError", "an exception class, or a tuple of them"),
+        ("retry_on", "OSError", "an exception class, or a list of them"),
         ("retry_on", Retry, "classes of faults; Retry is what a handler raises to decide by itself"),
         ("abandon_on", (Abandon, OSError), "classes of faults; Abandon is what a handler raises to decide by itself"),
-        ("retry_on", [OSError], "an exception class, or a tuple of them"),
-        ("retry_on", (OSError, int), "an exception class, or a tuple of them"),
-        ("abandon_on", OSError(), "an exception class, or a tuple of them"),
-        ("abandon_on", None, "an exception class, or a tuple of them"),
+        ("retry_on", ["OSError"], "an exception class, or a list of them"),
+        ("retry_on", (OSError, int), "an exception class, or a list of them"),
+        ("abandon_on", OSError(), "an exception class, or a list of them"),
+        ("abandon_on", None, "an exception class, or a list of them"),
         ("keep_result", "no", "True or False"),
         ("process", 1, "True or False"),
     ],
@@ -260,11 +260,14 @@ async def test_an_async_handler_that_a_decorator_hides_fails_and_is_not_taken_fo
 # In another process.
 
 
+ASYNC = "process=True is for plain `def`; an `async def` runs on the event loop. Leave out one of both"
+
+
 @pytest.mark.parametrize(
     ("handler", "problem"),
     [
-        (coroutine, "process=True is for plain `def`; an `async def` runs on the event loop"),
-        (AsyncCallable(), "process=True is for plain `def`; an `async def` runs on the event loop"),
+        (coroutine, ASYNC),
+        (AsyncCallable(), ASYNC),
         (lambda: None, "process=True takes a function at the top of a module, which a new process can import"),
         (PlainCallable(), "process=True takes a function at the top of a module, which a new process can import"),
         (

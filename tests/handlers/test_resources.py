@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager, nullcontext
 from typing import Annotated, Any, NewType, Protocol
 from unittest.mock import AsyncMock, MagicMock, Mock
 
@@ -239,6 +240,14 @@ def test_a_coroutine_is_no_factory() -> None:
 def test_a_factory_of_an_attempt_takes_no_arguments(factory: Any) -> None:
     with pytest.raises(InvalidOption, match="called without arguments"):
         PerAttempt(factory)
+
+
+def test_what_makes_a_resource_of_each_attempt_is_no_such_resource() -> None:
+    connection: Any = sqlite3.connect(":memory:")  # it can be called, to compile a statement
+    with closing(connection), pytest.raises(InvalidOption, match="what makes a Connection for each attempt, not a C"):
+        JobRunner(":memory:", deps={sqlite3.Connection: PerAttempt(connection)})
+    for factory in (Pool, waiting, functools.partial(Pool)):
+        assert recipe_of(object, PerAttempt(factory)) == recipe_of(Pool, PerAttempt(factory))
 
 
 def test_a_lock_and_a_mock_are_not_entered() -> None:

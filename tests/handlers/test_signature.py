@@ -237,7 +237,7 @@ def test_a_context_that_cannot_be_given_is_refused() -> None:
     def twice(ctx: JobContext, a: int, again: JobContext = injected) -> None: ...
 
     assert refused_type(only_by_position) == "job type 't': ctx is injected by name; put it behind the /"
-    assert refused_type(twice) == "job type 't': again is the context a second time, after ctx"
+    assert refused_type(twice) == "job type 't': again is the context a second time, after ctx. Leave it out"
 
 
 LEFT_OUT = "(what is injected is left out)"
@@ -257,7 +257,8 @@ def test_injected_parameters_are_no_part_of_the_payload() -> None:
 def test_an_injected_parameter_without_annotation_is_refused() -> None:
     def handler(smtp=injected) -> None: ...  # type: ignore[no-untyped-def]  # as untyped code has it
 
-    assert refused_type(handler) == "job type 't': smtp is injected by its annotation, and has none"
+    expected = "job type 't': smtp is injected by its annotation, and has none. Write `smtp: Smtp = injected`"
+    assert refused_type(handler) == expected
 
 
 def test_an_injected_parameter_that_cannot_be_named_is_refused() -> None:

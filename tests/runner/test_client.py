@@ -87,7 +87,7 @@ async def test_a_runner_of_the_same_file_runs_it(client: JobClient, working: Job
 
 
 def test_by_name_and_many_at_once(client: JobClient) -> None:
-    named = client.enqueue_named("email.welcome", user_id=3)
+    named = client.enqueue_named("email.welcome", 3)
     many = client.enqueue_many(welcome.bind(number) for number in range(1000))
     assert [one.id for one in many] == list(range(named.id + 1, named.id + 1001))
     assert client.enqueue_many([]) == []

@@ -36,7 +36,7 @@ async def test_an_async_handler_enqueues_further_jobs() -> None:
     @children.job(name="parent")
     async def parent(*, ctx: JobContext = injected) -> list[int]:
         one = await ctx.enqueue(child.using(label="one"), number=1)
-        named = await ctx.enqueue_named("child", number=2)
+        named = await ctx.enqueue_named("child", 2)
         many = await ctx.enqueue_many([child.bind(3), child.bind(4)])
         with pytest.raises(InvalidPayload, match="number"):
             await ctx.enqueue(child)  # type: ignore[call-arg]  # what is tested

@@ -41,7 +41,7 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
             clock.time,
             clock.time,
         )
-        named = await (await idle.enqueue_named("email.welcome", user_id=2, email="b@example.org")).job()
+        named = await (await idle.enqueue_named("email.welcome", 2, email="b@example.org")).job()
         assert named.payload == {"user_id": 2, "email": "b@example.org"}
         later = welcome.using(delay="5m", priority="low", idempotency_key="welcome:3")
         handle = await idle.enqueue(later, user_id=3)
@@ -79,7 +79,7 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
         (lambda runner: runner.enqueue(print), InvalidOption, "a job type"),
         (lambda runner: runner.enqueue("email.welcome", user_id=1), InvalidOption, "it is `enqueue_named(name, ...)`"),
         (lambda runner: runner.enqueue_named(welcome, user_id=1), InvalidOption, "the name of a job type; await"),
-        (lambda runner: runner.enqueue_many([other]), InvalidOption, "bound jobs"),
+        (lambda runner: runner.enqueue_many([other]), InvalidOption, "expected a bound job"),
         (
             lambda runner: runner.enqueue(welcome(1)),
             InvalidOption,
@@ -89,7 +89,7 @@ async def test_an_enqueued_job_is_written_as_declared_and_as_asked(idle: JobRunn
         (
             lambda runner: runner.enqueue(welcome.bind(1)),
             InvalidOption,
-            "expected a job type; bound jobs are enqueued together, by `enqueue_many([...])`.",
+            "bound jobs are enqueued together, by `enqueue_many([...])`, and awaited together by `ctx.gather(name,",
         ),
     ],
 )
