@@ -6,8 +6,8 @@ meter that is exhausted. So a job that waits is never looked at, however many th
 
 - Each pending job with a place has the row of its lane. A lane without jobs is deleted when it is looked at.
 - No job of a lane can be claimed before its bound. Whatever makes one claimable sooner lowers it.
-- A lane stands in the line of a meter only while that is exhausted, or while as many lanes as it allows stand in the
-  line of their type. A lane that does not use what it is allowed sets that free for those behind it.
+- A lane stands in the line of a meter only while that is exhausted, or while as many lanes of its priority as the meter
+  allows stand in the line of their type. One that does not use what it is allowed sets that free for those behind it.
 """
 
 from __future__ import annotations
@@ -254,6 +254,11 @@ class Limits:
         self._run("move_lane", (self._line(lane, full), priority, *bound, text))
         self._give_up(lane, full)
 
+    def set_bound(self, text: str, bound: Bound) -> None:
+        """A lane stays where it stands, and its first jobs are taken."""
+        self._is_changed = True
+        self._run("set_bound", (*bound, text))
+
     def delete(self, text: str) -> None:
         """A lane that was looked at has no jobs."""
         self._run("delete_lane", (text,))
@@ -313,7 +318,7 @@ class Limits:
             return woken
         for job_type in sorted(self._types.of(limit_of(meter))):
             self._due.add_known(job_type)
-            line = {"type": job_type, "line": f"{meter}{END}{job_type}", "capacity": capacity, "now": self._now}
+            line = {"type": job_type, "line": f"{meter}{END}{job_type}", "capacity": capacity}
             found = self._all("wake_lanes", line)
             for text, priority, at, job_id in found:
                 woken.append(Woken(text, job_type, priority, (at, job_id)))

@@ -52,69 +52,43 @@ UPDATE aiojobs_lanes
 SET line = ?, priority = ?, ready_at = ?, first_id = ?
 WHERE lane = ?;
 
+-- name: set_bound
+-- The first jobs of a lane are taken.
+UPDATE aiojobs_lanes
+SET ready_at = ?, first_id = ?
+WHERE lane = ?;
+
 -- name: delete_lane
 -- No job waits in a lane.
 DELETE FROM aiojobs_lanes
 WHERE lane = ?;
 
 -- name: wake_lanes
--- The first lanes of a line go into that of their type: as many as there is capacity for, and beside them as many whose
--- jobs are not due yet, which take none before they are.
+-- The first lanes of a line go into that of their type: of each priority as many as there is capacity for. So whatever
+-- the time is, also once a clock is set back, those stand there that come first of the ones that are due.
 UPDATE aiojobs_lanes
 SET line = :type
 WHERE lane IN (
     SELECT lane FROM (
-        SELECT * FROM (
-            SELECT lane, priority, ready_at, first_id
-            FROM aiojobs_lanes
-            WHERE line = :line AND priority = 0 AND ready_at <= :now
-            ORDER BY ready_at, first_id
-            LIMIT :capacity
-        )
-        UNION ALL
-        SELECT * FROM (
-            SELECT lane, priority, ready_at, first_id
-            FROM aiojobs_lanes
-            WHERE line = :line AND priority = 1 AND ready_at <= :now
-            ORDER BY ready_at, first_id
-            LIMIT :capacity
-        )
-        UNION ALL
-        SELECT * FROM (
-            SELECT lane, priority, ready_at, first_id
-            FROM aiojobs_lanes
-            WHERE line = :line AND priority = 2 AND ready_at <= :now
-            ORDER BY ready_at, first_id
-            LIMIT :capacity
-        )
-        ORDER BY priority, ready_at, first_id
+        SELECT lane
+        FROM aiojobs_lanes
+        WHERE line = :line AND priority = 0
+        ORDER BY ready_at, first_id
         LIMIT :capacity
     )
     UNION ALL
     SELECT lane FROM (
-        SELECT * FROM (
-            SELECT lane, priority, ready_at, first_id
-            FROM aiojobs_lanes
-            WHERE line = :line AND priority = 0 AND ready_at > :now
-            ORDER BY ready_at, first_id
-            LIMIT :capacity
-        )
-        UNION ALL
-        SELECT * FROM (
-            SELECT lane, priority, ready_at, first_id
-            FROM aiojobs_lanes
-            WHERE line = :line AND priority = 1 AND ready_at > :now
-            ORDER BY ready_at, first_id
-            LIMIT :capacity
-        )
-        UNION ALL
-        SELECT * FROM (
-            SELECT lane, priority, ready_at, first_id
-            FROM aiojobs_lanes
-            WHERE line = :line AND priority = 2 AND ready_at > :now
-            ORDER BY ready_at, first_id
-            LIMIT :capacity
-        )
+        SELECT lane
+        FROM aiojobs_lanes
+        WHERE line = :line AND priority = 1
+        ORDER BY ready_at, first_id
+        LIMIT :capacity
+    )
+    UNION ALL
+    SELECT lane FROM (
+        SELECT lane
+        FROM aiojobs_lanes
+        WHERE line = :line AND priority = 2
         ORDER BY ready_at, first_id
         LIMIT :capacity
     )

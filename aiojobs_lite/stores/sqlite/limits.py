@@ -19,7 +19,7 @@ from aiojobs_lite.stores.sqlite.lanes import ORDERED_PLACE
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 
 BEHIND_ALL: Final[Bound] = (NEVER + 1, ANY_ID)
-MOST_ASIDE: Final = 500  # jobs that step aside one by one, or expire, in one transaction; the others do in the next
+MOST_ASIDE: Final = 500  # jobs and lanes that step aside one by one, or jobs that expire, in one transaction
 MOST_TOGETHER: Final = 5_000  # that step aside by their lanes alone
 MANY_ASIDE: Final = 64  # so many one by one, and no more jobs of their lanes are read
 MOST_PASSED: Final = 50_000  # due jobs among which others are looked for then
@@ -56,15 +56,16 @@ class _Lane:
         text: Its text.
         heads: Its first jobs that are not taken; None if they were not read yet.
         is_all: Whether it has no others.
+        is_taken: Whether any was taken.
     """
 
-    __slots__ = ("heads", "is_all", "text", "type")
+    __slots__ = ("heads", "is_all", "is_taken", "text", "type")
 
     def __init__(self, job_type: str, text: str) -> None:
         self.type = job_type
         self.text = text
         self.heads: list[tuple[int, int, int]] | None = None
-        self.is_all = False
+        self.is_all = self.is_taken = False
 
 
 _Entry = tuple[Bound, int, _Job | _Jobs | _Lanes | _Lane]
@@ -98,7 +99,7 @@ class LanedJobs:
         self._full_lanes: defaultdict[str, dict[str, None]] = defaultdict(dict)  # these lanes by type
         self._passed: dict[str, tuple[Bound, Bound]] = {}  # behind which job, and up to which, others of them may be
         self._has_more = self._gave_up = False
-        self._expired = 0  # that were due
+        self._left_out = 0  # jobs that had expired, and lanes that a meter was exhausted for
         self.types: Collection[str] = self._limits.types
         self.emptied: list[str] = []
 
@@ -129,7 +130,7 @@ class LanedJobs:
             bound, _, entry = heapq.heappop(self._entries)
             if bound >= self._opened[entry.type]:  # its type was left
                 continue
-            if self._slots_left(entry.type) <= 0 or len(self._aside) + self._expired >= MOST_ASIDE:
+            if self._slots_left(entry.type) <= 0 or self._has_left_out_many:
                 self._opened[entry.type] = bound
             elif isinstance(entry, _Jobs):
                 self._read_jobs(entry, bound)
@@ -156,7 +157,11 @@ class LanedJobs:
     @property
     def is_partial(self) -> bool:
         """Whether as many stepped aside or expired as may in one transaction: the next claim goes on behind them."""
-        return self._has_more or len(self._aside) + self._expired >= MOST_ASIDE
+        return self._has_more or self._has_left_out_many
+
+    @property
+    def _has_left_out_many(self) -> bool:
+        return len(self._aside) + self._left_out >= MOST_ASIDE
 
     def close(self) -> None:
         """Lets step aside what no limit allows, and gives the bounds of what was not taken back."""
@@ -164,6 +169,8 @@ class LanedJobs:
         left = self._opened
         for bound, _, entry in self._entries:
             left[entry.type] = min(left[entry.type], bound)
+            if isinstance(entry, _Lane) and entry.is_taken:  # that the order of its line is right wherever it goes
+                self._limits.set_bound(entry.text, entry.heads[0][:2] if entry.heads else bound)
         if self._aside:
             self._step_aside()
         for job_type, bound in left.items():
@@ -211,24 +218,25 @@ class LanedJobs:
         if full is not None:
             *later, priority = lane.heads[0] if lane.heads else (*bound, self._priority)
             self._limits.move(lane.text, priority, (later[0], later[1]), full)
+            self._left_out += 1
             self._gave_up = len(known.meters) > 1
             return None
         if not lane.heads and not self._read_heads(lane):
             return None
         assert lane.heads  # noqa: S101  # they were just read
         at, job_id, priority = lane.heads[0]
-        if at > self._transaction.now or priority != self._priority:
+        if (at, job_id) > bound or priority != self._priority:  # others of its line may come before it
             self._limits.move(lane.text, priority, (at, job_id), None)
             self._gave_up = True
-            if at <= self._transaction.now:
+            if priority != self._priority or at > self._transaction.now:
                 self._limits.make_due(lane.type, priority, (at, job_id))
-            return None
-        if (at, job_id) > bound:
-            self._push((at, job_id), lane)
+            else:
+                self._push((at, job_id), lane)
             return None
         has_expired = self._has_expired(job_id)
         if not has_expired:
             self._limits.start(lane.text, known, job_id)
+        lane.is_taken = True
         del lane.heads[0]
         full = self._limits.meters.full(known) if known.is_ordered else None
         if full is not None and lane.heads:  # it stands by its next job, whose priority may be another one
@@ -246,7 +254,7 @@ class LanedJobs:
     def _has_expired(self, job_id: int) -> bool:
         """Whether a job has expired, one of very many: then it is cancelled, and does not start for its limits."""
         has_expired = bool(expire_those(self._transaction, [(job_id,)]))
-        self._expired += has_expired
+        self._left_out += has_expired
         return has_expired
 
     def _read_heads(self, lane: _Lane) -> bool:

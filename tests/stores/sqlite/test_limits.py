@@ -103,6 +103,22 @@ async def test_jobs_over_a_limit_step_aside_some_at_a_time(database: Path) -> No
         await check_tables(store)
 
 
+async def test_keys_that_share_a_limit_step_aside_some_at_a_time(database: Path) -> None:
+    """As many ordered keys as become due together, of which one may start."""
+    shared, ordered = ("one", "x"), StoredLimit("ordered", 1)
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE, ordered)))
+        texts = [lane_text("a", 1, [("ordered", key), shared], is_ordered=True) for key in range(MOST_ASIDE + 20)]
+        await inserted(store, *(new(lane=text, due=1) for text in texts), new("b", due=2))
+        found, jobs = await applied(store, claim(), now=0), []
+        for is_partial in (True, False):
+            found = await applied(store, claim(types="ab"), now=3)
+            jobs.append([job.id for job in found.answers[0].jobs])
+            assert found.answers[0].is_partial == is_partial == (found.due is not None)
+            await check_tables(store)
+        assert jobs == [[1, len(texts) + 1], []]
+
+
 @pytest.mark.parametrize(
     ("passed", "together", "claims"), [(10_000, 10_000, [True]), (10_000, 200, [True, False, False]),
                                        (200, 10_000, [False, False, True]), (500, 200, [False, True, False])],

@@ -1,0 +1,78 @@
+"""In which order the jobs that wait for one limit go on: by priority, then by time, whatever came between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiojobs_lite.model.job import NewJob
+from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
+from aiojobs_lite.model.writes import CancelJob
+from aiojobs_lite.stores.base import Store
+from tests.helpers.stores import answers, claim, claimed, complete, inserted, new, one, running
+
+SHARED, OTHER = StoredLimit("shared", 1), StoredLimit("other", 9)
+
+
+def keyed(user: int | None = None, *, is_ordered: bool = False, priority: int = 1, **fields: Any) -> NewJob:
+    """A job that counts by the limit that all share, and by a key of its own that allows more, or one in order."""
+    keys = [(SHARED.name, "x"), *([] if user is None else [("ordered" if is_ordered else OTHER.name, user)])]
+    lane = lane_text("a", priority, keys[::-1] if is_ordered else keys, is_ordered=is_ordered)
+    return new(lane=lane, priority=priority, **fields)
+
+
+async def order(store: Store, *jobs: Any, now: float = 0) -> list[int]:
+    """Ends these jobs, then one after the other each that is claimed; returns these."""
+    found: list[int] = []
+    while jobs:
+        *_, answer = await answers(store, *map(complete, jobs), claim(), now=now)
+        jobs = tuple(answer.jobs)
+        found += [job.id for job in jobs]
+    return found
+
+
+class OrderOfLanes:
+    async def test_the_job_that_is_due_first_goes_on_though_a_clock_is_set_back(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED,)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(priority=0, due=0), keyed(due=-2))
+        assert await claimed(store) == []
+        await one(store, complete(first))  # both are due, and the one of high priority is next
+        assert [[job.id for job in await claimed(store, now=now)] for now in (-3, -2, 0)] == [[], [3], []]
+
+    async def test_it_does_so_for_another_owner(self, two: tuple[Store, Store]) -> None:
+        await one(two[0], SetLimits((SHARED,)))
+        (first,) = await running(two[0], keyed())
+        await inserted(two[0], keyed(priority=0, due=0), keyed(due=-2))
+        assert await claimed(two[0]) == []
+        await one(two[0], complete(first))
+        assert [[job.id for job in await claimed(two[1], now=now)] for now in (-3, -2)] == [[], [3]]
+
+    async def test_a_lane_of_which_a_claim_took_a_part_waits_by_its_next_job(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED._replace(most=2), OTHER)))
+        first, second = await running(store, keyed(), keyed())
+        await inserted(store, keyed(due=-10), keyed(due=-1), keyed(7, due=-5))
+        assert await claimed(store) == []
+        await one(store, complete(first))
+        (third,) = await claimed(store, claim(limit=1))
+        assert (third.id, await claimed(store)) == (3, [])
+        assert await order(store, second) == [5, 4]
+
+    async def test_a_lane_whose_first_job_is_cancelled_waits_by_its_next_one(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, OTHER)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(due=-10), keyed(due=-1), keyed(7, due=-5), keyed(8, due=-3))
+        assert await claimed(store) == []
+        await one(store, CancelJob(2, None))
+        assert await order(store, first) == [4, 5, 3]
+
+    async def test_those_that_are_due_later_go_on_by_priority_when_they_are(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, SHARED._replace(name="ordered"))))
+        (first,) = await running(store, keyed())
+        await inserted(
+            store, keyed(1, is_ordered=True, due=5), keyed(2, is_ordered=True, due=6, priority=0),
+            keyed(3, is_ordered=True, due=4, priority=2),
+        )  # fmt: skip
+        await one(store, complete(first))
+        assert await claimed(store) == []
+        (job,) = await claimed(store, now=10)
+        assert [job.id, *await order(store, job, now=10)] == [3, 2, 4]
