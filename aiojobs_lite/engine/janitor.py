@@ -16,6 +16,7 @@ from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
 from aiojobs_lite.model.runners import EndRunners, ListRunners
+from aiojobs_lite.model.steps import ListRestarted
 from aiojobs_lite.policy.settle import Ending, Policy, settle
 from aiojobs_lite.stores.base import Store
 from aiojobs_lite.telemetry.bus import Bus
@@ -99,11 +100,14 @@ class Janitor:
 
     async def _end_all(self, jobs: Iterable[Job]) -> int:
         """Ends lost attempts; returns how many were still owned."""
-        return sum(await asyncio.gather(*[self._record(job) for job in jobs]))
+        lost = list(jobs)
+        ids = tuple([job.id for job in lost])
+        restarted = await self._store.ask(ListRestarted(ids, self._clock.now()))  # what its owner knew in memory alone
+        return sum(await asyncio.gather(*[self._record(job, restarts=job.id in restarted) for job in lost]))
 
-    async def _record(self, job: Job) -> bool:
+    async def _record(self, job: Job, *, restarts: bool) -> bool:
         raised = Raised(job.max_attempts, claimed=_claimed(job))
-        return await self._recorder.record_lost(self._lost(job), raised)
+        return await self._recorder.record_lost(self._lost(job, restarts=restarts), raised)
 
     async def _processing(self, owner: str, known: Collection[int] = ()) -> AsyncIterator[list[Job]]:
         """The jobs that an owner is processing, but for the known ones, some at a time; mostly there are none."""
@@ -113,10 +117,10 @@ class Janitor:
             found = await self._store.ask(FindJobs(ids=page, owner=owner, status=Status.PROCESSING, limit=RESCUE_PAGE))
             yield found[::-1]  # the oldest first: they are due in this order again
 
-    def _lost(self, job: Job) -> End:
+    def _lost(self, job: Job, *, restarts: bool) -> End:
         job_type = self._registry.find(job.type)
         policy = job_type.policy if job_type else Policy()
-        ending = Ending(lost=True, interrupted=job.interrupted)
+        ending = Ending(lost=True, interrupted=job.interrupted, restarts=restarts)
         cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
         return settle(_claimed(job), ending, policy, self._clock.now(), cancel=cancel)
 

@@ -93,7 +93,7 @@ class Again(NamedTuple):
             is due now at the latest, not held, and `restarts`. So it is as soon as one of them ends, unless it was
             claimed before.
         restarts: Whether an operation ended in this attempt: it counts as the first one of the job, whose next one has
-            the number 2, or 1 if this one does not count.
+            the number 2, or 1 if this one does not count. Crashes before it count no more.
     """
 
     id: int

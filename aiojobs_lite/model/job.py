@@ -158,7 +158,7 @@ class Job(JsonForm):
         result_json: What the handler returned, as JSON, or None.
         interruptions: How often a drain stopped it.
         snoozes: How often it snoozed.
-        crashes: How often its owner died.
+        crashes: How often its owner died; of a durable handler, since its latest operation ended.
         cancel_requested: A cancel was requested, and the owner has not yet stopped the job.
         interrupted: A drain left it running; when its owner ends, the attempt is given back.
         held: Why it is pending and not claimed, or None. `payload`: the payload no longer fits the handler;

@@ -5,8 +5,8 @@ keeps one row of each, and its *memo*: the JSON that the handler is given for it
 
 - A job that ends, or is cancelled, waits for nothing any more. When it is redriven, its operations that were done stay;
   those that failed or were waiting are forgotten, and so come again.
-- One that ends while its job is pending, by an event or another job, gives that job all its attempts again; one of
-  them is used up if the job is not suspended for it, such as after an attempt that failed.
+- One that ends while its job is pending, by an event or another job, gives that job all its attempts again, and its
+  crashes count anew; one of them is used up if the job is not suspended for it, such as after an attempt that failed.
 - The operations of a job go with it, and so does what is known of who started it, and what it started.
 """
 
@@ -186,6 +186,26 @@ class ListSteps(NamedTuple):
     job: int
 
     def answer(self) -> tuple[StepRow, ...]:
+        """See `Query`."""
+        unanswered()
+
+
+class ListRestarted(NamedTuple):
+    """Those of some jobs that are processing, and of which an operation has ended in the running attempt: if its owner
+    has died, it counts as the first attempt of what follows. Answer: their ids.
+
+    The clock decides: an operation counts that ended at the start of the attempt or later, and at `until` or earlier. A
+    clock that was set back hides the end of an operation, or shows it to one attempt too many.
+
+    Attributes:
+        ids: The jobs.
+        until: Now, in microseconds.
+    """
+
+    ids: tuple[int, ...]
+    until: int
+
+    def answer(self) -> set[int]:
         """See `Query`."""
         unanswered()
 

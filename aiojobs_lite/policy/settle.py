@@ -21,7 +21,7 @@ from aiojobs_lite.policy.verdict import Verdict, Wish, judge
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.text import make_storable
 
-MOST_CRASHES = 3  # a job whose owners died so often is dead
+MOST_CRASHES = 3  # a job whose owners died so often since its latest operation ended is dead
 ABANDONED = "abandoned by its handler"  # the reason of a job that `Abandon` made dead
 FREE_INTERRUPTIONS = 20  # each further interruption of a job costs an attempt
 
@@ -146,7 +146,8 @@ class _Settlement:
         self, job: Claimed, policy: Policy, now: int, chance: Callable[[], float], cancel: str | None, *, restarts: bool
     ) -> None:
         self._job = job
-        self._attempt = 1 if restarts else job.attempt  # of what follows the last operation that ended
+        # Of what follows the last operation that ended:
+        self._attempt, self._crashes = (1, 0) if restarts else (job.attempt, job.crashes)
         self._restarts = restarts
         self._policy = policy
         self._now = now
@@ -221,7 +222,7 @@ class _Settlement:
         return end
 
     def _lost(self, failure: Failure | None) -> Again | Close:
-        if self._job.crashes + 1 >= MOST_CRASHES:
+        if self._crashes + 1 >= MOST_CRASHES:
             return self._dead(Outcome.LOST, "crashed", failure)
         if self._is_last_attempt:
             return self._dead(Outcome.LOST, self._used_up, failure)

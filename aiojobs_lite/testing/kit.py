@@ -212,6 +212,7 @@ class JobKit(Records):
 
     async def crash(self) -> None:
         """Ends the started runners like a crash of their process: there is no drain, and no end of a handler is stored.
+        The clock moves on by a microsecond.
 
         The next start of the same runner finds the database as it was then, also one in memory, and rescues the jobs
         that ran. A handler in a thread cannot be ended; it is asked to stop, `ctx.stopping`.

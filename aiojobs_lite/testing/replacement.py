@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.errors import RecordedError
@@ -21,6 +21,7 @@ from aiojobs_lite.testing.probe import Probe
 from aiojobs_lite.testing.store import KitStore, Notes
 
 T = TypeVar("T")
+_LEAST: Final = 1e-6  # a microsecond, in seconds
 
 
 class Replacement:
@@ -82,6 +83,7 @@ class Replacement:
     async def crash(self) -> None:
         """Ends the engine as the end of its process would."""
         self._store.vanish()
+        self._clock.advance(_LEAST)  # no attempt after it starts at an instant at which an operation before it ended
         await self.on_loop(self.probe.vanish())
 
     async def on_loop(self, work: Coroutine[Any, Any, T]) -> T:

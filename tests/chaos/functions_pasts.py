@@ -33,6 +33,14 @@ def lost_once(past: Past) -> None:
     past.run(4, 2, "b", 12, 14, "in_turn")
 
 
+def lost_three_times(past: Past) -> None:
+    """A function that its crashes made dead."""
+    past.job(4, "dead", 3, None, "in_turn")
+    past.run(4, 3, "a", 9, None, "in_turn")
+    for number in (1, 2, 3):
+        past.row(4, number, "lost", "a", 10.5 + number / 10)
+
+
 def step(past: Past, token: str, at: float, run: str, ended: float | None = 0.1, most: int = 3) -> None:
     """A call of the function of a step, in an attempt, for so long."""
     writer = "?abc".index(run.split(".")[2])
@@ -191,6 +199,12 @@ def a_function_that_dies_of_a_crash(past: Past) -> None:
 
 
 @breach("functions ended wrongly")
+def a_function_that_dies_of_three_crashes_between_which_an_operation_ended(past: Past) -> None:
+    lost_three_times(past)
+    stored(past, None, ended_at=round(10.75 * MICROSECONDS))
+
+
+@breach("functions ended wrongly")
 def a_function_that_must_die_and_does_not(past: Past) -> None:
     past.done(4, 1, "b", 20, "falls")
 
@@ -346,10 +360,20 @@ def a_function_that_was_redriven_after_a_step_had_failed(past: Past) -> None:
 
 @good
 def a_function_that_dies_of_its_third_crash(past: Past) -> None:
-    past.job(4, "dead", 3, None, "in_turn")
-    past.run(4, 3, "a", 9, None, "in_turn")
-    for number in (1, 2, 3):
-        past.row(4, number, "lost", "a", 10.5 + number / 10)
+    lost_three_times(past)
+
+
+@good
+def a_function_that_dies_of_its_third_crash_since_an_operation_ended_after_the_first(past: Past) -> None:
+    lost_three_times(past)
+    stored(past, None, ended_at=round(10.65 * MICROSECONDS))
+
+
+@good
+def a_function_that_dies_of_crashes_while_the_clock_is_stepped(past: Past) -> None:
+    lost_three_times(past)
+    past.note(9.5, "stepped", 0, offset=-3600)
+    stored(past, None, ended_at=round((10.75 - 3600) * MICROSECONDS))
 
 
 @good

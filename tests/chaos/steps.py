@@ -70,6 +70,16 @@ class Durable:
         return [job for job in self._story.jobs.values() if job.type in TYPES]
 
     @cached_property
+    def latest_ends(self) -> dict[int, float]:
+        """When the latest operation of each job ended, by CLOCK_MONOTONIC."""
+        found: dict[int, float] = {}
+        for row in self.rows.values():
+            if row.ended_at is not None:
+                at = instant_of(self._story.eras, row.ended_at / MICROSECONDS)
+                found[row.job] = max(found.get(row.job, -math.inf), -math.inf if at is None else at)
+        return found
+
+    @cached_property
     def starts(self) -> dict[Key, list[Start]]:
         """The calls of each step, in their order."""
         found: dict[Key, list[Start]] = defaultdict(list)
@@ -194,13 +204,29 @@ def miscounted(story: Story) -> Iterator[str]:
 
 
 def ended_wrongly(story: Story) -> Iterator[str]:
-    """A function dies if it must, or if it was lost with its processes too often; else it is completed."""
-    for job in Durable(story).functions:
-        lost = sum(row.outcome == "lost" for row in story.rows[job.id])
-        if job.status == "dead" and job.type not in DOOMED and lost < MOST_CRASHES:
-            yield f"{job.type} job {job.id} is dead, and was lost {lost} times"
+    """A function dies if it must, or if it was lost with its processes too often since its latest operation ended; else
+    it is completed.
+    """
+    durable = Durable(story)
+    for job in durable.functions:
+        if job.status == "dead" and job.type not in DOOMED:
+            lost = _crashes(story, job.id, durable.latest_ends.get(job.id, -math.inf))
+            if lost < MOST_CRASHES:
+                yield f"{job.type} job {job.id} is dead, and was lost {lost} times since its latest operation ended"
         if job.status == "completed" and job.type in DOOMED:
             yield f"{job.type} job {job.id} is completed"
+
+
+def _crashes(story: Story, job: int, latest: float) -> int:
+    """How often a function was lost since an instant, and once before: an operation may end after that. A clock that is
+    stepped during its life may hide the end of an operation; then all count.
+    """
+    lost = [row.ended_at for row in story.rows[job] if row.outcome == "lost"]
+    begun = min((run.begun for run in story.runs[job]), default=-math.inf)
+    if any(era.start >= begun for era in story.eras[1:]):
+        return len(lost)
+    after = sum(at > latest for at in lost)
+    return min(after + 1, len(lost))
 
 
 def cut_short(story: Story) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from aiojobs_lite import Backoff, JobContext, JobRunner, Status, injected
+from aiojobs_lite import Backoff, JobContext, JobRunner, Outcome, Status, injected
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import JobKit
 
@@ -203,3 +203,58 @@ async def test_a_step_that_ends_its_process_each_time_ends_dead(job_kit: JobKit,
     assert job is not None
     assert job.status is Status.DEAD
     assert calls == {"before": 1, "poison": min(max_attempts, 3)}
+
+
+@pytest.mark.parametrize("of", ["step", "event", "child", "sleep"])
+async def test_a_crash_after_each_operation_is_the_first_one_of_what_follows(job_kit: JobKit, of: str) -> None:
+    """Five crashes, each after another operation, and as many attempts as two of them use."""
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def child() -> None: ...
+
+    @runner.job(max_attempts=2)
+    async def handler(ctx: JobContext = injected) -> None:
+        for number in range(5):
+            if of == "step":
+                await ctx.step(f"step {number}", noted, f"step {number}")
+            elif of == "event":
+                await ctx.wait_for_event("event", "e", timeout="1s")
+            elif of == "child":
+                await ctx.invoke("child", child)
+            else:
+                await ctx.sleep("sleep", "1s")
+            calls[f"after {number}"] += 1
+            if calls[f"after {number}"] == 1:
+                await job_kit.crash()
+
+    job_id, job = 0, None
+    for life in range(6):
+        async with job_kit(runner):
+            job_id = job_id or (await runner.enqueue(handler)).id
+            await job_kit.advance(3, patience=0.1)
+            if life == 5:
+                job = await runner.jobs.get(job_id)
+    assert job is not None
+    assert (job.status, job.crashes) == (Status.COMPLETED, 1)
+    assert [one.outcome for one in job.history] == [Outcome.LOST] * 5
+
+
+async def test_a_step_that_ends_its_process_each_time_ends_dead_by_a_clock_that_no_test_moves(job_kit: JobKit) -> None:
+    """What was stored before a crash counts for the attempt before it alone."""
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> None:
+        await ctx.step("before", noted, "before")
+        calls["poison"] += 1
+        await job_kit.crash()
+
+    for life in range(4):
+        async with job_kit(runner):
+            job_id = 1 if life else (await runner.enqueue(handler)).id
+            await runner.run_until_idle()
+            if life == 3:
+                job = await runner.jobs.get(job_id)
+                assert (job.status, job.reason, job.crashes) == (Status.DEAD, "crashed", 3)
+    assert calls == {"before": 1, "poison": 3}

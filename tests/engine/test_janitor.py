@@ -26,6 +26,7 @@ from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on, registry_of
 from tests.helpers.fault_store import FULL, IOERR
+from tests.helpers.steps import done, save
 from tests.helpers.waiting import quiet, until
 
 
@@ -135,6 +136,19 @@ async def test_the_jobs_of_an_owner_that_noted_an_interruption_get_their_attempt
     await world.janitor().rescue()
     found = [await world.job(number) for number in (1, 2, 3)]
     assert [(one.attempts, one.interruptions, one.crashes) for one in found] == [(0, 1, 0), (1, 0, 1), (1, 0, 0)]
+
+
+@pytest.mark.parametrize("owner", ["dead", "noted"])
+async def test_a_lost_attempt_in_which_an_operation_ended_counts_as_the_first(world: World, owner: str) -> None:
+    world.interrupted = {"noted"}
+    with_step, without = await world.claimed_by(owner, "known", "known")
+    world.clock.advance(1)
+    await world.memory.apply([(save(with_step, done("a")),)], world.clock.now())
+    world.clock.advance(1)
+    await world.janitor().rescue()
+    assert {end.id: isinstance(end, Again) and end.restarts for end in world.ends} == {
+        with_step.id: True, without.id: False,
+    }  # fmt: skip
 
 
 async def test_the_jobs_of_the_dead_are_given_back_and_those_of_the_living_are_left(world: World) -> None:

@@ -38,7 +38,7 @@ from aiojobs_lite.model.queries import (
     SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
-from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps
+from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListRestarted, ListSteps
 from tests.helpers import (
     memory_after,
     memory_ahead,
@@ -89,6 +89,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     GetParent: memory_steps.get_parent,
     ListAwaited: memory_steps.list_awaited,
     ListChildren: memory_steps.list_children,
+    ListRestarted: memory_steps.list_restarted,
     ListSteps: memory_steps.list_steps,
     FirstDue: first_due,
     ListLimits: lambda rows, _query: memory_limits.listed(rows),

@@ -283,7 +283,7 @@ class MemoryPhases:
         changes: dict[str, Any] = {
             "status": Status.PENDING,
             "reason": end.reason,
-            "attempts": memory_steps.attempts_after(job, end),
+            **memory_steps.counted_after(job, end),
         }
         if end.failure is not None:
             changes["error"] = end.failure.summary
@@ -303,7 +303,7 @@ class MemoryPhases:
             changes["history"] = (*kept, past)
         counter = _COUNTER_OF.get(end.outcome)
         if counter is not None and (is_suspended or changes.get("held") is None):
-            changes[counter] = min(getattr(job, counter) + 1, _LARGEST)
+            changes[counter] = min(changes.get(counter, getattr(job, counter)) + 1, _LARGEST)
         self.put(job, **changes)
         status: Status = changes["status"]
         return status

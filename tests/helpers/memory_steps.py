@@ -19,6 +19,7 @@ from aiojobs_lite.model.steps import (
     GetParent,
     ListAwaited,
     ListChildren,
+    ListRestarted,
     ListSteps,
     NewStep,
     SaveSteps,
@@ -141,10 +142,11 @@ def suspend(phases: MemoryPhases, end: Again) -> Again:
     return end._replace(scheduled_at=due)
 
 
-def attempts_after(job: Job, end: Again | Close) -> int:
-    """How many attempts of a job count after the end of one."""
-    attempts = 1 if isinstance(end, Again) and end.restarts else job.attempts
-    return max(attempts - end.refund, 0)
+def counted_after(job: Job, end: Again | Close) -> dict[str, int]:
+    """How many attempts of a job count after the end of one, and how many crashes before it."""
+    restarts = isinstance(end, Again) and end.restarts
+    attempts, crashes = (1, 0) if restarts else (job.attempts, job.crashes)
+    return {"attempts": max(attempts - end.refund, 0), "crashes": crashes}
 
 
 def note_ends(phases: MemoryPhases) -> None:
@@ -190,12 +192,13 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
         return
     durable.steps[key] = step._replace(state=state, memo=memo, ended_at=phases.now, place=_place(durable, key[0]))
     if job.status is Status.PENDING:
-        job = phases.put(job, attempts=min(job.attempts, 1))
+        attempts = min(job.attempts, 1)
+        job = phases.put(job, attempts=attempts, crashes=min(job.crashes, attempts))
         phases.restarted[job.id] = job.attempts
     is_later = job.held is None and to_micros(job.scheduled_at) > phases.now
     if key in durable.suspended and job.status is Status.PENDING and (job.held is Held.EVENT or is_later):
         due = to_datetime(min(phases.now, to_micros(job.scheduled_at)))
-        changed, phases.restarted[job.id] = phases.put(job, attempts=0, held=None, scheduled_at=due), 0
+        changed, phases.restarted[job.id] = phases.put(job, attempts=0, crashes=0, held=None, scheduled_at=due), 0
         phases.make(changed)
 
 
@@ -220,6 +223,19 @@ def move_back(phases: MemoryPhases, job_id: int, by: int, written: int) -> None:
 def list_steps(rows: Rows, query: ListSteps) -> tuple[StepRow, ...]:
     """See `ListSteps`."""
     return tuple(step for key, step in rows.durable.steps.items() if key[0] == query.job)
+
+
+def list_restarted(rows: Rows, query: ListRestarted) -> set[int]:
+    """See `ListRestarted`."""
+    found = set()
+    for (job_id, _), step in rows.durable.steps.items():
+        job = rows.jobs[job_id]
+        if job_id not in query.ids or job.status is not Status.PROCESSING or step.ended_at is None:
+            continue
+        assert job.started_at is not None
+        if to_micros(job.started_at) <= step.ended_at <= query.until:
+            found.add(job_id)
+    return found
 
 
 def list_awaited(rows: Rows, query: ListAwaited) -> tuple[Awaited, ...]:

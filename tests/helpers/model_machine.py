@@ -20,6 +20,7 @@ from aiojobs_lite.model.job import Claimed, Held, Job, Status
 from aiojobs_lite.model.limits import SetLimits
 from aiojobs_lite.model.queries import FindJobs, ListDead
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.steps import ListRestarted
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -338,7 +339,10 @@ class StoreBesideModel(LimitRules):
             self.units = [unit for unit in self.units if not any(_is_claim_of(dead, write) for write in unit)]
             query = FindJobs(status=Status.PROCESSING, limit=1000)
             jobs = self.twins.run(self.twins.views[view].store.ask(query))
-            ends = [_rescue(job, self.now) for job in jobs if job.owner == dead]
+            lost = [job for job in jobs if job.owner == dead]
+            asked = ListRestarted(tuple([job.id for job in lost]), self.now)
+            restarted = self.twins.ask(asked, self.twins.views[view])
+            ends = [_rescue(job, self.now, restarts=job.id in restarted) for job in lost]
             assert {end.id for end in ends} == {held.id for held in self.held.values() if held.owner == dead}
             if ends:
                 assert all(self.commit(alone(ends), view, inline=inline))
@@ -400,9 +404,9 @@ class StoreBesideModel(LimitRules):
         self.twins.check(CONCURRENCY)
 
 
-def _rescue(job: Job, now: int) -> Complete | Again | Close:
+def _rescue(job: Job, now: int, *, restarts: bool) -> Complete | Again | Close:
     """What the janitor writes for a job of an owner that is dead."""
-    lost = Ending(lost=True, interrupted=job.interrupted)
+    lost = Ending(lost=True, interrupted=job.interrupted, restarts=restarts)
     cancel = job.reason or CANCEL_REQUESTED if job.cancel_requested else None
     return settle(as_claimed(job), lost, POLICY, now, cancel=cancel)
 

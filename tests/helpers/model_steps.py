@@ -268,6 +268,7 @@ class DurableBesideModel(BatchesBesideModel):
         for job in self.jobs.values():
             if job.status is Status.PENDING and durable.has_steps(job.id) and job.id not in self.unreadable:
                 assert job.attempts or job.snoozes or job.interruptions or job.crashes
+            assert job.crashes <= job.attempts or not durable.has_steps(job.id), "each crash has used an attempt"
 
     def everything_ends(self, view: int = 0) -> None:
         """What is held for events is released, and events reach all; no type listens any more."""

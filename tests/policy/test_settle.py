@@ -76,6 +76,7 @@ TIMED_OUT = Ending(error=asyncio.CancelledError(), failure=FAILURE, stopped=Stop
 SHUT_DOWN = Ending(error=asyncio.CancelledError(), failure=FAILURE, stopped=Stop.SHUTDOWN)
 UNBEGUN = Ending(error=BOOM, failure=FAILURE, unbegun=True)
 LOST = Ending(lost=True, failure=FAILURE)
+ADVANCED = Ending(lost=True, failure=FAILURE, restarts=True)
 LEFT = Ending(lost=True, interrupted=True, failure=FAILURE)
 
 TABLE = [
@@ -210,6 +211,14 @@ TABLE = [
     Row("lost for the third time", claimed(3, crashes=2), LOST, dead(Outcome.LOST, "crashed")),
     Row("lost once too often", claimed(4, crashes=3), LOST, dead(Outcome.LOST, "crashed")),
     Row("lost in the last attempt", claimed(5), LOST, dead(Outcome.LOST, "all 5 attempts used up")),
+    Row(
+        "lost after an operation ended in it", claimed(5, crashes=2), ADVANCED,
+        again(Outcome.LOST, failure=FAILURE)._replace(restarts=True),
+    ),
+    Row(
+        "lost after an operation ended in its only attempt", claimed(1, 1), ADVANCED,
+        dead(Outcome.LOST, "its only attempt used up"),
+    ),
     Row("crashed in the last attempt", claimed(3, 3, crashes=2), LOST, dead(Outcome.LOST, "crashed")),
     Row(
         "left running by a drain", claimed(5, crashes=2), LEFT,
@@ -339,6 +348,7 @@ ends = st.builds(
     lost=st.booleans(),
     interrupted=st.booleans(),
     unreadable=st.none() | st.just("odd"),
+    restarts=st.booleans(),
 )
 policies = st.builds(
     Policy,

@@ -51,7 +51,7 @@ SET
     place = iif(place = 0, 0, NULL),
     interruptions = min(interruptions + :interrupted, {largest}),
     snoozes = min(snoozes + :snoozed, {largest}),
-    crashes = min(crashes + :lost, {largest}),
+    crashes = min(iif(:restarts, 0, crashes) + :lost, {largest}),
     cancel_requested = 0,
     interrupted = 0
 WHERE id = :id

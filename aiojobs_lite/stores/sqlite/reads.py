@@ -32,7 +32,7 @@ from aiojobs_lite.model.queries import (
     SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
-from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps
+from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListRestarted, ListSteps
 from aiojobs_lite.stores.sqlite.after import list_after
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_batch_owners
@@ -46,7 +46,7 @@ from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
-from aiojobs_lite.stores.sqlite.steps import list_awaited, list_steps
+from aiojobs_lite.stores.sqlite.steps import list_awaited, list_restarted, list_steps
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
 
@@ -170,6 +170,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListOwners: list_owners,
     ListPaused: list_paused,
     ListProcessing: list_processing,
+    ListRestarted: list_restarted,
     ListRunners: list_runners,
     ListSteps: list_steps,
     SamplePayloads: sample_payloads,

@@ -17,7 +17,17 @@ from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import memo_of
 from aiojobs_lite.model.job import Held, Status
-from aiojobs_lite.model.steps import Awaited, ListAwaited, ListSteps, NewStep, SaveSteps, StepKind, StepRow, StepState
+from aiojobs_lite.model.steps import (
+    Awaited,
+    ListAwaited,
+    ListRestarted,
+    ListSteps,
+    NewStep,
+    SaveSteps,
+    StepKind,
+    StepRow,
+    StepState,
+)
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Fenced, Transaction
 from aiojobs_lite.stores.sqlite.waits import Wait, add_waits, drop_waits, first_event, forget_waits, match_of, wait_of
@@ -245,7 +255,7 @@ def places_of(transaction: Transaction, jobs: Iterable[int], first: Iterable[int
 
 
 def end_steps(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
-    """Ends operations that waited, in their order. Pending jobs count their attempts from there, or from the one
+    """Ends operations that waited, in their order. Pending jobs count attempts and crashes from there, or from the one
     before if that failed; those that are suspended for an operation that has ended are due now.
     """
     if not ended:
@@ -330,6 +340,12 @@ def list_steps(connection: sqlite3.Connection, sql: Sql, query: ListSteps) -> tu
     if abs(query.job) > LARGEST_INTEGER:
         return ()
     return tuple(map(_row_of, connection.execute(sql["steps_of_job"], (query.job,)).fetchall()))
+
+
+def list_restarted(connection: sqlite3.Connection, sql: Sql, query: ListRestarted) -> set[int]:
+    """See `ListRestarted`."""
+    asked = {"ids": json.dumps(query.ids), "until": query.until}
+    return {row[0] for row in connection.execute(sql["restarted"], asked).fetchall()}
 
 
 def list_awaited(connection: sqlite3.Connection, sql: Sql, query: ListAwaited) -> tuple[Awaited, ...]:

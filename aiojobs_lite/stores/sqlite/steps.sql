@@ -92,15 +92,15 @@ WHERE +status = 'pending'
     AND id IN ({rows});
 
 -- name: restart
--- Has jobs count their attempts from the latest one.
+-- Has jobs count their attempts and crashes from the latest attempt.
 UPDATE aiojobs_jobs
-SET attempts = 1
+SET attempts = 1, crashes = min(crashes, 1)
 WHERE id IN ({rows});
 
 -- name: wake
--- Makes jobs claimable, due now at the latest; their attempts count from here.
+-- Makes jobs claimable, due now at the latest; their attempts and crashes count from here.
 UPDATE aiojobs_jobs
-SET attempts = 0, held = NULL, scheduled_at = min(scheduled_at, ?), place = iif(place = 0, 0, NULL)
+SET attempts = 0, crashes = 0, held = NULL, scheduled_at = min(scheduled_at, ?), place = iif(place = 0, 0, NULL)
 WHERE id IN ({rows});
 
 -- name: of_status
@@ -134,6 +134,19 @@ SELECT {step}
 FROM aiojobs_steps
 WHERE job_id = ?
 ORDER BY id;
+
+-- name: restarted
+-- Those of these jobs that are processing, and of which an operation has ended in the running attempt.
+SELECT id
+FROM aiojobs_jobs AS job
+WHERE +status = 'processing'
+    AND id IN (SELECT value FROM json_each(:ids))
+    AND EXISTS (
+        SELECT 1
+        FROM aiojobs_steps AS steps
+        WHERE steps.job_id = job.id
+            AND steps.ended_at BETWEEN job.started_at AND :until
+    );
 
 -- name: awaited_of_job
 -- The operations that wait and for which a pending job is suspended, each with the job and the event that it waits for.

@@ -11,7 +11,16 @@ from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.queries import FindJobs
-from aiojobs_lite.model.steps import Awaited, ListAwaited, ListSteps, NewStep, StepKind, StepRow, StepState
+from aiojobs_lite.model.steps import (
+    Awaited,
+    ListAwaited,
+    ListRestarted,
+    ListSteps,
+    NewStep,
+    StepKind,
+    StepRow,
+    StepState,
+)
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Prune, RedriveDead, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers.instants import SECOND
@@ -280,6 +289,61 @@ class Suspending:
         assert shown(store) == await counted(store, 5)
         assert await claimed(store, now=59) == []
 
+    async def crashed_twice(self, store: Store) -> Claimed:
+        """A job that was lost twice, and runs."""
+        job = await one_running(store)
+        for _ in range(2):
+            await one(store, again(job, Outcome.LOST))
+            (job,) = await claimed(store)
+        assert (job.attempt, job.crashes) == (3, 2)
+        return job
+
+    @pytest.mark.parametrize(
+        ("outcome", "refund", "counted"),
+        [(Outcome.LOST, False, (1, 1)), (Outcome.FAILED, False, (1, 0)), (Outcome.SNOOZED, True, (0, 0)),
+         (Outcome.INTERRUPTED, True, (0, 0))],
+    )  # fmt: skip
+    async def test_crashes_count_from_an_attempt_in_which_an_operation_ended(
+        self, store: Store, outcome: Outcome, refund: bool, counted: tuple[int, int]
+    ) -> None:
+        job = await self.crashed_twice(store)
+        await answers(store, save(job, done("a")), again(job, outcome, refund=refund, restarts=True))
+        pending = await stored(store, job.id)
+        assert (pending.attempts, pending.crashes) == counted
+        assert pending.attempts or pending.snoozes or pending.interruptions  # the next attempt looks for operations
+
+    async def test_crashes_count_on_after_an_attempt_in_which_none_ended(self, store: Store) -> None:
+        job = await self.crashed_twice(store)
+        await one(store, save(job, wait("w")))
+        await one(store, again(job, Outcome.LOST))
+        assert (await stored(store, job.id)).crashes == 3
+
+    async def test_crashes_count_from_an_operation_that_ends_while_its_job_is_suspended_for_it(
+        self, store: Store
+    ) -> None:
+        job = await self.crashed_twice(store)
+        await answers(store, save(job, wait("w"), wait("x", match("f"))), suspend(job, "w"))
+        assert (await stored(store, job.id)).crashes == 2
+        await one(store, send(event("f")))  # the job is not suspended for that one: at most one crash counts
+        assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(1, 1)]
+        await one(store, send(event()))
+        assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(0, 0)]
+        assert [(one.attempt, one.snoozes) for one in await claimed(store)] == [(1, 1)]
+
+    async def test_one_that_ended_before_the_suspension_has_crashes_count_from_it(self, store: Store) -> None:
+        job = await self.crashed_twice(store)
+        await one(store, save(job, wait("w")))
+        await one(store, send(event()))
+        await one(store, suspend(job, "w"))
+        assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(0, 0)]
+
+    async def test_one_that_ends_after_a_crash_leaves_one_to_count(self, store: Store) -> None:
+        job = await self.crashed_twice(store)
+        await answers(store, save(job, wait("w")), again(job, Outcome.LOST, scheduled_at=at(60)))
+        await one(store, send(event()), 5)
+        assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(1, 1)]
+        assert shown(store) == await counted(store, 5)
+
     async def test_one_that_ends_while_an_attempt_runs_leaves_its_number(self, store: Store) -> None:
         job = await self.third_attempt(store)
         await one(store, save(job, wait("w")))
@@ -340,6 +404,58 @@ class WhatIsAwaited:
     async def test_a_job_that_is_not_there_awaits_nothing(self, store: Store) -> None:
         assert await store.ask(ListAwaited(99)) == ()
         assert await store.ask(ListAwaited(10**30)) == ()
+
+
+class Restarted:
+    async def restarted(self, store: Store, *jobs: Claimed, until: float = 99) -> set[int]:
+        return await store.ask(ListRestarted(tuple([job.id for job in jobs]), at(until)))
+
+    async def test_an_operation_that_ended_in_the_running_attempt_is_known(self, store: Store) -> None:
+        by_step, by_event, waits, has_none = jobs = await running(store, new(), new(), new(), new())
+        fails = save(waits, FAILS, NewStep("s", StepKind.SLEEP, StepState.WAITING, until=at(1)))
+        await answers(store, save(by_step, done("a")), save(by_event, wait("w")), fails, now=1)
+        assert await self.restarted(store, *jobs) == {by_step.id}
+        await one(store, send(event()), 2)
+        assert await self.restarted(store, *jobs) == {by_step.id, by_event.id}
+        assert await self.restarted(store, by_event, has_none) == {by_event.id}
+        assert await self.restarted(store) == set()
+
+    async def test_one_that_failed_for_good_has_ended(self, store: Store) -> None:
+        job = await one_running(store)
+        await one(store, save(job, NewStep("l", StepKind.RUN, StepState.FAILED, None, '"gone"', 3)), 1)
+        assert await self.restarted(store, job) == {job.id}
+
+    async def test_one_that_ended_in_an_earlier_attempt_does_not_count(self, store: Store) -> None:
+        job = await one_running(store)
+        await one(store, save(job, done("a")), 1)
+        await one(store, again(job, Outcome.LOST), 2)
+        (job,) = await claimed(store, now=3)
+        assert await self.restarted(store, job) == set()
+        await one(store, save(job, done("b")), 3)
+        assert await self.restarted(store, job) == {job.id}
+
+    async def test_one_that_ended_while_its_job_was_pending_does_not_count(self, store: Store) -> None:
+        job = await one_running(store)
+        await answers(store, save(job, wait("w")), suspend(job, "w"))
+        await one(store, send(event()), 1)
+        (job,) = await claimed(store, now=2)
+        assert await self.restarted(store, job) == set()
+
+    async def test_a_job_that_is_not_processing_does_not_count(self, store: Store) -> None:
+        pending, ended = await running(store, new(), new())
+        await answers(store, *(save(job, done("a")) for job in (pending, ended)), now=1)
+        await answers(store, again(pending), complete(ended), now=2)
+        assert await self.restarted(store, pending, ended) == set()
+        assert await store.ask(ListRestarted((99, 10**15), at(9))) == set()
+
+    async def test_by_a_clock_that_was_set_back_one_of_the_future_does_not_count(self, store: Store) -> None:
+        """Else a job would count anew at each crash until that instant has come."""
+        job = await one_running(store)
+        await one(store, save(job, done("a")), 60)
+        await one(store, again(job, Outcome.LOST, scheduled_at=at(1)), 61)
+        (job,) = await claimed(store, now=1)
+        assert await self.restarted(store, job, until=59) == set()
+        assert await self.restarted(store, job, until=60) == {job.id}
 
 
 class EndedAndRedriven:
