@@ -22,6 +22,7 @@ PROGRAM = """
 from __future__ import annotations
 
 import email as emails
+import sqlite3
 from datetime import datetime
 from typing import Any
 
@@ -148,6 +149,16 @@ async def enqueuing() -> None:
         await runner.enqueue(bare.using(after=[first], after_failed="no"), 1)  # E: arg-type
         async with batch.open(on_dead=3):  # E: arg-type
             pass
+        async with batch.open(on_complete=bare.using(label="x"), on_success=welcome):  # with defaults behind the id
+            pass
+        async with batch.open(on_complete=plain_without_context):  # E: arg-type
+            pass
+        async with batch.open(on_complete=daily):  # E: arg-type
+            pass
+    runner.on_dead(bare.using(priority="high"))
+    runner.on_dead(plain_without_context)  # E: type-var
+    await runner.enqueue_in(sqlite3.connect("app.db"), welcome, 1)
+    await runner.enqueue_in(3, welcome, 1)  # E: arg-type
     await runner.enqueue(daily)
     await runner.enqueue(daily, 1)  # E: arg-type
     await runner.enqueue(often)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiojobs_lite.errors import BatchNotFound, InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
+from aiojobs_lite.handlers.options import TakesId
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.batches import BatchEvent
 from aiojobs_lite.model.columns import LARGEST_INTEGER
@@ -25,6 +26,9 @@ _REFUSED: Final[Mapping[str, str]] = {
 
 CallbackJob = Enqueueable[..., Any] | BoundJob[Any]
 """A job type, with options or without, that is enqueued with the id of a batch; or a job with arguments of its own."""
+
+GivenCallback = TakesId | BoundJob[Any]
+"""The same as callers give it, for type checkers: it takes one whole number."""
 
 
 def check_callback(option: str, value: object) -> CallbackJob:
@@ -48,7 +52,7 @@ def check_callback(option: str, value: object) -> CallbackJob:
 
 
 def check_callbacks(
-    registry: Registry, complete: CallbackJob | None, success: CallbackJob | None, dead: CallbackJob | None
+    registry: Registry, complete: GivenCallback | None, success: GivenCallback | None, dead: GivenCallback | None
 ) -> list[tuple[BatchEvent, CallbackJob]]:
     """The callbacks of a batch that are given, each with its event.
 

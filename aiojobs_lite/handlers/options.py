@@ -35,13 +35,13 @@ from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
 
 
-class EnqueuedOnDeath(Protocol):
-    """A job type, or one with options, that is enqueued with the id of a dead job."""
+class TakesId(Protocol):
+    """A job type, or one with options, that is enqueued with an id: that of a dead job, or of a batch."""
 
     how: Enqueueing
 
-    def row(self, now: int, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> NewJob:
-        """The row to insert, enqueued at `now` (microseconds)."""
+    def bind(self, number: int, /) -> object:
+        """Validates the arguments of one job."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -100,7 +100,7 @@ class JobOptions(TypedDict, total=False):
     max_pending: int | None
     on_full: OnFull | None
     expires: Duration | None
-    on_dead: OnDead | EnqueuedOnDeath | None
+    on_dead: OnDead | TakesId | None
     cancel_on: On | Sequence[On] | None
     version: int
     upgrade: Mapping[int, UpgradeStep] | None

@@ -11,7 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.engine.waiters import Finished
 from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound, StoreError, StoreUnavailable
-from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_batch_id, check_callbacks
+from aiojobs_lite.handlers.batches import CallbackJob, GivenCallback, callback_row, check_batch_id, check_callbacks
 from aiojobs_lite.handlers.habits import AnswersHabitsOfBlocks
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing
@@ -123,9 +123,9 @@ class BatchHandle:
     def open(
         self,
         *,
-        on_complete: CallbackJob | None = None,
-        on_success: CallbackJob | None = None,
-        on_dead: CallbackJob | None = None,
+        on_complete: GivenCallback | None = None,
+        on_success: GivenCallback | None = None,
+        on_dead: GivenCallback | None = None,
     ) -> BatchBlock:
         """Opens a batch in this one, which is complete when that is, with its callbacks; see `runner.batches.open`.
 
@@ -304,9 +304,9 @@ class Batches:
     def open(
         self,
         *,
-        on_complete: CallbackJob | None = None,
-        on_success: CallbackJob | None = None,
-        on_dead: CallbackJob | None = None,
+        on_complete: GivenCallback | None = None,
+        on_success: GivenCallback | None = None,
+        on_dead: GivenCallback | None = None,
     ) -> BatchBlock:
         """Opens a batch for the block of an `async with`, which adds jobs to it.
 

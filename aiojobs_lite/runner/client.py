@@ -29,7 +29,7 @@ from aiojobs_lite.runner.client_events import ClientSentEvent, events_of, send_b
 from aiojobs_lite.runner.client_handle import ClientHandle, handles_of
 from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.runner.jobs import check_id
-from aiojobs_lite.runner.joining import check_connection
+from aiojobs_lite.runner.joining import OpenConnection, check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
 from aiojobs_lite.runner.session import Session
 from aiojobs_lite.stores.base import Durability
@@ -169,7 +169,7 @@ class JobClient(AnswersHabitsOfClients):
         return handles_of(session.database, write, answer)
 
     def enqueue_in(
-        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+        self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> ClientHandle:
         """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
         rolled back, or a savepoint of it is.
@@ -200,7 +200,7 @@ class JobClient(AnswersHabitsOfClients):
         (handle,) = self.enqueue_many_in(connection, [job.bind(*args, **kwargs)])
         return handle
 
-    def enqueue_many_in(self, connection: object, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
+    def enqueue_many_in(self, connection: OpenConnection, jobs: Iterable[BoundJob[Any]]) -> list[ClientHandle]:
         """Makes many jobs part of the caller's own open transaction, all or none; see `enqueue_in`.
 
         Args:

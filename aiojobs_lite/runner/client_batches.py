@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, ParamSpec
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.identity import new_owner
 from aiojobs_lite.errors import AiojobsError, BatchClosed, BatchNotFound
-from aiojobs_lite.handlers.batches import CallbackJob, callback_row, check_batch_id, check_callbacks
+from aiojobs_lite.handlers.batches import CallbackJob, GivenCallback, callback_row, check_batch_id, check_callbacks
 from aiojobs_lite.handlers.habits import AnswersHabitsOfBlocksOfClients
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
@@ -130,9 +130,9 @@ class ClientBatch:
     def open(
         self,
         *,
-        on_complete: CallbackJob | None = None,
-        on_success: CallbackJob | None = None,
-        on_dead: CallbackJob | None = None,
+        on_complete: GivenCallback | None = None,
+        on_success: GivenCallback | None = None,
+        on_dead: GivenCallback | None = None,
     ) -> ClientBatchBlock:
         """Opens a batch in this one, which is complete when that is, with its callbacks; see `client.batches.open`.
 
@@ -291,9 +291,9 @@ class ClientBatches:
     def open(
         self,
         *,
-        on_complete: CallbackJob | None = None,
-        on_success: CallbackJob | None = None,
-        on_dead: CallbackJob | None = None,
+        on_complete: GivenCallback | None = None,
+        on_success: GivenCallback | None = None,
+        on_dead: GivenCallback | None = None,
     ) -> ClientBatchBlock:
         """Opens a batch for the block of a `with`, which adds jobs to it; see `runner.batches.open`.
 
@@ -308,7 +308,7 @@ class ClientBatches:
         """
         return self.open_in(None, on_complete, on_success, on_dead)
 
-    def open_in(self, parent: int | None, *callbacks: CallbackJob | None) -> ClientBatchBlock:
+    def open_in(self, parent: int | None, *callbacks: GivenCallback | None) -> ClientBatchBlock:
         """The same within another batch, with what it enqueues when it is complete, succeeds, or has a dead job."""
         return ClientBatchBlock(self._parts, check_callbacks(self._parts.registry, *callbacks), parent)
 

@@ -13,6 +13,7 @@ from aiojobs_lite.runner.batches import BatchHandle
 from aiojobs_lite.runner.binding import name_first
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
+from aiojobs_lite.runner.joining import OpenConnection
 from aiojobs_lite.runner.operations import Operations
 
 P = ParamSpec("P")
@@ -78,13 +79,13 @@ class JobContext(Operations):
         return self._awaited_runner().enqueue_many(jobs)
 
     def enqueue_in(
-        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+        self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobHandle[R]]:
         """Makes a further job part of the handler's own open transaction; see `runner.enqueue_in`."""
         return self._awaited_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
 
     def enqueue_many_in(
-        self, connection: object, jobs: Iterable[BoundJob[R]]
+        self, connection: OpenConnection, jobs: Iterable[BoundJob[R]]
     ) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
         return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)

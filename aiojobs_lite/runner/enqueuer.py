@@ -22,7 +22,7 @@ from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_e
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.events import Events, EventToSend, SentEvent
 from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
-from aiojobs_lite.runner.joining import JoinedHandle, check_connection
+from aiojobs_lite.runner.joining import JoinedHandle, OpenConnection, check_connection
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import JobEnqueued
 
@@ -154,7 +154,7 @@ class Enqueuer:
         return self._handles(bound, inserted)
 
     async def enqueue_in(
-        self, connection: object, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
+        self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> JobHandle[R]:
         """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
         rolled back, or a savepoint of it is.
@@ -184,7 +184,7 @@ class Enqueuer:
         (handle,) = await self.enqueue_many_in(connection, [job.bind(*args, **kwargs)])
         return handle
 
-    async def enqueue_many_in(self, connection: object, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
+    async def enqueue_many_in(self, connection: OpenConnection, jobs: Iterable[BoundJob[R]]) -> list[JobHandle[R]]:
         """Makes many jobs part of the caller's own open transaction, all or none; see `enqueue_in`.
 
         Args:

@@ -29,6 +29,7 @@ from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, Redrive
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
+from aiojobs_lite.runner.types import known_name
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
 from aiojobs_lite.text import make_storable
@@ -101,6 +102,7 @@ class StoredJobs:
 
         Raises:
             InvalidOption: If one of them cannot work.
+            UnknownJobType: If the type is neither registered in this runner nor present in the database.
         """
         check_whole("limit", limit, _LARGEST_PAGE)
         wanted = None if status is None else Status(check_choice("status", status, [str(known) for known in Status]))
@@ -111,11 +113,14 @@ class StoredJobs:
         reason = None if held is None else Held(check_choice("held", held, _REASONS))
         engine = self._access.engine
         wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
-        return await engine.ask(
+        found = await engine.ask(
             FindJobs(
                 status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
             )
         )  # fmt: skip
+        if not found and wanted_type is not None:
+            known_name(engine, wanted_type)  # it may be misspelt
+        return found
 
     async def log(self, job_id: int) -> JobLog:
         """Reads the newest 1,000 lines that the handlers of a job logged by `ctx.log`.
@@ -239,9 +244,12 @@ class StoredJobs:
         """Sends all dead jobs (of one type, or of every type) back to pending, 500 in a transaction; returns how many.
 
         If it fails, those of the transactions before are pending. A job that dies again meanwhile stays dead.
+
+        Raises:
+            UnknownJobType: If the type is neither registered in this runner nor present in the database.
         """
-        engine = self._access.engine
-        return await engine.order(_redrive_all(engine, _check_storable("type", type)))
+        engine, wanted = self._access.engine, _check_storable("type", type)
+        return await engine.order(_redrive_all(engine, wanted))
 
     async def delete(self, job_id: int) -> None:
         """Deletes a job with its history.
@@ -334,6 +342,8 @@ async def _redrive_all(engine: Engine, job_type: str | None) -> int:
     try:
         while not is_done:
             ids, after = await engine.ask(ListDead(job_type, REDRIVE_AT_ONCE, after))
+            if not ids and not redriven and job_type is not None:
+                known_name(engine, job_type)  # it may be misspelt
             redriven += await engine.write(RedriveDead(ids)) if ids else 0
             is_done = after is None
     finally:  # also those before a fault

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aiojobs_lite.durations import Duration
 from aiojobs_lite.engine.joining import Joined
@@ -61,6 +62,14 @@ class JoinedHandle(JobHandle[R_co]):
         if not self._identity.matches(job):
             raise JobNotCommitted(self.id)
         self._is_committed = True
+
+
+class OpenConnection(Protocol):
+    """A connection, or a session, that executes statements: of sqlite3, aiosqlite or SQLAlchemy."""
+
+    @property
+    def execute(self) -> Callable[..., Any]:
+        """Executes a statement."""
 
 
 def check_connection(given: object) -> None:

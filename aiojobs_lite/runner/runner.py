@@ -23,8 +23,9 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
 from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
-from aiojobs_lite.handlers.job_type import Enqueueable, JobType, check_on_dead
+from aiojobs_lite.handlers.job_type import JobType, check_on_dead
 from aiojobs_lite.handlers.middleware import check_middleware
+from aiojobs_lite.handlers.options import TakesId
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.runner.enqueuer import Enqueuer
@@ -41,7 +42,7 @@ from aiojobs_lite.telemetry.stats import RunnerStats
 from aiojobs_lite.telemetry.wording import counted
 from aiojobs_lite.text import name_of, show
 
-H = TypeVar("H", bound=OnDead | Enqueueable[..., Any])
+H = TypeVar("H", bound=OnDead | TakesId)
 _DRAIN_VARIABLE: Final = "AIOJOBS_LITE_DRAIN_TIMEOUT"
 _DAY_S: Final = 86400.0  # for so long the id of an event is known
 _MOST_RUNNING: Final = 100_000  # handlers

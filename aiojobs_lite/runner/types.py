@@ -43,7 +43,7 @@ class JobTypes:
             UnknownJobType: If it is neither registered in this runner nor present in the database.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, _known_name(engine, job), by=check_by(by)))
+        await engine.order(_set_paused(engine, known_name(engine, job), by=check_by(by)))
 
     async def resume(self, job: JobType[..., Any] | str) -> None:
         """Lets the jobs of a paused type run again.
@@ -52,7 +52,7 @@ class JobTypes:
             UnknownJobType: If it is neither registered in this runner nor present in the database.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, _known_name(engine, job), by=None))
+        await engine.order(_set_paused(engine, known_name(engine, job), by=None))
 
     async def paused(self) -> dict[str, Pause]:
         """The paused types, by name, in order: since when, and by whom."""
@@ -87,7 +87,12 @@ def _user() -> str:
         return ""
 
 
-def _known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
+def known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
+    """The name of a type, if it is registered in this runner or present in the database.
+
+    Raises:
+        UnknownJobType: If it is neither.
+    """
     name = job.name if isinstance(job, JobType) else job
     if not isinstance(name, str) or not engine.knows(name):
         raise UnknownJobType(name, engine.stats().by_type)

@@ -8,6 +8,7 @@ from aiojobs_lite import JobContext, JobDead, JobNotFound, JobRunner, Status, in
 from aiojobs_lite.errors import (
     InvalidOption,
     JobNotAllowed,
+    UnknownJobType,
 )
 from aiojobs_lite.telemetry.facts import (
     DeadRedriven,
@@ -87,6 +88,8 @@ async def test_text_is_not_empty_and_a_type_goes_by_its_name(working: JobRunner)
             await handle.cancel("")
         with pytest.raises(InvalidOption, match=r"expected the name of the job type, its `\.name`"):
             await working.jobs.list(type=welcome)  # type: ignore[arg-type]  # what is refused
+        with pytest.raises(UnknownJobType, match=r"Did you mean 'email\.welcome'"):
+            await working.jobs.list(type="email.welcom")
 
 
 async def test_a_job_is_cancelled_once_for_the_first_reason(working: JobRunner) -> None:
@@ -114,6 +117,8 @@ async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notif
         assert (await next_fact(events, JobRedriven)).job_id == scheduled.id
         assert await scheduled.result() == "1 unknown@example.org"
         assert await working.jobs.redrive_all(type="email.welcome") == 0
+        with pytest.raises(UnknownJobType, match=r"Did you mean 'email\.welcome'"):
+            await working.jobs.redrive_all(type="email.welcom")
         assert await working.jobs.redrive_all() == 3
         assert (await next_fact(events, DeadRedriven)).types == "email.welcome"
         assert (await next_fact(events, DeadRedriven)).jobs == 3

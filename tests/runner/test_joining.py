@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,7 +135,7 @@ async def test_keys_options_and_checks_are_those_of_every_enqueue(started: JobRu
         for call, error in (
             (lambda: started.enqueue_in(connection, job(name="lost")(other.handler)), UnknownJobType),
             (lambda: started.enqueue_in(connection, welcome, "one"), InvalidPayload),  # type: ignore[arg-type]
-            (lambda: started.enqueue_in(timedelta(minutes=5), welcome, 1), InvalidOption),
+            (lambda: started.enqueue_in(timedelta(minutes=5), welcome, 1), InvalidOption),  # type: ignore[arg-type]
             (lambda: started.enqueue_in(connection, "email.welcome", 1), InvalidOption),  # type: ignore[arg-type]
         ):
             with pytest.raises(error) as refused:
@@ -191,7 +192,7 @@ async def test_a_handler_in_a_thread_is_given_the_way_that_it_has(started: JobRu
 
     @runner.job(max_attempts=1)
     def signs_up(ctx: JobContext = injected) -> None:
-        ctx.enqueue_in(None, welcome, 1)  # type: ignore[unused-coroutine]  # what is tested
+        ctx.enqueue_in(None, welcome, 1)  # type: ignore[unused-coroutine, arg-type]  # what is tested
 
     async with runner:
         handle = await runner.enqueue(signs_up)
@@ -278,7 +279,7 @@ async def test_a_client_enqueues_in_a_transaction(
     assert (key, users_in(database)) == (started.jobs.key_of(job_id), 1)
 
 
-def client_enqueues(client: JobClient, connection: object, user_id: int) -> tuple[int, str]:
+def client_enqueues(client: JobClient, connection: Any, user_id: int) -> tuple[int, str]:
     made = client.enqueue_in(connection, welcome, user_id)
     assert made.is_new
     return made.id, made.key
@@ -313,7 +314,7 @@ def test_a_client_refuses_what_it_cannot_do(database: Path) -> None:
 
 async def test_a_client_refuses_an_event_loop(database: Path) -> None:
     with JobClient(database, jobs=[welcome]) as client, pytest.raises(WrongEventLoop):
-        client.enqueue_in(None, welcome, 1)
+        client.enqueue_in(None, welcome, 1)  # type: ignore[arg-type]  # what is tested
 
 
 async def test_the_conditions_of_a_job_type_hold_in_a_transaction_too(database: Path) -> None:

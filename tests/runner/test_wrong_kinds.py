@@ -70,6 +70,9 @@ WRONG = [*depth(WRONG[::4], WRONG), NAIVE, BEYOND]
 ALLOWED = (ConfigurationError, EnqueueError, EventError, JobError, StoreRefused)
 
 
+NONE: Any = None  # no connection
+
+
 class Entrance:
     """A public call with one argument to be put in."""
 
@@ -201,11 +204,11 @@ AFTER = [  # it
     Entrance("runner.enqueue_many([value])", lambda runner, value: runner.enqueue_many([value])),
     Entrance("runner.enqueue_threadsafe", lambda runner, value: in_thread(lambda: runner.enqueue_threadsafe(value))),
     Entrance("runner.enqueue_in", lambda runner, value: runner.enqueue_in(value, DECLARED)),
-    Entrance("runner.enqueue_in(connection, value)", lambda runner, value: runner.enqueue_in(None, value)),
+    Entrance("runner.enqueue_in(connection, value)", lambda runner, value: runner.enqueue_in(NONE, value)),
     Entrance("runner.enqueue_many_in", lambda runner, value: runner.enqueue_many_in(value, [DECLARED.bind()])),
-    Entrance("runner.enqueue_many_in(connection, value)", lambda runner, value: runner.enqueue_many_in(None, value)),
-    Entrance("ctx.enqueue_many_in", lambda runner, value: context(runner).enqueue_many_in(None, value)),
-    Entrance("client.enqueue_many_in", lambda _, value: in_client(lambda client: client.enqueue_many_in(None, value))),
+    Entrance("runner.enqueue_many_in(connection, value)", lambda runner, value: runner.enqueue_many_in(NONE, value)),
+    Entrance("ctx.enqueue_many_in", lambda runner, value: context(runner).enqueue_many_in(NONE, value)),
+    Entrance("client.enqueue_many_in", lambda _, value: in_client(lambda client: client.enqueue_many_in(NONE, value))),
     Entrance("ctx.enqueue_in", lambda runner, value: context(runner).enqueue_in(value, DECLARED)),
     Entrance("client.enqueue_in", lambda _, value: in_client(lambda client: client.enqueue_in(value, DECLARED))),
     Entrance("ctx.enqueue", lambda runner, value: context(runner).enqueue(value)),
