@@ -17,38 +17,58 @@ _LIBRARIES: Final = frozenset({"asyncio", "anyio"})  # whose code between a hand
 _TASKS_LOOKED_AT: Final = 10_000  # a job may have 1,000 operations side by side, each in tasks of its own
 
 
-def is_quiet(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -> bool:
-    """Whether a task, and all tasks that it waits for, wait for one of these futures.
+def find_over(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -> frozenset[asyncio.Future[Any]] | None:
+    """What is over among what a quiet task waits for. As long as that changes from turn to turn of the event loop, some
+    callback is still to come, such as that of a `gather` whose child has failed: then the task is about to go on.
 
     Args:
         task: The task of an attempt.
         waits: The futures of its durable waits that are not over.
+
+    Returns:
+        The futures and tasks that are over; None: the task, or one that it waits for, is busy.
     """
-    return _is_quiet(task, waits, set())
+    look = _Look(waits)
+    return frozenset(look.over) if look.is_quiet(task) else None
 
 
-def _is_quiet(awaited: asyncio.Future[Any], waits: Collection[asyncio.Future[Any]], visited: set[int]) -> bool:
-    if awaited in waits:
-        return not awaited.done()
-    if id(awaited) in visited:
-        return True  # it is being looked at
-    visited.add(id(awaited))
-    if awaited.done() or len(visited) > _TASKS_LOOKED_AT:
-        return False
-    if not isinstance(awaited, asyncio.Task):
-        return _all_quiet(getattr(awaited, "_children", ()), waits, visited)  # of `gather`
-    inner: asyncio.Future[Any] | None = getattr(awaited, "_fut_waiter", None)
-    if inner is None or inner.done():
-        return False  # its next step is about to come
-    return _is_quiet(inner, waits, visited) or _all_quiet(_tasks_behind(awaited), waits, visited)
+class _Look:
+    """One look from a task to all that it waits for.
 
+    Attributes:
+        over: What was found to be over.
+    """
 
-def _all_quiet(
-    awaited: Iterable[asyncio.Future[Any]], waits: Collection[asyncio.Future[Any]], visited: set[int]
-) -> bool:
-    """Whether something is not over, and all of it is quiet."""
-    going = [one for one in awaited if not one.done()]
-    return bool(going) and all(_is_quiet(one, waits, visited) for one in going)
+    def __init__(self, waits: Collection[asyncio.Future[Any]]) -> None:
+        self._waits = waits
+        self._visited: set[int] = set()
+        self.over: set[asyncio.Future[Any]] = set()
+
+    def is_quiet(self, awaited: asyncio.Future[Any]) -> bool:
+        """Whether it, and all that it waits for, wait for the durable waits."""
+        if awaited in self._waits:
+            return not awaited.done()
+        if id(awaited) in self._visited:
+            return True  # it is being looked at
+        self._visited.add(id(awaited))
+        if awaited.done() or len(self._visited) > _TASKS_LOOKED_AT:
+            return False
+        if not isinstance(awaited, asyncio.Task):
+            return self._are_quiet(getattr(awaited, "_children", ()))  # of `gather`
+        inner: asyncio.Future[Any] | None = getattr(awaited, "_fut_waiter", None)
+        if inner is None or inner.done():
+            return False  # its next step is about to come
+        return self.is_quiet(inner) or self._are_quiet(_tasks_behind(awaited))
+
+    def _are_quiet(self, awaited: Iterable[asyncio.Future[Any]]) -> bool:
+        """Whether something is not over, and all of it is quiet."""
+        going = []
+        for one in awaited:
+            if one.done():
+                self.over.add(one)
+            else:
+                going.append(one)
+        return bool(going) and all(map(self.is_quiet, going))
 
 
 def _tasks_behind(task: asyncio.Task[Any]) -> list[asyncio.Task[Any]]:

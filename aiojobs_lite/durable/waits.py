@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
 from aiojobs_lite.durable.ledger import StepLedger, suspension_of
-from aiojobs_lite.durable.quiet import is_quiet
+from aiojobs_lite.durable.quiet import find_over
 from aiojobs_lite.model.steps import StepRow, StepState
 from aiojobs_lite.policy.settle import Suspension
 
@@ -55,6 +55,7 @@ class Waits:
         self._reload = reload
         self._waits: dict[asyncio.Future[None], PendingWait] = {}
         self._turns = 0
+        self._over: Collection[asyncio.Future[Any]] | None = None  # as the look of the turn before found it
         self._pause = _FIRST_PAUSE_S
         self._next: asyncio.Handle | Timer | None = None
         self._steps = 0
@@ -109,14 +110,16 @@ class Waits:
         """Looks whether all branches wait when they have come so far, if any does."""
         if not self._waits:
             return
-        self._turns, self._pause = 0, _FIRST_PAUSE_S
+        self._turns, self._over, self._pause = 0, None, _FIRST_PAUSE_S
         if self._next is not None:
             self._next.cancel()
         self._next = asyncio.get_running_loop().call_soon(self._look)
 
     def close(self) -> None:
-        """The attempt has ended."""
+        """The attempt has ended. A branch that it has left, such as beside one that failed, ends as well."""
         self.is_closed = True
+        for future in self._waits:
+            future.cancel()
         if self._next is not None:
             self._next.cancel()
             self._next = None
@@ -126,10 +129,11 @@ class Waits:
         task = self._task()
         if self.is_closed or not self._waits or self._steps or task is None:
             return
-        if is_quiet(task, self._waits.keys()):
+        before, self._over = self._over, find_over(task, self._waits.keys())
+        if self._over is not None and self._over == before:
             self.is_closed = True
             self._suspend(suspension_of(self._waits.values()))
-        elif self._turns < _TURNS:
+        elif self._over is not None or self._turns < _TURNS:
             self._turns += 1
             self._next = asyncio.get_running_loop().call_soon(self._look)
         else:

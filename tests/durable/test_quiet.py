@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from aiojobs_lite.durable.quiet import is_quiet
+from aiojobs_lite.durable.quiet import find_over
 from tests.helpers.pauses import work_for
 from tests.helpers.waiting import quiet
 
@@ -128,6 +128,42 @@ async def held_up_by_an_event(wait: Wait, busy: Wait) -> None:
     await asyncio.gather(direct(wait, busy), event.wait())
 
 
+async def gather_beside_a_fault(wait: Wait, busy: Wait) -> None:
+    await asyncio.gather(wait(), busy())
+
+
+async def gather_in_a_gather(wait: Wait, busy: Wait) -> None:
+    await asyncio.gather(wait(), asyncio.gather(wait(), asyncio.gather(busy(), wait()), wait()))
+
+
+async def group_beside_a_fault(wait: Wait, busy: Wait) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(direct(wait, busy))
+        group.create_task(gather_beside_a_fault(wait, busy))
+
+
+async def anyio_group_beside_a_fault(wait: Wait, busy: Wait) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(direct, wait, busy)
+        group.start_soon(group_beside_a_fault, wait, busy)
+
+
+async def first_of_two(wait: Wait, busy: Wait) -> None:
+    tasks = [asyncio.create_task(direct(wait, busy)), asyncio.create_task(direct(busy, wait))]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*done)
+
+
+async def first_of_two_groups(wait: Wait, busy: Wait) -> None:
+    tasks = [asyncio.create_task(gathered(wait, busy)), asyncio.create_task(gather_beside_a_fault(wait, busy))]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*done)
+
+
 async def looked_at(handler: Handler) -> bool:
     waits: set[asyncio.Future[Any]] = set()
 
@@ -142,16 +178,24 @@ async def looked_at(handler: Handler) -> bool:
     async def run() -> None:
         await handler(wait, busy)
 
-    before = asyncio.all_tasks()
-    task = asyncio.create_task(run())
-    try:
+    async with ended_tasks():
+        task = asyncio.create_task(run())
         await quiet()
-        return is_quiet(task, waits)
+        return find_over(task, waits) is not None
+
+
+@contextlib.asynccontextmanager
+async def ended_tasks() -> AsyncIterator[None]:
+    """Ends the tasks that the block has left."""
+    before = asyncio.all_tasks()
+    try:
+        yield
     finally:
-        others = asyncio.all_tasks() - before
-        for one in others:
+        left = asyncio.all_tasks() - before
+        for one in left:
             one.cancel()
-        await asyncio.wait(others)
+        if left:
+            await asyncio.wait(left)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +229,43 @@ async def test_a_wait_that_is_over_is_none() -> None:
     task = asyncio.create_task(run())
     await asyncio.sleep(0)
     over.set_result(None)
-    assert not is_quiet(task, {over})
+    assert find_over(task, {over}) is None
     task.cancel()
     await asyncio.wait([task])
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        gather_beside_a_fault, gather_in_a_gather, group_beside_a_fault, anyio_group_beside_a_fault, first_of_two,
+        first_of_two_groups,
+    ],
+)  # fmt: skip
+async def test_what_ends_shows_until_a_handler_goes_on_for_it(handler: Handler) -> None:
+    """From the end of a branch on, each turn shows something else, until the handler is busy."""
+    waits: set[asyncio.Future[Any]] = set()
+    end = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        future = asyncio.get_running_loop().create_future()
+        waits.add(future)
+        await future
+
+    async def busy() -> None:
+        await end
+
+    async def run() -> None:
+        await handler(wait, busy)
+
+    async with ended_tasks():
+        task = asyncio.create_task(run())
+        await quiet()
+        assert find_over(task, waits) is None
+        end.set_exception(ValueError("the branch"))
+        found = list[object]()
+        while not task.done() and (over := find_over(task, waits)) is not None:
+            assert over not in found, "it seems to wait, and goes on all the same"
+            found.append(over)
+            await asyncio.sleep(0)
+        await asyncio.wait([task])
+        assert "the branch" in repr(task.exception())
