@@ -25,24 +25,24 @@ async def gathered_behind(wait: Branch, other: Branch) -> None:
 async def in_a_group(wait: Branch, other: Branch) -> None:
     async with asyncio.TaskGroup() as group:
         for branch in (other, wait):
-            group.create_task(awaited(branch))
+            group.create_task(run_branch(branch))
 
 
 async def in_an_anyio_group(wait: Branch, other: Branch) -> None:
     async with anyio.create_task_group() as group:
         for branch in (wait, other):
-            group.start_soon(awaited, branch)
+            group.start_soon(run_branch, branch)
 
 
 async def in_a_race(wait: Branch, other: Branch) -> None:
-    tasks = [asyncio.create_task(awaited(branch)) for branch in (wait, other)]
+    tasks = [asyncio.create_task(run_branch(branch)) for branch in (wait, other)]
     done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for one in left:
         one.cancel()
     await asyncio.gather(*done)
 
 
-async def awaited(branch: Branch) -> None:
+async def run_branch(branch: Branch) -> None:
     await branch()
 
 
@@ -57,8 +57,7 @@ async def test_a_step_that_fails_beside_a_wait_fails_the_handler(
     runner = JobRunner(":memory:")
 
     async def fails() -> None:
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         raise ValueError("no")
 
     def fails_in_a_thread() -> None:
@@ -83,8 +82,7 @@ async def test_the_first_of_two_branches_wins(job_kit: JobKit, kind: str, *, is_
     runner = JobRunner(":memory:")
 
     async def short() -> None:
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     @runner.job(max_attempts=1)
     async def handler(ctx: JobContext = injected) -> str:
@@ -96,7 +94,7 @@ async def test_the_first_of_two_branches_wins(job_kit: JobKit, kind: str, *, is_
         }[kind]
         branches = {"loser": lambda: ctx.wait_for_event("loses", "never/comes"), "winner": winner}
         names = sorted(branches, reverse=is_first)
-        tasks = [asyncio.create_task(awaited(branches[name]), name=name) for name in names]
+        tasks = [asyncio.create_task(run_branch(branches[name]), name=name) for name in names]
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for one in left:
             one.cancel()
