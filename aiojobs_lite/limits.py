@@ -35,7 +35,7 @@ _KEY: Final = 'the name of an argument, such as "org_id" or "order.customer", se
 class Limit:
     """Most jobs with one key that are processing at once, over all runners of the database.
 
-    Attributes:
+    Args:
         most: How many.
         key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
             it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
@@ -43,6 +43,12 @@ class Limit:
         name: The name by which several job types share it; default: it is this job type's own.
         ordered: Whether the jobs of a key run one after the other in the order of their enqueue: each ends, its retries
             included, before the next begins. With `most=1` only.
+
+    Attributes:
+        kind: `limit`.
+
+    Raises:
+        InvalidOption: If one of them cannot work.
     """
 
     most: int
@@ -67,13 +73,21 @@ class Rate:
     """Most attempts of jobs with one key that start within a period, wherever it begins, over all runners of the
     database.
 
-    Attributes:
+    Args:
         most: How many.
         per: The period, from a millisecond.
         key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
             it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
             other.
         name: The name by which several job types share it; default: it is this job type's own.
+
+    Attributes:
+        period: The period in microseconds.
+        kind: `rate`.
+        ordered: False.
+
+    Raises:
+        InvalidOption: If one of them cannot work.
     """
 
     most: int

@@ -448,7 +448,7 @@ def test_a_naive_instant_is_refused() -> None:
 @pytest.mark.parametrize("expression", ["0 9 * * *", "* * * * *", "0 0 1 1 *"])
 @pytest.mark.parametrize("tz", ["UTC", "Pacific/Apia", "America/New_York"])
 def test_the_end_of_time_is_refused(expression: str, tz: str) -> None:
-    with pytest.raises(InvalidSchedule, match="no tick follows 9999-12-31T23:59:59") as caught:
+    with pytest.raises(InvalidSchedule, match=r"no tick follows 9999-12-31T23:59:59.*; pass an earlier inst") as caught:
         CronSchedule(expression, tz).next_after(datetime.max.replace(tzinfo=UTC))
     assert caught.value.field == "instant"
 

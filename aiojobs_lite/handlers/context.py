@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import MissingDependency
@@ -39,6 +39,11 @@ class _Injected:
 
     def __reduce__(self) -> str:
         return "injected"  # copies and pickles are the same object
+
+    def __getattr__(self, name: str) -> NoReturn:
+        problem = f"{name!r} of a parameter that is `injected`, and that nothing has filled"
+        advice = "A plain call of a handler gives it a value, such as ctx=testing.context() in a test"
+        raise AttributeError(f"{problem}. {advice}.", name=name, obj=self)
 
 
 injected: Final[Any] = _Injected()

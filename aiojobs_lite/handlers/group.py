@@ -92,12 +92,15 @@ class Declaring:
         when: Callable[[Event[Any]], bool] | None = None,
         **options: Unpack[JobOptions],
     ) -> Declares:
-        """Declares a handler that events start: one job an event, exactly once.
+        """Declares a handler that events start. Each event makes one job of it, exactly once.
 
         Args:
-            *names: The names of the events, or the beginning of names with an asterisk: `user/*`; also a list.
-            when: A plain function of the event: only those for which it is true start the handler.
-            **options: As for `@runner.job`. A key is a field of the event: `key="event.data.user_id"`.
+            *names: The events, by name: `"user/signed.up"`, or `"user/*"` for all whose names begin with `user/`; also
+                a list of names.
+            when: A plain function that takes the event and returns whether it starts the handler. None: each event
+                does.
+            **options: As for `@runner.job`. An option that names a field of the payload, such as a key, names one of
+                the event: `"event.data.user_id"`.
 
         Raises:
             InvalidOption: If a name or `when` cannot work.

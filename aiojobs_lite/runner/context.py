@@ -29,6 +29,14 @@ class JobContext(Operations):
         type: The name of its job type.
         attempt: Number of this attempt, from 1.
         max_attempts: All attempts it may have.
+        is_last_attempt: Whether a failure now makes the job dead.
+        key: The job's key, unique over databases and the same in each attempt.
+        label: What `using(label=...)` gave the job, or None.
+        metadata: What `using(metadata=...)` gave the job.
+        tick: The instant that a cron job fires for, UTC; None for any other job.
+        scheduled_at: The time that this attempt was due, UTC.
+        created_at: The time that the job was enqueued, UTC.
+        stopping: Whether the runner wants this attempt to end; for a plain `def`.
     """
 
     __slots__ = ()

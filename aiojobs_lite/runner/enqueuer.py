@@ -156,12 +156,13 @@ class Enqueuer:
     async def enqueue_in(
         self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> JobHandle[R]:
-        """Makes a job part of the caller's own open transaction: it is there when that is committed, and never if it is
-        rolled back, or a savepoint of it is.
+        """Enqueues a job within a transaction that the caller has open. Its commit makes the job durable. After a
+        rollback, also to a savepoint before this call, there is no job.
 
         Args:
-            connection: A connection to the file of this runner: of sqlite3 or aiosqlite, or a connection or session of
-                SQLAlchemy over one of them. One that blocks is used on the event loop's thread, for a moment.
+            connection: A connection to the database file of this runner, with an open transaction: of sqlite3 or
+                aiosqlite, or a connection or session of SQLAlchemy over one of them. A plain sqlite3 connection blocks
+                the event loop while the row is written.
             job: As for `enqueue`.
             *args: As for `enqueue`.
             **kwargs: As for `enqueue`.

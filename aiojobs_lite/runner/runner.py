@@ -70,7 +70,8 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         durability: `full` survives a power cut, `normal` a crash of the process.
         keep_completed: How long completed jobs are kept.
         keep_dead: How long dead and cancelled jobs are kept.
-        keep_events: How long events are kept, a day or longer: a wait looks back on no more.
+        keep_events: How long events are kept, a day or longer. `ctx.wait_for_event` finds events that came before it,
+            as long as they are kept.
         ageing: How long a job waits until its priority is at least medium; after twice as long it is high. None: it
             stays as it is.
         middleware: What is around each enqueue and each attempt; the first is the outermost.
@@ -83,6 +84,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         limits: Changes, pins and pauses limits by key.
         batches: Opens and finds batches.
         schedules: The cron schedules.
+        events: Sends, lists and replays events.
 
     Raises:
         ConfigurationError: If an option or a job type cannot work.

@@ -32,6 +32,7 @@ from aiojobs_lite.runner.events import EventToSend, new_event
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.sizes import LONGEST_LABEL_CHARS
+from aiojobs_lite.testing.errors import RunnerNotGiven
 from aiojobs_lite.testing.inline import InlineOperations
 from aiojobs_lite.testing.operations import RanStep, check_answers
 
@@ -79,6 +80,12 @@ class KitContext(JobContext):
     ) -> JobHandle[Any]:
         check_name(name)
         return await self._awaited_runner().enqueue(job, *args, **kwargs)
+
+    def _runner(self) -> Enqueuer:
+        is_in_worker = self._inline is None and self._stopping is None  # where there is no runner in production either
+        if Enqueuer not in self._deps and not is_in_worker:
+            raise RunnerNotGiven
+        return super()._runner()
 
     async def _send(self, event: EventToSend, fence: StepFence) -> None:
         del fence

@@ -26,6 +26,16 @@ class NotAnswered(AssertionError):
         )
 
 
+class RunnerNotGiven(AssertionError):
+    """A handler that a test calls enqueues a job, or asks for its batch, and the test gave it no runner."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the context of this test has no runner. Give it a started one, testing.context(runner=runner) inside "
+            "`async with job_kit(runner):`, or run the handler as a job."
+        )
+
+
 class JobsNotFinished(AssertionError):
     """`run_to_end` gave up: some jobs would not come to an end.
 

@@ -80,3 +80,5 @@ def test_injected_is_one_mark_with_a_name() -> None:
     assert copy.copy(injected) is injected
     assert copy.deepcopy(injected) is injected
     assert pickle.loads(pickle.dumps(injected)) is injected
+    with pytest.raises(AttributeError, match=r"^'enqueue' of a parameter that is `injected`.*ctx=testing\.context\(\)"):
+        injected.enqueue  # noqa: B018  # what a plain call without a context does

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from aiojobs_lite import Abandon, Backoff, InvalidOption, JobCancelled, JobConte
 from aiojobs_lite.errors import InvalidEvent, StepFailed, StepNotStored, WrongEventLoop
 from aiojobs_lite.events import Event
 from aiojobs_lite.steps import Step
-from aiojobs_lite.testing import JobKit, NotAnswered, context
+from aiojobs_lite.testing import JobKit, NotAnswered, RunnerNotGiven, context
 
 
 class Payment(BaseModel):
@@ -169,5 +170,13 @@ async def test_a_started_runner_takes_the_jobs_that_are_enqueued(job_kit: JobKit
         assert await ctx.step("one", square.handler, 3) == 9
     job_kit.assert_enqueued(square, number=3)
     job_kit.assert_enqueued(square, number=4)
-    with pytest.raises(WrongEventLoop, match="no runner at hand"):
+    calls: list[Callable[[], Any]] = [
+        lambda: context().enqueue(square, 4),
+        lambda: context().enqueue_threadsafe(square, 4),
+        context().batch,
+    ]
+    for call in calls:
+        with pytest.raises(RunnerNotGiven, match=r"^the context of this test has no runner\. .*runner=runner\) inside"):
+            call()
+    with pytest.raises(RunnerNotGiven):
         await context().enqueue_once("further", square, 4)
