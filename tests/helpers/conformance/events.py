@@ -194,9 +194,9 @@ class WaitingForEvents:
         events = event("e", starting(), n=1), event("e", starting(), n=2), event("f", n=3), event("e", n=4)
         await one(store, send(*events, knows={"a"}))
         first, second = await claimed(store, claim(limit=2))
-        found = [await one(store, save(job, wait("w"), wait("v", match("f")))) or () for job in (first, second)]
-        assert [step.memo for step in found[0]] == [memo(2, events[1]), memo(3, events[2])]
-        assert [step.memo for step in found[1]] == [memo(4, events[3]), memo(3, events[2])]
+        for job, number in ((first, 2), (second, 4)):
+            steps = await one(store, save(job, wait("w"), wait("v", match("f")))) or ()
+            assert [step.memo for step in steps] == [memo(number, events[number - 1]), memo(3, events[2])]
 
     async def test_an_event_is_found_among_many(self, store: Store) -> None:
         (job,) = await running(store, new())
