@@ -30,6 +30,8 @@ class StepFailed(StepError):
         message: Its text.
     """
 
+    is_final = True
+
     def __init__(self, job_id: int, name: str, attempts: int, error_type: str, message: str) -> None:
         self.attempts, self.error_type, self.message = attempts, error_type, message
         raised = ": ".join(filter(None, [error_type, message])).removesuffix(".")
@@ -66,6 +68,8 @@ class StepNotStored(StepError):
     """What a step returned cannot be stored. The step failed for good: it would be run again for nothing. This is
     raised at its place, in each attempt again; the handler may catch it.
     """
+
+    is_final = True
 
     def __init__(self, job_id: int, name: str, problem: str) -> None:
         super().__init__(

@@ -97,6 +97,9 @@ class SendEvents(NamedTuple):
       it is due now.
     - Each job that it cancels is cancelled, or asked to, with the reason `event <name>`. It cancels none of its own.
 
+    An event was sent since a job was enqueued if the job was stored before it, whatever their instants say: a clock may
+    be set back. It comes before the jobs that it starts, and behind those of the events before it.
+
     At most `DELIVERED_AT_ONCE` operations and jobs are reached in one transaction, the others by `DeliverEvents`; none,
     if an event of the same name before it has not reached all: each waits for one, and gets the first that was sent.
 
@@ -174,7 +177,8 @@ class PlaceHeld(NamedTuple):
     of the job; None: it was dropped, or no such one is held any more. `Refused`: the held one stays.
 
     The held one is deleted. It was pending already: no `max_pending` refuses the job. An event that cancels a new
-    job, and was sent since the held one was added, cancels it at once; but not the one that it was held for.
+    job, and was sent since the held one was added, cancels it at once, the first such one; but not the one that it was
+    held for.
 
     Attributes:
         id: The held job.

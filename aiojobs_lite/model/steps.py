@@ -108,7 +108,7 @@ class SaveSteps(NamedTuple):
       one says, but for `started_at`, and waits for nothing else any more.
     - Those that end take the next places in the order of the rows.
     - One of the kind `event` that waits, and is stored first, is done at once if an event that matches was sent since
-      the job was enqueued: the one that was sent first; its memo is that event (`model.events.memo_of`). Else the next
+      the job was enqueued (`SendEvents`): the first one; its memo is that event (`model.events.memo_of`). Else the next
       one that is sent ends it.
     - What the writer says about what is stored saves a look at it, and changes nothing else.
 

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after
 from aiojobs_lite.durations import LONGEST_S
-from aiojobs_lite.errors import StepFailed, StepNotStored
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
@@ -50,12 +49,8 @@ class Policy:
     abandon_on: tuple[type[BaseException], ...] = ()
 
     def judge(self, error: BaseException | None) -> Verdict:
-        """What becomes of the job of an attempt that ended with this exception. A step that failed for good would fail
-        so in each attempt.
-        """
-        if error is None:
-            return Verdict(Wish.AGAIN)
-        return judge(error, self.retry_on, (*self.abandon_on, StepFailed, StepNotStored))
+        """What becomes of the job of an attempt that ended with this exception."""
+        return Verdict(Wish.AGAIN) if error is None else judge(error, self.retry_on, self.abandon_on)
 
 
 class Suspension(NamedTuple):

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import to_micros
+from aiojobs_lite.errors import JobError
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
 _DEEPEST_GROUP: Final = 100  # nested exception groups that are looked into
@@ -104,7 +105,7 @@ def _leaves(
     error: BaseException, retry_on: Kinds | None, abandon_on: Kinds
 ) -> Iterator[tuple[BaseException, BaseException | None]]:
     """Each exception that is no group, and what forbids to try it again, or None: it, or a group around it that
-    `abandon_on` names; it, if `retry_on` names neither it nor a group around it.
+    `abandon_on` names; it, if each attempt would get it, or `retry_on` names neither it nor a group around it.
     """
     waiting: list[tuple[BaseException, int, bool, BaseException | None]] = [(error, 0, retry_on is None, None)]
     for _ in range(_MOST_EXCEPTIONS):
@@ -112,7 +113,8 @@ def _leaves(
             return
         node, depth, is_allowed, refused = waiting.pop()
         is_allowed = is_allowed or isinstance(node, retry_on or ())
-        if refused is None and isinstance(node, abandon_on):
+        is_final = isinstance(node, JobError) and node.is_final
+        if refused is None and (is_final or isinstance(node, abandon_on)):
             refused = node
         inner = node.exceptions if isinstance(node, BaseExceptionGroup) and depth < _DEEPEST_GROUP else ()
         if inner:

@@ -272,7 +272,9 @@ class Invocation(Generic[T]):
             result = self._job_type.result
             returned: T = json.loads(data) if result is None else result.load(data)
             return returned
-        raise await self._error(row)
+        error = await self._error(row)
+        error.is_final = True
+        raise error
 
     async def _error(self, row: StepRow) -> JobError:
         child = await self._operations.child_id(row.name)

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from aiojobs_lite import Backoff, JobContext, JobRunner, Outcome, Status, injected
+from aiojobs_lite import (
+    Backoff,
+    Cancel,
+    JobCancelled,
+    JobContext,
+    JobDead,
+    JobRunner,
+    Outcome,
+    ResultTimeout,
+    Status,
+    injected,
+    job,
+)
+from aiojobs_lite.errors import JobError
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import JobKit
 
@@ -175,6 +189,88 @@ async def test_a_step_that_failed_for_good_and_is_not_caught_ends_its_job_at_onc
         assert (job.status, job.reason) == (Status.DEAD, "StepFailed is not to be tried again")
         assert "refused" in str(job.error)
     assert calls == {"handler": 2, "step": 2}
+
+
+async def dies(ctx: JobContext) -> None:
+    await ctx.invoke("child", dead)
+
+
+async def dies_among_others(ctx: JobContext) -> None:
+    await ctx.gather("children", [fine.bind(), dead.bind(), fine.bind()])
+
+
+async def is_cancelled(ctx: JobContext) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ctx.invoke("child", gone))
+
+
+async def is_late(ctx: JobContext) -> None:
+    await ctx.invoke(Step("child", timeout="1h"), late)
+
+
+@job
+async def fine() -> None: ...
+
+
+@job(max_attempts=1)
+async def dead() -> None:
+    raise ConnectionError("refused")
+
+
+@job
+async def gone() -> None:
+    raise Cancel("gone")
+
+
+@job
+async def late(ctx: JobContext = injected) -> None:
+    await ctx.sleep("long", "2h")
+
+
+@pytest.mark.parametrize(
+    ("waits", "error"),
+    [(dies, JobDead), (dies_among_others, JobDead), (is_cancelled, JobCancelled), (is_late, ResultTimeout)],
+)
+async def test_the_end_of_a_child_that_is_not_caught_ends_its_parent_at_once(
+    job_kit: JobKit, waits: Callable[[JobContext], Awaitable[None]], error: type[JobError]
+) -> None:
+    """A further attempt would only find it again; a redriven one starts another child."""
+    runner = JobRunner(":memory:")
+    runner.register(fine, dead, gone, late)
+
+    @runner.job(max_attempts=5, backoff=MINUTE)
+    async def parent(ctx: JobContext = injected) -> None:
+        calls["parent"] += 1
+        await waits(ctx)
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(parent)
+        await job_kit.run_to_end()
+        found = await handle.job()
+        assert (found.status, found.reason) == (Status.DEAD, f"{error.__name__} is not to be tried again")
+        assert calls["parent"] == 2
+        started = len(await runner.jobs.list())
+        await runner.jobs.redrive(handle.id)
+        await job_kit.run_to_end()
+        assert calls["parent"] == 4
+        assert len(await runner.jobs.list()) == started + 1
+
+
+async def test_the_death_of_a_job_that_no_operation_awaits_is_tried_again(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+    runner.register(dead)
+
+    @runner.job(max_attempts=3, backoff=MINUTE)
+    async def asks(ctx: JobContext = injected) -> None:
+        calls["asks"] += 1
+        handle = await ctx.enqueue(dead)
+        await handle.result()
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(asks)
+        await job_kit.run_to_end()
+        assert (await handle.job()).reason == "all 3 attempts used up"
+    assert calls["asks"] == 3
 
 
 @pytest.mark.parametrize("max_attempts", [1, 2, 5])

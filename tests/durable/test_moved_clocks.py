@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -120,3 +121,23 @@ async def test_a_wait_ends_at_its_instant_when_the_clock_goes_back_to_what_is_ri
         clock.jump_to(START + timedelta(minutes=60))
         assert await handle.result() == "over"
     assert calls["step"] == 1
+
+
+@pytest.mark.parametrize("moved", [-YEARS, YEARS])
+async def test_an_event_counts_by_when_it_was_stored_whatever_the_clock_of_its_sender_says(
+    database: Path, moved: timedelta
+) -> None:
+    runner, begins = JobRunner(database, clock=FakeClock(START)), asyncio.Event()
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> list[int]:
+        await begins.wait()
+        events = [await ctx.wait_for_event("wait", "sent", timeout="1h") for _ in range(2)]
+        return [event.data["number"] for event in events if event is not None]
+
+    async with runner, JobRunner(database, clock=FakeClock(START + moved), max_running=0) as sender:
+        await sender.send("sent", {"number": 1})
+        handle = await runner.enqueue(handler)
+        await sender.send("sent", {"number": 2})
+        begins.set()
+        assert await handle.result() == [2, 2]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from aiojobs_lite.clock import to_micros
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.after import Cancellation
 from aiojobs_lite.model.events import (
@@ -90,12 +89,10 @@ def place_held(phases: MemoryPhases, write: PlaceHeld) -> Inserted | Refused | N
         return inserted
     phases.delete_job(DeleteJob(write.id))
     (job,) = inserted
-    since, payload = to_micros(held.created_at), held.payload_json
-    events = [one for one in rows.durable.events.values() if one.sent_at >= since and memo_of(one) != payload]
     for match in write.place.cancel_on if job.is_new else ():
-        found = [(one.sent_at, one.id, one.name) for one in events if matches(match, one)]
-        if found:
-            _cancel(phases, job.id, min(found)[2])
+        cause = rows.durable.first_event(match, held.id, held.payload_json)
+        if cause is not None:
+            _cancel(phases, job.id, cause.name)
             break
     return job
 
@@ -109,7 +106,7 @@ def prune_events(phases: MemoryPhases, write: PruneEvents) -> int:
         if event.sent_at < write.before and number not in durable.unreached and number != max(durable.events)
     )[: max(write.limit, 0)]
     for _, number in old:
-        del durable.events[number]
+        del durable.events[number], durable.behind[number]
     return len(old)
 
 
@@ -129,6 +126,7 @@ def find_events(rows: Rows, query: FindEvents) -> tuple[EventRow, ...]:
 def _send(phases: MemoryPhases, write: SendEvents) -> tuple[Sent, ...] | Refused:
     durable = phases.rows.durable
     known, numbers = _numbered(durable, write)
+    last_job = phases.rows.last_id
     starts = [
         (index, candidate)
         for index, event in enumerate(write.events)
@@ -151,7 +149,8 @@ def _send(phases: MemoryPhases, write: SendEvents) -> tuple[Sent, ...] | Refused
         is_first = not any(durable.events[one].name == event_row.name for one in durable.unreached)
         count, found = _reach(phases, event_row, durable.last_wait, left if is_first else 0)
         left -= count
-        durable.events[number] = event_row
+        durable.events[number], durable.behind[number] = event_row, last_job
+        last_job = max([last_job, *held, *[job.id for job in started if job.is_new]])
         if found.has_more:
             durable.unreached[number] = durable.last_wait
         sent.append(Sent(number, True, started, held, *found))

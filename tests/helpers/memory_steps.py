@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -52,6 +52,7 @@ class Durable:
         waits: What waits for events, in the order in which it did.
         last_wait: The highest number that was given to one.
         events: By number.
+        behind: The highest id of the jobs that were there when each was sent.
         unreached: Of those that have not reached all, which waits they are still to reach.
         listeners: By type.
     """
@@ -63,6 +64,7 @@ class Durable:
     waits: dict[int, Wait] = field(default_factory=dict)
     last_wait: int = 0
     events: dict[int, EventRow] = field(default_factory=dict)
+    behind: dict[int, int] = field(default_factory=dict)
     unreached: dict[int, int] = field(default_factory=dict)
     listeners: dict[str, Listener] = field(default_factory=dict)
 
@@ -85,6 +87,15 @@ class Durable:
         self.waits = {
             number: wait for number, wait in self.waits.items() if wait[1] != job_id or not (is_any or wait[2] == step)
         }
+
+    def first_event(self, match: EventMatch, job_id: int, but: str | None = None) -> EventRow | None:
+        """The first event that matches and was sent since a job was enqueued; not the one that is `but` as JSON."""
+        found = [
+            number
+            for number, event in self.events.items()
+            if self.behind[number] >= job_id and matches(match, event) and memo_of(event) != but
+        ]
+        return self.events[min(found)] if found else None
 
     def forget(self, job_id: int) -> None:
         """A job waits for nothing more."""
@@ -283,7 +294,7 @@ def _save(phases: MemoryPhases, job: Job, new: NewStep) -> StepRow:
         return there
     match = new.match if new.state is StepState.WAITING else None
     if there is None and match is not None:
-        event = _first(durable.events.values(), match, to_micros(job.created_at))
+        event = durable.first_event(match, job.id)
         if event is not None:
             new, match = new._replace(state=StepState.DONE, memo=memo_of(event)), None
     is_over = new.state is not StepState.WAITING
@@ -301,11 +312,6 @@ def _save(phases: MemoryPhases, job: Job, new: NewStep) -> StepRow:
         if match is not None:
             durable.add_wait((match, *key))
     return step
-
-
-def _first(events: Iterable[EventRow], match: EventMatch, since: int) -> EventRow | None:
-    found = [event for event in events if event.sent_at >= since and matches(match, event)]
-    return min(found, key=lambda event: (event.sent_at, event.id), default=None)
 
 
 def _place(durable: Durable, job_id: int) -> int:

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from aiojobs_lite.errors import JobDead, StepFailed, StepNotStored
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.verdict import Verdict, Wish, alone, is_wanted, judge
 
 AGAIN = Verdict(Wish.AGAIN)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUSY, BAD = TimeoutError("busy"), ValueError("bad")
+FAILED, UNSTORED = StepFailed(7, "pay", 3, "ValueError", "no card"), StepNotStored(7, "pay", "too big")
+DEAD = JobDead(7, "all used up", None)
 
 
 def group(*errors: BaseException) -> BaseExceptionGroup[BaseException]:
@@ -38,6 +41,9 @@ TABLE: list[tuple[str, BaseException, dict[str, Any], Verdict]] = [
     ("named", BUSY, {"retry_on": TimeoutError}, AGAIN),
     ("alone, abandoned", group(group(BAD)), {"abandon_on": ValueError}, never("ValueError")),
     ("alone, named", group(group(BUSY)), {"retry_on": TimeoutError}, AGAIN),
+    ("final", FAILED, {"retry_on": StepFailed}, never("StepFailed")),
+    ("final, among others", group(BUSY, UNSTORED), {}, never("StepNotStored")),
+    ("not final", DEAD, {}, AGAIN),
     ("several, all named", group(BUSY, group(BUSY)), {"retry_on": TimeoutError}, AGAIN),
     ("several, one not named", group(BUSY, group(BUSY, BAD)), {"retry_on": TimeoutError}, never("ValueError")),
     ("several, one abandoned", group(BUSY, group(BUSY, BAD)), {"abandon_on": ValueError}, never("ValueError")),
@@ -72,7 +78,7 @@ def test_every_exception_in_a_group_counts(error: BaseException, policy: dict[st
     kinds = {name: kind if isinstance(kind, tuple) else (kind,) for name, kind in policy.items()}
     verdict = judge(error, kinds.get("retry_on"), kinds.get("abandon_on", ()))
     assert verdict[:3] == expected[:3]
-    assert verdict.is_wanted is is_wanted(error) is {BUSY, BAD}.isdisjoint(leaves(error))
+    assert verdict.is_wanted is is_wanted(error) is {BUSY, BAD, FAILED, UNSTORED, DEAD}.isdisjoint(leaves(error))
 
 
 def test_a_group_that_holds_itself_or_nothing_is_judged_as_an_exception() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from aiojobs_lite import JobClient, JobRunner, Status
+from aiojobs_lite import JobClient, JobContext, JobRunner, Status, injected
+from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.programs import program
 from tests.helpers.rings import slow
 from tests.helpers.waiting import until
@@ -53,3 +55,29 @@ async def test_an_event_cancels_jobs_in_whatever_state_from_a_process_without_ha
         child.order("leave")
         assert await child.ended() == 0
         assert not any(line.startswith("began") for line in child.lines)
+
+
+SENDER = """
+import sys
+from aiojobs_lite import JobClient
+
+with JobClient(sys.argv[1]) as client:
+    client.send("answered", {"user_id": 7})
+"""
+
+
+@slow
+async def test_an_event_of_a_process_whose_clock_is_behind_ends_a_wait_that_begins_later(database: Path) -> None:
+    begins, runner = asyncio.Event(), JobRunner(database, clock=FakeClock(datetime.now(UTC) + timedelta(days=1)))
+
+    @runner.job
+    async def asks(user_id: int, *, ctx: JobContext = injected) -> bool:
+        await begins.wait()
+        return await ctx.wait_for_event("wait", "answered", match={"user_id": user_id}, timeout="1h") is not None
+
+    async with runner:
+        handle = await runner.enqueue(asks, 7)
+        async with program("-c", SENDER, database) as sender:
+            assert await sender.ended() == 0
+        begins.set()
+        assert await handle.result(timeout="10s")

@@ -132,7 +132,7 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
     delete_job(transaction, DeleteJob(write.id))
     (job,) = inserted
     for match in write.place.cancel_on if job.is_new else ():
-        cause = first_event(transaction, match, created_at, event)
+        cause = first_event(transaction, match, write.id, created_at, event)
         if cause is not None:
             _cancel(transaction, job.id, write.place.row.type, cause.name)
             break
@@ -162,6 +162,7 @@ def find_events(connection: sqlite3.Connection, sql: Sql, query: FindEvents) -> 
 
 def _send(transaction: Transaction, write: SendEvents) -> tuple[Sent, ...] | Refused:
     """Stores events, with all that follows from them."""
+    last_job = transaction.last_job
     numbered = _numbered(transaction, write.events)
     starting = [(index, row) for index, event in enumerate(write.events) if numbered[index][1] for row in event.starts]
     started: defaultdict[int, list[Inserted]] = defaultdict(list)  # by the index of the event
@@ -182,10 +183,11 @@ def _send(transaction: Transaction, write: SendEvents) -> tuple[Sent, ...] | Ref
             continue
         row = EventRow(number, event.name, event.data, event.sent_at, event.key)
         held = _hold_for_listeners(transaction, row, write.knows)
-        reached = _reach_now(transaction, row, left)
+        reached = _reach_now(transaction, row, left, last_job)
         left -= reached.waits
         sent.append(Sent(number, True, tuple(started[index]), held, *reached.delivered))  # noqa: FBT003
         set_cancels(transaction, cancels[index])  # now, for it cancels none of its own
+        last_job = max([last_job, *held, *[job.id for job in started[index] if job.is_new]])
     return tuple(sent)
 
 
@@ -235,14 +237,16 @@ def _hold_for_listeners(transaction: Transaction, event: EventRow, knows: Collec
     return tuple(ids)
 
 
-def _reach_now(transaction: Transaction, event: EventRow, most: int) -> _Reached:
-    """Stores an event, and reaches what waits for it, unless events before it have not reached all."""
+def _reach_now(transaction: Transaction, event: EventRow, most: int, last_job: int) -> _Reached:
+    """Stores an event that is behind a job, and reaches what waits for it, unless events before it have not reached
+    all.
+    """
     looks = list(looks_for(transaction, event))
     last = last_wait(transaction) if looks else 0
     if looks and transaction.one("unreached_of_name", (event.name,)) is not None:
         most = 0
     reached = _reach(transaction, event, looks, last, most)
-    transaction.run("insert_event", (*event, last if reached.delivered.has_more else None))
+    transaction.run("insert_event", (*event, last if reached.delivered.has_more else None, last_job))
     return reached
 
 

@@ -7,8 +7,8 @@ FROM aiojobs_events;
 
 -- name: insert_event
 -- Stores an event.
-INSERT INTO aiojobs_events (id, name, data, sent_at, key, reaches)
-VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO aiojobs_events (id, name, data, sent_at, key, reaches, behind)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: event_of_key
 -- The event with a key that was sent last between two instants.
@@ -23,7 +23,7 @@ LIMIT 1;
 -- name: unreached_of_name
 -- Whether an event of a name has not reached all.
 SELECT 1
-FROM aiojobs_events
+FROM aiojobs_events INDEXED BY aiojobs_events_unreached
 WHERE reaches IS NOT NULL
     AND name = ?
 LIMIT 1;

@@ -241,6 +241,11 @@ class Transaction:
             raise StoreRejected(f"there is no priority {row.priority}") from error
         return tally
 
+    @property
+    def last_job(self) -> int:
+        """The highest id that a job ever had."""
+        return self._ledger.new_ids(0).start - 1
+
     def new_ids(self, count: int) -> range:
         """See `Ledger.new_ids`."""
         return self._ledger.new_ids(count)

@@ -105,17 +105,22 @@ def forget_waits(transaction: Transaction, ids: Sequence[tuple[int]]) -> int:
     return transaction.run_all("forget_waits", ID_ROW, ids) if ids else 0
 
 
-def first_event(transaction: Transaction, match: EventMatch, since: int, but: str | None = None) -> EventRow | None:
-    """The first event since an instant that matches; not the one that is `but` as JSON."""
-    behind, having = (since, 0), _having(match)
-    while True:
-        found = transaction.run("events_since", (match.event, *behind, *having, _EVENTS_A_LOOK)).fetchall()
-        for event in map(EventRow._make, found):
-            if (not match.fields or matches(match, event)) and memo_of(event) != but:
-                return event
-        if len(found) < _EVENTS_A_LOOK:
-            return None
-        behind = (found[-1][3], found[-1][0])
+def first_event(
+    transaction: Transaction, match: EventMatch, job_id: int, created_at: int, but: str | None = None
+) -> EventRow | None:
+    """The first event that matches and was sent since a job was enqueued; not the one that is `but` as JSON."""
+    having = _having(match)
+    for query, since in (("events_since_instant", created_at), ("events_since", job_id)):
+        behind, is_more = (since, 0), True
+        while is_more:
+            found = transaction.run(query, (match.event, *behind, *having, _EVENTS_A_LOOK)).fetchall()
+            for *columns, at in found:
+                event = EventRow._make(columns)
+                if (not match.fields or matches(match, event)) and memo_of(event) != but:
+                    return event
+                behind = (at, event.id)
+            is_more = len(found) == _EVENTS_A_LOOK
+    return None
 
 
 def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, str]]:

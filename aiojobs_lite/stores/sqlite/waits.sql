@@ -73,11 +73,27 @@ ORDER BY waits.id
 LIMIT ?;
 
 -- name: events_since
--- Events of a name, by when they were sent, from an instant and an id on; of these at least the ones that have values at
--- two paths. A path that is null leaves none out. A key may be written with escapes, which SQLite need not read.
-SELECT id, name, data, sent_at, key
+-- Events of a name, in the order in which they were sent, behind a job and an event; of these at least the ones that
+-- have values at two paths. A path that is null leaves none out. A key may be written with escapes, which SQLite need
+-- not read.
+SELECT id, name, data, sent_at, key, behind
 FROM aiojobs_events
 WHERE name = ?
+    AND (behind, id) > (?, ?)
+    AND (
+        NOT json_valid(data)
+        OR instr(data, '\u00') > 0
+        OR json_extract(data, ?) IS ? AND json_extract(data, ?) IS ?
+    )
+ORDER BY behind, id
+LIMIT ?;
+
+-- name: events_since_instant
+-- The same of the events that a release before has sent: behind an instant and an event.
+SELECT id, name, data, sent_at, key, sent_at
+FROM aiojobs_events INDEXED BY aiojobs_events_behind
+WHERE name = ?
+    AND behind IS NULL
     AND (sent_at, id) > (?, ?)
     AND (
         NOT json_valid(data)

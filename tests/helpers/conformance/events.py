@@ -176,21 +176,31 @@ class WaitingForEvents:
             (memo(1, event(n=1)), 2),
         ]
 
-    async def test_what_was_sent_since_the_job_was_enqueued_counts(self, store: Store) -> None:
-        for number, seconds in enumerate((-1, 9, 3, 5)):
-            await sent_one(store, sent=seconds, n=number % 3)
+    async def test_what_was_sent_since_the_job_was_enqueued_counts_whatever_the_clocks_say(self, store: Store) -> None:
+        await sent_one(store, sent=9, n=0)
         (job,) = await running(store, new())
-        steps = await one(store, save(job, wait("w"), wait("v", match(n=0)), wait("u", match(n=5))), 10) or ()
+        for number, seconds in enumerate((3, -1, 5)):
+            await sent_one(store, sent=seconds, n=number % 2)
+        steps = await one(store, save(job, wait("w"), wait("v", match(n=1)), wait("u", match(n=5))), 10) or ()
         assert [step.state for step in steps] == [StepState.DONE, StepState.DONE, StepState.WAITING]
         assert [step.memo for step in steps] == [
-            memo(3, event(sent=3, n=2)), memo(4, event(sent=5, n=0)), None,
+            memo(2, event(sent=3, n=0)), memo(3, event(sent=-1, n=1)), None,
         ]  # fmt: skip
         assert [(step.place, step.ended_at) for step in steps[:2]] == [(1, at(10)), (2, at(10))]
         assert (await sent_one(store, sent=11, n=5)).woken == (job.id,)
 
+    async def test_a_job_gets_what_comes_behind_the_event_that_started_it(self, store: Store) -> None:
+        await one(store, SetListeners((Listener("l", ("f",), 1, 3),)))
+        events = event("e", starting(), n=1), event("e", starting(), n=2), event("f", n=3), event("e", n=4)
+        await one(store, send(*events, knows={"a"}))
+        first, second = await claimed(store, claim(limit=2))
+        for job, number in ((first, 2), (second, 4)):
+            steps = await one(store, save(job, wait("w"), wait("v", match("f")))) or ()
+            assert [step.memo for step in steps] == [memo(number, events[number - 1]), memo(3, events[2])]
+
     async def test_an_event_is_found_among_many(self, store: Store) -> None:
-        await one(store, send(*(event(n=number) for number in range(350))))
         (job,) = await running(store, new())
+        await one(store, send(*(event(n=number) for number in range(350))))
         steps = await one(store, save(job, wait("w", match(n=340)), wait("v", match(n=350)))) or ()
         assert [step.memo for step in steps] == [memo(341, event(n=340)), None]
 
@@ -210,8 +220,8 @@ class WaitingForEvents:
         self, store: Store, data: str, values: dict[str, Any]
     ) -> None:
         others = [event()._replace(data=json.dumps({path.partition("__")[0]: 77})) for path in values]
-        await one(store, send(*others, event()._replace(data=data), event()._replace(data="{}")))
         (job,) = await running(store, new())
+        await one(store, send(*others, event()._replace(data=data), event()._replace(data="{}")))
         steps = await one(store, save(job, wait("w", match(**values)), wait("v", match(**values, more=1)))) or ()
         assert [step.memo for step in steps] == [memo(len(others) + 1, event()._replace(data=data)), None]
 

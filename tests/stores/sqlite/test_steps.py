@@ -256,3 +256,17 @@ async def test_a_held_job_counts_once(store: SqliteStore) -> None:
     assert (await stored(store, 2)).held is Held.LISTENER
     assert await one(store, CancelJob(2, "x")) is Status.PENDING
     assert shown(store) == await counted(store)
+
+
+async def test_events_that_a_release_before_has_sent_are_found_by_their_instants(
+    store: SqliteStore, database: Path
+) -> None:
+    (job,) = await running(store, new())
+    for seconds in (-1, 9, 3, 5):
+        await one(store, send(event(sent=seconds, n=seconds % 2)))
+    with connected(database) as connection:
+        connection.execute("UPDATE aiojobs_events SET behind = NULL")
+    await one(store, send(event("f", sent=-1)))
+    steps = await one(store, save(job, wait("w"), wait("v", match(n=0)), wait("u", match("f")))) or ()
+    assert [step.memo for step in steps[:2]] == [memo(3, event(sent=3, n=1)), None]
+    assert steps[2].memo == memo(5, event("f", sent=-1))

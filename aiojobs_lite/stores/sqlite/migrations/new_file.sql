@@ -277,7 +277,7 @@ CREATE TABLE aiojobs_events (
     sent_at INTEGER NOT NULL CHECK (sent_at BETWEEN -62135596800000000 AND 253402300799999999),
     key TEXT CHECK (key < x''),
     reaches INTEGER
-);
+, behind INTEGER);
 CREATE INDEX aiojobs_events_name ON aiojobs_events (name, sent_at);
 CREATE INDEX aiojobs_events_sent_at ON aiojobs_events (sent_at);
 CREATE INDEX aiojobs_events_key ON aiojobs_events (key, sent_at)
@@ -291,5 +291,6 @@ CREATE TABLE aiojobs_listeners (
     max_attempts INTEGER NOT NULL CHECK (max_attempts >= 1),
     PRIMARY KEY (pattern, type)
 ) WITHOUT ROWID;
+CREATE INDEX aiojobs_events_behind ON aiojobs_events (name, behind);
 INSERT INTO aiojobs_meta (key, value)
-VALUES ('application', 'aiojobs_lite'), ('schema', 9), ('database', lower(hex(randomblob(8))));
+VALUES ('application', 'aiojobs_lite'), ('schema', 10), ('database', lower(hex(randomblob(8))));
