@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
 from aiojobs_lite.durable.ledger import StepLedger, suspension_of
@@ -24,6 +23,26 @@ class PendingWait(NamedTuple):
     until: int | None
 
 
+class WaitingRun(Protocol):
+    """An attempt, as far as its waits know it.
+
+    Attributes:
+        task: Its task, or None.
+    """
+
+    task: asyncio.Task[Any] | None
+
+
+class Host(Protocol):
+    """Does what the waits of an attempt lead to. One for all attempts: each would need objects of its own."""
+
+    def suspend(self, run: Any, suspension: Suspension, /) -> None:
+        """Ends an attempt all of whose branches wait; called once."""
+
+    def reload(self, waits: Waits, /) -> None:
+        """Looks for what has come; called now and then while an attempt waits and is not suspended."""
+
+
 class Waits:
     """What the branches of one attempt wait for. When all of them wait, and no step runs, the attempt is suspended.
 
@@ -33,39 +52,37 @@ class Waits:
 
     Args:
         clock: Says when a wait is over.
-        task: Gives the task of the attempt.
-        suspend: Is called once, when all branches wait.
-        reload: Is called with this now and then while the attempt waits and is not suspended.
+        run: The attempt.
+        ledger: Has its operations.
+        host: Suspends it.
 
     Attributes:
+        ledger: As given.
         is_closed: Whether the attempt was suspended, or has ended: then nothing begins any more.
+        waiting: The waits that are not over.
+        steps: How many steps run.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        task: Callable[[], asyncio.Task[Any] | None],
-        suspend: Callable[[Suspension], None],
-        reload: Callable[[Waits], None],
-    ) -> None:
+    __slots__ = ("_clock", "_host", "_next", "_pause", "_run", "_turns", "is_closed", "ledger", "steps", "waiting")
+
+    def __init__(self, *, clock: Clock, run: WaitingRun, ledger: StepLedger, host: Host) -> None:
         self._clock = clock
-        self._task = task
-        self._suspend = suspend
-        self._reload = reload
-        self._waits: dict[asyncio.Future[None], PendingWait] = {}
+        self._run = run
+        self._host = host
+        self.ledger = ledger
+        self.waiting: dict[asyncio.Future[None], PendingWait] = {}
         self._turns = 0
         self._pause = _FIRST_PAUSE_S
         self._next: asyncio.Handle | Timer | None = None
-        self._steps = 0
+        self.steps = 0
         self.is_closed = False
 
     def __enter__(self) -> None:
-        self._steps += 1
+        self.steps += 1
 
     def __exit__(self, *_: object) -> None:
-        self._steps -= 1
-        self._look_soon()
+        self.steps -= 1
+        self.look_soon()
 
     async def wait(self, wait: PendingWait) -> None:
         """Returns when an operation may be over; never, if the attempt is suspended before.
@@ -75,16 +92,16 @@ class Waits:
         """
         await self.check()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waits[future] = wait
+        self.waiting[future] = wait
         timer = None
         if wait.until is not None:
             delay = max(0.0, (wait.until - self._clock.now()) / MICROSECONDS)
             timer = self._clock.call_later(delay, lambda: _end(future))
-        self._look_soon()
+        self.look_soon()
         try:
             await future
         finally:
-            del self._waits[future]
+            del self.waiting[future]
             if timer is not None:
                 timer.cancel()
 
@@ -101,13 +118,13 @@ class Waits:
 
     def end(self, name: str) -> None:
         """What is waited for has come."""
-        for future, wait in self._waits.items():
+        for future, wait in self.waiting.items():
             if wait.name == name:
                 _end(future)
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
         """Looks whether all branches wait when they have come so far, if any does."""
-        if not self._waits:
+        if not self.waiting:
             return
         self._turns, self._pause = 0, _FIRST_PAUSE_S
         if self._next is not None:
@@ -123,18 +140,18 @@ class Waits:
 
     def _look(self) -> None:
         self._next = None
-        task = self._task()
-        if self.is_closed or not self._waits or self._steps or task is None:
+        task = self._run.task
+        if self.is_closed or not self.waiting or self.steps or task is None:
             return
-        if is_quiet(task, self._waits.keys()):
+        if is_quiet(task, self.waiting.keys()):
             self.is_closed = True
-            self._suspend(suspension_of(self._waits.values()))
+            self._host.suspend(self._run, suspension_of(self.waiting.values()))
         elif self._turns < _TURNS:
             self._turns += 1
             self._next = asyncio.get_running_loop().call_soon(self._look)
         else:
             if self._pause >= _LONGEST_PAUSE_S:
-                self._reload(self)
+                self._host.reload(self)
             self._next = asyncio.get_running_loop().call_later(self._pause, self._look)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
 
