@@ -20,7 +20,7 @@ from aiojobs_lite.durable.step import Step
 from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
-from aiojobs_lite.engine.results import refuse_unfinished
+from aiojobs_lite.engine.results import PLAIN, refuse_unfinished
 from aiojobs_lite.errors import StepFailed, StepNotStored
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
@@ -43,19 +43,29 @@ class DurableAttempt:
 
     Args:
         run: The attempt.
+        find: Gives the attempt of a job that runs now, or None.
         ledger: Knows and stores its operations.
         waits: What it waits for.
         results: Know what functions return.
         clock: Says how long it is to an instant.
 
     Attributes:
+        run: As given.
+        find: As given.
+        waits: As given.
         clock: As given.
+        is_direct: Whether it calls coroutine functions itself, and nothing is around them, as in a test.
     """
 
-    def __init__(self, *, run: Running, ledger: StepLedger, waits: Waits, results: StepResults, clock: Clock) -> None:
-        self._run = run
+    def __init__(
+        self, *, run: Running, find: Callable[[int], object], ledger: StepLedger, waits: Waits, results: StepResults,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self.run = run
+        self.find = find
+        self.is_direct = True
         self._ledger = ledger
-        self._waits = waits
+        self.waits = waits
         self._results = results
         self.clock = clock
 
@@ -70,17 +80,43 @@ class DurableAttempt:
             StepMismatch: If its name stands for another kind of operation.
             TooManySteps: If the job may have no more operations.
         """
-        if self._waits.is_closed:
-            await self._waits.check()
-        name, row = await self._ledger.begin(step.name, StepKind.RUN)
-        result = self._results.of(function)
-        while row is None or row.state is StepState.WAITING:
-            if row is not None:
-                await until_due(self._waits, self._ledger, row)
-            row = await self._ledger.record(await self._tried(step, name, result, function, args, kwargs))
-        if row.state is StepState.FAILED or row.memo is None:
-            raise self._failed(row)
-        return result.load(row.memo)
+        waits, memos = self.waits, self._ledger.memos
+        result = self._results.known.get(id(function)) or self._results.of(function)
+        is_plain = result.is_coroutine and step.timeout is None and self.is_direct
+        if waits.is_closed or not (memos.is_first and is_plain):
+            return await self._begun(step, result, function, args, kwargs)
+        name = memos.next_new(step.name)
+        began, raised = time.perf_counter(), None
+        waits.steps += 1
+        try:  # as `_tried`, without coroutines of its own: it is nearly every step
+            value = await function(*args, **kwargs)
+            if type(value) not in PLAIN:
+                refuse_unfinished(value)
+        except Exception as error:
+            raised = self._raised(step, name, error)
+            if raised is None:
+                raise
+        finally:
+            waits.steps -= 1
+            if waits.waiting:
+                waits.look_soon()
+        if raised is None:
+            try:
+                memo = result.dump(value)
+            except ValueError as error:
+                raised = self._not_stored(name, error)
+        if raised is not None:
+            row = await self._ledger.record(raised)
+            return await self._stepped(step, name, row, result, function, args, kwargs)
+        seconds = time.perf_counter() - began
+        saving = memos.save_ran(name, memo)
+        if saving is None:
+            return self._value(await self._ledger.record(StepRan(name, memo, seconds)), result)
+        stored = await saving
+        self._ledger.note_ran(name, seconds)
+        if stored is None and type(value) in result.plain:
+            return value
+        return result.load(memo) if stored is None else self._value(stored, result)
 
     async def sleep(self, name: str, until: Callable[[], int]) -> None:
         """Returns when an instant has come, which is asked for once in the life of the job."""
@@ -155,11 +191,40 @@ class DurableAttempt:
 
     async def _begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
         """The name of the next operation of a name, and what is known of that, if the attempt goes on."""
-        await self._waits.check()
+        await self.waits.check()
         return await self._ledger.begin(name, kind)
 
     async def _ended(self, row: StepRow) -> StepRow:
-        return await until_ended(self._waits, self._ledger, row)
+        return await until_ended(self.waits, self._ledger, row)
+
+    async def _begun(
+        self,
+        step: Step,
+        result: StepResult,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """A step, whatever is known of it, and however it is called."""
+        name, row = await self._begin(step.name, StepKind.RUN)
+        return await self._stepped(step, name, row, result, function, args, kwargs)
+
+    async def _stepped(
+        self, step: Step, name: str, row: StepRow | None, result: StepResult, function: Callable[..., Any],
+        args: Sequence[Any], kwargs: Mapping[str, Any],
+    ) -> Any:  # fmt: skip
+        """Runs a step until it has ended, of which this row is known."""
+        while row is None or row.state is StepState.WAITING:
+            if row is not None:
+                await until_due(self.waits, self._ledger, row)
+            row = await self._ledger.record(await self._tried(step, name, result, function, args, kwargs))
+        return self._value(row, result)
+
+    def _value(self, row: StepRow, result: StepResult) -> Any:
+        """What a step returned that has ended."""
+        if row.state is StepState.FAILED or row.memo is None:
+            raise self._failed(row)
+        return result.load(row.memo)
 
     async def _tried(
         self, step: Step, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
@@ -168,22 +233,33 @@ class DurableAttempt:
         """Runs a step once; returns what came of it, or raises what is about the job."""
         began = time.perf_counter()
         try:
-            with self._waits:
+            with self.waits:
                 called = self._called(name, result, function, args, kwargs)
                 value = refuse_unfinished(
                     await (called if step.timeout is None else self._limited(name, step.timeout, called))
                 )
         except Exception as error:
-            verdict = self._run.job_type.policy.judge(error)
-            if verdict.wish in _OF_THE_JOB:
+            raised = self._raised(step, name, error)
+            if raised is None:
                 raise
-            return StepRaised(name, describe(error), verdict, step.max_attempts, step.backoff)
+            return raised
         try:
             return StepRan(name, result.dump(value), time.perf_counter() - began)
         except ValueError as error:
-            problem = str(error)
-            refused = StepNotStored(self._run.claimed.id, name, problem)
-            return StepRaised(name, describe(refused), Verdict(Wish.NEVER), memo=json.dumps(problem))
+            return self._not_stored(name, error)
+
+    def _raised(self, step: Step, name: str, error: Exception) -> StepRaised | None:
+        """What came of a step that raised this; None: it is about the job."""
+        verdict = self.run.job_type.policy.judge(error)
+        if verdict.wish in _OF_THE_JOB:
+            return None
+        return StepRaised(name, describe(error), verdict, step.max_attempts, step.backoff)
+
+    def _not_stored(self, name: str, error: ValueError) -> StepRaised:
+        """What came of a step that returned what cannot be stored."""
+        problem = str(error)
+        refused = StepNotStored(self.run.claimed.id, name, problem)
+        return StepRaised(name, describe(refused), Verdict(Wish.NEVER), memo=json.dumps(problem))
 
     def _called(
         self, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
@@ -213,9 +289,9 @@ class DurableAttempt:
     def _failed(self, row: StepRow) -> StepFailed | StepNotStored:
         """The error of a step that failed for good: the same in each attempt."""
         if row.memo is not None:  # it returned, and this says why that could not be stored
-            return StepNotStored(self._run.claimed.id, row.name, json.loads(row.memo))
+            return StepNotStored(self.run.claimed.id, row.name, json.loads(row.memo))
         error = json.loads(row.error or "{}")
-        return StepFailed(self._run.claimed.id, row.name, row.attempts, error.get("type", ""), error.get("message", ""))
+        return StepFailed(self.run.claimed.id, row.name, row.attempts, error.get("type", ""), error.get("message", ""))
 
 
 class _Thread:

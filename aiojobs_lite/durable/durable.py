@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from aiojobs_lite.clock import Clock
@@ -43,6 +42,9 @@ class Durable:
         bus: Gets the facts about them.
         attempts: Knows what runs.
         suspend: Ends an attempt that waits.
+
+    Attributes:
+        suspend: As given; this is the `Host` of all waits.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class Durable:
         self._clock = clock
         self._bus = bus
         self._attempts = attempts
-        self._suspend = suspend
+        self.suspend = suspend
         self._results = StepResults()
         self._known: dict[Running, DurableAttempt] = {}  # two of a job that its owner lost and has claimed again
+        self._driven: dict[Running, Waits] = {}
+        self._find, self._when_ended = attempts.find, self._ended  # one object for all
         self._reloads: set[asyncio.Task[None]] = set()
 
     def of(self, claimed: Claimed) -> DurableAttempt:
@@ -74,7 +78,7 @@ class Durable:
         if found is None:
             ledger, waits = self._open(run)
             found = self._known[run] = DurableAttempt(
-                run=run, ledger=ledger, waits=waits, results=self._results, clock=self._clock
+                run=run, find=self._find, ledger=ledger, waits=waits, results=self._results, clock=self._clock
             )
         return found
 
@@ -91,6 +95,7 @@ class Durable:
         """
         run = self._running(claimed)
         ledger, waits = self._open(run)
+        self._driven[run] = waits
         end = await Rounds(claimed=claimed, driver=driver, ledger=ledger, waits=waits, refusal=refusal).run()
         if isinstance(end, RunReturned):
             return Ending(result=None if run.job_type.result is None else end.result)
@@ -105,37 +110,32 @@ class Durable:
     def _open(self, run: Running) -> tuple[StepLedger, Waits]:
         memos = Memos(run.claimed, self._store)
         ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=self._clock, bus=self._bus)
-        waits = Waits(
-            clock=self._clock,
-            task=lambda: run.task,
-            suspend=partial(self._suspend, run),
-            reload=partial(self._reload, ledger),
-        )
-        run.when_ended = partial(self._ended, run, memos, waits)
-        return ledger, waits
+        run.when_ended = self._when_ended
+        return ledger, Waits(clock=self._clock, run=run, ledger=ledger, host=self)
 
-    def _reload(self, ledger: StepLedger, waits: Waits) -> None:
-        """Looks whether what a busy attempt waits for has come."""
-        task = asyncio.get_running_loop().create_task(_end_what_came(ledger, waits))
+    def reload(self, waits: Waits) -> None:
+        """See `Host`."""
+        task = asyncio.get_running_loop().create_task(_end_what_came(waits))
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 
-    def _ended(self, run: Running, memos: Memos, waits: Waits, ending: Ending) -> None:
-        run.when_ended = None  # it holds the attempt: without it nothing is left to the garbage collector
+    def _ended(self, run: Running, ending: Ending) -> None:
+        run.task = None  # its context holds the operations, and they hold the attempt: nothing is left to the collector
+        attempt = self._known.pop(run, None)
+        waits = self._driven.pop(run) if attempt is None else attempt.waits
         waits.close()
         claimed = run.claimed
-        self._known.pop(run, None)
         if run.stopped is Stop.SUSPEND:
             problem = _swallowed(ending)
             if problem:
                 self._bus.publish(SuspensionSwallowed(claimed.id, claimed.type, problem))
-        elif ending.succeeded and memos.skipped:
-            self._bus.publish(StepsSkipped(claimed.id, claimed.type, ", ".join(memos.skipped)))
+        elif (skipped := waits.ledger.skipped) and ending.succeeded:
+            self._bus.publish(StepsSkipped(claimed.id, claimed.type, ", ".join(skipped)))
 
 
-async def _end_what_came(ledger: StepLedger, waits: Waits) -> None:
+async def _end_what_came(waits: Waits) -> None:
     try:
-        for name in await ledger.reload():
+        for name in await waits.ledger.reload():
             waits.end(name)
     except StoreError as error:  # it is tried again
         _log.debug("the operations of a job could not be read: %s", error)

@@ -56,12 +56,17 @@ class StepLedger:
         memos: What was done before.
         clock: Says what is late.
         bus: Gets the facts about steps.
+
+    Attributes:
+        memos: As given.
     """
+
+    __slots__ = ("_bus", "_clock", "_policy", "_run", "memos")
 
     def __init__(self, *, run: DurableRun, policy: Policy, memos: Memos, clock: Clock, bus: Bus) -> None:
         self._run = run
         self._policy = policy
-        self._memos = memos
+        self.memos = memos
         self._clock = clock
         self._bus = bus
 
@@ -72,7 +77,7 @@ class StepLedger:
 
     async def all(self) -> list[StepRow]:
         """All operations, in the order in which they were stored first."""
-        return await self._memos.all()
+        return await self.memos.all()
 
     async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
         """What is known of an operation, or None; `beside` so many others that are about to be stored.
@@ -81,13 +86,25 @@ class StepLedger:
             StepMismatch: If the name stands for another kind of operation.
             TooManySteps: If it is new, and the job may have no more.
         """
-        return await self._memos.find(name, kind, beside)
+        return await self.memos.find(name, kind, beside)
 
     async def begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
         """The name of the next operation of a name, and what is known of it; raises as `find` does."""
-        memos = self._memos
+        memos = self.memos
         unique = memos.next_name(name)
         return unique, memos.known(unique, kind) if memos.is_read else await memos.find(unique, kind)
+
+    @property
+    def skipped(self) -> list[str]:
+        """See `Memos.skipped`."""
+        return self.memos.skipped
+
+    def note_ran(self, name: str, seconds: float) -> None:
+        """Notes and publishes that a step of `Memos.save_ran` is durable."""
+        self._run.restarts = True
+        if self._bus.is_watched(StepCompleted):
+            claimed = self._run.claimed
+            self._bus.publish(StepCompleted(claimed.id, claimed.type, name, seconds))
 
     async def record(self, operation: Recorded) -> StepRow:
         """Makes durable what a driver says; returns the operation as it stands then.
@@ -95,13 +112,13 @@ class StepLedger:
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
-        memos, new = self._memos, self._new(operation)
+        memos, new = self.memos, self._new(operation)
         (row,) = memos.saved(await memos.store.write(memos.write_of((new,))))
         return self._recorded(operation, row)
 
     async def record_all(self, operations: Sequence[Recorded]) -> tuple[StepRow, ...]:
         """The same of several, all or none; each name at most once."""
-        rows = await self._memos.save([self._new(operation) for operation in operations])
+        rows = await self.memos.save([self._new(operation) for operation in operations])
         return tuple(map(self._recorded, operations, rows))
 
     async def start(self, operation: InvokeJob | StartJob) -> StepRow | Refused:
@@ -112,7 +129,7 @@ class StepLedger:
         """
         is_awaited = isinstance(operation, InvokeJob)
         until = operation.until if isinstance(operation, InvokeJob) else None
-        row = await self._memos.start_child(operation.name, operation.child, is_awaited=is_awaited, until=until)
+        row = await self.memos.start_child(operation.name, operation.child, is_awaited=is_awaited, until=until)
         return row if isinstance(row, Refused) else self._noted(row)
 
     def is_due(self, row: StepRow) -> bool:
@@ -128,32 +145,32 @@ class StepLedger:
         done = NewStep(row.name, row.kind, StepState.DONE, JSON_NULL, until=row.until)
         if row.kind is StepKind.CHILD:
             done = done._replace(state=StepState.FAILED, memo=end_memo("timeout", None, None, None))
-        (ended,) = await self._memos.save([done])
+        (ended,) = await self.memos.save([done])
         return self._noted(ended)
 
     async def reload(self) -> list[str]:
         """Reads all operations; returns the names of those that have ended since."""
-        names = await self._memos.reload()
+        names = await self.memos.reload()
         self._run.restarts |= bool(names)
         return names
 
     async def send(self, name: str, send: Callable[[StepFence], Awaitable[object]]) -> None:
         """Has events sent for an operation; what sends them makes it durable too."""
         try:
-            await send(self._memos.fence(name))
+            await send(self.memos.fence(name))
         except EnqueueError:
-            self._memos.give_back(name)
+            self.memos.give_back(name)
             raise
         self._run.restarts = True
 
     async def children(self) -> dict[str, int]:
         """The jobs that operations of the job have started, by the names of these."""
-        return await self._memos.children()
+        return await self.memos.children()
 
     def _new(self, operation: Recorded) -> NewStep:
         """An operation as it is to be stored."""
         name = operation.name
-        known = self._memos.latest(name)
+        known = self.memos.latest(name)
         attempts = 0 if known is None else known.attempts
         if isinstance(operation, StepRan):
             return NewStep(name, StepKind.RUN, StepState.DONE, operation.memo, None, attempts + 1)

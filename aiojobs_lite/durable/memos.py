@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence, Set
 from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.steps import (
     ListChildren,
     ListSteps,
+    NewRan,
     NewStep,
     SaveSteps,
     StartChild,
@@ -27,6 +28,7 @@ from aiojobs_lite.model.writes import Write
 
 A = TypeVar("A")
 _NAME: Final = attrgetter("name")
+_NO_NAMES: Final[Set[str]] = frozenset()
 MOST_STEPS: Final = 1_000
 """Operations of a job."""
 
@@ -40,6 +42,12 @@ class StepStore(Protocol):
     async def ask(self, query: Query[A]) -> A:
         """Answers a query."""
 
+    def save_ran(self, step: NewRan) -> Awaitable[StepRow | None]:
+        """Makes a step durable; None: it is stored as it was given, else as this says.
+
+        The await raises `AttemptNotOwned` if the attempt is another runner's by now.
+        """
+
 
 class Memos:
     """The operations of one attempt by name. They are read once, and not at all in a job's first attempt.
@@ -51,6 +59,7 @@ class Memos:
     Attributes:
         store: As given.
         is_read: Whether all that was stored before is known.
+        is_first: Whether nothing is stored of the job but steps of `save_ran`.
     """
 
     def __init__(self, claimed: Claimed, store: StepStore) -> None:
@@ -58,10 +67,35 @@ class Memos:
         self.store = store
         self._uses: dict[str, int] = {}
         self._rows: dict[str, StepRow] = {}
-        self._asked: set[str] = set()
-        self._refused: set[str] = set()
-        self.is_read = self._is_first = _is_first(claimed)
+        self._ran = 0  # steps of `save_ran` that are not among these rows
+        self._refused: Set[str] = _NO_NAMES
+        self.is_read = self.is_first = _is_first(claimed)
+        self._are_all_asked = False
         self._reading: asyncio.Lock | None = None
+
+    def next_new(self, name: str) -> str:
+        """The same as `next_name`, while `is_first`.
+
+        Raises:
+            TooManySteps: If the job may have no more.
+        """
+        uses = self._uses
+        if name not in uses:
+            uses[name] = 1
+        else:
+            uses[name] += 1
+            name = repeated(name, uses[name])
+        if self._ran >= MOST_STEPS:
+            raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+        return name
+
+    def save_ran(self, name: str, memo: str) -> Awaitable[StepRow | None] | None:
+        """Makes a step durable that ran; see `StepStore.save_ran`. None: it is to be saved as any operation."""
+        if not self.is_first:
+            return None
+        claimed = self._claimed
+        self._ran += 1
+        return self.store.save_ran(NewRan(claimed.id, claimed.attempt, claimed.owner, name, memo, self._ran))
 
     def next_name(self, name: str) -> str:
         """The name of the next operation of a name: `fetch`, then `fetch#2`."""
@@ -69,16 +103,14 @@ class Memos:
         for earlier in range(1, before + 1) if self._refused else ():
             unique = repeated(name, earlier)
             if unique in self._refused:
-                self._refused.remove(unique)
+                self._refused -= {unique}
                 return unique
         self._uses[name] = before + 1
-        unique = repeated(name, before + 1) if before else name
-        self._asked.add(unique)
-        return unique
+        return repeated(name, before + 1) if before else name
 
     def give_back(self, name: str) -> None:
         """An operation was refused, and nothing of it is stored: the next one of its name has its name."""
-        self._refused.add(name)
+        self._refused |= {name}
 
     async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
         """What is known of an operation, or None; `beside` so many others that are about to be stored.
@@ -97,7 +129,7 @@ class Memos:
         """The same as `find`, of what was read."""
         row = self._rows.get(name)
         if row is None:
-            if len(self._rows) + beside >= MOST_STEPS:
+            if len(self._rows) + self._ran + beside >= MOST_STEPS:
                 raise TooManySteps(self._claimed.id, name, MOST_STEPS)
         elif row.kind.bound is not kind.bound:
             raise StepMismatch(self._claimed.id, name, row.kind.bound.value, row.state.value, kind.bound.value)
@@ -111,7 +143,7 @@ class Memos:
         """All operations, in the order in which they were stored first. They count as asked for."""
         if not self.is_read:
             await self.reload()
-        self._asked |= self._rows.keys()
+        self._are_all_asked = True
         return list(self._rows.values())
 
     async def save(self, steps: Sequence[NewStep]) -> tuple[StepRow, ...]:
@@ -127,7 +159,7 @@ class Memos:
         """The write that makes operations durable, of which `saved` takes the answer."""
         claimed = self._claimed
         are_new = not self._rows or self._rows.keys().isdisjoint(map(_NAME, steps))
-        are_first, self._is_first = self._is_first, False
+        are_first, self.is_first = self.is_first and not self._ran, False
         return SaveSteps(claimed.id, claimed.attempt, claimed.owner, tuple(steps), are_new, are_first)
 
     def saved(self, answer: tuple[StepRow, ...] | None) -> tuple[StepRow, ...]:
@@ -150,7 +182,7 @@ class Memos:
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
-        claimed, self._is_first = self._claimed, False
+        claimed, self.is_first = self._claimed, False
         answer = await self.store.write(
             StartChild(claimed.id, claimed.attempt, claimed.owner, name, child, is_awaited, until)
         )
@@ -169,7 +201,7 @@ class Memos:
 
     def fence(self, name: str) -> StepFence:
         """What a write is fenced by that is done for an operation."""
-        self._is_first = False
+        self.is_first = False
         return StepFence(self._claimed.id, self._claimed.attempt, self._claimed.owner, name)
 
     async def reload(self) -> list[str]:
@@ -188,13 +220,17 @@ class Memos:
         rows = {row.name: row for row in await self.store.ask(ListSteps(self._claimed.id))}
         waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
         self._rows |= rows
+        self._ran = 0
         self.is_read = True
         return [name for name in waiting if self._rows[name].state is not StepState.WAITING]
 
     @property
     def skipped(self) -> list[str]:
         """The names of the operations that have ended and that this attempt has not asked for."""
-        return [row.name for row in self._rows.values() if row.ended_at is not None and row.name not in self._asked]
+        if self._are_all_asked or not self._rows:
+            return []
+        asked = {repeated(name, use) for name, uses in self._uses.items() for use in range(1, uses + 1)}
+        return [row.name for row in self._rows.values() if row.ended_at is not None and row.name not in asked]
 
 
 def _is_first(claimed: Claimed) -> bool:

@@ -17,7 +17,7 @@ _LIBRARIES: Final = frozenset({"asyncio", "anyio"})  # whose code between a hand
 _TASKS_LOOKED_AT: Final = 10_000  # a job may have 1,000 operations side by side, each in tasks of its own
 
 
-def find_over(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -> frozenset[asyncio.Future[Any]] | None:
+def find_ends(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -> frozenset[asyncio.Future[Any]] | None:
     """What is over among what a quiet task waits for. As long as that changes from turn to turn of the event loop, some
     callback is still to come, such as that of a `gather` whose child has failed: then the task is about to go on.
 
@@ -29,20 +29,20 @@ def find_over(task: asyncio.Task[Any], waits: Collection[asyncio.Future[Any]]) -
         The futures and tasks that are over; None: the task, or one that it waits for, is busy.
     """
     look = _Look(waits)
-    return frozenset(look.over) if look.is_quiet(task) else None
+    return frozenset(look.ends) if look.is_quiet(task) else None
 
 
 class _Look:
     """One look from a task to all that it waits for.
 
     Attributes:
-        over: What was found to be over.
+        ends: What was found to be over.
     """
 
     def __init__(self, waits: Collection[asyncio.Future[Any]]) -> None:
         self._waits = waits
         self._visited: set[int] = set()
-        self.over: set[asyncio.Future[Any]] = set()
+        self.ends: set[asyncio.Future[Any]] = set()
 
     def is_quiet(self, awaited: asyncio.Future[Any]) -> bool:
         """Whether it, and all that it waits for, wait for the durable waits."""
@@ -65,7 +65,7 @@ class _Look:
         going = []
         for one in awaited:
             if one.done():
-                self.over.add(one)
+                self.ends.add(one)
             else:
                 going.append(one)
         return bool(going) and all(map(self.is_quiet, going))

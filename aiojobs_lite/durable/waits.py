@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
 from aiojobs_lite.durable.ledger import StepLedger, suspension_of
-from aiojobs_lite.durable.quiet import find_over
+from aiojobs_lite.durable.quiet import find_ends
 from aiojobs_lite.model.steps import StepRow, StepState
 from aiojobs_lite.policy.settle import Suspension
 
@@ -24,6 +24,26 @@ class PendingWait(NamedTuple):
     until: int | None
 
 
+class WaitingRun(Protocol):
+    """An attempt, as far as its waits know it.
+
+    Attributes:
+        task: Its task, or None.
+    """
+
+    task: asyncio.Task[Any] | None
+
+
+class Host(Protocol):
+    """Does what the waits of an attempt lead to. One for all attempts: each would need objects of its own."""
+
+    def suspend(self, run: Any, suspension: Suspension, /) -> None:
+        """Ends an attempt all of whose branches wait; called once."""
+
+    def reload(self, waits: Waits, /) -> None:
+        """Looks for what has come; called now and then while an attempt waits and is not suspended."""
+
+
 class Waits:
     """What the branches of one attempt wait for. When all of them wait, and no step runs, the attempt is suspended.
 
@@ -33,40 +53,40 @@ class Waits:
 
     Args:
         clock: Says when a wait is over.
-        task: Gives the task of the attempt.
-        suspend: Is called once, when all branches wait.
-        reload: Is called with this now and then while the attempt waits and is not suspended.
+        run: The attempt.
+        ledger: Has its operations.
+        host: Suspends it.
 
     Attributes:
+        ledger: As given.
         is_closed: Whether the attempt was suspended, or has ended: then nothing begins any more.
+        waiting: The waits that are not over.
+        steps: How many steps run.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        task: Callable[[], asyncio.Task[Any] | None],
-        suspend: Callable[[Suspension], None],
-        reload: Callable[[Waits], None],
-    ) -> None:
+    __slots__ = (
+        "_clock", "_ends", "_host", "_next", "_pause", "_run", "_turns", "is_closed", "ledger", "steps", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, *, clock: Clock, run: WaitingRun, ledger: StepLedger, host: Host) -> None:
         self._clock = clock
-        self._task = task
-        self._suspend = suspend
-        self._reload = reload
-        self._waits: dict[asyncio.Future[None], PendingWait] = {}
+        self._run = run
+        self._host = host
+        self.ledger = ledger
+        self.waiting: dict[asyncio.Future[None], PendingWait] = {}
         self._turns = 0
-        self._over: Collection[asyncio.Future[Any]] | None = None  # as the look of the turn before found it
+        self._ends: Collection[asyncio.Future[Any]] | None = None  # as the look of the turn before found it
         self._pause = _FIRST_PAUSE_S
         self._next: asyncio.Handle | Timer | None = None
-        self._steps = 0
+        self.steps = 0
         self.is_closed = False
 
     def __enter__(self) -> None:
-        self._steps += 1
+        self.steps += 1
 
     def __exit__(self, *_: object) -> None:
-        self._steps -= 1
-        self._look_soon()
+        self.steps -= 1
+        self.look_soon()
 
     async def wait(self, wait: PendingWait) -> None:
         """Returns when an operation may be over; never, if the attempt is suspended before.
@@ -76,16 +96,16 @@ class Waits:
         """
         await self.check()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waits[future] = wait
+        self.waiting[future] = wait
         timer = None
         if wait.until is not None:
             delay = max(0.0, (wait.until - self._clock.now()) / MICROSECONDS)
             timer = self._clock.call_later(delay, lambda: _end(future))
-        self._look_soon()
+        self.look_soon()
         try:
             await future
         finally:
-            del self._waits[future]
+            del self.waiting[future]
             if timer is not None:
                 timer.cancel()
 
@@ -102,15 +122,15 @@ class Waits:
 
     def end(self, name: str) -> None:
         """What is waited for has come."""
-        for future, wait in self._waits.items():
+        for future, wait in self.waiting.items():
             if wait.name == name:
                 _end(future)
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
         """Looks whether all branches wait when they have come so far, if any does."""
-        if not self._waits:
+        if not self.waiting:
             return
-        self._turns, self._over, self._pause = 0, None, _FIRST_PAUSE_S
+        self._turns, self._ends, self._pause = 0, None, _FIRST_PAUSE_S
         if self._next is not None:
             self._next.cancel()
         self._next = asyncio.get_running_loop().call_soon(self._look)
@@ -118,7 +138,7 @@ class Waits:
     def close(self) -> None:
         """The attempt has ended. A branch that it has left, such as beside one that failed, ends as well."""
         self.is_closed = True
-        for future in self._waits:
+        for future in self.waiting:
             future.cancel()
         if self._next is not None:
             self._next.cancel()
@@ -126,19 +146,19 @@ class Waits:
 
     def _look(self) -> None:
         self._next = None
-        task = self._task()
-        if self.is_closed or not self._waits or self._steps or task is None:
+        task = self._run.task
+        if self.is_closed or not self.waiting or self.steps or task is None:
             return
-        before, self._over = self._over, find_over(task, self._waits.keys())
-        if self._over is not None and self._over == before:
+        before, self._ends = self._ends, find_ends(task, self.waiting.keys())
+        if self._ends is not None and self._ends == before:
             self.is_closed = True
-            self._suspend(suspension_of(self._waits.values()))
-        elif self._over is not None or self._turns < _TURNS:
+            self._host.suspend(self._run, suspension_of(self.waiting.values()))
+        elif self._ends is not None or self._turns < _TURNS:
             self._turns += 1
             self._next = asyncio.get_running_loop().call_soon(self._look)
         else:
             if self._pause >= _LONGEST_PAUSE_S:
-                self._reload(self)
+                self._host.reload(self)
             self._next = asyncio.get_running_loop().call_later(self._pause, self._look)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE_S)
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from copy import copy
 from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from aiojobs_lite.clock import Alarm, Clock, sleep
+from aiojobs_lite.engine.entries import Cohort, Entry, Reply, apart, leave_in_doubt, own, rejected
 from aiojobs_lite.engine.health import Health
 from aiojobs_lite.engine.inline_turn import InlineTurn
 from aiojobs_lite.engine.ports import CascadeListener, ClaimSource, Done
-from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreRejected, StoreUnavailable
+from aiojobs_lite.errors import AttemptNotOwned, RunnerClosed, StoreError, StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
+from aiojobs_lite.model.steps import NewRan
 from aiojobs_lite.model.writes import Claim, Unit, Write
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.stores.base import Applied, Store
@@ -31,13 +32,8 @@ B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 P = ParamSpec("P")
-E = TypeVar("E", bound=Exception)
 _ADDS: Final = INSERTS | {Admit}  # the writes that add jobs
 _MOST_UNITS: Final = 250  # a transaction; more would hold the event loop for too long
-
-
-# A unit that waits, with its caller's future or the engine's callback. A plain tuple: each job makes two of them.
-_Entry = tuple[Unit, "asyncio.Future[Any] | None", Done | None]
 
 
 class Committer:
@@ -63,14 +59,15 @@ class Committer:
         self._clock = clock
         self._health = health
         self._claims = claims
-        self._kept: list[_Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
-        self._waiting: list[_Entry] = []
+        self._kept: list[Entry] = []  # the engine's own go first: callers that wait for a slot wait for them
+        self._waiting: list[Entry] = []
+        self._cohort: Cohort | None = None  # which waits, and takes more steps
         self._cascades: CascadeListener | None = None
         self._alarm = Alarm(clock)
         self.went_idle = asyncio.Event()
         self._turn = InlineTurn()
         self._is_busy = False
-        self._in_flight: Sequence[_Entry] = ()
+        self._in_flight: Sequence[Entry] = ()
         self._transactions = 0
         self._is_closed = False
         self._origin = Origin()
@@ -124,6 +121,28 @@ class Committer:
         answers = self._apply_inline(unit)
         answer: A = await self._queue(unit) if answers is None else answers[0]
         return answer
+
+    def save_ran(self, step: NewRan) -> Reply:
+        """Makes a step durable that ran, with those that wait already; returns the answer to come, as `Cohort` says.
+
+        Raises:
+            StoreUnavailable: If the store cannot be written now.
+            RunnerClosed: If the runner was closed before.
+        """
+        cohort = self._cohort
+        if cohort is not None and len(cohort.steps) < _MOST_UNITS:
+            self._origin.check()
+            return cohort.add(step)
+        made = Cohort()
+        reply, entry = made.add(step), made.entry
+        answers = self._apply_inline(entry[0])
+        if answers is None:
+            self._cohort = cohort or made  # beside a full one each waits by itself
+            self._waiting.append(entry)
+            self._alarm.ring()
+        else:
+            made.answer(answers[0])
+        return reply
 
     @overload
     async def write_all(self, first: Write[A], second: Write[B], /) -> tuple[A, B]: ...
@@ -187,7 +206,7 @@ class Committer:
     def close(self) -> None:
         """Refuses all that still waits and all that comes; what is in flight is answered when it has ended."""
         self._is_closed = True
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._cohort = self._waiting, [], None
         for entry in waiting:
             _fail(entry, RunnerClosed())
 
@@ -216,8 +235,8 @@ class Committer:
             self._health.recover()
         return claim
 
-    def _next_group(self) -> list[_Entry]:
-        entries, self._kept = self._kept[:_MOST_UNITS], self._kept[_MOST_UNITS:]
+    def _next_group(self) -> list[Entry]:
+        entries, self._kept, self._cohort = self._kept[:_MOST_UNITS], self._kept[_MOST_UNITS:], None
         left = _MOST_UNITS - len(entries)
         entries += self._waiting[:left]
         del self._waiting[:left]
@@ -251,19 +270,17 @@ class Committer:
             self._alarm.ring()
         return applied.answers
 
-    async def _commit_group(self, entries: Sequence[_Entry], claim: Claim | None) -> None:
+    async def _commit_group(self, entries: Sequence[Entry], claim: Claim | None) -> None:
         self._in_flight = entries
         try:
             await self._commit(entries, claim)
         except Exception:  # the part is started again; what was kept and is not saved is found by the monitor
-            for _, future, _ in entries:
-                if future is not None and not future.done():
-                    future.set_exception(_in_doubt("IN_DOUBT", "it failed while it was being written"))
+            leave_in_doubt(entries, "IN_DOUBT", "it failed while it was being written")
             raise
         finally:
             self._in_flight = ()
 
-    async def _commit(self, entries: Sequence[_Entry], claim: Claim | None) -> None:
+    async def _commit(self, entries: Sequence[Entry], claim: Claim | None) -> None:
         """One transaction; if it is rejected, one for each of its units, and the claim is left for the next."""
         try:
             applied = await self._apply(entries, claim)
@@ -272,14 +289,15 @@ class Committer:
         except Exception as error:
             if not entries:  # the claim alone: no caller waits for it, and the part is started again after a pause
                 raise
-            if len(entries) == 1 and claim is None:
-                _fail(entries[0], _rejected(error))
+            each = apart(entries)
+            if len(each) == 1 and claim is None:
+                _fail(each[0], rejected(error))
             else:
-                await self._commit_each(entries)
+                await self._commit_each(each)
         else:
             self._deliver(entries, applied, claim)
 
-    async def _commit_each(self, entries: Sequence[_Entry]) -> None:
+    async def _commit_each(self, entries: Sequence[Entry]) -> None:
         """One unit poisons its transaction: each is tried alone, so that only its own caller gets the error."""
         for index, entry in enumerate(entries):
             try:
@@ -288,11 +306,11 @@ class Committer:
                 await self._pause(error, entries[index:], None)
                 return
             except Exception as error:  # noqa: BLE001  # whatever it is: the unit's own caller gets it
-                _fail(entry, _rejected(error))
+                _fail(entry, rejected(error))
             else:
                 self._deliver([entry], applied, None)
 
-    async def _apply(self, entries: Sequence[_Entry], claim: Claim | None) -> Applied:
+    async def _apply(self, entries: Sequence[Entry], claim: Claim | None) -> Applied:
         units: list[Unit] = [unit for unit, _, _ in entries]
         if claim:
             units.append((claim,))
@@ -301,16 +319,14 @@ class Committer:
         try:
             return await self._store.apply(units, self._clock.now())
         except asyncio.CancelledError:
-            for _, future, _ in entries:
-                if future is not None and not future.done():
-                    future.set_exception(_in_doubt("CLOSED", "the runner was left while it was being written"))
+            leave_in_doubt(entries, "CLOSED", "the runner was left while it was being written")
             raise
         finally:
             self._is_busy = False
 
     # After a transaction.
 
-    def _deliver(self, entries: Sequence[_Entry], applied: Applied, claim: Claim | None) -> None:
+    def _deliver(self, entries: Sequence[Entry], applied: Applied, claim: Claim | None) -> None:
         """Hands the answers out."""
         answers = iter(applied.answers)
         saved: list[tuple[Done, Unit, Any]] = []
@@ -340,11 +356,11 @@ class Committer:
         if self.when_committed is not None:
             _notify(self.when_committed)
 
-    async def _pause(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
+    async def _pause(self, error: StoreUnavailable, entries: Sequence[Entry], claim: Claim | None) -> None:
         self._found_unavailable(error, entries, claim)
         await sleep(self._clock, self._health.lengthen_pause())
 
-    def _found_unavailable(self, error: StoreUnavailable, entries: Sequence[_Entry], claim: Claim | None) -> None:
+    def _found_unavailable(self, error: StoreUnavailable, entries: Sequence[Entry], claim: Claim | None) -> None:
         """The store cannot be written: callers get the error, and the engine's units are kept.
 
         Those who wait for the next transaction are refused as those who come now: they would wait for a lock as long
@@ -355,37 +371,17 @@ class Committer:
         for entry in entries:
             if entry[1] is not None:
                 _fail(entry, error)
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._cohort = self._waiting, [], None
         for entry in waiting:
             _fail(entry, self._health.refusal())
 
 
-def _in_doubt(code: str, why: str) -> StoreUnavailable:
-    return StoreUnavailable(code, f"{why}: it may be there or not")
-
-
-def _rejected(error: Exception) -> StoreError:
-    """A fault that only this transaction has; one that the store's contract does not know would be its defect."""
-    if isinstance(error, StoreError):
-        return error
-    rejected = StoreRejected(f"{type(error).__name__}: {error}")
-    rejected.__cause__ = error
-    return rejected
-
-
-def _fail(entry: _Entry, error: StoreError | RunnerClosed) -> None:
+def _fail(entry: Entry, error: StoreError | RunnerClosed) -> None:
     unit, future, done = entry
     if done is not None and isinstance(error, StoreError):
         _notify(done, unit, None, error)
     elif future is not None and not future.done():
-        future.set_exception(_own(error))
-
-
-def _own(error: E) -> E:
-    """The same error as an object of its own: each caller raises it with another traceback."""
-    made = copy(error)
-    made.__cause__ = error.__cause__
-    return made
+        future.set_exception(own(error))
 
 
 def _notify(listener: Callable[P, None], /, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -55,7 +55,7 @@ def settled(run: Running, ending: Ending, now: int) -> End:
         now: The instant, in microseconds.
     """
     claimed, policy = run.claimed, run.job_type.policy
-    if run.restarts or run.suspension is not None:
+    if ending is not RETURNED and (run.restarts or run.suspension is not None):
         ending = ending._replace(suspension=run.suspension, restarts=run.restarts)
     try:
         return settle(claimed, ending, policy, now, cancel=run.cancel_reason)

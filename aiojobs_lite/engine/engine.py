@@ -97,6 +97,7 @@ class Engine:
         pauses: Reports of types that are paused and resumed.
         joined: The jobs that callers enqueue in transactions of their own.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
+        save_ran: See `Committer.save_ran`.
         write_all: See `Committer.write_all`.
     """
 
@@ -139,7 +140,7 @@ class Engine:
         )  # fmt: skip
         _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries)
         self._executor.connect(reporter=reports, around=around)
-        self.write, self.write_all = committer.write, committer.write_all
+        self.write, self.write_all, self.save_ran = committer.write, committer.write_all, committer.save_ran
 
     @property
     def phase(self) -> Phase:

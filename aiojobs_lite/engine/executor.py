@@ -277,7 +277,7 @@ class Executor:
             if run.stopped is Stop.TIMEOUT:
                 ending = with_timeout(run, ending)
         if run.when_ended is not None:
-            run.when_ended(ending)
+            run.when_ended(run, ending)
         if run.is_given_up:
             return
         if not self._attempts.is_left:

@@ -12,7 +12,8 @@ from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.text import make_storable
 
 NOT_KEPT: Final = "the result was not kept: "
-_PLAIN: Final = frozenset({str, int, dict, list, bool, float, type(None)})
+PLAIN: Final = frozenset({str, int, dict, list, bool, float, type(None)})
+"""Of what is no unfinished work, the kinds that nearly all results are."""
 
 
 def refuse_unfinished(value: Any) -> Any:
@@ -22,7 +23,7 @@ def refuse_unfinished(value: Any) -> Any:
         TypeError: If it is a coroutine, another awaitable or a generator: that is a job that was not done. Or if it is
             a signal such as `Retry`, which is to be raised.
     """
-    if type(value) in _PLAIN:
+    if type(value) in PLAIN:
         return value
     if isinstance(value, Signal) or (isinstance(value, type) and issubclass(value, Signal)):
         kind = value if isinstance(value, type) else type(value)

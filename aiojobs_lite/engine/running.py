@@ -41,7 +41,7 @@ class Running:
         is_given_up: Whether it was ended from outside, since it could not end any more: what comes of it is ignored.
         suspension: What it waits for, if it was stopped for that, or None.
         restarts: Whether an operation ended in it, such as a step.
-        when_ended: Is called when the handler has ended, before that is recorded, or None.
+        when_ended: Is called with it when the handler has ended, before that is recorded, or None.
     """
 
     __slots__ = (
@@ -83,7 +83,7 @@ class Running:
         self.is_given_up = False
         self.suspension: Suspension | None = None
         self.restarts = False
-        self.when_ended: Callable[[Ending], None] | None = None
+        self.when_ended: Callable[[Running, Ending], None] | None = None
 
     def add_timer(self, timer: Timer) -> None:
         """Takes a timer that is called off when the attempt ends."""

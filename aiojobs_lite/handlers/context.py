@@ -60,7 +60,9 @@ class AttemptContext:
         max_attempts: All attempts it may have.
     """
 
-    __slots__ = ("_claimed", "_database", "_deps", "_reporter", "_stopping", "attempt", "id", "max_attempts", "type")
+    __slots__ = (
+        "_claimed", "_database", "_deps", "_durable", "_reporter", "_stopping", "attempt", "id", "max_attempts", "type",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class AttemptContext:
         self._stopping = stopping
         self._database = database
         self._reporter = reporter
+        self._durable: Any = None  # the durable operations of the attempt, once it has asked for one
 
     @property
     def key(self) -> str:

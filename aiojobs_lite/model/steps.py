@@ -13,6 +13,7 @@ keeps one row of each, and its *memo*: the JSON that the handler is given for it
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -129,6 +130,53 @@ class SaveSteps(NamedTuple):
     are_first: bool = False
 
     def answer(self) -> tuple[StepRow, ...] | None:
+        """See `Write`."""
+        unanswered()
+
+
+class NewRan(NamedTuple):
+    """A step that ran when it was first called, in the first attempt of its job.
+
+    Attributes:
+        id: The job.
+        attempt: The number of the attempt.
+        owner: The owner that runs it.
+        name: See `NewStep`.
+        memo: See `NewStep`.
+        place: See `StepRow`. Its writer knows it: it has stored nothing but such steps of its job, and none before.
+    """
+
+    id: int
+    attempt: int
+    owner: str
+    name: str
+    memo: str
+    place: int
+
+    def row(self, now: int) -> StepRow:
+        """It, as it is stored at an instant."""
+        return StepRow(self.name, StepKind.RUN, StepState.DONE, self.memo, None, 1, None, now, now, self.place)
+
+    def alone(self) -> SaveSteps:
+        """The same by the write for all operations."""
+        ran = NewStep(self.name, StepKind.RUN, StepState.DONE, self.memo, attempts=1)
+        return SaveSteps(self.id, self.attempt, self.owner, (ran,))
+
+
+class SaveRan(NamedTuple):
+    """Stores steps that ran, of many attempts, as `SaveSteps` does for each; nearly every step needs no more. Answer:
+    None if each is stored as it was given; else a `StepRow` each as it stands then, or None if its attempt is not
+    owned.
+
+    - It is carried out before what else attempts do for their operations in its transaction.
+
+    Attributes:
+        steps: The steps; those of one job in the order of their places.
+    """
+
+    steps: Sequence[NewRan]
+
+    def answer(self) -> Sequence[StepRow | None] | None:
         """See `Write`."""
         unanswered()
 

@@ -88,7 +88,15 @@ class Operations(AttemptContext):
             TooManySteps: If the job has 1,000 operations.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
-        return self._operations().step(_step(step, _STEP), _check_function(function), args, kwargs)
+        operations: DurableAttempt | None = self._durable
+        if operations is None or operations.find(self.id) is not operations.run:
+            operations = self._operations()
+        return operations.step(
+            _named(step) if type(step) is str else _step(step, _STEP),
+            function if type(function) is FunctionType else _check_function(function),
+            args,
+            kwargs,
+        )
 
     @name_first
     def sleep(self, name: str, duration: Duration) -> Coroutine[Any, Any, None]:
@@ -223,13 +231,15 @@ class Operations(AttemptContext):
         return self._operations().random()
 
     def _operations(self) -> DurableAttempt:
+        """The operations of the attempt, if it still is that of its runner."""
         if self._stopping is not None:
             problem = f"{self.type!r} is a plain `def`, runs in a thread and has no durable steps"
             raise WrongEventLoop(f"{problem}. Make it an `async def`; a step may be a plain function.")
         durable = self._awaited().durable
         if durable is None:
             raise RunnerNotStarted
-        return durable.of(self._claimed)
+        operations = self._durable = durable.of(self._claimed)
+        return operations
 
     def _children(self) -> Children:
         return self._awaited().children
@@ -302,8 +312,6 @@ def _named(name: str) -> Step:
 
 def _check_function(function: object) -> Callable[..., Any]:
     """What a step calls."""
-    if type(function) is FunctionType:
-        return function
     if isinstance(function, Enqueueable):
         raise InvalidOption("function", function, "a function; a job is started by `ctx.invoke(name, job_type, ...)`")
     if callable(function):

@@ -217,11 +217,11 @@ class Store(Protocol):
     async def apply(self, units: Sequence[Unit], now: int) -> Applied:
         """Applies the units in one transaction, all or none, durable on return.
 
-        - Phases: first each `Report` that goes with no end; then what attempts do for their operations (`SaveSteps`,
-          `StartChild`, `SendEvents` for one); then the ends of attempts, of these `Complete` before the others; then
-          all other writes; then `Insert`; last `Claim`, of which there is at most one. So the last may take what the
-          first set free. Within a phase the order given holds, but attempts that succeeded may end in any order among
-          themselves, and the jobs of each batch are inserted together, behind those of none.
+        - Phases: first each `SaveRan`, and each `Report` that goes with no end; then what else attempts do for their
+          operations (`SaveSteps`, `StartChild`, `SendEvents` for one); then the ends of attempts, of these `Complete`
+          before the others; then all other writes; then `Insert`; last `Claim`, of which there is at most one. So the
+          last may take what the first set free. Within a phase the order given holds, but attempts that succeeded may
+          end in any order among themselves, and the jobs of each batch are inserted together, behind those of none.
         - A unit has at most one end. If its attempt is not owned any more (by id, number and owner), nothing of the
           unit is applied: the answer to each of its writes is None.
         - A write that finds its job moved on changes nothing, and says so in its answer.

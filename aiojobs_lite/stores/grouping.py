@@ -11,7 +11,7 @@ from aiojobs_lite.model.ends import ENDS, End
 from aiojobs_lite.model.events import SendEvents
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.progress import Report
-from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
+from aiojobs_lite.model.steps import SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Insert, Inserted, Unit, Write
 
 
@@ -44,7 +44,7 @@ class Phases(Protocol):
         """Does what follows from all that was done: batches that are complete enqueue their callbacks."""
 
 
-_OF_ATTEMPTS: Final = frozenset({Report, SendEvents})
+_OF_ATTEMPTS: Final = frozenset({Report, SaveRan, SendEvents})
 
 
 def apply_units(units: Sequence[Unit], phases: Phases) -> list[Any]:
@@ -65,7 +65,7 @@ def _apply_all(units: Sequence[Unit], phases: Phases) -> list[Any]:
     writes: list[Any] = list(chain.from_iterable(units))
     answers: list[Any] = [None] * len(writes)
     ends: list[int] = []
-    reports: list[int] = []
+    early: list[int] = []
     operations: list[int] = []
     others: list[int] = []
     inserts: list[int] = []
@@ -81,10 +81,10 @@ def _apply_all(units: Sequence[Unit], phases: Phases) -> list[Any]:
         elif kind is Claim:
             claim = index
         elif kind in _OF_ATTEMPTS and _comes_first(write):
-            (reports if kind is Report else operations).append(index)
+            (operations if kind is SendEvents else early).append(index)
         else:
             others.append(index)
-    _carry_out_early(writes, reports, operations, answers, phases)
+    _carry_out_early(writes, early, operations, answers, phases)
     if ends:
         for index, status in zip(ends, phases.end([writes[index] for index in ends]), strict=True):
             answers[index] = status
@@ -103,17 +103,18 @@ def _apply_all(units: Sequence[Unit], phases: Phases) -> list[Any]:
 
 
 def _comes_first(write: Any) -> bool:
-    """Whether a report, or events, are of an attempt that has not ended for them."""
-    return not write.goes_with_end if type(write) is Report else write.step is not None
+    """Whether a report, or events, are of an attempt that has not ended for them; steps that ran are."""
+    kind = type(write)
+    return kind is SaveRan or (not write.goes_with_end if kind is Report else write.step is not None)
 
 
 def _carry_out_early(
-    writes: Sequence[Any], reports: Sequence[int], operations: Sequence[int], answers: list[Any], phases: Phases
+    writes: Sequence[Any], early: Sequence[int], operations: Sequence[int], answers: list[Any], phases: Phases
 ) -> None:
-    """Carries out what attempts do before their ends: reports first; operations of one kind that follow each other
-    together.
+    """Carries out what attempts do before their ends: steps that ran and reports first; operations of one kind that
+    follow each other together.
     """
-    for index in reports:
+    for index in early:
         answers[index] = phases.write(writes[index])
     for kind, run in groupby(operations, lambda index: type(writes[index])):
         indexes = list(run)

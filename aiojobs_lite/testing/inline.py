@@ -27,7 +27,17 @@ from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.events import EventRow, memo_of
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.queries import Query
-from aiojobs_lite.model.steps import ListSteps, NewStep, SaveSteps, StartChild, StepKind, StepRow, StepState, end_memo
+from aiojobs_lite.model.steps import (
+    ListSteps,
+    NewRan,
+    NewStep,
+    SaveSteps,
+    StartChild,
+    StepKind,
+    StepRow,
+    StepState,
+    end_memo,
+)
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.runner.binding import check_bound, check_enqueueable
 from aiojobs_lite.runner.children import Children
@@ -65,10 +75,12 @@ class InlineOperations:
         for name, answer in answers.items():
             self.calls.replace(name, answer)
         memos = Memos(claimed, InlineStore(clock, answers, self.children))
+        ledger = StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=clock, bus=Bus())
         self.attempt = DurableAttempt(
             run=run,
-            ledger=StepLedger(run=run, policy=run.job_type.policy, memos=memos, clock=clock, bus=Bus()),
-            waits=InlineWaits(clock),
+            find=lambda _: run,
+            ledger=ledger,
+            waits=InlineWaits(clock, run, ledger),
             results=StepResults(),
             clock=clock,
         )
@@ -80,29 +92,35 @@ class InlineWaits(Waits):
 
     Args:
         clock: Is moved.
+        run: The attempt.
+        ledger: Has its operations.
     """
 
-    def __init__(self, clock: FakeClock) -> None:
-        super().__init__(clock=clock, task=_no_task, suspend=_nothing, reload=_nothing)
+    def __init__(self, clock: FakeClock, run: Running, ledger: StepLedger) -> None:
+        super().__init__(clock=clock, run=run, ledger=ledger, host=_NoHost())
         self._moved, self._changed = clock, asyncio.Event()
         self._instants: list[int] = []
 
     async def wait(self, wait: PendingWait) -> None:
         """See `Waits.wait`. The next instant comes first, when other branches have come so far."""
         until = self._moved.now() if wait.until is None else wait.until
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting[future] = wait
         self._instants.append(until)
         try:
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
-            while self._steps or min(self._instants) < until:
+            while self.steps or min(self._instants) < until:
                 self._changed.clear()
                 await self._changed.wait()
             self._moved.jump_to(to_datetime(max(until, self._moved.now())))
         finally:
             self._instants.remove(until)
+            del self.waiting[future]
             self._changed.set()
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
+        """See `Waits.look_soon`."""
         self._changed.set()
 
 
@@ -158,6 +176,10 @@ class InlineStore:
         assert isinstance(write, SaveSteps)  # noqa: S101  # operations write nothing else
         return cast("A", tuple([self._row(await self._ended(step)) for step in write.steps]))
 
+    async def save_ran(self, step: NewRan) -> None:
+        """See `StepStore.save_ran`."""
+        self._row(NewStep(step.name, StepKind.RUN, StepState.DONE, step.memo, attempts=1))
+
     async def ask(self, query: Query[A]) -> A:
         """See `StepStore.ask`."""
         return cast("A", tuple(self._rows.values()) if isinstance(query, ListSteps) else ())
@@ -207,7 +229,7 @@ class InlineStore:
 async def _any_job() -> None: ...
 
 
-def _no_task() -> None: ...
+class _NoHost:
+    def suspend(self, run: object, suspension: object) -> None: ...
 
-
-def _nothing(*_: object) -> None: ...
+    def reload(self, waits: object) -> None: ...

@@ -139,7 +139,7 @@ class Probe:
     def only_waits(self) -> bool:
         """Whether each of the running attempts does nothing but wait for the end of another job."""
         waiting = {id(future) for futures in self.engine.waiters._futures.values() for future in futures}
-        waiting |= {id(future) for attempt in self._durable._known.values() for future in attempt._waits._waits}
+        waiting |= {id(future) for attempt in self._durable._known.values() for future in attempt.waits.waiting}
         return all(run.task is not None and _waits_for(run.task, waiting) for run in self.parts.attempts)
 
     @property
@@ -289,6 +289,7 @@ def watch_steps_of(attempt: DurableAttempt, claimed: Claimed, around: CallsStep)
 
         return await around(claimed, name, function, args, kwargs, call)
 
+    attempt.is_direct = False
     attempt._called = watched  # type: ignore[method-assign]  # of this attempt alone
 
 

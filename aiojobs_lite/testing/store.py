@@ -18,7 +18,7 @@ from aiojobs_lite.model.events import EventRow, PlaceHeld, SendEvents, memo_of
 from aiojobs_lite.model.job import Job, NewJob
 from aiojobs_lite.model.queries import FindJobs, Query
 from aiojobs_lite.model.schedules import FireTick
-from aiojobs_lite.model.steps import ListSteps, SaveSteps, StartChild, StepRow
+from aiojobs_lite.model.steps import ListSteps, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Insert, Inserted, Unit
 from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners
 from aiojobs_lite.stores.open import Database, open_store
@@ -255,7 +255,9 @@ class KitStore:
     def crash_behind(self, units: Sequence[Unit], applied: Applied) -> None:
         """Lets it vanish, if the test wants that behind one of the operations that have ended in a transaction."""
         for write, answer in zip(chain.from_iterable(units), applied.answers, strict=True):
-            if isinstance(write, SaveSteps) and answer is not None:
+            if isinstance(write, SaveRan):
+                self._crash_if_due(_durable(write, answer))
+            elif isinstance(write, SaveSteps) and answer is not None:
                 self._crash_behind(answer)
             elif isinstance(write, StartChild) and isinstance(answer, tuple) and not isinstance(answer, Refused):
                 self._crash_behind([answer[0]])
@@ -269,6 +271,13 @@ class KitStore:
         if ended and self._notes.ended(ended):
             self.vanish()
             self.check_present()
+
+
+def _durable(write: SaveRan, answer: Sequence[StepRow | None] | None) -> list[str]:
+    """The names of the steps that are stored now."""
+    if answer is None:
+        return [step.name for step in write.steps]
+    return [row.name for row in answer if row is not None]
 
 
 def _sent(write: object, answer: Any) -> list[str]:

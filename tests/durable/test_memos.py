@@ -36,6 +36,9 @@ class Store:
         await asyncio.sleep(0)
         return self.rows
 
+    def save_ran(self, step: Any) -> Any:
+        raise AssertionError(step)
+
     async def write(self, write: Any) -> Any:
         self.writes.append(write)
         return self.saved

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from aiojobs_lite.durable.quiet import find_over
+from aiojobs_lite.durable.quiet import find_ends
 from tests.helpers.pauses import work_for
 from tests.helpers.waiting import quiet
 
@@ -181,7 +181,7 @@ async def looked_at(handler: Handler) -> bool:
     async with ended_tasks():
         task = asyncio.create_task(run())
         await quiet()
-        return find_over(task, waits) is not None
+        return find_ends(task, waits) is not None
 
 
 @contextlib.asynccontextmanager
@@ -229,7 +229,7 @@ async def test_a_wait_that_is_over_is_none() -> None:
     task = asyncio.create_task(run())
     await asyncio.sleep(0)
     over.set_result(None)
-    assert find_over(task, {over}) is None
+    assert find_ends(task, {over}) is None
     task.cancel()
     await asyncio.wait([task])
 
@@ -260,12 +260,12 @@ async def test_what_ends_shows_until_a_handler_goes_on_for_it(handler: Handler) 
     async with ended_tasks():
         task = asyncio.create_task(run())
         await quiet()
-        assert find_over(task, waits) is None
+        assert find_ends(task, waits) is None
         end.set_exception(ValueError("the branch"))
         found = list[object]()
-        while not task.done() and (over := find_over(task, waits)) is not None:
-            assert over not in found, "it seems to wait, and goes on all the same"
-            found.append(over)
+        while not task.done() and (ends := find_ends(task, waits)) is not None:
+            assert ends not in found, "it seems to wait, and goes on all the same"
+            found.append(ends)
             await asyncio.sleep(0)
         await asyncio.wait([task])
         assert "the branch" in repr(task.exception())

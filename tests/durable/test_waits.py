@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -26,11 +27,15 @@ class Rig:
         self.suspended: list[Suspension] = []
         self.reloads = 0
         self.task: asyncio.Task[object] | None = None
-        self.waits = Waits(
-            clock=self.clock, task=lambda: self.task, suspend=self.suspended.append, reload=self._count,
-        )  # fmt: skip
+        ledger: Any = None  # is not asked for anything
+        self.waits = Waits(clock=self.clock, run=self, ledger=ledger, host=self)
 
-    def _count(self, _: Waits) -> None:
+    def suspend(self, run: Rig, suspension: Suspension) -> None:
+        assert run is self
+        self.suspended.append(suspension)
+
+    def reload(self, waits: Waits) -> None:
+        assert waits is self.waits
         self.reloads += 1
 
     def start(self, handler: Callable[[], Awaitable[object]]) -> asyncio.Task[object]:

@@ -22,6 +22,7 @@ from aiojobs_lite.model.steps import (
     ListRestarted,
     ListSteps,
     NewStep,
+    SaveRan,
     SaveSteps,
     StartChild,
     StepKind,
@@ -110,6 +111,13 @@ def save_steps(phases: MemoryPhases, write: SaveSteps) -> tuple[StepRow, ...] | 
     """See `SaveSteps`."""
     job = phases.held(write)
     return None if job is None else tuple([_save(phases, job, step) for step in write.steps])
+
+
+def save_ran(phases: MemoryPhases, write: SaveRan) -> list[StepRow | None] | None:
+    """See `SaveRan`."""
+    saved = [save_steps(phases, step.alone()) for step in write.steps]
+    found = [None if rows is None else rows[0] for rows in saved]
+    return None if found == [step.row(phases.now) for step in write.steps] else found
 
 
 def start_child(phases: MemoryPhases, write: StartChild) -> tuple[StepRow, Inserted | None] | Refused | None:
@@ -326,4 +334,4 @@ def _memo_of(job: Job, status: str) -> str:
     return end_memo(status, job.result_json, job.reason, job.error)
 
 
-WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {StartChild: start_child}
+WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {SaveRan: save_ran, StartChild: start_child}

@@ -26,7 +26,17 @@ from aiojobs_lite.model.events import (
 )
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome, Status
 from aiojobs_lite.model.micro_batch import Capacity
-from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListSteps, NewStep, SaveSteps, StartChild
+from aiojobs_lite.model.steps import (
+    GetParent,
+    ListAwaited,
+    ListChildren,
+    ListSteps,
+    NewRan,
+    NewStep,
+    SaveRan,
+    SaveSteps,
+    StartChild,
+)
 from aiojobs_lite.model.steps import StepKind as Kind
 from aiojobs_lite.model.steps import StepState as State
 from aiojobs_lite.model.writes import Release, Write
@@ -179,6 +189,13 @@ class DurableBesideModel(BatchesBesideModel):
         attempt = held.attempt + (drawn.which == 7)
         return [SaveSteps(held.id, attempt, held.owner, tuple(map(self.at_instant, drawn.saved)))]
 
+    def ran(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
+        """A step of a job that has no operation yet: else its writer would not know the place."""
+        if self.twins.model.database.rows.durable.has_steps(held.id):
+            return self.save(held, drawn)
+        attempt = held.attempt + (drawn.which == 7)
+        return [SaveRan([NewRan(held.id, attempt, held.owner, drawn.name, "1", 1)])]
+
     def at_instant(self, step: NewStep) -> NewStep:
         """An operation whose end was drawn in seconds from now."""
         return step if step.until is None else step._replace(until=self.now + step.until * SECOND)
@@ -287,6 +304,7 @@ class DurableBesideModel(BatchesBesideModel):
 
 OF_ATTEMPTS: Final[dict[str, Callable[[Any, Claimed, Drawn], list[Write[Any]]]]] = {
     "save": DurableBesideModel.save,
+    "ran": DurableBesideModel.ran,
     "suspend": DurableBesideModel.suspend,
     "wait for an event": DurableBesideModel.wait_for_event,
     "fail": DurableBesideModel.fail,

@@ -10,7 +10,17 @@ from aiojobs_lite.model.ends import Again
 from aiojobs_lite.model.event_match import EventMatch, json_values
 from aiojobs_lite.model.events import EventRow, NewEvent, SendEvents, memo_of
 from aiojobs_lite.model.job import Claimed, Held, Outcome
-from aiojobs_lite.model.steps import ListSteps, NewStep, SaveSteps, StartChild, StepKind, StepRow, StepState
+from aiojobs_lite.model.steps import (
+    ListSteps,
+    NewRan,
+    NewStep,
+    SaveRan,
+    SaveSteps,
+    StartChild,
+    StepKind,
+    StepRow,
+    StepState,
+)
 from aiojobs_lite.stores.base import Store
 from tests.helpers.stores import NOW, again, at, new
 
@@ -35,6 +45,11 @@ def wait(name: str, of: EventMatch | None = None, until: float | None = None) ->
 def save(job: Claimed, *steps: NewStep, **said: bool) -> SaveSteps:
     """Stores operations of an attempt; what is said of them as in `SaveSteps`."""
     return SaveSteps(job.id, job.attempt, job.owner, steps, **said)
+
+
+def ran(*steps: tuple[Claimed, str, int], memo: str = "1") -> SaveRan:
+    """Stores steps that ran: job, name and place of each."""
+    return SaveRan([NewRan(job.id, job.attempt, job.owner, name, memo, place) for job, name, place in steps])
 
 
 def suspend(job: Claimed, *names: str, until: float | None = None, **fields: Any) -> Again:

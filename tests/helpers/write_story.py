@@ -20,7 +20,7 @@ from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
-from aiojobs_lite.model.steps import NewStep, SaveSteps, StartChild
+from aiojobs_lite.model.steps import NewRan, NewStep, SaveRan, SaveSteps, StartChild
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -150,6 +150,10 @@ def _step(step: NewStep) -> str:
     return f"{step.name} ({step.kind}) {step.state}{until}" + (f" for {_match(step.match)}" if step.match else "")
 
 
+def _ran(step: NewRan) -> str:
+    return f"{step.id}.{step.attempt} of {step.owner}: {step.name} at place {step.place}"
+
+
 def _event(event: NewEvent) -> str:
     starts = f" starts {' '.join(map(_candidate, event.starts))}" if event.starts else ""
     return f"{event.name} {event.data} at {_at(event.sent_at)}" + (f" key {event.key}" if event.key else "") + starts
@@ -221,6 +225,7 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
         f"prune {write.limit}: completed before {_at(write.completed_before)}, dead before {_at(write.dead_before)}, "
         f"ticks before {_at(write.ticks_before)}"
     ),
+    SaveRan: lambda write: f"{', '.join(map(_ran, write.steps)) or 'nothing'} ran",
     SaveSteps: lambda write: f"{_token(write)} saves {', '.join(map(_step, write.steps)) or 'nothing'}",
     StartChild: lambda write: (
         f"{_token(write)} starts {_candidate(write.child)} as {write.name}" + ", awaited" * write.is_awaited

@@ -13,13 +13,14 @@ import aiojobs_lite.model
 from aiojobs_lite.model.batches import INSERTS
 from aiojobs_lite.model.ends import ENDS
 from aiojobs_lite.model.events import SendEvents
-from aiojobs_lite.model.steps import SaveSteps, StartChild
+from aiojobs_lite.model.steps import SaveRan, SaveSteps, StartChild
 from aiojobs_lite.model.writes import Claim
 from aiojobs_lite.stores.sqlite import phases, reads
 from tests.helpers import conformance, memory_reads, memory_rows, write_story
 
 PHASES = {*ENDS, *INSERTS, Claim, SaveSteps}  # each a phase of its own
 SHORT = {kind: kind.__name__.lower() for kind in (*ENDS, Claim)} | {
+    SaveRan: "ran",
     SaveSteps: "save",
     StartChild: "start",
     SendEvents: "send",

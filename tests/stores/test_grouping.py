@@ -11,7 +11,7 @@ from aiojobs_lite.model.ends import Complete, End
 from aiojobs_lite.model.events import SendEvents, StepFence
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.progress import Report
-from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
+from aiojobs_lite.model.steps import NewRan, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, DeleteJob, Insert, Inserted, RedriveJob, Unit
 from aiojobs_lite.stores.grouping import apply_units
 from tests.helpers.stores import claim, new
@@ -172,10 +172,14 @@ def test_what_attempts_do_for_their_operations_comes_before_all_ends_and_saves_g
     child = StartChild(3, 1, "one", "s", Candidate(new("c")), True)
     sends, of_step = SendEvents(()), SendEvents((), step=StepFence(4, 1, "one", "s"))
     saves = [SaveSteps(number, 1, owner, ()) for number, owner in ((1, "one"), (2, "two"), (5, "one"))]
-    units: list[Unit] = [(complete(7),), (sends,), (saves[0],), (saves[1],), (child, report), (saves[2],), (of_step,)]
+    ran = SaveRan([NewRan(6, 1, "one", "s", "1", 1)])
+    units: list[Unit] = [
+        (complete(7),), (sends,), (saves[0],), (saves[1],), (child, report), (saves[2],), (of_step,), (ran,),
+    ]  # fmt: skip
     answers = apply_units(units, phases)
     assert phases.calls == [
         ("write", report),
+        ("write", ran),
         ("save", [1, 2]),
         ("write", child),
         ("save", [5]),
@@ -186,4 +190,5 @@ def test_what_attempts_do_for_their_operations_comes_before_all_ends_and_saves_g
     ]
     assert answers == [
         Status.COMPLETED, "answer to SendEvents", (), None, "answer to 3", "answer to 9", (), "answer to SendEvents",
+        "answer to SaveRan",
     ]  # fmt: skip

@@ -11,13 +11,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.batches import InsertInBatch
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.schedules import FireTick
-from aiojobs_lite.model.steps import NewStep, SaveSteps, StartChild
+from aiojobs_lite.model.steps import NewStep, SaveRan, SaveSteps, StartChild
 from aiojobs_lite.model.writes import CancelJob, Claim, DeleteJob, Insert, MarkInterrupted, Unit
 
 BUSY_STEP_MS: Final = 100  # that SQLite waits for a lock by itself on the other thread; inline it does not
@@ -32,11 +33,12 @@ _TEXT_A_PAGE: Final = 2000  # characters, most of which take a byte or two
 _AFTER_TROUBLE: Final = 100  # transactions on the other thread
 QUICK_DISK_S: Final = 0.001  # a commit that takes no longer is not worth the way to the other thread and back
 _SHARE_S: Final = 0.00002  # a slower commit is made up for by so many there that its share of each is no more
+_MEMO: Final = attrgetter("memo")
 _STATEMENTS_EACH: Final = 3  # for a job with conditions, those that look at them among them
 _QUICK: Final = frozenset(
     {
         Insert, InsertInBatch, Admit, Claim, Complete, Again, Close, CancelJob, MarkInterrupted, DeleteJob, FireTick,
-        SaveSteps, StartChild,
+        SaveRan, SaveSteps, StartChild,
     }
 )  # fmt: skip
 
@@ -166,11 +168,16 @@ def _text_of(steps: Iterable[NewStep]) -> int:
     return text
 
 
+def _size_of_ran(write: Any) -> tuple[int, int]:
+    return len(write.steps), sum(map(len, map(_MEMO, write.steps)))
+
+
 def _size_of_child(write: Any) -> tuple[int, int]:
     return 2 * _STATEMENTS_EACH, len(write.child.row.payload)
 
 
 _SIZES: Final[Mapping[type, Callable[[Any], tuple[int, int]]]] = {
     Admit: _size_of_admit,
+    SaveRan: _size_of_ran,
     StartChild: _size_of_child,
 }

@@ -17,7 +17,7 @@ from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
-from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
+from aiojobs_lite.model.steps import SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -85,6 +85,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     Reschedule: moves.reschedule,
     EndRunners: runners.end_runners,
     MarkDraining: runners.mark_draining,
+    SaveRan: steps.save_ran,
     SendEvents: events.send_events,
     SetLimits: limits.set_limits,
     SetListeners: events.set_listeners,

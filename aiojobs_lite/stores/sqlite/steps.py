@@ -23,6 +23,7 @@ from aiojobs_lite.model.steps import (
     ListRestarted,
     ListSteps,
     NewStep,
+    SaveRan,
     SaveSteps,
     StepKind,
     StepRow,
@@ -34,6 +35,7 @@ from aiojobs_lite.stores.sqlite.waits import Wait, add_waits, drop_waits, first_
 
 FENCE_ROW: Final = "(?, ?, ?, ?)"
 STEP_ROW: Final = f"({', '.join('?' * 13)})"
+RAN_ROW: Final = "(?, ?, ?, ?, ?, ?)"
 KEY_ROW: Final = "(?, ?)"
 END_ROW: Final = "(?, ?, ?, ?)"
 PLACES_KEPT: Final = 10_000  # jobs whose last place is kept in memory
@@ -82,6 +84,28 @@ def find_attempts(transaction: Transaction, wanted: Sequence[tuple[Fence, str]])
         step = _row_of(columns)
         found.steps[job_id, step.name] = StoredStep(row, step)
     return found
+
+
+def save_ran(transaction: Transaction, write: SaveRan) -> list[StepRow | None] | None:
+    """See `SaveRan`. Nothing is looked for: what is said is true, or refused by the index and the fence.
+
+    Raises:
+        Fenced: If it was not, or an attempt was no longer owned.
+    """
+    if transaction.is_row_by_row:
+        saved = save_steps(transaction, [step.alone() for step in write.steps])
+        for step in write.steps:  # the next ones of these jobs come with their places
+            transaction.places.pop(step.id, None)
+        found = [None if rows is None else rows[0] for rows in saved]
+        return None if found == [step.row(transaction.now) for step in write.steps] else found
+    transaction.note_steps()
+    try:
+        inserted = transaction.run_all("insert_ran", RAN_ROW, write.steps, (transaction.now,))
+    except sqlite3.IntegrityError as error:
+        raise Fenced from error
+    if inserted != len(write.steps):
+        raise Fenced
+    return None
 
 
 def save_steps(transaction: Transaction, writes: Sequence[SaveSteps]) -> list[tuple[StepRow, ...] | None]:

@@ -36,6 +36,17 @@ WHERE job.id = new.column1
     AND job.owner = new.column3
     AND +job.status = 'processing';
 
+-- name: insert_ran
+-- Stores steps that ran, of the attempts that (job, attempt, owner) still has; ?1 is now.
+INSERT INTO aiojobs_steps (job_id, name, kind, state, attempts, started_at, ended_at, memo, place)
+SELECT job.id, column4, 'run', 'done', 1, ?1, ?1, column5, column6
+FROM (VALUES {rows}) AS new
+CROSS JOIN aiojobs_jobs AS job
+WHERE job.id = new.column1
+    AND job.attempts = new.column2
+    AND job.owner = new.column3
+    AND +job.status = 'processing';
+
 -- name: change_step
 -- Stores what has become of an operation that waited.
 UPDATE aiojobs_steps

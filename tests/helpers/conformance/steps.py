@@ -24,7 +24,7 @@ from aiojobs_lite.model.steps import (
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Prune, RedriveDead, RedriveJob, Release, Reschedule
 from aiojobs_lite.stores.base import Store
 from tests.helpers.instants import SECOND
-from tests.helpers.steps import done, event, match, memo, save, send, start, steps_of, suspend, wait
+from tests.helpers.steps import done, event, match, memo, ran, save, send, start, steps_of, suspend, wait
 from tests.helpers.stores import (
     again,
     alone,
@@ -142,6 +142,42 @@ class SavingSteps:
             1,
             2,
         ]
+
+    async def test_steps_that_ran_are_stored_many_at_once(self, store: Store) -> None:
+        first, second = await running(store, new(), new())
+        assert await one(store, ran(), 1) is None
+        assert await one(store, ran((first, "a", 1), (second, "a", 1), (first, "b", 2)), 3) is None
+        assert await one(store, ran((second, "c", 2), memo='{"ä":1.0}'), 4) is None
+        assert await store.ask(ListSteps(first.id)) == (
+            StepRow("a", StepKind.RUN, StepState.DONE, "1", None, 1, None, at(3), at(3), 1),
+            StepRow("b", StepKind.RUN, StepState.DONE, "1", None, 1, None, at(3), at(3), 2),
+        )
+        (_, last) = await store.ask(ListSteps(second.id))
+        assert last == StepRow("c", StepKind.RUN, StepState.DONE, '{"ä":1.0}', None, 1, None, at(4), at(4), 2)
+        (more,) = await one(store, save(first, done("d"))) or ()
+        assert more.place == 3
+        many = await running(store, *(new() for _ in range(150)))
+        assert await one(store, ran(*((job, "a", 1) for job in many))) is None
+
+    async def test_a_step_that_ran_and_is_not_as_said_harms_no_other(self, store: Store) -> None:
+        first, second, third = await running(store, new(), new(), new())
+        (known,) = await one(store, save(first, done("a", "7")), 1) or ()
+        lost = second._replace(attempt=2)
+        found = await one(store, ran((first, "a", 1), (lost, "a", 1), (third, "a", 1)), 2)
+        stored = StepRow("a", StepKind.RUN, StepState.DONE, "1", None, 1, None, at(2), at(2), 1)
+        assert found == [known, None, stored]
+        assert await one(store, ran((third, "b", 2)), 3) is None
+        assert [len(await store.ask(ListSteps(job.id))) for job in (first, second, third)] == [1, 0, 2]
+        (last,) = await one(store, save(third, done("c")), 4) or ()
+        assert last.place == 3
+
+    async def test_steps_that_ran_come_before_what_else_attempts_do(self, store: Store) -> None:
+        job, other = await running(store, new(), new())
+        ended, saved, both = complete(job), save(other, done("b")), ran((job, "a", 1), (other, "a", 1))
+        found = await answers(store, ended, saved, both, close(other), now=1)
+        assert [step.place for step in found[1]] == [2]
+        assert found[2] is None
+        assert list(await steps_of(store, job.id)) == ["a"]
 
     async def test_it_comes_before_the_end_of_its_attempt(self, store: Store) -> None:
         job, other = await running(store, new(), new())

@@ -23,7 +23,7 @@ from aiojobs_lite.stores.sqlite.expiries import EXPIRY_ROW
 from aiojobs_lite.stores.sqlite.meters import METER_ROW
 from aiojobs_lite.stores.sqlite.reads import find_sql
 from aiojobs_lite.stores.sqlite.rows import LANED_ROW, NEW_ROW, load_sql
-from aiojobs_lite.stores.sqlite.steps import END_ROW, FENCE_ROW, KEY_ROW, STEP_ROW
+from aiojobs_lite.stores.sqlite.steps import END_ROW, FENCE_ROW, KEY_ROW, RAN_ROW, STEP_ROW
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW
 from aiojobs_lite.stores.sqlite.unique import UNIQUE_ROW, WINDOW_ROW
 from aiojobs_lite.stores.sqlite.waits import WAIT_ROW
@@ -48,7 +48,7 @@ ROWS = {  # what stands for one row, where it is not a new job
     "lanes_of_ids": ID_ROW, "insert_laned": LANED_ROW, "step_aside": ID_ROW,
     "insert_waits": WAIT_ROW, "forget_waits": ID_ROW, "forget_cancels": ID_ROW, "delete_waits": ID_ROW,
     "steps_of_attempts": FENCE_ROW, "last_places": ID_ROW, "insert_steps": STEP_ROW, "rows_of_steps": KEY_ROW,
-    "steps_of_rows": ID_ROW,
+    "insert_ran": RAN_ROW, "steps_of_rows": ID_ROW,
     "end_steps": END_ROW, "pending_jobs": ID_ROW, "restart": ID_ROW, "wake": ID_ROW, "of_status": ID_ROW,
     "forget_unfinished": ID_ROW, "with_steps": ID_ROW, "count_suspension": ID_ROW,
     "delete_steps": ID_ROW, "step_counts": ID_ROW, "forget_awaited": ID_ROW, "awaited_children": ID_ROW,
@@ -101,7 +101,9 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
     row = ROWS.get(query, NEW_ROW)
     sql = SQL[query].replace("{rows}", ", ".join([row] * 16)).replace("{ids}", "1, 2")
     names = re.findall(r":(\w+)", sql)
-    return plan(connection, sql, dict.fromkeys(names, 1) if names else (1,) * sql.count("?"))
+    return plan(
+        connection, sql, dict.fromkeys(names, 1) if names else (1,) * len(re.findall(r"\?(?!1)|\?1(?=, \?1)", sql))
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ from aiojobs_lite.stores.sqlite.phases import WRITES
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import stores
 from tests.helpers.sqlite_store import faulty, notices_change, run_sql
-from tests.helpers.steps import done, event, match, save, send, start, wait
+from tests.helpers.steps import done, event, match, ran, save, send, start, wait
 from tests.helpers.stores import (
     NOW,
     again,
@@ -96,6 +96,7 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
     starts = Candidate(new("s"), cancel_on=(match("z"),))
     return [
         *_of_batches(later, dead),
+        ran((job, "r", 1)),
         save(job, done("a"), wait("w")),
         start(job),
         SetListeners((Listener("l", ("*",), 1, 1),)),
