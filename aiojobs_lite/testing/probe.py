@@ -112,8 +112,12 @@ class Probe:
 
         It is what a job waits for that is due and that a rate keeps from running.
         """
-        dispatcher = self.parts.dispatcher
-        return None if dispatcher._is_claim_in_flight else dispatcher._next
+        return None if self.is_claiming else self.parts.dispatcher._next
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether a claim is in flight."""
+        return self.parts.dispatcher._is_claim_in_flight
 
     @property
     def main_task(self) -> asyncio.Task[None]:
