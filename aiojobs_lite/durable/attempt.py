@@ -139,7 +139,7 @@ class DurableAttempt:
         return None if row.memo == JSON_NULL else row.memo
 
     async def child(
-        self, name: str, child: Callable[[], Candidate], until: Callable[[], int | None]
+        self, name: str, child: Callable[[], Candidate], until: Callable[[], int | None], join: object = None
     ) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and waits for its end.
 
@@ -147,13 +147,14 @@ class DurableAttempt:
             name: The name of the operation.
             child: Makes the job.
             until: As for `event`.
+            join: As in `PendingWait`.
 
         Returns:
             The operation, which has ended; or why the job was refused.
         """
         name, row = await self._begin(name, StepKind.CHILD)
         started = row or await self._ledger.start(InvokeJob(name, child(), until()))
-        return started if isinstance(started, Refused) else await self._ended(started)
+        return started if isinstance(started, Refused) else await self._ended(started, join)
 
     async def started(self, name: str, child: Callable[[], Candidate]) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and does not wait for it; its id is in the memo."""
@@ -194,8 +195,8 @@ class DurableAttempt:
         await self.waits.check()
         return await self._ledger.begin(name, kind)
 
-    async def _ended(self, row: StepRow) -> StepRow:
-        return await until_ended(self.waits, self._ledger, row)
+    async def _ended(self, row: StepRow, join: object = None) -> StepRow:
+        return await until_ended(self.waits, self._ledger, row, join)
 
     async def _begun(
         self,
