@@ -191,7 +191,7 @@ class DurableAttempt:
         return number
 
     async def _begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
-        """The name of the next operation of a name, and what is known of that, if the attempt goes on."""
+        """The name of the next operation of a name, but for steps, and what is known of it, if the attempt goes on."""
         await self.waits.check()
         return await self._ledger.begin(name, kind)
 
@@ -207,7 +207,8 @@ class DurableAttempt:
         kwargs: Mapping[str, Any],
     ) -> Any:
         """A step, whatever is known of it, and however it is called."""
-        name, row = await self._begin(step.name, StepKind.RUN)
+        await self.waits.check()
+        name, row = await self._ledger.begin(step.name, StepKind.RUN)
         return await self._stepped(step, name, row, result, function, args, kwargs)
 
     async def _stepped(
