@@ -139,7 +139,7 @@ class DurableAttempt:
         return None if row.memo == JSON_NULL else row.memo
 
     async def child(
-        self, name: str, child: Callable[[], Candidate], until: Callable[[], int | None]
+        self, name: str, child: Callable[[], Candidate], until: Callable[[], int | None], join: object = None
     ) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and waits for its end.
 
@@ -147,13 +147,14 @@ class DurableAttempt:
             name: The name of the operation.
             child: Makes the job.
             until: As for `event`.
+            join: As in `PendingWait`.
 
         Returns:
             The operation, which has ended; or why the job was refused.
         """
         name, row = await self._begin(name, StepKind.CHILD)
         started = row or await self._ledger.start(InvokeJob(name, child(), until()))
-        return started if isinstance(started, Refused) else await self._ended(started)
+        return started if isinstance(started, Refused) else await self._ended(started, join)
 
     async def started(self, name: str, child: Callable[[], Candidate]) -> StepRow | Refused:
         """Starts a job, once in the life of this one, and does not wait for it; its id is in the memo."""
@@ -190,12 +191,12 @@ class DurableAttempt:
         return number
 
     async def _begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
-        """The name of the next operation of a name, and what is known of that, if the attempt goes on."""
+        """The name of the next operation of a name, but for steps, and what is known of it, if the attempt goes on."""
         await self.waits.check()
         return await self._ledger.begin(name, kind)
 
-    async def _ended(self, row: StepRow) -> StepRow:
-        return await until_ended(self.waits, self._ledger, row)
+    async def _ended(self, row: StepRow, join: object = None) -> StepRow:
+        return await until_ended(self.waits, self._ledger, row, join)
 
     async def _begun(
         self,
@@ -206,7 +207,8 @@ class DurableAttempt:
         kwargs: Mapping[str, Any],
     ) -> Any:
         """A step, whatever is known of it, and however it is called."""
-        name, row = await self._begin(step.name, StepKind.RUN)
+        await self.waits.check()
+        name, row = await self._ledger.begin(step.name, StepKind.RUN)
         return await self._stepped(step, name, row, result, function, args, kwargs)
 
     async def _stepped(

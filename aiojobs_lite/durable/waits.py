@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import random
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiojobs_lite.clock import MICROSECONDS, Clock, Timer
@@ -18,10 +19,18 @@ _LONGEST_PAUSE_S: Final = 0.5
 
 
 class PendingWait(NamedTuple):
-    """One operation that is waited for; `until` as in `StepRow`."""
+    """One operation that is waited for.
+
+    Attributes:
+        name: Its name.
+        until: As in `StepRow`.
+        join: Those of one join are waited for together: their branches go on when all of them are over; None: it is in
+            none.
+    """
 
     name: str
     until: int | None
+    join: object = None
 
 
 class WaitingRun(Protocol):
@@ -152,7 +161,7 @@ class Waits:
         before, self._ends = self._ends, find_ends(task, self.waiting.keys())
         if self._ends is not None and self._ends == before:
             self.is_closed = True
-            self._host.suspend(self._run, suspension_of(self.waiting.values()))
+            self._host.suspend(self._run, suspension_of(_one_of_each_join(self.waiting.values())))
         elif self._ends is not None or self._turns < _TURNS:
             self._turns += 1
             self._next = asyncio.get_running_loop().call_soon(self._look)
@@ -169,15 +178,25 @@ async def until_due(waits: Waits, ledger: StepLedger, row: StepRow) -> None:
         await waits.wait(PendingWait(row.name, row.until))
 
 
-async def until_ended(waits: Waits, ledger: StepLedger, row: StepRow) -> StepRow:
+async def until_ended(waits: Waits, ledger: StepLedger, row: StepRow, join: object = None) -> StepRow:
     """Waits until an operation has ended from outside, or ends it as one that is late; returns it."""
     while row.state is StepState.WAITING:
         if ledger.is_due(row):
             row = await ledger.end_late(row)
             continue
-        await waits.wait(PendingWait(row.name, row.until))
+        await waits.wait(PendingWait(row.name, row.until, join))
         row = await ledger.find(row.name, row.kind) or row
     return row
+
+
+def _one_of_each_join(waits: Iterable[PendingWait]) -> list[tuple[str, int | None]]:
+    """For what an attempt is suspended: of each join for one wait, so that it is not attempted at the end of each. Any
+    of them may be the last to end: by chance, the attempts are as many as the logarithm of the waits.
+    """
+    of: dict[object, list[tuple[str, int | None]]] = {}
+    for name, until, join in waits:
+        of.setdefault(name if join is None or until is not None else (join,), []).append((name, until))
+    return [random.choice(joined) for joined in of.values()]  # noqa: S311  # no secret
 
 
 def _end(future: asyncio.Future[None]) -> None:

@@ -24,6 +24,10 @@ _INSTEAD: Final = {
     "batch": "a tick gives no items",
     "cancel_on": "a tick has no fields that an event could match",
 }
+_NO_BATCH: Final = (
+    "none on a handler that events start, each of which makes a job; let it enqueue a job of a type with batch=, such "
+    'as `ctx.enqueue_once("send", send_all, [event.data])`'
+)
 
 
 class Declaring:
@@ -103,9 +107,11 @@ class Declaring:
                 the event: `"event.data.user_id"`.
 
         Raises:
-            InvalidOption: If a name or `when` cannot work.
+            InvalidOption: If a name or `when` cannot work, or there is a `batch`.
             InvalidJobType: If the handler does not take an `Event` and nothing else.
         """
+        if options.get("batch") is not None:
+            raise InvalidOption("batch", options["batch"], _NO_BATCH)
 
         def made(job_type: JobType[..., Any]) -> None:
             job_type.listening = check_listening(names, when, job_type.signature)

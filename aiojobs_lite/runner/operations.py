@@ -177,16 +177,17 @@ class Operations(AttemptContext):
         """Starts jobs, once, and waits until all have ended; returns what they returned, in their order.
 
         Raises:
-            JobError: As of `invoke`, of the first that did not complete; the others go on.
+            JobError: As of `invoke`, of one that did not complete, when all have ended at the latest; the others go on.
         """
         children, operations = self._children(), self._operations()
         bound: list[BoundJob[T]] = check_each("jobs", jobs, "bound jobs, made by job_type.bind(...)")
         for one in bound:
             if not isinstance(one, BoundJob):
                 raise not_bound(one, bound)
+        step, join = Step(name), object()
         return await asyncio.gather(
             *[
-                Invocation(children, operations, Step(name), one.job_type).result(partial(children.candidate_of, one))
+                Invocation(children, operations, step, one.job_type, join).result(partial(children.candidate_of, one))
                 for one in bound
             ]
         )
@@ -263,18 +264,22 @@ class Invocation(Generic[T]):
         operations: Those of the parent.
         step: Its name, and how long to wait.
         job_type: Its type.
+        join: The same of all that are awaited together, or None.
     """
 
-    def __init__(self, children: Children, operations: DurableAttempt, step: Step, job_type: JobType[..., T]) -> None:
+    def __init__(
+        self, children: Children, operations: DurableAttempt, step: Step, job_type: JobType[..., T], join: object = None
+    ) -> None:
         self._children = children
         self._operations = operations
         self._step = step
         self._job_type = job_type
+        self._join = join
 
     async def result(self, candidate: Callable[[], Candidate]) -> T:
         """Starts it, once, and returns what it returned."""
         until = partial(_end, self._operations, self._step.timeout)
-        row = await self._operations.child(self._step.name, candidate, until)
+        row = await self._operations.child(self._step.name, candidate, until, self._join)
         if isinstance(row, Refused):
             raise self._children.refusal(row, [candidate()])
         if row.state is StepState.DONE:

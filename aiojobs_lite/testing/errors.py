@@ -36,6 +36,22 @@ class RunnerNotGiven(AssertionError):
         )
 
 
+class NotReplaced(AssertionError):
+    """A test has put something in place of an operation that is no step.
+
+    Attributes:
+        name: The name of the operation.
+    """
+
+    def __init__(self, name: str, job_type: str) -> None:
+        self.name = name
+        super().__init__(
+            f"replace_step({name!r}, ...) replaces nothing: {name!r} of {job_type!r} is no `ctx.step(...)`, and has no "
+            "function. Move the clock over a sleep, send the event that is waited for, replace the steps of the job "
+            "that is started; or answer all of them by testing.context(answers=...)."
+        )
+
+
 class JobsNotFinished(AssertionError):
     """`run_to_end` gave up: some jobs would not come to an end.
 

@@ -228,7 +228,8 @@ class JobKit(Records):
     # Durable handlers.
 
     def replace_step(self, name: str, answer: object, *, times: int | None = None) -> None:
-        """Puts something in place of the function of a step (`ctx.step`), in every runner of this kit.
+        """Puts something in place of the function of a step (`ctx.step`), in every runner of this kit. Another
+        operation of that name, such as a sleep, raises `NotReplaced` in its handler and in the test.
 
         Args:
             name: The name of the step: `fetch` is each use of it, `fetch#2` the second one.

@@ -13,6 +13,7 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_text, check_whole
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.testing.enqueued import lines_of
+from aiojobs_lite.testing.errors import NotReplaced
 from aiojobs_lite.text import show
 
 _USE: Final = re.compile(r"(.+)#([1-9][0-9]*)", re.ASCII)
@@ -128,6 +129,15 @@ class StepCalls:
             self.ran.append(RanStep(claimed.id, claimed.type, name, tuple(args), dict(kwargs), result, raised))
             del raised  # its traceback holds this frame
         return result
+
+    def check_not_replaced(self, claimed: Claimed, name: str) -> None:
+        """Checks that nothing is to stand in place of an operation that is no step.
+
+        Raises:
+            NotReplaced: If something is.
+        """
+        if any(answer.left != 0 and answer.name.fits(name) for answer in self._answers):
+            raise NotReplaced(name, claimed.type)
 
     def of(self, name: object) -> list[RanStep]:
         """The runs of steps of a name."""

@@ -20,6 +20,7 @@ from aiojobs_lite.engine.running import Running
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.queries import Query
+from aiojobs_lite.model.steps import StepKind, StepRow
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.policy.settle import Ending, Stop
 from aiojobs_lite.runner.access import EngineAccess
@@ -170,8 +171,10 @@ class Probe:
 
         executor._settled = noted  # of this runner alone
 
-    def watch_steps(self, around: CallsStep) -> None:
-        """Has the functions of steps called by another; until the runner is left."""
+    def watch_steps(self, around: CallsStep, others: Callable[[Claimed, str], None]) -> None:
+        """Has the functions of steps called by another, and calls back at each other operation, with its name; until
+        the runner is left.
+        """
         durable, clock = self._durable, _NotedTimers(self._durable._clock)
         of, durable._clock, self._durable_timers = durable.of, clock, clock.timers
 
@@ -180,6 +183,7 @@ class Probe:
             attempt = of(claimed)
             if len(durable._known) > known:  # it was asked for the first time
                 watch_steps_of(attempt, claimed, around)
+                _watch_others(attempt, claimed, others)
             return attempt
 
         durable.of = watched  # type: ignore[method-assign]  # of this runner alone
@@ -295,6 +299,20 @@ def watch_steps_of(attempt: DurableAttempt, claimed: Claimed, around: CallsStep)
 
     attempt.is_direct = False
     attempt._called = watched  # type: ignore[method-assign]  # of this attempt alone
+
+
+def _watch_others(attempt: DurableAttempt, claimed: Claimed, others: Callable[[Claimed, str], None]) -> None:
+    """Calls back at each operation of one attempt that is no step."""
+    begin = weakref.WeakMethod(attempt._begin)
+
+    async def watched(name: str, kind: StepKind) -> tuple[str, StepRow | None]:
+        real = begin()
+        assert real is not None, "it is called by its attempt"  # noqa: S101  # for tests only
+        unique, row = await real(name, kind)
+        others(claimed, unique)
+        return unique, row
+
+    attempt._begin = watched  # type: ignore[method-assign]  # of this attempt alone
 
 
 def _awaited(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

@@ -10,12 +10,13 @@ from typing import Any, Final, TypeVar
 from aiojobs_lite.engine.running import Running
 from aiojobs_lite.errors import RecordedError
 from aiojobs_lite.model.ends import Again, Close, End
-from aiojobs_lite.model.job import Outcome
+from aiojobs_lite.model.job import Claimed, Outcome
 from aiojobs_lite.policy.outcomes import Retry
 from aiojobs_lite.policy.settle import Ending
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.open import Database
 from aiojobs_lite.testing.clock import FakeClock
+from aiojobs_lite.testing.errors import NotReplaced
 from aiojobs_lite.testing.operations import StepCalls
 from aiojobs_lite.testing.probe import Probe
 from aiojobs_lite.testing.store import KitStore, Notes
@@ -93,9 +94,17 @@ class Replacement:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.probe.loop))
 
     def _opened(self) -> None:
-        self.probe.watch_steps(self._calls.call)
+        self.probe.watch_steps(self._calls.call, self._begun)
         if self._raises:
             self.probe.watch_ends(self._ended)
+
+    def _begun(self, claimed: Claimed, name: str) -> None:
+        """An operation that is no step begins: it cannot be replaced."""
+        try:
+            self._calls.check_not_replaced(claimed, name)
+        except NotReplaced as error:
+            self._first = self._first or error
+            raise
 
     def _ended(self, run: Running, ending: Ending, end: End) -> None:
         if self._first is not None or not isinstance(end, Again | Close):

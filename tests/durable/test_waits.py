@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -71,6 +72,28 @@ async def test_an_attempt_that_only_waits_is_suspended_until_the_first_of_its_in
         await rig.waits.check()
     await rig.end()
     assert len(rig.suspended) == 1
+
+
+async def gather(rig: Rig, waits: list[PendingWait]) -> None:
+    await asyncio.gather(*map(rig.waits.wait, waits))
+
+
+async def test_an_attempt_is_suspended_for_one_wait_of_those_that_are_over_together() -> None:
+    rig, chosen = Rig(), set[str]()
+    for _ in range(100):
+        rig.waits.is_closed = False
+        joined = [PendingWait(f"{join}{number}", None, join) for join in "ab" for number in range(3)]
+        alone = [PendingWait("c", None), PendingWait("a", rig.at(5), "a")]
+        task = rig.start(partial(gather, rig, [*joined, *alone]))
+        await quiet()
+        suspension = rig.suspended.pop()
+        assert [name[0] for name in suspension.waits_for] == ["a", "b", "c", "a"]
+        assert (suspension.until, suspension.waits_for[3]) == (rig.at(5), "a")
+        chosen.update(suspension.waits_for)
+        task.cancel()
+        await asyncio.wait([task])
+    assert chosen == {"a0", "a1", "a2", "b0", "b1", "b2", "c", "a"}
+    await rig.end()
 
 
 async def test_a_wait_beside_a_busy_branch_ends_by_the_clock_or_from_outside() -> None:

@@ -262,3 +262,9 @@ class _Handle:
 def test_a_cron_handler_takes_none() -> None:
     with pytest.raises(InvalidOption, match="none on a cron handler: a tick gives no items"):
         Jobs().cron("* * * * *", batch=PLAIN)(send)
+
+
+def test_a_handler_that_events_start_takes_none() -> None:
+    with pytest.raises(InvalidOption, match=r"none on a handler that events start, .* let it enqueue a job of a type"):
+        Jobs().on("mail/*", batch=PLAIN)
+    Jobs().on("mail/*", batch=None)

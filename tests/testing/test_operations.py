@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import Backoff, InvalidOption, JobContext, JobRunner, Outcome, Status, injected
+from aiojobs_lite import Backoff, InvalidOption, JobContext, JobRunner, Jobs, Outcome, Status, injected
 from aiojobs_lite.errors import StepFailed
 from aiojobs_lite.events import Event
 from aiojobs_lite.steps import Step
-from aiojobs_lite.testing import JobKit, JobsNotFinished
+from aiojobs_lite.testing import JobKit, JobsNotFinished, NotReplaced
 
 effects: Counter[str] = Counter()
+jobs = Jobs()
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,68 @@ async def test_a_value_stands_in_place_of_a_step(job_kit: JobKit) -> None:
         await job_kit.run_to_end()
         assert await handle.result() == "payment-x"
     assert effects == {"receipt": 1}
+
+
+async def sleeps(ctx: JobContext) -> None:
+    await ctx.sleep("other", "1h")
+
+
+async def waits(ctx: JobContext) -> None:
+    await ctx.wait_for_event("other", "e", timeout="1h")
+
+
+async def invokes(ctx: JobContext) -> None:
+    await ctx.invoke("other", later)
+
+
+async def enqueues(ctx: JobContext) -> None:
+    await ctx.enqueue_once("other", later)
+
+
+async def sends(ctx: JobContext) -> None:
+    await ctx.send("other", "e")
+
+
+@jobs.job
+async def later() -> None: ...
+
+
+@pytest.mark.parametrize("operation", [sleeps, waits, invokes, enqueues, sends])
+@pytest.mark.parametrize("name", ["other", "other#1", "other#2"])
+async def test_what_stands_in_place_of_no_step_is_an_error(job_kit: JobKit, operation: Any, name: str) -> None:
+    runner = JobRunner(":memory:")
+    runner.register(later)
+
+    @runner.job(max_attempts=2)
+    async def handler(ctx: JobContext = injected) -> None:
+        await operation(ctx)
+
+    job_kit.replace_step(name, 7)
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        if name == "other#2":
+            await job_kit.run_to_end()
+            assert (await handle.job()).status is Status.COMPLETED
+            return
+        with pytest.raises(NotReplaced, match=r"replaces nothing: 'other' of 'handler' is no `ctx\.step\(\.\.\.\)`"):
+            await job_kit.run_to_end()
+        assert "NotReplaced" in str((await handle.job()).error)
+
+
+async def test_what_has_stood_in_as_often_as_it_was_to_is_no_error(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> str:
+        found = await ctx.step("other", charge, 7)
+        await ctx.sleep("other", "1h")
+        return found
+
+    job_kit.replace_step("other", "replaced", times=1)
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        await job_kit.run_to_end()
+        assert await handle.result() == "replaced"
 
 
 async def test_an_exception_stands_in_place_of_a_step(job_kit: JobKit) -> None:
