@@ -23,6 +23,7 @@ from aiojobs_lite.model.limits import (
     StoredLimit,
     capacity_in,
     free_at,
+    kept,
     lane_of,
     limit_of,
     meter_key,
@@ -243,10 +244,10 @@ class Meters:
             running[meter] = running.get(meter, 0) + 1
             limit = self.limit(meter, name)
             if limit is not None and limit.per is not None:
-                starts = started(self._starts(meter, limit), limit, self._now)
+                starts = started(kept(self._rate(meter).starts, limit, self._now), limit, self._now)
                 look_at = self._rates[meter].look_at
-                if look_at is not None and capacity_in(starts, limit) <= 0:
-                    look_at = self._look_at(free_at(starts, limit))
+                if look_at is not None and capacity_in(counted := within(starts, limit, self._now), limit) <= 0:
+                    look_at = self._look_at(free_at(counted, limit))
                 self._rates[meter] = _Rate(starts, look_at)
                 self._moved.add(meter)
 
