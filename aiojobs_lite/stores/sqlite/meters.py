@@ -268,12 +268,12 @@ class Meters:
         if limit is None or limit.per is None:
             return
         starts, look_at = self._starts(meter, limit), None
-        before = self._rates[meter].look_at
+        rate = self._rates[meter]
         if may_have_more:
             first = starts[0][0] if starts else self._now
             look_at = self._look_at(free_at(starts, limit) if capacity_in(starts, limit) <= 0 else first + limit.per)
-        if look_at != before:
-            self._set_rate(meter, _Rate(starts, look_at))
+        if look_at != rate.look_at:
+            self._set_rate(meter, rate._replace(look_at=look_at))
 
     def freed_by_time(self) -> list[str]:
         """The meters whose time has come."""
