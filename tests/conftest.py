@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
     temporary.use_memory()
     rings.begin(config.getoption("markexpr"))
     seeds.draw(config)
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist, for each of its processes
+def pytest_configure_node(node: Any) -> None:
+    seeds.hand_on(node.config, node.workerinput)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

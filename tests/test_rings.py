@@ -26,6 +26,23 @@ def test_what_a_test_draws_in_the_first_ring_is_the_same_each_time(
     assert len(set(drawn)) == (2 if is_deep else 1)
 
 
+def test_what_a_run_of_the_second_ring_draws_is_repeated_in_each_of_its_processes(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    monkeypatch.setattr(seeds, "depth", lambda first, second: second)
+    monkeypatch.setattr(pytestconfig.option, "hypothesis_seed", None)
+    worker: dict[str, object] = {}
+    monkeypatch.setattr(pytestconfig, "workerinput", worker, raising=False)
+    seeds.draw(pytestconfig)
+    seed = pytestconfig.getoption("hypothesis_seed")
+    seeds.hand_on(pytestconfig, worker)
+    for in_worker, is_same in ((worker, True), ({}, False)):
+        monkeypatch.setattr(pytestconfig.option, "hypothesis_seed", None)
+        monkeypatch.setattr(pytestconfig, "workerinput", in_worker)
+        seeds.draw(pytestconfig)
+        assert (seeds.repeats(pytestconfig).endswith(f"--hypothesis-seed={seed}")) is is_same
+
+
 @pytest.mark.parametrize("profile", ["first", "second", "smallest"])
 def test_a_failure_is_shown_as_it_was_found_unless_the_smallest_is_asked_for(profile: str) -> None:
     drawn: list[int] = []

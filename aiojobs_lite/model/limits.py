@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.limits import ORDERED, Limit, Rate
+from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.writes import unanswered
 
@@ -286,6 +287,13 @@ def within(starts: Starts, limit: StoredLimit, now: int) -> Starts:
     """Those starts that count at an instant."""
     first = now - (limit.per or 0)
     return starts if not starts or starts[0][0] > first else [start for start in starts if start[0] > first]
+
+
+def kept(starts: Starts, limit: StoredLimit, now: int) -> Starts:
+    """Those starts that count, and those that count again at an instant a little earlier: a clock may be set back, and
+    of two transactions the one that waits for the other may have the earlier instant.
+    """
+    return within(starts, limit, now - min(limit.per or 0, CLOCK_TOLERANCE_US))
 
 
 def started(starts: Starts, limit: StoredLimit, now: int, count: int = 1) -> Starts:

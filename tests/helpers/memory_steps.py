@@ -192,6 +192,7 @@ def redrive(phases: MemoryPhases, job_id: int) -> bool:
     durable.steps = {
         key: step for key, step in durable.steps.items() if key[0] != job_id or step.state is StepState.DONE
     }
+    durable.suspended = durable.suspended & durable.steps.keys()
     return durable.has_steps(job_id)
 
 
@@ -200,6 +201,7 @@ def delete(phases: MemoryPhases, job_id: int) -> None:
     durable = phases.rows.durable
     durable.forget(job_id)
     durable.steps = {key: step for key, step in durable.steps.items() if key[0] != job_id}
+    durable.suspended = durable.suspended & durable.steps.keys()
     durable.children = {one: made for one, made in durable.children.items() if job_id not in {one[0], one[1][0]}}
 
 

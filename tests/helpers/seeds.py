@@ -8,10 +8,13 @@ with the seed.
 from __future__ import annotations
 
 import random
+from typing import Final
 
 import pytest
 
 from tests.helpers.rings import depth
+
+OF_RUN: Final = "hypothesis_seed"
 
 
 def draw(config: pytest.Config) -> None:
@@ -21,7 +24,13 @@ def draw(config: pytest.Config) -> None:
     if not depth(first=False, second=True):
         config.option.randomly_reset_seed = False
     elif config.getoption("hypothesis_seed", None) is None:
-        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+        of_run = getattr(config, "workerinput", {}).get(OF_RUN)
+        config.option.hypothesis_seed = of_run or str(random.SystemRandom().randrange(2**32))
+
+
+def hand_on(config: pytest.Config, worker: dict[str, object]) -> None:
+    """Gives a process of xdist the seed of the run, which is what `repeats` says."""
+    worker[OF_RUN] = config.getoption("hypothesis_seed", None)
 
 
 def begin(test: pytest.Item) -> None:

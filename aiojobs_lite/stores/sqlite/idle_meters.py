@@ -6,6 +6,7 @@ import sqlite3
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import FIRST_INSTANT
+from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.stores.sqlite.rows import Sql, chunks, filled
 
 PAGE: Final = 1000  # rows a transaction
@@ -39,7 +40,9 @@ def prune_meters(connection: sqlite3.Connection, sql: Sql, now: int, after: str)
         has_changed = connection.execute(sql["forget_values"], (before, PAGE)).rowcount > 0
     ((longest,),) = connection.execute(sql["longest_period"]).fetchall()
     found = connection.execute(sql["meters_behind"], (after, PAGE)).fetchall()
-    idle = [meter for meter, last_at, free_at in found if free_at is None and last_at + longest <= now]
+    idle = [
+        meter for meter, last_at, free_at in found if free_at is None and last_at + longest + CLOCK_TOLERANCE_US <= now
+    ]
     for start, size in chunks(len(idle), 128):
         connection.execute(filled(sql["delete_meters"], "?", size), idle[start : start + size])
     return Pruned(found[-1][0] if len(found) == PAGE else None, has_changed)

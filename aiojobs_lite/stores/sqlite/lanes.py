@@ -138,7 +138,7 @@ class Limits:
     def change(self, write: ChangeLimit | PauseLimit) -> bool:
         """See `ChangeLimit` and `PauseLimit`."""
         is_known = self.meters.change(write) if isinstance(write, ChangeLimit) else self.meters.pause(write)
-        if is_known:
+        if is_known and not (isinstance(write, PauseLimit) and write.paused):
             self._free_lines(write.name, write.key)
         return is_known
 
@@ -329,13 +329,18 @@ class Limits:
         return woken
 
     def _free_lines(self, name: str, key: str | None) -> None:
-        """A limit has changed: lanes may go on that wait for it."""
+        """A limit has changed: lanes may go on that wait for it. Of all keys they may be very many: claims find
+        those that may not, some in each.
+        """
         if key is not None:
             self._freed[f"{name}{END}{key}"] = None
-            return
-        first = name + END
-        for (line,) in self._all("lines_of_limit", (first, first + _AFTER_ALL_KEYS)) if self.has_lanes else ():
-            self._freed[line.rpartition(END)[0]] = None
+        elif (
+            self.has_lanes
+            and self._connection.execute(self._sql["open_lines"], (name + END, name + END + _AFTER_ALL_KEYS)).rowcount
+        ):
+            for job_type in self._types.of(name):
+                self._due.add_any(job_type)
+                self.types_due.add(job_type)
 
     def _give_up(self, lane: Lane, full: str | None) -> None:
         """A lane leaves the line of its type: what it does not use is free for others."""

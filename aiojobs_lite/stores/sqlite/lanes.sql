@@ -95,10 +95,10 @@ WHERE lane IN (
 )
 RETURNING lane, priority, ready_at, first_id;
 
--- name: lines_of_limit
--- The lines of the meters of a limit.
-SELECT DISTINCT line
-FROM aiojobs_lanes
+-- name: open_lines
+-- The lanes in all lines of a limit go into that of their type, by which their text begins.
+UPDATE aiojobs_lanes
+SET line = substr(lane, 1, instr(lane, char(10)) - 1)
 WHERE line >= ?
     AND line < ?;
 

@@ -23,6 +23,7 @@ from aiojobs_lite.model.limits import (
     StoredLimit,
     capacity_in,
     free_at,
+    kept,
     lane_of,
     limit_of,
     meter_key,
@@ -243,10 +244,10 @@ class Meters:
             running[meter] = running.get(meter, 0) + 1
             limit = self.limit(meter, name)
             if limit is not None and limit.per is not None:
-                starts = started(self._starts(meter, limit), limit, self._now)
+                starts = started(kept(self._rate(meter).starts, limit, self._now), limit, self._now)
                 look_at = self._rates[meter].look_at
-                if look_at is not None and capacity_in(starts, limit) <= 0:
-                    look_at = self._look_at(free_at(starts, limit))
+                if look_at is not None and capacity_in(counted := within(starts, limit, self._now), limit) <= 0:
+                    look_at = self._look_at(free_at(counted, limit))
                 self._rates[meter] = _Rate(starts, look_at)
                 self._moved.add(meter)
 
@@ -267,12 +268,12 @@ class Meters:
         if limit is None or limit.per is None:
             return
         starts, look_at = self._starts(meter, limit), None
-        before = self._rates[meter].look_at
+        rate = self._rates[meter]
         if may_have_more:
             first = starts[0][0] if starts else self._now
             look_at = self._look_at(free_at(starts, limit) if capacity_in(starts, limit) <= 0 else first + limit.per)
-        if look_at != before:
-            self._set_rate(meter, _Rate(starts, look_at))
+        if look_at != rate.look_at:
+            self._set_rate(meter, rate._replace(look_at=look_at))
 
     def freed_by_time(self) -> list[str]:
         """The meters whose time has come."""

@@ -541,6 +541,24 @@ class RatesByKey:
         assert started == [0, 0, 10, 60, 60, 70, 200, 200]
         assert all(sum(first <= later < first + 60 for later in started) <= 3 for first in started)
 
+    async def test_no_more_start_in_any_period_though_a_clock_is_set_back_a_little(self, store: Store) -> None:
+        rate = StoredLimit("two each five seconds", 2, 5 * SECOND)
+        await set_limits(store, rate)
+        await inserted(store, *[keyed((rate, 1), due=-1) for _ in range(5)])
+        assert [ids(await claimed(store, claim(limit=most), now=now)) for now, most in ((0, 2), (6, 1))] == [
+            [1, 2],
+            [3],
+        ]
+        assert [ids(await claimed(store, now=now)) for now in (3, 4.9, 5, 9.9, 10)] == [[], [], [4], [], [5]]
+
+    async def test_no_more_start_though_another_owner_was_there_a_little_later(self, store: Store) -> None:
+        rate = StoredLimit("two each five seconds", 2, 5 * SECOND)
+        await set_limits(store, rate)
+        await inserted(store, *[keyed((rate, 1), due=-1) for _ in range(5)])
+        assert ids(await claimed(store)) == [1, 2]
+        assert await claimed(store, claim(types={"b"}), now=6) == []
+        assert [ids(await claimed(store, now=now)) for now in (4.9, 5)] == [[], [3, 4]]
+
     async def test_the_claim_says_when_a_rate_allows_one_more(self, store: Store) -> None:
         await set_limits(store, THREE_A_MINUTE)
         rows = tuple(keyed((THREE_A_MINUTE, 1)) for _ in range(7))

@@ -14,6 +14,7 @@ from aiojobs_lite.model.job import Claimed, NewJob
 from aiojobs_lite.model.limits import (
     ChangeLimit,
     LimitedLane,
+    PauseLimit,
     SetLimits,
     StoredLimit,
     lane_of,
@@ -156,6 +157,39 @@ async def test_jobs_that_are_enqueued_while_nothing_is_claimed_do_not_delay_anot
         assert ordinary == [(1,)]
         await inserted(store, keyed(2))
         assert [job.id for job in await claimed(store)] == [1, 51]
+
+
+async def test_a_limit_goes_on_for_all_keys_in_as_many_statements_as_for_few(database: Path) -> None:
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE,)))
+        counted, before = list[int](), 0
+        for keys in (3, 300):
+            await answers(store, PauseLimit("one", None, paused=True))
+            await inserted(store, *map(keyed, range(keys)))
+            assert await claimed(store) == []
+            found: list[str] = []
+            raw(writer_of(store).connection).set_trace_callback(found.append)
+            await answers(store, PauseLimit("one", None, paused=False))
+            raw(writer_of(store).connection).set_trace_callback(None)
+            counted.append(len(found))
+            await check_tables(store)
+            jobs = await claimed(store)
+            assert [job.id for job in jobs] == [*range(before + 1, before + keys + 1)]
+            await answers(store, *map(complete, jobs))
+            before += keys
+        assert counted[1] <= counted[0]
+
+
+async def test_keys_that_a_changed_limit_does_not_set_free_step_aside_again(database: Path) -> None:
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE,)))
+        (_, answer) = await answers(store, Insert((*[keyed(n % 4) for n in range(12)],)), claim())
+        assert len(answer.jobs) == 4
+        for most, wanted in ((1, []), (2, [5, 6, 7, 8])):
+            await answers(store, ChangeLimit("one", None, most, None, is_pinned=True))
+            await check_tables(store)
+            assert [job.id for job in await claimed(store)] == wanted
+            assert all(line.startswith("one") for line in (await lanes(store)).values())
 
 
 async def _standing(store: SqliteStore) -> list[Any]:

@@ -151,7 +151,7 @@ def plan_of(connection: sqlite3.Connection, query: str) -> str:
         ("lanes_in_line", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?"),
         ("first_lane", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?)"),
         ("wake_lanes", "COVERING INDEX aiojobs_lanes_line (line=? AND priority=?)"),
-        ("lines_of_limit", "COVERING INDEX aiojobs_lanes_line (line>? AND line<?)"),
+        ("open_lines", "COVERING INDEX aiojobs_lanes_line (line>? AND line<?)"),
         ("free_meters", "INDEX aiojobs_meters_free (free_at>? AND free_at<?)"),
         ("first_due_in_lane", "INDEX aiojobs_lanes_line (line=? AND priority=? AND ready_at<?)"),
         ("first_due_in_lane", "INDEX aiojobs_jobs_lane (lane=? AND place>?)"),
