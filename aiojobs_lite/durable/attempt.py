@@ -27,6 +27,7 @@ from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 from aiojobs_lite.policy.verdict import Verdict, Wish
+from aiojobs_lite.telemetry.facts import StepCompleted
 
 if TYPE_CHECKING:
     from aiojobs_lite.engine.running import Running
@@ -82,8 +83,7 @@ class DurableAttempt:
         """
         waits, memos = self.waits, self._ledger.memos
         result = self._results.known.get(id(function)) or self._results.of(function)
-        is_plain = result.is_coroutine and step.timeout is None and self.is_direct
-        if waits.is_closed or not (memos.is_first and is_plain):
+        if waits.is_closed or not (memos.is_first and result.is_coroutine and self.is_direct) or step.timeout:
             return await self._begun(step, result, function, args, kwargs)
         name = memos.next_new(step.name)
         began, raised = time.perf_counter(), None
@@ -93,8 +93,7 @@ class DurableAttempt:
             if type(value) not in PLAIN:
                 refuse_unfinished(value)
         except Exception as error:
-            raised = self._raised(step, name, error)
-            if raised is None:
+            if (raised := self._raised(step, name, error)) is None:
                 raise
         finally:
             waits.steps -= 1
@@ -113,7 +112,9 @@ class DurableAttempt:
         if saving is None:
             return self._value(await self._ledger.record(StepRan(name, memo, seconds)), result)
         stored = await saving
-        self._ledger.note_ran(name, seconds)
+        self.run.restarts = True
+        if self._ledger.bus.is_watched(StepCompleted):
+            self._ledger.publish_ran(name, seconds)
         if stored is None and type(value) in result.plain:
             return value
         return result.load(memo) if stored is None else self._value(stored, result)

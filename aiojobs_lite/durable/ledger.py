@@ -58,17 +58,18 @@ class StepLedger:
         bus: Gets the facts about steps.
 
     Attributes:
+        bus: As given.
         memos: As given.
     """
 
-    __slots__ = ("_bus", "_clock", "_policy", "_run", "memos")
+    __slots__ = ("_clock", "_policy", "_run", "bus", "memos")
 
     def __init__(self, *, run: DurableRun, policy: Policy, memos: Memos, clock: Clock, bus: Bus) -> None:
         self._run = run
         self._policy = policy
         self.memos = memos
         self._clock = clock
-        self._bus = bus
+        self.bus = bus
 
     @property
     def attempt(self) -> int:
@@ -98,13 +99,6 @@ class StepLedger:
     def skipped(self) -> list[str]:
         """See `Memos.skipped`."""
         return self.memos.skipped
-
-    def note_ran(self, name: str, seconds: float) -> None:
-        """Notes and publishes that a step of `Memos.save_ran` is durable."""
-        self._run.restarts = True
-        if self._bus.is_watched(StepCompleted):
-            claimed = self._run.claimed
-            self._bus.publish(StepCompleted(claimed.id, claimed.type, name, seconds))
 
     async def record(self, operation: Recorded) -> StepRow:
         """Makes durable what a driver says; returns the operation as it stands then.
@@ -203,20 +197,24 @@ class StepLedger:
     def _recorded(self, operation: Recorded, row: StepRow) -> StepRow:
         """Notes and publishes what became of an operation."""
         if isinstance(operation, StepRan):
-            if operation.seconds is not None and self._bus.is_watched(StepCompleted):
-                claimed = self._run.claimed
-                self._bus.publish(StepCompleted(claimed.id, claimed.type, row.name, operation.seconds))
+            if operation.seconds is not None and self.bus.is_watched(StepCompleted):
+                self.publish_ran(row.name, operation.seconds)
         elif isinstance(operation, StepRaised):
             self._publish_failure(operation, row)
         return self._noted(row)
 
+    def publish_ran(self, name: str, seconds: float) -> None:
+        """Publishes that a step ran, and is durable."""
+        claimed = self._run.claimed
+        self.bus.publish(StepCompleted(claimed.id, claimed.type, name, seconds))
+
     def _publish_failure(self, raised: StepRaised, row: StepRow) -> None:
         about, why = (self._run.claimed.id, self._run.claimed.type, row.name, row.attempts), raised.failure.summary
         if row.state is StepState.FAILED:
-            self._bus.publish(StepGivenUp(*about, why))
+            self.bus.publish(StepGivenUp(*about, why))
         elif row.until is not None:
             wait = max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
-            self._bus.publish(StepRetried(*about, self._most(raised), why, to_datetime(row.until), wait))
+            self.bus.publish(StepRetried(*about, self._most(raised), why, to_datetime(row.until), wait))
 
     def _noted(self, row: StepRow) -> StepRow:
         if row.ended_at is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence, Set
+from functools import partial
 from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
@@ -28,6 +29,7 @@ from aiojobs_lite.model.writes import Write
 
 A = TypeVar("A")
 _NAME: Final = attrgetter("name")
+_new_ran: Final = partial(tuple.__new__, NewRan)  # its own way is a call of Python more, for each step
 _NO_NAMES: Final[Set[str]] = frozenset()
 MOST_STEPS: Final = 1_000
 """Operations of a job."""
@@ -95,7 +97,7 @@ class Memos:
             return None
         claimed = self._claimed
         self._ran += 1
-        return self.store.save_ran(NewRan(claimed.id, claimed.attempt, claimed.owner, name, memo, self._ran))
+        return self.store.save_ran(_new_ran((claimed.id, claimed.attempt, claimed.owner, name, memo, self._ran)))
 
     def next_name(self, name: str) -> str:
         """The name of the next operation of a name: `fetch`, then `fetch#2`."""

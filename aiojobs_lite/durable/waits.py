@@ -73,9 +73,12 @@ class Waits:
         steps: How many steps run.
     """
 
-    __slots__ = (
-        "_clock", "_ends", "_host", "_next", "_pause", "_run", "_turns", "is_closed", "ledger", "steps", "waiting",
-    )  # fmt: skip
+    _turns = 0
+    _ends: Collection[asyncio.Future[Any]] | None = None  # as the look of the turn before found it
+    _pause = _FIRST_PAUSE_S
+    _next: asyncio.Handle | Timer | None = None
+    is_closed = False
+    steps = 0
 
     def __init__(self, *, clock: Clock, run: WaitingRun, ledger: StepLedger, host: Host) -> None:
         self._clock = clock
@@ -83,12 +86,6 @@ class Waits:
         self._host = host
         self.ledger = ledger
         self.waiting: dict[asyncio.Future[None], PendingWait] = {}
-        self._turns = 0
-        self._ends: Collection[asyncio.Future[Any]] | None = None  # as the look of the turn before found it
-        self._pause = _FIRST_PAUSE_S
-        self._next: asyncio.Handle | Timer | None = None
-        self.steps = 0
-        self.is_closed = False
 
     def __enter__(self) -> None:
         self.steps += 1

@@ -21,7 +21,8 @@ class Reply(asyncio.Future[StepRow | None]):
     of one for each. None: it is stored as it was given.
     """
 
-    waiter: tuple[Callable[[Any], object], contextvars.Context] | None = None
+    __slots__ = ("waiter",)
+    waiter: tuple[Callable[[Any], object], contextvars.Context] | None
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None) -> None:
         """Keeps the callback of the task that awaits it."""
@@ -59,6 +60,7 @@ class Cohort:
     def add(self, step: NewRan) -> Reply:
         """Takes one more step; returns the answer to come."""
         reply = Reply(loop=self._loop)
+        reply.waiter = None
         self.steps.append(step)
         self._replies.append(reply)
         return reply

@@ -110,11 +110,13 @@ class AttemptRegister:
 
     Attributes:
         is_left: Whether the runner was left: what still runs is not recorded any more.
+        find: Gives the running attempt of a job, or None.
     """
 
     def __init__(self) -> None:
         self.is_left = False
         self._running: dict[int, Running] = {}
+        self.find: Callable[[int], Running | None] = self._running.get
         self._displaced: list[Running] = []  # by the next attempt of their jobs; they still hold their slots
         self._saving: dict[int, float] = {}  # how many seconds the attempt took
         self._owned: set[int] = set()
@@ -149,10 +151,6 @@ class AttemptRegister:
     def unsaved_ends(self) -> Mapping[int, float]:
         """The jobs whose ends are still to be saved, and how many seconds each attempt took."""
         return self._saving
-
-    def find(self, job_id: int) -> Running | None:
-        """The running attempt of a job, or None."""
-        return self._running.get(job_id)
 
     def is_running(self, claimed: Claimed) -> bool:
         """Whether an attempt runs, and no later one of its job. May be called on any thread."""

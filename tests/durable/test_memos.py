@@ -10,8 +10,10 @@ import pytest
 
 from aiojobs_lite.durable.memos import MOST_STEPS, Memos
 from aiojobs_lite.errors import AttemptNotOwned, StepMismatch, TooManySteps
+from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState
 from tests.helpers.engine import claimed
+from tests.helpers.stores import new
 
 ROW = StepRow("fetch", StepKind.RUN, StepState.DONE, "1", None, 1, None, 5, 5, 1)
 
@@ -36,8 +38,8 @@ class Store:
         await asyncio.sleep(0)
         return self.rows
 
-    def save_ran(self, step: Any) -> Any:
-        raise AssertionError(step)
+    async def save_ran(self, step: Any) -> None:
+        self.writes.append(step)
 
     async def write(self, write: Any) -> Any:
         self.writes.append(write)
@@ -134,3 +136,48 @@ async def test_an_attempt_of_another_owner_stores_nothing() -> None:
     with pytest.raises(AttemptNotOwned):
         await memos.save([NewStep("fetch", StepKind.RUN, StepState.DONE, "1")])
     assert memos.skipped == []
+
+
+async def test_steps_that_ran_in_a_first_attempt_come_with_their_places_until_anything_else_is_stored() -> None:
+    store = Store(saved=(ROW,))
+    memos = Memos(claimed(1, "a"), store)
+    assert [memos.next_new(name) for name in ("a", "b", "a", "a")] == ["a", "b", "a#2", "a#3"]
+    for name in ("a", "b"):
+        saving = memos.save_ran(name, "1")
+        assert saving is not None
+        await saving
+    assert [(step.name, step.place) for step in store.writes] == [("a", 1), ("b", 2)]
+    assert memos.is_first
+    await memos.save([NewStep("fetch", StepKind.RUN, StepState.DONE, "1")])
+    (*_, write) = store.writes
+    assert (write.are_new, write.are_first, memos.is_first, memos.save_ran("a#2", "1")) == (True, False, False, None)
+    assert memos.next_name("a") == "a#4"
+    assert memos.skipped == ["fetch"]
+
+
+async def test_steps_that_ran_count_among_the_operations_of_a_job() -> None:
+    store = Store()
+    memos = Memos(claimed(1, "a"), store)
+    for number in range(MOST_STEPS):
+        saving = memos.save_ran(memos.next_new(f"step {number}"), "1")
+        assert saving is not None
+        await saving
+    with pytest.raises(TooManySteps, match="operation 1,001"):
+        memos.next_new("more")
+    with pytest.raises(TooManySteps):
+        memos.known("sleep", StepKind.SLEEP)
+    store.rows = tuple([ROW._replace(name=f"step {number}") for number in range(MOST_STEPS - 1)])
+    await memos.reload()
+    assert memos.known("sleep", StepKind.SLEEP) is None
+
+
+@pytest.mark.parametrize("how", ["a later attempt", "a suspension", "a child", "an event"])
+async def test_of_other_attempts_nothing_is_taken_for_granted(how: str) -> None:
+    job = claimed(1, "a", attempt=2) if how == "a later attempt" else claimed(1, "a")
+    memos = Memos(job._replace(snoozes=1) if how == "a suspension" else job, Store(saved=(ROW, None)))
+    if how == "a child":
+        await memos.start_child("c", Candidate(new()), is_awaited=True, until=None)
+    if how == "an event":
+        memos.fence("e")
+    assert not memos.is_first
+    assert memos.save_ran("a", "1") is None

@@ -89,7 +89,7 @@ class InlinePolicy:
         if self._commits_to_thread:
             self._commits_to_thread -= 1
             return False
-        return len(units) <= _MOST_DURABLE_UNITS
+        return len(units) <= _MOST_DURABLE_UNITS and not any(map(_has_many_steps, units))
 
     def checkpointed(self) -> None:
         """Notes that the write-ahead log was checkpointed, and begun anew."""
@@ -166,6 +166,11 @@ def _text_of(steps: Iterable[NewStep]) -> int:
         if step.error is not None:
             text += len(step.error)
     return text
+
+
+def _has_many_steps(unit: Unit) -> bool:
+    """Whether it has steps of many attempts."""
+    return any(type(write) is SaveRan and len(write.steps) > _MOST_DURABLE_UNITS for write in unit)
 
 
 def _size_of_ran(write: Any) -> tuple[int, int]:

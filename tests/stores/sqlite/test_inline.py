@@ -13,6 +13,7 @@ import pytest
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Failure, Held, Outcome
 from aiojobs_lite.model.schedules import SetSchedule
+from aiojobs_lite.model.steps import NewRan, SaveRan
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, PauseType, Prune, RedriveDead, Release, Write
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline
@@ -115,6 +116,15 @@ def test_a_durable_commit_of_many_units_is_left_to_the_thread() -> None:
     policy = InlinePolicy()
     assert policy.admit_durable_commit([(SMALL, SMALL, SMALL)] * 4)
     assert not policy.admit_durable_commit([(SMALL,)] * 5)
+    steps = [NewRan(number, 1, "one", "s", "1", 1) for number in range(5)]
+    assert policy.admit_durable_commit([(SaveRan(steps[:4]),)])
+    assert not policy.admit_durable_commit([(), (SaveRan(steps),)])
+
+
+def test_the_memos_of_steps_that_ran_count() -> None:
+    assert InlinePolicy().admit([(SaveRan([NewRan(1, 1, "one", "s", "1" * 60_000, 1)]),)], 0)
+    assert not InlinePolicy().admit([(SaveRan([NewRan(1, 1, "one", "s", "1" * 40_000, 1)] * 2),)], 0)
+    assert not InlinePolicy().admit([(SaveRan([NewRan(1, 1, "one", "s", "1", 1)] * 301),)], 0)
 
 
 # The writer.
