@@ -11,6 +11,7 @@ from json.encoder import encode_basestring_ascii
 from types import FunctionType, NoneType, UnionType
 from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
+from aiojobs_lite.errors import InvalidJobType, InvalidOption
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES
 
@@ -31,13 +32,18 @@ class StepResult(Result):
     """
 
     smaller = "Store the data elsewhere, and let the step return their path or key"
+    otherwise = ""
 
     def __init__(self, function: Any) -> None:
         name = getattr(function, "__qualname__", type(function).__qualname__)
         returns = get_type_hints(function, include_extras=True).get("return", Any)
         if get_origin(returns) in {Awaitable, Coroutine}:  # of a plain function that calls an `async def`
             returns = get_args(returns)[-1]
-        super().__init__(name, returns, LARGEST_RESULT_BYTES)
+        try:
+            super().__init__(name, returns, LARGEST_RESULT_BYTES)
+        except InvalidJobType as error:
+            problem = str(error).removeprefix(str(InvalidJobType(name, "")))
+            raise InvalidOption("function", function, f"a function whose result JSON can hold; {problem}") from error
         self.plain = _plain_types(returns)
         self.is_coroutine = inspect.iscoroutinefunction(function)
 
@@ -79,7 +85,7 @@ class StepResults:
         """What a function returns; without an annotation anything that is JSON.
 
         Raises:
-            InvalidJobType: If JSON cannot hold what the annotation says.
+            InvalidOption: If JSON cannot hold what the annotation says.
         """
         plain = function if type(function) is FunctionType else _unwrapped(function)
         known = self.known.get(id(plain))

@@ -25,11 +25,11 @@ class Result:
     """
 
     smaller = "Store the data elsewhere and return its path or key, or declare the job with a larger largest_result="
+    otherwise = ", or declare it with keep_result=False"
 
     def __init__(self, job_type: str, annotation: Any, largest: int = LARGEST_RESULT_BYTES) -> None:
         shown: Any = None if annotation in {Never, NoReturn} else annotation
-        advice = ", or declare it with keep_result=False"
-        self._adapter = make_adapter(job_type, "its result", shown, advice, mode="serialization")
+        self._adapter = make_adapter(job_type, "its result", shown, self.otherwise, mode="serialization")
         self._largest = largest
         schema = self._adapter.core_schema
         self._is_exact = schema["type"] == "any" or is_exact(schema)
@@ -59,7 +59,7 @@ class Result:
         if not self._is_exact:
             changed = find_changed(value, self.load(stored), plain=self._takes_anything)
             if changed is not None:
-                raise ValueError(f"{': '.join(changed)}. Annotate what the handler returns with its type")
+                raise ValueError(f"{': '.join(changed)}. Annotate what is returned with its type")
         return stored
 
     def load(self, stored: str) -> Any:

@@ -59,6 +59,9 @@ class Operations(AttemptContext):
 
     __slots__ = ()
 
+    # Two signatures, so mypy names no argument of a wrong call. Of one with `Awaitable[T] | T` it infers Never, and an
+    # awaitable of a class of its own is no coroutine, which `create_task` takes.
+
     @overload
     def step(
         self, step: str | Step, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs

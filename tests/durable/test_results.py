@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite.durable.results import StepResults
-from aiojobs_lite.errors import InvalidJobType
+from aiojobs_lite.errors import InvalidOption
 
 DAY = date(2026, 3, 1)
 
@@ -102,5 +102,9 @@ def test_what_json_cannot_hold_is_refused() -> None:
     def opened() -> Callable[[], int]:
         return lambda: 1
 
-    with pytest.raises(InvalidJobType, match="opened"):
+    with pytest.raises(InvalidOption, match="JSON") as error:
         StepResults().of(opened)
+    assert "expected a function whose result JSON can hold; its result has a type that cannot be stored" in str(
+        error.value
+    )
+    assert not any(words in str(error.value) for words in ("job type", "keep_result"))

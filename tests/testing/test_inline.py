@@ -53,6 +53,23 @@ async def test_an_event_that_does_not_come_takes_its_time() -> None:
     assert await buy(7, ctx=context(buy, answers={"answer": None, "charge": Payment(order=8)})) == "8 late 11 Jan"
 
 
+async def test_no_wait_is_over_while_a_step_runs() -> None:
+    ended: list[str] = []
+
+    async def takes_long() -> None:
+        for _ in range(50):  # turns of the event loop
+            await asyncio.sleep(0)
+        ended.append("step")
+
+    async def naps(ctx: JobContext) -> None:
+        await ctx.sleep("nap", "1h")
+        ended.append("nap")
+
+    ctx = context()
+    await asyncio.gather(naps(ctx), ctx.step("long", takes_long))
+    assert ended == ["step", "nap"]
+
+
 async def test_an_answer_is_an_event_a_model_a_function_or_an_exception() -> None:
     ctx = context()
     event = Event[Any](id="x", name="user/replied", data={"text": "no"}, sent_at=await ctx.now())
