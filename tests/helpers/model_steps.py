@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from itertools import chain
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -191,7 +192,7 @@ class DurableBesideModel(BatchesBesideModel):
 
     def ran(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         """A step of a job that has no operation yet: else its writer would not know the place."""
-        if self.twins.model.database.rows.durable.has_steps(held.id):
+        if self.twins.model.database.rows.durable.has_steps(held.id) or held.id in self.about_to_have_steps():
             return self.save(held, drawn)
         attempt = held.attempt + (drawn.which == 7)
         return [SaveRan([NewRan(held.id, attempt, held.owner, drawn.name, "1", 1)])]
@@ -199,6 +200,18 @@ class DurableBesideModel(BatchesBesideModel):
     def at_instant(self, step: NewStep) -> NewStep:
         """An operation whose end was drawn in seconds from now."""
         return step if step.until is None else step._replace(until=self.now + step.until * SECOND)
+
+    def about_to_have_steps(self) -> set[int]:
+        """The jobs for which the open transaction stores operations."""
+        found: set[int] = set()
+        for write in chain.from_iterable(self.units):
+            if isinstance(write, SaveSteps | StartChild):
+                found.add(write.id)
+            elif isinstance(write, SaveRan):
+                found.update(step.id for step in write.steps)
+            elif isinstance(write, SendEvents) and write.step is not None:
+                found.add(write.step.id)
+        return found
 
     def suspend(self, held: Claimed, drawn: Drawn) -> list[Write[Any]]:
         return [*self.save(held, drawn), self.suspended(held, drawn, *{step.name for step in drawn.saved}, drawn.name)]

@@ -20,7 +20,7 @@ from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
 from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
-from aiojobs_lite.model.steps import NewRan, NewStep, SaveRan, SaveSteps, StartChild
+from aiojobs_lite.model.steps import NewRan, NewStep, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
     CancelJob,
     Claim,
@@ -93,8 +93,10 @@ def answer_in_words(answer: Any) -> str:
     return str(answer)
 
 
-def _inserted(job: Inserted) -> str:
-    return f"{job.id}" if job.is_new else f"{job.id} (known)"
+def _inserted(answer: Inserted | StepRow | None) -> str:
+    if not isinstance(answer, Inserted):
+        return str(answer)
+    return f"{answer.id}" if answer.is_new else f"{answer.id} (known)"
 
 
 def _at(instant: int) -> str:
