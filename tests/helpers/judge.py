@@ -54,7 +54,9 @@ async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
             pass
     assert sound(path)
     if found.rows:
-        _check_rescue(_jobs(found), _jobs(state_of(path)), has_more=any(row[5] for row in found.rows["aiojobs_events"]))
+        has_more = any(reaches is not None for *_, reaches, _ in found.rows["aiojobs_events"])
+        waiting = {job_id for *_, job_id, _ in found.rows["aiojobs_waits"] if has_more}
+        _check_rescue(_jobs(found), _jobs(state_of(path)), waiting)
 
 
 def _is_partly_made(found: State) -> bool:
@@ -89,28 +91,30 @@ def _jobs(state: State) -> dict[int, dict[str, Any]]:
     return jobs
 
 
-def _check_rescue(
-    before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]], *, has_more: bool
-) -> None:  # fmt: skip
-    """What is not run any more was given back, with its attempt spent or refunded; all else is as it was, but what was
-    suspended for an event that had not reached all yet.
+def _check_rescue(before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]], waiting: set[int]) -> None:
+    """What is not run any more was given back, with its attempt spent or refunded; all else is as it was, but what
+    waits for an event that had not reached all yet.
     """
     assert before.keys() == after.keys()
     for job_id, job in before.items():
-        if has_more and job["held"] == "event":
+        if job_id in waiting and job["held"] == "event":
             assert after[job_id]["held"] is None
         elif job["status"] != "processing":
             assert {**after[job_id], "colour": None} == {**job, "colour": None}
         else:
-            _check_given_back(job, after[job_id])
+            _check_given_back(job, after[job_id], is_waiting=job_id in waiting)
 
 
-def _check_given_back(job: dict[str, Any], found: dict[str, Any]) -> None:
-    """An attempt that was lost, or interrupted, counts as such."""
+def _check_given_back(job: dict[str, Any], found: dict[str, Any], *, is_waiting: bool) -> None:
+    """An attempt that was lost, or interrupted, counts as such. One that is given back before its event reaches it
+    counts from there.
+    """
     refunded = bool(job["interrupted"])
     lost = 0 if refunded else 1
     assert found["history"] == [*job["history"], "interrupted" if refunded else "lost"]
-    assert (found["owner"], found["attempts"]) == (None, job["attempts"] - refunded)
+    assert found["owner"] is None
+    left = job["attempts"] - refunded
+    assert found["attempts"] == left or (is_waiting and found["attempts"] == min(left, 1))
     assert (found["crashes"], found["interruptions"]) == (job["crashes"] + lost, job["interruptions"] + refunded)
     is_dead = found["crashes"] == 3 or (not refunded and job["attempts"] >= job["max_attempts"])
     assert found["status"] == ("dead" if is_dead else "cancelled" if job["cancel_requested"] else "pending")
