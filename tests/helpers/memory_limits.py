@@ -183,12 +183,13 @@ def set_free(before: Rows, after: Rows, now: int, known: Mapping[str, int]) -> l
 
 
 def start(rows: Rows, job: Job, now: int) -> None:
-    """Notes that an attempt of a job starts."""
+    """Notes that an attempt of a job starts, and forgets those that are long out of the period."""
     for meter in () if job.lane is None else lane_of(job.lane).meters:
         limit = counting(rows, limit_of(meter), meter_key(meter))
-        if limit is not None and limit.per is None:
+        if limit is None or limit.per is None:
             continue  # only those of rates are noted
-        rows.starts[meter] = (*rows.starts.get(meter, ()), now)
+        first = now - limit.per - min(limit.per, CLOCK_TOLERANCE_US)
+        rows.starts[meter] = (*[at for at in rows.starts.get(meter, ()) if at > first], now)
 
 
 def has_starts_ahead(rows: Rows, now: int) -> bool:

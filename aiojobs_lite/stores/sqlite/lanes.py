@@ -224,6 +224,8 @@ class Limits:
         found = self._all("add_lane", (text, self._line(lane, full), priority, *bound))
         if found and found[0][0] == lane.type:
             self.make_due(lane.type, found[0][1], bound)
+        elif full is None:
+            self._due.made = min(self._due.made, bound[0])  # it may be claimed, behind others of its lane
 
     def find(self, text: str, priority: int, bound: Bound) -> None:
         """Jobs wait in a lane that has no row, or one whose bound is too late."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
-from aiojobs_lite.model.writes import CancelJob
+from aiojobs_lite.model.writes import CancelJob, Insert
 from aiojobs_lite.stores.base import Store
-from tests.helpers.stores import answers, claim, claimed, complete, inserted, new, one, running
+from tests.helpers.stores import answers, applied, claim, claimed, complete, inserted, new, one, running
 
 SHARED, OTHER = StoredLimit("shared", 1), StoredLimit("other", 9)
 
@@ -64,6 +64,12 @@ class OrderOfLanes:
         assert await claimed(store) == []
         await one(store, CancelJob(2, None))
         assert await order(store, first) == [4, 5, 3]
+
+    async def test_an_enqueue_says_that_a_job_is_due_behind_others_of_its_lane(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED,)))
+        await inserted(store, keyed(due=-1))
+        for _ in range(2):  # as many as wait beside it, and one more
+            assert (await applied(store, Insert((keyed(),)))).due is not None
 
     async def test_those_that_are_due_later_go_on_by_priority_when_they_are(self, store: Store) -> None:
         await one(store, SetLimits((SHARED, SHARED._replace(name="ordered"))))
