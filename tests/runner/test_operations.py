@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import (
-    Abandon,
     Backoff,
     InvalidOption,
     JobCancelled,
@@ -173,22 +172,6 @@ async def test_a_step_that_fails_for_good_raises_at_its_place_each_time(job_kit:
         await job_kit.run_to_end()
         assert await handle.result() == "fails 2 ConnectionError refused"
     assert calls["fails"] == 2
-
-
-async def test_abandon_in_a_step_makes_the_job_dead(job_kit: JobKit) -> None:
-    runner = JobRunner(":memory:")
-
-    async def abandons() -> None:
-        raise Abandon("bad input")
-
-    @runner.job
-    async def handler(ctx: JobContext = injected) -> None:
-        await ctx.step("abandons", abandons)
-
-    async with job_kit(runner):
-        handle = await runner.enqueue(handler)
-        await job_kit.run_to_end()
-        assert (await handle.job()).status is Status.DEAD
 
 
 async def test_retry_in_a_step_says_when(job_kit: JobKit) -> None:

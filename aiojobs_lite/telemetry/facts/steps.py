@@ -42,8 +42,23 @@ class StepRetried(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class StepSnoozed(Fact):
+    """A step raised `Snooze`, and is run again at `next_at`, `wait` seconds from then; no attempt of it was used."""
+
+    text = "step snoozed: {step} of {type} job {job_id}, to run again {next_at}"
+    job_id: int
+    type: str
+    step: str
+    next_at: datetime
+    wait: float
+
+    def _words(self) -> dict[str, str]:
+        return {"next_at": later(self.next_at, self.wait)}
+
+
+@dataclass(frozen=True, slots=True)
 class StepGivenUp(Fact):
-    """A step failed for good. Its handler gets `StepFailed`, and may go on."""
+    """A step failed for good, or raised `Abandon`. Its handler gets `StepFailed`, and may go on."""
 
     level = logging.WARNING
     text = "step failed for good: {step} of {type} job {job_id}, attempt {attempt}: {error}"
