@@ -84,14 +84,14 @@ class StepLedger:
         """All operations, in the order in which they were stored first."""
         return await self.memos.all()
 
-    async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
-        """What is known of an operation, or None; `beside` so many others that are about to be stored.
+    async def find(self, name: str, kind: StepKind) -> StepRow | None:
+        """What is known of an operation; None: nothing, and now it counts as begun.
 
         Raises:
             StepMismatch: If the name stands for another kind of operation.
             TooManySteps: If it is new, and the job may have no more.
         """
-        return await self.memos.find(name, kind, beside)
+        return await self.memos.find(name, kind)
 
     async def begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
         """The name of the next operation of a name, and what is known of it; raises as `find` does."""
