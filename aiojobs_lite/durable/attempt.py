@@ -21,7 +21,7 @@ from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.results import PLAIN, refuse_unfinished
-from aiojobs_lite.errors import StepFailed, StepNotStored
+from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import StepFence
@@ -255,7 +255,8 @@ class DurableAttempt:
         """What came of a step that returned what cannot be stored."""
         problem = str(error)
         refused = StepNotStored(self.run.claimed.id, name, problem)
-        return StepRaised(name, describe(refused), Verdict(Wish.NEVER), memo=json.dumps(problem))
+        record = describe(refused)._replace(traceback=None)  # it was not raised anywhere
+        return StepRaised(name, record, Verdict(Wish.NEVER), memo=json.dumps(problem))
 
     def _called(
         self, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
@@ -286,10 +287,13 @@ class DurableAttempt:
         """What a step raises that failed for good: the same in each attempt."""
         if row.memo is not None:  # it returned, and this says why that could not be stored
             return StepNotStored(self.run.claimed.id, row.name, json.loads(row.memo))
-        error = json.loads(row.error or "{}")
+        error, job_id = json.loads(row.error or "{}"), self.run.claimed.id
         if "cancel" in error:
             return Cancel(error["cancel"])
-        return StepFailed(self.run.claimed.id, row.name, row.attempts, error.get("type", ""), error.get("message", ""))
+        kind, message, trace = [error.get(part) or "" for part in ("type", "message", "traceback")]
+        failed = StepFailed(job_id, row.name, row.attempts, kind, message)
+        failed.__cause__ = RecordedError(job_id, row.attempts, kind, message, trace, row.name)
+        return failed
 
 
 class _Thread:

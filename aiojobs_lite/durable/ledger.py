@@ -31,6 +31,7 @@ from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried, StepSnoozed
+from aiojobs_lite.telemetry.tracebacks import Trace
 from aiojobs_lite.text import make_storable
 
 JSON_NULL: Final = "null"
@@ -224,18 +225,24 @@ class StepLedger:
         about, why = (self._run.claimed.id, self._run.claimed.type, row.name), raised.failure.summary
         if row.state is StepState.FAILED:
             if raised.verdict.wish is not Wish.CANCEL:
-                self.bus.publish(StepGivenUp(*about, row.attempts, why))
+                self.bus.publish(StepGivenUp(*about, row.attempts, why), _trace_of(raised))
         elif row.until is not None:
             when = to_datetime(row.until), max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
             if raised.verdict.wish is Wish.SNOOZE:
                 self.bus.publish(StepSnoozed(*about, *when))
             else:
-                self.bus.publish(StepRetried(*about, row.attempts, self._most(raised), why, *when))
+                self.bus.publish(StepRetried(*about, row.attempts, self._most(raised), why, *when), _trace_of(raised))
 
     def _noted(self, row: StepRow) -> StepRow:
         if row.ended_at is not None:
             self._run.restarts = True
         return row
+
+
+def _trace_of(raised: StepRaised) -> Trace | None:
+    """The traceback of a step that failed, for the log; None if it asked for that, or has none."""
+    failure, verdict = raised.failure, raised.verdict
+    return None if verdict.is_wanted or not failure.traceback else Trace(failure.error_type, failure.traceback)
 
 
 def suspension_of(waits: Iterable[tuple[str, int | None]]) -> Suspension:

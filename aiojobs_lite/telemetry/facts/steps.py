@@ -24,7 +24,9 @@ class StepCompleted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class StepRetried(Fact):
-    """A step failed, and is tried again at `next_at`, `wait` seconds from then."""
+    """A step failed, and is tried again at `next_at`, `wait` seconds from then. The log line has the traceback, if it
+    is the first of its kind; none of a `Retry`.
+    """
 
     level = logging.WARNING
     text = "step failed: {step} of {type} job {job_id}, attempt {attempt} of {max_attempts}: {error}; again {next_at}"
@@ -58,7 +60,9 @@ class StepSnoozed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class StepGivenUp(Fact):
-    """A step failed for good, or raised `Abandon`. Its handler gets `StepFailed`, and may go on."""
+    """A step failed for good, or raised `Abandon`. Its handler gets `StepFailed`, and may go on. The log line has the
+    traceback, if it is the first of its kind; none of an `Abandon`.
+    """
 
     level = logging.WARNING
     text = "step failed for good: {step} of {type} job {job_id}, attempt {attempt}: {error}"
