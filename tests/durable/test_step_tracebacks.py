@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
-from aiojobs_lite import Abandon, Backoff, JobContext, JobRunner, Retry, injected
+from aiojobs_lite import Abandon, Backoff, JobContext, JobDead, JobRunner, Retry, injected
 from aiojobs_lite.dead import DeadJob
 from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored
 from aiojobs_lite.testing import JobKit
+from tests.helpers.waiting import until
 
 LINE = 'raise LookupError(f"{seat} is taken")'
 MINUTE = Backoff(base="1m")
@@ -73,7 +75,7 @@ async def test_the_log_has_no_traceback_of_what_a_step_asked_for_or_returned(
     assert not any("\n" in line for line in found)
 
 
-async def test_the_error_of_a_step_has_its_traceback_and_so_has_its_job(job_kit: JobKit) -> None:
+async def test_the_error_of_a_step_has_its_traceback_and_so_has_its_job() -> None:
     runner, deaths, causes = JobRunner(":memory:"), list[DeadJob](), list[BaseException | None]()
 
     @runner.job(max_attempts=1, on_dead=deaths.append)
@@ -84,13 +86,16 @@ async def test_the_error_of_a_step_has_its_traceback_and_so_has_its_job(job_kit:
             causes.append(error.__cause__)
             raise
 
-    async with job_kit(runner):
+    async with runner:
         handle = await runner.enqueue(book)
-        await job_kit.run_to_end()
+        with pytest.raises(JobDead, match="LookupError: 12 is taken"):
+            await handle.result()
+        await until(lambda: bool(deaths))
         (attempt,) = (await runner.jobs.get(handle.id)).history
     (cause,), (dead,) = causes, deaths
     assert isinstance(cause, RecordedError)
     assert (cause.step, cause.attempt, cause.error_type, cause.message) == ("reserve", 1, "LookupError", "12 is taken")
     assert dead.error.__cause__ is cause
+    assert re.findall('File "(.+)"', cause.traceback) == [__file__]
     for traceback in (cause.traceback, attempt.traceback, dead.traceback):
         assert LINE in (traceback or "")
