@@ -279,6 +279,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "attempt": 2, "error_type": "ValueError", "message": "bad", "traceback": "a traceback"},
     ),
     (
+        lambda: errors.RecordedError(7, 2, "ValueError", "bad", "", "pay"),
+        "attempt 2 of step 'pay' of job 7 failed: ValueError: bad",
+        {"job_id": 7, "attempt": 2, "error_type": "ValueError", "message": "bad", "traceback": "", "step": "pay"},
+    ),
+    (
         lambda: errors.JobCancelled(7, "gone"),
         "job 7 was cancelled (gone). `await runner.jobs.redrive(7)` sends it back.",
         {"job_id": 7, "reason": "gone"},

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aiojobs_lite.clock import Clock, to_datetime
 from aiojobs_lite.durable.ledger import JSON_NULL, StepLedger
@@ -21,19 +21,18 @@ from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.results import PLAIN, refuse_unfinished
-from aiojobs_lite.errors import StepFailed, StepNotStored
+from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.steps import StepKind, StepRow, StepState
+from aiojobs_lite.policy.outcomes import Cancel
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.facts import StepCompleted
 
 if TYPE_CHECKING:
     from aiojobs_lite.engine.running import Running
     from aiojobs_lite.engine.threads import UnawaitedThread
-
-_OF_THE_JOB: Final = frozenset({Wish.SNOOZE, Wish.CANCEL, Wish.ABANDON})  # wishes that are about the job, not the step
 
 
 class DurableAttempt:
@@ -92,9 +91,8 @@ class DurableAttempt:
             value = await function(*args, **kwargs)
             if type(value) not in PLAIN:
                 refuse_unfinished(value)
-        except Exception as error:
-            if (raised := self._raised(step, name, error)) is None:
-                raise
+        except Exception as error:  # noqa: BLE001  # as there
+            raised = self._raised(step, name, error)
         finally:
             waits.steps -= 1
             if waits.waiting:
@@ -233,7 +231,7 @@ class DurableAttempt:
         self, step: Step, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
         kwargs: Mapping[str, Any],
     ) -> StepRan | StepRaised:  # fmt: skip
-        """Runs a step once; returns what came of it, or raises what is about the job."""
+        """Runs a step once; returns what came of it."""
         began = time.perf_counter()
         try:
             with self.waits:
@@ -241,28 +239,24 @@ class DurableAttempt:
                 value = refuse_unfinished(
                     await (called if step.timeout is None else self._limited(name, step.timeout, called))
                 )
-        except Exception as error:
-            raised = self._raised(step, name, error)
-            if raised is None:
-                raise
-            return raised
+        except Exception as error:  # noqa: BLE001  # whatever its function raises
+            return self._raised(step, name, error)
         try:
             return StepRan(name, result.dump(value), time.perf_counter() - began)
         except ValueError as error:
             return self._not_stored(name, error)
 
-    def _raised(self, step: Step, name: str, error: Exception) -> StepRaised | None:
-        """What came of a step that raised this; None: it is about the job."""
+    def _raised(self, step: Step, name: str, error: Exception) -> StepRaised:
+        """What came of a step that raised this."""
         verdict = self.run.job_type.policy.judge(error)
-        if verdict.wish in _OF_THE_JOB:
-            return None
         return StepRaised(name, describe(error), verdict, step.max_attempts, step.backoff)
 
     def _not_stored(self, name: str, error: ValueError) -> StepRaised:
         """What came of a step that returned what cannot be stored."""
         problem = str(error)
         refused = StepNotStored(self.run.claimed.id, name, problem)
-        return StepRaised(name, describe(refused), Verdict(Wish.NEVER), memo=json.dumps(problem))
+        record = describe(refused)._replace(traceback=None)  # it was not raised anywhere
+        return StepRaised(name, record, Verdict(Wish.NEVER), memo=json.dumps(problem))
 
     def _called(
         self, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],
@@ -289,12 +283,17 @@ class DurableAttempt:
                 raise
             raise TimeoutError(f"step {name!r} took longer than {limit:g} s") from None
 
-    def _failed(self, row: StepRow) -> StepFailed | StepNotStored:
-        """The error of a step that failed for good: the same in each attempt."""
+    def _failed(self, row: StepRow) -> StepFailed | StepNotStored | Cancel:
+        """What a step raises that failed for good: the same in each attempt."""
         if row.memo is not None:  # it returned, and this says why that could not be stored
             return StepNotStored(self.run.claimed.id, row.name, json.loads(row.memo))
-        error = json.loads(row.error or "{}")
-        return StepFailed(self.run.claimed.id, row.name, row.attempts, error.get("type", ""), error.get("message", ""))
+        error, job_id = json.loads(row.error or "{}"), self.run.claimed.id
+        if "cancel" in error:
+            return Cancel(error["cancel"])
+        kind, message, trace = [error.get(part) or "" for part in ("type", "message", "traceback")]
+        failed = StepFailed(job_id, row.name, row.attempts, kind, message)
+        failed.__cause__ = RecordedError(job_id, row.attempts, kind, message, trace, row.name)
+        return failed
 
 
 class _Thread:

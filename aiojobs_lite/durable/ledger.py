@@ -28,11 +28,16 @@ from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
 from aiojobs_lite.policy.settle import Policy, Suspension
 from aiojobs_lite.policy.verdict import Wish
+from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried
+from aiojobs_lite.telemetry.facts import StepCompleted, StepGivenUp, StepRetried, StepSnoozed
+from aiojobs_lite.telemetry.tracebacks import Trace
+from aiojobs_lite.text import make_storable
 
 JSON_NULL: Final = "null"
 """The memo of a sleep, and of an event that did not come."""
+
+_FINAL: Final = frozenset({Wish.NEVER, Wish.ABANDON, Wish.CANCEL})
 
 
 class DurableRun(Protocol):
@@ -80,14 +85,14 @@ class StepLedger:
         """All operations, in the order in which they were stored first."""
         return await self.memos.all()
 
-    async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
-        """What is known of an operation, or None; `beside` so many others that are about to be stored.
+    async def find(self, name: str, kind: StepKind) -> StepRow | None:
+        """What is known of an operation; None: nothing, and now it counts as begun.
 
         Raises:
             StepMismatch: If the name stands for another kind of operation.
             TooManySteps: If it is new, and the job may have no more.
         """
-        return await self.memos.find(name, kind, beside)
+        return await self.memos.find(name, kind)
 
     async def begin(self, name: str, kind: StepKind) -> tuple[str, StepRow | None]:
         """The name of the next operation of a name, and what is known of it; raises as `find` does."""
@@ -165,15 +170,17 @@ class StepLedger:
         """An operation as it is to be stored."""
         name = operation.name
         known = self.memos.latest(name)
-        attempts = 0 if known is None else known.attempts
+        attempts, error = (0, None) if known is None else (known.attempts, known.error)
         if isinstance(operation, StepRan):
             return NewStep(name, StepKind.RUN, StepState.DONE, operation.memo, None, attempts + 1)
         match operation:
             case StepRaised():
                 kind = StepKind.RUN if known is None else known.kind
+                if operation.verdict.wish is Wish.SNOOZE:
+                    until = self._again_at(operation, attempts)
+                    return NewStep(name, kind, StepState.WAITING, None, error, attempts, until)
                 return self._failed(operation, attempts + 1, kind)
             case StepPlanned():
-                error = None if known is None else known.error
                 return NewStep(name, StepKind.PLANNED, StepState.WAITING, None, error, attempts, self._clock.now())
             case Sleep():
                 return NewStep(name, StepKind.SLEEP, StepState.WAITING, until=operation.until)
@@ -183,13 +190,19 @@ class StepLedger:
     def _failed(self, raised: StepRaised, attempts: int, kind: StepKind) -> NewStep:
         """A step that failed: for good, or until it is tried again."""
         failure, verdict = raised.failure, raised.verdict
-        text = json.dumps({"type": failure.error_type, "message": failure.message, "traceback": failure.traceback})
-        if attempts >= self._most(raised) or verdict.wish is Wish.NEVER:
-            return NewStep(raised.name, StepKind.RUN, StepState.FAILED, raised.memo, text, attempts)
+        error = {"type": failure.error_type, "message": failure.message, "traceback": failure.traceback}
+        if verdict.wish is Wish.CANCEL:
+            error["cancel"] = make_storable(verdict.text, LONGEST_REASON_CHARS)
+        if attempts >= self._most(raised) or verdict.wish in _FINAL:
+            return NewStep(raised.name, StepKind.RUN, StepState.FAILED, raised.memo, json.dumps(error), attempts)
+        until = self._again_at(raised, attempts)
+        return NewStep(raised.name, kind, StepState.WAITING, None, json.dumps(error), attempts, until)
+
+    def _again_at(self, raised: StepRaised, attempts: int) -> int:
+        """When a step is run again that has failed so often."""
         now, backoff = self._clock.now(), raised.backoff or self._policy.backoff
-        until = after(now, backoff.delay(attempts) if verdict.delay is None else verdict.delay)
-        until = until if verdict.at is None else max(verdict.at, until if verdict.delay is not None else now)
-        return NewStep(raised.name, kind, StepState.WAITING, None, text, attempts, until)
+        at = raised.verdict.instant(now)
+        return after(now, backoff.delay(max(attempts, 1))) if at is None else at
 
     def _most(self, raised: StepRaised) -> int:
         return self._run.claimed.max_attempts if raised.max_attempts is None else raised.max_attempts
@@ -209,17 +222,27 @@ class StepLedger:
         self.bus.publish(StepCompleted(claimed.id, claimed.type, name, seconds))
 
     def _publish_failure(self, raised: StepRaised, row: StepRow) -> None:
-        about, why = (self._run.claimed.id, self._run.claimed.type, row.name, row.attempts), raised.failure.summary
+        about, why = (self._run.claimed.id, self._run.claimed.type, row.name), raised.failure.summary
         if row.state is StepState.FAILED:
-            self.bus.publish(StepGivenUp(*about, why))
+            if raised.verdict.wish is not Wish.CANCEL:
+                self.bus.publish(StepGivenUp(*about, row.attempts, why), _trace_of(raised))
         elif row.until is not None:
-            wait = max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
-            self.bus.publish(StepRetried(*about, self._most(raised), why, to_datetime(row.until), wait))
+            when = to_datetime(row.until), max(0.0, (row.until - self._clock.now()) / MICROSECONDS)
+            if raised.verdict.wish is Wish.SNOOZE:
+                self.bus.publish(StepSnoozed(*about, *when))
+            else:
+                self.bus.publish(StepRetried(*about, row.attempts, self._most(raised), why, *when), _trace_of(raised))
 
     def _noted(self, row: StepRow) -> StepRow:
         if row.ended_at is not None:
             self._run.restarts = True
         return row
+
+
+def _trace_of(raised: StepRaised) -> Trace | None:
+    """The traceback of a step that failed, for the log; None if it asked for that, or has none."""
+    failure, verdict = raised.failure, raised.verdict
+    return None if verdict.is_wanted or not failure.traceback else Trace(failure.error_type, failure.traceback)
 
 
 def suspension_of(waits: Iterable[tuple[str, int | None]]) -> Suspension:

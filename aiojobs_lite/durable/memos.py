@@ -69,6 +69,7 @@ class Memos:
         self.store = store
         self._uses: dict[str, int] = {}
         self._rows: dict[str, StepRow] = {}
+        self._count = 0  # operations that are stored, or have begun
         self._ran = 0  # steps of `save_ran` that are not among these rows
         self._refused: Set[str] = _NO_NAMES
         self.is_read = self.is_first = _is_first(claimed)
@@ -87,8 +88,9 @@ class Memos:
         else:
             uses[name] += 1
             name = repeated(name, uses[name])
-        if self._ran >= MOST_STEPS:
+        if self._count >= MOST_STEPS:
             raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+        self._count += 1
         return name
 
     def save_ran(self, name: str, memo: str) -> Awaitable[StepRow | None] | None:
@@ -113,9 +115,10 @@ class Memos:
     def give_back(self, name: str) -> None:
         """An operation was refused, and nothing of it is stored: the next one of its name has its name."""
         self._refused |= {name}
+        self._count -= 1
 
-    async def find(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
-        """What is known of an operation, or None; `beside` so many others that are about to be stored.
+    async def find(self, name: str, kind: StepKind) -> StepRow | None:
+        """What is known of an operation; None: nothing, and now it counts as begun.
 
         Raises:
             StepMismatch: If the name stands for another kind of operation.
@@ -125,14 +128,15 @@ class Memos:
             async with self._lock:
                 if not self.is_read:  # all branches of a handler come at once
                     await self._read()
-        return self.known(name, kind, beside)
+        return self.known(name, kind)
 
-    def known(self, name: str, kind: StepKind, beside: int = 0) -> StepRow | None:
+    def known(self, name: str, kind: StepKind) -> StepRow | None:
         """The same as `find`, of what was read."""
         row = self._rows.get(name)
         if row is None:
-            if len(self._rows) + self._ran + beside >= MOST_STEPS:
+            if self._count >= MOST_STEPS:
                 raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+            self._count += 1
         elif row.kind.bound is not kind.bound:
             raise StepMismatch(self._claimed.id, name, row.kind.bound.value, row.state.value, kind.bound.value)
         return row
@@ -222,6 +226,8 @@ class Memos:
         rows = {row.name: row for row in await self.store.ask(ListSteps(self._claimed.id))}
         waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
         self._rows |= rows
+        if not self.is_read:
+            self._count = len(rows)
         self._ran = 0
         self.is_read = True
         return [name for name in waiting if self._rows[name].state is not StepState.WAITING]

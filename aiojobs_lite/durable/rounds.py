@@ -102,9 +102,10 @@ class Rounds:
         """Makes durable what is new in an answer; returns whether anything was."""
         new: dict[str, Operation] = {}
         for operation in answer:
-            known = await self._ledger.find(operation.name, operation.kind, beside=len(new))
-            if _is_news(known, operation):
-                new.setdefault(operation.name, operation)
+            if operation.name not in new and _is_news(
+                await self._ledger.find(operation.name, operation.kind), operation
+            ):
+                new[operation.name] = operation
         recorded = [operation for operation in new.values() if not isinstance(operation, InvokeJob)]
         if recorded:
             await self._ledger.record_all(recorded)

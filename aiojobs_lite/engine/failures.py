@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from types import FrameType, TracebackType
 from typing import Any, Final
@@ -16,7 +17,7 @@ _MOST_OF_EXCERPT: Final = 50  # exceptions
 _WIDEST_OF_EXCERPT: Final = 15  # exceptions of a group; `traceback` prints no more
 _DEEPEST_OF_EXCERPT: Final = 10  # groups and causes in each other
 _LINES_OF_EXCERPT: Final = 30  # of code, an exception
-_OWN_FRAMES: Final = "aiojobs_lite/engine/"
+_OWN_FRAMES: Final = re.compile(r"aiojobs_lite[/\\](engine|durable)[/\\]")
 _frames_of = BaseException.__dict__["__traceback__"].__get__  # whatever the class makes of it
 _parts_of = BaseExceptionGroup.__dict__["exceptions"].__get__
 _cause_of = BaseException.__dict__["__cause__"].__get__
@@ -152,4 +153,4 @@ def stack_of(awaited: Any) -> str:
 
 
 def _is_own(frame: FrameType) -> bool:
-    return _OWN_FRAMES in frame.f_code.co_filename.replace("\\", "/")
+    return _OWN_FRAMES.search(frame.f_code.co_filename) is not None

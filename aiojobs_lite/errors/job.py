@@ -71,21 +71,26 @@ class AttemptNotOwned(JobError):
 
 
 class RecordedError(JobError):
-    """What an attempt raised, where only the record of it is left. Its text has the traceback.
+    """What an attempt raised, or one of its steps, where only the record of it is left. Its text has the traceback.
 
     Attributes:
-        attempt: The number of the attempt.
+        attempt: The number of the attempt, of the step if it is of one.
         error_type: The name of the exception's class; empty if there was none.
         message: Its text.
         traceback: Its traceback as text, without local variables; may be empty.
+        step: The name of the step that raised it, or None.
     """
 
-    def __init__(self, job_id: int, attempt: int, error_type: str, message: str, traceback: str) -> None:
+    def __init__(
+        self, job_id: int, attempt: int, error_type: str, message: str, traceback: str, step: str | None = None
+    ) -> None:
         self.attempt = attempt
         self.error_type = error_type
         self.message = message
         self.traceback = traceback
-        line = f"attempt {attempt} of job {job_id} failed: {': '.join(filter(None, [error_type, message]))}"
+        self.step = step
+        of = f"job {job_id}" if step is None else f"step {step!r} of job {job_id}"
+        line = f"attempt {attempt} of {of} failed: {': '.join(filter(None, [error_type, message]))}"
         super().__init__(job_id, f'{line}\n"""\n{traceback.rstrip()}\n"""' if traceback else line)
 
     def __str__(self) -> str:

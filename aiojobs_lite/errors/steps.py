@@ -22,7 +22,8 @@ class StepError(JobError):
 
 
 class StepFailed(StepError):
-    """A step failed for good. It is raised at its place, in each attempt again; the handler may catch it.
+    """A step failed for good. It is raised at its place, in each attempt again; the handler may catch it. Its
+    `__cause__` is the `RecordedError` of the last attempt of the step.
 
     Attributes:
         attempts: How often the step was run.

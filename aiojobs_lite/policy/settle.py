@@ -4,7 +4,6 @@ alone knows, and then it writes what `Again.cancelled` says.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after
-from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Failure, Held, Outcome, Status
 from aiojobs_lite.policy.backoff import Backoff
@@ -158,9 +156,10 @@ class _Settlement:
             return self._unbegun(ending.failure)
         if ending.stopped is Stop.SUSPEND and ending.suspension is not None:
             return self._suspended(ending.suspension)
-        wish, text, delay, at, _ = ending.verdict or self._policy.judge(ending.error)
+        verdict = ending.verdict or self._policy.judge(ending.error)
+        wish, text = verdict.wish, verdict.text
         if wish is Wish.SNOOZE:
-            return self._snoozed(self._asked_for(delay, at), text)
+            return self._snoozed(verdict.instant(self._now), text)
         if wish is Wish.CANCEL:
             return self._cancelled(text or "cancelled by its handler", ending.failure)
         if wish is Wish.ABANDON:
@@ -170,7 +169,7 @@ class _Settlement:
         if ending.stopped is Stop.CANCEL:
             return self._cancelled(self._cancel or CANCEL_REQUESTED, ending.failure)
         if wish is Wish.RETRY:
-            return self._failed(Outcome.FAILED, ending.failure, self._asked_for(delay, at))
+            return self._failed(Outcome.FAILED, ending.failure, verdict.instant(self._now))
         if ending.stopped is Stop.TIMEOUT:
             return self._failed(Outcome.TIMED_OUT, ending.failure)
         if wish is Wish.NEVER:
@@ -193,13 +192,6 @@ class _Settlement:
     def _snoozed(self, at: int | None, reason: str) -> Again:
         end = self._again(Outcome.SNOOZED, self._now if at is None else at)
         return end._replace(refund=True, reason=make_storable(reason, LONGEST_REASON_CHARS) or None)
-
-    def _asked_for(self, delay: float | None, at: int | None) -> int | None:
-        """The instant that a signal asks for by a delay, an instant or both, now at the earliest; None: none."""
-        latest = after(self._now, LONGEST_S)
-        asked = [] if delay is None else [after(self._now, _storable(delay))]
-        asked += [] if at is None else [min(max(at, self._now), latest)]
-        return max(asked, default=None)
 
     def _interrupted(self, failure: Failure | None) -> Again | Close:
         if self._job.interruptions < FREE_INTERRUPTIONS:
@@ -255,8 +247,3 @@ class _Settlement:
     def _used_up(self) -> str:
         most = self._job.max_attempts
         return "its only attempt used up" if most == 1 else f"all {most} attempts used up"
-
-
-def _storable(delay: float) -> float:
-    """A delay of a signal in seconds, within a century, which is that of no number too: a subclass may give any."""
-    return LONGEST_S if math.isnan(delay) else min(max(0.0, delay), LONGEST_S)

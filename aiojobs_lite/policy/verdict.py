@@ -8,11 +8,13 @@ Exceptions come in groups, nested as a task group makes them. Each exception in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from aiojobs_lite.clock import to_micros
+from aiojobs_lite.clock import after, to_micros
+from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.errors import JobError
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
@@ -48,6 +50,12 @@ class Verdict(NamedTuple):
     delay: float | None = None
     at: int | None = None
     is_wanted: bool = False
+
+    def instant(self, now: int) -> int | None:
+        """The instant that it asks for by a delay, an instant or both, now at the earliest; None: none."""
+        asked = [] if self.delay is None else [after(now, _storable(self.delay))]
+        asked += [] if self.at is None else [min(max(self.at, now), after(now, LONGEST_S))]
+        return max(asked, default=None)
 
 
 def judge(error: BaseException, retry_on: Kinds | None, abandon_on: Kinds) -> Verdict:
@@ -121,6 +129,11 @@ def _leaves(
             waiting += [(one, depth + 1, is_allowed, refused) for one in reversed(inner)]
         else:
             yield node, refused if refused is not None or is_allowed else node
+
+
+def _storable(delay: float) -> float:
+    """A delay of a signal in seconds, within a century, which is that of no number too: a subclass may give any."""
+    return LONGEST_S if math.isnan(delay) else min(max(0.0, delay), LONGEST_S)
 
 
 def _text(signal: BaseException) -> str:

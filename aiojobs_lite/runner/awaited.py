@@ -36,8 +36,10 @@ def _end_of(awaited: Awaited, now: datetime) -> str:
     if step.kind is StepKind.CHILD:
         child = "its job" if awaited.child is None else f"job {awaited.child}"
         return f"{child} of {step.name!r} ends{when and f', or {when}'}"
-    if not step.attempts:
+    if step.kind is StepKind.PLANNED and not step.attempts:
         return f"the step {step.name!r} has run"
+    if not step.attempts:
+        return f"the step {step.name!r}, which its function snoozed, runs again {when}"
     return f"the step {step.name!r} is tried again {when} after its attempt {step.attempts} failed{_error(step.error)}"
 
 

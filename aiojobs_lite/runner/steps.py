@@ -35,6 +35,7 @@ class JobStep:
         result_json: What the handler is given, as JSON word for word, cut off after 10,000 characters; None: nothing
             yet, or no end but the instant.
         error: Its latest error, or None.
+        traceback: That of its latest error, without local variables, as far as it is a step; else None.
         child_id: The job that it has started, as far as that is there; else None.
         event_id: The id of the event that it was given, or None.
     """
@@ -48,6 +49,7 @@ class JobStep:
     until: datetime | None
     result_json: str | None
     error: str | None
+    traceback: str | None
     child_id: int | None
     event_id: str | None
 
@@ -97,6 +99,7 @@ def _shown(row: StepRow, children: Mapping[str, int]) -> JobStep:
     result = None if is_failed_child or row.kind is StepKind.SLEEP else row.memo
     if row.kind is StepKind.CHILD and result is not None:
         result = result_of(result)
+    error = _decoded(row.error)
     event = _decoded(row.memo) if row.kind is StepKind.EVENT and row.memo != JSON_NULL else {}
     return JobStep(
         name=row.name,
@@ -107,7 +110,8 @@ def _shown(row: StepRow, children: Mapping[str, int]) -> JobStep:
         ended_at=_instant(row.ended_at),
         until=_instant(row.until),
         result_json=None if result is None else result[:LONGEST_SHOWN_RESULT_CHARS],
-        error=_of_child(_decoded(row.memo)) if is_failed_child else _of_step(_decoded(row.error)),
+        error=_of_child(_decoded(row.memo)) if is_failed_child else _of_step(error),
+        traceback=error.get("traceback"),
         child_id=children.get(row.name),
         event_id=event.get("id"),
     )

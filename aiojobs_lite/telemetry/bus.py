@@ -67,6 +67,7 @@ class Bus:
             logger.log(level, "%s", fact, extra=extra)
             return
         place = f"job {shown['job_id']}" + (f" attempt {shown['attempt']}" if "attempt" in shown else "")
+        place = f"step {shown['step']} of {place}" if "step" in shown else place
         first = self._known.find(str(shown["type"]), trace, place)
         if first is not None and not trace.is_repeated:
             logger.log(level, "%s; traceback as of %s", fact, first, extra=extra)

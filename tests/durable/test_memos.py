@@ -115,6 +115,34 @@ async def test_an_operation_of_another_kind_and_one_too_many_are_refused() -> No
     assert await memos.find("fetch7", StepKind.RUN) == rows[7]
 
 
+async def test_what_is_begun_counts_until_it_is_refused() -> None:
+    store, names = Store((ROW,)), [f"more{number}" for number in range(MOST_STEPS - 1)]
+    memos = Memos(claimed(1, "a", attempt=2), store)
+    for name in names:
+        assert await memos.find(name, StepKind.RUN) is None
+    with pytest.raises(TooManySteps):
+        await memos.find("last", StepKind.RUN)
+    memos.give_back("more7")
+    assert await memos.find("last", StepKind.RUN) is None
+    with pytest.raises(TooManySteps):
+        await memos.find("more7", StepKind.RUN)
+
+
+async def test_what_is_begun_counts_once_when_it_is_stored() -> None:
+    store = Store((ROW,))
+    memos = Memos(claimed(1, "a", attempt=2), store)
+    for number in range(MOST_STEPS - 1):
+        name = f"more{number}"
+        assert await memos.find(name, StepKind.RUN) is None
+        if number % 2:
+            store.saved = (ROW._replace(name=name),)
+            await memos.save([NewStep(name, StepKind.RUN, StepState.DONE, "1")])
+    store.rows = tuple(ROW._replace(name=f"more{number}") for number in range(0, MOST_STEPS - 1, 2))
+    await memos.reload()
+    with pytest.raises(TooManySteps):
+        await memos.find("last", StepKind.RUN)
+
+
 async def test_what_was_not_asked_for_was_skipped() -> None:
     memos = Memos(claimed(1, "a", attempt=2), Store((ROW, ROW._replace(name="fetch#2"), ROW._replace(name="old"))))
     assert [memos.next_name("fetch"), memos.next_name("fetch")] == ["fetch", "fetch#2"]
@@ -166,9 +194,10 @@ async def test_steps_that_ran_count_among_the_operations_of_a_job() -> None:
         memos.next_new("more")
     with pytest.raises(TooManySteps):
         memos.known("sleep", StepKind.SLEEP)
-    store.rows = tuple([ROW._replace(name=f"step {number}") for number in range(MOST_STEPS - 1)])
+    store.rows = tuple([ROW._replace(name=f"step {number}") for number in range(MOST_STEPS)])
     await memos.reload()
-    assert memos.known("sleep", StepKind.SLEEP) is None
+    with pytest.raises(TooManySteps):
+        memos.known("sleep", StepKind.SLEEP)
 
 
 @pytest.mark.parametrize("how", ["a later attempt", "a suspension", "a child", "an event"])

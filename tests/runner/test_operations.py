@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import (
-    Abandon,
     Backoff,
     InvalidOption,
     JobCancelled,
@@ -173,22 +172,6 @@ async def test_a_step_that_fails_for_good_raises_at_its_place_each_time(job_kit:
         await job_kit.run_to_end()
         assert await handle.result() == "fails 2 ConnectionError refused"
     assert calls["fails"] == 2
-
-
-async def test_abandon_in_a_step_makes_the_job_dead(job_kit: JobKit) -> None:
-    runner = JobRunner(":memory:")
-
-    async def abandons() -> None:
-        raise Abandon("bad input")
-
-    @runner.job
-    async def handler(ctx: JobContext = injected) -> None:
-        await ctx.step("abandons", abandons)
-
-    async with job_kit(runner):
-        handle = await runner.enqueue(handler)
-        await job_kit.run_to_end()
-        assert (await handle.job()).status is Status.DEAD
 
 
 async def test_retry_in_a_step_says_when(job_kit: JobKit) -> None:
@@ -541,3 +524,21 @@ async def test_what_is_refused_is_asked_for_again_by_its_name_and_done_once(job_
         assert await handle.result() == 7
         assert len(await runner.events.list(name="user/new")) == 2
     assert calls == {"full": 2, "child": 1, "listener": 1}
+
+
+async def test_operations_that_run_side_by_side_count_before_they_have_ended(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    async def run() -> None:
+        calls["run"] += 1
+
+    @runner.job(max_attempts=1)
+    async def handler(ctx: JobContext = injected) -> None:
+        await asyncio.gather(*[ctx.step(f"step {number}", run) for number in range(1_001)])
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        await job_kit.run_to_end()
+        job = await handle.job()
+        assert (job.error or "").startswith("TooManySteps: 'step 1000' of job 1 would be operation 1,001")
+    assert calls["run"] == 1_000

@@ -77,6 +77,9 @@ async def _check(runner: JobRunner, steps: dict[str, JobStep], start: Any) -> No
         ("late", "event", "done", 0, None),
         ("retried", "run", "waiting", 1, "ConnectionError: refused"),
     ]
+    traced = {step.name: step.traceback for step in steps.values() if step.traceback is not None}
+    assert traced.keys() == {"refused", "retried"}
+    assert all('raise ConnectionError("refused")' in trace for trace in traced.values())
     results = {step.name: step.result_json for step in steps.values() if step.result_json is not None}
     assert results.pop("long") == f'"{long_text()}"'[:LONGEST_SHOWN_RESULT_CHARS]
     assert results.pop("came").startswith('{"id":"left","name":"user/left","data":{"n":1}')

@@ -85,7 +85,7 @@ async def test_a_step_that_fails_is_tried_again_at_once_as_often_as_it_may_be() 
         with pytest.raises(StepFailed, match="ConnectionError: refused"):
             await ctx.step(step, charge, 7)
         assert len(ctx.steps) == runs
-        with pytest.raises(Abandon):
+        with pytest.raises(StepFailed, match="after 1 attempt: Abandon: bad input"):
             await ctx.step("charge it", raises_abandon)
 
 

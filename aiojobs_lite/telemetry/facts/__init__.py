@@ -17,6 +17,7 @@ one file for each group.
 | `EventSent` | debug | an event is durable, with what it started, woke and cancelled |
 | `StepCompleted`, `JobSuspended` | debug | a step returned; a handler waits, and its attempt was given back |
 | `StepRetried`, `StepGivenUp` | warning | a step failed, and is tried again; or failed for good |
+| `StepSnoozed` | info | a step postponed itself |
 | `SuspensionSwallowed` | warning | a handler went on although its attempt was suspended |
 | `StepsSkipped` | warning | a handler ended without asking for steps whose results are stored |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
@@ -85,6 +86,7 @@ from aiojobs_lite.telemetry.facts.steps import (
     StepCompleted,
     StepGivenUp,
     StepRetried,
+    StepSnoozed,
     StepsSkipped,
     SuspensionSwallowed,
 )
@@ -128,6 +130,7 @@ __all__ = [
     "StepCompleted",
     "StepGivenUp",
     "StepRetried",
+    "StepSnoozed",
     "StepsSkipped",
     "StoreDegraded",
     "StoreRecovered",

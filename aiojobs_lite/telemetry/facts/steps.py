@@ -24,7 +24,9 @@ class StepCompleted(Fact):
 
 @dataclass(frozen=True, slots=True)
 class StepRetried(Fact):
-    """A step failed, and is tried again at `next_at`, `wait` seconds from then."""
+    """A step failed, and is tried again at `next_at`, `wait` seconds from then. The log line has the traceback, if it
+    is the first of its kind; none of a `Retry`.
+    """
 
     level = logging.WARNING
     text = "step failed: {step} of {type} job {job_id}, attempt {attempt} of {max_attempts}: {error}; again {next_at}"
@@ -42,8 +44,25 @@ class StepRetried(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class StepSnoozed(Fact):
+    """A step raised `Snooze`, and is run again at `next_at`, `wait` seconds from then; no attempt of it was used."""
+
+    text = "step snoozed: {step} of {type} job {job_id}, to run again {next_at}"
+    job_id: int
+    type: str
+    step: str
+    next_at: datetime
+    wait: float
+
+    def _words(self) -> dict[str, str]:
+        return {"next_at": later(self.next_at, self.wait)}
+
+
+@dataclass(frozen=True, slots=True)
 class StepGivenUp(Fact):
-    """A step failed for good. Its handler gets `StepFailed`, and may go on."""
+    """A step failed for good, or raised `Abandon`. Its handler gets `StepFailed`, and may go on. The log line has the
+    traceback, if it is the first of its kind; none of an `Abandon`.
+    """
 
     level = logging.WARNING
     text = "step failed for good: {step} of {type} job {job_id}, attempt {attempt}: {error}"
