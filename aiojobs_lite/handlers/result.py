@@ -59,7 +59,7 @@ class Result:
         if not self._is_exact:
             changed = find_changed(value, self.load(stored), plain=self._takes_anything)
             if changed is not None:
-                raise ValueError(f"{': '.join(changed)}. Annotate what is returned with its type")
+                raise ValueError(f"{': '.join(changed)}. Annotate what the handler returns with its type")
         return stored
 
     def load(self, stored: str) -> Any:

@@ -108,7 +108,9 @@ async def test_what_stands_in_place_of_no_step_is_an_error(job_kit: JobKit, oper
             return
         with pytest.raises(NotReplaced, match=r"replaces nothing: 'other' of 'handler' is no `ctx\.step\(\.\.\.\)`"):
             await job_kit.run_to_end()
-        assert "NotReplaced" in str((await handle.job()).error)
+        error = str((await handle.job()).error)
+        assert "NotReplaced" in error
+        assert "replace the steps of the job that is started; or answer all of them by testing.context" in error
 
 
 async def test_what_has_stood_in_as_often_as_it_was_to_is_no_error(job_kit: JobKit) -> None:
