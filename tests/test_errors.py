@@ -72,6 +72,13 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "name": "pay"},
     ),
     (
+        lambda: errors.StepUnfit(7, "pay", "result: a number is expected."),
+        "what 'pay' of job 7 returned in an attempt before does not fit its return annotation any more: result: a "
+        "number is expected. Let the annotation take both and redrive the job, or give the operation another name: "
+        "then it runs again.",
+        {"job_id": 7, "name": "pay"},
+    ),
+    (
         lambda: errors.TooManySteps(7, "pay", 1_000),
         "'pay' of job 7 would be operation 1,001, and a job has at most 1,000. "
         "Let a step do several at once, or start further jobs.",

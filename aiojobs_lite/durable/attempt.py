@@ -21,7 +21,7 @@ from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.results import PLAIN, refuse_unfinished
-from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored
+from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored, StepUnfit
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import StepFence
@@ -77,6 +77,7 @@ class DurableAttempt:
         Raises:
             StepFailed: If it failed for good.
             StepNotStored: If what it returned cannot be stored.
+            StepUnfit: If what an attempt before has stored does not fit its annotation any more.
             StepMismatch: If its name stands for another kind of operation.
             TooManySteps: If the job may have no more operations.
         """
@@ -225,7 +226,10 @@ class DurableAttempt:
         """What a step returned that has ended."""
         if row.state is StepState.FAILED or row.memo is None:
             raise self._failed(row)
-        return result.load(row.memo)
+        try:
+            return result.load(row.memo)
+        except ValueError as error:
+            raise StepUnfit(self.run.claimed.id, row.name, str(error)) from None
 
     async def _tried(
         self, step: Step, name: str, result: StepResult, function: Callable[..., Any], args: Sequence[Any],

@@ -39,6 +39,7 @@
     │       ├── StepFailed          it failed for good
     │       ├── StepMismatch        its name was another kind of step before
     │       ├── StepNotStored       what it returned cannot be stored
+    │       ├── StepUnfit           what it returned does not fit its annotation any more
     │       └── TooManySteps        a job has only so many
     ├── RunnerError                 the runner cannot be used now, or from this loop
     │   ├── RunnerNotStarted        used before `async with runner`
@@ -116,6 +117,7 @@ from aiojobs_lite.errors.steps import (
     StepFailed,
     StepMismatch,
     StepNotStored,
+    StepUnfit,
     TooManySteps,
 )
 from aiojobs_lite.errors.store import (
@@ -167,6 +169,7 @@ __all__ = [
     "StepFailed",
     "StepMismatch",
     "StepNotStored",
+    "StepUnfit",
     "StoreError",
     "StoreRefused",
     "StoreRejected",

@@ -82,6 +82,23 @@ class StepNotStored(StepError):
         )
 
 
+class StepUnfit(StepError):
+    """What is stored of an operation does not fit what its function, or the job type, says that it returns now. Each
+    attempt would find it so: a handler that does not catch this is not tried again.
+    """
+
+    is_final = True
+
+    def __init__(self, job_id: int, name: str, problem: str) -> None:
+        super().__init__(
+            job_id,
+            name,
+            f"what {name!r} of job {job_id} returned in an attempt before does not fit its return annotation any more: "
+            f"{problem.rstrip('.')}. Let the annotation take both and redrive the job, or give the operation another "
+            "name: then it runs again.",
+        )
+
+
 class TooManySteps(StepError):
     """A job has as many operations as one may have.
 

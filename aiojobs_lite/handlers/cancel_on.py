@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidOption
-from aiojobs_lite.handlers.event import check_event_name, event_argument
+from aiojobs_lite.handlers.event import check_event_name, check_in_data, event_argument
 from aiojobs_lite.handlers.keys import json_defaults
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.event_match import EventMatch, values_at
@@ -106,6 +106,7 @@ def _fields(match: object) -> dict[str, str]:
         listed = dict(zip(listed, listed, strict=True)) if all(map(_is_field, listed)) else None
     if not isinstance(listed, dict) or not listed or not all(map(_is_field, [*listed, *listed.values()])):
         raise InvalidOption("match", match, _FIELDS)
+    check_in_data([*listed, *listed.values()])
     return dict(listed)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
@@ -23,6 +23,7 @@ MOST_PATTERNS: Final = 10
 """Of the names and patterns that a job type listens to."""
 
 _ANY: Final = "*"
+_OUTER: Final = frozenset({"event", "async"})
 
 
 def _instant(value: object) -> object:
@@ -152,6 +153,18 @@ def check_event_name(name: object) -> str:
     return checked
 
 
+def check_in_data(fields: Iterable[str]) -> None:
+    """Checks that fields are those of the data of an event, and not written as in an expression of another library.
+
+    Raises:
+        InvalidOption: If one of them begins with `event.data.` or `async.data.`.
+    """
+    for field in fields:
+        outer, _, inner = field.partition(".data.")
+        if outer in _OUTER and inner:
+            raise InvalidOption("match", field, f"a field in the data of the event: {inner!r}")
+
+
 def make_match(event: object, values: object) -> EventMatch:
     """What an operation waits for: an event by its name, and scalars in its data by their dotted paths."""
     name = check_event_name(event)
@@ -163,6 +176,7 @@ def make_match(event: object, values: object) -> EventMatch:
     if not all(isinstance(value, str | int | float | None) for value in values.values()):
         raise InvalidOption("match", values, expected)
     fields = tuple(sorted(values))
+    check_in_data(fields)
     return EventMatch(name, fields, json_values([values[path] for path in fields]))
 
 

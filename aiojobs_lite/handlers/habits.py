@@ -41,7 +41,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     ),
     "@job(timeout=...)": "timeout time_limit soft_time_limit job_timeout task_time_limit max_runtime",
     "@job(concurrency=...)": "concurrency max_instances max_concurrency concurrency_limit limit",
-    "@job(limits=...)": "limits rate_limit rate_limits throttle",
+    "@job(limits=...)": "limits rate_limits throttle",
     "@job(priority=...)": "priority",
     "@job(priority=...) or @job(concurrency=...): there is one queue": (
         "queue queue_name _queue_name queues routing_key exchange default_queue_name"
@@ -50,6 +50,11 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "nothing: an attempt is given back by a drain, and spent by a crash": "acks_late reject_on_worker_lost heartbeat",
     "nothing: a payload is JSON": "serializer compression",
     "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
+    '@job(unique=Unique("user_id", scope="24h"))': "idempotency",
+    '@job(throttle=Throttle("1m")), which drops, or @job(limits=[Rate(100, per="1m")]), which waits': (
+        "rate_limit rateLimit"
+    ),
+    "@job(expires=...) for its start, @job(timeout=...) for an attempt": "timeouts",
     '@job(unique=Unique("user_id"))': "unique unique_for unique_by lock singleton once deduplicate dedupe",
     '@job(debounce=Debounce("5s"))': "debounce debounce_seconds coalesce_for",
     '@job(throttle=Throttle("1m"))': "throttle throttle_for",
@@ -170,6 +175,18 @@ HABITS_OF_HANDLES: Final[Mapping[str, str]] = {
 }
 """A word for a method of a handle -> how it is said in this library."""
 
+_STEP: Final = "await ctx.step(name, function, ...)"
+HABITS_OF_CONTEXTS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("run", "run_step", "do", "ai", "fetch", "infer"), _STEP),
+    **dict.fromkeys(("parallel", "group", "all"), "asyncio.gather(ctx.step(...), ...)"),
+    **dict.fromkeys(("wait_for", "waitForEvent"), "await ctx.wait_for_event(name, event, match=..., timeout=...)"),
+    "sleepUntil": "await ctx.sleep_until(name, at)",
+    **dict.fromkeys(("send_event", "sendEvent"), "await ctx.send(name, event, data)"),
+    **dict.fromkeys(("event", "events"), "the argument of a handler that runner.on(...) declares"),
+    **dict.fromkeys(("run_id", "job_id"), "ctx.id"),
+}
+"""A word for an attribute of a context -> how it is said in this library."""
+
 _OF_A_BATCH: Final = ("id", "enqueue", "enqueue_many", "open", "stats", "cancel", "close", "abandon")
 HABITS_OF_BLOCKS: Final[Mapping[str, str]] = dict.fromkeys(
     _OF_A_BATCH, "an attribute of the batch of `async with runner.batches.open(...) as batch:`"
@@ -263,6 +280,15 @@ class AnswersHabitsOfHandles(metaclass=_HidesMissing):
         return _existing(type(self), super().__dir__())
 
 
+class AnswersHabitsOfContexts(metaclass=_HidesMissing):
+    """The same for the context of a handler."""
+
+    __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return _existing(type(self), super().__dir__())
+
+
 class AnswersHabitsOfBlocks(metaclass=_HidesMissing):
     """The same for the block of a batch: a batch is what `as` gives."""
 
@@ -283,6 +309,7 @@ for _kind, _habits in (
     (AnswersHabits, HABITS_OF_METHODS),
     (AnswersHabitsOfClients, HABITS_OF_METHODS_OF_CLIENTS),
     (AnswersHabitsOfHandles, HABITS_OF_HANDLES),
+    (AnswersHabitsOfContexts, HABITS_OF_CONTEXTS),
 ):
     for _word, _ours in _habits.items():
         setattr(_kind, _word, _Missing(_word, _ours))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durations import LONGEST_S
-from aiojobs_lite.errors import JobError
+from aiojobs_lite.errors import JobError, StepFailed
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
 _DEEPEST_GROUP: Final = 100  # nested exception groups that are looked into
@@ -39,7 +39,8 @@ class Verdict(NamedTuple):
 
     Attributes:
         wish: What becomes of the job.
-        text: Of NEVER the name of the exception's class, else what the handler gave as the reason.
+        text: Of NEVER what is not tried again, such as the name of the exception's class; else what the handler gave as
+            the reason.
         delay: Of RETRY and SNOOZE the wait in seconds, or None.
         at: Of RETRY and SNOOZE the instant in microseconds before which it is not to run, or None.
         is_wanted: Whether all that was raised is a signal, such as `Retry`: then the attempt has no fault.
@@ -76,7 +77,7 @@ def _judge(leaves: list[tuple[BaseException, BaseException | None]]) -> Verdict:
             return Verdict(Wish.ABANDON, _text(leaf))
     for leaf, refused in leaves:
         if refused is not None and not isinstance(leaf, Signal):
-            return Verdict(Wish.NEVER, type.__dict__["__qualname__"].__get__(type(refused)))
+            return Verdict(Wish.NEVER, _subject(refused))
     for leaf, _ in leaves:
         if isinstance(leaf, Cancel):
             return Verdict(Wish.CANCEL, _text(leaf))
@@ -129,6 +130,15 @@ def _leaves(
             waiting += [(one, depth + 1, is_allowed, refused) for one in reversed(inner)]
         else:
             yield node, refused if refused is not None or is_allowed else node
+
+
+def _subject(refused: BaseException) -> str:
+    """What is not tried again, for the reason of a dead job: the name of the exception's class."""
+    name: str = type.__dict__["__qualname__"].__get__(type(refused))
+    if not isinstance(refused, StepFailed):
+        return name
+    times = "1 attempt" if refused.attempts == 1 else f"{refused.attempts:,} attempts"
+    return f"{name} of {refused.name!r} after {times}"
 
 
 def _storable(delay: float) -> float:

@@ -7,6 +7,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.current import CURRENT
 from aiojobs_lite.errors import WrongEventLoop
+from aiojobs_lite.handlers.habits import AnswersHabitsOfContexts
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.batches import BatchHandle
@@ -21,7 +22,7 @@ R = TypeVar("R")
 _IN_A_THREAD: Final = "In a transaction of its own it enqueues by client.enqueue_in(...) of a JobClient."
 
 
-class JobContext(Operations):
+class JobContext(Operations, AnswersHabitsOfContexts):
     """The running attempt, for its handler, which takes it as `ctx: JobContext = injected`.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.engine.engine import Engine
-from aiojobs_lite.errors import AttemptNotOwned, EventNotFound, InvalidOption
+from aiojobs_lite.errors import AttemptNotOwned, EventNotFound, InvalidEvent, InvalidOption
 from aiojobs_lite.handlers.checks import check_each, check_text, check_whole
 from aiojobs_lite.handlers.event import check_event_name
 from aiojobs_lite.handlers.event_data import dump_data
@@ -25,6 +25,7 @@ from aiojobs_lite.runner.admission import Admission, refusal
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.telemetry.facts import EventSent, JobEnqueued
+from aiojobs_lite.text import show
 
 LONGEST_EVENT_ID_CHARS: Final = 200
 MOST_EVENTS: Final = 5_000
@@ -198,7 +199,7 @@ def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEven
 
     Raises:
         InvalidOption: If its name or its id cannot be one.
-        InvalidEvent: If its data cannot be stored.
+        InvalidEvent: If its data cannot be stored, or `when` of a listener raises.
         InvalidKey: If an option of a listener finds no key in it.
     """
     name = check_event_name(event.name)
@@ -207,9 +208,19 @@ def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEven
     key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
     data = dump_data(name, event.data)
     memo = memo_of(EventRow(0, name, data, now, key))
-    types = [one for one in registry if one.listening is not None and one.listening.starts(name, memo)]
+    types = [one for one in registry if _starts(one, name, memo)]
     starts = [_candidate(one, one.listening.payload(memo), now) for one in types if one.listening is not None]
     return NewEvent(name, data, now, key, tuple(starts)), types
+
+
+def _starts(job_type: JobType[..., Any], name: str, memo: str) -> bool:
+    """Whether an event starts a type."""
+    if job_type.listening is None:
+        return False
+    try:
+        return job_type.listening.starts(name, memo)
+    except Exception as error:
+        raise InvalidEvent(name, f"when= of the listener {job_type.name!r} raised {show(error)}") from error
 
 
 def _candidate(job_type: JobType[..., Any], payload: str, now: int) -> Candidate:

@@ -26,6 +26,7 @@ from aiojobs_lite.errors import (
     ResultTimeout,
     RunnerNotStarted,
     StepMismatch,
+    StepUnfit,
     WrongEventLoop,
 )
 from aiojobs_lite.handlers.checks import check_aware, check_each
@@ -87,6 +88,7 @@ class Operations(AttemptContext):
         Raises:
             StepFailed: If it failed for good; the handler may catch it.
             StepNotStored: If what it returned cannot be stored.
+            StepUnfit: If what an attempt before has stored does not fit its annotation any more.
             StepMismatch: If its name stands for another kind of operation in this job.
             TooManySteps: If the job has 1,000 operations.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
@@ -288,7 +290,10 @@ class Invocation(Generic[T]):
         if row.state is StepState.DONE:
             data = "null" if row.memo is None else result_of(row.memo)
             result = self._job_type.result
-            returned: T = json.loads(data) if result is None else result.load(data)
+            try:
+                returned: T = json.loads(data) if result is None else result.load(data)
+            except ValueError as problem:
+                raise StepUnfit(self._operations.run.claimed.id, row.name, str(problem)) from None
             return returned
         error = await self._error(row)
         error.is_final = True

@@ -186,7 +186,10 @@ async def test_a_step_that_failed_for_good_and_is_not_caught_ends_its_job_at_onc
         handle = await runner.enqueue(handler)
         await job_kit.run_to_end()
         job = await handle.job()
-        assert (job.status, job.reason) == (Status.DEAD, "StepFailed is not to be tried again")
+        assert (job.status, job.reason) == (
+            Status.DEAD,
+            "StepFailed of 'step' after 2 attempts is not to be tried again",
+        )
         assert "refused" in str(job.error)
     assert calls == {"handler": 2, "step": 2}
 

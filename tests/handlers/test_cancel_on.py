@@ -74,6 +74,12 @@ def _given(job_type: JobType[..., Any]) -> tuple[On, ...]:
     return flow.cancels.given
 
 
+@pytest.mark.parametrize("match", ["event.data.user.id", ["async.data.user.id"], {"id": "event.data.user.id"}])
+def test_a_field_is_one_of_the_data(match: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"expected a field in the data of the event: 'user\.id'\."):
+        On("e", match=match)
+
+
 @pytest.mark.parametrize("given", ["e", [], [On("e")] * (MOST_CANCELS + 1), [On("e"), "f"], 7])
 def test_what_is_no_event_is_refused(given: Any) -> None:
     with pytest.raises(InvalidOption, match=r'expected On\("user/deleted", match="user_id"\), or a list of 1 to 5'):

@@ -12,6 +12,7 @@ import pytest
 from aiojobs_lite import InvalidOption, InvalidPayload, JobClient, JobHandle, JobRunner, JobType, job
 from aiojobs_lite.handlers import habits
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
+from aiojobs_lite.testing import context
 from aiojobs_lite.testing.clock import FakeClock
 
 
@@ -49,6 +50,17 @@ CALLS = [
     (lambda: RUNNER.job(tz="UTC"), "tz", "@runner.cron(tz=...)"),
     (lambda: job(max_retries=3), "max_retries", "@job(max_attempts=...)"),  # type: ignore[call-overload]
     (lambda: job(bind=True), "bind", "a parameter `ctx: JobContext = injected` of the handler"),  # type: ignore[call-overload]
+    (lambda: RUNNER.on("a", idempotency="event.data.id"), "idempotency", '@job(unique=Unique("user_id", scope="24h"))'),
+    (
+        lambda: RUNNER.on("a", rate_limit={"limit": 1}),
+        "rate_limit",
+        '@job(throttle=Throttle("1m")), which drops, or @job(',
+    ),
+    (
+        lambda: RUNNER.on("a", timeouts={"start": "1m"}),
+        "timeouts",
+        "@job(expires=...) for its start, @job(timeout=...)",
+    ),
     (lambda: RUNNER.job(on_failure=welcome), "on_failure", "@job(on_dead=...)"),
     (lambda: TYPE(welcome, retries=3), "retries", "@job(max_attempts=...)"),
     (lambda: RUNNER.cron("0 9 * * *", max_retries=3), "max_retries", "@job(max_attempts=...)"),
@@ -225,3 +237,16 @@ def test_no_method_of_ours_is_taken_for_a_habit() -> None:
     assert [name for name in habits.HABITS_OF_METHODS if name in dir(JOB) and name != "schedule"] == []
     ours = ("enqueue", "send", "close")
     assert [name for name in habits.HABITS_OF_METHODS_OF_CLIENTS if name in dir(CLIENT) and name not in ours] == []
+
+
+async def test_a_context_answers_words_of_other_libraries() -> None:
+    ctx: Any = context()
+    for word, ours in (
+        ("run", "await ctx.step(name, function, ...)"),
+        ("sleepUntil", "await ctx.sleep_until(name, at)"),
+    ):
+        with pytest.raises(AttributeError, match=re.escape(f"has no attribute {word!r}; in aiojobs_lite it is {ours}")):
+            getattr(ctx, word)
+        assert not hasattr(ctx, word)
+    assert {"step", "id"} < set(dir(ctx))
+    assert set(habits.HABITS_OF_CONTEXTS).isdisjoint(dir(ctx))

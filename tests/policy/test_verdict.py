@@ -41,7 +41,7 @@ TABLE: list[tuple[str, BaseException, dict[str, Any], Verdict]] = [
     ("named", BUSY, {"retry_on": TimeoutError}, AGAIN),
     ("alone, abandoned", group(group(BAD)), {"abandon_on": ValueError}, never("ValueError")),
     ("alone, named", group(group(BUSY)), {"retry_on": TimeoutError}, AGAIN),
-    ("final", FAILED, {"retry_on": StepFailed}, never("StepFailed")),
+    ("final", FAILED, {"retry_on": StepFailed}, never("StepFailed of 'pay' after 3 attempts")),
     ("final, among others", group(BUSY, UNSTORED), {}, never("StepNotStored")),
     ("not final", DEAD, {}, AGAIN),
     ("several, all named", group(BUSY, group(BUSY)), {"retry_on": TimeoutError}, AGAIN),

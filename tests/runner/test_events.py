@@ -171,6 +171,23 @@ async def test_many_jobs_are_cancelled_by_one_event_in_several_transactions(job_
     assert sorted(gone) == [DELIVERED_AT_ONCE + n for n in range(3)]
 
 
+async def test_a_function_of_a_listener_that_raises_refuses_the_event(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.on("user/*", when=lambda event: event.data["plan"] == "team")
+    async def call(event: Event[Any]) -> None: ...
+
+    @runner.on("user/left")
+    async def tidy(event: Event[Any]) -> None: ...
+
+    async with job_kit(runner):
+        with pytest.raises(
+            InvalidEvent, match=r"'user/left' was not sent: when= of the listener 'call' raised KeyError"
+        ):
+            await runner.send("user/left", {"id": 1})
+        assert (await runner.events.list(), await runner.jobs.list()) == ([], [])
+
+
 async def test_a_listener_reacts_to_the_death_of_another_job(job_kit: JobKit) -> None:
     runner, dead = JobRunner(":memory:"), list[dict[str, Any]]()
 
