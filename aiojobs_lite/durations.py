@@ -26,13 +26,13 @@ def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) ->
     Args:
         value: What the user wrote.
         option: Its name, for the error.
-        least: The least that is allowed, in seconds.
+        least: The smallest value that is allowed, in seconds.
 
     Returns:
         Seconds, finite, at least `least` and at most a century.
 
     Raises:
-        InvalidOption: If it is no duration, or out of range.
+        InvalidOption: If the value is not a duration, or is out of range.
     """
     if isinstance(value, bool):
         raise InvalidOption(option, value, _EXPECTED)

@@ -48,7 +48,7 @@ class Limit:
         kind: `limit`.
 
     Raises:
-        InvalidOption: If one of them cannot work.
+        InvalidOption: If an argument has a value that cannot work.
     """
 
     most: int
@@ -74,7 +74,7 @@ class Rate:
     database.
 
     Args:
-        most: How many.
+        most: How many attempts.
         per: The period, from a millisecond.
         key: Gives each job the key under which it is counted: the name of an argument of the handler (dotted: a part of
             it), several names as a list, or a function of the arguments. Jobs of different keys do not wait for each
@@ -87,7 +87,7 @@ class Rate:
         ordered: False.
 
     Raises:
-        InvalidOption: If one of them cannot work.
+        InvalidOption: If an argument has a value that cannot work.
     """
 
     most: int
@@ -160,7 +160,7 @@ def period_of(per: Duration) -> int:
 
 
 def is_name_of_ordered(name: str) -> bool:
-    """Whether a limit of this name is one with `ordered=True`: it allows one at once, and nothing else."""
+    """Whether a limit of this name has `ordered=True`: it allows one job at once, and no other value."""
     return name.rpartition(": ")[2].startswith(f"{ORDERED} by ")
 
 
@@ -172,14 +172,12 @@ def _checked(most: object, key: object, name: object) -> Key:
         if not (is_text and 1 <= len(str(name)) <= LONGEST_LIMIT_NAME_CHARS):
             raise InvalidOption("name", name, f"1 to {LONGEST_LIMIT_NAME_CHARS:,} printable characters")
         if is_name_of_ordered(str(name)):
-            raise InvalidOption("name", name, f"another one: such names are of limits with {ORDERED}=True")
+            raise InvalidOption("name", name, f"another name: such a name is for a limit with {ORDERED}=True")
     if isinstance(key, str):
         return _field(key)
     if callable(key):
         if name is None and not getattr(key, "__name__", "<").isidentifier():
-            raise InvalidOption(
-                "name", name, "a name: the function of the key has none by which the limit could be known"
-            )
+            raise InvalidOption("name", name, "a name for the limit, because the function of its key has no name")
         return key
     if not isinstance(key, Sequence) or not key:
         raise InvalidOption("key", key, _KEY)

@@ -123,7 +123,7 @@ class InvalidSchedule(ConfigurationError, ValueError):
 
 
 class MiddlewareMisused(ConfigurationError):
-    """A middleware did not keep to what it may do.
+    """A middleware did something that a middleware must not do.
 
     Attributes:
         middleware: The name of its class.

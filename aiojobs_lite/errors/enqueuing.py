@@ -99,7 +99,7 @@ class KeyReused(EnqueueError):
 
     Attributes:
         job_type: The job type called.
-        job_id: That job; None: it is one of the same call.
+        job_id: The id of the other job, or None if the same call makes it.
     """
 
     def __init__(self, job_type: str, job_id: int | None) -> None:
@@ -111,12 +111,14 @@ class KeyReused(EnqueueError):
 
 
 class UniqueConflict(EnqueueError):
-    """A job with the same unique key is there, and `on_conflict` is `"raise"`; or it is `"replace"`, and that job is
-    not pending any more, or has durable steps already.
+    """Another job has the same unique key, and the enqueue may not have its place.
+
+    - `on_conflict` is `"raise"`; or
+    - `on_conflict` is `"replace"`, and the other job is no longer pending, or has durable steps.
 
     Attributes:
         job_type: The job type called.
-        job_id: That job; None: it is one of the same call.
+        job_id: The id of the other job, or None if the same call makes it.
         status: Its status; None if it is not there any more, or not yet.
     """
 

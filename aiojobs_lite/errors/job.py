@@ -134,7 +134,7 @@ class JobCancelled(JobError):
 
 
 class ResultTimeout(JobError, TimeoutError):
-    """The awaited job did not finish in time. It goes on; await it again.
+    """The awaited job did not finish in time. The job goes on; await its result again.
 
     Attributes:
         timeout: The time that was allowed, in seconds.

@@ -71,7 +71,7 @@ def check_aware(option: str, value: object) -> datetime:
 def check_each(option: str, value: object, what: str) -> list[Any]:
     """A list of what a list, or anything else that is iterable, gives; text is none."""
     if isinstance(value, str | bytes):
-        raise InvalidOption(option, value, f"a list of {what}, no text")
+        raise InvalidOption(option, value, f"a list of {what}, not text")
     try:
         each = iter(value)  # type: ignore[call-overload]  # that is the question
     except TypeError:

@@ -18,9 +18,9 @@ from aiojobs_lite.handlers.options import JobOptions
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 
-_OVERLAP: Final = "overlap= is for it"
+_OVERLAP: Final = "use overlap="
 _INSTEAD: Final = {
-    "expires": "catch_up= is for ticks that are late",
+    "expires": "use catch_up= for ticks that are late",
     "batch": "a tick gives no items",
     "cancel_on": "a tick has no fields that an event could match",
 }
@@ -74,7 +74,7 @@ class Declaring:
             flow = job_type.how.flow
             if flow is not None:
                 option, value = next(iter(flow.shown().items()))
-                raise InvalidOption(option, value, f"none on a cron handler: {_INSTEAD.get(option, _OVERLAP)}")
+                raise InvalidOption(option, value, f"no value on a cron handler: {_INSTEAD.get(option, _OVERLAP)}")
             try:
                 job_type.bind()
             except InvalidPayload as error:

@@ -105,7 +105,7 @@ class KeyReader:
         except Exception as error:
             raise InvalidKey(self.job_type, f"the function {name!r} raised {show(error)}") from error
         values = made if isinstance(made, tuple | list) else (made,)
-        return tuple([self._checked(value, f"what the function {name!r} returned") for value in values])
+        return tuple([self._checked(value, f"the result of the function {name!r}") for value in values])
 
     def _checked(self, value: Any, what: str) -> Scalar:
         if value is None or isinstance(value, bool | int):

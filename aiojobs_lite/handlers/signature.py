@@ -201,7 +201,7 @@ class Signature:
         if parameter.default is not parameter.empty:
             self.defaults[name] = parameter.default
         if get_origin(hint) in (Required, NotRequired):
-            raise InvalidJobType(self.job_type, f"{name}: {hint} is for a TypedDict; a default says it here")
+            raise InvalidJobType(self.job_type, f"{name}: {hint} is for a TypedDict; use a default in its place")
         try:
             fields[name] = Required[hint] if parameter.default is parameter.empty else NotRequired[hint]
         except TypeError as error:

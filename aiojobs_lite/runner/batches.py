@@ -329,7 +329,7 @@ class Batches:
         """Finds a batch, in whatever process it was opened. It takes jobs while its block runs.
 
         Raises:
-            BatchNotFound: If there is none of this id.
+            BatchNotFound: If no batch has this id.
         """
         if await self._parts.access.engine.ask(GetBatch(check_batch_id(batch_id))) is None:
             raise BatchNotFound(batch_id)

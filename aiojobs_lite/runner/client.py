@@ -251,7 +251,7 @@ class JobClient(AnswersHabitsOfClients):
         """Reads one job with the history of its attempts, as `runner.jobs.get`.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             StoreUnavailable: If the database cannot be read now.
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.

@@ -316,7 +316,7 @@ class ClientBatches:
         """Finds a batch, in whatever process it was opened. It takes jobs while its block runs.
 
         Raises:
-            BatchNotFound: If there is none of this id.
+            BatchNotFound: If no batch has this id.
             ClientClosed: If the client is closed.
             WrongEventLoop: If it is called inside an event loop, which it would block.
         """

@@ -100,10 +100,10 @@ class JobContext(Operations, AnswersHabitsOfContexts):
         return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
 
     def batch(self) -> Coroutine[Any, Any, BatchHandle]:
-        """Finds the batch that this job is in, which takes further jobs while this one runs.
+        """Finds the batch of this job; the batch takes further jobs while this job runs.
 
         Raises:
-            BatchNotFound: If it is in none.
+            BatchNotFound: If the job is in no batch.
             WrongEventLoop: If the handler runs in a thread or in a worker process.
         """
         return self._awaited_runner().batches.of_member(self.id)

@@ -105,7 +105,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
     """What is known of a job now.
 
     Raises:
-        JobNotFound: If there is none of this id.
+        JobNotFound: If no job has this id.
     """
     job = await _read(engine, job_id)
     for _ in range(_LOOKS):

@@ -128,7 +128,7 @@ class RunnerJobs(StoredJobs):
             job_id: The job.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             InvalidOption: If the job is of another type.
         """
         if not isinstance(job_type, Enqueueable):

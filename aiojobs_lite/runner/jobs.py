@@ -70,7 +70,7 @@ class StoredJobs:
         """Reads one job with the history of its attempts.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
         """
         engine = self._access.engine
         job = await engine.ask(GetJob(check_id(job_id)))
@@ -126,7 +126,7 @@ class StoredJobs:
         """Reads the newest 1,000 lines that the handlers of a job logged by `ctx.log`.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
         """
         engine = self._access.engine
         log = await engine.ask(GetLog(check_id(job_id)))
@@ -161,7 +161,7 @@ class StoredJobs:
             from_start: Whether the first one has the lines that were logged before; else only new ones come.
 
         Raises:
-            JobNotFound: In the iteration, if there is none of this id, or it is deleted or pruned meanwhile.
+            JobNotFound: In the iteration, if no job has this id, or the job is deleted or pruned meanwhile.
             RunnerClosed: In the iteration, when the runner begins to drain.
         """
         check_flag("from_start", from_start)
@@ -177,7 +177,7 @@ class StoredJobs:
         runner that is missing, stopping, or cannot write.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
         """
         return sentence(await look_at(self._access.engine, check_id(job_id)))
 
@@ -190,7 +190,7 @@ class StoredJobs:
         limit.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             JobNotAllowed: If it does not wait for a time; the message says what it does.
         """
         engine = self._access.engine
@@ -204,7 +204,7 @@ class StoredJobs:
             at: The earliest time that it may run, an aware datetime.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             JobNotAllowed: If it is not pending, or is held; the message says what it does.
             InvalidOption: If `at` cannot work.
         """
@@ -224,7 +224,7 @@ class StoredJobs:
             unless it completes before.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             JobNotAllowed: If it is completed or dead. A job that is cancelled already keeps its first reason.
         """
         engine = self._access.engine
@@ -234,7 +234,7 @@ class StoredJobs:
         """Sends a dead or cancelled job back to pending, due now, with all its attempts before it.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             JobNotAllowed: If it is neither dead nor cancelled, or another job has its unique key.
         """
         engine = self._access.engine
@@ -255,7 +255,7 @@ class StoredJobs:
         """Deletes a job with its history.
 
         Raises:
-            JobNotFound: If there is none of this id.
+            JobNotFound: If no job has this id.
             JobNotAllowed: If it is processing.
         """
         engine = self._access.engine

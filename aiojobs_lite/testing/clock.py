@@ -27,7 +27,7 @@ class FakeTimer:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the call was made, or called off."""
+        """Whether the call was made, or was cancelled."""
         return self.callback is None
 
     def cancel(self) -> None:

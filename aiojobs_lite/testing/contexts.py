@@ -149,7 +149,7 @@ def context(
         stopping: Whether the runner wants the attempt to end.
         deps: Resources for `ctx.get`.
         runner: A started runner, for `ctx.enqueue`.
-        answers: What durable operations give, by their names. For `ctx.step` it stands in place of the function; for
+        answers: Results of durable operations, by their names. For `ctx.step` it stands in place of the function; for
             `ctx.wait_for_event` it is the data of the event (or an `Event`; None: it does not come in time), for
             `ctx.invoke` and `ctx.gather` what the job returns. An exception is raised, a function is called.
 

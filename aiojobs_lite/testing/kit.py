@@ -36,7 +36,7 @@ _MOST_MOVES: Final = 1_000  # of the clock, in one `run_to_end`
 class JobKit(Records):
     """Starts runners in memory, on a clock that the test moves.
 
-    The pytest fixture `job_kit` is one. Without pytest make one for each test: `with JobKit() as job_kit:`.
+    The pytest fixture `job_kit` is a `JobKit`. Without pytest make one for each test: `with JobKit() as job_kit:`.
 
     Attributes:
         clock: The clock of every runner that it starts.

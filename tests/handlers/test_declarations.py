@@ -215,7 +215,7 @@ def test_the_context_is_found_without_the_annotation_of_the_result() -> None:
         (ClassVar[int], "ClassVar"),
         (Final[int], "Final"),
         (Optional, "Optional"),
-        (Required[int], "is for a TypedDict; a default says it here"),
+        (Required[int], "is for a TypedDict; use a default in its place"),
         (NotRequired[int], "is for a TypedDict"),
         (5, "cannot be stored as JSON"),
         ([int], "cannot be stored as JSON"),

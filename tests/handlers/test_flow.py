@@ -96,12 +96,12 @@ def test_an_expiry_that_is_no_duration_is_refused_at_the_declaration(value: Any)
 
 
 def test_a_cron_handler_takes_no_expiry() -> None:
-    with pytest.raises(InvalidOption, match="none on a cron handler: catch_up= is for ticks that are late"):
+    with pytest.raises(InvalidOption, match="no value on a cron handler: use catch_up= for ticks that are late"):
         Jobs().cron("* * * * *", expires="1h")(tick)
 
 
 def test_a_cron_handler_takes_none() -> None:
-    with pytest.raises(InvalidOption, match="none on a cron handler: overlap= is for it"):
+    with pytest.raises(InvalidOption, match="no value on a cron handler: use overlap="):
         Jobs().cron("* * * * *", unique=Unique())(tick)
 
 

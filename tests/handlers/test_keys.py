@@ -111,8 +111,8 @@ def fails(payload: Any) -> str:
         ("region", {"user_id": 1, "region": "x" * 497}, "it has 501 characters, at most 500 are allowed"),
         (lambda payload: 10**5000, {"user_id": 1}, "a number in it has more than 500 digits"),
         (fails, {"user_id": 1}, "the function 'fails' raised KeyError(1)"),
-        (lambda _payload: {}, {"user_id": 1}, "what the function '<lambda>' returned is of the type 'dict'"),
-        (lambda _payload: [[1]], {"user_id": 1}, "what the function '<lambda>' returned is of the type 'list'"),
+        (lambda _payload: {}, {"user_id": 1}, "the result of the function '<lambda>' is of the type 'dict'"),
+        (lambda _payload: [[1]], {"user_id": 1}, "the result of the function '<lambda>' is of the type 'list'"),
         (lambda _payload: "\ud800", {"user_id": 1}, "has a lone surrogate"),
     ],
 )  # fmt: skip

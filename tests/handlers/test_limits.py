@@ -217,7 +217,7 @@ ORDERED = Limit(1, key="org_id", ordered=True)
     ("make", "text"),
     [
         (lambda: Limit(1, key=7), WHICH),  # type: ignore[arg-type]
-        (lambda: Limit(1, key=lambda payload: 1), "the function of the key has none by which the limit could be known"),
+        (lambda: Limit(1, key=lambda payload: 1), "because the function of its key has no name"),
         (lambda: Limit(2, key="a", ordered=True), "1 with ordered=True: the jobs of a key run one after the other"),
         (
             lambda: Limit(1, key="a", ordered=True, name="b"),
@@ -230,7 +230,7 @@ ORDERED = Limit(1, key="org_id", ordered=True)
             lambda: declared(ORDERED, Rate(9, per=1, key="kind")),
             "the key of the limit with ordered=True, or a part of it: else its jobs have no order",
         ),
-        (lambda: Limit(1, key="a", name="t: ordered by a"), "another one: such names are of limits with ordered=True"),
+        (lambda: Limit(1, key="a", name="t: ordered by a"), "another name: such a name is for a limit with ordered"),
         (lambda: declared(Limit(1, key="x")), "an argument of the handler, which has org_id, order, kind"),
     ],
 )

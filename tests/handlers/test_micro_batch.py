@@ -260,7 +260,7 @@ class _Handle:
 
 
 def test_a_cron_handler_takes_none() -> None:
-    with pytest.raises(InvalidOption, match="none on a cron handler: a tick gives no items"):
+    with pytest.raises(InvalidOption, match="no value on a cron handler: a tick gives no items"):
         Jobs().cron("* * * * *", batch=PLAIN)(send)
 
 

@@ -170,7 +170,7 @@ class SqliteJoining:
             problem = f"The connection is to {main or 'a database in memory'}, the jobs are in {self._path}."
             raise TransactionRefused(
                 "another database",
-                f"{problem} Connect to the file of the jobs itself: a file that is attached is not it.",
+                f"{problem} Connect to the file of the jobs itself; an attached file is not enough.",
             )
 
     def _lock(self, view: _View) -> None:

@@ -172,7 +172,7 @@ REMEDIES = {
     "read-only": "Open a connection that may write, without mode=ro and query_only.",
     "no transaction": "The connection commits each statement by itself, so nothing would belong together. Execute "
     '"BEGIN IMMEDIATE" first, and COMMIT after.',
-    "another database": "Connect to the file of the jobs itself: a file that is attached is not it.",
+    "another database": "Connect to the file of the jobs itself; an attached file is not enough.",
     "not a connection": "Pass a connection of sqlite3 or aiosqlite, or a connection or session of SQLAlchemy over one "
     "of them.",
 }
