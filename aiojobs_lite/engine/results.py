@@ -17,7 +17,7 @@ PLAIN: Final = frozenset({str, int, dict, list, bool, float, type(None)})
 
 
 def refuse_unfinished(value: Any) -> Any:
-    """What a handler returned.
+    """What a handler returned, or a function that is called as a step.
 
     Raises:
         TypeError: If it is a coroutine, another awaitable or a generator: that is a job that was not done. Or if it is
@@ -27,14 +27,16 @@ def refuse_unfinished(value: Any) -> Any:
         return value
     if isinstance(value, Signal) or (isinstance(value, type) and issubclass(value, Signal)):
         kind = value if isinstance(value, type) else type(value)
-        raise TypeError(f"the handler returned {kind.__qualname__}, which decides nothing. Raise it, do not return it.")
+        raise TypeError(
+            f"the function returned {kind.__qualname__}, which decides nothing. Raise it, do not return it."
+        )
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
-        raise TypeError("the handler returned a generator, whose code has not run. Return a list.")
+        raise TypeError("the function returned a generator, whose code has not run. Return a list.")
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
         raise TypeError(
-            f"the handler returned a {type(value).__qualname__} that nothing awaits. Await it in the handler; if a "
+            f"the function returned a {type(value).__qualname__} that nothing awaits. Await it there; if a "
             "decorator hides its `async def`, make the decorator's function an `async def` too."
         )
     return value

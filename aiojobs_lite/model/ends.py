@@ -92,8 +92,8 @@ class Again(NamedTuple):
         waits_for: The operations (`model/steps.py`) for which it is suspended: if one of them has ended meanwhile, it
             is due now at the latest, not held, and `restarts`. So it is as soon as one of them ends, unless it was
             claimed before.
-        restarts: Whether an operation ended in this attempt: it counts as the first one of the job, whose next one has
-            the number 2, or 1 if this one does not count. Crashes before it count no more.
+        restarts: Whether an operation ended in this attempt: attempts count from it, as `counted` says, and crashes
+            before it count no more.
     """
 
     id: int
@@ -113,6 +113,13 @@ class Again(NamedTuple):
         """See `Write`."""
         unanswered()
 
+    @property
+    def counted(self) -> int:
+        """How many attempts of the job count after it."""
+        is_lost = self.outcome is Outcome.LOST
+        attempts = count_restarted(self.attempt, is_lost=is_lost) if self.restarts else self.attempt
+        return max(attempts - self.refund, 0)
+
     def cancelled(self, reason: str | None = None) -> Close:
         """The end of a job that was asked to cancel, and why if that is known: it does not run again."""
         outcome = Outcome.CANCELLED if self.outcome is Outcome.SUSPENDED else self.outcome
@@ -120,6 +127,14 @@ class Again(NamedTuple):
             self.id, self.attempt, self.owner, self.type, outcome, Status.CANCELLED, reason or CANCEL_REQUESTED,
             self.failure, self.refund,
         )  # fmt: skip
+
+
+def count_restarted(attempts: int, *, is_lost: bool) -> int:
+    """How many attempts of a job count when an operation of it has ended: one; two if the latest had the number 2, and
+    was lost. Its owner may live, and claim the job again: what it still writes for the lost attempt, or another runner
+    about that, must not be taken for something of the next one, which has another number so.
+    """
+    return 2 if is_lost and attempts == 2 else min(attempts, 1)  # the number that follows 1
 
 
 End = Complete | Again | Close

@@ -298,7 +298,7 @@ def test_the_handler_is_found_by_name_and_fed_from_the_stored_json() -> None:
     assert called(Box.Inner.deep, '{"n": 3}') == "4"
     answer = answer_of("forgets_to_await")
     assert answer.failure is not None
-    assert answer.failure.message.startswith("the handler returned a coroutine that nothing awaits")
+    assert answer.failure.message.startswith("the function returned a coroutine that nothing awaits")
 
 
 @pytest.mark.parametrize("what", SIGNALS)
@@ -315,7 +315,7 @@ def test_what_a_handler_asks_for_comes_back_as_it_was_raised(what: str) -> None:
 def test_a_signal_that_is_returned_is_a_failure() -> None:
     answer = answer_of("returns", '{"what": "cancel"}')
     assert answer.failure is not None
-    assert answer.failure.message.startswith("the handler returned Cancel, which decides nothing")
+    assert answer.failure.message.startswith("the function returned Cancel, which decides nothing")
 
 
 def test_an_exception_that_cannot_be_looked_at_is_a_failure_like_any_other() -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from aiojobs_lite import JobRunner
 from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.model.ends import count_restarted
+from aiojobs_lite.policy.settle import MOST_CRASHES
 from aiojobs_lite.stores import named_sql
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.apps.runner_life import MIDNIGHT, STEPS, Stage, runner_on
@@ -54,9 +56,7 @@ async def judge_store(folder: Path, reference: Sequence[Step]) -> None:
             pass
     assert sound(path)
     if found.rows:
-        has_more = any(reaches is not None for *_, reaches, _ in found.rows["aiojobs_events"])
-        waiting = {job_id for *_, job_id, _ in found.rows["aiojobs_waits"] if has_more}
-        _check_rescue(_jobs(found), _jobs(state_of(path)), waiting)
+        _check_rescue(found, state_of(path))
 
 
 def _is_partly_made(found: State) -> bool:
@@ -77,24 +77,31 @@ def _shown(found: State, states: Sequence[State]) -> str:
     )
 
 
-def _jobs(state: State) -> dict[int, dict[str, Any]]:
-    """The jobs of a state by id, each with the outcomes of its recorded attempts."""
-    sql = next(sql for name, _, sql in state.schema if name == "aiojobs_jobs")
+def _rows(state: State, table: str) -> list[dict[str, Any]]:
+    """The rows of a table, by column."""
+    sql = next(sql for name, _, sql in state.schema if name == table)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(sql)
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(aiojobs_jobs)")]
-    jobs = {row[0]: dict(zip(columns, row, strict=True)) for row in state.rows["aiojobs_jobs"]}
-    for job in jobs.values():
-        job["history"] = []
-    for _, job_id, _, outcome, *_ in state.rows["aiojobs_attempts"]:
-        jobs[job_id]["history"].append(outcome)
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    return [dict(zip(columns, row, strict=True)) for row in state.rows[table]]
+
+
+def _jobs(state: State) -> dict[int, dict[str, Any]]:
+    """The jobs of a state by id, each with the outcomes of its recorded attempts."""
+    jobs = {row["id"]: {**row, "history": list[str]()} for row in _rows(state, "aiojobs_jobs")}
+    for row in _rows(state, "aiojobs_attempts"):
+        jobs[row["job_id"]]["history"].append(row["outcome"])
     return jobs
 
 
-def _check_rescue(before: dict[int, dict[str, Any]], after: dict[int, dict[str, Any]], waiting: set[int]) -> None:
+def _check_rescue(left: State, found: State) -> None:
     """What is not run any more was given back, with its attempt spent or refunded; all else is as it was, but what
     waits for an event that had not reached all yet.
     """
+    before, after = _jobs(left), _jobs(found)
+    has_more = any(row["reaches"] is not None for row in _rows(left, "aiojobs_events"))
+    waiting = {row["job_id"] for row in _rows(left, "aiojobs_waits") if has_more}
+    ends = [(row["job_id"], row["ended_at"]) for row in _rows(left, "aiojobs_steps") if row["ended_at"] is not None]
     assert before.keys() == after.keys()
     for job_id, job in before.items():
         if job_id in waiting and job["held"] == "event":
@@ -102,21 +109,26 @@ def _check_rescue(before: dict[int, dict[str, Any]], after: dict[int, dict[str, 
         elif job["status"] != "processing":
             assert {**after[job_id], "colour": None} == {**job, "colour": None}
         else:
-            _check_given_back(job, after[job_id], is_waiting=job_id in waiting)
+            restarts = any(of == job_id and ended_at >= job["started_at"] for of, ended_at in ends)
+            _check_given_back(job, after[job_id], restarts=restarts, is_waiting=job_id in waiting)
 
 
-def _check_given_back(job: dict[str, Any], found: dict[str, Any], *, is_waiting: bool) -> None:
-    """An attempt that was lost, or interrupted, counts as such. One that is given back before its event reaches it
-    counts from there.
+def _check_given_back(job: dict[str, Any], found: dict[str, Any], *, restarts: bool, is_waiting: bool) -> None:
+    """An attempt that was lost, or interrupted, counts as such; one in which an operation ended as the first. One that
+    is given back before its event reaches it counts from there.
     """
     refunded = bool(job["interrupted"])
     lost = 0 if refunded else 1
     assert found["history"] == [*job["history"], "interrupted" if refunded else "lost"]
     assert found["owner"] is None
-    left = job["attempts"] - refunded
-    assert found["attempts"] == left or (is_waiting and found["attempts"] == min(left, 1))
-    assert (found["crashes"], found["interruptions"]) == (job["crashes"] + lost, job["interruptions"] + refunded)
-    is_dead = found["crashes"] == 3 or (not refunded and job["attempts"] >= job["max_attempts"])
+    assert found["interruptions"] == job["interruptions"] + refunded
+    number, crashes = (1, lost) if restarts else (job["attempts"], job["crashes"] + lost)
+    left = (count_restarted(job["attempts"], is_lost=not refunded) if restarts else number) - refunded
+    allowed = [(left, crashes)]
+    if is_waiting:
+        allowed.append((count_restarted(left, is_lost=crashes > 0), min(crashes, 1)))
+    assert (found["attempts"], found["crashes"]) in allowed
+    is_dead = found["crashes"] == MOST_CRASHES or (not refunded and number >= job["max_attempts"])
     assert found["status"] == ("dead" if is_dead else "cancelled" if job["cancel_requested"] else "pending")
 
 

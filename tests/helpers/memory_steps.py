@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
-from aiojobs_lite.model.ends import Again, Close
+from aiojobs_lite.model.ends import Again, Close, count_restarted
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import EventRow, Listener, matches, memo_of
 from aiojobs_lite.model.job import Held, Job, Status
@@ -164,8 +164,8 @@ def suspend(phases: MemoryPhases, end: Again) -> Again:
 def counted_after(job: Job, end: Again | Close) -> dict[str, int]:
     """How many attempts of a job count after the end of one, and how many crashes before it."""
     restarts = isinstance(end, Again) and end.restarts
-    attempts, crashes = (1, 0) if restarts else (job.attempts, job.crashes)
-    return {"attempts": max(attempts - end.refund, 0), "crashes": crashes}
+    attempts = end.counted if isinstance(end, Again) else max(job.attempts - end.refund, 0)
+    return {"attempts": attempts, "crashes": 0 if restarts else job.crashes}
 
 
 def note_ends(phases: MemoryPhases) -> None:
@@ -213,8 +213,8 @@ def end(phases: MemoryPhases, key: Key, state: StepState, memo: str) -> None:
         return
     durable.steps[key] = step._replace(state=state, memo=memo, ended_at=phases.now, place=_place(durable, key[0]))
     if job.status is Status.PENDING:
-        attempts = min(job.attempts, 1)
-        job = phases.put(job, attempts=attempts, crashes=min(job.crashes, attempts))
+        attempts = count_restarted(job.attempts, is_lost=job.crashes > 0)
+        job = phases.put(job, attempts=attempts, crashes=min(job.crashes, 1))
         phases.restarted[job.id] = job.attempts
     is_later = job.held is None and to_micros(job.scheduled_at) > phases.now
     if key in durable.suspended and job.status is Status.PENDING and (job.held is Held.EVENT or is_later):

@@ -76,7 +76,7 @@ class Promises:
             self._count_from(job_id, 0)
         for job_id, attempts in latest.restarted.items():
             self._count_from(job_id, attempts)
-            self._crashes[job_id] = min(self._crashes[job_id], attempts)
+            self._crashes[job_id] = min(self._crashes[job_id], attempts, 1)
         for job in (job for answer in answers if isinstance(answer, ClaimAnswer) for job in answer.jobs):
             assert job.id not in self.held, "one job, two owners"
             assert (job.id, job.attempt) not in self._spent, "one attempt, given out twice"
@@ -91,7 +91,7 @@ class Promises:
         if isinstance(end, Again | Close) and end.refund:
             self._spent.remove((end.id, end.attempt))  # given back
         if isinstance(end, Again) and end.restarts:
-            self._count_from(end.id, 1 - end.refund)
+            self._count_from(end.id, end.counted)
             self._crashes[end.id] = 0
         if not isinstance(end, Complete) and end.outcome is Outcome.LOST:
             self._crashes[end.id] += 1

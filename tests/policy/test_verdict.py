@@ -42,7 +42,7 @@ TABLE: list[tuple[str, BaseException, dict[str, Any], Verdict]] = [
     ("alone, abandoned", group(group(BAD)), {"abandon_on": ValueError}, never("ValueError")),
     ("alone, named", group(group(BUSY)), {"retry_on": TimeoutError}, AGAIN),
     ("final", FAILED, {"retry_on": StepFailed}, never("StepFailed of 'pay' after 3 attempts")),
-    ("final, among others", group(BUSY, UNSTORED), {}, never("StepNotStored")),
+    ("final, among others", group(BUSY, UNSTORED), {}, never("StepNotStored of 'pay'")),
     ("not final", DEAD, {}, AGAIN),
     ("several, all named", group(BUSY, group(BUSY)), {"retry_on": TimeoutError}, AGAIN),
     ("several, one not named", group(BUSY, group(BUSY, BAD)), {"retry_on": TimeoutError}, never("ValueError")),

@@ -106,6 +106,7 @@ def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     values = {
         **_counters(ended, moves=not is_held or is_suspended),
         "restarts": int(ended.restarts),
+        "counted": ended.counted,
         "scheduled_at": scheduled_at,
         "held": ended.held if is_held else None,
         "reason": ended.reason,
@@ -116,8 +117,7 @@ def _end_again(transaction: Transaction, ended: Again, priority: int) -> None:
     else:
         came_back(transaction, ended.id)
     tally = transaction.tally(ended.type)
-    attempts = max((1 if ended.restarts else ended.attempt) - ended.refund, 0)
-    tally.move(Status.PENDING, 1, attempts, scheduled_at)
+    tally.move(Status.PENDING, 1, ended.counted, scheduled_at)
     if is_held:
         tally.held += 1
     else:

@@ -43,7 +43,7 @@ UPDATE aiojobs_jobs
 SET
     status = 'pending',
     owner = NULL,
-    attempts = max(iif(:restarts, 1, attempts) - :refund, 0),
+    attempts = :counted,
     scheduled_at = :scheduled_at,
     error = coalesce(:error, error),
     reason = :reason,

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.ends import Again
+from aiojobs_lite.model.ends import Again, count_restarted
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import memo_of
 from aiojobs_lite.model.job import Held, Status
@@ -299,12 +299,13 @@ def _go_on(transaction: Transaction, ended: Sequence[EndedStep]) -> None:
     woken: list[int] = []
     restarted: list[int] = []
     ids = [(job_id,) for job_id in sorted({step.job_id for step in ended})]
-    for job_id, job_type, priority, attempts, scheduled_at, held in transaction.run_all_rows(
+    for job_id, job_type, priority, attempts, crashes, scheduled_at, held in transaction.run_all_rows(
         "pending_jobs", ID_ROW, ids
     ):
         is_woken = job_id in suspended and (held == Held.EVENT or (held is None and scheduled_at > now))
-        left = 0 if is_woken else min(attempts, 1)  # one that failed counts: a job without counters has no operations
-        if not is_woken and left == attempts:
+        # One that failed counts: a job without counters has no operations.
+        left = 0 if is_woken else count_restarted(attempts, is_lost=crashes > 0)
+        if not is_woken and left == attempts and crashes <= 1:
             continue
         due = min(now, scheduled_at) if is_woken else scheduled_at
         tally = transaction.tally(job_type)

@@ -97,15 +97,15 @@ SELECT EXISTS (
 
 -- name: pending_jobs
 -- Those of these jobs that are pending: type, priority, and how each stands.
-SELECT id, type, priority, attempts, scheduled_at, held
+SELECT id, type, priority, attempts, crashes, scheduled_at, held
 FROM aiojobs_jobs
 WHERE +status = 'pending'
     AND id IN ({rows});
 
 -- name: restart
--- Has jobs count their attempts and crashes from the latest attempt.
+-- Has jobs count their attempts and crashes from the latest attempt (`count_restarted`).
 UPDATE aiojobs_jobs
-SET attempts = 1, crashes = min(crashes, 1)
+SET attempts = iif(attempts = 2 AND crashes > 0, 2, min(attempts, 1)), crashes = min(crashes, 1)
 WHERE id IN ({rows});
 
 -- name: wake

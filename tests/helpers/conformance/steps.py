@@ -361,7 +361,7 @@ class Suspending:
         await answers(store, save(job, wait("w"), wait("x", match("f"))), suspend(job, "w"))
         assert (await stored(store, job.id)).crashes == 2
         await one(store, send(event("f")))  # the job is not suspended for that one: at most one crash counts
-        assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(1, 1)]
+        assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(2, 1)]
         await one(store, send(event()))
         assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(0, 0)]
         assert [(one.attempt, one.snoozes) for one in await claimed(store)] == [(1, 1)]
@@ -379,6 +379,26 @@ class Suspending:
         await one(store, send(event()), 5)
         assert [(one.attempts, one.crashes) for one in [await stored(store, job.id)]] == [(1, 1)]
         assert shown(store) == await counted(store, 5)
+
+    @pytest.mark.parametrize("is_from_outside", [False, True])
+    async def test_what_is_late_of_a_lost_attempt_is_not_taken_for_something_of_the_next(
+        self, store: Store, *, is_from_outside: bool
+    ) -> None:
+        """Its owner lives, and claims the job again: both attempts come behind an operation that has ended."""
+        job = await one_running(store)
+        await answers(store, save(job, done("a"), wait("w")), again(job, Outcome.FAILED, restarts=True))
+        (lost,) = await claimed(store)
+        if is_from_outside:
+            await one(store, again(lost, Outcome.LOST))
+            await one(store, send(event()))
+        else:
+            await answers(store, save(lost, done("b")), again(lost, Outcome.LOST, restarts=True))
+        (following,) = await claimed(store)
+        assert (lost.attempt, following.attempt, following.crashes, lost.owner) == (2, 3, 1, following.owner)
+        for late in (again(lost, Outcome.FAILED), again(lost, Outcome.LOST), complete(lost)):
+            assert await one(store, late) is None
+        assert await one(store, save(lost, done("c"))) is None
+        assert await one(store, complete(following)) is Status.COMPLETED
 
     async def test_one_that_ends_while_an_attempt_runs_leaves_its_number(self, store: Store) -> None:
         job = await self.third_attempt(store)
