@@ -29,7 +29,7 @@ from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, Redrive
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.types import known_name
+from aiojobs_lite.runner.types import check_known
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
 from aiojobs_lite.text import make_storable
@@ -102,7 +102,7 @@ class StoredJobs:
 
         Raises:
             InvalidOption: If one of them cannot work.
-            UnknownJobType: If the type is neither registered in this runner nor present in the database.
+            UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
         check_whole("limit", limit, _LARGEST_PAGE)
         wanted = None if status is None else Status(check_choice("status", status, [str(known) for known in Status]))
@@ -119,7 +119,7 @@ class StoredJobs:
             )
         )  # fmt: skip
         if not found and wanted_type is not None:
-            known_name(engine, wanted_type)  # it may be misspelt
+            await check_known(engine, wanted_type)
         return found
 
     async def log(self, job_id: int) -> JobLog:
@@ -246,7 +246,7 @@ class StoredJobs:
         If it fails, those of the transactions before are pending. A job that dies again meanwhile stays dead.
 
         Raises:
-            UnknownJobType: If the type is neither registered in this runner nor present in the database.
+            UnknownJobType: If no runner of the database has registered the type, and no job in it is of that type.
         """
         engine, wanted = self._access.engine, _check_storable("type", type)
         return await engine.order(_redrive_all(engine, wanted))
@@ -343,7 +343,7 @@ async def _redrive_all(engine: Engine, job_type: str | None) -> int:
         while not is_done:
             ids, after = await engine.ask(ListDead(job_type, REDRIVE_AT_ONCE, after))
             if not ids and not redriven and job_type is not None:
-                known_name(engine, job_type)  # it may be misspelt
+                await check_known(engine, job_type)
             redriven += await engine.write(RedriveDead(ids)) if ids else 0
             is_done = after is None
     finally:  # also those before a fault

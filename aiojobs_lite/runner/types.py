@@ -97,3 +97,16 @@ def known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
     if not isinstance(name, str) or not engine.knows(name):
         raise UnknownJobType(name, engine.stats().by_type)
     return name
+
+
+async def check_known(engine: Engine, name: str) -> None:
+    """Checks a name of which no job was found: it may be misspelt.
+
+    Raises:
+        UnknownJobType: If no runner of the database has registered it, and no job in it is of it.
+    """
+    if engine.knows(name):
+        return
+    runners, _ = await engine.runners()
+    if not any(name in one.types for one in runners):
+        raise UnknownJobType(name, {*engine.stats().by_type, *(known for one in runners for known in one.types)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from aiojobs_lite import JobContext, JobDead, JobNotFound, JobRunner, Status, injected
+from aiojobs_lite import JobContext, JobDead, JobNotFound, JobRunner, Status, injected, job
 from aiojobs_lite.errors import (
     InvalidOption,
     JobNotAllowed,
@@ -129,3 +131,14 @@ async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notif
             await handles[0].job()
         with pytest.raises(JobNotFound):
             await working.jobs.delete(handles[0].id)
+
+
+async def test_a_type_of_another_runner_is_known_although_it_has_no_jobs(database: Path) -> None:
+    @job
+    async def elsewhere() -> None: ...
+
+    async with JobRunner(database, jobs=[elsewhere]), JobRunner(database, max_running=0) as other:
+        assert await other.jobs.list(type="elsewhere") == []
+        assert await other.jobs.redrive_all(type="elsewhere") == 0
+        with pytest.raises(UnknownJobType, match="Did you mean 'elsewhere'"):
+            await other.jobs.list(type="elsewere")
