@@ -33,7 +33,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
-from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
+from aiojobs_lite.policy.settle import Ending, Policy, Stop, Suspension, settle
 from aiojobs_lite.runner.batches import Batches, OpenBatchHandle
 from aiojobs_lite.runner.events import Events
 from aiojobs_lite.runner.handle import RunnerJobs
@@ -260,6 +260,10 @@ ENDINGS = {
     "the third death of an owner": Ending(lost=True),
     "a payload that no longer fits": Ending(unreadable="why"),
     "it could not begin": Ending(error=OSError(), unbegun=True),
+    "all its branches wait": Ending(stopped=Stop.SUSPEND, suspension=Suspension(9, ("nap",))),
+    "all its branches wait, and no instant ends it": Ending(
+        stopped=Stop.SUSPEND, suspension=Suspension(None, ("reply",))
+    ),
 }
 COUNTED = {"a drain, after 20 others": (20, 0), "the third death of an owner": (0, 2)}  # interruptions, crashes
 POLICY = Policy(abandon_on=(KeyError,))
@@ -273,8 +277,8 @@ def settled(row: str, attempt: int) -> list[str]:
     if isinstance(end, Complete):
         return ["succeeded", "completed", "no"]
     if isinstance(end, Again):
-        refund = "yes" if end.refund else "no"
-        return ["none", "pending, held", refund] if end.held else [str(end.outcome), "pending", refund]
+        outcome = "none" if end.held is Held.PAYLOAD else str(end.outcome)  # nothing is recorded of it
+        return [outcome, "pending, held" if end.held else "pending", "yes" if end.refund else "no"]
     return [str(end.outcome), str(end.status), "yes" if end.refund else "no"]
 
 
@@ -283,6 +287,11 @@ def test_the_table_of_ends_is_what_settle_decides() -> None:
     assert listed == {
         row: [settled(row, 1)[0], settled(row, 1)[1], settled(row, 2)[1], settled(row, 1)[2]] for row in ENDINGS
     }
+
+
+def test_the_table_of_ends_has_each_outcome_and_each_reason_to_stop() -> None:
+    assert {settled(row, 1)[0] for row in ENDINGS} == {*map(str, Outcome), "none"}
+    assert {ending.stopped for ending in ENDINGS.values()} == {*Stop, None}
 
 
 # Words.

@@ -69,6 +69,11 @@ class DurableAttempt:
         self._results = results
         self.clock = clock
 
+    @property
+    def attempt(self) -> int:
+        """See `StepLedger.attempt`."""
+        return self._ledger.attempt
+
     async def step(
         self, step: Step, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:

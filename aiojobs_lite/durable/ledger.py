@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from aiojobs_lite.clock import MICROSECONDS, Clock, after, to_datetime
+from aiojobs_lite.clock import MICROSECONDS, Clock, to_datetime
 from aiojobs_lite.durable.memos import Memos
 from aiojobs_lite.durable.operations import (
     InvokeJob,
@@ -27,6 +27,7 @@ from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.model.steps import NewStep, StepKind, StepRow, StepState, end_memo
 from aiojobs_lite.policy.settle import Policy, Suspension
+from aiojobs_lite.policy.settle_step import settle_step
 from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.bus import Bus
@@ -36,8 +37,6 @@ from aiojobs_lite.text import make_storable
 
 JSON_NULL: Final = "null"
 """The memo of a sleep, and of an event that did not come."""
-
-_FINAL: Final = frozenset({Wish.NEVER, Wish.ABANDON, Wish.CANCEL})
 
 
 class DurableRun(Protocol):
@@ -175,11 +174,7 @@ class StepLedger:
             return NewStep(name, StepKind.RUN, StepState.DONE, operation.memo, None, attempts + 1)
         match operation:
             case StepRaised():
-                kind = StepKind.RUN if known is None else known.kind
-                if operation.verdict.wish is Wish.SNOOZE:
-                    until = self._again_at(operation, attempts)
-                    return NewStep(name, kind, StepState.WAITING, None, error, attempts, until)
-                return self._failed(operation, attempts + 1, kind)
+                return self._raised(operation, StepKind.RUN if known is None else known.kind, attempts, error)
             case StepPlanned():
                 return NewStep(name, StepKind.PLANNED, StepState.WAITING, None, error, attempts, self._clock.now())
             case Sleep():
@@ -187,22 +182,13 @@ class StepLedger:
             case WaitForEvent():
                 return NewStep(name, StepKind.EVENT, StepState.WAITING, until=operation.until, match=operation.match)
 
-    def _failed(self, raised: StepRaised, attempts: int, kind: StepKind) -> NewStep:
-        """A step that failed: for good, or until it is tried again."""
-        failure, verdict = raised.failure, raised.verdict
-        error = {"type": failure.error_type, "message": failure.message, "traceback": failure.traceback}
-        if verdict.wish is Wish.CANCEL:
-            error["cancel"] = make_storable(verdict.text, LONGEST_REASON_CHARS)
-        if attempts >= self._most(raised) or verdict.wish in _FINAL:
-            return NewStep(raised.name, StepKind.RUN, StepState.FAILED, raised.memo, json.dumps(error), attempts)
-        until = self._again_at(raised, attempts)
-        return NewStep(raised.name, kind, StepState.WAITING, None, json.dumps(error), attempts, until)
-
-    def _again_at(self, raised: StepRaised, attempts: int) -> int:
-        """When a step is run again that has failed so often."""
-        now, backoff = self._clock.now(), raised.backoff or self._policy.backoff
-        at = raised.verdict.instant(now)
-        return after(now, backoff.delay(max(attempts, 1))) if at is None else at
+    def _raised(self, raised: StepRaised, kind: StepKind, attempts: int, before: str | None) -> NewStep:
+        """A step that failed, as often before and at last by this; what failed for good is planned no more."""
+        backoff = raised.backoff or self._policy.backoff
+        end = settle_step(raised.verdict, attempts, self._most(raised), backoff, self._clock.now())
+        error = before if raised.verdict.wish is Wish.SNOOZE else _error_of(raised)
+        kind, memo = (StepKind.RUN, raised.memo) if end.state is StepState.FAILED else (kind, None)
+        return NewStep(raised.name, kind, end.state, memo, error, end.attempts, end.until)
 
     def _most(self, raised: StepRaised) -> int:
         return self._run.claimed.max_attempts if raised.max_attempts is None else raised.max_attempts
@@ -237,6 +223,15 @@ class StepLedger:
         if row.ended_at is not None:
             self._run.restarts = True
         return row
+
+
+def _error_of(raised: StepRaised) -> str:
+    """What made a step fail, as it is stored."""
+    failure, verdict = raised.failure, raised.verdict
+    error = {"type": failure.error_type, "message": failure.message, "traceback": failure.traceback}
+    if verdict.wish is Wish.CANCEL:
+        error["cancel"] = make_storable(verdict.text, LONGEST_REASON_CHARS)
+    return json.dumps(error)
 
 
 def _trace_of(raised: StepRaised) -> Trace | None:

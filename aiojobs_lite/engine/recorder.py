@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 
 from aiojobs_lite.clock import Clock
 from aiojobs_lite.engine.end_facts import publish_end
@@ -13,9 +13,10 @@ from aiojobs_lite.errors import StoreError
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Again, Close, Complete, End
-from aiojobs_lite.model.job import NewJob, Outcome, Status
+from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.writes import Insert, Unit
+from aiojobs_lite.policy.simplified import is_bare, simplified
 from aiojobs_lite.sizes import MOST_EXCEPTIONS_KEPT
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused, JobCompleted, JobEnqueued
@@ -23,7 +24,6 @@ from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.telemetry.tracebacks import Raised
 
 _log = get_log("engine")
-_NOT_STORED: Final = "its end could not be stored"
 
 
 class Recorder:
@@ -111,6 +111,23 @@ class Recorder:
         unit = (*self._deaths.unit(end), *reports, *(self._reports.last_of(end) if self._reports.open else ()))
         self._commits.keep(unit, self._when_saved if len(unit) == 1 else self._saved_with_more)
 
+    def _keep_simpler(self, end: End, others: Unit, error: StoreError) -> bool:
+        """Saves what is left of an end that the store rejects; returns whether anything is.
+
+        What goes with it is dropped before the job is made dead for it: the end matters more.
+        """
+        if others and is_bare(end):
+            text = "the end of %s job %s attempt %s is saved without what goes with it (%s): %s"
+            dropped = ", ".join(_words_of(write) for write in others)
+            _log.error(text, end.type, end.id, end.attempt, dropped, error)
+            self._commits.keep((end,), self._when_saved)
+            return True
+        simpler = simplified(end, error)
+        if simpler is None:
+            return False
+        self._keep(simpler, tuple(write for write in others if isinstance(write, Report)))
+        return True
+
     def _saved_with_more(self, unit: Unit, answers: Sequence[Any] | None, error: StoreError | None) -> None:
         status, *others = answers or (None,)
         self._saved(unit, status, error)
@@ -128,9 +145,7 @@ class Recorder:
         if status is Status.CANCELLED and isinstance(end, Again):  # a cancel was committed before it
             end = end.cancelled()
         if error is not None:
-            simpler = _simpler(end, error)
-            if simpler is not None:
-                self._keep(simpler, tuple(write for write in unit if isinstance(write, Report)))
+            if self._keep_simpler(end, unit[1:], error):
                 return
             text = "the end of %s job %s attempt %s cannot be saved, and the attempt is given back: %s"
             _log.error(text, end.type, end.id, end.attempt, error)
@@ -172,26 +187,14 @@ class Recorder:
             self._deaths.died(end, raised)
 
 
-def _simpler(end: End, error: StoreError) -> End | None:
-    """What to save in place of an end that the store rejects; None after the simplest.
-
-    1. The same without its details: it may be unable to take them (text that is no Unicode, say).
-    2. The job is dead. Else it would be given back, run and be rejected again, without an end.
-    """
-    why = f"{_NOT_STORED}: {type(error).__name__}"
-    reason = end.note if isinstance(end, Complete) else end.reason
-    if not (reason or "").startswith(_NOT_STORED):
-        if isinstance(end, Complete):
-            return end._replace(result=None, note=why)
-        return end._replace(failure=None, reason=why)
-    if isinstance(end, Close):
-        return None
-    outcome = end.outcome if isinstance(end, Again) else Outcome.FAILED
-    return Close(end.id, end.attempt, end.owner, end.type, outcome, Status.DEAD, why)
-
-
 def _rows(write: object) -> Sequence[NewJob]:
     """The jobs that a write adds."""
     if isinstance(write, Admit):
         return [candidate.row for candidate in write.rows]
     return write.rows if isinstance(write, Insert) else ()
+
+
+def _words_of(write: object) -> str:
+    """What a write that goes with an end is, for the log."""
+    types = ", ".join(repr(row.type) for row in _rows(write))
+    return f"the jobs of on_dead: {types}" if types else "what the attempt reported last"

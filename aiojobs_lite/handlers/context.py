@@ -118,8 +118,9 @@ class AttemptContext:
 
     @property
     def is_last_attempt(self) -> bool:
-        """Whether a failure now makes the job dead."""
-        return self.attempt >= self.max_attempts
+        """Whether a failure now makes the job dead; attempts count from the latest durable operation that ended."""
+        attempt = self.attempt if self._durable is None else self._durable.attempt
+        return bool(attempt >= self.max_attempts)
 
     @property
     def stopping(self) -> bool:

@@ -1,1 +1,1 @@
-"""Pure decisions: what follows an attempt, and which missed ticks run."""
+"""Pure decisions: what follows an attempt, what follows a step that failed, and which missed ticks run."""

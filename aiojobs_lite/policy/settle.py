@@ -1,5 +1,7 @@
-"""`settle`: what is written after an attempt. Nothing else decides; of a cancel that is committed meanwhile the store
-alone knows, and then it writes what `Again.cancelled` says.
+"""`settle`: what is written after an attempt; steps (`settle_step`) and ends that a store rejects are outside of it.
+
+Of these `simplified` says what is written instead. Of a cancel that is committed meanwhile the store alone knows, and
+then it writes what `Again.cancelled` says. Nothing else decides.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ Exceptions come in groups, nested as a task group makes them. Each exception in 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -145,7 +144,7 @@ def _subject(refused: BaseException) -> str:
 
 def _storable(delay: float) -> float:
     """A delay of a signal in seconds, within a century, which is that of no number too: a subclass may give any."""
-    return LONGEST_S if math.isnan(delay) else min(max(0.0, delay), LONGEST_S)
+    return max(0.0, delay) if delay <= LONGEST_S else LONGEST_S
 
 
 def _text(signal: BaseException) -> str:

@@ -355,3 +355,37 @@ async def test_a_step_that_ends_its_process_each_time_ends_dead_by_a_clock_that_
                 job = await runner.jobs.get(job_id)
                 assert (job.status, job.reason, job.crashes) == (Status.DEAD, "crashed", 3)
     assert calls == {"before": 1, "poison": 3}
+
+
+async def test_the_last_attempt_is_that_of_the_code_after_the_last_operation(job_kit: JobKit) -> None:
+    """The context says in each place what a failure there does."""
+    runner, said = JobRunner(":memory:"), list[tuple[int, bool]]()
+
+    @runner.job(max_attempts=2, backoff=MINUTE)
+    async def import_users(ctx: JobContext = injected) -> None:
+        said.append((ctx.attempt, ctx.is_last_attempt))
+        flaky("before", 1)
+        await ctx.step("step", noted, "step")
+        said.append((ctx.attempt, ctx.is_last_attempt))
+        flaky("after", 2)
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(import_users)
+        await job_kit.run_to_end()
+        assert (await handle.job()).status is Status.DEAD
+    # It failed before the step, and was not dead; after it, and was not dead; and after the replay of it, and was.
+    assert said == [(1, False), (2, True), (2, False), (2, True), (2, True)]
+
+
+async def test_a_job_with_one_attempt_has_its_last_one_after_a_step_too(job_kit: JobKit) -> None:
+    runner, said = JobRunner(":memory:"), list[bool]()
+
+    @runner.job(max_attempts=1)
+    async def once(ctx: JobContext = injected) -> None:
+        await ctx.step("step", noted, "step")
+        said.append(ctx.is_last_attempt)
+
+    async with job_kit(runner):
+        await runner.enqueue(once)
+        await job_kit.run_to_end()
+    assert said == [True]

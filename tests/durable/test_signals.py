@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
-from aiojobs_lite import Abandon, Backoff, Cancel, JobContext, JobRunner, Snooze, Status, injected
+from aiojobs_lite import Abandon, Backoff, Cancel, JobContext, JobRunner, Retry, Snooze, Status, injected
+from aiojobs_lite.clock import to_datetime
+from aiojobs_lite.durations import LONGEST_S
 from aiojobs_lite.errors import StepFailed
 from aiojobs_lite.steps import Step
 from aiojobs_lite.telemetry.facts import StepGivenUp, StepSnoozed
@@ -130,3 +134,27 @@ async def test_snooze_in_a_step_is_not_seen_by_its_handler_and_uses_no_attempt(j
         snoozed = [fact for fact in facts.take() if isinstance(fact, StepSnoozed)]
         assert [(fact.step, fact.wait) for fact in snoozed] == [("fetch", 600), ("fetch", 600)]
         assert str(snoozed[0]).startswith(f"step snoozed: fetch of handler job {handle.id}, to run again in 10 min")
+
+
+@pytest.mark.parametrize("asked", [math.inf, math.nan, 1e300, 10**400], ids=["inf", "nan", "large", "huge"])
+@pytest.mark.parametrize("is_in_step", [True, False])
+async def test_a_delay_that_no_clock_reaches_is_a_century_in_a_step_as_in_a_handler(
+    job_kit: JobKit, asked: float, is_in_step: bool
+) -> None:
+    class Later(Retry):
+        after = asked
+
+    runner = JobRunner(":memory:")
+
+    async def limited() -> str:
+        raise Later("429")
+
+    @runner.job(max_attempts=2)
+    async def fetch(ctx: JobContext = injected) -> str:
+        return await ctx.step("limited", limited) if is_in_step else await limited()
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(fetch)
+        await runner.run_until_idle()
+        found = await handle.job()
+        assert found.scheduled_at - to_datetime(job_kit.clock.now()) == timedelta(seconds=LONGEST_S)

@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from aiojobs_lite import Abandon, Cancel, InvalidOption, JobRunner, Status, job
 from aiojobs_lite.dead import DeadJob
 from aiojobs_lite.engine import deaths
 from aiojobs_lite.errors import RecordedError, RunnerAlreadyStarted
-from aiojobs_lite.model.writes import Claim
+from aiojobs_lite.model.writes import Claim, Insert, Unit
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty
+from tests.helpers.fault_store import Fault, Kind
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE, promised, quiet, until
 
@@ -218,6 +220,34 @@ async def test_a_job_type_is_enqueued_in_the_transaction_of_the_death(
         await runner.run_until_idle()
     (unit,) = [unit for unit in units if type(unit[0]).__name__ == "Close"]
     assert [type(write).__name__ for write in unit] == ["Close", "Insert"]
+
+
+async def test_a_job_dies_at_its_first_attempt_though_the_store_refuses_the_job_of_its_death(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, calls = faulty(tmp_path / "jobs.db"), list[int]()
+
+    @job
+    async def refund(job_id: int) -> None: ...
+
+    @job(max_attempts=1, on_dead=refund)
+    async def charge() -> None:
+        calls.append(1)
+        raise Abandon("card refused")
+
+    def has_refund(units: Sequence[Unit]) -> bool:
+        inserts = [write for unit in units for write in unit if isinstance(write, Insert)]
+        return any(row.type == "refund" for write in inserts for row in write.rows)
+
+    store.faults = [Fault(Kind.REJECTED, when=has_refund)]
+    runner = JobRunner(store, jobs=[charge])
+    async with runner:
+        handle = await runner.enqueue(charge)
+        await runner.run_until_idle()
+        dead = await handle.job()
+        refunds = await runner.jobs.list(type="refund")
+    assert (dead.status, dead.attempts, calls, refunds) == (Status.DEAD, 1, [1], [])
+    assert "is saved without what goes with it (the jobs of on_dead: 'refund')" in caplog.text
 
 
 async def test_a_job_type_for_every_death_does_not_react_to_its_own() -> None:

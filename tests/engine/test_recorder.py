@@ -14,12 +14,14 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Failure, Outcome, Status
 from aiojobs_lite.model.progress import NewLine, Report
-from aiojobs_lite.model.writes import Unit
+from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.telemetry.bus import Bus
 from aiojobs_lite.telemetry.facts import EndRefused
 from aiojobs_lite.telemetry.meters import Metrics
+from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import claimed, names, published_on
+from tests.helpers.stores import new
 from tests.helpers.waiting import quiet
 
 REJECTED = StoreRejected("it has a surrogate in it")
@@ -39,6 +41,7 @@ class Rig:
         self.kept: list[tuple[Unit, Done]] = []
         self.ended: list[End] = []
         self.open: dict[int, Unit] = {}  # what is reported
+        self.enqueued: Unit = ()  # by each death
         self.died_of: list[Close] = []
         self.looks = 0
         self.recorder = Recorder(
@@ -54,7 +57,7 @@ class Rig:
         self.ended.append(end)
 
     def unit(self, end: End) -> Unit:
-        return (end,)
+        return (end, *self.enqueued) if isinstance(end, Close) else (end,)
 
     def last_of(self, end: End) -> Unit:
         return self.open.pop(end.id, ())
@@ -65,12 +68,18 @@ class Rig:
     def look_again(self) -> None:
         self.looks += 1
 
-    def record(self, end: End) -> None:
+    def record(self, end: End, raised: Raised | None = None) -> None:
         """The attempt of this runner has just ended."""
         run = Running(claimed(end.id, end.type), JobType(handler))
         self.attempts.add(run)
         self.attempts.ended(run)
-        self.recorder.record(end)
+        self.recorder.record(end, raised)
+
+    def reject(self) -> Unit:
+        """The store rejects what was kept last; returns that."""
+        unit, done = self.kept.pop()
+        done(unit, None, REJECTED)
+        return unit
 
     def answer(self, *, is_owned: bool = True, error: StoreRejected | None = None) -> End:
         """The store's answer to the end that was kept last."""
@@ -91,6 +100,10 @@ def status_after(end: End) -> Status:
 @pytest.fixture
 def rig() -> Rig:
     return Rig()
+
+
+def report() -> Report:
+    return Report(1, 3, "me", 1, None, None, None, (NewLine(0, "last"),), goes_with_end=True)
 
 
 def complete(result: str | None = '"done"') -> Complete:
@@ -229,3 +242,42 @@ def test_what_an_attempt_reported_last_goes_with_its_end_and_with_a_simpler_one(
     assert [ended.id for ended in rig.ended] == [7, 7]
     rig.record(end)
     assert rig.answer() == end  # nothing more is reported
+
+
+async def test_a_death_is_saved_alone_if_the_store_rejects_the_jobs_that_it_enqueues(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else it would be given back, run again, and its death be rejected again, for ever."""
+    rig.enqueued = (Insert((new("refund"), new("tell"))),)
+    death = Close(1, 3, "me", "a", Outcome.FAILED, Status.DEAD, "x", FAILURE)
+    rig.record(death, Raised(5))
+    assert rig.reject() == (death, *rig.enqueued)
+    bare = death._replace(failure=None, reason="its end could not be stored: StoreRejected")
+    assert rig.reject() == (bare, *rig.enqueued)
+    assert rig.answer() == bare
+    assert rig.ended == [bare, bare]
+    why = "is saved without what goes with it (the jobs of on_dead: 'refund', 'tell'): "
+    assert f"the end of a job 1 attempt 3 {why}{REJECTED}" in caplog.text
+
+
+async def test_a_report_that_the_store_rejects_makes_no_job_dead(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.open[1] = (report(),)
+    rig.record(complete())
+    assert rig.reject() == (complete(), report())
+    bare = complete()._replace(result=None, note="its end could not be stored: StoreRejected")
+    assert rig.reject() == (bare, report())
+    assert rig.answer() == bare
+    assert rig.ended == [bare, bare]
+    assert "without what goes with it (what the attempt reported last)" in caplog.text
+
+
+async def test_a_job_that_is_dead_because_of_its_end_dies_alone_at_last(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.open[1], rig.enqueued = (report(),), (Insert((new("refund"),)),)
+    rig.record(again())
+    assert [len(rig.reject()) for _ in range(4)] == [2, 2, 1, 2]
+    why = "its end could not be stored: StoreRejected"
+    assert rig.answer(error=REJECTED) == Close(1, 3, "me", "a", Outcome.FAILED, Status.DEAD, why)
+    assert rig.kept == []
+    assert "the end of a job 1 attempt 3 cannot be saved" in caplog.text
