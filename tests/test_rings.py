@@ -8,9 +8,11 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import engine
 
 from tests.helpers import limits, seeds
 from tests.helpers.limits import limited
+from tests.helpers.rings import SMALLER_S
 
 
 @pytest.mark.parametrize("is_deep", [False, True])
@@ -43,8 +45,8 @@ def test_what_a_run_of_the_second_ring_draws_is_repeated_in_each_of_its_processe
         assert (seeds.repeats(pytestconfig).endswith(f"--hypothesis-seed={seed}")) is is_same
 
 
-@pytest.mark.parametrize("profile", ["first", "second", "smallest"])
-def test_a_failure_is_shown_as_it_was_found_unless_the_smallest_is_asked_for(profile: str) -> None:
+def failure(profile: str) -> int:
+    """The number that is shown when one of 1000 or more fails."""
     drawn: list[int] = []
 
     @settings(settings.get_profile(profile), derandomize=True, database=None)
@@ -55,7 +57,18 @@ def test_a_failure_is_shown_as_it_was_found_unless_the_smallest_is_asked_for(pro
 
     with pytest.raises(AssertionError):
         fails()
-    assert (drawn[-1] == 1000) is (profile == "smallest")
+    return drawn[-1]
+
+
+@pytest.mark.parametrize("profile", ["first", "second", "smaller"])
+def test_a_failure_is_made_smaller_in_the_second_ring_and_in_the_first_if_that_is_asked_for(profile: str) -> None:
+    assert (failure(profile) == 1000) is (profile != "first")
+
+
+def test_a_smaller_failure_is_looked_for_a_minute_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine.MAX_SHRINKING_SECONDS == SMALLER_S
+    monkeypatch.setattr(engine, "MAX_SHRINKING_SECONDS", -1)
+    assert failure("second") > 1000
 
 
 async def test_a_test_that_hangs_is_ended_and_says_what_its_tasks_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,8 +24,9 @@ from aiojobs_lite.telemetry.facts import JobEnqueued
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import Fault, Kind
+from tests.helpers.machine import promised
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, promised, quiet, until
+from tests.helpers.waiting import PATIENCE, quiet, until
 
 
 class Deaths:

@@ -25,10 +25,11 @@ from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.telemetry.facts import JobEnqueued
 from tests.helpers.engine import engine_of, faulty
 from tests.helpers.fault_store import Fault, holding
+from tests.helpers.machine import promised
 from tests.helpers.pauses import let_fault_last
 from tests.helpers.programs import program, rescue
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, next_fact, promised, quiet, until
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 
 @job

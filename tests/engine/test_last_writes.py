@@ -17,8 +17,9 @@ from aiojobs_lite.stores.sqlite.owners import OWNERS_OF_THIS_PROCESS
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.engine import faulty
 from tests.helpers.fault_store import FULL, Fault, holding
+from tests.helpers.machine import promised
 from tests.helpers.programs import rescue
-from tests.helpers.waiting import PATIENCE, promised, until
+from tests.helpers.waiting import PATIENCE, until
 
 MANY = 100
 

@@ -14,11 +14,12 @@ import pytest
 from aiojobs_lite import JobHandle, JobRunner, Status, StoreUnavailable
 from aiojobs_lite.telemetry.facts import StoreDegraded, StoreRecovered
 from aiojobs_lite.testing.probe import Probe
+from tests.helpers.machine import promised
 from tests.helpers.pauses import pause
 from tests.helpers.programs import worker
 from tests.helpers.rings import first_of, slow
 from tests.helpers.stores import connected
-from tests.helpers.waiting import next_fact, promised, until
+from tests.helpers.waiting import next_fact, until
 
 
 @pytest.fixture

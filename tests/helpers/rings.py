@@ -2,8 +2,9 @@
 
 - `@slow`: the test belongs to the second ring alone.
 - `@deep`: it runs in both: a part of its cases in the first, all of them in the second. `depth` says how many. Every
-  test by hypothesis is one of these. A failure is shown as it was found: `--hypothesis-profile=smallest` looks for the
-  smallest one, five minutes long.
+  test by hypothesis is one of these. The second ring looks a minute long for a smaller failure than the one that was
+  found, so that the story of a model is one of a few writes. The first shows it as it was found, which takes no time:
+  `--hypothesis-profile=smaller` has it look for the same failure, made smaller.
 - `first_of(count, values)`: all values are tested; only `count` of them, evenly spread, in the first ring.
 """
 
@@ -15,11 +16,13 @@ from typing import Any, TypeVar
 
 import pytest
 from hypothesis import Phase, settings
-from hypothesis.internal.conjecture import providers
+from hypothesis.internal.conjecture import engine, providers
 
 T = TypeVar("T")
 EXAMPLES = 20  # of each test by hypothesis that does not say how many, in the first ring
-PHASES = (Phase.explicit, Phase.generate)  # of both rings: to shrink a failure may take five minutes
+SMALLER_S = 60  # that hypothesis looks for a smaller failure, where it would for five minutes, as it then says
+AS_FOUND = (Phase.explicit, Phase.generate)
+SMALLER = (*AS_FOUND, Phase.shrink)
 
 slow = pytest.mark.slow
 deep = pytest.mark.deep
@@ -44,9 +47,10 @@ def begin(mark_expression: str) -> None:
     _RUN.is_deep = "not slow" not in mark_expression
     # No deadline: a timed test fails on a busy machine.
     # The first ring draws the same examples each time (`seeds` has the rest), so that its result is that of the code.
-    settings.register_profile("first", deadline=None, max_examples=EXAMPLES, phases=PHASES, derandomize=True)
-    settings.register_profile("second", deadline=None, phases=PHASES, print_blob=True)
-    settings.register_profile("smallest", deadline=None, print_blob=True)
+    settings.register_profile("first", deadline=None, max_examples=EXAMPLES, phases=AS_FOUND, derandomize=True)
+    settings.register_profile("smaller", settings.get_profile("first"), phases=SMALLER)
+    settings.register_profile("second", deadline=None, phases=SMALLER, print_blob=True)
+    vars(engine).update(MAX_SHRINKING_SECONDS=SMALLER_S)
     settings.load_profile(depth("first", "second"))
     if not _RUN.is_deep:
         # It would read all modules that are loaded, 5 s long, and draw what stands in them: in each order another.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -20,7 +18,6 @@ from tests.helpers.pauses import pause
 
 E = TypeVar("E", bound=Fact)
 PATIENCE = 20.0  # seconds; a guard against hanging, never part of what is tested
-SLOWNESS = 5.0  # seconds that a slow or busy machine may add to what is promised
 
 
 class MovedClock(SystemClock):
@@ -34,14 +31,6 @@ class MovedClock(SystemClock):
 
     def now(self) -> int:
         return super().now() + round(self.offset * MICROSECONDS)
-
-
-@contextmanager
-def promised(seconds: float) -> Iterator[None]:
-    """The block takes no longer than is promised, apart from what a slow machine adds."""
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < seconds + SLOWNESS
 
 
 async def next_fact(listener: Watch, kind: type[E]) -> E:
@@ -82,6 +71,10 @@ async def quiet(*, beside_database: bool = False) -> None:
 
     What runs on another thread and what another process does is waited for by a condition of its own. It is never quiet
     beside what turns round and round, as `until` and this one do: one task waits, the others have events.
+
+    That no callback is ready stands in `_ready`, which the event loops of asyncio alone have. So what is tested by it
+    is tested on these and not on another one, such as uvloop, and a release of Python that names it otherwise fails
+    each of those tests at once, by an AttributeError. `tests/test_waiting.py` holds what it may be trusted with.
     """
     ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio's own loops have one
     turns, busy = 0, list[object]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from signal import SIGKILL
 
@@ -11,7 +12,7 @@ from tests.helpers.apps.worker import JOBS, brief, held, note_batch
 from tests.helpers.pauses import pause
 from tests.helpers.programs import looking, worker
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, promised
+from tests.helpers.waiting import PATIENCE
 
 JOBS_OF_BATCH = 600
 
@@ -19,7 +20,7 @@ JOBS_OF_BATCH = 600
 async def complete(runner: JobRunner, batch_id: int) -> BatchStats:
     """The stats of a batch when it is complete."""
     batch = await runner.batches.get(batch_id)
-    with promised(10):
+    async with asyncio.timeout(PATIENCE):
         while not (stats := await batch.stats()).is_complete:
             await pause(0.02)
     return stats

@@ -12,9 +12,10 @@ from aiojobs_lite import JobRunner, Outcome, Status
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.telemetry.facts import AttemptStarted, OwnerRescued
 from tests.helpers.apps.worker import JOBS, held, quick
+from tests.helpers.machine import promised
 from tests.helpers.programs import looking, rescue, worker
 from tests.helpers.rings import slow
-from tests.helpers.waiting import PATIENCE, next_fact, promised
+from tests.helpers.waiting import PATIENCE, next_fact
 
 
 async def test_a_job_whose_process_was_killed_runs_again_within_a_second_and_no_other_is_touched(

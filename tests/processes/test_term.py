@@ -20,9 +20,10 @@ import pytest
 from aiojobs_lite import JobRunner, Outcome, Status, job
 from aiojobs_lite.telemetry.facts import DrainStarted
 from tests.helpers.apps.worker import two_seconds
+from tests.helpers.machine import promised
 from tests.helpers.programs import Child, looking, program, worker
 from tests.helpers.rings import first_of, slow
-from tests.helpers.waiting import PATIENCE, next_fact, promised
+from tests.helpers.waiting import PATIENCE, next_fact
 
 SIGTERM, SIGINT = signal.SIGTERM, signal.SIGINT
 BOTH = pytest.mark.parametrize("number", first_of(1, [SIGTERM, SIGINT]))

@@ -14,8 +14,9 @@ from aiojobs_lite.errors import RunnerAlreadyStarted, RunnerClosed, RunnerNotSta
 from aiojobs_lite.telemetry.facts import AttemptStarted, DrainFinished, DrainStarted
 from aiojobs_lite.testing.probe import Probe
 from tests.helpers.cancelling import Call, at_every_moment
+from tests.helpers.machine import promised
 from tests.helpers.rings import deep, depth
-from tests.helpers.waiting import PATIENCE, next_fact, promised, quiet, until
+from tests.helpers.waiting import PATIENCE, next_fact, quiet, until
 
 
 async def test_leaving_waits_for_what_runs(database: Path) -> None:
