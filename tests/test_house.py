@@ -20,7 +20,7 @@ from aiojobs_lite.model import columns
 from aiojobs_lite.stores.sqlite import due, phases
 from tests.helpers import mirror, source
 from tests.helpers.root import ROOT
-from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, SQL, TESTS, Function, module_of, name_of, tree, words
+from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, SQL, TESTS, Function, module_of, name_of, nodes, tree, words
 from tests.helpers.waiting import unmeasured
 
 # By the comments over the groups.
@@ -258,6 +258,17 @@ def test_nothing_inside_imports_the_package_root() -> None:
     root = {"aiojobs_lite", *(f"aiojobs_lite.{name}" for name in PUBLIC)} - (modules - {"aiojobs_lite"})
     found = {name_of(path): sorted(root & {*source.imported(path)}) for path in PACKAGE}
     assert {path: names for path, names in found.items() if names and path != "aiojobs_lite/__init__.py"} == {}
+
+
+def test_nothing_is_imported_for_a_type_checker_alone() -> None:
+    """The contracts of the layers hold for types as for the rest; and a hint can be looked up."""
+    guarded = [
+        name_of(path)
+        for path in PACKAGE
+        for node in nodes(path)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    ]
+    assert guarded == []
 
 
 def test_a_large_number_has_a_name_and_the_schema_has_none_of_its_own() -> None:

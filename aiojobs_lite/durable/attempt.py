@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiojobs_lite.clock import Clock, to_datetime
 from aiojobs_lite.durable.ledger import JSON_NULL, StepLedger
@@ -21,6 +21,8 @@ from aiojobs_lite.durable.waits import Waits, until_due, until_ended
 from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe
 from aiojobs_lite.engine.results import PLAIN, refuse_unfinished
+from aiojobs_lite.engine.running import Running
+from aiojobs_lite.engine.threads import CallThread
 from aiojobs_lite.errors import RecordedError, StepFailed, StepNotStored, StepUnfit
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
@@ -29,10 +31,6 @@ from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 from aiojobs_lite.policy.outcomes import Cancel
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.facts import StepCompleted
-
-if TYPE_CHECKING:
-    from aiojobs_lite.engine.running import Running
-    from aiojobs_lite.engine.threads import UnawaitedThread
 
 
 class DurableAttempt:
@@ -305,17 +303,9 @@ class DurableAttempt:
         return failed
 
 
-class _Thread:
-    """The thread of a step."""
-
-    def __init__(self) -> None:
-        self.thread: UnawaitedThread | None = None
-        self.thread_id: int | None = None
-
-
 async def _threaded(name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Calls a function in a thread, and awaits what that returned if need be."""
-    (value,) = await call_in_thread(_boxed(name, function), args, kwargs, _Thread())
+    (value,) = await call_in_thread(_boxed(name, function), args, kwargs, CallThread())
     return await value if inspect.isawaitable(value) else value
 
 

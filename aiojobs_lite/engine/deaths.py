@@ -20,7 +20,7 @@ from aiojobs_lite.engine.calls import call_in_thread
 from aiojobs_lite.engine.failures import describe, exc_info_of
 from aiojobs_lite.engine.forks import end_process
 from aiojobs_lite.engine.ports import Commits
-from aiojobs_lite.engine.threads import UnawaitedThread
+from aiojobs_lite.engine.threads import CallThread
 from aiojobs_lite.errors import RecordedError
 from aiojobs_lite.handlers.job_type import Enqueueable, qualified_name
 from aiojobs_lite.handlers.registry import Registry
@@ -38,14 +38,6 @@ _log = get_log("jobs")
 _MOST_AT_ONCE: Final = 10  # calls
 _LAST_STEPS_S: Final = 0.1  # that a cancelled call may take
 _CRASHED: Final = "its process ended"
-
-
-class _Thread:
-    """The thread of one call."""
-
-    def __init__(self) -> None:
-        self.thread: UnawaitedThread | None = None
-        self.thread_id: int | None = None
 
 
 class Deaths:
@@ -153,7 +145,7 @@ class Deaths:
             if _is_async(function):
                 await function(dead)
             else:
-                await call_in_thread(function, (dead,), {}, _Thread())
+                await call_in_thread(function, (dead,), {}, CallThread())
         except BaseException as error:  # noqa: BLE001  # the boundary: nothing passes
             if self._origin.is_left:
                 end_process(error)

@@ -64,6 +64,7 @@ class Executor:
 
     Attributes:
         processes: Calls the handlers that run in worker processes.
+        settled: Says what is saved of each attempt. The testing kit replaces it, to see the ends before they are saved.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Executor:
         self._identity = identity
         self._cancel_grace = cancel_grace
         self.processes = ProcessCalls(registry)
-        self._settled = settled
+        self.settled = settled
         self._origin = Origin()
         self._reporter: Reporter | None = None
         self._around: Mapping[str, Around] = {}
@@ -352,7 +353,7 @@ class Executor:
         run.started = time.perf_counter()
 
     def _record(self, run: Running, ending: Ending) -> None:
-        end = self._settled(run, ending, self._clock.now())
+        end = self.settled(run, ending, self._clock.now())
         if not self._attempts.ended(run):  # it was taken from this runner, which has claimed the job again: after a
             end = end._replace(owner=_NO_OWNER)  # redrive with the same number, so the owner would not tell them apart
         self._slots.released(run.claimed.type)

@@ -43,6 +43,21 @@ class UnawaitedThread(threading.Thread):
         return self._ticket.locked()
 
 
+class CallThread:
+    """The thread of a call that is no attempt; `HasThread` of it.
+
+    Attributes:
+        thread: The thread.
+        thread_id: Its id, while the function runs.
+    """
+
+    __slots__ = ("thread", "thread_id")
+
+    def __init__(self) -> None:
+        self.thread: UnawaitedThread | None = None
+        self.thread_id: int | None = None
+
+
 class _Unawaited(threading.Event):
     """Is waited for by `Thread.start` alone."""
 

@@ -162,14 +162,14 @@ class Probe:
     def watch_ends(self, ended: Callable[[Running, Ending, End], None]) -> None:
         """Calls back with how each attempt ended, before that is saved; until the runner is left."""
         executor = self.parts.executor
-        settled = executor._settled
+        settled = executor.settled
 
         def noted(run: Running, ending: Ending, now: int) -> End:
             end = settled(run, ending, now)
             ended(run, ending, end)
             return end
 
-        executor._settled = noted  # of this runner alone
+        executor.settled = noted  # of this runner alone
 
     def watch_steps(self, around: CallsStep, others: Callable[[Claimed, str], None]) -> None:
         """Has the functions of steps called by another, and calls back at each other operation, with its name; until

@@ -286,7 +286,7 @@ class Limits:
 
     def wake(self, most: int = LARGEST_INTEGER) -> list[Woken]:
         """Lets as many lanes as there is capacity for, and at most so many, go on from the line of each meter that may
-        have capacity; returns those that do.
+        have capacity, in the order in which they got it; returns those that do.
         """
         woken: list[Woken] = []
         for meter in self.meters.freed_by_time():
@@ -296,9 +296,9 @@ class Limits:
                 for job_type in self._types.of(name):
                     self._due.add_known(job_type)
             self._freed.clear()
-        while self._freed:
-            meter, _ = self._freed.popitem()
+        for meter in self._freed:
             woken += self._wake_for(meter, most)
+        self._freed.clear()
         return woken
 
     def ordered_became_due(self, job_type: str, after: int, until: int) -> int:

@@ -23,6 +23,7 @@ from aiojobs_lite.model.limits import (
 )
 from aiojobs_lite.model.writes import CancelJob, Claim, Insert
 from aiojobs_lite.stores.sqlite import limits
+from aiojobs_lite.stores.sqlite.lanes import Limits, Woken
 from aiojobs_lite.stores.sqlite.limits import MOST_ASIDE
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers.rings import slow
@@ -190,6 +191,28 @@ async def test_keys_that_a_changed_limit_does_not_set_free_step_aside_again(data
             await check_tables(store)
             assert [job.id for job in await claimed(store)] == wanted
             assert all(line.startswith("one") for line in (await lanes(store)).values())
+
+
+async def test_keys_go_on_in_the_order_in_which_they_were_set_free(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken, wake = list[str](), Limits.wake
+
+    def noted(limits: Limits, *args: Any) -> list[Woken]:
+        found = wake(limits, *args)
+        woken.extend(lane.text for lane in found)
+        return found
+
+    async with opened(database) as store:
+        await answers(store, SetLimits((ONE,)))
+        rows = [keyed(n) for n in range(4)]
+        (_, answer) = await answers(store, Insert((*rows, *rows)), claim())
+        assert await claimed(store) == []  # the others wait
+        jobs, order = sorted(answer.jobs), (2, 0, 3, 1)
+        monkeypatch.setattr(Limits, "wake", noted)
+        await answers(store, *[complete(jobs[n]) for n in order])
+        await claimed(store)
+    assert woken == [rows[n].lane for n in order]
 
 
 async def _standing(store: SqliteStore) -> list[Any]:
