@@ -135,6 +135,8 @@ async def enqueuing() -> None:
     await runner.enqueue(no_context, 1, 2)  # E: call-arg
     await runner.enqueue(plain_without_context, 1)  # E: call-arg
     await runner.enqueue(3, 1)  # E: arg-type
+    await runner.jobs.list(status="died")  # E: arg-type
+    await runner.jobs.list(status="dead", held="event")
     await runner.enqueue("email.welcome", user_id=1)  # E: arg-type
     await runner.enqueue_named("email.welcome", user_id=1, anything="goes")
     await runner.enqueue_named(welcome, user_id=1)  # E: arg-type

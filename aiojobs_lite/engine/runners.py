@@ -17,4 +17,7 @@ async def look_at_runners(store: Store, others: Collection[str] = ()) -> tuple[l
     owners = await store.ask(ListOwners())  # all of them are asked for: what is left of them is for their rescue
     stored = await store.ask(ListRunners())
     dead = await store.owners.dead({*owners, *others, *(runner.id for runner in stored if runner.is_alive)})
-    return [replace(runner, is_alive=runner.is_alive and runner.id not in dead) for runner in stored], dead
+    return [
+        replace(runner, is_alive=False, is_draining=False) if runner.ended_at or runner.id in dead else runner
+        for runner in stored
+    ], dead

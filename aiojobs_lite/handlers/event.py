@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ MOST_PATTERNS: Final = 10
 
 _ANY: Final = "*"
 _OUTER: Final = frozenset({"event", "async"})
+_PLAIN: Final = "a plain function that returns True or False, no `async def`: nothing awaits what it returns"
 
 
 def _instant(value: object) -> object:
@@ -85,6 +87,7 @@ class Listening:
             memo: The event as JSON.
 
         Raises:
+            TypeError: If `when` returns an awaitable, which is true whatever it would say.
             Exception: What `when` raises.
         """
         if not any(fits(pattern, name) for pattern in self.patterns):
@@ -95,7 +98,12 @@ class Listening:
             event = self.kind.model_validate_json(memo)
         except ValidationError:
             return True
-        return bool(self.when(event))
+        answer = self.when(event)
+        if inspect.isawaitable(answer):
+            if inspect.iscoroutine(answer):
+                answer.close()  # else Python warns that it was never awaited
+            raise TypeError(f"it returned an awaitable, and has to be {_PLAIN}")
+        return bool(answer)
 
     def starts_by(self, memo: str) -> bool:
         """The same as `starts`, of an event of which only the JSON is at hand."""
@@ -120,6 +128,8 @@ def check_listening(
         raise InvalidOption("names", given, f"1 to {MOST_PATTERNS} names of events")
     if when is not None and not callable(when):
         raise InvalidOption("when", when, "a function of the event that returns whether it starts the handler")
+    if any(map(inspect.iscoroutinefunction, (when, type(when).__call__))):
+        raise InvalidOption("when", when, _PLAIN)
     patterns = tuple(dict.fromkeys([_check_pattern(one) for one in given]))
     argument = event_argument(signature)
     if argument is None:

@@ -28,6 +28,9 @@ _NO_BATCH: Final = (
     "none on a handler that events start, each of which makes a job; let it enqueue a job of a type with batch=, such "
     'as `ctx.enqueue_once("send", send_all, [event.data])`'
 )
+_NO_PARENTHESES: Final = (
+    'names of events, and it is a function, for there are no parentheses: write `@runner.on("user/signed.up")`'
+)
 
 
 class Declaring:
@@ -112,6 +115,8 @@ class Declaring:
         """
         if options.get("batch") is not None:
             raise InvalidOption("batch", options["batch"], _NO_BATCH)
+        if names and callable(names[0]):
+            raise InvalidOption("names", names[0], _NO_PARENTHESES)
 
         def made(job_type: JobType[..., Any]) -> None:
             job_type.listening = check_listening(names, when, job_type.signature)

@@ -251,7 +251,8 @@ def _lanes(job_type: JobType[..., Any], limits: Sequence[Limit | Rate] | None) -
     if limits is None:
         return None
     flow = job_type.how.flow
-    return make_lanes(job_type.name, limits, job_type.signature, None if flow is None else flow.batch)
+    lanes = make_lanes(job_type.name, limits, job_type.signature, None if flow is None else flow.batch)
+    return lanes if lanes.limits else None
 
 
 def _signature(job_type: JobType[..., Any], largest: int, *version: Any, reads_return: bool) -> Signature:

@@ -38,7 +38,6 @@ class Lanes:
         job_type: The name of the job type.
         limits: Its limits, as given to `@job(limits=...)`.
         signature: The handler's arguments.
-        may_be_none: Whether they may be an empty list.
 
     Attributes:
         job_type: As given.
@@ -49,11 +48,10 @@ class Lanes:
         InvalidOption: If they contradict themselves or each other, or count by an argument that there is not.
     """
 
-    def __init__(self, job_type: str, limits: object, signature: Signature, *, may_be_none: bool = False) -> None:
+    def __init__(self, job_type: str, limits: object, signature: Signature) -> None:
         self.job_type = job_type
         self._defaults, self._event = signature.defaults, event_argument(signature)
-        is_none = may_be_none and isinstance(limits, list | tuple) and not limits
-        self.limits = () if is_none else check_limits(limits)
+        self.limits = check_limits(limits)
         self.stored: tuple[StoredLimit, ...] = tuple([stored_limit(limit, job_type) for limit in self.limits])
         self._names = [one.name for one in self.stored]
         twice = {name for name in self._names if self._names.count(name) > 1}
@@ -164,13 +162,13 @@ def _problem_of(part: object) -> str | None:
 
 
 def check_limits(value: object) -> tuple[Limit | Rate, ...]:
-    """Limits and rates, at most `MOST_LIMITS`.
+    """Limits and rates, at most `MOST_LIMITS`, or none.
 
     Raises:
         InvalidOption: If they are something else.
     """
     wanted = f"a list of at most {MOST_LIMITS} of Limit and Rate"
-    if not isinstance(value, Sequence) or not 1 <= len(value) <= MOST_LIMITS:
+    if not isinstance(value, list | tuple) or len(value) > MOST_LIMITS:
         raise InvalidOption("limits", value, wanted)
     if not all(isinstance(one, Limit | Rate) for one in value):
         raise InvalidOption("limits", value, wanted)

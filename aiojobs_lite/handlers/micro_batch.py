@@ -115,17 +115,14 @@ class ItemLanes(Lanes):
         limits: See `Lanes`.
         signature: See `Lanes`.
         batch: The option.
-        may_be_none: See `Lanes`.
 
     Raises:
         InvalidOption: If a limit counts the items of one job apart.
     """
 
-    def __init__(
-        self, job_type: str, limits: object, signature: Signature, batch: Batch, *, may_be_none: bool = False
-    ) -> None:
+    def __init__(self, job_type: str, limits: object, signature: Signature, batch: Batch) -> None:
         self._argument = list_argument(signature)
-        super().__init__(job_type, limits, signature, may_be_none=may_be_none)
+        super().__init__(job_type, limits, signature)
         check_limit_keys(batch, self.limits)
 
     def check_fields(self, fields: Collection[str], signature: Signature) -> None:
@@ -139,13 +136,11 @@ class ItemLanes(Lanes):
         return super().key(limit, arguments if callable(limit.key) else items[0])
 
 
-def make_lanes(
-    job_type: str, limits: object, signature: Signature, batch: Batch | None, *, may_be_none: bool = False
-) -> Lanes:
+def make_lanes(job_type: str, limits: object, signature: Signature, batch: Batch | None) -> Lanes:
     """What makes the lane of each job of a type, by its limits; see `Lanes`."""
     if batch is None:
-        return Lanes(job_type, limits, signature, may_be_none=may_be_none)
-    return ItemLanes(job_type, limits, signature, batch, may_be_none=may_be_none)
+        return Lanes(job_type, limits, signature)
+    return ItemLanes(job_type, limits, signature, batch)
 
 
 def check_limit_keys(batch: Batch, limits: Sequence[Limit | Rate]) -> None:

@@ -222,7 +222,7 @@ class Enqueueing:
         flow = make_flow(options, self.flow, job_type.signature, job_type.handler)
         batch = None if flow is None else flow.batch
         if (limits := options.get("limits")) is not None:
-            lanes = make_lanes(job_type.name, limits, job_type.signature, batch, may_be_none=True)
+            lanes = make_lanes(job_type.name, limits, job_type.signature, batch)
             extended = replace(extended, lanes=lanes)
         if flow is not self.flow:
             extended = replace(extended, flow=flow)

@@ -30,6 +30,8 @@ from aiojobs_lite.model.payloads import arguments_of, version_of
 from aiojobs_lite.model.unique import UniqueScope
 
 Priority = Literal["high", "medium", "low"]
+StatusName = Literal["pending", "processing", "completed", "dead", "cancelled"]
+ReasonName = Literal["payload", "after", "event", "listener"]
 PRIORITIES: Mapping[str, int] = {"high": 0, "medium": 1, "low": 2}
 PRIORITY_NAMES: tuple[Priority, ...] = ("high", "medium", "low")
 

@@ -24,9 +24,9 @@ class RunnerInfo:
         max_running: Most handlers that it runs at once; 0: it runs none.
         types: The job types that it has registered, each with its concurrency or None.
         started_at: When it started, UTC.
-        ended_at: When another runner noted that it is dead, UTC: at the rescue of its jobs, or within a minute. None
-            before, even if `is_alive` says so already.
-        is_draining: Whether it waits for running handlers, and claims nothing more.
+        ended_at: When another runner noted that it is dead, UTC: at the rescue of its jobs, or within a minute; if none
+            lived, at the next start. None before, even if `is_alive` says so already.
+        is_draining: Whether it lives, waits for running handlers, and claims nothing more.
         running: Jobs that it is processing.
         is_alive: Whether it lives.
     """

@@ -14,21 +14,21 @@ from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, later
 
 
-def first_end(awaited: Sequence[Awaited]) -> datetime | None:
-    """The first instant that ends one of the operations for which a job is suspended; None: no instant does."""
-    first = min((one.step.until for one in awaited if one.step.until is not None), default=None)
-    return None if first is None else to_datetime(first)
+def what_ends(awaited: Sequence[Awaited], due: datetime, now: datetime) -> str:
+    """What a job is suspended for, each of which makes it go on.
 
-
-def what_ends(awaited: Sequence[Awaited], now: datetime) -> str:
-    """What a job is suspended for, each of which makes it go on."""
-    shown = [_end_of(one, now) for one in awaited[:MOST_IDS_SHOWN]]
+    Args:
+        awaited: The operations.
+        due: When the job is due. If it was rescheduled to later, no instant ends an operation before.
+        now: The present instant.
+    """
+    shown = [_end_of(one, due, now) for one in awaited[:MOST_IDS_SHOWN]]
     more = len(awaited) - len(shown)
     return " or ".join(shown + [f"{counted(more, 'further operation')} ends"] * (more > 0))
 
 
-def _end_of(awaited: Awaited, now: datetime) -> str:
-    step, when = awaited.step, _when(awaited, now)
+def _end_of(awaited: Awaited, due: datetime, now: datetime) -> str:
+    step, when = awaited.step, _when(awaited, due, now)
     if step.kind is StepKind.SLEEP:
         return f"the sleep {step.name!r} ends {when}"
     if step.kind is StepKind.EVENT:
@@ -43,11 +43,11 @@ def _end_of(awaited: Awaited, now: datetime) -> str:
     return f"the step {step.name!r} is tried again {when} after its attempt {step.attempts} failed{_error(step.error)}"
 
 
-def _when(awaited: Awaited, now: datetime) -> str:
+def _when(awaited: Awaited, due: datetime, now: datetime) -> str:
     """When the time of an operation is over; empty: never."""
     if awaited.step.until is None:
         return ""
-    at = to_datetime(awaited.step.until)
+    at = max(to_datetime(awaited.step.until), due)
     return later(at, max(0.0, (at - now).total_seconds()))
 
 

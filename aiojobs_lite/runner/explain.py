@@ -25,7 +25,7 @@ from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.steps import Awaited, ListAwaited
 from aiojobs_lite.model.unique import UniqueScope
-from aiojobs_lite.runner.awaited import first_end, what_ends
+from aiojobs_lite.runner.awaited import what_ends
 from aiojobs_lite.sizes import MOST_IDS_SHOWN
 from aiojobs_lite.telemetry.wording import counted, instant, later, span
 
@@ -56,6 +56,7 @@ class OwnRunner:
         workers: How many of its worker processes are taken; None if the job's type needs none.
         is_saving: Whether the job's attempt has ended, and the end is still to be saved.
         stopped: Why the job's attempt was asked to stop, or None.
+        is_stuck: Whether it goes on although it was asked to stop a while ago.
     """
 
     id: str
@@ -66,6 +67,7 @@ class OwnRunner:
     workers: int | None = None
     is_saving: bool = False
     stopped: str | None = None
+    is_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ async def look_at(engine: Engine, job_id: int) -> Situation:
         _workers_taken(engine, job.type),
         is_saving=job_id in engine.attempts.unsaved_ends,
         stopped=run.stopped.value if run is not None and run.stopped is not None else None,
+        is_stuck=run is not None and run.is_stuck,
     )
     now, pause = to_datetime(engine.now()), pauses.get(job.type)
     expires_at = None if expiry is None else to_datetime(expiry)
@@ -197,6 +200,8 @@ def _running(found: Situation) -> str:
         more.append("it was asked to cancel")
     elif job.owner == found.own.id and found.own.stopped:
         more.append(f"it was asked to stop ({found.own.stopped})")
+    if job.owner == found.own.id and found.own.is_stuck:
+        more.append("its handler ignores that, and keeps its slot until it ends by itself")
     if job.interrupted:
         more.append("the drain of its runner left it running")
     return "; ".join(more)
@@ -210,7 +215,7 @@ def _reasons(found: Situation) -> list[str]:
         jobs = ", ".join(map(str, found.after))
         reasons.append(f"it runs after other jobs, which have not all ended ({jobs or 'none is left'})")
     elif job.held is Held.EVENT:
-        ends = what_ends(found.awaited, found.now) or "an operation ends"
+        ends = what_ends(found.awaited, job.scheduled_at, found.now) or "an operation ends"
         reasons.append(f"it is suspended until {ends}")
     elif job.held in _WAITS:
         reasons.append(_WAITS[job.held])
@@ -220,8 +225,8 @@ def _reasons(found: Situation) -> list[str]:
         count, most = found.gathers
         at = instant(job.scheduled_at, has_date=job.scheduled_at.date() != found.now.date())
         reasons.append(f"it gathers items: {count:,} of {most:,}, until {at}")
-    elif wait > 0 and (first := first_end(found.awaited)) is not None and first >= job.scheduled_at:
-        reasons.append(f"it is suspended until {what_ends(found.awaited, found.now)}")
+    elif wait > 0 and found.awaited:
+        reasons.append(f"it is suspended until {what_ends(found.awaited, job.scheduled_at, found.now)}")
     elif wait > 0:
         reasons.append(f"it is due {later(job.scheduled_at, wait)}{_why_later(job)}")
     if found.pause is not None:

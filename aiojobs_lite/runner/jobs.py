@@ -22,7 +22,7 @@ from aiojobs_lite.errors import (
 )
 from aiojobs_lite.handlers.checks import check_aware, check_choice, check_flag, check_whole
 from aiojobs_lite.model.columns import LARGEST_INTEGER
-from aiojobs_lite.model.job import Held, Job, Status
+from aiojobs_lite.model.job import Held, Job, ReasonName, Status, StatusName
 from aiojobs_lite.model.progress import GetLog, JobLog
 from aiojobs_lite.model.queries import FindJobs, GetJob, ListDead
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
@@ -36,6 +36,7 @@ from aiojobs_lite.text import make_storable
 
 _LARGEST_PAGE: Final = 1000  # jobs
 _REASONS: Final = [str(known) for known in Held if known is not Held.UNKNOWN]
+_TRIES: Final = 3  # to move a job that changes meanwhile
 _PEEK_S: Final = 0.25  # that an error may take for its text
 REDRIVE_AT_ONCE: Final = 500  # jobs a transaction: a rescue waits for no more
 
@@ -81,11 +82,11 @@ class StoredJobs:
     async def list(
         self,
         *,
-        status: Status | str | None = None,
+        status: Status | StatusName | None = None,
         type: str | None = None,  # noqa: A002  # the column's name
         label: str | None = None,
         batch: int | None = None,
-        held: Held | str | None = None,
+        held: Held | ReasonName | None = None,
         limit: int = 100,
         after: int | None = None,
     ) -> builtins.list[Job]:
@@ -113,11 +114,9 @@ class StoredJobs:
         reason = None if held is None else Held(check_choice("held", held, _REASONS))
         engine = self._access.engine
         wanted_type, wanted_label = _check_storable("type", type), _check_storable("label", label)
-        found = await engine.ask(
-            FindJobs(
-                status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
-            )
-        )  # fmt: skip
+        found = await engine.ask(FindJobs(
+            status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
+        ))  # fmt: skip
         if not found and wanted_type is not None:
             await check_known(engine, wanted_type)
         return found
@@ -312,16 +311,21 @@ async def _cancel(engine: Engine, job_id: int, reason: str | None) -> Status:
 
 async def _reschedule(engine: Engine, job_id: int, due: int | None) -> None:
     """Makes a job due at an instant, or now."""
-    if await engine.write(Reschedule(job_id, due)):
-        if engine.bus.is_watched(JobRescheduled):
-            scheduled_at = to_datetime(engine.now() if due is None else due)
-            engine.bus.publish(JobRescheduled(job_id, await _type_of(engine, job_id), scheduled_at))
-        return
-    found = await look_at(engine, job_id)
-    action, allowed = "rescheduled", "a pending job that is not held"
-    if due is None:
-        action, allowed = "run now", "a job that waits for its retry or for its time"
-    raise JobNotAllowed(job_id, found.job.status, action, f"{allowed}; {sentence(found).rstrip('.')}")
+    is_now = due is None
+    action = "run now" if is_now else "rescheduled"
+    allowed = "a job that waits for its retry or for its time" if is_now else "a pending job that is not held"
+    for _ in range(_TRIES):
+        if await engine.write(Reschedule(job_id, due)):
+            if engine.bus.is_watched(JobRescheduled):
+                scheduled_at = to_datetime(engine.now() if due is None else due)
+                engine.bus.publish(JobRescheduled(job_id, await _type_of(engine, job_id), scheduled_at))
+            return
+        found = await look_at(engine, job_id)
+        job, why = found.job, sentence(found).rstrip(".")
+        if job.status is not Status.PENDING or job.held is not None or (is_now and job.scheduled_at <= found.now):
+            break
+        why = "it changed each time that it was refused: repeat the call"
+    raise JobNotAllowed(job_id, job.status, action, f"{allowed}; {why}")
 
 
 async def _redrive(engine: Engine, job_id: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, JobRunner
+from aiojobs_lite import InvalidOption, JobRunner, Jobs
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.events import Event
@@ -84,6 +85,37 @@ def test_when_is_a_function() -> None:
     expected = "a function of the event that returns whether it starts the handler"
     with pytest.raises(InvalidOption, match=f"^when=True: expected {expected}"):
         on("a", when=True)
+
+
+async def is_wanted(event: Event[Any]) -> bool:
+    return bool(event.data["n"] > 7)
+
+
+class AsksLater:
+    """A filter that is an object."""
+
+    async def __call__(self, event: Event[Any]) -> bool:
+        return await is_wanted(event)
+
+
+@pytest.mark.parametrize("when", [is_wanted, AsksLater(), functools.partial(is_wanted)])
+def test_when_is_no_coroutine_function(when: Any) -> None:
+    expected = "a plain function that returns True or False, no `async def`: nothing awaits what it returns"
+    with pytest.raises(InvalidOption, match=f"^when=.* expected {expected}"):
+        on("a", when=when)
+
+
+def test_when_that_returns_an_awaitable_is_refused_with_its_first_event() -> None:
+    listening = on("user/left", when=lambda event: is_wanted(event)).listening
+    assert listening is not None
+    with pytest.raises(TypeError, match=r"^it returned an awaitable, and has to be a plain function that returns True"):
+        listening.starts_by(MEMO)
+
+
+@pytest.mark.parametrize("declaring", [Jobs(), JobRunner(":memory:")])
+def test_on_without_parentheses_is_refused(declaring: Any) -> None:
+    with pytest.raises(InvalidOption, match=r'^names=.*for there are no parentheses: write `@runner.on\("user/signed'):
+        declaring.on(takes_numbers)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,6 @@ def test_a_limit_that_contradicts_itself_is_refused_where_it_is_made(made: Any, 
 @pytest.mark.parametrize(
     ("limits", "option"),
     [
-        ([], "limits"),
         ("org_id", "limits"),
         ([7], "limits"),
         (Limit(1, key="org_id"), "limits"),
@@ -223,7 +222,7 @@ ORDERED = Limit(1, key="org_id", ordered=True)
             lambda: Limit(1, key="a", ordered=True, name="b"),
             "none with ordered=True: the order is that of one job type",
         ),
-        (lambda: declared(), "a list of at most 3 of Limit and Rate"),
+        (lambda: declared(*[Limit(1, key=key) for key in "abcd"]), "a list of at most 3 of Limit and Rate"),
         (lambda: declared(ORDERED, Limit(1, key="kind", ordered=True)), "at most one with ordered=True"),
         (lambda: declared(Limit(1, key="org_id"), Limit(2, key="org_id")), "another name= for each of the limits "),
         (
@@ -237,6 +236,10 @@ ORDERED = Limit(1, key="org_id", ordered=True)
 def test_a_refusal_says_what_is_expected(make: Any, text: str) -> None:
     with pytest.raises(InvalidOption, match=text):
         make()
+
+
+def test_an_empty_list_is_no_limit() -> None:
+    assert declared().lanes is None
 
 
 def test_an_enqueue_has_the_limits_that_it_is_given_or_none() -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiojobs_lite import JobContext, JobRunner, Retry, injected
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.steps import Awaited, StepKind, StepRow, StepState
-from aiojobs_lite.runner.awaited import first_end, what_ends
+from aiojobs_lite.runner.awaited import what_ends
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import JobKit
 from tests.helpers.instants import SECOND
@@ -119,18 +119,57 @@ async def test_one_that_was_made_due_later_or_waits_for_its_retry_says_when_it_i
         sleeper, failing = await runner.enqueue(handler, False), await runner.enqueue(handler, True)
         await job_kit.advance(0)
         await runner.jobs.reschedule(sleeper.id, at=to_datetime(job_kit.clock.now() + 7200 * SECOND))
-        assert "waits: it is due in 2 h (02:00:00 UTC)." in await runner.jobs.explain(sleeper.id)
+        text = await runner.jobs.explain(sleeper.id)
+        assert "waits: it is suspended until the sleep 'nap' ends in 2 h (02:00:00 UTC)." in text
         text = await runner.jobs.explain(failing.id)
         assert "waits: it is due in 10 min (00:10:00 UTC) after attempt 1 failed (Retry: outside of steps)." in text
+
+
+@pytest.mark.parametrize(("hours", "end"), [(2, "in 2 h (02:00:00 UTC)"), (0.5, "in 1 h (01:00:00 UTC)")])
+async def test_a_wait_that_was_rescheduled_says_what_ends_it_at_once(job_kit: JobKit, hours: float, end: str) -> None:
+    """To later puts its timeout off. To earlier does nothing: the wait goes on."""
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> bool:
+        return await ctx.wait_for_event("answer", "user/replied", timeout="1h") is not None
+
+    async with job_kit(runner):
+        handles = [await runner.enqueue(handler), await runner.enqueue(handler)]
+        await job_kit.advance(0)
+        for handle in handles:
+            at = to_datetime(job_kit.clock.now() + round(hours * 3600) * SECOND)
+            await runner.jobs.reschedule(handle.id, at=at)
+        text = await runner.jobs.explain(handles[0].id)
+        assert f"suspended until the wait 'answer' ends by the event 'user/replied', or {end}." in text
+        await job_kit.advance(45 * 60)
+        await runner.send("user/replied")
+        assert [await handle.result() for handle in handles] == [True, True]
+
+
+async def test_the_timeout_of_a_wait_that_was_put_off_passes_when_its_job_is_due(job_kit: JobKit) -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job
+    async def handler(ctx: JobContext = injected) -> bool:
+        return await ctx.wait_for_event("answer", "user/replied", timeout="1h") is not None
+
+    async with job_kit(runner):
+        handle = await runner.enqueue(handler)
+        await job_kit.advance(0)
+        await runner.jobs.reschedule(handle.id, at=to_datetime(job_kit.clock.now() + 7200 * SECOND))
+        await job_kit.advance("119m")
+        assert (await handle.job()).status == "pending"
+        await job_kit.advance("2m")
+        assert await handle.result() is False
 
 
 def test_of_very_many_operations_some_are_named() -> None:
     step = StepRow("s", StepKind.SLEEP, StepState.WAITING, None, None, 0, NOW, NOW, None, None)
     found = [Awaited(step._replace(name=f"s{number}", until=NOW - number), None, None) for number in range(12)]
-    text = what_ends(found, to_datetime(NOW))
+    text = what_ends(found, to_datetime(NOW - 11), to_datetime(NOW))
     assert text.startswith("the sleep 's0' ends at once or ")
     assert text.endswith("the sleep 's9' ends at once or 2 further operations ends")
-    assert first_end(found) == to_datetime(NOW - 11)
     planned = Awaited(step._replace(name="p", kind=StepKind.PLANNED), None, None)
-    assert what_ends([planned], to_datetime(NOW)) == "the step 'p' has run"
-    assert (what_ends((), to_datetime(NOW)), first_end(())) == ("", None)
+    assert what_ends([planned], to_datetime(NOW), to_datetime(NOW)) == "the step 'p' has run"
+    assert not what_ends((), to_datetime(NOW), to_datetime(NOW))

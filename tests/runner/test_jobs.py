@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,13 @@ from aiojobs_lite.errors import (
     JobNotAllowed,
     UnknownJobType,
 )
+from aiojobs_lite.model.writes import Reschedule
 from aiojobs_lite.telemetry.facts import (
     DeadRedriven,
     JobBecameCancelled,
     JobRedriven,
 )
+from tests.helpers.engine import engine_of
 from tests.helpers.mail import dies, welcome
 from tests.helpers.waiting import next_fact
 
@@ -101,6 +104,30 @@ async def test_a_job_is_cancelled_once_for_the_first_reason(working: JobRunner) 
         assert [await handle.cancel(reason) for reason in ("first", "second")] == [Status.CANCELLED] * 2
         assert [fact.reason for fact in facts.take() if isinstance(fact, JobBecameCancelled)] == ["first"]
         assert (await handle.job()).reason == "first"
+
+
+@pytest.mark.parametrize(("refusals", "is_done"), [(1, True), (2, True), (3, False)])
+async def test_a_job_that_changes_while_it_is_refused_is_moved_at_the_next_try(
+    working: JobRunner, monkeypatch: pytest.MonkeyPatch, refusals: int, is_done: bool
+) -> None:
+    async with working:
+        handle = await working.enqueue(welcome.using(delay="1h"), 1)
+        tried: list[Reschedule] = []
+        engine = engine_of(working)
+        write: Any = engine.write
+
+        async def refusing(one: Reschedule) -> bool:
+            tried.append(one)
+            return len(tried) > refusals and await write(one)
+
+        monkeypatch.setattr(engine, "write", refusing)
+        if is_done:
+            await working.jobs.run_now(handle.id)
+            assert len(tried) == refusals + 1
+        else:
+            with pytest.raises(JobNotAllowed, match="; it changed each time that it was refused: repeat the call"):
+                await working.jobs.run_now(handle.id)
+            assert tried == [Reschedule(handle.id, None)] * 3
 
 
 async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notified(working: JobRunner) -> None:
