@@ -124,3 +124,12 @@ class OrderOfLanes:
         await one(store, complete(first))
         await one(store, CancelJob(2, None))
         assert [job.id for job in await claimed(store)] == [4]
+
+    async def test_a_job_that_stepped_aside_is_next_in_a_lane_whose_others_are_due_later(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED,)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(due=-20), keyed(due=-5))
+        await inserted(store, keyed(due=-15), now=-16)
+        await one(store, complete(first), now=-14)
+        (second,) = await claimed(store, now=-14)
+        assert [second.id, *await order(store, second, now=-14)] == [2, 4]
