@@ -84,9 +84,8 @@ class Limits:
         self._hints: Counter[str] = Counter()  # ordinary jobs of a lane that were inserted and not claimed yet
         # By ordered lane the jobs that were placed in it, and are about to be inserted: priority and bound by id.
         self._placed: dict[str, dict[int, tuple[int, Bound]]] = {}
-        self._is_changed = self._is_stale = False
+        self._is_changed = self._is_stale = self.has_lanes = False
         self.meters = Meters(sql, due)
-        self.has_lanes = False
         self.types: Collection[str] = self._types.names
         self.types_due: set[str] = set()
 
@@ -222,9 +221,9 @@ class Limits:
         lane = lane_of(text)
         self.note(text, lane)
         found = self._all("add_lane", (text, self._line(lane, full), priority, *bound))
-        if found and found[0][0] == lane.type:
-            self.make_due(lane.type, found[0][1], bound)
-        elif full is None:
+        for line, its_priority in found:
+            self._goes_on_by(bound, line, lane.type, its_priority)
+        if full is None:
             self._due.made = min(self._due.made, bound[0])  # it may be claimed, behind others of its lane
 
     def find(self, text: str, priority: int, bound: Bound) -> None:
@@ -289,8 +288,7 @@ class Limits:
         have capacity, in the order in which they got it; returns those that do.
         """
         woken: list[Woken] = []
-        for meter in self.meters.freed_by_time():
-            self._freed[meter] = None
+        self.free(*self.meters.freed_by_time())
         if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
             for name in set(map(limit_of, self._freed)):
                 for job_type in self._types.of(name):
@@ -335,7 +333,7 @@ class Limits:
         those that may not, some in each.
         """
         if key is not None:
-            self._freed[f"{name}{END}{key}"] = None
+            self.free(f"{name}{END}{key}")
         elif (
             self.has_lanes
             and self._connection.execute(self._sql["open_lines"], (name + END, name + END + _AFTER_ALL_KEYS)).rowcount
@@ -346,15 +344,12 @@ class Limits:
 
     def _give_up(self, lane: Lane, full: str | None) -> None:
         """A lane leaves the line of its type: what it does not use is free for others."""
-        for meter in lane.meters:
-            if meter != full:
-                self._freed[meter] = None
+        self.free(*[meter for meter in lane.meters if meter != full])
 
     def _end(self, lane: Lane) -> None:
         self._attempts.end(lane.type)
         self.meters.end(lane)
-        for meter in lane.meters:
-            self._freed[meter] = None
+        self.free(*lane.meters)
 
     def _line(self, lane: Lane, full: str | None) -> str:
         """Where a lane stands."""
@@ -370,22 +365,27 @@ class Limits:
 
     def _look_for_head(self, text: str, lane: Lane, leaving: Collection[int]) -> None:
         """Finds which job of an ordered lane is next, without those that leave it; else one that is about to come."""
-        for at, job_id, priority in self._all("heads_of_lane", (text, len(leaving) + 1)):
-            if job_id not in leaving:
-                self._set_head(text, lane, priority, (at, job_id))
-                return
-        for priority, bound in self._placed.get(text, {}).values():
-            self._set_head(text, lane, priority, bound)
-            return
-        self.delete(text)
+        found = self._all("heads_of_lane", (text, len(leaving) + 1))
+        heads = [(priority, (at, job_id)) for at, job_id, priority in found if job_id not in leaving]
+        if heads := heads or list(self._placed.get(text, {}).values()):
+            self._set_head(text, lane, *heads[0])
+            self._give_up(lane, None)  # it may come later than others now
+        else:
+            self.delete(text)
 
     def _set_head(self, text: str, lane: Lane, priority: int, bound: Bound) -> None:
         """An ordered lane stands by its next job, which no other one of it can overtake."""
         self._is_changed = self.has_lanes = True
         self.note(text, lane)
         ((line,),) = self._all("set_head", (text, self._line(lane, self.meters.full(lane)), priority, *bound))
-        if line == lane.type:
-            self.make_due(lane.type, priority, bound)
+        self._goes_on_by(bound, line, lane.type, priority)
+
+    def _goes_on_by(self, bound: Bound, line: str, job_type: str, priority: int) -> None:
+        """A lane has another bound: it may be claimed, or be the next one of the line in which it stands."""
+        if line == job_type:
+            self.make_due(job_type, priority, bound)
+        else:
+            self.free(line.rpartition(END)[0])
 
     def _waiting(self, ids: Sequence[int]) -> Iterable[_Waiting]:
         sql = self._sql["lanes_of_ids"]

@@ -177,7 +177,7 @@ class LanedJobs:
             if bound == BEHIND_ALL:
                 self.emptied.append(job_type)
             else:
-                due.set(job_type, self._priority, bound)
+                due.add(job_type, self._priority, *bound)  # lanes that step aside may be due before
 
     def _step_aside(self) -> None:
         """Has jobs wait in their lanes from now on: those that were looked at, and those of their lanes behind them."""

@@ -81,7 +81,7 @@ class DueJobs:
 
     def _take_laned(self, laned: LanedJobs, until: int) -> tuple[str, list[Bound]] | None:
         """Takes the next job of a type with limits by key, if that is the next one of all."""
-        last = (until, LARGEST_INTEGER)
+        last = (min(until, self._transaction.now), LARGEST_INTEGER)  # a job that waits in a lane may be due later
         taken = laned.take(min(last, self._heads[0][0]) if self._heads else last)
         return None if taken is None else (taken[0], [taken[1]])
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
-from aiojobs_lite.model.writes import CancelJob, Insert
+from aiojobs_lite.model.writes import CancelJob, Insert, Reschedule
 from aiojobs_lite.stores.base import Store
-from tests.helpers.stores import answers, applied, claim, claimed, complete, inserted, new, one, running
+from tests.helpers.stores import answers, applied, at, claim, claimed, complete, inserted, new, one, running
 
-SHARED, OTHER = StoredLimit("shared", 1), StoredLimit("other", 9)
+SHARED, OTHER, ORDERED = StoredLimit("shared", 1), StoredLimit("other", 9), StoredLimit("ordered", 1)
 
 
 def keyed(user: int | None = None, *, is_ordered: bool = False, priority: int = 1, **fields: Any) -> NewJob:
@@ -72,7 +72,7 @@ class OrderOfLanes:
             assert (await applied(store, Insert((keyed(),)))).due is not None
 
     async def test_those_that_are_due_later_go_on_by_priority_when_they_are(self, store: Store) -> None:
-        await one(store, SetLimits((SHARED, SHARED._replace(name="ordered"))))
+        await one(store, SetLimits((SHARED, ORDERED)))
         (first,) = await running(store, keyed())
         await inserted(
             store, keyed(1, is_ordered=True, due=5), keyed(2, is_ordered=True, due=6, priority=0),
@@ -82,3 +82,54 @@ class OrderOfLanes:
         assert await claimed(store) == []
         (job,) = await claimed(store, now=10)
         assert [job.id, *await order(store, job, now=10)] == [3, 2, 4]
+
+    async def test_no_job_of_a_lane_is_claimed_before_it_is_due_though_a_clock_is_set_back(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED._replace(most=2),)))
+        first = await running(store, keyed(), keyed())
+        await inserted(store, keyed(due=-10), keyed(due=-1))
+        await answers(store, *map(complete, first))
+        assert [[job.id for job in await claimed(store, now=now)] for now in (-5, -1)] == [[3], [4]]
+
+    async def test_a_job_that_comes_before_the_lane_whose_turn_it_is_takes_that(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, ORDERED)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(1, is_ordered=True, due=-1), keyed(due=0))
+        await one(store, complete(first))
+        await inserted(store, keyed(due=-6), now=-5)
+        assert [job.id for job in await claimed(store, now=-5)] == [4]
+
+    async def test_a_job_that_is_moved_before_the_lane_whose_turn_it_is_takes_that(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, ORDERED)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(1, is_ordered=True, due=10), keyed(2, is_ordered=True, due=20))
+        await one(store, complete(first))
+        assert await one(store, Reschedule(3, None))
+        assert [job.id for job in await claimed(store)] == [3]
+
+    async def test_a_lane_whose_first_job_is_moved_behind_gives_up_its_turn(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, ORDERED)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(1, is_ordered=True), keyed(2, is_ordered=True, due=5))
+        await one(store, complete(first))
+        assert await one(store, Reschedule(2, at(60)))
+        assert [job.id for job in await claimed(store, now=6)] == [3]
+
+    async def test_a_lane_whose_next_job_has_another_priority_gives_up_its_turn(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, ORDERED)))
+        (first,) = await running(store, keyed())
+        await inserted(
+            store, keyed(1, is_ordered=True, priority=0), keyed(1, is_ordered=True, priority=2),
+            keyed(2, is_ordered=True, priority=0),
+        )  # fmt: skip
+        await one(store, complete(first))
+        await one(store, CancelJob(2, None))
+        assert [job.id for job in await claimed(store)] == [4]
+
+    async def test_a_job_that_stepped_aside_is_next_in_a_lane_whose_others_are_due_later(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED,)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(due=-20), keyed(due=-5))
+        await inserted(store, keyed(due=-15), now=-16)
+        await one(store, complete(first), now=-14)
+        (second,) = await claimed(store, now=-14)
+        assert [second.id, *await order(store, second, now=-14)] == [2, 4]
