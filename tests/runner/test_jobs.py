@@ -168,4 +168,4 @@ async def test_a_type_of_another_runner_is_known_although_it_has_no_jobs(databas
         assert await other.jobs.list(type="elsewhere") == []
         assert await other.jobs.redrive_all(type="elsewhere") == 0
         with pytest.raises(UnknownJobType, match="Did you mean 'elsewhere'"):
-            await other.jobs.list(type="elsewere")
+            await other.jobs.list(type="elsewhere2")
