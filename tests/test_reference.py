@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from aiojobs_lite.runner.types import JobTypes
 from aiojobs_lite.telemetry.stats import RunnerStats, TypeStats
 from tests.helpers import reference
 from tests.helpers.documents import DOCS, PAGES, name_of, prose, rows, section, spans
+from tests.helpers.root import ROOT
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, module_of
 
 OPTIONS, ERRORS, NAMES = (DOCS / "reference" / name for name in ("options.md", "errors.md", "names.md"))
@@ -292,6 +294,19 @@ def test_the_table_of_ends_is_what_settle_decides() -> None:
 def test_the_table_of_ends_has_each_outcome_and_each_reason_to_stop() -> None:
     assert {settled(row, 1)[0] for row in ENDINGS} == {*map(str, Outcome), "none"}
     assert {ending.stopped for ending in ENDINGS.values()} == {*Stop, None}
+
+
+# Modules.
+
+INTERNALS = DOCS / "internals" / "README.md"
+
+
+def test_each_layer_and_each_module_of_the_engine_is_listed() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = [name for layer in contract[0]["layers"] for name in layer.split(" | ")]
+    assert sorted(name for row in rows(section(INTERNALS, "Layers")) for name in spans(row[0])) == sorted(layers)
+    engine = sorted(path.stem for path in (PACKAGE_FOLDER / "engine").glob("[a-z]*.py"))
+    assert [name for row in rows(section(INTERNALS, "Modules of the engine")) for name in spans(row[0])] == engine
 
 
 # Words.

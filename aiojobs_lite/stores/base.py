@@ -1,8 +1,8 @@
 """What a store must do. The docstrings are the specification; the conformance suite is the proof.
 
 A store makes writes durable and answers questions about them. It decides nothing: what follows an attempt is decided by
-`policy.settle`, when to claim by the engine. Each write says what it does and answers in its own docstring
-(`model/writes.py`, `model/ends.py`, `model/schedules.py`), each query in `model/queries.py`.
+`policy.settle`, when to claim by the engine. Each write and each query says what it does and answers in its own
+docstring, in the module of its feature in `model`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
-"""Writes what the migrations lead to: `new_file.sql`, which makes a new file and is the golden schema of the tests."""
+"""Writes what the migrations lead to: `new_file.sql`, which makes a new file, and the golden schema of the tests; and
+pins the scripts that have no line in `released.txt` yet. The line of a released script is never written again.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from typing import Final
@@ -10,7 +13,10 @@ from aiojobs_lite.stores import named_sql
 from tests.helpers.root import ROOT
 
 PACKAGE: Final = "aiojobs_lite.stores.sqlite"
-NEW_FILE: Final = ROOT / "aiojobs_lite/stores/sqlite/migrations/new_file.sql"
+FOLDER: Final = ROOT / "aiojobs_lite/stores/sqlite/migrations"
+NEW_FILE: Final = FOLDER / "new_file.sql"
+GOLDEN: Final = ROOT / "tests/stores/sqlite/golden_schema.sql"
+RELEASED: Final = ROOT / "tests/stores/sqlite/released.txt"
 
 
 def migrated() -> sqlite3.Connection:
@@ -35,6 +41,27 @@ def new_file(connection: sqlite3.Connection, version: int) -> str:
     return first + "".join(f"{sql};\n" for (sql,) in found) + f"INSERT INTO aiojobs_meta (key, value)\n{meta};\n"
 
 
+def digests() -> dict[str, str]:
+    """The SHA-256 of each script, by its name; `new_file.sql`, which is made of them, is left out."""
+    scripts = sorted(path for path in FOLDER.glob("*.sql") if path != NEW_FILE)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in scripts}
+
+
+def pins() -> dict[str, str]:
+    """The SHA-256 that each script had when it was released, by its name."""
+    lines = RELEASED.read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}
+
+
+def add_pins() -> None:
+    """Adds a line for each script that has none."""
+    known = pins()
+    with RELEASED.open("a", encoding="utf-8") as lines:
+        lines.writelines(f"{digest}  {name}\n" for name, digest in digests().items() if name not in known)
+
+
 if __name__ == "__main__":
+    add_pins()
     with closing(migrated()) as made:
+        GOLDEN.write_text(schema_of(made), encoding="utf-8")
         NEW_FILE.write_text(new_file(made, len(named_sql.migrations(PACKAGE))), encoding="utf-8")

@@ -199,7 +199,7 @@ def _migrate(connection: sqlite3.Connection, sql: Sql, number: int, script: str)
                 scripts.append(migration(__package__, "from_0_1_0.sql"))
             for statement in (statement for text in scripts for statement in statements(text)):
                 connection.execute(statement)
-            connection.execute("UPDATE aiojobs_meta SET value = ? WHERE key = 'schema'", (number,))
+            connection.execute(sql["set_version"], {"version": number})
 
 
 @contextmanager

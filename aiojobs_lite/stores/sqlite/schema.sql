@@ -11,6 +11,12 @@ WHERE name LIKE 'aiojobs\_%' ESCAPE '\';
 SELECT key, value
 FROM aiojobs_meta;
 
+-- name: set_version
+-- Notes to which version a script has brought the tables.
+UPDATE aiojobs_meta
+SET value = :version
+WHERE key = 'schema';
+
 -- name: look_at_tables
 -- Reads a row of each table, whatever is in it.
 SELECT
