@@ -79,7 +79,6 @@ ELSEWHERE: Final = {
     "stores/sqlite/events.py": Suite(f"{_CONFORMANCE}/events.py", _EACH_STORE),
     "stores/sqlite/job_events.py": Suite(f"{_CONFORMANCE}/job_events.py", _EACH_STORE),
     "stores/sqlite/waits.py": Suite(f"{_CONFORMANCE}/events.py", _EACH_STORE),
-    "stores/sqlite/ends.py": Suite(f"{_CONFORMANCE}/ends.py", _EACH_STORE),
     "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/limited_types.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
