@@ -92,7 +92,6 @@ ELSEWHERE: Final = {
     "stores/sqlite/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
     "stores/sqlite/unique.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
-    "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{
         f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)

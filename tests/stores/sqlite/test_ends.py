@@ -78,7 +78,7 @@ def test_those_that_succeeded_go_many_a_statement(
     assert (tally.processing, tally.completed) == (0, COUNT)
 
 
-def test_an_end_that_is_not_owned_has_all_be_done_row_by_row_which_leaves_out_that_one(
+def test_an_end_that_is_not_owned_among_several_has_the_transaction_run_again(
     jobs: list[Claimed], begin: Begin
 ) -> None:
     ends = [complete(jobs[1]), complete(jobs[2]._replace(id=99)), complete(jobs[3])]
@@ -121,6 +121,8 @@ def test_an_attempt_that_is_to_be_made_again_moves_the_counter_of_its_outcome(
     assert end(transaction, [again(job, outcome, scheduled_at=at(5), **fields)]) == [Status.PENDING]
     assert row(connection, job, "attempts", "interruptions", "snoozes", "crashes") == expected
     assert row(connection, job, "status", "owner", "scheduled_at") == ("pending", None, at(5))
+    tally = transaction.tally("a")
+    assert (tally.processing, tally.pending) == (COUNT - 1, 1)
     assert transaction.due.earliest_by_type() == {"a": at(5)}
     recorded = connection.execute("SELECT job_id, outcome FROM aiojobs_attempts").fetchall()
     assert recorded == [(job.id, outcome)]
