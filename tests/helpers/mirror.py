@@ -79,14 +79,11 @@ ELSEWHERE: Final = {
     "stores/sqlite/events.py": Suite(f"{_CONFORMANCE}/events.py", _EACH_STORE),
     "stores/sqlite/job_events.py": Suite(f"{_CONFORMANCE}/job_events.py", _EACH_STORE),
     "stores/sqlite/waits.py": Suite(f"{_CONFORMANCE}/events.py", _EACH_STORE),
-    "stores/sqlite/ends.py": Suite(f"{_CONFORMANCE}/ends.py", _EACH_STORE),
     "stores/sqlite/held.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
-    "stores/sqlite/lanes.py": Suite("tests/stores/sqlite/test_limits.py", "what lies in its tables is looked at there"),
     "stores/sqlite/limited_types.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/idle_meters.py": Suite("tests/stores/sqlite/test_limits.py", "what it leaves is looked at there"),
     "stores/sqlite/limit_states.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
-    "stores/sqlite/meters.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/moves.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/pauses.py": Suite(f"{_CONFORMANCE}/claim.py", _EACH_STORE),
     "stores/sqlite/phases.py": Suite("tests/stores/test_base.py", "a table of handlers, compared with the contract"),
@@ -95,7 +92,6 @@ ELSEWHERE: Final = {
     "stores/sqlite/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
     "stores/sqlite/unique.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
-    "stores/sqlite/writer.py": Suite("tests/stores/sqlite/test_transaction.py", "it is what fails at each statement"),
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{
         f"telemetry/facts/{name}.py": Suite("tests/telemetry/test_facts.py", _EACH_FACT)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import closing
 from itertools import count
 from typing import Any
 
@@ -113,11 +114,13 @@ class StoreBesideModel(LimitRules):
         raise NotImplementedError
 
     def teardown(self) -> None:
-        if not self.twins.story.has_failed:
-            self.everything_ends()
-        with self.twins.story.telling():
-            self.close_views()
-        self.loop.close()
+        with closing(self.loop):
+            try:
+                if not self.twins.story.has_failed:
+                    self.everything_ends()
+            finally:
+                with self.twins.story.telling():
+                    self.close_views()
 
     # Transactions.
 
