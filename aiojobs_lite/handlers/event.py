@@ -155,8 +155,18 @@ def field_of_event(field: str, argument: str | None) -> str:
     return f"{argument}.{field}" if first in Event.model_fields else field
 
 
+def known_fields(signature: Signature, field: str) -> str:
+    """What a job type has in place of a field that an option names, for the text of an error."""
+    takes = ", ".join(map(repr, signature.arguments)) or "no arguments"
+    if event_argument(signature) is None:
+        return f"which takes {takes}"
+    return f"which takes {takes}: a field in the data of the event is {f'data.{field}'!r}"
+
+
 def check_event_name(name: object) -> str:
     """The name of one event."""
+    if isinstance(name, Mapping) or hasattr(name, "data"):
+        raise InvalidOption("name", name, "the name of the event, and behind it its data; several: `send_many([...])`")
     checked = check_text("name", name, LONGEST_EVENT_NAME_CHARS)
     if _ANY in checked:
         raise InvalidOption("name", name, f"the name of one event, without {_ANY!r}")

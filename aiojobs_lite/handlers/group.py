@@ -11,7 +11,7 @@ from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload, I
 from aiojobs_lite.handlers.checks import check_choice
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.event import Event, check_listening
-from aiojobs_lite.handlers.habits import AnswersHabits
+from aiojobs_lite.handlers.habits import HABITS_OF_LISTENERS, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.handlers.options import JobOptions
@@ -81,7 +81,7 @@ class Declaring:
             try:
                 job_type.bind()
             except InvalidPayload as error:
-                names = " and ".join(path for path, _ in error.problems)
+                names = " and ".join(repr(path) for path, _ in error.problems)
                 problem = (
                     "a cron handler takes nothing but the context and injected parameters: a scheduled job gets no "
                     f"arguments. Give {names} a default"
@@ -117,6 +117,7 @@ class Declaring:
             raise InvalidOption("batch", options["batch"], _NO_BATCH)
         if names and callable(names[0]):
             raise InvalidOption("names", names[0], _NO_PARENTHESES)
+        refuse_unknown(options, {*JobOptions.__optional_keys__, "when"}, HABITS_OF_LISTENERS)
 
         def made(job_type: JobType[..., Any]) -> None:
             job_type.listening = check_listening(names, when, job_type.signature)

@@ -17,11 +17,11 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
         "at eta defer_until _defer_until run_at run_date next_run_time schedule_at scheduled_at scheduled"
     ),
     "{job}.using(idempotency_key=...)": "idempotency_key _job_id job_id task_id key unique_key dedup_key",
-    "{job}.using(label=...)": "label tags",
+    "{job}.using(label=...)": "label tags description",
     "{job}.using(metadata=...)": "metadata meta headers extra",
     "{job}.using(after=...)": "after depends_on run_after link",
     "{job}.using(after_failed=...)": "after_failed allow_failure",
-    "{job}.using(priority=...)": "priority _priority",
+    "{job}.using(priority=...)": "priority _priority at_front",
     "{job}.using(unique=...)": "unique",
     "{job}.using(debounce=...)": "debounce",
     "{job}.using(throttle=...)": "throttle",
@@ -31,7 +31,7 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(expires=...)": "expires expires_in _expires deadline max_age",
 }
 _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
-    "@job(name=...)": "name task_name actor_name id",
+    "@job(name=...)": "name task_name actor_name id fn_id",
     "@job(max_attempts=...), which counts the first attempt too": (
         "max_attempts retries max_retries max_tries tries attempts retry _job_try"
     ),
@@ -117,6 +117,13 @@ _OF_ONE_JOB: Final[Mapping[str, str]] = _by_word(_OF_A_JOB_TYPE, _OF_AN_ENQUEUE)
 HABITS: Final[Mapping[str, str]] = _by_word(_OF_A_RUNNER, _OF_A_SCHEDULE, _OF_AN_ENQUEUE, _OF_A_JOB_TYPE)
 """A word for an option -> how it is said in this library; `{job}` stands for the job type."""
 
+HABITS_OF_LISTENERS: Final[Mapping[str, str]] = {
+    **HABITS,
+    **dict.fromkeys(("event", "events", "names", "trigger", "triggers"), "the names first, without a word before them"),
+    **dict.fromkeys(("if", "if_", "if_exp", "expression", "filter", "match"), "when=, a function of the event"),
+}
+"""The same among the options of a handler that events start."""
+
 HABITS_OF_A_RUNNER: Final[Mapping[str, str]] = {
     **HABITS,
     **dict.fromkeys(("concurrency", "limit", "max_concurrency", "executor"), "JobRunner(max_running=...)"),
@@ -180,6 +187,7 @@ HABITS_OF_CONTEXTS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("run", "run_step", "do", "ai", "fetch", "infer"), _STEP),
     **dict.fromkeys(("parallel", "group", "all"), "asyncio.gather(ctx.step(...), ...)"),
     **dict.fromkeys(("wait_for", "waitForEvent"), "await ctx.wait_for_event(name, event, match=..., timeout=...)"),
+    "retry": "raise Retry(...)",
     "sleepUntil": "await ctx.sleep_until(name, at)",
     **dict.fromkeys(("send_event", "sendEvent"), "await ctx.send(name, event, data)"),
     **dict.fromkeys(("event", "events"), "the argument of a handler that runner.on(...) declares"),

@@ -25,6 +25,8 @@ _IDENTIFY: Final = "pass what identifies it, such as its id, and let the handler
 _DATA: Final = ("builtins", "collections", "datetime", "decimal", "enum", "pathlib", "uuid")  # modules of plain values
 _MOST_EXPECTED: Final = 3  # types that an error names
 _MANY_DIGITS: Final = re.compile(rb"[0-9]{%d}" % (MOST_DIGITS + 1))
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_TOO_MANY: Final = 10**MOST_DIGITS
 _ERROR_OF_USERS_CODE: Final = re.compile(r"(Error calling function `[^`]*`: \w+).*")
 
 
@@ -120,6 +122,8 @@ def explain_call(error: Exception, arguments: Mapping[str, Any], whole: str = "a
     reason without the value.
     """
     reason = f"cannot be stored as JSON: {explain(error)}"
+    if "UnicodeEncodeError" in str(error):
+        return _first(_is_surrogate, arguments) or whole, reason
     if not str(error).startswith(_UNKNOWN):
         return whole, reason
     kind = str(error).removeprefix(_UNKNOWN)
@@ -158,6 +162,11 @@ def has_huge_number(encoded: bytes) -> bool:
     except ValueError:
         return True
     return False
+
+
+def find_huge_number(arguments: Mapping[str, Any]) -> str | None:
+    """The dotted path of the first such number, as far as it stands in plain containers."""
+    return _first(lambda value: isinstance(value, int) and abs(value) >= _TOO_MANY, arguments)
 
 
 class _Quiet(GenerateJsonSchema):
@@ -252,6 +261,10 @@ def _is_not_finite(value: object) -> bool:
 
 def _is_secret(value: object) -> bool:
     return isinstance(value, Secret | SecretStr | SecretBytes)
+
+
+def _is_surrogate(value: object) -> bool:
+    return isinstance(value, str) and not value.isascii() and _SURROGATE.search(value) is not None
 
 
 def _first(is_bad: Callable[[object], bool], value: Any, path: str = "") -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import from_json, to_jsonable_python
 
 from aiojobs_lite.errors import InvalidKey, InvalidOption
-from aiojobs_lite.handlers.event import event_argument, field_of_event
+from aiojobs_lite.handlers.event import event_argument, field_of_event, known_fields
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.keys import KeyFunction, KeySpec, Scalar, canonical
 from aiojobs_lite.model.payloads import arguments_of
@@ -58,8 +58,8 @@ class KeyReader:
         """
         for field in fields:
             if field not in signature.arguments:
-                takes = ", ".join(signature.arguments) or "none"
-                wanted = f"a field of the payload of {signature.job_type!r} for {option}=, which has {takes}"
+                known = known_fields(signature, field)
+                wanted = f"a field of the payload of {signature.job_type!r} for {option}=, {known}"
                 raise InvalidOption("key", field, wanted)
 
     def read(self, payload: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ from aiojobs_lite.handlers.habits import explain_argument
 from aiojobs_lite.handlers.json_types import (
     adapt,
     explain_call,
+    find_huge_number,
     find_lost,
     has_huge_number,
     list_problems,
@@ -32,7 +34,7 @@ WAITS: Final = "The job waits for a handler that takes them: each runner looks a
 
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
-_HUGE: Final = f"have a number of more than {MOST_DIGITS:,} digits, which cannot be read back: pass it as text"
+_HUGE: Final = f"has a number of more than {MOST_DIGITS:,} digits, which cannot be read back: pass it as text"
 _NO_ANNOTATION: Final = object()
 _UNANNOTATED: Final = (
     "{name} has no annotation, by which a value is checked and stored. Write `{name}: int` or its other type, "
@@ -132,7 +134,7 @@ class Signature:
         except ValidationError as error:
             found = [(path, f"cannot be read back from JSON: {message}") for path, message in list_problems(error)]
             if has_huge_number(encoded):
-                found = [("arguments", _HUGE)]
+                found = [(find_huge_number(validated) or "arguments", _HUGE)]
             raise InvalidPayload(self.job_type, found) from None  # it would never run
         changed = None if self._is_exact else find_changed(validated, arrived)
         if changed is not None:
@@ -226,7 +228,9 @@ class Signature:
         """What is wrong with an argument that is no part of the payload, if more is known of it."""
         if name == self.context or name in self.injected:
             return "is injected: the runner fills it, so leave it out of the call"
-        return explain_argument(name, self._handler_name)
+        known = explain_argument(name, self._handler_name)
+        close = difflib.get_close_matches(name, self.arguments, n=1)
+        return known or (f"the handler has no such argument; did you mean {close[0]!r}?" if close else None)
 
     def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._names):

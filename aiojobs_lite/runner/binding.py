@@ -98,6 +98,8 @@ def name_first(method: M) -> M:
         except TypeError as error:
             if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 raise  # it was called
+            if "unexpected keyword" in str(error):
+                raise TypeError(f"{error}. It is called as {usage}.") from None
             raise TypeError(f"{error}. The name of the operation comes first: {usage}.") from None
 
     return cast("M", call)

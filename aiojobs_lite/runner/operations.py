@@ -172,6 +172,8 @@ class Operations(AttemptContext):
             EnqueueError: If its options refuse it.
         """
         checked = _step(step, "invoke(name, job_type, ...)")
+        if isinstance(job, str):
+            raise InvalidOption("job", job, "a job type, as `@job` makes it of a function, and not its name")
         check_enqueueable(job)
         children, operations = self._children(), self._operations()
         candidate = partial(children.candidate, job, args, kwargs)

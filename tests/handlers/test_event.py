@@ -13,9 +13,11 @@ import pytest
 from aiojobs_lite import InvalidOption, JobRunner, Jobs
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidJobType
-from aiojobs_lite.events import Event
+from aiojobs_lite.events import Event, EventToSend
+from aiojobs_lite.flow import Unique
 from aiojobs_lite.handlers.event import LONGEST_EVENT_NAME_CHARS, MOST_PATTERNS, check_event_name, make_match
 from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.limits import Limit
 from aiojobs_lite.model.event_match import EventMatch
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -116,6 +118,31 @@ def test_when_that_returns_an_awaitable_is_refused_with_its_first_event() -> Non
 def test_on_without_parentheses_is_refused(declaring: Any) -> None:
     with pytest.raises(InvalidOption, match=r'^names=.*for there are no parentheses: write `@runner.on\("user/signed'):
         declaring.on(takes_numbers)
+
+
+NAMES_FIRST = "the names first, without a word before them"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"event": "user/left"}, NAMES_FIRST), ({"trigger": "user/left"}, NAMES_FIRST),
+        ({"if": "event.data.n > 7"}, "when=, a function of the event"), ({"wen": None}, "the option when"),
+        ({"unique": Unique("user_id")}, "a field in the data of the event is 'data.user_id'"),
+        ({"limits": [Limit(1, key="user_id")]}, "a field in the data of the event is 'data.user_id'"),
+        ({"on_lost": 3, "name": "x"}, "one of abandon_on, .* version, when"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_listener_that_there_is_not_has_its_own_hint(options: Any, expected: str) -> None:
+    with pytest.raises(InvalidOption, match=f"{expected}[.]$"):
+        on("user/left", **options)
+
+
+@pytest.mark.parametrize("name", [{"name": "user/left", "data": {}}, EventToSend("user/left", {})])
+def test_an_event_in_place_of_its_name_is_refused_with_the_call_that_fits(name: Any) -> None:
+    expected = r"the name of the event, and behind it its data; several: `send_many\(\[...\]\)`"
+    with pytest.raises(InvalidOption, match=expected):
+        check_event_name(name)
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_something_else_is_refused_at_the_declaration(given: Any) -> None:
 
 
 def test_an_unknown_field_is_refused_at_the_declaration_and_in_using() -> None:
-    with pytest.raises(InvalidOption, match="a field of the payload of 'plain' for unique=, which has number, text"):
+    with pytest.raises(InvalidOption, match="a field of the payload of 'plain' for unique=, which takes 'number'"):
         job(unique=Unique("user_id"))(plain)
-    with pytest.raises(InvalidOption, match="a field of the payload of 'plain' for unique=, which has number, text"):
+    with pytest.raises(InvalidOption, match="a field of the payload of 'plain' for unique=, which takes 'number'"):
         job(plain).using(unique=Unique("user_id"))
 
 

@@ -139,7 +139,7 @@ def test_a_cron_handler_of_a_group_is_checked_where_it_is_declared() -> None:
 
     with pytest.raises(
         InvalidJobType,
-        match=r"takes nothing but the context .*a scheduled job gets no arguments\. Give name and title a default$",
+        match=r"takes nothing but the context .*a scheduled job gets no arguments\. Give 'name' and 'title' a default$",
     ):
         group.cron("* * * * *")(greet)
     wrong: Any

@@ -89,7 +89,8 @@ def test_without_fields_all_of_the_payload_counts_defaults_included() -> None:
 @pytest.mark.parametrize("field", ["nothing", "nothing.user_id", "self"])
 def test_a_field_that_the_handler_does_not_have_is_refused_where_it_is_declared(field: str) -> None:
     with pytest.raises(
-        InvalidOption, match="a field of the payload of 'job' for unique=, which has user_id, order, region, ratio, raw"
+        InvalidOption,
+        match="a field of the payload of 'job' for unique=, which takes 'user_id', 'order', 'region'",
     ) as caught:
         KeyReader("unique", field, SIGNATURE, handler)
     assert (caught.value.option, caught.value.value) == ("key", field.partition(".")[0])

@@ -230,7 +230,10 @@ ORDERED = Limit(1, key="org_id", ordered=True)
             "the key of the limit with ordered=True, or a part of it: else its jobs have no order",
         ),
         (lambda: Limit(1, key="a", name="t: ordered by a"), "another name: such a name is for a limit with ordered"),
-        (lambda: declared(Limit(1, key="x")), "an argument of the handler, which has org_id, order, kind"),
+        (
+            lambda: declared(Limit(1, key="x")),
+            "an argument of the handler of 'send', which takes 'org_id', 'order'",
+        ),
     ],
 )
 def test_a_refusal_says_what_is_expected(make: Any, text: str) -> None:

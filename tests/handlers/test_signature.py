@@ -311,13 +311,24 @@ def test_the_path_to_a_fault_is_shown_and_never_its_value() -> None:
         (Any, {f"{SECRET}\ud800": 1}, "cannot be stored as JSON: Error serializing to JSON: UnicodeEncodeError"),
         (Any, Opaque(), "cannot be stored as JSON: Unable to serialize unknown type"),
         (list[int], [SECRET], "Input should be a valid integer"),
-        (Any, [10**5000], "have a number of more than 4,300 digits, which cannot be read back: pass it as text"),
+        (Any, [10**5000], "has a number of more than 4,300 digits, which cannot be read back: pass it as text"),
         (Forgetful, Forgetful(token=SECRET), "cannot be read back from JSON: Field required"),
     ],
 )
 def test_what_json_cannot_hold_is_refused_with_the_reason(annotation: Any, value: Any, problem: str) -> None:
     ((_, message),) = refused(handler_of(annotation), value=value)
     assert message.startswith(problem)
+
+
+@pytest.mark.parametrize("value", ["\ud800", [1, 10**5000]], ids=["surrogate", "huge"])
+def test_what_cannot_be_written_is_named(value: Any) -> None:
+    ((path, _),) = refused(handler_of(Any), value={"deep": value})
+    assert path == ("value.deep.1" if isinstance(value, list) else "value.deep")
+
+
+def test_an_argument_that_is_close_to_another_one_is_asked_for() -> None:
+    problem = "the handler has no such argument; did you mean 'value'?"
+    assert ("values", problem) in refused(handler_of(int), values=3)
 
 
 @pytest.mark.parametrize("annotation", [int, str, list[int], int | None, Cat])

@@ -44,6 +44,7 @@ def test_a_call_without_a_name_learns_that_it_comes_first(call: Callable[[JobCon
         (lambda ctx: ctx.step(lambda: 3), f"{FIRST} ctx.step(name, function, ...), or a Step"),
         (lambda ctx: ctx.step(child.handler, 7), f"{FIRST} ctx.step(name, function, ...), or a Step"),
         (lambda ctx: ctx.invoke(child, 1), f"{FIRST} ctx.invoke(name, job_type, ...), or a Step"),
+        (lambda ctx: ctx.invoke("name", "child"), "a job type, as `@job` makes it of a function, and not its name"),
         (lambda ctx: ctx.step("name"), "a function, and behind it its arguments"),
     ],
 )
@@ -51,6 +52,11 @@ def test_what_is_no_name_is_refused_with_the_call_that_fits(call: Callable[[JobC
     with pytest.raises(InvalidOption) as caught:
         call(context())
     assert caught.value.expected == expected
+
+
+def test_another_word_in_a_call_is_refused_with_the_call_that_fits() -> None:
+    with pytest.raises(TypeError, match=r"argument 'if_exp'\. It is called as ctx\.wait_for_event\("):
+        context().wait_for_event("w", "e", if_exp="x")  # type: ignore[call-arg, unused-coroutine]
 
 
 async def test_an_error_of_the_operation_itself_stays_as_it_is() -> None:
