@@ -174,7 +174,7 @@ class LanedJobs:
         if self._aside:
             self._step_aside()
         for job_type, bound in left.items():
-            if bound == BEHIND_ALL:
+            if bound[0] > self._transaction.now:  # what is due later was not read
                 self.emptied.append(job_type)
             else:
                 due.add(job_type, self._priority, *bound)  # lanes that step aside may be due before

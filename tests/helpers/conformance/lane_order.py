@@ -133,3 +133,23 @@ class OrderOfLanes:
         await one(store, complete(first), now=-14)
         (second,) = await claimed(store, now=-14)
         assert [second.id, *await order(store, second, now=-14)] == [2, 4]
+
+    async def test_it_is_so_though_a_claim_took_all_it_wanted_and_a_clock_is_set_back(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, OTHER)))
+        (first,) = await running(store, keyed())
+        await inserted(store, keyed(due=-20), keyed(due=-5))
+        await inserted(store, keyed(due=-15), now=-16)
+        free = lane_text("a", 1, [(OTHER.name, 7)], is_ordered=False)
+        await inserted(store, new(lane=free, due=-14), new(lane=free, due=-13))
+        await one(store, complete(first), now=-12)
+        second, *others = await claimed(store, claim(limit=2), now=-12)
+        assert [second.id, *(job.id for job in others)] == [2, 5]
+        await one(store, complete(second), now=-12)
+        assert [job.id for job in await claimed(store, now=-14.5)] == [4]
+
+    async def test_a_lane_is_found_beside_one_of_which_a_part_is_due_later(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED._replace(most=2), ORDERED)))
+        first = await running(store, keyed(), keyed())
+        await inserted(store, keyed(due=-20), keyed(due=-5), keyed(1, is_ordered=True, due=-10))
+        await answers(store, *map(complete, first), now=-15)
+        assert [[job.id for job in await claimed(store, now=now)] for now in (-15, -10)] == [[3], [5]]
