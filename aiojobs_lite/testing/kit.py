@@ -109,12 +109,12 @@ class JobKit(Records):
     ) -> None:
         """Starts a runner in memory and with the fake clock whenever it is started, until the end of the test.
 
-        That is for an application whose lifespan starts it, in whatever thread. Each start begins without jobs.
+        It is for an application whose lifespan starts the runner, in any thread. Each start begins without jobs.
 
-        A `JobClient` enqueues into a database of its own, and of the other arguments `database` alone is used.
+        For a `JobClient` only `database` is used: the client enqueues into a database of its own.
 
-        The arguments are those of `job_kit(...)`. With `raise_errors` an exception of a handler is raised at the end of
-        the test at the latest.
+        The arguments are those of `job_kit(...)`. With `raise_errors` the exception of a handler is raised in the test,
+        at its end at the latest.
 
         Raises:
             InvalidOption: As by `job_kit(...)`; the handlers are declared before.

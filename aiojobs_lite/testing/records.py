@@ -90,7 +90,7 @@ class Records:
             raise AssertionError(f"{call_text(name, data)} was sent:{_lines(found)}")
 
     def assert_step(self, name: str, *, times: int | None = None) -> RanStep:
-        """Checks that a step ran, or what stands in its place. A replay of what was stored does not run it.
+        """Checks that a step ran, or its replacement. A step whose result is stored is not run by a further attempt.
 
         Args:
             name: Its name: `fetch` is each use of it, `fetch#2` the second one.
