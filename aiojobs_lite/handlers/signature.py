@@ -230,7 +230,7 @@ class Signature:
             return "is injected: the runner fills it, so leave it out of the call"
         known = explain_argument(name, self._handler_name)
         close = difflib.get_close_matches(name, self.arguments, n=1)
-        return known or (f"the handler has no such argument; did you mean {close[0]!r}?" if close else None)
+        return known or (f"the handler has no such argument; perhaps {close[0]!r}" if close else None)
 
     def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._names):

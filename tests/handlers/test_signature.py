@@ -327,7 +327,7 @@ def test_what_cannot_be_written_is_named(value: Any) -> None:
 
 
 def test_an_argument_that_is_close_to_another_one_is_asked_for() -> None:
-    problem = "the handler has no such argument; did you mean 'value'?"
+    problem = "the handler has no such argument; perhaps 'value'"
     assert ("values", problem) in refused(handler_of(int), values=3)
 
 
