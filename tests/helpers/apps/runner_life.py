@@ -86,7 +86,7 @@ async def effect(effects: Path, step: str, job_id: int) -> str:
     return f"{step} of {job_id}"
 
 
-@job
+@job(backoff=Backoff(base="10ms", cap="10ms"), max_attempts=20)  # a fault that lasts costs it an attempt for each write
 async def durable(ctx: JobContext = injected, stage: Stage = injected) -> int:
     """Steps, an event that it sends itself and waits for, a child, a sleep."""
     note(stage.effects, "begin", ctx.id, ctx.attempt)
