@@ -29,7 +29,7 @@ from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, Redrive
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.explain import look_at, sentence
 from aiojobs_lite.runner.steps import JobStep, ParentStep, parent_of, steps_of
-from aiojobs_lite.runner.types import check_known
+from aiojobs_lite.runner.types import known_name
 from aiojobs_lite.sizes import LONGEST_REASON_CHARS
 from aiojobs_lite.telemetry.facts import DeadRedriven, JobBecameCancelled, JobRedriven, JobRescheduled
 from aiojobs_lite.text import make_storable
@@ -118,7 +118,7 @@ class StoredJobs:
             status=wanted, type=wanted_type, label=wanted_label, batch=batch, held=reason, before=after, limit=limit
         ))  # fmt: skip
         if not found and wanted_type is not None:
-            await check_known(engine, wanted_type)
+            await known_name(engine, wanted_type)
         return found
 
     async def log(self, job_id: int) -> JobLog:
@@ -347,7 +347,7 @@ async def _redrive_all(engine: Engine, job_type: str | None) -> int:
         while not is_done:
             ids, after = await engine.ask(ListDead(job_type, REDRIVE_AT_ONCE, after))
             if not ids and not redriven and job_type is not None:
-                await check_known(engine, job_type)
+                await known_name(engine, job_type)
             redriven += await engine.write(RedriveDead(ids)) if ids else 0
             is_done = after is None
     finally:  # also those before a fault

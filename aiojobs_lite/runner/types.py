@@ -40,19 +40,19 @@ class JobTypes:
 
         Raises:
             InvalidOption: If `by` is no text.
-            UnknownJobType: If it is neither registered in this runner nor present in the database.
+            UnknownJobType: If no runner of the database has registered it, and no job in it is of that type.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, known_name(engine, job), by=check_by(by)))
+        await engine.order(_set_paused(engine, await known_name(engine, job), by=check_by(by)))
 
     async def resume(self, job: JobType[..., Any] | str) -> None:
         """Lets the jobs of a paused type run again.
 
         Raises:
-            UnknownJobType: If it is neither registered in this runner nor present in the database.
+            UnknownJobType: If no runner of the database has registered it, and no job in it is of that type.
         """
         engine = self._access.engine
-        await engine.order(_set_paused(engine, known_name(engine, job), by=None))
+        await engine.order(_set_paused(engine, await known_name(engine, job), by=None))
 
     async def paused(self) -> dict[str, Pause]:
         """The paused types, by name, in order: since when, and by whom."""
@@ -87,26 +87,19 @@ def _user() -> str:
         return ""
 
 
-def known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
-    """The name of a type, if it is registered in this runner or present in the database.
+async def known_name(engine: Engine, job: JobType[..., Any] | str) -> str:
+    """The name of a type that this runner or another one of the database has registered, or of which jobs are there.
 
     Raises:
-        UnknownJobType: If it is neither.
+        UnknownJobType: If it is none of these: it may be misspelt.
     """
     name = job.name if isinstance(job, JobType) else job
-    if not isinstance(name, str) or not engine.knows(name):
+    if not isinstance(name, str):
         raise UnknownJobType(name, engine.stats().by_type)
-    return name
-
-
-async def check_known(engine: Engine, name: str) -> None:
-    """Checks a name of which no job was found: it may be misspelt.
-
-    Raises:
-        UnknownJobType: If no runner of the database has registered it, and no job in it is of it.
-    """
     if engine.knows(name):
-        return
+        return name
     runners, _ = await engine.runners()
-    if not any(name in one.types for one in runners):
-        raise UnknownJobType(name, {*engine.stats().by_type, *(known for one in runners for known in one.types)})
+    registered = {known for one in runners for known in one.types}
+    if name not in registered:
+        raise UnknownJobType(name, registered | engine.stats().by_type.keys())
+    return name

@@ -167,5 +167,7 @@ async def test_a_type_of_another_runner_is_known_although_it_has_no_jobs(databas
     async with JobRunner(database, jobs=[elsewhere]), JobRunner(database, max_running=0) as other:
         assert await other.jobs.list(type="elsewhere") == []
         assert await other.jobs.redrive_all(type="elsewhere") == 0
+        await other.types.pause("elsewhere")
+        assert list(await other.types.paused()) == ["elsewhere"]
         with pytest.raises(UnknownJobType, match="Did you mean 'elsewhere'"):
             await other.jobs.list(type="elsewhere2")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import InvalidOption, JobContext, JobNotAllowed, JobNotFound, JobRunner, Retry, injected, job
+from aiojobs_lite.model.runners import MarkDraining, SetRunner
 from aiojobs_lite.telemetry.facts import JobRescheduled, OwnerRescued, TypePaused, TypeResumed
 from aiojobs_lite.testing.clock import FakeClock
 from aiojobs_lite.testing.probe import Probe
@@ -198,3 +199,12 @@ async def test_a_pause_without_a_name_has_that_of_the_process(idle: JobRunner) -
         assert f"(pid {os.getpid()})" in str((await idle.types.paused())["email.welcome"].by)
         with pytest.raises(InvalidOption, match="by"):
             await idle.types.pause(welcome, by=7)  # type: ignore[arg-type]
+
+
+async def test_a_runner_that_died_while_it_drained_drains_no_more(database: Path) -> None:
+    async with JobRunner(database) as runner:
+        owner = "0" * 16  # of a process that is gone
+        await Probe(runner).engine.write(SetRunner(owner, 1, "host", 5, "{}"))
+        await Probe(runner).engine.write(MarkDraining(owner))
+        (gone,) = [one for one in await runner.runners() if one.id == owner]
+    assert (gone.is_alive, gone.is_draining) == (False, False)
