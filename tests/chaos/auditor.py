@@ -37,6 +37,7 @@ from tests.chaos.worker import START_REFUSED
 
 RESCUED_WITHIN = 3.0  # seconds
 _FREE_INTERRUPTIONS = 20
+_WRITING = TYPES | {"parent"}  # types whose handlers write to the database: operations, and jobs that they enqueue
 _PATIENCE = 6.0  # seconds; a transaction waits for the lock a little less, and may have been begun late
 _LEAVES = 15.0  # seconds; a process may be stopped between its claim and the begin of the attempt
 _LOG_BACK_WITHIN = 10.0  # seconds
@@ -324,8 +325,8 @@ def failed_otherwise(story: Story) -> Iterator[str]:
 
 
 def _could_not_write(story: Story, row: AttemptRow) -> bool:
-    """Whether an operation of a durable function found the file locked: others held it for most of its patience."""
-    if story.jobs[row.job].type not in TYPES or not (row.error or "").startswith("StoreUnavailable: "):
+    """Whether what a handler writes itself found the file locked: others held it for most of its patience."""
+    if story.jobs[row.job].type not in _WRITING or not (row.error or "").startswith("StoreUnavailable: "):
         return False
     begun, ended = row.ended_at - _PATIENCE, row.ended_at
     holds = [span for life in story.lives.values() for span in life.holds]

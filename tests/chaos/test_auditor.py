@@ -307,7 +307,12 @@ def failed_in_the_library(past: Past) -> None:
 
 @breach("failed by no handler")
 def an_operation_that_gave_up_though_the_file_was_free(past: Past) -> None:
-    gave_up(past, 26.0)
+    gave_up(past, 26.0, "answers")
+
+
+@breach("failed by no handler")
+def a_handler_that_writes_nothing_and_found_the_file_locked(past: Past) -> None:
+    gave_up(past, 22.0, "quick")
 
 
 @breach("defects")
@@ -401,20 +406,25 @@ def a_rescue_while_no_other_could_write(past: Past) -> None:
 
 @good
 def an_operation_that_gave_up_while_others_held_the_file(past: Past) -> None:
-    gave_up(past, 22.0)
+    gave_up(past, 22.0, "answers")
 
 
-def gave_up(past: Past, at: float) -> None:
-    """A third process holds the lock from 17 to 21, and an operation of the second one finds the file locked."""
+@good
+def a_handler_that_could_not_enqueue_while_others_held_the_file(past: Past) -> None:
+    gave_up(past, 22.0, "parent")
+
+
+def gave_up(past: Past, at: float, kind: str) -> None:
+    """A third process holds the lock from 17 to 21, and a handler of the second one finds the file locked."""
     past.note(4, "forked", 0, worker=3, ahead=0.0)
     past.note(17, "stopped", 0, worker=3, since=17.0, locks=True)
     past.note(21, "continued", 0, worker=3)
     past.note(99, "exited", 0, worker=3, code=0)
-    past.job(4, "completed", 2, "b:2", "answers")
-    past.run(4, 1, "b", 15, at, "answers")
+    past.job(4, "completed", 2, "b:2", kind)
+    past.run(4, 1, "b", 15, at, kind)
     past.row(4, 1, "failed", "b", at)
     past.rows[-1] = past.rows[-1]._replace(error="StoreUnavailable: the database cannot be used now (SQLITE_BUSY: it)")
-    past.run(4, 2, "b", at + 1, at + 2, "answers")
+    past.run(4, 2, "b", at + 1, at + 2, kind)
     past.note(at + 2.1, "JobCompleted", 2, job_id=4)
 
 
