@@ -8,12 +8,14 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_text, check_whole
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.words import WORDS_OF_STEPS, answers
 
 LONGEST_STEP_NAME_CHARS: Final = 200
 _MOST_ATTEMPTS: Final = 1_000_000
 _REPEATED: Final = "#"
 
 
+@answers(WORDS_OF_STEPS)
 class Step:
     """A step with options of its own, in place of its name.
 
