@@ -40,7 +40,7 @@ from aiojobs_lite.model.steps import StepRow, StepState, result_of
 from aiojobs_lite.runner.binding import check_enqueueable, name_first, not_bound
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.enqueuer import Enqueuer
-from aiojobs_lite.runner.events import EventToSend
+from aiojobs_lite.runner.events import EventToSend, check_event
 from aiojobs_lite.runner.handle import JobHandle
 
 P = ParamSpec("P")
@@ -207,8 +207,14 @@ class Operations(AttemptContext):
             event: The name of the event.
             data: What there is to say.
             id: An id of your own, or None.
+
+        Raises:
+            InvalidOption: If its name or its id cannot be one.
+            InvalidEvent: If its data cannot be stored, or `when` of a listener raises.
+            EnqueueError: If the options of a listener refuse its job.
         """
         operations, wanted = self._operations(), EventToSend(event, data, id)
+        check_event(wanted)  # in each attempt alike, and before the name of the operation is taken
         return operations.sent(check_name(name), partial(self._send, wanted))
 
     async def _enqueued(
