@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
+from aiojobs_lite.words import WORDS_OF_LIMITS, WORDS_OF_RATES, answers
 
 Plain = str | int | bool | None
 """One value of a key, as JSON has it."""
@@ -31,6 +32,7 @@ _MOST_AT_ONCE: Final = 1_000_000
 _KEY: Final = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
 
 
+@answers(WORDS_OF_LIMITS)
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Most jobs with one key that are processing at once, over all runners of the database.
@@ -68,6 +70,7 @@ class Limit:
             raise InvalidOption("name", self.name, "none with ordered=True: the order is that of one job type")
 
 
+@answers(WORDS_OF_RATES)
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Most attempts of jobs with one key that start within a period, wherever it begins, over all runners of the

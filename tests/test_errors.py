@@ -56,13 +56,13 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.StepMismatch(7, "pay", "run", "done", "sleep"),
         "'pay' of job 7 is stored as a step (done), and the handler asks for a sleep of that name. "
-        "Give the new one another name.",
+        "Give the new one another name, and redrive the job.",
         {"was": "run", "state": "done", "asked": "sleep"},
     ),
     (
         lambda: errors.StepMismatch(7, "pay", "child", "waiting", "event"),
         "'pay' of job 7 is stored as a wait for a job (waiting), and the handler asks for a wait for an event of that "
-        "name. Give the new one another name.",
+        "name. Give the new one another name, and redrive the job.",
         {"was": "child", "state": "waiting", "asked": "event"},
     ),
     (
@@ -81,7 +81,7 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     (
         lambda: errors.TooManySteps(7, "pay", 1_000),
         "'pay' of job 7 would be operation 1,001, and a job has at most 1,000. "
-        "Let a step do several at once, or start further jobs.",
+        "Let a step do several at once, or start further jobs, and enqueue the job anew: a redriven one has as many.",
         {"most": 1_000},
     ),
     (

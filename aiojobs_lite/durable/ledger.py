@@ -21,7 +21,7 @@ from aiojobs_lite.durable.operations import (
     StepRan,
     WaitForEvent,
 )
-from aiojobs_lite.errors import EnqueueError
+from aiojobs_lite.errors import EnqueueError, EventError
 from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.events import StepFence
 from aiojobs_lite.model.job import Claimed
@@ -156,7 +156,7 @@ class StepLedger:
         """Has events sent for an operation; what sends them makes it durable too."""
         try:
             await send(self.memos.fence(name))
-        except EnqueueError:
+        except (EnqueueError, EventError):
             self.memos.give_back(name)
             raise
         self._run.restarts = True

@@ -11,7 +11,8 @@ from json.encoder import encode_basestring_ascii
 from types import FunctionType, NoneType, UnionType
 from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
-from aiojobs_lite.errors import InvalidJobType, InvalidOption
+from aiojobs_lite.durable.step import miswritten
+from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.sizes import LARGEST_RESULT_BYTES
 
@@ -43,7 +44,7 @@ class StepResult(Result):
             super().__init__(name, returns, LARGEST_RESULT_BYTES)
         except InvalidJobType as error:
             problem = str(error).removeprefix(str(InvalidJobType(name, "")))
-            raise InvalidOption("function", function, f"a function whose result JSON can hold; {problem}") from error
+            raise miswritten("function", function, f"a function whose result JSON can hold; {problem}") from error
         self.plain = _plain_types(returns)
         self.is_coroutine = inspect.iscoroutinefunction(function)
 

@@ -8,12 +8,14 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_text, check_whole
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.words import WORDS_OF_STEPS, answers
 
 LONGEST_STEP_NAME_CHARS: Final = 200
 _MOST_ATTEMPTS: Final = 1_000_000
 _REPEATED: Final = "#"
 
 
+@answers(WORDS_OF_STEPS)
 class Step:
     """A step with options of its own, in place of its name.
 
@@ -50,11 +52,21 @@ class Step:
         return f"Step({self.name!r}{options})"
 
 
+def miswritten(option: str, value: object, expected: str) -> InvalidOption:
+    """The error of a call that is written wrong: each attempt of its handler would get it again."""
+    error = InvalidOption(option, value, expected)
+    error.is_final = True
+    return error
+
+
 def check_name(name: object) -> str:
     """The name of an operation."""
-    checked = check_text("name", name, LONGEST_STEP_NAME_CHARS)
+    try:
+        checked = check_text("name", name, LONGEST_STEP_NAME_CHARS)
+    except InvalidOption as error:
+        raise miswritten(error.option, error.value, error.expected) from None
     if _REPEATED in checked:
-        raise InvalidOption("name", name, f"text without {_REPEATED!r}, which counts names that repeat")
+        raise miswritten("name", name, f"text without {_REPEATED!r}, which counts names that repeat")
     return checked
 
 

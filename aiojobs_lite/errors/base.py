@@ -26,7 +26,14 @@ def _remade(kind: type[Portable], args: tuple[Any, ...]) -> Portable:
 
 
 class AiojobsError(Portable):
-    """The base class of every error that this library raises. Its text is one line that prints, whatever it names."""
+    """The base class of every error that this library raises. Its text is one line that prints, whatever it names.
+
+    Attributes:
+        is_final: Whether a durable handler would get it again in each attempt, such as one that an operation has
+            stored. A handler that does not catch it is not tried again: its job is dead, and may be redriven.
+    """
+
+    is_final = False
 
     def __str__(self) -> str:
         return escape(super().__str__())

@@ -11,11 +11,7 @@ class JobError(AiojobsError):
 
     Attributes:
         job_id: Its id.
-        is_final: Whether a durable handler gets it again in each attempt, since an operation has it stored. One that
-            does not catch it is not tried again.
     """
-
-    is_final = False
 
     def __init__(self, job_id: int, message: str) -> None:
         self.job_id = job_id

@@ -46,13 +46,16 @@ class StepFailed(StepError):
 
 
 class StepMismatch(StepError):
-    """A name stands for another kind of operation than an attempt before had stored.
+    """A name stands for another kind of operation than an attempt before had stored. Each attempt would find it so: a
+    handler that does not catch this is not tried again.
 
     Attributes:
         was: The kind that is stored: `run` (a step), `sleep`, `event` or `child`.
         state: Where that stands: `waiting`, `done` or `failed`.
         asked: The kind that the handler asks for.
     """
+
+    is_final = True
 
     def __init__(self, job_id: int, name: str, was: str, state: str, asked: str) -> None:
         self.was, self.state, self.asked = was, state, asked
@@ -61,7 +64,7 @@ class StepMismatch(StepError):
             job_id,
             name,
             f"{name!r} of job {job_id} is stored as a {stored} ({state}), and the handler asks for a {wanted} of that "
-            "name. Give the new one another name.",
+            "name. Give the new one another name, and redrive the job.",
         )
 
 
@@ -100,11 +103,14 @@ class StepUnfit(StepError):
 
 
 class TooManySteps(StepError):
-    """A job has as many operations as one may have.
+    """A job has as many operations as one may have. A handler that does not catch this is not tried again: what is done
+    counts in each attempt, and after a redrive as well.
 
     Attributes:
         most: How many one may have.
     """
+
+    is_final = True
 
     def __init__(self, job_id: int, name: str, most: int) -> None:
         self.most = most
@@ -112,5 +118,5 @@ class TooManySteps(StepError):
             job_id,
             name,
             f"{name!r} of job {job_id} would be operation {most + 1:,}, and a job has at most {most:,}. Let a step do "
-            "several at once, or start further jobs.",
+            "several at once, or start further jobs, and enqueue the job anew: a redriven one has as many.",
         )

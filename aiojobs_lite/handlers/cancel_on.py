@@ -13,6 +13,7 @@ from aiojobs_lite.handlers.keys import json_defaults
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.event_match import EventMatch, values_at
 from aiojobs_lite.model.payloads import arguments_of
+from aiojobs_lite.words import WORDS_OF_CANCELS, answers
 
 MOST_CANCELS: Final = 5
 """Of the events that cancel the jobs of a type."""
@@ -23,6 +24,7 @@ _FIELDS: Final = (
 )
 
 
+@answers(WORDS_OF_CANCELS)
 class On:
     """Events that cancel the unfinished jobs of a type.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from inspect import getattr_static
 from typing import Any, Final, NoReturn
 
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.words import JOB_WORD, by_word, refuse_other_words
 
 # Our option -> the words for it, its own name first: each may stand where that option is not taken.
 
@@ -109,7 +108,7 @@ _OF_A_RUNNER: Final[Mapping[str, str]] = {
 
 
 def _by_word(*tables: Mapping[str, str]) -> dict[str, str]:
-    return {word: ours for table in tables for ours, words in table.items() for word in words.split()}
+    return {word: ours for table in tables for word, ours in by_word(table).items()}
 
 
 _OF_ONE_JOB: Final[Mapping[str, str]] = _by_word(_OF_A_JOB_TYPE, _OF_AN_ENQUEUE)
@@ -218,14 +217,7 @@ def refuse_unknown(given: Mapping[str, Any], taken: Collection[str], habits: Map
     Raises:
         InvalidOption: If one of them is not; it names the option that was meant.
     """
-    for word, value in given.items():
-        if word in taken:
-            continue
-        ours = habits.get(word)
-        if ours is None:
-            close = difflib.get_close_matches(word, taken, n=1)
-            ours = f"the option {close[0]}" if close else f"one of {', '.join(sorted(taken))}"
-        raise InvalidOption(word, value, ours.format(job="job_type"))
+    refuse_other_words(given, taken, habits)
 
 
 def explain_argument(word: str, job: str) -> str | None:
@@ -236,7 +228,9 @@ def explain_argument(word: str, job: str) -> str | None:
         job: The name of the handler.
     """
     ours = _OF_ONE_JOB.get(word)
-    return None if ours is None else f"the handler has no such argument; as an option it is {ours.format(job=job)}"
+    return (
+        None if ours is None else f"the handler has no such argument; as an option it is {ours.replace(JOB_WORD, job)}"
+    )
 
 
 class _Missing:

@@ -7,10 +7,12 @@ from typing import Final
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+from aiojobs_lite.words import WORDS_OF_DEBOUNCES, answers
 
 _SHORTEST_S: Final = 0.001
 
 
+@answers(WORDS_OF_DEBOUNCES)
 class Debounce:
     """A job runs when no further one with the same key was enqueued for a time; it has the arguments of the last.
 

@@ -97,8 +97,9 @@ class SendEvents(NamedTuple):
       it is due now.
     - Each job that it cancels is cancelled, or asked to, with the reason `event <name>`. It cancels none of its own.
 
-    An event was sent since a job was enqueued if the job was stored before it, whatever their instants say: a clock may
-    be set back. It comes before the jobs that it starts, and behind those of the events before it.
+    An event was sent since a job was enqueued if the job, or the one that was held in its place, was stored before it,
+    whatever their instants say: a clock may be set back. It comes before the jobs that it starts, and behind those of
+    the events before it.
 
     At most `DELIVERED_AT_ONCE` operations and jobs are reached in one transaction, the others by `DeliverEvents`; none,
     if an event of the same name before it has not reached all: each waits for one, and gets the first that was sent.
@@ -176,7 +177,8 @@ class PlaceHeld(NamedTuple):
     """Puts the job of a listener in the place of one that is held for it (`listener`), or drops it. Answer: what became
     of the job; None: it was dropped, or no such one is held any more. `Refused`: the held one stays.
 
-    The held one is deleted. It was pending already: no `max_pending` refuses the job. An event that cancels a new
+    The held one is deleted. It was pending already: no `max_pending` refuses the job. For a new job all events count
+    that were sent since the held one was added: they end its waits, when these begin. An event that cancels a new
     job, and was sent since the held one was added, cancels it at once, the first such one; but not the one that it was
     held for.
 

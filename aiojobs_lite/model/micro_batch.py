@@ -12,11 +12,13 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
 from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.sizes import MOST_ITEMS
+from aiojobs_lite.words import WORDS_OF_BATCHES, answers
 
 _SHORTEST_S: Final = 0.001
 _FEWEST_ITEMS: Final = 2  # of one item there is nothing to gather
 
 
+@answers(WORDS_OF_BATCHES)
 class Batch:
     """A job gathers the items of several enqueues with the same key, and runs once for all of them.
 

@@ -6,10 +6,12 @@ from typing import Final
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+from aiojobs_lite.words import WORDS_OF_THROTTLES, answers
 
 _SHORTEST_S: Final = 0.001
 
 
+@answers(WORDS_OF_THROTTLES)
 class Throttle:
     """Of the jobs with the same key one is enqueued in each period; the others are dropped, and counted.
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+from aiojobs_lite.words import WORDS_OF_UNIQUE, answers
 
 OnConflict = Literal["return", "raise", "replace"]
 _CONFLICTS: Final = ("return", "raise", "replace")
@@ -21,6 +22,7 @@ class UniqueScope(StrEnum):
     UNFINISHED = "unfinished"
 
 
+@answers(WORDS_OF_UNIQUE)
 class Unique:
     """Of the jobs of a type with the same key there is one at a time.
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.words import WORDS_OF_BACKOFFS, answers
 
 _LARGEST_EXPONENT = 60  # beyond it every backoff is at its cap
 
 
+@answers(WORDS_OF_BACKOFFS)
 class Backoff:
     """The wait before the next attempt: `min(cap, base * 2**(n-1))` seconds, times a random 0.5 to 1.
 

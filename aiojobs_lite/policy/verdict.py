@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durations import LONGEST_S
-from aiojobs_lite.errors import JobError, StepError, StepFailed
+from aiojobs_lite.errors import AiojobsError, StepError, StepFailed
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
 
 _DEEPEST_GROUP: Final = 100  # nested exception groups that are looked into
@@ -121,7 +121,7 @@ def _leaves(
             return
         node, depth, is_allowed, refused = waiting.pop()
         is_allowed = is_allowed or isinstance(node, retry_on or ())
-        is_final = isinstance(node, JobError) and node.is_final
+        is_final = isinstance(node, AiojobsError) and node.is_final
         if refused is None and (is_final or isinstance(node, abandon_on)):
             refused = node
         inner = node.exceptions if isinstance(node, BaseExceptionGroup) and depth < _DEEPEST_GROUP else ()

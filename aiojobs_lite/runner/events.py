@@ -194,6 +194,20 @@ def check_events(events: Iterable[EventToSend]) -> list[EventToSend]:
     return given
 
 
+def check_event(event: EventToSend) -> tuple[str, str, str | None]:
+    """Checks what an event says of itself; returns its name, its data as JSON, and its id.
+
+    Raises:
+        InvalidOption: If its name or its id cannot be one.
+        InvalidEvent: If its data cannot be stored.
+    """
+    name = check_event_name(event.name)
+    if name in JOB_EVENTS.values():
+        raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
+    key = None if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
+    return name, dump_data(name, event.data), key
+
+
 def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEvent, list[JobType[..., Any]]]:
     """An event to be stored, and the types of the jobs that it starts.
 
@@ -202,11 +216,8 @@ def new_event(event: EventToSend, registry: Registry, now: int) -> tuple[NewEven
         InvalidEvent: If its data cannot be stored, or `when` of a listener raises.
         InvalidKey: If an option of a listener finds no key in it.
     """
-    name = check_event_name(event.name)
-    if name in JOB_EVENTS.values():
-        raise InvalidOption("name", name, "a name of your own: the library itself sends the events of this name")
-    key = uuid.uuid4().hex if event.id is None else check_text("id", event.id, LONGEST_EVENT_ID_CHARS)
-    data = dump_data(name, event.data)
+    name, data, key = check_event(event)
+    key = key or uuid.uuid4().hex
     memo = memo_of(EventRow(0, name, data, now, key))
     types = [one for one in registry if _starts(one, name, memo)]
     starts = [_candidate(one, one.listening.payload(memo), now) for one in types if one.listening is not None]

@@ -16,10 +16,9 @@ from typing_extensions import TypeVar
 
 from aiojobs_lite.clock import after, to_micros
 from aiojobs_lite.durable.attempt import DurableAttempt
-from aiojobs_lite.durable.step import Step, check_name
+from aiojobs_lite.durable.step import Step, check_name, miswritten
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import (
-    InvalidOption,
     JobCancelled,
     JobDead,
     JobError,
@@ -41,7 +40,7 @@ from aiojobs_lite.model.steps import StepRow, StepState, result_of
 from aiojobs_lite.runner.binding import check_enqueueable, name_first, not_bound
 from aiojobs_lite.runner.children import Children
 from aiojobs_lite.runner.enqueuer import Enqueuer
-from aiojobs_lite.runner.events import EventToSend
+from aiojobs_lite.runner.events import EventToSend, check_event
 from aiojobs_lite.runner.handle import JobHandle
 
 P = ParamSpec("P")
@@ -173,7 +172,7 @@ class Operations(AttemptContext):
         """
         checked = _step(step, "invoke(name, job_type, ...)")
         if isinstance(job, str):
-            raise InvalidOption("job", job, "a job type, as `@job` makes it of a function, and not its name")
+            raise miswritten("job", job, "a job type, as `@job` makes it of a function, and not its name")
         check_enqueueable(job)
         children, operations = self._children(), self._operations()
         candidate = partial(children.candidate, job, args, kwargs)
@@ -208,8 +207,14 @@ class Operations(AttemptContext):
             event: The name of the event.
             data: What there is to say.
             id: An id of your own, or None.
+
+        Raises:
+            InvalidOption: If its name or its id cannot be one.
+            InvalidEvent: If its data cannot be stored, or `when` of a listener raises.
+            EnqueueError: If the options of a listener refuse its job.
         """
         operations, wanted = self._operations(), EventToSend(event, data, id)
+        check_event(wanted)  # in each attempt alike, and before the name of the operation is taken
         return operations.sent(check_name(name), partial(self._send, wanted))
 
     async def _enqueued(
@@ -315,7 +320,7 @@ def _step(step: object, call: str) -> Step:
     if isinstance(step, str):
         return _named(step)
     if not isinstance(step, Step):
-        raise InvalidOption("name", step, f"the name of the operation, which comes first, ctx.{call}, or a Step")
+        raise miswritten("name", step, f"the name of the operation, which comes first, ctx.{call}, or a Step")
     return step
 
 
@@ -328,7 +333,7 @@ def _named(name: str) -> Step:
 def _check_function(function: object) -> Callable[..., Any]:
     """What a step calls."""
     if isinstance(function, Enqueueable):
-        raise InvalidOption("function", function, "a function; a job is started by `ctx.invoke(name, job_type, ...)`")
+        raise miswritten("function", function, "a function; a job is started by `ctx.invoke(name, job_type, ...)`")
     if callable(function):
         return function
     if inspect.iscoroutine(function):
@@ -337,7 +342,7 @@ def _check_function(function: object) -> Callable[..., Any]:
         expected = f"the function and its arguments, step(name, {called}, ...), not a call {called}(...)"
     else:
         expected = "a function, and behind it its arguments"
-    raise InvalidOption("function", function, expected)
+    raise miswritten("function", function, expected)
 
 
 async def _event(found: Coroutine[Any, Any, str | None], kind: type[Event[D]]) -> Event[D] | None:

@@ -19,6 +19,7 @@ from tests.chaos.evidence import AttemptRow, Evidence, JobRow
 from tests.chaos.functions import TYPES
 from tests.chaos.journal import KILLER
 from tests.chaos.keys import out_of_order, over_key_limit, over_rate
+from tests.chaos.reactions import cancelled_otherwise, enqueued_otherwise, figures_of_reactions, unmourned
 from tests.chaos.steps import (
     cut_short,
     differing,
@@ -107,7 +108,7 @@ def doubled(story: Story) -> Iterator[str]:
 
 def _is_of_a_call(job: JobRow) -> bool:
     """Whether no schedule, no batch, no event and no other job made it, and it could not be put off."""
-    return (job.tick, job.latest, job.batch, job.parent, job.event) == (None,) * 5
+    return (job.tick, job.latest, job.batch, job.parent, job.event, job.dead) == (None,) * 6
 
 
 def overlapping(story: Story) -> Iterator[str]:
@@ -374,6 +375,9 @@ CHECKS: Mapping[str, Callable[[Story], Iterable[str]]] = {
     "events doubled": doubled_events,
     "waits over in vain": unanswered,
     "children doubled": doubled_children,
+    "reactions to deaths": unmourned,
+    "enqueued by operations": enqueued_otherwise,
+    "cancelled by events": cancelled_otherwise,
     "callbacks of batches": callbacks,
     "debounced wrongly": debounced,
     "ticks doubled or missed": ticks,
@@ -442,6 +446,7 @@ def _figures(story: Story) -> Iterator[tuple[str, str]]:
     yield from _figures_of_flow(story, Counter(run.type for run in runs))
     yield from figures_of_steps(story)
     yield from figures_of_events(story)
+    yield from figures_of_reactions(story)
     yield "attempts that did not succeed", _counts(outcomes)
     yield "ends refused", f"{len(story.said('EndRefused')):,}"
     delays = [delay for delay, _ in rescues(story)]

@@ -21,7 +21,9 @@ class JobRow(NamedTuple):
     - `call` is the enqueue that made it; None if a schedule or a batch did, or if it may have been put off.
     - `latest` is the enqueue that gave a job its arguments that may have been put off.
     - `batch` is the batch whose callback it is.
-    - `parent` is the job and the operation that started it; `event` is the id of the event that did.
+    - `parent` is the job and the operation that started it; `event` is the id of the event that did; `dead` is the job
+      whose death did.
+    - `mark` is what an event has that cancels it.
     """
 
     id: int
@@ -38,6 +40,9 @@ class JobRow(NamedTuple):
     parent: tuple[int, str] | None = None
     event: str | None = None
     snoozes: int = 0
+    dead: int | None = None
+    mark: int | None = None
+    reason: str | None = None
 
 
 class BatchRow(NamedTuple):
@@ -121,7 +126,7 @@ def gathered(database: Path, journal: Path) -> Evidence:
         jobs = [
             _job(json.loads(payload), *row)
             for payload, *row in connection.execute(
-                "SELECT payload, id, type, status, attempts, idempotency_key, tick, result, held, snoozes"
+                "SELECT payload, id, type, status, attempts, idempotency_key, tick, result, held, snoozes, reason"
                 " FROM aiojobs_jobs"
             )
         ]
@@ -161,14 +166,14 @@ def _durable(
 
 def _job(
     payload: dict[str, Any], job_id: int, kind: str, status: str, attempts: int, key: str | None, tick: int | None,
-    result: str | None, held: str | None, snoozes: int,
+    result: str | None, held: str | None, snoozes: int, reason: str | None,
 ) -> JobRow:  # fmt: skip
     return JobRow(
         job_id, kind, status, attempts, payload.get("call"), key, tick, result and json.loads(result), held,
         payload.get("latest"), payload.get("batch"),
         (payload["parent"], payload["place"]) if "parent" in payload else None,
         payload["event"]["id"] if "event" in payload else None,
-        snoozes,
+        snoozes, payload.get("job_id"), payload.get("mark"), reason,
     )  # fmt: skip
 
 

@@ -9,20 +9,31 @@ from typing import Any, Final
 
 from aiojobs_lite import JobContext, Jobs, JobType, injected, job
 from aiojobs_lite.errors import StepFailed
-from aiojobs_lite.events import Event
+from aiojobs_lite.events import Event, On
 from aiojobs_lite.steps import Step
 from tests.chaos.operations import Operations
-from tests.chaos.work import SHORT, Run, Version, Work
+from tests.chaos.work import SHORT, Run, Version, Work, quick
 from tests.helpers.pauses import work_for
 
 ASKED, ANSWERED, CALLED, NEWS = "chaos/asked", "chaos/answered", "chaos/called", "chaos/news"
-NAMES: Final = (ASKED, ANSWERED, CALLED, NEWS)
+GONE = "chaos/gone"
+NAMES: Final = (ASKED, ANSWERED, CALLED, NEWS, GONE)
 _MANY: Final = 25  # attempts: more than a function needs between two operations
 _HOWS: Final = ("at once", "later", "never")
 _group = Jobs()
 
 
 @job(backoff=SHORT, max_attempts=_MANY)
+async def reacts(job_id: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
+    """Is started by each death of a job whose type names it."""
+    with Run(work.journal, ctx) as run:
+        does = Operations(run, ctx, work)
+        await does.step("only", fails=0.2)
+        await does.sleep("rest", work.chance.uniform(0.01, 0.3))
+        return run.result
+
+
+@job(backoff=SHORT, max_attempts=_MANY, on_dead=reacts)
 async def in_turn(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     """Steps one after the other, some in a loop, some in a thread; the handler fails between them."""
     with Run(work.journal, ctx) as run:
@@ -121,7 +132,7 @@ async def slow_leaf(parent: int, place: str, *, ctx: JobContext = injected, work
         return run.result
 
 
-@job(backoff=SHORT, max_attempts=2)
+@job(backoff=SHORT, max_attempts=2, on_dead=reacts)
 async def doomed_leaf(parent: int, place: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     """A child that dies."""
     with Run(work.journal, ctx) as run:
@@ -158,7 +169,34 @@ async def compensates(call: str, *, ctx: JobContext = injected, work: Work = inj
         return run.result
 
 
-@job(backoff=SHORT, max_attempts=2)
+@job(backoff=SHORT, max_attempts=_MANY)
+async def enqueues(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
+    """Enqueues jobs once each, one after the other and side by side, and one more in each attempt that comes so far."""
+    with Run(work.journal, ctx) as run:
+        does = Operations(run, ctx, work)
+        for _ in range(3):
+            await does.enqueue("one", leaf)
+            does.falter(0.1)
+        await work.enqueue(quick, by=ctx)
+        await asyncio.gather(*[does.enqueue(f"beside {number}", leaf) for number in range(3)])
+        await does.sleep("rest", work.chance.uniform(0.01, 0.3))
+        does.falter(0.2)
+        await does.enqueue("last", leaf)
+        return run.result
+
+
+@job(backoff=SHORT, max_attempts=_MANY, cancel_on=On(GONE, match="mark"))
+async def stays(call: str, mark: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
+    """Is suspended again and again, until an event with its mark cancels it, or to its end."""
+    with Run(work.journal, ctx) as run:
+        does = Operations(run, ctx, work)
+        for _ in range(6):
+            await does.step("part", work.chance.uniform(0.0, 0.1), fails=0.1)
+            await does.sleep("rest", work.chance.uniform(0.05, 0.4))
+        return run.result
+
+
+@job(backoff=SHORT, max_attempts=2, on_dead=reacts)
 async def falls(call: str, *, ctx: JobContext = injected, work: Work = injected) -> str:
     """Dies of a step that fails for good."""
     with Run(work.journal, ctx) as run:
@@ -192,7 +230,7 @@ async def deployed_new(call: str, *, ctx: JobContext = injected, work: Work = in
 
 _DEPLOYED: Final[dict[Version, JobType[..., str]]] = {"old": deployed_old, "new": deployed_new}
 _CHILDREN: Final = (nested, leaf, slow_leaf, doomed_leaf)
-_FUNCTIONS: Final = (in_turn, side_by_side, asks, invokes, compensates, falls)
+_FUNCTIONS: Final = (in_turn, side_by_side, asks, invokes, compensates, falls, enqueues, stays, reacts)
 LISTENERS: Final[dict[str, Callable[[str, dict[str, Any]], bool]]] = {
     answers.name: lambda name, _: name == ASKED,
     listens.name: lambda _, data: bool(data["job"] % 2),
@@ -204,6 +242,9 @@ TYPES: Final = frozenset(one.name for one in (*_FUNCTIONS, *_CHILDREN, answers, 
 
 DOOMED: Final = frozenset({falls.name, doomed_leaf.name})
 """Those that die."""
+
+MOURNED: Final = frozenset({falls.name, doomed_leaf.name, in_turn.name})
+"""Those whose death starts a job of the type `reacts`."""
 
 
 def jobs_of(version: Version) -> tuple[JobType[..., str], ...]:
@@ -227,6 +268,14 @@ async def _tell(work: Work) -> None:
     await work.send(NEWS, {"job": 1}, key=f"news {int(time.monotonic() * 4)}")
 
 
+async def _leave(work: Work) -> None:
+    """A function, and perhaps the event that cancels it, in whatever state it is."""
+    mark = work.chance.randrange(10**9)
+    if await work.enqueue(stays, mark) is not None and work.chance.random() < 0.7:
+        await work_for(work.chance.uniform(0.0, 2.0))
+        await work.send(GONE, {"job": mark, "mark": mark})
+
+
 _Calls = tuple[tuple[int, Callable[[Work], Awaitable[object]]], ...]
 CALLS: Final[_Calls] = (
     (6, lambda work: work.enqueue(in_turn)),
@@ -234,7 +283,9 @@ CALLS: Final[_Calls] = (
     (4, _ask),
     (3, lambda work: work.enqueue(invokes)),
     (2, lambda work: work.enqueue(compensates)),
-    (1, lambda work: work.enqueue(falls)),
+    (2, lambda work: work.enqueue(falls)),
+    (3, lambda work: work.enqueue(enqueues)),
+    (3, _leave),
     (2, lambda work: work.enqueue(_DEPLOYED[work.version])),
     (2, _tell),
 )

@@ -35,22 +35,33 @@ def lost_once(past: Past) -> None:
 
 def lost_three_times(past: Past) -> None:
     """A function that its crashes made dead."""
-    past.job(4, "dead", 3, None, "in_turn")
-    past.run(4, 3, "a", 9, None, "in_turn")
+    past.job(4, "dead", 3, None, "asks")
+    past.run(4, 3, "a", 9, None, "asks")
     for number in (1, 2, 3):
         past.row(4, number, "lost", "a", 10.5 + number / 10)
 
 
+def lost_in_three_processes(past: Past) -> None:
+    """The same, with a process for each attempt: they were killed at 10, 12 and 14."""
+    past.job(4, "dead", 3, None, "asks")
+    for number, (owner, killed) in enumerate((("a", 10), ("c", 12), ("d", 14)), start=1):
+        if number > 1:
+            past.fork(number + 1, owner, killed - 3)
+            past.kill(killed, number + 1)
+        past.run(4, number, owner, killed - 1, None, "asks")
+        past.row(4, number, "lost", owner, killed + 0.5)
+
+
 def step(past: Past, token: str, at: float, run: str, ended: float | None = 0.1, most: int = 3) -> None:
     """A call of the function of a step, in an attempt, for so long."""
-    writer = "?abc".index(run.split(".")[2])
+    writer = "?abcd".index(run.split(".")[2])
     past.note(at, "does", writer, job=4, step="s", run=run, token=token, most=most)
     if ended is not None:
         past.note(at + ended, "did", writer, token=token, how="returned")
 
 
 def got(past: Past, value: str | None, at: float, run: str, name: str = "s") -> None:
-    past.note(at, "got", "?abc".index(run.split(".")[2]), job=4, step=name, run=run, value=value)
+    past.note(at, "got", "?abcd".index(run.split(".")[2]), job=4, step=name, run=run, value=value)
 
 
 def stored(past: Past, memo: object, *, attempts: int = 1, **fields: Any) -> None:
@@ -193,15 +204,15 @@ def a_number_left_out_between_two_attempts(past: Past) -> None:
 
 @breach("functions ended wrongly")
 def a_function_that_dies_of_a_crash(past: Past) -> None:
-    past.job(4, "dead", 1, None, "in_turn")
-    past.run(4, 1, "a", 9, None, "in_turn")
+    past.job(4, "dead", 1, None, "asks")
+    past.run(4, 1, "a", 9, None, "asks")
     past.row(4, 1, "lost", "a", 11)
 
 
 @breach("functions ended wrongly")
 def a_function_that_dies_of_three_crashes_between_which_an_operation_ended(past: Past) -> None:
-    lost_three_times(past)
-    stored(past, None, ended_at=round(10.75 * MICROSECONDS))
+    lost_in_three_processes(past)
+    stored(past, None, ended_at=round(13.5 * MICROSECONDS))
 
 
 @breach("functions ended wrongly")
@@ -367,6 +378,13 @@ def a_function_that_dies_of_its_third_crash(past: Past) -> None:
 def a_function_that_dies_of_its_third_crash_since_an_operation_ended_after_the_first(past: Past) -> None:
     lost_three_times(past)
     stored(past, None, ended_at=round(10.65 * MICROSECONDS))
+
+
+@good
+def a_function_that_dies_of_crashes_one_of_which_was_recorded_later_than_it_seems(past: Past) -> None:
+    """The rescue of the second attempt was given its instant, 12.5, and then waited for the file."""
+    lost_in_three_processes(past)
+    stored(past, None, ended_at=round(12.7 * MICROSECONDS))
 
 
 @good

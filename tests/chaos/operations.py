@@ -148,6 +148,12 @@ class Operations:
         await self._ctx.send(name, event, data | {BY: by})
         self._work.journal.note("has sent", by=by)
 
+    async def enqueue(self, name: str, job: JobType[..., str]) -> None:
+        """A job that is not waited for, which is given whose it is and what it is for."""
+        unique = self._unique(name)
+        handle = await self._ctx.enqueue_once(name, job, self._ctx.id, unique)
+        self._got(unique, str(handle.id))
+
     async def invoke(self, step: Step, child: JobType[..., str], *arguments: Any) -> str | None:
         """A child, which is given whose it is and what it is for."""
         unique = self._unique(step.name)

@@ -60,7 +60,7 @@ class Past:
         self, job: int, attempt: int, owner: str, begun: float, ended: float | None, kind: str = "quick",
         **facts: object,
     ) -> None:  # fmt: skip
-        writer, name = "?abc".index(owner), f"{job}.{attempt}.{owner}.{begun}"
+        writer, name = "?abcd".index(owner), f"{job}.{attempt}.{owner}.{begun}"
         self.note(begun, "begun", writer, job=job, attempt=attempt, owner=owner, type=kind, run=name, **facts)
         if ended is not None:
             self.note(ended, "ended", writer, run=name, how="returned")
@@ -74,7 +74,7 @@ class Past:
         """A job that one attempt completed."""
         self.job(number, "completed", attempt, f"{owner}:{attempt}", kind)
         self.run(number, attempt, owner, begun, begun + 1, kind, **facts)
-        self.note(begun + 1.1, "JobCompleted", "?abc".index(owner), job_id=number)
+        self.note(begun + 1.1, "JobCompleted", "?abcd".index(owner), job_id=number)
 
     def rated(self, number: int, begun: float, claimed: float) -> None:
         """A job of a key with a rate."""

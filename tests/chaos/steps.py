@@ -16,7 +16,7 @@ from typing import Final
 
 from aiojobs_lite.clock import MICROSECONDS
 from tests.chaos.clocks import instant_of
-from tests.chaos.evidence import JobRow, OperationRow
+from tests.chaos.evidence import AttemptRow, JobRow, OperationRow
 from tests.chaos.functions import DOOMED, TYPES
 from tests.chaos.story import Run, Story, settled_eras
 
@@ -170,6 +170,7 @@ def _value_of(row: OperationRow) -> str | None:
     """What an operation that has ended gives."""
     memo = json.loads(row.memo or "null")
     if row.kind == "run":
+        memo = memo["id"] if isinstance(memo, dict) else memo  # of a job that it enqueued
         return str(memo) if row.state == "done" else f"StepFailed: {row.attempts}"
     if row.kind == "event":
         found: str | None = memo and memo["id"]
@@ -220,13 +221,22 @@ def ended_wrongly(story: Story) -> Iterator[str]:
 def _crashes(story: Story, job: int, latest: float) -> int:
     """How often a function was lost since an instant, and once before: an operation may end after that. A clock that is
     stepped during its life may hide the end of an operation; then all count.
+
+    A transaction is given its instant before it waits for the file. So a loss may be recorded after what seems to be
+    later, at the latest when the next attempt began.
     """
-    lost = [row.ended_at for row in story.rows[job] if row.outcome == "lost"]
+    lost = [row for row in story.rows[job] if row.outcome == "lost"]
     begun = min((run.begun for run in story.runs[job]), default=-math.inf)
     if any(era.start >= begun for era in story.eras[1:]):
         return len(lost)
-    after = sum(at > latest for at in lost)
+    after = sum(_recorded_by(story, row) > latest for row in lost)
     return min(after + 1, len(lost))
+
+
+def _recorded_by(story: Story, lost: AttemptRow) -> float:
+    """When a loss was recorded at the latest: a robbed owner may begin what it has lost, any other one may not."""
+    later = [run.begun for run in story.runs[lost.job] if run.begun > lost.ended_at and run.owner != lost.owner]
+    return min(later, default=math.inf)
 
 
 def cut_short(story: Story) -> Iterator[str]:

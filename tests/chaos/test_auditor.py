@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chaos import flow_pasts, functions_pasts
+from tests.chaos import flow_pasts, functions_pasts, reactions_pasts
 from tests.chaos.auditor import CHECKS
 from tests.chaos.past import Past, Pasts
 from tests.chaos.story import Life, longest_chance
@@ -332,7 +332,7 @@ def many_late_ends_and_none_refused(past: Past) -> None:
         late_end(past, number)
 
 
-BREACHES = PASTS.breaches + flow_pasts.PASTS.breaches + functions_pasts.PASTS.breaches
+BREACHES = PASTS.breaches + flow_pasts.PASTS.breaches + functions_pasts.PASTS.breaches + reactions_pasts.PASTS.breaches
 
 
 @pytest.mark.parametrize(("name", "change"), BREACHES, ids=[change.__name__ for _, change in BREACHES])
@@ -538,7 +538,12 @@ def an_attempt_that_was_stopped_before_its_handler_was_called_and_its_number_aga
     past.run(4, 1, "a", 6, 7)
 
 
-GOOD = PASTS.no_breaches + flow_pasts.PASTS.no_breaches + functions_pasts.PASTS.no_breaches
+GOOD = (
+    PASTS.no_breaches
+    + flow_pasts.PASTS.no_breaches
+    + functions_pasts.PASTS.no_breaches
+    + reactions_pasts.PASTS.no_breaches
+)
 
 
 @pytest.mark.parametrize("change", GOOD, ids=[change.__name__ for change in GOOD])

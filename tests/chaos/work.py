@@ -58,15 +58,16 @@ class Work:
     known: list[int] = field(default_factory=list)
 
     async def enqueue(
-        self, what: Any, *arguments: Any, key: str | None = None, into: BatchHandle | None = None
-    ) -> int | None:
-        """Enqueues one job under a name of its own, perhaps into a batch, and notes before and after; returns its id
-        if it is a new one.
+        self, what: Any, *arguments: Any, key: str | None = None, into: BatchHandle | None = None,
+        by: JobContext | None = None,
+    ) -> int | None:  # fmt: skip
+        """Enqueues one job under a name of its own, perhaps into a batch or by a context, and notes before and after;
+        returns its id if it is a new one.
         """
         call = self._called(1, key, into)
         configured = what if key is None else what.using(idempotency_key=key)
         try:
-            handle = await (into or self.runner).enqueue(configured, call, *arguments)
+            handle = await (into or by or self.runner).enqueue(configured, call, *arguments)
         except KeyReused as known:  # each call has arguments of its own: the job of the first one is named
             self._acknowledged(call, [cast("int", known.job_id)], [False])
             return None

@@ -37,6 +37,7 @@ CALLS = [
     (lambda: JOB.using(timeout=3), "timeout", "@job(timeout=...)"),
     (lambda: JOB.using(queue="high"), "queue", "@job(priority=...) or @job(concurrency=...): there is one queue"),
     (lambda: JOB.using(prio="high"), "prio", "the option priority."),
+    (lambda: JOB.using(migrate=1), "migrate", "@job(upgrade={1: from_1_to_2})."),
     (
         lambda: JOB.using(zzz=1),
         "zzz",
@@ -94,6 +95,7 @@ ARGUMENTS = {
     "priority": "welcome.using(priority=...)",
     "retries": "@job(max_attempts=...), which counts the first attempt too",
     "queue": "@job(priority=...) or @job(concurrency=...): there is one queue",
+    "migrate": "@job(upgrade={1: from_1_to_2})",
     "job_id": "welcome.using(idempotency_key=...)",
 }
 

@@ -89,6 +89,8 @@ def place_held(phases: MemoryPhases, write: PlaceHeld) -> Inserted | Refused | N
         return inserted
     phases.delete_job(DeleteJob(write.id))
     (job,) = inserted
+    if job.is_new:
+        rows.durable.held_before[job.id] = held.id
     for match in write.place.cancel_on if job.is_new else ():
         cause = rows.durable.first_event(match, held.id, held.payload_json)
         if cause is not None:

@@ -54,6 +54,7 @@ class Durable:
         last_wait: The highest number that was given to one.
         events: By number.
         behind: The highest id of the jobs that were there when each was sent.
+        held_before: The job that was held in the place of a job.
         unreached: Of those that have not reached all, which waits they are still to reach.
         listeners: By type.
     """
@@ -66,6 +67,7 @@ class Durable:
     last_wait: int = 0
     events: dict[int, EventRow] = field(default_factory=dict)
     behind: dict[int, int] = field(default_factory=dict)
+    held_before: dict[int, int] = field(default_factory=dict)
     unreached: dict[int, int] = field(default_factory=dict)
     listeners: dict[str, Listener] = field(default_factory=dict)
 
@@ -90,11 +92,15 @@ class Durable:
         }
 
     def first_event(self, match: EventMatch, job_id: int, but: str | None = None) -> EventRow | None:
-        """The first event that matches and was sent since a job was enqueued; not the one that is `but` as JSON."""
+        """The first event that matches and was sent since a job was enqueued, or the one that was held in its place;
+        not the one that is `but` as JSON.
+        """
         found = [
             number
             for number, event in self.events.items()
-            if self.behind[number] >= job_id and matches(match, event) and memo_of(event) != but
+            if self.behind[number] >= self.held_before.get(job_id, job_id)
+            and matches(match, event)
+            and memo_of(event) != but
         ]
         return self.events[min(found)] if found else None
 
@@ -202,6 +208,7 @@ def delete(phases: MemoryPhases, job_id: int) -> None:
     durable.forget(job_id)
     durable.steps = {key: step for key, step in durable.steps.items() if key[0] != job_id}
     durable.suspended = durable.suspended & durable.steps.keys()
+    durable.held_before.pop(job_id, None)
     durable.children = {one: made for one, made in durable.children.items() if job_id not in {one[0], one[1][0]}}
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiojobs_lite import Backoff, InvalidOption, JobCancelled, JobContext, JobRunner, JobType, UnknownJobType, injected
+from aiojobs_lite import (
+    Backoff,
+    InvalidOption,
+    JobCancelled,
+    JobContext,
+    JobRunner,
+    JobType,
+    UnknownJobType,
+    injected,
+)
 from aiojobs_lite.errors import EventNotFound, InvalidEvent
 from aiojobs_lite.events import Event, EventToSend, On
 from aiojobs_lite.model.events import DELIVERED_AT_ONCE
+from aiojobs_lite.model.job import Held
 from aiojobs_lite.runner.events import LONGEST_EVENT_ID_CHARS, MOST_EVENTS
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES
 from aiojobs_lite.telemetry.facts import EventSent, JobBecameCancelled
@@ -108,6 +119,57 @@ async def test_an_event_is_replayed_to_listeners_of_this_runner_alone(job_kit: J
             await runner.events.replay(event.number, deaf)
         with pytest.raises(UnknownJobType):
             await runner.events.replay(event.number, JobRunner(":memory:").on("b")(_stranger))
+
+
+async def test_a_listener_that_its_sender_did_not_know_gets_an_event_that_came_before_its_runner(
+    database: Path,
+) -> None:
+    def program() -> tuple[JobRunner, JobType[..., str]]:
+        runner = JobRunner(database)
+
+        @runner.on("user/invited")
+        async def invite(event: Event[dict[str, int]], ctx: JobContext = injected) -> str:
+            reply = await ctx.wait_for_event("answer", "user/replied", match={"id": event.data["id"]}, timeout="1h")
+            return "no answer" if reply is None else reply.data["text"]
+
+        return runner, invite
+
+    async with program()[0]:
+        pass  # from now on it is known that the type listens
+    async with JobRunner(database, max_running=0) as sender:
+        await sender.send("user/replied", {"id": 7, "text": "too early"})
+        await sender.send("user/invited", {"id": 7})
+        await sender.send("user/replied", {"id": 7, "text": "yes"})
+    runner, invite = program()
+    async with runner:
+        await runner.run_until_idle()
+        (job,) = await runner.jobs.list()
+        assert (job.type, job.result) == (invite.name, "yes")
+
+
+async def _invite_old(event: Event[dict[str, int]], ctx: JobContext = injected) -> str:
+    return await _invite_new(Event(**dict(event)), ctx)
+
+
+async def _invite_new(event: Event[dict[str, str]], ctx: JobContext = injected) -> str:
+    reply = await ctx.wait_for_event("answer", "user/replied", timeout="1h")
+    return "no answer" if reply is None else reply.data["text"]
+
+
+async def test_a_listener_that_could_not_read_its_event_gets_what_came_until_another_version_could(
+    database: Path,
+) -> None:
+    old, new = JobRunner(database), JobRunner(database)
+    old.on("user/invited", name="invite")(_invite_old)
+    new.on("user/invited", name="invite")(_invite_new)
+    async with old:
+        await old.send("user/invited", {"id": "seven"})
+        await old.run_until_idle()
+        assert [job.held for job in await old.jobs.list()] == [Held.PAYLOAD]
+        await old.send("user/replied", {"text": "yes"})
+    async with new:
+        await new.run_until_idle()
+        assert [job.result for job in await new.jobs.list()] == ["yes"]
 
 
 async def test_an_event_cancels_what_matches_and_wakes_its_callers(job_kit: JobKit) -> None:

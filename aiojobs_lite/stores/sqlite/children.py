@@ -27,6 +27,7 @@ from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
 from aiojobs_lite.stores.sqlite.unique import admit
 from aiojobs_lite.stores.sqlite.waits import forget_waits
 
+NO_STEP: Final = ""
 _UNFINISHED: Final = (Status.PENDING, Status.PROCESSING)
 _DELETED: Final = (0, "deleted", None, None, None)  # stands for a job whose window has outlived it
 
@@ -54,6 +55,12 @@ def start_child(transaction: Transaction, write: StartChild) -> tuple[StepRow, I
     if is_awaited:
         transaction.await_ends()
     return step, child
+
+
+def note_place(transaction: Transaction, job_id: int, held: int) -> None:
+    """Notes that a job has the place of one that was held for it: it counts as started by that, and by no operation."""
+    transaction.note_steps()
+    transaction.run("insert_child", (held, NO_STEP, 0, 0, job_id))
 
 
 def note_ends_of_children(transaction: Transaction) -> None:

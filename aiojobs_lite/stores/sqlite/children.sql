@@ -66,6 +66,7 @@ WHERE parent_id IN ({rows});
 SELECT step, child_id
 FROM aiojobs_children
 WHERE parent_id = ?
+    AND step <> ''
 ORDER BY child_id, step;
 
 -- name: parent_of_job

@@ -31,6 +31,7 @@ from aiojobs_lite.model.job import Held, NewJob, Status
 from aiojobs_lite.model.job_events import JOB_EVENTS
 from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
+from aiojobs_lite.stores.sqlite.children import note_place
 from aiojobs_lite.stores.sqlite.moves import cancel_job, delete_job
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.steps import EndedStep, Saving, end_steps, find_attempts
@@ -131,6 +132,8 @@ def place_held(transaction: Transaction, write: PlaceHeld) -> Inserted | Refused
         return inserted
     delete_job(transaction, DeleteJob(write.id))
     (job,) = inserted
+    if job.is_new:
+        note_place(transaction, job.id, write.id)
     for match in write.place.cancel_on if job.is_new else ():
         cause = first_event(transaction, match, write.id, created_at, event)
         if cause is not None:

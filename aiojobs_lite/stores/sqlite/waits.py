@@ -108,9 +108,12 @@ def forget_waits(transaction: Transaction, ids: Sequence[tuple[int]]) -> int:
 def first_event(
     transaction: Transaction, match: EventMatch, job_id: int, created_at: int, but: str | None = None
 ) -> EventRow | None:
-    """The first event that matches and was sent since a job was enqueued; not the one that is `but` as JSON."""
+    """The first event that matches and was sent since a job was enqueued, or since the job was that was held in its
+    place; not the one that is `but` as JSON.
+    """
     having = _having(match)
-    for query, since in (("events_since_instant", created_at), ("events_since", job_id)):
+    (first,) = transaction.one("held_before", (job_id,) * 2)
+    for query, since in (("events_since_instant", created_at), ("events_since", first)):
         behind, is_more = (since, 0), True
         while is_more:
             found = transaction.run(query, (match.event, *behind, *having, _EVENTS_A_LOOK)).fetchall()

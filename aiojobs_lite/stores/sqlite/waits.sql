@@ -72,6 +72,13 @@ WHERE waits.event = ?
 ORDER BY waits.id
 LIMIT ?;
 
+-- name: held_before
+-- The job that was held in the place of a job; that job itself if there was none.
+SELECT coalesce(max(parent_id), ?)
+FROM aiojobs_children
+WHERE child_id = ?
+    AND step = '';
+
 -- name: events_since
 -- Events of a name, in the order in which they were sent, behind a job and an event; of these at least the ones that
 -- have values at two paths. A path that is null leaves none out. A key may be written with escapes, which SQLite need

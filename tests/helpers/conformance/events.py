@@ -198,6 +198,30 @@ class WaitingForEvents:
             steps = await one(store, save(job, wait("w"), wait("v", match("f")))) or ()
             assert [step.memo for step in steps] == [memo(number, events[number - 1]), memo(3, events[2])]
 
+    async def test_a_job_that_was_held_for_its_listener_gets_what_was_sent_since_then(self, store: Store) -> None:
+        await one(store, SetListeners((Listener("l", ("e",), 1, 3),)))
+        (held,) = (await sent_one(store, n=1)).held
+        await sent_one(store, "f", n=2)
+        placed = await one(store, PlaceHeld(held, Candidate(new("l"))))
+        assert isinstance(placed, Inserted)
+        await sent_one(store, "f", n=3)
+        (job,) = await claimed(store, claim(types=["l"]))
+        steps = await one(store, save(job, wait("w", match("f")), wait("v"))) or ()
+        assert [step.memo for step in steps] == [memo(2, event("f", n=2)), None]
+        await answers(store, complete(job), DeleteJob(placed.id))
+        (other,) = await running(store, new())
+        assert (await one(store, save(other, wait("w", match("f")))) or ())[0].memo is None
+
+    async def test_a_job_that_was_there_before_does_not_get_what_came_before_it(self, store: Store) -> None:
+        await one(store, SetListeners((Listener("l", ("e",), 1, 3),)))
+        (held,) = (await sent_one(store)).held
+        await sent_one(store, "f", n=1)
+        place = Candidate(new("l", unique_key="[1]", unique_scope="unfinished"))
+        ((there, _),) = await one(store, Admit((place,)))  # type: ignore[misc]  # it is not refused
+        assert await one(store, PlaceHeld(held, place)) == Inserted(there, is_new=False)
+        (job,) = await claimed(store, claim(types=["l"]))
+        assert (await one(store, save(job, wait("w", match("f")))) or ())[0].memo is None
+
     async def test_an_event_is_found_among_many(self, store: Store) -> None:
         (job,) = await running(store, new())
         await one(store, send(*(event(n=number) for number in range(350))))
