@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+__all__ = ["DeadJob", "OnDead"]
+
 
 @dataclass(frozen=True, slots=True)
 class DeadJob:

@@ -15,6 +15,8 @@ from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
 from aiojobs_lite.words import WORDS_OF_LIMITS, WORDS_OF_RATES, answers
 
+__all__ = ["EVERY_KEY", "EveryKey", "Key", "Limit", "LimitKey", "LimitState", "Plain", "Rate"]
+
 Plain = str | int | bool | None
 """One value of a key, as JSON has it."""
 

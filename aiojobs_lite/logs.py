@@ -9,6 +9,8 @@ from typing import Any, Final
 from aiojobs_lite.current import CURRENT, DEAD, AttemptOfJob
 from aiojobs_lite.text import escape
 
+__all__ = ["JobFilter"]
+
 _OURS: Final = "aiojobs_lite"
 
 

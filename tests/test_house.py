@@ -21,6 +21,8 @@ from aiojobs_lite.stores.sqlite import due, phases
 from tests.helpers import mirror, source
 from tests.helpers.root import ROOT
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, SQL, TESTS, Function, module_of, name_of, nodes, tree, words
+from tests.helpers.surface import SURFACE as SURFACE_FILE
+from tests.helpers.surface import surface
 from tests.helpers.waiting import unmeasured
 
 # By the comments over the groups.
@@ -38,8 +40,8 @@ SURFACE = {
 }  # fmt: skip
 PUBLIC = [name for names in SURFACE.values() for name in names]
 PUBLIC_MODULES = [
-    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "flow", "steps", "events",
-    "runner.middleware", "model.progress", "logs", "errors", "stores.base",
+    "testing", "limits", "telemetry.facts", "dead", "runner.batches", "runner.client", "runner.client_batches", "flow",
+    "steps", "events", "runner.middleware", "model.progress", "logs", "errors", "stores.base",
 ]  # fmt: skip
 
 # Budgets.
@@ -130,6 +132,11 @@ def test_the_public_modules_are_named_by_the_package_and_there() -> None:
     named = re.findall(r"^- `aiojobs_lite\.([\w.]+)`: ", aiojobs_lite.__doc__ or "", re.MULTILINE)
     assert named == PUBLIC_MODULES
     assert {f"aiojobs_lite.{name}" for name in named} <= {module_of(path) for path in PACKAGE}
+
+
+def test_what_an_application_may_use_is_pinned() -> None:
+    """`python -m tests.helpers.surface` pins it anew; a name that is renamed or taken away shows in the diff."""
+    assert surface() == SURFACE_FILE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", PUBLIC)

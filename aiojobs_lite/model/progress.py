@@ -14,6 +14,8 @@ from aiojobs_lite.model.job import FINISHED, Job, JobProgress, Status
 from aiojobs_lite.model.writes import unanswered
 from aiojobs_lite.sizes import MOST_LOG_LINES
 
+__all__ = ["JobChange", "JobLog", "LogLine"]
+
 LINES_OF_ONE: Final = 50
 """Log lines that count as one more job where a prune is limited."""
 

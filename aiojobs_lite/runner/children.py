@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.errors import EnqueueError, InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.handlers.registry import Registry
@@ -48,3 +49,16 @@ class Children:
     def refusal(self, refused: Refused, candidates: Sequence[Candidate]) -> EnqueueError:
         """The error of a job that its options refuse."""
         return refusal(refused, candidates, self._access.engine.wait_for)
+
+
+class DurableAccess:
+    """What durable handlers need of their runner.
+
+    Attributes:
+        children: Makes the jobs that they start.
+        durable: The durable operations of their attempts, since the runner was started.
+    """
+
+    def __init__(self, children: Children) -> None:
+        self.children = children
+        self.durable: Durable | None = None

@@ -29,6 +29,8 @@ from aiojobs_lite.runner.jobs import check_reason
 from aiojobs_lite.runner.session import Session
 from aiojobs_lite.stores.base import Owners
 
+__all__ = ["ClientBatch", "ClientBatchBlock", "ClientBatches", "OpenedClientBatch"]
+
 P = ParamSpec("P")
 _log = get_log("runner")
 

@@ -9,7 +9,7 @@ from aiojobs_lite.current import CURRENT
 from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.errors import RunnerNotStarted
 from aiojobs_lite.model.job import Claimed
-from aiojobs_lite.runner.enqueuer import Enqueuer
+from aiojobs_lite.runner.children import DurableAccess
 
 
 def driven(driver: Driver) -> Callable[..., Awaitable[Any]]:
@@ -20,11 +20,11 @@ def driven(driver: Driver) -> Callable[..., Awaitable[Any]]:
 
     async def handler(data: Any = None) -> Any:  # noqa: ARG001  # the driver is given the payload as it came
         current = CURRENT.get()
-        runner: Enqueuer | None = None if current is None else current[1].get(Enqueuer)
-        if current is None or runner is None or runner.durable is None:
+        access: DurableAccess | None = None if current is None else current[1].get(DurableAccess)
+        if current is None or access is None or access.durable is None:
             raise RunnerNotStarted
-        children = runner.children
-        return await runner.durable.drive(
+        children = access.children
+        return await access.durable.drive(
             cast("Claimed", current[0]), driver, lambda refused, child: children.refusal(refused, [child])
         )
 

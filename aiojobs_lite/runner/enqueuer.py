@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
-from aiojobs_lite.durable.durable import Durable
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
@@ -19,7 +18,7 @@ from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.admission import Admission, count_dropped, refusal, write_of_joined
 from aiojobs_lite.runner.batches import Batches
 from aiojobs_lite.runner.binding import EnqueueSurrounding, check_bound, check_enqueueable, not_enqueueable
-from aiojobs_lite.runner.children import Children
+from aiojobs_lite.runner.children import Children, DurableAccess
 from aiojobs_lite.runner.events import Events, EventToSend, SentEvent
 from aiojobs_lite.runner.handle import JobHandle, RunnerJobs
 from aiojobs_lite.runner.joining import JoinedHandle, OpenConnection, check_connection
@@ -43,8 +42,6 @@ class Enqueuer:
         jobs: Reads and moves stored jobs.
         batches: Opens and finds batches.
         events: Sends, lists and replays events.
-        children: Makes the jobs that durable handlers start.
-        durable: The durable operations of its attempts, since it was started.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -54,10 +51,9 @@ class Enqueuer:
         self._access = EngineAccess()
         self._admission = Admission(self._access)
         self.jobs = RunnerJobs(self._access)
-        self.children = Children(self._access, self._registry)
+        self._durables = DurableAccess(Children(self._access, self._registry))
         self.events = Events(self._access, self._registry, self.jobs, self._admission)
         self._surrounding: EnqueueSurrounding | None = None  # nothing is around an enqueue
-        self.durable: Durable | None = None
         self.batches = Batches(
             self._access, self._registry, self._bus, self.jobs, self._admission, lambda: self._surrounding
         )

@@ -16,6 +16,8 @@ from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.runner.context import JobContext, current_job
 from aiojobs_lite.runner.handle import JobHandle
 
+__all__ = ["JobToEnqueue", "Middleware"]
+
 
 class JobToEnqueue:
     """One job that is being enqueued, as a middleware sees it.

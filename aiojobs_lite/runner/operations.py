@@ -38,7 +38,7 @@ from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.keys import Scalar
 from aiojobs_lite.model.steps import StepRow, StepState, result_of
 from aiojobs_lite.runner.binding import check_enqueueable, name_first, not_bound
-from aiojobs_lite.runner.children import Children
+from aiojobs_lite.runner.children import Children, DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.events import EventToSend, check_event
 from aiojobs_lite.runner.handle import JobHandle
@@ -221,15 +221,15 @@ class Operations(AttemptContext):
         self, name: str, job: Enqueueable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> JobHandle[Any]:
         """Enqueues a job, once in the life of this one."""
-        runner, operations = self._awaited(), self._operations()
-        candidate = partial(runner.children.candidate, job, args, kwargs)
+        children, operations = self._children(), self._operations()
+        candidate = partial(children.candidate, job, args, kwargs)
         row = await operations.started(check_name(name), candidate)
         if isinstance(row, Refused):
-            raise runner.children.refusal(row, [candidate()])
+            raise children.refusal(row, [candidate()])
         started = json.loads(row.memo or "null")
         if not isinstance(started, dict) or started.keys() != {"id", "is_new"}:
             raise StepMismatch(self.id, row.name, row.kind.value, row.state.value, "job")
-        return JobHandle(job.job_type, runner.jobs, started["id"], is_new=started["is_new"])
+        return JobHandle(job.job_type, self._awaited(Enqueuer).jobs, started["id"], is_new=started["is_new"])
 
     def now(self) -> Coroutine[Any, Any, datetime]:
         """The instant at which this was asked for first, UTC: the same in each attempt."""
@@ -248,24 +248,25 @@ class Operations(AttemptContext):
         if self._stopping is not None:
             problem = f"{self.type!r} is a plain `def`, runs in a thread and has no durable steps"
             raise WrongEventLoop(f"{problem}. Make it an `async def`; a step may be a plain function.")
-        durable = self._awaited().durable
+        durable = self._awaited(DurableAccess).durable
         if durable is None:
             raise RunnerNotStarted
         operations = self._durable = durable.of(self._claimed)
         return operations
 
     def _children(self) -> Children:
-        return self._awaited().children
+        return self._awaited(DurableAccess).children
 
     def _send(self, event: EventToSend, fence: StepFence) -> Awaitable[object]:
-        return self._awaited().events.send_many([event], step=fence)
+        return self._awaited(Enqueuer).events.send_many([event], step=fence)
 
-    def _awaited(self) -> Enqueuer:
-        runner: Enqueuer | None = self._deps.get(Enqueuer)
-        if runner is None:
+    def _awaited(self, part: type[T]) -> T:
+        """A part of the runner, for an `async def`."""
+        found: T | None = self._deps.get(part)
+        if found is None:
             problem = f"{self.type!r} has no runner at hand, as in a worker process (process=True)"
             raise WrongEventLoop(f"{problem}. Durable steps need an `async def`.")
-        return runner
+        return found
 
 
 class Invocation(Generic[T]):

@@ -28,6 +28,7 @@ from aiojobs_lite.handlers.middleware import check_middleware
 from aiojobs_lite.handlers.options import TakesId
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.policy.catch_up import Schedule
+from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.hosting import Hosted
 from aiojobs_lite.runner.limits import JobLimits
@@ -185,7 +186,8 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             raise RunnerAlreadyStarted
         self._take_sources()
         runs = self._settings.max_running > 0
-        deps = {**self._deps, JobRunner: self, Enqueuer: self, type(self): self} if runs else {}
+        own = {JobRunner: self, Enqueuer: self, type(self): self, DurableAccess: self._durables}
+        deps = {**self._deps, **own} if runs else {}
         for job_type in self._registry if runs else ():
             for wanted in job_type.signature.injected.values():
                 if wanted not in deps:
@@ -214,7 +216,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
             around=surrounding.attempts,
             settings=self._settings,
         )
-        self.durable = Durable(
+        self._durables.durable = Durable(
             store=engine, clock=self._clock, bus=self._bus, attempts=engine.attempts, suspend=engine.suspend
         )
         self._access.open(engine)

@@ -17,6 +17,8 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 
+__all__ = ["Applied", "Change", "Durability", "Inline", "Joining", "Owners", "Store"]
+
 A = TypeVar("A")
 Durability = Literal["full", "normal"]
 """What an acknowledged write survives: a power cut too, or only a crash of the process."""

@@ -24,6 +24,7 @@ from aiojobs_lite.model.steps import StepKind, StepRow
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.policy.settle import Ending, Stop
 from aiojobs_lite.runner.access import EngineAccess
+from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.context import JobContext
 from aiojobs_lite.runner.runner import JobRunner
 from aiojobs_lite.stores.base import Store
@@ -249,13 +250,19 @@ class Probe:
         return self.engine._lifecycle._parts
 
     @property
+    def durables(self) -> DurableAccess:
+        """What its durable handlers need of it."""
+        return self._runner._durables
+
+    @property
     def _access(self) -> EngineAccess:
         return self._runner._access
 
     @property
     def _durable(self) -> Durable:
-        assert self._runner.durable is not None, "the runner was never started"  # noqa: S101  # for tests only
-        return self._runner.durable
+        durable = self._runner._durables.durable
+        assert durable is not None, "the runner was never started"  # noqa: S101  # for tests only
+        return durable
 
 
 class _NotedTimers:

@@ -20,6 +20,7 @@ from aiojobs_lite.policy.verdict import Wish
 from aiojobs_lite.runner.driven import driven
 from aiojobs_lite.telemetry.facts import StepGivenUp, StepRetried, StepsSkipped
 from aiojobs_lite.testing import JobKit
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.remote import Asked, Remote, failed, raised, ran, returned
 from tests.helpers.waiting import until
 
@@ -214,7 +215,7 @@ async def test_a_child_returns_dies_or_is_late_in_a_memo_of_its_parent(job_kit: 
             return returned(asked)
         children = {"fine": child, "dead": child, "late": child.using(delay="1d")}
         return [
-            InvokeJob(name, rig.runner.children.candidate(job, (name,), {}), rig.at(HOUR))
+            InvokeJob(name, Probe(rig.runner).durables.children.candidate(job, (name,), {}), rig.at(HOUR))
             for name, job in children.items()
         ]
 
@@ -242,7 +243,7 @@ async def test_a_child_that_its_options_refuse_fails_the_attempt(job_kit: JobKit
     rig: Rig
 
     def script(_: Asked) -> Answer:
-        candidate = rig.runner.children.candidate(child.using(max_pending=1, delay="1d"), (), {})
+        candidate = Probe(rig.runner).durables.children.candidate(child.using(max_pending=1, delay="1d"), (), {})
         return [InvokeJob("one", candidate), InvokeJob("two", candidate)]
 
     rig = Rig(job_kit, script, max_attempts=1)

@@ -35,10 +35,12 @@ from aiojobs_lite.errors import EventError
 from aiojobs_lite.events import Event, EventToSend, On
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
+from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import FakeClock, JobKit
+from aiojobs_lite.testing.probe import Probe
 from tests.helpers.documents import DOCS, rows, section, spans
 from tests.helpers.rings import depth, first_of
 
@@ -106,7 +108,8 @@ def by_name(
 
 
 def context(runner: JobRunner | None = None) -> JobContext:
-    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), {Enqueuer: runner})
+    parts = {} if runner is None else {Enqueuer: runner, DurableAccess: Probe(runner).durables}
+    return JobContext(Claimed(7, "t", "{}", 1, 0, 1, 5, 0, 0, 0, 0, 0, None, "me"), parts)
 
 
 async def replaced(runner: JobRunner, **given: Any) -> None:
