@@ -19,6 +19,8 @@ from aiojobs_lite.runner.operations import Operations
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_ONCE: Final = "ctx.enqueue_once(name, job_type, ...)"
+_THREADSAFE: Final = "Use ctx.enqueue_threadsafe(...)."
 _IN_A_THREAD: Final = "In a transaction of its own it enqueues by client.enqueue_in(...) of a JobClient."
 
 
@@ -58,7 +60,7 @@ class JobContext(Operations, AnswersHabitsOfContexts):
             WrongEventLoop: If the handler runs in a thread or in a worker process.
             EnqueueError: As of `runner.enqueue`.
         """
-        return self._awaited_runner().enqueue(job, *args, **kwargs)
+        return self._repeating_runner().enqueue(job, *args, **kwargs)
 
     @name_first
     def enqueue_once(
@@ -81,23 +83,23 @@ class JobContext(Operations, AnswersHabitsOfContexts):
 
     def enqueue_named(self, name: str, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
         """The same for a job type of which only the name is known; see `runner.enqueue_named`."""
-        return self._awaited_runner().enqueue_named(name, *args, **kwargs)
+        return self._repeating_runner().enqueue_named(name, *args, **kwargs)
 
     def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs durable in one transaction; see `runner.enqueue_many`."""
-        return self._awaited_runner().enqueue_many(jobs)
+        return self._repeating_runner().enqueue_many(jobs)
 
     def enqueue_in(
         self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobHandle[R]]:
         """Makes a further job part of the handler's own open transaction; see `runner.enqueue_in`."""
-        return self._awaited_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
+        return self._repeating_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
 
     def enqueue_many_in(
         self, connection: OpenConnection, jobs: Iterable[BoundJob[R]]
     ) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
-        return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
+        return self._repeating_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
 
     def batch(self) -> Coroutine[Any, Any, BatchHandle]:
         """Finds the batch of this job; the batch takes further jobs while this job runs.
@@ -114,7 +116,14 @@ class JobContext(Operations, AnswersHabitsOfContexts):
         """
         return self._runner().enqueue_threadsafe(job, *args, **kwargs)
 
-    def _awaited_runner(self, advice: str = "Use ctx.enqueue_threadsafe(...).") -> Enqueuer:
+    def _repeating_runner(self, advice: str = _THREADSAFE) -> Enqueuer:
+        """The runner, for what each attempt does again."""
+        runner = self._awaited_runner(advice)
+        if self._durable is not None and runner.durable is not None:
+            runner.durable.note_outside(self, "ctx.enqueue", _ONCE)
+        return runner
+
+    def _awaited_runner(self, advice: str = _THREADSAFE) -> Enqueuer:
         if self._stopping is not None:
             problem = f"{self.type!r} is a plain `def`, runs in a thread and cannot await"
             raise WrongEventLoop(f"{problem}. {advice}")
