@@ -42,7 +42,7 @@ CALLS: list[tuple[Any, str, str]] = [
         "retries",
         "Step(name, max_attempts=...), which counts the first attempt too.",
     ),
-    (lambda given: Step("fetch", **given), "tiemout", "the option timeout."),
+    (lambda given: Step("fetch", **given), "max_attempt", "the option max_attempts."),
     (lambda given: Backoff(**given), "factor", "nothing: each wait is twice the one before."),
     (lambda given: Unique("user_id", **given), "period", 'Unique(..., scope="1h").'),
     (lambda given: Unique(**given), "key", 'Unique("user_id"), the fields first.'),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.current import AttemptOfJob
 from aiojobs_lite.durable.attempt import DurableAttempt
 from aiojobs_lite.durable.driver import Driver
 from aiojobs_lite.durable.ledger import StepLedger
@@ -21,7 +22,7 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.policy.settle import Ending, Stop, Suspension
 from aiojobs_lite.telemetry.bus import Bus
-from aiojobs_lite.telemetry.facts import StepsSkipped, SuspensionSwallowed
+from aiojobs_lite.telemetry.facts import RepeatedOutsideSteps, StepsSkipped, SuspensionSwallowed
 
 _log = get_log("engine")
 
@@ -64,6 +65,7 @@ class Durable:
         self._results = StepResults()
         self._known: dict[Running, DurableAttempt] = {}  # two of a job that its owner lost and has claimed again
         self._driven: dict[Running, Waits] = {}
+        self._repeating: set[str] = set()  # the types of which it was published
         self._find, self._when_ended = attempts.find, self._ended  # one object for all
         self._reloads: set[asyncio.Task[None]] = set()
 
@@ -81,6 +83,20 @@ class Durable:
                 run=run, find=self._find, ledger=ledger, waits=waits, results=self._results, clock=self._clock
             )
         return found
+
+    def note_outside(self, job: AttemptOfJob, call: str, instead: str) -> None:
+        """A handler calls what each further attempt calls again, unless a step does so. Published once for each type.
+
+        Args:
+            job: The attempt that calls it.
+            call: What is called.
+            instead: What to write in its place.
+        """
+        run = self._attempts.find(job.id)
+        attempt = None if run is None else self._known.get(run)
+        if attempt is not None and not attempt.waits.steps and job.type not in self._repeating:
+            self._repeating.add(job.type)
+            self._bus.publish(RepeatedOutsideSteps(job.id, job.type, call, instead))
 
     async def drive(self, claimed: Claimed, driver: Driver, refusal: Refusal) -> Ending:
         """Has a driver run an attempt by calls; returns how that ended.

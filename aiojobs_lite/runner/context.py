@@ -12,6 +12,7 @@ from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.batches import BatchHandle
 from aiojobs_lite.runner.binding import name_first
+from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.handle import JobHandle
 from aiojobs_lite.runner.joining import OpenConnection
@@ -19,6 +20,8 @@ from aiojobs_lite.runner.operations import Operations
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_ONCE: Final = "ctx.enqueue_once(name, job_type, ...)"
+_THREADSAFE: Final = "Use ctx.enqueue_threadsafe(...)."
 _IN_A_THREAD: Final = "In a transaction of its own it enqueues by client.enqueue_in(...) of a JobClient."
 
 
@@ -58,7 +61,7 @@ class JobContext(Operations, AnswersHabitsOfContexts):
             WrongEventLoop: If the handler runs in a thread or in a worker process.
             EnqueueError: As of `runner.enqueue`.
         """
-        return self._awaited_runner().enqueue(job, *args, **kwargs)
+        return self._repeating_runner().enqueue(job, *args, **kwargs)
 
     @name_first
     def enqueue_once(
@@ -81,23 +84,23 @@ class JobContext(Operations, AnswersHabitsOfContexts):
 
     def enqueue_named(self, name: str, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, JobHandle[Any]]:
         """The same for a job type of which only the name is known; see `runner.enqueue_named`."""
-        return self._awaited_runner().enqueue_named(name, *args, **kwargs)
+        return self._repeating_runner().enqueue_named(name, *args, **kwargs)
 
     def enqueue_many(self, jobs: Iterable[BoundJob[R]]) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs durable in one transaction; see `runner.enqueue_many`."""
-        return self._awaited_runner().enqueue_many(jobs)
+        return self._repeating_runner().enqueue_many(jobs)
 
     def enqueue_in(
         self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobHandle[R]]:
         """Makes a further job part of the handler's own open transaction; see `runner.enqueue_in`."""
-        return self._awaited_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
+        return self._repeating_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
 
     def enqueue_many_in(
         self, connection: OpenConnection, jobs: Iterable[BoundJob[R]]
     ) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
-        return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
+        return self._repeating_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
 
     def batch(self) -> Coroutine[Any, Any, BatchHandle]:
         """Finds the batch of this job; the batch takes further jobs while this job runs.
@@ -114,7 +117,15 @@ class JobContext(Operations, AnswersHabitsOfContexts):
         """
         return self._runner().enqueue_threadsafe(job, *args, **kwargs)
 
-    def _awaited_runner(self, advice: str = "Use ctx.enqueue_threadsafe(...).") -> Enqueuer:
+    def _repeating_runner(self, advice: str = _THREADSAFE) -> Enqueuer:
+        """The runner, for what each attempt does again."""
+        runner = self._awaited_runner(advice)
+        access: DurableAccess | None = None if self._durable is None else self._deps.get(DurableAccess)
+        if access is not None and access.durable is not None:
+            access.durable.note_outside(self, "ctx.enqueue", _ONCE)
+        return runner
+
+    def _awaited_runner(self, advice: str = _THREADSAFE) -> Enqueuer:
         if self._stopping is not None:
             problem = f"{self.type!r} is a plain `def`, runs in a thread and cannot await"
             raise WrongEventLoop(f"{problem}. {advice}")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.current import CURRENT
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable
@@ -244,6 +245,9 @@ class Enqueuer:
             StoreUnavailable: If the database cannot be written now. If the commit itself failed, it may be sent.
             RunnerError: If the runner cannot be used now, or from this event loop.
         """
+        current, durable = CURRENT.get(), self._durables.durable
+        if current is not None and durable is not None and current[3] == self._access.engine.identity.database:
+            durable.note_outside(current[0], "runner.send", "ctx.send(name, event, data)")
         (sent,) = await self.events.send_many([EventToSend(name, data, id)])
         return sent
 

@@ -20,6 +20,7 @@ one file for each group.
 | `StepSnoozed` | info | a step postponed itself |
 | `SuspensionSwallowed` | warning | a handler went on although its attempt was suspended |
 | `StepsSkipped` | warning | a handler ended without asking for steps whose results are stored |
+| `RepeatedOutsideSteps` | warning | a durable handler does in each attempt what it should do once |
 | `JobRedriven`, `DeadRedriven` | info | dead or cancelled jobs were sent back to pending |
 | `JobRescheduled` | info | it was set when a pending job is due |
 | `TypePaused` | warning | no runner claims jobs of a type until it is resumed |
@@ -83,6 +84,7 @@ from aiojobs_lite.telemetry.facts.owners import (
 )
 from aiojobs_lite.telemetry.facts.steps import (
     JobSuspended,
+    RepeatedOutsideSteps,
     StepCompleted,
     StepGivenUp,
     StepRetried,
@@ -124,6 +126,7 @@ __all__ = [
     "OwnerRescued",
     "PayloadsUnfit",
     "ProcessSuspended",
+    "RepeatedOutsideSteps",
     "ResultNotStored",
     "RetryRequested",
     "RunnerStarted",

@@ -110,3 +110,17 @@ class StepsSkipped(Fact):
     job_id: int
     type: str
     names: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedOutsideSteps(Fact):
+    """A durable handler enqueued a job, or sent an event, outside of its operations: each further attempt does it
+    again. Published once for each job type of a runner.
+    """
+
+    level = logging.WARNING
+    text = "repeated: {type} job {job_id} calls {call} outside of a step, in each attempt again; write {instead}"
+    job_id: int
+    type: str
+    call: str
+    instead: str
