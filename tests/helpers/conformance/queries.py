@@ -152,6 +152,16 @@ class Asking:
         assert [await due_id(store, second) for second in (-6, -5, 0, 1)] == [None, first, first, high]
         assert await store.ask(FirstDue("a", at(1))) == await stored(store, high)
 
+    async def test_the_first_due_job_waits_and_comes_without_history(self, store: Store) -> None:
+        await finished(store, new(due=-9), Status.COMPLETED)
+        await finished(store, new(due=-9), Status.DEAD)
+        await running(store, new(due=-9))
+        first, second = await running(store, new(due=-5), new(due=-5))
+        await answers(store, again(second), again(first))
+        due, whole = await store.ask(FirstDue("a", at(0))), await stored(store, first.id)
+        assert due == whole
+        assert (due.history, len(whole.history)) == ((), 1)
+
 
 async def due_id(store: Store, until: float) -> int | None:
     """The id of the first job of type `a` that was due."""
