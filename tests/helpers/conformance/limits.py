@@ -338,11 +338,13 @@ class ChangedLimits:
         await set_limits(store, TWO)
         (first,) = await running(store, keyed((TWO, 7)))
         assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="ops"))
-        assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="another"))
+        assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="another"), now=1)
+        assert Pause(to_datetime(at(0)), "ops") in [row.pause for row in await store.ask(ListLimits())]
         await inserted(store, keyed((TWO, 7)), keyed((TWO, 8)), keyed((TWO, 8)))
         ended, answer = await answers(store, complete(first), claim())
         assert (ended, ids(answer.jobs)) == (Status.COMPLETED, [3, 4])
         assert await one(store, PauseLimit(TWO.name, None, paused=True))
+        assert await one(store, PauseLimit(TWO.name, None, paused=True, by="another"), now=1)
         assert await one(store, PauseLimit(TWO.name, "7", paused=False))
         assert await claimed(store) == []
         assert [row.pause for row in await store.ask(ListLimits())] == [Pause(to_datetime(at(0)), None)]

@@ -369,12 +369,16 @@ class RedrivenKeys:
         assert statuses == [Status.PENDING, Status.DEAD, Status.DEAD, Status.PENDING]
         assert shown(store) == await counted(store)
 
-    async def test_one_with_a_key_until_its_first_attempt_is_redriven_without_it(self, store: Store) -> None:
+    @pytest.mark.parametrize("many", [False, True])
+    async def test_one_with_a_key_until_its_first_attempt_is_redriven_without_it(
+        self, store: Store, many: bool
+    ) -> None:
         await admitted(store, keyed(scope="pending"))
         (job,) = await claimed(store)
         await one(store, close(job))
         ((second, _),) = await admitted(store, keyed(scope="pending"))
-        assert await one(store, RedriveJob(job.id)) is True
+        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id)) == 1
+        assert (await stored(store, job.id)).unique_key is None
         assert await admitted(store, keyed(scope="pending")) == [(second, False)]
 
     async def test_one_that_never_began_is_redriven_without_it_too(self, store: Store) -> None:
