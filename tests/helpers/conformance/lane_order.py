@@ -198,10 +198,10 @@ class OrderOfLanes:
             assert await one(store, RedriveDead((second,))) == 1
         assert [job.id for job in await claimed(store)] == [second]
 
-    async def test_of_an_ordered_lane_the_first_due_job_is_one_that_is_not_held(self, store: Store) -> None:
+    async def test_of_an_ordered_lane_the_first_due_job_is_one_that_may_be_claimed(self, store: Store) -> None:
         await one(store, SetLimits((SHARED, ORDERED)))
         (first,) = await running(store, keyed(1, is_ordered=True))
-        _, second = await inserted(store, keyed(2, is_ordered=True), keyed(1, is_ordered=True, due=1))
+        _, second = await inserted(store, keyed(1, is_ordered=True), keyed(1, is_ordered=True, due=1))
         await answers(store, CancelJob(2, None), hold(first))
         due = await store.ask(FirstDue("a", at(1)))
         assert due is not None
