@@ -352,6 +352,13 @@ class ChangedLimits:
         assert ids(await claimed(store)) == [2]
         assert not await one(store, PauseLimit("unknown", None, paused=True))
 
+    async def test_a_paused_key_that_loses_its_value_is_pinned_no_more(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        change = ChangeLimit(ONE.name, "7", 5, None, is_pinned=True)
+        await answers(store, change, PauseLimit(ONE.name, "7", paused=True), change._replace(most=None))
+        pause = Pause(to_datetime(at(0)), None)
+        assert (await store.ask(ListLimits()))[1] == LimitRow(ONE.name, "7", None, None, is_pinned=False, pause=pause)
+
     async def test_a_paused_rate_goes_on_where_it_was(self, store: Store) -> None:
         await set_limits(store, THREE_A_MINUTE)
         rows = tuple(keyed((THREE_A_MINUTE, 1)) for _ in range(8))
