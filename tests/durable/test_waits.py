@@ -124,3 +124,32 @@ async def test_no_attempt_is_suspended_while_a_step_runs() -> None:
     await quiet()
     assert rig.suspended == [Suspension(None, ("a",))]
     await rig.end()
+
+
+async def test_an_attempt_is_not_suspended_when_a_branch_has_failed_and_its_gathers_are_about_to_say_so() -> None:
+    """All seems to wait for some turns after the end of the branch; each shows something else."""
+    rig = Rig()
+    end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    caught = list[str]()
+
+    async def failing() -> None:
+        await end
+        rig.waits.look_soon()
+        raise ValueError("the branch")
+
+    def waiting(name: str) -> Awaitable[None]:
+        return rig.waits.wait(PendingWait(name, None))
+
+    async def handler() -> None:
+        try:
+            await asyncio.gather(waiting("a"), asyncio.gather(waiting("b"), asyncio.gather(waiting("c"), failing())))
+        except ValueError as error:
+            caught.append(str(error))
+            await asyncio.Event().wait()  # it goes on with something else
+
+    rig.start(handler)
+    await quiet()
+    end.set_result(None)
+    await quiet()
+    assert (caught, rig.suspended) == (["the branch"], [])
+    await rig.end()

@@ -114,6 +114,23 @@ async def test_each_type_with_payloads_that_do_not_fit_is_reported_once(world: W
     assert str(found[1]) == about_fits
 
 
+@pytest.mark.parametrize(
+    ("unfit", "raising", "becomes"),
+    [
+        (2, 0, "they will be held, none is lost"),
+        (2, 1, "they will be held, none is lost, but the attempts of 1 will fail, by an error of a validator that is "
+         "no ValueError"),
+        (1_200, 1_200, "the attempts of 1,200 will fail, by an error of a validator that is no ValueError"),
+    ],
+)  # fmt: skip
+def test_the_warning_says_what_becomes_of_the_jobs_and_what_to_do(unfit: int, raising: int, becomes: str) -> None:
+    assert str(PayloadsUnfit("mail", 1_500, unfit, 7, "x: no integer", raising)) == (
+        f"unfit payloads: {unfit} of 1,500 jobs of mail looked at, which wait. This handler does not take them: "
+        f"{becomes}. Deploy an upgrade= for them, or a version that takes them, which runs them. The first is job 7: "
+        "x: no integer"
+    )
+
+
 async def test_an_error_of_a_validator_of_any_kind_is_reported_with_what_comes_of_it(world: World) -> None:
     first, *_ = await world.insert("raises", '{"x":8}', '{"x":7}')
     (found,) = await world.look()

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite.connection import Connection
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from aiojobs_lite.stores.sqlite.writer import Writer
-from tests.helpers.stores import inserted, new
+from tests.helpers.stores import NOW, inserted, new
 
 
 class Asked(NamedTuple):
@@ -71,6 +73,12 @@ def _io_error() -> sqlite3.Error:
 def writer_of(store: SqliteStore) -> Writer:
     """What carries the transactions out."""
     return store._open_writer()
+
+
+async def leave_open(store: SqliteStore, units: Sequence[Unit]) -> None:
+    """Has its writer carry a transaction out, and not commit it."""
+    writer = writer_of(store)
+    await writer.connection.call(partial(writer._write, units, NOW, inline=False))
 
 
 def policy_of(store: SqliteStore) -> InlinePolicy:

@@ -51,6 +51,14 @@ def test_a_tick_on_time_is_the_only_one_and_none_was_missed() -> None:
     assert [*schedule().missed(at(3), at(3))] == []
 
 
+@pytest.mark.parametrize("catch_up", ["latest", "skip", "all"])
+def test_of_a_stored_tick_that_is_none_of_the_expression_only_those_after_it_are_due(catch_up: CatchUp) -> None:
+    """The expression was another one when it was stored."""
+    assert schedule(catch_up).due(at(1.25), at(1.75)) == []
+    assert schedule(catch_up).due(at(1.25), at(2)) == [at(2)]
+    assert schedule(catch_up).due(at(1.25), at(3.5)) == ([at(2), at(3)] if catch_up == "all" else [at(3)])
+
+
 def test_of_very_many_ticks_the_oldest_are_dropped_and_not_all_are_counted() -> None:
     week = 7 * 24 * 60
     ticks = schedule("all").due(at(1), at(week))

@@ -58,6 +58,7 @@ class RunningAfter:
         assert (later.status, later.held, later.scheduled_at.timestamp()) == (Status.PENDING, Held.AFTER, at(0) / 1e6)
         assert shown(store)["later"].held == 1
         assert await claimed(store, claim(types=["later"])) == []
+        assert [await store.ask(ListAfter(later.id, limit)) for limit in (1, 2)] == [(first.id,), (first.id, second.id)]
         await one(store, complete(first), 3)
         assert await store.ask(ListAfter(later.id, 5)) == (second.id,)
         assert (await stored(store, later.id)).held is Held.AFTER

@@ -381,3 +381,37 @@ class PruningBatches:
         assert await store.ask(GetBatch(1)) is not None
         assert await one(store, prune, 9) == 1
         assert await store.ask(GetBatch(1)) is None
+
+    async def test_one_goes_by_the_instant_of_its_outcome_whatever_the_other_is(self, store: Store) -> None:
+        good, bad, _ = [await opened(store) for _ in range(3)]
+        (job,) = await running(store, new())
+        await one(store, CloseBatch(good, (), False), 10)
+        (waits,) = await filled(store, bad, new())
+        await answers(store, CloseBatch(bad, (), False), CancelJob(waits, None), now=20)
+        for prune, left in (
+            (Prune(at(10), at(20), at(0), 9), [good, bad]),
+            (Prune(at(99), at(20), at(0), 9), [bad]),
+            (Prune(at(0), at(20) + 1, at(0), 9), []),
+        ):
+            await one(store, prune, 99)
+            assert [batch for batch in (good, bad) if await store.ask(GetBatch(batch))] == left
+        assert (await stored(store, job.id)).status is Status.PROCESSING
+
+    async def test_one_of_which_a_job_runs_again_stays_and_goes_without_a_job_that_ends_later(
+        self, store: Store
+    ) -> None:
+        batch, _ = [await opened(store) for _ in range(2)]
+        (job_id,) = await filled(store, batch, new())
+        (job,) = await claimed(store)
+        await answers(store, CloseBatch(batch, (), False), close(job), now=1)
+        prune = Prune(at(9), at(9), at(9), 9)
+        await one(store, RedriveJob(job_id), 2)
+        assert await one(store, prune, 50) == 0  # it is pending
+        (job,) = await claimed(store, now=50)
+        assert await one(store, prune, 50) == 0  # it is processing
+        assert await store.ask(GetBatch(batch)) is not None
+        await one(store, complete(job), 50)
+        assert await one(store, prune, 50) == 1
+        assert await store.ask(GetBatch(batch)) is None
+        assert await store.ask(FindBatchOf(job_id)) is None
+        assert (await stored(store, job_id)).status is Status.COMPLETED

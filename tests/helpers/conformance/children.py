@@ -9,7 +9,7 @@ import pytest
 
 from aiojobs_lite.model.admission import Refused
 from aiojobs_lite.model.after import After, InsertAfter
-from aiojobs_lite.model.job import Claimed, Held, Status
+from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.steps import GetParent, ListChildren, NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted, Prune, RedriveJob, Reschedule
@@ -17,6 +17,7 @@ from aiojobs_lite.stores.base import Store
 from tests.helpers.instants import SECOND
 from tests.helpers.steps import done, event, save, send, start, steps_of, suspend, wait
 from tests.helpers.stores import (
+    again,
     answers,
     at,
     claim,
@@ -77,10 +78,27 @@ class StartingChildren:
         assert await store.ask(ListChildren(parent.id)) == (("s", made.id),)
 
     async def test_a_name_that_is_taken_starts_nothing(self, store: Store) -> None:
-        (parent,) = await running(store, new())
+        parent, other = await running(store, new(), new())
         (step,) = await one(store, save(parent, done("child"))) or ()
         assert await one(store, start(parent)) == (step, None)
         assert await found(store, FindJobs(type="child")) == []
+        assert (await one(store, start(other)))[1].is_new
+        assert await one(store, start(parent)) == (step, None)  # the job is that of another parent
+
+    async def test_of_one_that_is_deleted_the_operation_stays_and_starts_no_other(self, store: Store) -> None:
+        (parent,) = await running(store, new())
+        _, made = await one(store, start(parent))
+        await one(store, DeleteJob(made.id))
+        step = (await steps_of(store, parent.id))["child"]
+        assert step.state is StepState.FAILED
+        assert await one(store, start(parent)) == (step, None)
+        assert await found(store, FindJobs(type="child")) == []
+
+    async def test_one_is_added_before_the_end_of_its_attempt(self, store: Store) -> None:
+        (parent,) = await running(store, new())
+        ended, (step, made) = await answers(store, complete(parent), start(parent))
+        assert (ended, step.state, made.is_new) == (Status.COMPLETED, StepState.WAITING, True)
+        assert await store.ask(ListChildren(parent.id)) == (("child", made.id),)
 
     async def test_an_attempt_that_is_not_owned_starts_nothing(self, store: Store) -> None:
         (parent,) = await running(store, new())
@@ -183,14 +201,31 @@ class EndsOfChildren:
         assert await store.ask(ListChildren(parent.id)) == (() if deletes else (("child", made.id),))
         assert shown(store) == await counted(store)
 
+    @pytest.mark.parametrize(("is_suspended", "counted"), [(True, (0, 0)), (False, (1, 1))])
+    async def test_a_parent_has_all_its_attempts_again_and_its_crashes_count_anew(
+        self, store: Store, is_suspended: bool, counted: tuple[int, int]
+    ) -> None:
+        (parent,) = await running(store, new())
+        for _ in range(3):
+            await one(store, again(parent, Outcome.LOST))
+            (parent,) = await claimed(store)
+        assert (parent.attempt, parent.crashes) == (4, 3)
+        ended = suspend(parent, "child") if is_suspended else again(parent, scheduled_at=at(60))
+        await answers(store, start(parent), ended)
+        (child,) = await claimed(store, claim("two", types=["child"]))
+        await one(store, complete(child), 1)
+        pending = await stored(store, parent.id)
+        assert (pending.attempts, pending.crashes) == counted
+        assert [job.id for job in await claimed(store, now=1)] == [parent.id] * is_suspended
+
     @pytest.mark.parametrize("then", [DeleteJob, RedriveJob])
     async def test_what_happens_to_a_child_afterwards_changes_nothing(self, store: Store, then: Any) -> None:
         parent, child = await parent_and_child(store)
         await answers(store, close(child, reason="why"), then(child.id))
         given = {"error": {"status": "dead", "reason": "why", "error": "ValueError: no"}}
         assert await end_of(store, parent) == (StepState.FAILED, given)
-        for again in await claimed(store, claim(types=["child"])):
-            await one(store, complete(again, "1"))
+        for redriven in await claimed(store, claim(types=["child"])):
+            await one(store, complete(redriven, "1"))
         assert await end_of(store, parent) == (StepState.FAILED, given)
 
     async def test_a_parent_that_stopped_waiting_is_given_nothing(self, store: Store) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
-from aiojobs_lite.model.job import Failure, Outcome, Status
+from aiojobs_lite.model.ends import End
+from aiojobs_lite.model.job import Claimed, Failure, Outcome, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import CancelJob, Insert, MarkInterrupted
 from aiojobs_lite.sizes import MOST_ATTEMPTS_KEPT
@@ -127,6 +131,21 @@ class Ending:
         await one(store, complete(job))
         assert (await stored(store, job.id)).error == "ValueError: no"
 
+    async def test_why_it_was_pending_is_gone_when_a_job_succeeds(self, store: Store) -> None:
+        jobs = await running(store, new(), new())
+        await answers(store, *(again(job, reason="why") for job in jobs))
+        first, second = await claimed(store)
+        await answers(store, complete(first), complete(second, '"ok"'))
+        assert [(await stored(store, job.id)).reason for job in jobs] == [None, None]
+
+    @pytest.mark.parametrize("status", [Status.DEAD, Status.CANCELLED])
+    async def test_the_last_error_is_kept_when_a_job_is_closed_without_one(self, store: Store, status: Status) -> None:
+        (job,) = await running(store, new())
+        await one(store, again(job))
+        (job,) = await claimed(store)
+        await one(store, close(job, status, Outcome.LOST))
+        assert (await stored(store, job.id)).error == "ValueError: no"
+
     async def test_of_each_outcome_the_newest_attempts_are_kept(self, store: Store) -> None:
         (job,) = await running(store, new(max_attempts=1_000))
         await one(store, again(job))
@@ -215,6 +234,15 @@ class Fencing:
         assert (await stored(store, job.id)).interrupted
         await one(store, again(job, Outcome.INTERRUPTED, refund=True))
         assert await one(store, MarkInterrupted(job.id, 1, "one")) is False
+        assert not (await stored(store, job.id)).interrupted
+
+    @pytest.mark.parametrize("ending", [complete, partial(complete, result='"ok"'), close, again])
+    async def test_an_interruption_is_over_with_its_attempt(
+        self, store: Store, ending: Callable[[Claimed], End]
+    ) -> None:
+        (job,) = await running(store, new())
+        assert await one(store, MarkInterrupted(job.id, 1, "one")) is True
+        assert await one(store, ending(job))
         assert not (await stored(store, job.id)).interrupted
 
     async def test_a_finished_job_is_marked_no_more(self, store: Store) -> None:

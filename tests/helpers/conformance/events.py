@@ -107,6 +107,7 @@ class SendingEvents:
         later = await sent_one(store, "f", starting(), sent=DAY, key="k")
         assert (later.is_new, later.woken, len(later.started)) == (True, (job.id,), 1)
         assert (await sent_one(store, "e", sent=DAY + 1, key="k")).id == later.id
+        assert (await sent_one(store, "e", sent=-DAY, key="k")).is_new
         assert (await sent_one(store, "e", sent=1, key="l")).is_new
 
     async def test_the_same_id_in_one_write(self, store: Store) -> None:
@@ -469,6 +470,7 @@ class PruningEvents:
         assert await one(store, PruneEvents(at(6), 2)) == 2
         assert [row.id for row in await store.ask(FindEvents())] == [4, 1, 5]
         assert await one(store, PruneEvents(at(6), 9)) == 1
+        assert await one(store, PruneEvents(at(9), 9)) == 0  # it was sent at that instant
         assert [row.id for row in await store.ask(FindEvents())] == [4, 5]
         assert await one(store, PruneEvents(at(99), -1)) == 0
         assert (await sent_one(store)).id == 6

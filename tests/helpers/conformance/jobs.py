@@ -203,14 +203,16 @@ class Cancelling:
 
 
 class Redriving:
-    @pytest.mark.parametrize("status", [Status.DEAD, Status.CANCELLED])
-    async def test_a_redriven_job_is_as_new_and_keeps_its_history(self, store: Store, status: Status) -> None:
+    @pytest.mark.parametrize(("status", "many"), [(Status.DEAD, False), (Status.DEAD, True), (Status.CANCELLED, False)])
+    async def test_a_redriven_job_is_as_new_and_keeps_its_history(
+        self, store: Store, status: Status, many: bool
+    ) -> None:
         (job,) = await running(store, new())
         for outcome in (Outcome.SNOOZED, Outcome.INTERRUPTED, Outcome.LOST):
             assert await one(store, again(job, outcome, refund=True))
             (job,) = await claimed(store)
         await one(store, close(job, status, reason="why"))
-        assert await one(store, RedriveJob(job.id), 4) is True
+        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id), 4) == 1
         found = await stored(store, job.id)
         assert (found.status, found.attempts, micros(found.scheduled_at)) == (Status.PENDING, 0, at(4))
         assert (found.interruptions, found.snoozes, found.crashes) == (0, 0, 0)

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiojobs_lite.model.job import NewJob
+import pytest
+
+from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
-from aiojobs_lite.model.writes import CancelJob, Insert, Reschedule
+from aiojobs_lite.model.queries import FirstDue
+from aiojobs_lite.model.writes import CancelJob, Insert, RedriveDead, RedriveJob, Reschedule
 from aiojobs_lite.stores.base import Store
-from tests.helpers.stores import answers, applied, at, claim, claimed, complete, inserted, new, one, running
+from tests.helpers.stores import (
+    answers,
+    applied,
+    at,
+    claim,
+    claimed,
+    close,
+    complete,
+    hold,
+    inserted,
+    new,
+    one,
+    running,
+)
 
 SHARED, OTHER, ORDERED = StoredLimit("shared", 1), StoredLimit("other", 9), StoredLimit("ordered", 1)
 
@@ -153,3 +169,41 @@ class OrderOfLanes:
         await inserted(store, keyed(due=-20), keyed(due=-5), keyed(1, is_ordered=True, due=-10))
         await answers(store, *map(complete, first), now=-15)
         assert [[job.id for job in await claimed(store, now=now)] for now in (-15, -10)] == [[3], [5]]
+
+    @pytest.mark.parametrize("priority", [0, 1, 2])
+    async def test_as_many_lanes_go_on_at_once_as_there_is_capacity_for(self, store: Store, priority: int) -> None:
+        await one(store, SetLimits((SHARED._replace(most=3), OTHER)))
+        jobs = await running(store, keyed(), keyed(), keyed())
+        wait = await inserted(store, *(keyed(user, priority=priority) for user in range(4)))
+        assert await claimed(store) == []
+        *_, answer = await answers(store, *map(complete, jobs), claim())
+        assert [job.id for job in answer.jobs] == wait[:3]
+
+    @pytest.mark.parametrize("status", [Status.CANCELLED, Status.DEAD])
+    async def test_a_job_that_waited_in_a_lane_and_is_redriven_is_due_as_a_new_one_is(
+        self, store: Store, status: Status
+    ) -> None:
+        await one(store, SetLimits((SHARED,)))
+        (first,) = await running(store, keyed())
+        (second,) = await inserted(store, keyed())
+        assert await claimed(store) == []
+        if status is Status.CANCELLED:
+            await answers(store, CancelJob(second, None), complete(first))
+            assert await claimed(store) == []
+            assert await one(store, RedriveJob(second))
+        else:
+            _, answer = await answers(store, complete(first), claim())
+            await answers(store, close(answer.jobs[0]))
+            assert await claimed(store) == []
+            assert await one(store, RedriveDead((second,))) == 1
+        assert [job.id for job in await claimed(store)] == [second]
+
+    async def test_of_an_ordered_lane_the_first_due_job_is_one_that_may_be_claimed(self, store: Store) -> None:
+        await one(store, SetLimits((SHARED, ORDERED)))
+        (first,) = await running(store, keyed(1, is_ordered=True))
+        _, second = await inserted(store, keyed(1, is_ordered=True), keyed(1, is_ordered=True, due=1))
+        await answers(store, CancelJob(2, None), hold(first))
+        due = await store.ask(FirstDue("a", at(1)))
+        assert due is not None
+        assert due.id == second
+        assert await store.ask(FirstDue("a", at(0))) is None

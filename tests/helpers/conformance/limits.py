@@ -338,17 +338,26 @@ class ChangedLimits:
         await set_limits(store, TWO)
         (first,) = await running(store, keyed((TWO, 7)))
         assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="ops"))
-        assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="another"))
+        assert await one(store, PauseLimit(TWO.name, "7", paused=True, by="another"), now=1)
+        assert Pause(to_datetime(at(0)), "ops") in [row.pause for row in await store.ask(ListLimits())]
         await inserted(store, keyed((TWO, 7)), keyed((TWO, 8)), keyed((TWO, 8)))
         ended, answer = await answers(store, complete(first), claim())
         assert (ended, ids(answer.jobs)) == (Status.COMPLETED, [3, 4])
         assert await one(store, PauseLimit(TWO.name, None, paused=True))
+        assert await one(store, PauseLimit(TWO.name, None, paused=True, by="another"), now=1)
         assert await one(store, PauseLimit(TWO.name, "7", paused=False))
         assert await claimed(store) == []
         assert [row.pause for row in await store.ask(ListLimits())] == [Pause(to_datetime(at(0)), None)]
         assert (await applied(store, PauseLimit(TWO.name, None, paused=False))).due is not None
         assert ids(await claimed(store)) == [2]
         assert not await one(store, PauseLimit("unknown", None, paused=True))
+
+    async def test_a_paused_key_that_loses_its_value_is_pinned_no_more(self, store: Store) -> None:
+        await set_limits(store, ONE)
+        change = ChangeLimit(ONE.name, "7", 5, None, is_pinned=True)
+        await answers(store, change, PauseLimit(ONE.name, "7", paused=True), change._replace(most=None))
+        pause = Pause(to_datetime(at(0)), None)
+        assert (await store.ask(ListLimits()))[1] == LimitRow(ONE.name, "7", None, None, is_pinned=False, pause=pause)
 
     async def test_a_paused_rate_goes_on_where_it_was(self, store: Store) -> None:
         await set_limits(store, THREE_A_MINUTE)

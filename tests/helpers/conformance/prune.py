@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from aiojobs_lite.model.batches import CloseBatch, GetBatch
 from aiojobs_lite.model.job import Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.schedules import SetSchedule
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.base import Store
+from tests.helpers.conformance.batches import opened
 from tests.helpers.stores import answers, at, finished, fire, found, inserted, new, one, running, shown
 
 
@@ -34,6 +36,23 @@ class Pruning:
         assert await found(store, FindJobs()) == [dead[0]]
         assert [await one(store, write, 100) for _ in range(2)] == [1, 0]
         assert shown(store) == {}
+
+    async def test_jobs_go_by_how_they_ended_then_the_ticks_then_the_batches(self, store: Store) -> None:
+        """The later a kind goes, the older it is here: the kind decides, and not the age."""
+        batch, _ = [await opened(store) for _ in range(2)]
+        await one(store, CloseBatch(batch, (), False))
+        await one(store, SetSchedule("s", "* * * * *", "UTC", at(60)))
+        tick = fire("s", at(1), at(9), None, skip_overlap=False)
+        await one(store, tick)
+        statuses = Status.CANCELLED, Status.DEAD, Status.COMPLETED
+        cancelled, dead, _ = [await finished(store, new(), status, n) for n, status in enumerate(statuses, 2)]
+        left = []
+        for _ in range(5):
+            assert await one(store, Prune(at(9), at(9), at(9), 1), 9) == 1
+            left.append((await found(store, FindJobs()), await store.ask(GetBatch(batch)) is not None))
+        assert left == [([dead, cancelled], True), ([cancelled], True), ([], True), ([], True), ([], False)]
+        assert await one(store, Prune(at(9), at(9), at(9), 1), 9) == 0
+        assert (await one(store, tick)).what == "skipped"  # it was forgotten
 
     async def test_pruning_counts_ticks_in_its_limit_after_the_jobs_the_oldest_first(self, store: Store) -> None:
         await finished(store, new(), Status.COMPLETED, 1)

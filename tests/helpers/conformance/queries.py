@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from itertools import chain, combinations
+from typing import Any
+
 import pytest
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import StoreRejected
-from aiojobs_lite.model.job import Held, Status
+from aiojobs_lite.model.job import Held, Job, Status
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.queries import FindJobs, FirstDue, GetJob, ListOwners, ListPaused, ListProcessing
 from aiojobs_lite.model.writes import CancelJob, Insert, PauseType
 from aiojobs_lite.stores.base import Store
+from tests.helpers.conformance.batches import filled, opened
 from tests.helpers.stores import (
     again,
     answers,
     at,
     claim,
     complete,
+    everything,
     finished,
     found,
     held,
@@ -97,6 +104,43 @@ class Asking:
         ):
             assert await found(store, query) == ids, query
 
+    async def test_whichever_fields_are_given_together_all_of_them_hold(self, store: Store) -> None:
+        batch, other = [await opened(store) for _ in range(2)]
+        rows = [new(name, label=label) for name in "ab" for label in ("eu", None)]
+        in_batch = set[int]()
+        for row in rows:
+            waits = row._replace(scheduled_at=at(9))
+            in_batch.update(await filled(store, batch, waits, waits))
+            await filled(store, other, waits)
+            for status in (Status.COMPLETED, Status.DEAD, Status.CANCELLED):
+                await finished(store, row, status)
+            await held(store, row)
+            for owner in ("me", "you"):
+                (asked, _) = await running(store, row, row, owner=owner)
+                await one(store, CancelJob(asked.id, None))
+        jobs = (await everything(store))[::-1]
+        some = {job.id for job in jobs if job.id % 3}
+        fields: list[tuple[str, Any, Callable[[Job], bool]]] = [
+            ("ids", some, lambda job: job.id in some),
+            ("type", "b", lambda job: job.type == "b"),
+            ("owner", "me", lambda job: job.owner == "me"),
+            ("label", "eu", lambda job: job.label == "eu"),
+            ("held", Held.PAYLOAD, lambda job: job.held is Held.PAYLOAD),
+            ("batch", batch, lambda job: job.id in in_batch),
+            ("cancel_requested", True, lambda job: job.cancel_requested),
+            ("cancel_requested", False, lambda job: not job.cancel_requested),
+            *[("status", status, partial(has_status, status)) for status in Status],
+        ]
+        for given in chain.from_iterable(combinations(fields, number) for number in range(4)):
+            query = FindJobs(**{name: value for name, value, _ in given})
+            if len({name for name, *_ in given}) < len(given):
+                continue
+            ids = [job.id for job in jobs if all(holds(job) for *_, holds in given)]
+            assert await found(store, query) == ids, query
+            for first in ids[:1]:
+                assert await found(store, query._replace(before=first + 1, limit=2)) == ids[:2], query
+                assert await found(store, query._replace(before=first)) == ids[1:], query
+
     async def test_pages_show_every_job_once_although_new_ones_come(self, store: Store) -> None:
         ids = await inserted(store, *(new() for _ in range(25)))
         shown: list[int] = []
@@ -151,6 +195,20 @@ class Asking:
         (high,) = await inserted(store, new(due=1, priority=0))
         assert [await due_id(store, second) for second in (-6, -5, 0, 1)] == [None, first, first, high]
         assert await store.ask(FirstDue("a", at(1))) == await stored(store, high)
+
+    async def test_the_first_due_job_waits_and_comes_without_history(self, store: Store) -> None:
+        await finished(store, new(due=-9), Status.COMPLETED)
+        await finished(store, new(due=-9), Status.DEAD)
+        await running(store, new(due=-9))
+        first, second = await running(store, new(due=-5), new(due=-5))
+        await answers(store, again(second), again(first))
+        due, whole = await store.ask(FirstDue("a", at(0))), await stored(store, first.id)
+        assert due == whole
+        assert (due.history, len(whole.history)) == ((), 1)
+
+
+def has_status(status: Status, job: Job) -> bool:
+    return job.status is status
 
 
 async def due_id(store: Store, until: float) -> int | None:

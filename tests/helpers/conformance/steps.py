@@ -95,6 +95,8 @@ class SavingSteps:
         for stale in (job._replace(owner="two"), job._replace(attempt=2), job._replace(id=job.id + 1)):
             assert await one(store, save(stale, done("a"))) is None
             assert await one(store, save(stale)) is None
+            assert await one(store, save(stale, done("a"), are_new=True, are_first=True)) is None
+            assert await one(store, ran((stale, "a", 1))) == [None]
         assert await one(store, save(job)) == ()
         await one(store, complete(job))
         assert await one(store, save(job, done("a"))) is None

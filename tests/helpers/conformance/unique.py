@@ -318,6 +318,22 @@ class WindowKeys:
         found = await admitted(store, *(windowed(f"[{n}]", seconds=60) for n in (3, 2)))  # the clock is set back
         assert [is_new for _, is_new in found] == [False, True]
 
+    async def test_of_those_that_ended_together_the_first_by_type_and_key_are_forgotten(self, store: Store) -> None:
+        def of(job_type: str, key: int, now: float = 0) -> Candidate:
+            window = windowed(f"[{key}]", 2, now)
+            return window._replace(row=window.row._replace(type=job_type))
+
+        await admitted(store, of("b", 1), of("a", 3), of("a", 2))
+        await admitted(store, windowed("[9]", now=10), now=10)
+        found = await admitted(store, of("b", 1), of("a", 3), of("a", 2))  # the clock is set back
+        assert [is_new for _, is_new in found] == [False, True, True]
+
+    async def test_a_window_is_one_of_its_type(self, store: Store) -> None:
+        other = windowed()._replace(row=new("b"))
+        ((first, _), (second, is_new)) = await admitted(store, windowed(), other)
+        assert is_new
+        assert await admitted(store, other, windowed(), now=1) == [(second, False), (first, False)]
+
     async def test_many_windows_come_and_go(self, store: Store) -> None:
         for n in range(20):
             found = await admitted(store, *(windowed(f"[{n % 7},{k}]", 2, n) for k in range(9)), now=n)
@@ -353,12 +369,16 @@ class RedrivenKeys:
         assert statuses == [Status.PENDING, Status.DEAD, Status.DEAD, Status.PENDING]
         assert shown(store) == await counted(store)
 
-    async def test_one_with_a_key_until_its_first_attempt_is_redriven_without_it(self, store: Store) -> None:
+    @pytest.mark.parametrize("many", [False, True])
+    async def test_one_with_a_key_until_its_first_attempt_is_redriven_without_it(
+        self, store: Store, many: bool
+    ) -> None:
         await admitted(store, keyed(scope="pending"))
         (job,) = await claimed(store)
         await one(store, close(job))
         ((second, _),) = await admitted(store, keyed(scope="pending"))
-        assert await one(store, RedriveJob(job.id)) is True
+        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id)) == 1
+        assert (await stored(store, job.id)).unique_key is None
         assert await admitted(store, keyed(scope="pending")) == [(second, False)]
 
     async def test_one_that_never_began_is_redriven_without_it_too(self, store: Store) -> None:

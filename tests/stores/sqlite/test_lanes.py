@@ -111,6 +111,8 @@ def test_what_makes_a_job_of_a_lane_claimable_sooner_lowers_its_bound_and_nothin
     assert bound_of(connection, SEVEN) == (at(5), 5)
     limits.add(SEVEN, 1, (at(3), 9), None)
     assert bound_of(connection, SEVEN) == (at(3), 9)
+    limits.add(SEVEN, 1, (at(3), 4), None)  # one that was there before, and is pending again
+    assert bound_of(connection, SEVEN) == (at(3), 4)
     assert due.earliest_by_type() == {"a": at(3)}
     limits.set_bound(SEVEN, (at(7), 2))  # a claim has looked
     assert bound_of(connection, SEVEN) == (at(7), 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 
 from aiojobs_lite.errors import StoreRejected, StoreUnavailable
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.writes import Insert, PauseType, Unit
+from aiojobs_lite.model.queries import ListPaused
+from aiojobs_lite.model.writes import CancelJob, Insert, PauseType, Unit
 from aiojobs_lite.stores.sqlite import inline
 from aiojobs_lite.stores.sqlite.inline import InlinePolicy
 from aiojobs_lite.stores.sqlite.store import SqliteStore
-from tests.helpers.sqlite_store import Asked, faulty, opened, run_sql, set_policy, watched, writer_of
-from tests.helpers.stores import NOW, alone, answers, at, claim, complete, inserted, new, running, shown
+from tests.helpers.sqlite_store import Asked, faulty, leave_open, opened, run_sql, set_policy, watched, writer_of
+from tests.helpers.stores import NOW, alone, answers, at, claim, complete, counted, inserted, new, running, shown
 from tests.helpers.waiting import PATIENCE
 
 INSERT = alone([Insert((new(),))])
@@ -79,6 +81,32 @@ async def test_a_transaction_that_fails_leaves_no_row_and_no_count(store: Sqlite
             await writer.apply(INSERT, NOW)
     assert await writer.take_change()  # whether it was committed is found by a look
     assert shown(store)["a"].pending == 2
+
+
+async def test_a_transaction_that_fails_at_any_statement_leaves_nothing_to_the_next(store: SqliteStore) -> None:
+    """What it had counted, and what it was to pause, is forgotten, also if it was only not committed."""
+    (job_id,) = await inserted(store, new())
+    units = alone([CancelJob(job_id, None), PauseType("a", paused=True), Insert((new("b"),))])
+    with faulty(store) as connection:
+        for statement in itertools.count(1):
+            connection.arm(statement)
+            try:
+                await writer_of(store).apply(units, NOW)
+            except StoreUnavailable:
+                failed = connection.statements[-2:]
+                await inserted(store, new())
+                assert shown(store) == await counted(store)
+                assert dict(store.counts().paused) == await store.ask(ListPaused()) == {}
+            else:
+                break
+    assert failed == ["COMMIT", "ROLLBACK"]
+
+
+async def test_what_was_left_open_is_rolled_back_before_the_next_transaction(store: SqliteStore) -> None:
+    await leave_open(store, alone([PauseType("a", paused=True), Insert((new(),))]))
+    assert await inserted(store, new("b")) == [1]
+    assert shown(store) == await counted(store)
+    assert dict(store.counts().paused) == await store.ask(ListPaused()) == {}
 
 
 async def test_an_end_that_is_not_owned_costs_the_others_nothing(store: SqliteStore) -> None:
