@@ -187,7 +187,7 @@ def test_options_are_not_called() -> None:
     with pytest.raises(TypeError) as caught:
         JOB.using(delay=1)(1, email="a")
     assert str(caught.value) == (
-        "<JobType 'welcome' with delay=1.0> is not called: await runner.enqueue(welcome.using(...), ...) makes a job, "
+        "<JobType 'welcome' with delay='1s'> is not called: await runner.enqueue(welcome.using(...), ...) makes a job, "
         "and welcome(...) is a plain call, without options"
     )
 
