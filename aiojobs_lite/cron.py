@@ -239,7 +239,7 @@ def _whole(option: str, value: object) -> int:
 def _split(expression: str) -> list[str]:
     """The five or six fields, in lower case."""
     if not isinstance(expression, str):
-        raise InvalidSchedule(expression, "expression", f"it is no text; {_FORM}")
+        raise InvalidSchedule(expression, "expression", f'it is no text; {_FORM}, such as "0 3 * * *"')
     text = expression.strip().lower()
     fields = re.findall(r"\S+", _ALIASES.get(text, text), re.ASCII)
     if len(expression) > LONGEST_EXPRESSION:

@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.text import show_duration
 
 Duration = float | int | str | timedelta
 """Seconds as a number, a `timedelta`, or text: a chain of numbers with `ms`, `s`, `m`, `h`, `d` or `w`; one without is
@@ -50,5 +51,5 @@ def seconds(value: Duration, option: str = "duration", *, least: float = 0.0) ->
     else:
         raise InvalidOption(option, value, _EXPECTED)
     if not math.isfinite(total) or total < least or total > LONGEST_S:
-        raise InvalidOption(option, value, f"{_EXPECTED}, from {least:g} s to a century")
+        raise InvalidOption(option, value, f"{_EXPECTED}, from {show_duration(least)} to a century")
     return total

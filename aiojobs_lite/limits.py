@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, Final
 
+from aiojobs_lite.callables import check_plain
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
@@ -181,6 +182,7 @@ def _checked(most: object, key: object, name: object) -> Key:
     if isinstance(key, str):
         return _field(key)
     if callable(key):
+        check_plain("key", key, "the key")
         if name is None and not getattr(key, "__name__", "<").isidentifier():
             raise InvalidOption("name", name, "a name for the limit, because the function of its key has no name")
         return key

@@ -16,6 +16,8 @@ from aiojobs_lite.sizes import LONGEST_TRACEBACK_CHARS, LONGEST_VALUE_SHOWN_CHAR
 _CUT: Final = "..."
 _INDENT: Final = "  "
 _USER: Final = re.compile(r"://(?!/)\S*@")  # a password may itself have an @ or a /
+_SECOND_MICROS: Final = 1_000_000
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _KEY: Final = re.compile(r"([?&;][\w-]*(?:pass|pwd|secret|token|key)[\w-]*=)[^&;#\s'\"]+", re.IGNORECASE)
 _LONGEST_REDACTED: Final = 10 * LONGEST_VALUE_SHOWN_CHARS  # looked through before a value is shortened
 
@@ -69,6 +71,20 @@ def show(value: object) -> str:
         text = f"<{type(value).__qualname__}, its repr raised {type(error).__name__}>"
     text = redact(shorten(text, _LONGEST_REDACTED))
     return shorten(escape(shorten(text, LONGEST_VALUE_SHOWN_CHARS)), LONGEST_VALUE_SHOWN_CHARS)
+
+
+def show_duration(seconds: float) -> str:
+    """A duration as callers write it, to the microsecond: `1s`, `1h30m`, `7d`, `250ms`."""
+    micros = round(seconds * _SECOND_MICROS)
+    if 0 < micros < _SECOND_MICROS:
+        return f"{micros / 1_000:g}ms"
+    text, rest = "", micros
+    for unit, size in _UNITS:
+        number, rest = divmod(rest, size * _SECOND_MICROS)
+        text += f"{number}{unit}" if number else ""
+    if text and not rest:
+        return text
+    return text + f"{rest / _SECOND_MICROS:.6f}".rstrip("0").rstrip(".") + "s"
 
 
 def name_of(kind: Any) -> str:

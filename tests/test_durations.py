@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aiojobs_lite.durations import LONGEST_S, seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.text import show_duration
 
 EXPECTED = 'expected seconds, a timedelta, or text such as "30s", "5m", "1h30m", "7d"'
 
@@ -87,7 +88,7 @@ def test_what_is_no_duration_is_refused(written: Any) -> None:
     [-1, -0.001, timedelta(seconds=-1), float("nan"), float("inf"), "1" * 400 + "s", LONGEST_S + 1, "5300w", 10**400],
 )
 def test_a_duration_out_of_range_is_refused(written: Any) -> None:
-    with pytest.raises(InvalidOption, match="from 0 s to a century"):
+    with pytest.raises(InvalidOption, match="from 0s to a century"):
         seconds(written)
 
 
@@ -100,7 +101,7 @@ def test_the_least_is_allowed_and_named_when_it_is_missed() -> None:
     assert seconds("1ms", "base", least=0.001) == 0.001
     with pytest.raises(InvalidOption) as caught:
         seconds(0, "base", least=0.001)
-    assert str(caught.value) == f"base=0: {EXPECTED}, from 0.001 s to a century."
+    assert str(caught.value) == f"base=0: {EXPECTED}, from 1ms to a century."
 
 
 def test_the_option_has_a_name_even_if_none_was_given() -> None:
@@ -122,3 +123,21 @@ def test_anything_is_either_a_usable_number_or_refused(written: Any) -> None:
     except InvalidOption:
         return
     assert 0.0 <= found <= LONGEST_S
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (0, "0s"), (1, "1s"), (1.5, "1.5s"), (0.25, "250ms"), (0.001, "1ms"), (0.0005, "0.5ms"), (59.999, "59.999s"),
+        (60, "1m"), (90, "1m30s"), (300, "5m"), (3600, "1h"), (5400, "1h30m"), (3601, "1h1s"), (86_400, "1d"),
+        (604_800, "7d"), (90_061.25, "1d1h1m1.25s"), (LONGEST_S, "36600d"),
+    ],
+)  # fmt: skip
+def test_a_duration_is_shown_as_it_can_be_written(duration: float, text: str) -> None:
+    assert show_duration(duration) == text
+    assert seconds(text) == duration
+
+
+@given(st.floats(min_value=0, max_value=LONGEST_S))
+def test_what_is_shown_is_the_duration_to_the_microsecond(duration: float) -> None:
+    assert seconds(show_duration(duration)) == pytest.approx(duration, abs=1e-6)

@@ -302,12 +302,12 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
     ),
     (
         lambda: errors.ResultTimeout(7, 2.5),
-        "job 7 did not finish within 2.5 s: it goes on. Await it again.",
+        "job 7 did not finish within 2.5s: it goes on. Await it again.",
         {"job_id": 7, "timeout": 2.5, "status": None, "error": None},
     ),
     (
         lambda: errors.ResultTimeout(7, 2.5, "it waits", "pending", "ValueError: bad"),
-        "job 7 did not finish within 2.5 s: it waits. Await it again.",
+        "job 7 did not finish within 2.5s: it waits. Await it again.",
         {"status": "pending", "error": "ValueError: bad"},
     ),
     (

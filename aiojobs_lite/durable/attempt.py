@@ -31,6 +31,7 @@ from aiojobs_lite.model.steps import StepKind, StepRow, StepState
 from aiojobs_lite.policy.outcomes import Cancel
 from aiojobs_lite.policy.verdict import Verdict, Wish
 from aiojobs_lite.telemetry.facts import StepCompleted
+from aiojobs_lite.text import show_duration
 
 
 class DurableAttempt:
@@ -288,7 +289,7 @@ class DurableAttempt:
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise TimeoutError(f"step {name!r} took longer than {limit:g} s") from None
+            raise TimeoutError(f"step {name!r} took longer than {show_duration(limit)}") from None
 
     def _failed(self, row: StepRow) -> StepFailed | StepNotStored | Cancel:
         """What a step raises that failed for good: the same in each attempt."""

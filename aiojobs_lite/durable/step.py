@@ -8,6 +8,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.checks import check_text, check_whole
 from aiojobs_lite.policy.backoff import Backoff
+from aiojobs_lite.text import show_duration
 from aiojobs_lite.words import WORDS_OF_STEPS, answers
 
 LONGEST_STEP_NAME_CHARS: Final = 200
@@ -47,7 +48,8 @@ class Step:
         self.timeout = None if timeout is None else seconds(timeout, "timeout", least=0.001)
 
     def __repr__(self) -> str:
-        given = {"max_attempts": self.max_attempts, "backoff": self.backoff, "timeout": self.timeout}
+        timeout = None if self.timeout is None else show_duration(self.timeout)
+        given = {"max_attempts": self.max_attempts, "backoff": self.backoff, "timeout": timeout}
         options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
         return f"Step({self.name!r}{options})"
 

@@ -14,10 +14,10 @@ from aiojobs_lite.policy.settle import RETURNED, Ending, Policy, settle
 from aiojobs_lite.policy.verdict import Verdict, Wish, is_wanted
 from aiojobs_lite.telemetry.tracebacks import Raised
 from aiojobs_lite.telemetry.wording import span
+from aiojobs_lite.text import show_duration
 
 _KILLED: Final = "Its worker process was killed, the stack of the handler with it. ctx.log(...) shows how far it comes."
 _SECONDS_BELOW: Final = 120.0  # longer spans are given in minutes
-_SHORT_BELOW: Final = 100_000.0  # a longer number would be shortened to a power of ten
 
 
 def ending_of(run: Running, value: Any) -> Ending:
@@ -79,6 +79,5 @@ def raised_of(run: Running, ending: Ending) -> Raised:
 
 
 def _timeout_words(timeout: float) -> str:
-    number = f"{timeout:g}" if timeout < _SHORT_BELOW else f"{timeout:.0f}"
-    words = f"{number} s" if timeout < _SECONDS_BELOW else span(timeout)
-    return f'no end after {words} (timeout="{number}s")'
+    words = f"{timeout:g} s" if timeout < _SECONDS_BELOW else span(timeout)
+    return f'no end after {words} (timeout="{show_duration(timeout)}")'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiojobs_lite.errors.base import AiojobsError, Portable
-from aiojobs_lite.text import escape
+from aiojobs_lite.text import escape, show_duration
 
 
 class JobError(AiojobsError):
@@ -149,7 +149,9 @@ class ResultTimeout(JobError, TimeoutError):
         self.timeout = timeout
         self.status = status
         self.error = error
-        super().__init__(job_id, f"job {job_id} did not finish within {timeout:g} s: {state}. Await it again.")
+        super().__init__(
+            job_id, f"job {job_id} did not finish within {show_duration(timeout)}: {state}. Await it again."
+        )
 
 
 class ResultNotKept(JobError):

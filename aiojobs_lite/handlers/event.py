@@ -11,12 +11,14 @@ from typing import Annotated, Any, Final, Generic, TypeVar, cast
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PydanticUserError, ValidationError
 from pydantic_core import from_json
 
+from aiojobs_lite.callables import check_plain, plain_function
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidJobType, InvalidOption
 from aiojobs_lite.handlers.checks import check_text
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.event_match import EventMatch, json_values
 from aiojobs_lite.model.events import fits
+from aiojobs_lite.text import name_of
 
 T = TypeVar("T")
 LONGEST_EVENT_NAME_CHARS: Final = 200
@@ -25,7 +27,7 @@ MOST_PATTERNS: Final = 10
 
 _ANY: Final = "*"
 _OUTER: Final = frozenset({"event", "async"})
-_PLAIN: Final = "a plain function that returns True or False, no `async def`: nothing awaits what it returns"
+_ANSWER: Final = "True or False"
 
 
 def _instant(value: object) -> object:
@@ -102,7 +104,7 @@ class Listening:
         if inspect.isawaitable(answer):
             if inspect.iscoroutine(answer):
                 answer.close()  # else Python warns that it was never awaited
-            raise TypeError(f"it returned an awaitable, and has to be {_PLAIN}")
+            raise TypeError(f"it returned an awaitable, and has to be {plain_function(_ANSWER)}")
         return bool(answer)
 
     def starts_by(self, memo: str) -> bool:
@@ -128,13 +130,12 @@ def check_listening(
         raise InvalidOption("names", given, f"1 to {MOST_PATTERNS} names of events")
     if when is not None and not callable(when):
         raise InvalidOption("when", when, "a function of the event that returns whether it starts the handler")
-    if any(map(inspect.iscoroutinefunction, (when, type(when).__call__))):
-        raise InvalidOption("when", when, _PLAIN)
+    check_plain("when", when, _ANSWER)
     patterns = tuple(dict.fromkeys([_check_pattern(one) for one in given]))
     argument = event_argument(signature)
     if argument is None:
         takes = "it takes exactly one argument that is not injected, annotated as `Event` or `Event[...]`"
-        found = ", ".join(map(repr, signature.arguments)) or "none"
+        found = ", ".join([f"`{name}: {name_of(kind)}`" for name, kind in signature.hints.items()]) or "none"
         raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}; it has {found}")
     return Listening(patterns, when, argument, signature.hints[argument])
 

@@ -20,6 +20,7 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.micro_batch import Batch
 from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique, UniqueScope
+from aiojobs_lite.text import show_duration
 
 Rule = Unique | Debounce | Throttle
 """What is done about jobs with the same key."""
@@ -132,7 +133,7 @@ class Flow:
             found |= {"max_pending": self.max_pending, "on_full": self.on_full}
         if self.cancels is not None:
             found |= {"cancel_on": list(self.cancels.given)}
-        return found if self.expires is None else found | {"expires": self.expires}
+        return found if self.expires is None else found | {"expires": show_duration(self.expires)}
 
 
 def make_flow(

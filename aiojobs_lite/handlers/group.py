@@ -9,6 +9,7 @@ from typing import Any, Final, Unpack, get_args
 from aiojobs_lite.cron import CronSchedule
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
 from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.handlers.cron_words import expression_first
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.event import Event, check_listening
 from aiojobs_lite.handlers.habits import HABITS_OF_LISTENERS, AnswersHabits, refuse_unknown
@@ -43,6 +44,7 @@ class Declaring:
     def __init__(self) -> None:
         self.job = make_decorator(self._add)
 
+    @expression_first
     def cron(
         self,
         expression: str,
@@ -59,7 +61,8 @@ class Declaring:
             tz: Time zone in which it is read.
             catch_up: What becomes of ticks that were missed while nothing ran. `latest`: one run for all of them, if
                 it is at most a day old. `skip`: none. `all`: each of the last 100, one after the other or at once.
-            overlap: What becomes of a tick while the job of the one before is not finished: `skip` or `queue`.
+            overlap: What becomes of a tick while the job of the last tick is not finished. `skip`: it makes no job.
+                `queue`: it makes one all the same.
             **options: As for `@runner.job`. The name is also that of the schedule.
 
         Raises:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import getattr_static
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from aiojobs_lite.words import JOB_WORD, by_word, refuse_other_words
+
+M = TypeVar("M", bound=Callable[..., Any])
 
 # Our option -> the words for it, its own name first: each may stand where that option is not taken.
 
@@ -72,10 +74,12 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "a parameter `ctx: JobContext = injected` of the handler": "bind context pass_context include_task",
     "the handler's own arguments, as in a call of it": "args kwargs",
 }
-_BY_THE_CLOCK: Final = '@runner.cron("0 9 * * *")'
+AN_EXPRESSION: Final = "0 9 * * *"
+BY_THE_CLOCK: Final = f'@runner.cron("{AN_EXPRESSION}")'
 _OF_A_SCHEDULE: Final[Mapping[str, str]] = {
-    _BY_THE_CLOCK: (
-        "expression trigger crontab cron interval run_every hour minute second day month weekday day_of_week"
+    BY_THE_CLOCK: (
+        "expression trigger crontab cron interval run_every every schedule hour minute second day month weekday "
+        "day_of_week day_of_month month_of_year hours minutes seconds days"
     ),
     "@runner.cron(tz=...)": "tz timezone",
     "@runner.cron(catch_up=...)": "catch_up misfire_grace_time coalesce run_at_startup",
@@ -150,7 +154,7 @@ HABITS_OF_METHODS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("call_local", "fn", "original_func", "run_sync"), "a plain call, job_type(...)"),
     **dict.fromkeys(("shutdown", "run", "close", "async_run", "main", "work", "connect"), _LIFE),
     **dict.fromkeys(("task", "actor", "background_task", "add_function"), "@runner.job"),
-    **dict.fromkeys(("periodic_task", "scheduled_job", "cron_job", "add_periodic_task", "add_schedule"), _BY_THE_CLOCK),
+    **dict.fromkeys(("periodic_task", "scheduled_job", "cron_job", "add_periodic_task", "add_schedule"), BY_THE_CLOCK),
     **dict.fromkeys(("include", "autodiscover_tasks", "include_router"), "runner.register(...)"),
     **dict.fromkeys(("get_job", "get_jobs", "remove_job", "abort", "revoke", "info"), "runner.jobs"),
     **dict.fromkeys(("on_startup", "on_shutdown", "on_event", "startup"), _RESOURCES),
@@ -193,6 +197,16 @@ HABITS_OF_CONTEXTS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("run_id", "job_id"), "ctx.id"),
 }
 """A word for an attribute of a context -> how it is said in this library."""
+
+HABITS_OF_STEPS: Final[Mapping[str, str]] = {
+    **{word: HABITS_OF_CONTEXTS[word] for word in ("run", "ai", "fetch", "parallel", "sleepUntil", "waitForEvent")},
+    **{word: HABITS_OF_CONTEXTS[word] for word in ("send_event", "sendEvent")},
+    "sleep": "await ctx.sleep(name, duration)",
+    "sleep_until": "await ctx.sleep_until(name, at)",
+    "wait_for_event": HABITS_OF_CONTEXTS["waitForEvent"],
+    "invoke": "await ctx.invoke(name, job_type, ...)",
+}
+"""A word for an attribute of `ctx.step`, which is a method -> how it is said in this library."""
 
 _OF_A_BATCH: Final = ("id", "enqueue", "enqueue_many", "open", "stats", "cancel", "close", "abandon")
 HABITS_OF_BLOCKS: Final[Mapping[str, str]] = dict.fromkeys(
@@ -243,6 +257,29 @@ class _Missing:
     def __get__(self, owner: object, kind: type) -> NoReturn:
         said = f"{kind.__name__!r} object has no attribute {self._word!r}; in aiojobs_lite it is"
         raise AttributeError(f"{said} {self._ours}", name=self._word, obj=owner)
+
+
+class _Refused:
+    """What is called, or asked for more, in place of an attribute that a function does not have.
+
+    A function cannot refuse to have an attribute, so what it has refuses to be used; a `ctx.step` of another kind would
+    make every step slower.
+    """
+
+    def __init__(self, word: str, ours: str) -> None:
+        self._problem = f"ctx.step has no attribute {word!r}; in aiojobs_lite it is {ours}"
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        raise AttributeError(self._problem)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(self._problem, name=name, obj=self)
+
+
+def answers_words_of_steps(step: M) -> M:
+    """Gives `ctx.step` the words of Inngest, such as `ctx.step.run(...)`: each is refused with ours."""
+    vars(step).update({word: _Refused(word, ours) for word, ours in HABITS_OF_STEPS.items()})
+    return step
 
 
 def _existing(cls: type, names: Iterable[str]) -> list[str]:

@@ -27,12 +27,13 @@ from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.after import After, AfterFailed
 from aiojobs_lite.model.columns import OPTIONAL
 from aiojobs_lite.model.debounce import Debounce
-from aiojobs_lite.model.job import NewJob, Priority
+from aiojobs_lite.model.job import PRIORITIES, NewJob, Priority
 from aiojobs_lite.model.micro_batch import Batch
 from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.sizes import LONGEST_IDEMPOTENCY_KEY_CHARS, LONGEST_LABEL_CHARS
+from aiojobs_lite.text import show_duration
 
 
 class TakesId(Protocol):
@@ -240,10 +241,12 @@ class Enqueueing:
         return extended
 
     def given(self) -> dict[str, Any]:
-        """Those that are set, by name."""
+        """Those that are set, by name, as callers write them."""
         jobs, failed = self.after or AfterJobs(())
         after = {"after": list(jobs) or None, "after_failed": failed}
-        given = {"delay": self.delay, "at": self.at, "priority": self.priority, **dict(self.columns), **after}
+        delay = None if self.delay is None else show_duration(self.delay)
+        priority = None if self.priority is None else list(PRIORITIES)[self.priority]
+        given = {"delay": delay, "at": self.at, "priority": priority, **dict(self.columns), **after}
         given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
         given |= {} if self.flow is None else self.flow.shown()
         return {name: value for name, value in given.items() if value is not None}
@@ -311,8 +314,8 @@ def check_together(how: Enqueueing) -> Enqueueing:
         return how
     key, option = dict(how.columns).get("idempotency_key"), how.flow.timing
     if option is not None and (how.delay is not None or how.at is not None):
-        name, value = ("at", how.at) if how.delay is None else ("delay", how.delay)
-        raise InvalidOption(name, value, f"none together with {option}=, which says when the job is due")
+        name = "at" if how.delay is None else "delay"
+        raise InvalidOption(name, how.given()[name], f"none together with {option}=, which says when the job is due")
     if key is not None and how.flow.changing is not None:
         problem = f"none together with {how.flow.changing}=, which gives a job other arguments: a repeated call would"
         raise InvalidOption("idempotency_key", key, f"{problem} find those")

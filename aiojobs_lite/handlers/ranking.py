@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from aiojobs_lite.callables import check_plain
 from aiojobs_lite.errors import InvalidPayload
 from aiojobs_lite.handlers.checks import check_priority
 from aiojobs_lite.handlers.keys import json_defaults
@@ -55,4 +56,7 @@ class Ranking:
 
 def priority_of_type(priority: object) -> int:
     """The priority of a type; that of one with a function is medium, where no job is at hand."""
-    return check_priority("priority", "medium" if callable(priority) else priority)
+    if callable(priority):
+        check_plain("priority", priority, " or ".join(map(repr, PRIORITIES)))
+        return PRIORITIES["medium"]
+    return check_priority("priority", priority)

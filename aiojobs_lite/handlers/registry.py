@@ -12,6 +12,7 @@ from aiojobs_lite.errors import DuplicateJobType, InvalidOption, UnknownJobType
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType, qualified_name
 from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.model.limits import StoredLimit
+from aiojobs_lite.text import show_duration
 
 
 class Registry:
@@ -128,7 +129,7 @@ class Registry:
             known = self._by_key.setdefault(stored.name, stored)
             if known != stored:
                 wanted = f"what other job types share by this name: {known.most}" + (
-                    "" if known.per is None else f" per {known.per / 1_000_000:g} s"
+                    "" if known.per is None else f" per {show_duration(known.per / 1_000_000)}"
                 )
                 raise InvalidOption("limits", stored, wanted)
 

@@ -7,6 +7,7 @@ from typing import Final
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+from aiojobs_lite.text import show_duration
 from aiojobs_lite.words import WORDS_OF_DEBOUNCES, answers
 
 _SHORTEST_S: Final = 0.001
@@ -38,10 +39,10 @@ class Debounce:
         self.period = seconds(period, "period", least=_SHORTEST_S)
         self.max_wait = None if max_wait is None else seconds(max_wait, "max_wait")
         if self.max_wait is not None and self.max_wait < self.period:
-            raise InvalidOption("max_wait", max_wait, f"at least the period, {self.period:g} s")
+            raise InvalidOption("max_wait", max_wait, f"at least the period, {show_duration(self.period)}")
         self.key: KeySpec = () if key is None else check_key("key", key)
 
     def __repr__(self) -> str:
-        waits = "" if self.max_wait is None else f", max_wait='{self.max_wait:g}s'"
+        waits = "" if self.max_wait is None else f", max_wait='{show_duration(self.max_wait)}'"
         key = shown_key(self.key).removesuffix(", ")
-        return f"Debounce('{self.period:g}s'{waits}{key and f', key=({key})'})"
+        return f"Debounce('{show_duration(self.period)}'{waits}{key and f', key=({key})'})"

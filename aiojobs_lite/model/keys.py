@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any
 
+from aiojobs_lite.callables import check_plain
 from aiojobs_lite.errors import InvalidOption
 
 Scalar = str | int | bool | None
@@ -37,10 +38,11 @@ def check_key(option: str, key: object) -> KeySpec:
     """A field of the payload, several as a tuple, or a function of it.
 
     Raises:
-        InvalidOption: If it is none of these.
+        InvalidOption: If it is none of these, or a coroutine function.
     """
     expected = 'fields of the payload, such as "user_id" or "order.id", or one function of the payload'
     if callable(key) and not isinstance(key, type):
+        check_plain(option, key, "the key")
         return key
     fields = (key,) if isinstance(key, str) else key
     if not isinstance(fields, tuple | list) or not fields or not all(map(_is_field, fields)):

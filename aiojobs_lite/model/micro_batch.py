@@ -12,6 +12,7 @@ from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
 from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.sizes import MOST_ITEMS
+from aiojobs_lite.text import show_duration
 from aiojobs_lite.words import WORDS_OF_BATCHES, answers
 
 _SHORTEST_S: Final = 0.001
@@ -48,7 +49,7 @@ class Batch:
 
     def __repr__(self) -> str:
         key = shown_key(self.key).removesuffix(", ")
-        return f"Batch({self.size}, max_wait='{self.max_wait:g}s'{key and f', key=({key})'})"
+        return f"Batch({self.size}, max_wait='{show_duration(self.max_wait)}'{key and f', key=({key})'})"
 
 
 class Capacity(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+from aiojobs_lite.text import show_duration
 from aiojobs_lite.words import WORDS_OF_THROTTLES, answers
 
 _SHORTEST_S: Final = 0.001
@@ -36,4 +37,4 @@ class Throttle:
 
     def __repr__(self) -> str:
         key = shown_key(self.key).removesuffix(", ")
-        return f"Throttle('{self.period:g}s'{key and f', key=({key})'})"
+        return f"Throttle('{show_duration(self.period)}'{key and f', key=({key})'})"

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.model.keys import KeySpec, check_key, shown_key
+from aiojobs_lite.text import show_duration
 from aiojobs_lite.words import WORDS_OF_UNIQUE, answers
 
 OnConflict = Literal["return", "raise", "replace"]
@@ -63,5 +64,5 @@ class Unique:
         self.on_conflict: OnConflict = on_conflict
 
     def __repr__(self) -> str:
-        scope = self.scope.value if self.scope else f"{self.window:g}s"
+        scope = self.scope.value if self.scope else show_duration(self.window or 0.0)
         return f"Unique({shown_key(self.key)}scope={scope!r}, on_conflict={self.on_conflict!r})"

@@ -149,9 +149,25 @@ class Reschedule(NamedTuple):
         unanswered()
 
 
+class Redriven(NamedTuple):
+    """What became of a job that is to be redriven.
+
+    Attributes:
+        status: The status that it had; None without a job.
+        taken_key: The unique key that keeps it as it is, since another job has that key; or None.
+    """
+
+    status: Status | None
+    taken_key: str | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it is pending now."""
+        return self.status in {Status.DEAD, Status.CANCELLED} and self.taken_key is None
+
+
 class RedriveJob(NamedTuple):
     """Sends a dead or cancelled job back to pending, due now, as if new; it expires no more, and no event cancels it.
-    Answer: whether it did.
+    Answer: whether it did, and if not, why.
 
     Its operations that were done stay, the others are forgotten (`model/steps.py`). With any that stay it counts as
     suspended once, so that its next attempt knows of them.
@@ -162,7 +178,7 @@ class RedriveJob(NamedTuple):
 
     id: int
 
-    def answer(self) -> bool:
+    def answer(self) -> Redriven:
         """See `Write`."""
         unanswered()
 

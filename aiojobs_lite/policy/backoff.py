@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.text import show_duration
 from aiojobs_lite.words import WORDS_OF_BACKOFFS, answers
 
 _LARGEST_EXPONENT = 60  # beyond it every backoff is at its cap
@@ -30,7 +31,7 @@ class Backoff:
         self.base = seconds(base, "base", least=0.001)
         self.cap = seconds(cap, "cap")
         if self.cap < self.base:
-            raise InvalidOption("cap", cap, f"at least base ({self.base:g} s)")
+            raise InvalidOption("cap", cap, f"at least base, {show_duration(self.base)}")
 
     def delay(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
         """Seconds to wait after attempt number `attempt` (from 1); `chance` returns 0 to 1."""
@@ -38,7 +39,7 @@ class Backoff:
         return full * (0.5 + 0.5 * chance())
 
     def __repr__(self) -> str:
-        return f"Backoff(base={self.base:g}, cap={self.cap:g})"
+        return f"Backoff(base='{show_duration(self.base)}', cap='{show_duration(self.cap)}')"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Backoff) and (self.base, self.cap) == (other.base, other.cap)

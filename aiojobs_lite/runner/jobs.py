@@ -329,14 +329,13 @@ async def _reschedule(engine: Engine, job_id: int, due: int | None) -> None:
 
 
 async def _redrive(engine: Engine, job_id: int) -> None:
-    if not await engine.write(RedriveJob(job_id)):
-        job = await engine.ask(GetJob(job_id))
-        if job is None:
-            raise JobNotFound(job_id)
-        allowed = "a dead or cancelled job"
-        if job.status in {Status.DEAD, Status.CANCELLED}:
-            allowed = f"that no other job has its unique key, {job.unique_key}"
-        raise JobNotAllowed(job_id, job.status, "redriven", allowed)
+    redriven = await engine.write(RedriveJob(job_id))
+    if redriven.status is None:
+        raise JobNotFound(job_id)
+    if not redriven:
+        key = redriven.taken_key
+        allowed = "a dead or cancelled job" if key is None else f"that no other job has its unique key, {key}"
+        raise JobNotAllowed(job_id, redriven.status, "redriven", allowed)
     if engine.bus.is_watched(JobRedriven):
         engine.bus.publish(JobRedriven(job_id, await _type_of(engine, job_id)))
 

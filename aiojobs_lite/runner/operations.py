@@ -31,6 +31,7 @@ from aiojobs_lite.errors import (
 from aiojobs_lite.handlers.checks import check_aware, check_each
 from aiojobs_lite.handlers.context import AttemptContext
 from aiojobs_lite.handlers.event import Event, event_of, make_match
+from aiojobs_lite.handlers.habits import answers_words_of_steps
 from aiojobs_lite.handlers.job_type import BoundJob, Enqueueable, JobType
 from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.events import StepFence
@@ -70,6 +71,7 @@ class Operations(AttemptContext):
     def step(
         self, step: str | Step, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, T]: ...
+    @answers_words_of_steps
     def step(
         self, step: str | Step, function: Callable[..., Any] | None = None, /, *args: Any, **kwargs: Any
     ) -> Coroutine[Any, Any, Any]:

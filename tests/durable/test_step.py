@@ -14,7 +14,7 @@ from aiojobs_lite.steps import Step
 def test_a_step_has_its_options_in_their_units() -> None:
     step = Step("fetch", max_attempts=3, backoff=Backoff(base="2s"), timeout="1m")
     assert (step.name, step.max_attempts, step.timeout) == ("fetch", 3, 60.0)
-    assert repr(step) == f"Step('fetch', max_attempts=3, backoff={step.backoff!r}, timeout=60.0)"
+    assert repr(step) == f"Step('fetch', max_attempts=3, backoff={step.backoff!r}, timeout='1m')"
     assert repr(Step("fetch")) == "Step('fetch')"
 
 

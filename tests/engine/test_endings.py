@@ -31,12 +31,12 @@ def stopped(error: BaseException | None) -> Ending:
 @pytest.mark.parametrize(
     ("timeout", "text"),
     [
-        (0.05, 'no end after 0.05 s (timeout="0.05s")'),
+        (0.05, 'no end after 0.05 s (timeout="50ms")'),
         (1, 'no end after 1 s (timeout="1s")'),
-        ("90s", 'no end after 90 s (timeout="90s")'),
-        ("2m", 'no end after 2 min (timeout="120s")'),
-        ("1h30m", 'no end after 1 h 30 min (timeout="5400s")'),
-        ("7d", 'no end after 7 days (timeout="604800s")'),
+        ("90s", 'no end after 90 s (timeout="1m30s")'),
+        ("2m", 'no end after 2 min (timeout="2m")'),
+        ("1h30m", 'no end after 1 h 30 min (timeout="1h30m")'),
+        ("7d", 'no end after 7 days (timeout="7d")'),
     ],
 )
 @pytest.mark.parametrize("error", [None, asyncio.CancelledError("aiojobs_lite: timeout")])

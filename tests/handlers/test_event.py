@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite import InvalidOption, JobRunner, Jobs
+from aiojobs_lite import InvalidOption, JobRunner, Jobs, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.errors import InvalidJobType
 from aiojobs_lite.events import Event, EventToSend
@@ -67,12 +67,24 @@ async def takes_more(event: Event[Any], more: int) -> None: ...
 async def takes_a_number(event: int) -> None: ...
 
 
-@pytest.mark.parametrize("handler", [takes_nothing, takes_more, takes_a_number])
-def test_a_listener_takes_one_event_and_nothing_else(handler: Any) -> None:
+@pytest.mark.parametrize(
+    ("handler", "found"),
+    [(takes_nothing, "none"), (takes_more, "`event: Event[Any]`, `more: int`"), (takes_a_number, "`event: int`")],
+)
+@pytest.mark.parametrize("declaring", [Jobs(), JobRunner(":memory:")], ids=["group", "runner"])
+def test_a_listener_takes_one_event_and_nothing_else(declaring: Any, handler: Any, found: str) -> None:
+    takes = (
+        "it listens to events, so it takes exactly one argument that is not injected, annotated as `Event` or `Event["
+    )
+    with pytest.raises(InvalidJobType, match=f"{re.escape(takes)}.*; it has {re.escape(found)}$"):
+        declaring.on("user/left")(handler)
+
+
+def test_a_job_type_is_no_listener() -> None:
     with pytest.raises(
-        InvalidJobType, match="it listens to events, so it takes exactly one argument that is not injected"
+        InvalidJobType, match=r"expected a function, got <JobType .*>\. It is declared already: once is"
     ):
-        on("user/left", handler=handler)
+        Jobs().on("user/left")(job(takes_any))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_an_expiry_is_on_each_candidate() -> None:
     assert candidate(expiring, 1) == Candidate(expiring.row(NOW, (1,), {}), expires=3_600_000_000)
     both = job(plain).using(unique=Unique("number"), delay=5, expires=1.5).using(expires=None)
     assert (candidate(both, 1).row.unique_key, candidate(both, 1).expires) == ("[1]", 1_500_000)
-    assert repr(job(plain).using(expires="1m")) == "<JobType 'plain' with expires=60.0>"
+    assert repr(job(plain).using(expires="1m")) == "<JobType 'plain' with expires='1m'>"
 
 
 @pytest.mark.parametrize("value", [0, -1, "soon", True, float("nan"), datetime(2030, 1, 1, tzinfo=UTC)])

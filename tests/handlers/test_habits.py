@@ -187,7 +187,7 @@ def test_options_are_not_called() -> None:
     with pytest.raises(TypeError) as caught:
         JOB.using(delay=1)(1, email="a")
     assert str(caught.value) == (
-        "<JobType 'welcome' with delay=1.0> is not called: await runner.enqueue(welcome.using(...), ...) makes a job, "
+        "<JobType 'welcome' with delay='1s'> is not called: await runner.enqueue(welcome.using(...), ...) makes a job, "
         "and welcome(...) is a plain call, without options"
     )
 
@@ -252,3 +252,32 @@ async def test_a_context_answers_words_of_other_libraries() -> None:
         assert not hasattr(ctx, word)
     assert {"step", "id"} < set(dir(ctx))
     assert set(habits.HABITS_OF_CONTEXTS).isdisjoint(dir(ctx))
+
+
+STEP_WORDS = [
+    ("run", "await ctx.step(name, function, ...)"),
+    ("sleep", "await ctx.sleep(name, duration)"),
+    ("sleep_until", "await ctx.sleep_until(name, at)"),
+    ("wait_for_event", "await ctx.wait_for_event(name, event, match=..., timeout=...)"),
+    ("invoke", "await ctx.invoke(name, job_type, ...)"),
+    ("send_event", "await ctx.send(name, event, data)"),
+    ("parallel", "asyncio.gather(ctx.step(...), ...)"),
+]
+
+
+@pytest.mark.parametrize(("word", "ours"), STEP_WORDS)
+async def test_a_word_for_a_step_is_answered_with_ours(word: str, ours: str) -> None:
+    ctx: Any = context()
+    problem = re.escape(f"ctx.step has no attribute {word!r}; in aiojobs_lite it is {ours}")
+    with pytest.raises(AttributeError, match=f"^{problem}$"):
+        await getattr(ctx.step, word)("fetch", welcome)
+    with pytest.raises(AttributeError, match=f"^{problem}$"):  # ctx.step.ai.infer(...)
+        getattr(ctx.step, word).infer("fetch")
+
+
+async def test_what_the_words_for_a_step_are_answered_with_is_there() -> None:
+    ctx = context()
+    for ours in habits.HABITS_OF_STEPS.values():
+        (word,) = set(re.findall(r"ctx\.(\w+)\(", ours))
+        assert callable(getattr(ctx, word))
+    assert await ctx.step("fetch", len, "abc") == 3

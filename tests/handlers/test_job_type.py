@@ -204,7 +204,7 @@ def test_a_generator_is_refused(handler: Callable[..., Any]) -> None:
         ("max_attempts", None, "a whole number from 1 to 1,000,000"),
         ("backoff", 5, 'a Backoff, such as Backoff(base="2s", cap="1h")'),
         ("backoff", Backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")'),
-        ("timeout", 0, "from 0.001 s to a century"),
+        ("timeout", 0, "from 1ms to a century"),
         ("timeout", "soon", "seconds, a timedelta"),
         ("concurrency", 0, "a whole number from 1 to 1,000,000"),
         ("concurrency", "3", "a whole number from 1 to 1,000,000"),

@@ -235,7 +235,7 @@ def test_a_limit_by_another_field_is_refused(batch: Batch, known: str) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"delay": 5}, "delay=5.0: expected none together with batch=, which says when the job is due"),
+        ({"delay": 5}, "delay='5s': expected none together with batch=, which says when the job is due"),
         ({"at": datetime(2030, 1, 1, tzinfo=UTC)}, "none together with batch=, which says when the job is due"),
         ({"idempotency_key": "k"}, "none together with batch=, which gives a job other arguments: a repeated call"),
         ({"unique": Unique("mails")}, "none together with batch=: both say what becomes of one key"),

@@ -72,7 +72,7 @@ BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
 @pytest.mark.parametrize(
     ("options", "option", "expected"),
     [
-        ({"delay": -1}, "delay", "from 0 s to a century"),
+        ({"delay": -1}, "delay", "from 0s to a century"),
         ({"delay": "soon"}, "delay", "seconds, a timedelta"),
         ({"delay": 1, "at": LATER}, "at", "either delay= or at=, not both"),
         ({"at": NAIVE}, "at", "an aware datetime, such as datetime.now(UTC)"),

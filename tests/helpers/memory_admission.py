@@ -13,7 +13,7 @@ from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import Job, Status
 from aiojobs_lite.model.unique import UniqueScope
-from aiojobs_lite.model.writes import Inserted
+from aiojobs_lite.model.writes import Inserted, Redriven
 from tests.helpers.memory_expiries import expire
 from tests.helpers.memory_micro_batch import append, begun
 
@@ -35,11 +35,13 @@ def has_key(job: Job, job_type: str, key: str) -> bool:
     return job.status in {Status.PENDING, Status.PROCESSING}
 
 
-def may_return(phases: MemoryPhases, job: Job) -> bool:
-    """Whether a finished job may be pending again."""
-    if job.unique_key is None or job.unique_scope is not UniqueScope.UNFINISHED:
-        return True
-    return not any(has_key(other, job.type, job.unique_key) for other in phases.rows.jobs.values())
+def redriven(phases: MemoryPhases, job: Job) -> Redriven:
+    """Whether a job may be pending again."""
+    answer = Redriven(job.status)
+    if not answer or job.unique_key is None or job.unique_scope is not UniqueScope.UNFINISHED:
+        return answer
+    is_taken = any(has_key(other, job.type, job.unique_key) for other in phases.rows.jobs.values())
+    return Redriven(job.status, job.unique_key if is_taken else None)
 
 
 class CancelOn(NamedTuple):

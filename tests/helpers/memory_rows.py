@@ -61,6 +61,7 @@ from aiojobs_lite.model.writes import (
     Prune,
     RedriveDead,
     RedriveJob,
+    Redriven,
     Release,
     Reschedule,
     Write,
@@ -79,7 +80,7 @@ from tests.helpers import (
     memory_schedules,
     memory_steps,
 )
-from tests.helpers.memory_admission import admit, may_return
+from tests.helpers.memory_admission import admit, redriven
 from tests.helpers.memory_expiries import expire
 
 _COUNTER_OF: Final = {
@@ -345,11 +346,11 @@ class MemoryPhases:
             self.put(job, cancel_requested=True, reason=write.reason or earlier)
         return job.status
 
-    def redrive_job(self, write: RedriveJob) -> bool:
+    def redrive_job(self, write: RedriveJob) -> Redriven:
         """See `RedriveJob`."""
         job = self.rows.jobs.get(write.id)
-        if job is None or job.status not in {Status.DEAD, Status.CANCELLED} or not may_return(self, job):
-            return False
+        if job is None or not (answer := redriven(self, job)):
+            return Redriven(None) if job is None else answer
         self.redriven.append(job.id)
         self.rows.expiries.pop(job.id, None)
         if job.unique_scope is UniqueScope.PENDING:
@@ -358,12 +359,12 @@ class MemoryPhases:
             job, status=Status.PENDING, attempts=0, scheduled_at=to_datetime(self.now), reason=None,
             interruptions=0, snoozes=int(memory_steps.redrive(self, job.id)), crashes=0,
         )  # fmt: skip
-        return True
+        return answer
 
     def redrive_dead(self, write: RedriveDead) -> int:
         """See `RedriveDead`."""
         dead = self.rows.find(FindJobs(ids=write.ids, status=Status.DEAD, limit=_LARGEST))
-        return sum(self.redrive_job(RedriveJob(job.id)) for job in reversed(dead))
+        return sum(bool(self.redrive_job(RedriveJob(job.id))) for job in reversed(dead))
 
     def delete_job(self, write: DeleteJob) -> Status | None:
         """See `DeleteJob`."""

@@ -17,7 +17,7 @@ def test_periods_are_seconds_and_a_key_is_optional() -> None:
     assert (keyed.period, keyed.max_wait, keyed.key) == (5, 60, ("a", "b.c"))
     assert Debounce(5, key=["a", "b.c"]).key == keyed.key
     assert repr(plain) == "Debounce('5s')"
-    assert repr(keyed) == "Debounce('5s', max_wait='60s', key=('a', 'b.c'))"
+    assert repr(keyed) == "Debounce('5s', max_wait='1m', key=('a', 'b.c'))"
 
 
 @pytest.mark.parametrize(
@@ -40,5 +40,5 @@ def test_what_cannot_work_is_refused_with_the_option(arguments: Any, options: An
 
 
 def test_a_longest_wait_below_the_period_is_refused() -> None:
-    with pytest.raises(InvalidOption, match="max_wait='1s': expected at least the period, 5 s"):
+    with pytest.raises(InvalidOption, match="max_wait='1s': expected at least the period, 5s"):
         Debounce("5s", max_wait="1s")

@@ -20,7 +20,7 @@ def test_times_are_seconds_and_a_key_is_optional() -> None:
     keyed = Batch(2, max_wait=0.001, key=("a", "b.c"))
     assert (keyed.size, keyed.max_wait, keyed.key) == (2, 0.001, ("a", "b.c"))
     assert repr(plain) == "Batch(100, max_wait='5s')"
-    assert repr(keyed) == "Batch(2, max_wait='0.001s', key=('a', 'b.c'))"
+    assert repr(keyed) == "Batch(2, max_wait='1ms', key=('a', 'b.c'))"
 
 
 @pytest.mark.parametrize(

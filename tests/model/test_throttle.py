@@ -13,8 +13,8 @@ from aiojobs_lite.flow import Throttle
 def test_a_period_is_seconds_and_a_key_is_optional() -> None:
     assert (Throttle("1m").period, Throttle("1m").key) == (60, ())
     assert Throttle("1m", key=["a", "b"]).key == Throttle("1m", key=("a", "b")).key == ("a", "b")
-    assert repr(Throttle("1m")) == "Throttle('60s')"
-    assert repr(Throttle("1m", key="a")) == "Throttle('60s', key=('a'))"
+    assert repr(Throttle("1m")) == "Throttle('1m')"
+    assert repr(Throttle("1m", key="a")) == "Throttle('1m', key=('a'))"
 
 
 @pytest.mark.parametrize(

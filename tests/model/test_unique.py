@@ -83,6 +83,6 @@ def test_a_refusal_says_what_is_expected() -> None:
 
 
 def test_it_shows_what_it_is() -> None:
-    assert repr(Unique("a", "b", scope="1h")) == "Unique('a', 'b', scope='3600s', on_conflict='return')"
+    assert repr(Unique("a", "b", scope="1h")) == "Unique('a', 'b', scope='1h', on_conflict='return')"
     assert repr(Unique()) == "Unique(scope='unfinished', on_conflict='return')"
     assert repr(Unique(of_email, on_conflict="raise")) == ("Unique(of_email, scope='unfinished', on_conflict='raise')")

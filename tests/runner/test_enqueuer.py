@@ -110,7 +110,7 @@ async def test_what_is_wrong_is_refused_at_once_and_nothing_is_written(
     ("options", "text"),
     [
         ({"at": datetime(2030, 1, 1)}, "an aware datetime"),  # noqa: DTZ001  # what is refused
-        ({"delay": -1}, "from 0 s"),
+        ({"delay": -1}, "from 0s"),
         ({"delay": "soon"}, "30s"),
         ({"delay": 1, "at": datetime(2030, 1, 1, tzinfo=UTC)}, "not both"),
         ({"priority": "urgent"}, "'high' or 'medium' or 'low'"),

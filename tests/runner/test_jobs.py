@@ -13,7 +13,7 @@ from aiojobs_lite.errors import (
     JobNotAllowed,
     UnknownJobType,
 )
-from aiojobs_lite.model.writes import Reschedule
+from aiojobs_lite.model.writes import RedriveJob, Redriven, Reschedule
 from aiojobs_lite.telemetry.facts import (
     DeadRedriven,
     JobBecameCancelled,
@@ -128,6 +128,34 @@ async def test_a_job_that_changes_while_it_is_refused_is_moved_at_the_next_try(
             with pytest.raises(JobNotAllowed, match="; it changed each time that it was refused: repeat the call"):
                 await working.jobs.run_now(handle.id)
             assert tried == [Reschedule(handle.id, None)] * 3
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (Redriven(Status.PROCESSING), "is processing and cannot be redriven: that takes a dead or cancelled job"),
+        (
+            Redriven(Status.DEAD, "[1]"),
+            "is dead and cannot be redriven: that takes that no other job has its unique key",
+        ),
+    ],
+)
+async def test_a_refused_redrive_says_what_the_write_saw_whatever_the_job_is_by_now(
+    working: JobRunner, monkeypatch: pytest.MonkeyPatch, seen: Redriven, words: str
+) -> None:
+    async with working:
+        handle = await working.enqueue(welcome.using(delay="1h"), 1)
+        await handle.cancel()
+        engine = engine_of(working)
+
+        async def refusing(one: RedriveJob) -> Redriven:
+            assert one == RedriveJob(handle.id)
+            return seen
+
+        monkeypatch.setattr(engine, "write", refusing)
+        with pytest.raises(JobNotAllowed, match=words) as caught:
+            await working.jobs.redrive(handle.id)
+        assert caught.value.status is seen.status
 
 
 async def test_dead_jobs_are_redriven_cancelled_ones_too_and_listeners_are_notified(working: JobRunner) -> None:

@@ -46,7 +46,10 @@ def test_a_job_type_shows_its_name_and_its_function() -> None:
     async def handler() -> None: ...
 
     assert repr(handler).startswith("<JobType 'a.b' of ")
-    assert repr(handler.using(delay="5m", label="eu")) == "<JobType 'a.b' with delay=300.0, label='eu'>"
+    assert repr(handler.using(delay="5m", label="eu")) == "<JobType 'a.b' with delay='5m', label='eu'>"
+    assert (
+        repr(handler.using(priority="low", expires="1h30m")) == "<JobType 'a.b' with priority='low', expires='1h30m'>"
+    )
     assert repr(handler.bind()) == "<BoundJob 'a.b' {}>"
 
 

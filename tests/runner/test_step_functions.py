@@ -134,7 +134,7 @@ async def test_a_step_that_takes_too_long_says_its_name(job_kit: JobKit) -> None
         handle = await runner.enqueue(handler)
         await job_kit.advance("30s")
         assert began.is_set()
-        assert "TimeoutError: step 'fetch' took longer than 30 s" in str((await handle.job()).error)
+        assert "TimeoutError: step 'fetch' took longer than 30s" in str((await handle.job()).error)
 
 
 # What the data of an awaited event are.

@@ -6,13 +6,13 @@ from collections import Counter
 from typing import NamedTuple
 
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Reschedule
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, RedriveDead, RedriveJob, Redriven, Reschedule
 from aiojobs_lite.stores.sqlite.children import delete_of_jobs, note_ends_of_children
 from aiojobs_lite.stores.sqlite.expiries import forget_expiries, forget_expiries_of_dead, move_expiry
 from aiojobs_lite.stores.sqlite.progress import delete_reports
 from aiojobs_lite.stores.sqlite.steps import forget_unfinished, note_steps_done
 from aiojobs_lite.stores.sqlite.transaction import ID_ROW, Transaction
-from aiojobs_lite.stores.sqlite.unique import may_not_return, may_return
+from aiojobs_lite.stores.sqlite.unique import may_not_return, taken_key
 
 
 class _Standing(NamedTuple):
@@ -62,13 +62,14 @@ def reschedule(transaction: Transaction, write: Reschedule) -> bool:
     return True
 
 
-def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
+def redrive_job(transaction: Transaction, write: RedriveJob) -> Redriven:
     """See `RedriveJob`."""
     standing = _standing(transaction, write.id)
-    if standing is None or standing.status not in (Status.DEAD, Status.CANCELLED):
-        return False
-    if not may_return(transaction, write.id):
-        return False
+    answer = Redriven(None if standing is None else Status(standing.status))
+    if standing is None or not answer:
+        return answer
+    if (key := taken_key(transaction, write.id)) is not None:
+        return answer._replace(taken_key=key)
     with_steps = forget_unfinished(transaction, [(write.id,)], standing.status)
     forget_expiries(transaction, [(write.id,)])
     tally = transaction.tally(standing.type)
@@ -76,10 +77,10 @@ def redrive_job(transaction: Transaction, write: RedriveJob) -> bool:
     tally.move(Status.PENDING, 1, 0, transaction.now)
     transaction.note_redrive((write.id,), standing.status)
     transaction.due.add(standing.type, standing.priority, transaction.now, write.id)
-    is_redriven = transaction.run("redrive", (transaction.now, write.id)).rowcount == 1
+    transaction.run("redrive", (transaction.now, write.id))
     note_steps_done(transaction, with_steps)
     transaction.limits.shift([write.id])
-    return is_redriven
+    return answer
 
 
 def redrive_dead(transaction: Transaction, write: RedriveDead) -> int:

@@ -368,10 +368,11 @@ class _Admitting:
             transaction.run("forget_window", window)
 
 
-def may_return(transaction: Transaction, job_id: int) -> bool:
-    """Whether a finished job may be pending again: no other job has the unique key that it would have."""
+def taken_key(transaction: Transaction, job_id: int) -> str | None:
+    """The unique key for which a finished job may not be pending again, since another job has it; None: it may."""
     own = transaction.one("unique_of_job", (job_id,))
-    return own is None or transaction.one("job_with_unique_key", own) is None
+    is_taken = own is not None and transaction.one("job_with_unique_key", own) is not None
+    return str(own[1]) if own is not None and is_taken else None
 
 
 def may_not_return(transaction: Transaction, ids: Sequence[int]) -> set[int]:

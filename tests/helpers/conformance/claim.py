@@ -8,7 +8,7 @@ import pytest
 
 from aiojobs_lite.model.job import NewJob, Outcome, Status
 from aiojobs_lite.model.schedules import SetSchedule
-from aiojobs_lite.model.writes import Insert, PauseType, RedriveJob
+from aiojobs_lite.model.writes import Insert, PauseType, RedriveJob, Redriven
 from aiojobs_lite.stores.base import Store
 from tests.helpers.rings import first_of
 from tests.helpers.stores import (
@@ -116,7 +116,7 @@ class ClaimOrder:
             Insert((new(due=-3), new(due=-0.5))),
             claim(),
         )
-        assert (ended, redriven, tick.what) == (Status.PENDING, True, "fired")
+        assert (ended, redriven, tick.what) == (Status.PENDING, Redriven(Status.DEAD), "fired")
         in_order = [tick.job_id, made[0].id, failed.id, old, made[1].id, dead]
         assert [job.id for job in answer.jobs] == in_order
 

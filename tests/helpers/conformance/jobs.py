@@ -13,6 +13,7 @@ from aiojobs_lite.model.writes import (
     Inserted,
     RedriveDead,
     RedriveJob,
+    Redriven,
     Release,
     Reschedule,
 )
@@ -198,7 +199,7 @@ class Cancelling:
 
     async def test_writes_on_a_job_that_is_not_there_say_so(self, store: Store) -> None:
         said = await answers(store, CancelJob(9, None), DeleteJob(9), RedriveJob(9))
-        assert said == [None, None, False]
+        assert said == [None, None, Redriven(None)]
         assert await store.ask(GetJob(9)) is None
 
 
@@ -212,13 +213,15 @@ class Redriving:
             assert await one(store, again(job, outcome, refund=True))
             (job,) = await claimed(store)
         await one(store, close(job, status, reason="why"))
-        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id), 4) == 1
+        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id), 4) == (
+            1 if many else Redriven(status)
+        )
         found = await stored(store, job.id)
         assert (found.status, found.attempts, micros(found.scheduled_at)) == (Status.PENDING, 0, at(4))
         assert (found.interruptions, found.snoozes, found.crashes) == (0, 0, 0)
         assert (found.reason, found.completed_at, found.owner, len(found.history)) == (None, None, None, 4)
         assert shown(store) == await counted(store, 4)
-        assert await one(store, RedriveJob(job.id)) is False
+        assert await one(store, RedriveJob(job.id)) == Redriven(Status.PENDING)
         assert [again.attempt for again in await claimed(store, now=4)] == [1]
 
     async def test_only_dead_and_cancelled_jobs_are_redriven(self, store: Store) -> None:
@@ -227,7 +230,9 @@ class Redriving:
         (pending,) = await inserted(store, new())
         for job_id in (completed, processing.id, pending):
             before = await stored(store, job_id)
-            assert await one(store, RedriveJob(job_id)) is False
+            answer = await one(store, RedriveJob(job_id))
+            assert answer == Redriven(before.status)
+            assert not answer
             assert await stored(store, job_id) == before
 
     async def test_all_dead_jobs_of_a_type_or_of_every_type_are_redriven(self, store: Store) -> None:

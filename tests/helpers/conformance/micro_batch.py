@@ -152,7 +152,7 @@ class GatheringBesides:
         _, (second, _) = await admitted(store, items(1), items(2, key="[2]"))
         held, dead = await claimed(store, now=WAIT)
         await answers(store, hold(held), close(dead), now=WAIT)
-        assert await one(store, RedriveJob(second), WAIT) is True
+        assert await one(store, RedriveJob(second), WAIT)
         later = items(3, now=WAIT), items(4, key="[2]", now=WAIT)
         assert await admitted(store, *later, now=WAIT) == [(3, True), (4, True)]
 

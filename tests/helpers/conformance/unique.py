@@ -9,7 +9,7 @@ import pytest
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.job import Outcome, Status
 from aiojobs_lite.model.unique import UniqueScope
-from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Inserted, RedriveDead, RedriveJob
+from aiojobs_lite.model.writes import CancelJob, DeleteJob, Insert, Inserted, RedriveDead, RedriveJob, Redriven
 from aiojobs_lite.stores.base import Store
 from tests.helpers import stores
 from tests.helpers.steps import done, event, save, send, suspend, wait
@@ -347,11 +347,13 @@ class RedrivenKeys:
         (job,) = await claimed(store)
         await one(store, close(job))
         ((second, _),) = await admitted(store, keyed())
-        assert await answers(store, RedriveJob(job.id), RedriveDead((job.id,))) == [False, 0]
+        answer, number = await answers(store, RedriveJob(job.id), RedriveDead((job.id,)))
+        assert (answer, bool(answer), number) == (Redriven(Status.DEAD, "[1]"), False, 0)
         assert (await stored(store, job.id)).status is Status.DEAD
         await one(store, CancelJob(second, None))
-        assert await one(store, RedriveJob(job.id)) is True
-        assert await one(store, RedriveJob(second)) is False
+        assert await one(store, RedriveJob(job.id)) == Redriven(Status.DEAD)
+        assert await one(store, RedriveJob(job.id)) == Redriven(Status.PENDING)
+        assert await one(store, RedriveJob(second)) == Redriven(Status.CANCELLED, "[1]")
         assert not await key_is_free(store)
         assert shown(store) == await counted(store)
 
@@ -377,7 +379,9 @@ class RedrivenKeys:
         (job,) = await claimed(store)
         await one(store, close(job))
         ((second, _),) = await admitted(store, keyed(scope="pending"))
-        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id)) == 1
+        assert await one(store, RedriveDead((job.id,)) if many else RedriveJob(job.id)) == (
+            1 if many else Redriven(Status.DEAD)
+        )
         assert (await stored(store, job.id)).unique_key is None
         assert await admitted(store, keyed(scope="pending")) == [(second, False)]
 
@@ -385,7 +389,7 @@ class RedrivenKeys:
         ((first, _),) = await admitted(store, keyed(scope="pending"))
         await one(store, CancelJob(first, None))
         ((second, _),) = await admitted(store, keyed(scope="pending"))
-        assert await one(store, RedriveJob(first)) is True
+        assert await one(store, RedriveJob(first)) == Redriven(Status.CANCELLED)
         assert (await stored(store, first)).unique_key is None
         assert await admitted(store, keyed(scope="pending")) == [(second, False)]
         assert shown(store) == await counted(store)

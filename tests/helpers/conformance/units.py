@@ -20,6 +20,7 @@ from aiojobs_lite.model.writes import (
     Prune,
     RedriveDead,
     RedriveJob,
+    Redriven,
     Release,
     Unit,
     Write,
@@ -93,8 +94,8 @@ class Phasing:
         assert said[1] == 0
         assert [made.is_new for made in said[2]] == [True]
         assert said[3:] == [
-            2, Status.COMPLETED, ScheduleAnswer(at(60)), TickAnswer("skipped"), False, True, 0, Status.PENDING,
-            Status.PENDING, Status.CANCELLED, Status.DEAD, None,
+            2, Status.COMPLETED, ScheduleAnswer(at(60)), TickAnswer("skipped"), Redriven(Status.PENDING), True, 0,
+            Status.PENDING, Status.PENDING, Status.CANCELLED, Status.DEAD, None,
         ]  # fmt: skip
 
     async def test_ends_come_before_other_writes(self, store: Store) -> None:
@@ -119,7 +120,7 @@ class Phasing:
     async def test_writes_of_one_phase_come_in_the_order_given(self, store: Store) -> None:
         (job_id,) = await inserted(store, new())
         said = await answers(store, CancelJob(job_id, "first"), RedriveJob(job_id), CancelJob(job_id, "last"))
-        assert said == [Status.PENDING, True, Status.PENDING]
+        assert said == [Status.PENDING, Redriven(Status.CANCELLED), Status.PENDING]
         assert (await stored(store, job_id)).reason == "last"
 
     async def test_no_units_are_a_transaction_too(self, store: Store) -> None:

@@ -38,6 +38,7 @@ from aiojobs_lite.model.writes import (
     Prune,
     RedriveDead,
     RedriveJob,
+    Redriven,
     Release,
     Reschedule,
     Unit,
@@ -179,9 +180,9 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
     assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
     assert [applied.answers[0], *applied.answers[2:32]] == [
-        Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING, True,
-        Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), (), True, True,
-        MovedBack(1, 99_000_000), 0, 7, True, 1, CancelledPage((), None), True, (), None,
+        Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING,
+        Redriven(Status.DEAD), Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), (),
+        True, True, MovedBack(1, 99_000_000), 0, 7, True, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
     assert [made.is_new for made in applied.answers[32].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
