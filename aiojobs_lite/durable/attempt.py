@@ -98,15 +98,15 @@ class DurableAttempt:
                 refuse_unfinished(value)
         except Exception as error:  # noqa: BLE001  # as there
             raised = self._raised(step, name, error)
-        finally:
-            waits.steps -= 1
-            if waits.waiting:
-                waits.look_soon()
-        if raised is None:
+        else:
             try:
                 memo = result.dump(value)
             except ValueError as error:
                 raised = self._not_stored(name, error)
+        finally:
+            waits.steps -= 1
+            if waits.waiting:
+                waits.look_soon()
         if raised is not None:
             row = await self._ledger.record(raised)
             return await self._stepped(step, name, row, result, function, args, kwargs)

@@ -30,7 +30,6 @@ from aiojobs_lite.model.writes import Write
 A = TypeVar("A")
 _NAME: Final = attrgetter("name")
 _new_ran: Final = partial(tuple.__new__, NewRan)  # its own way is a call of Python more, for each step
-_NO_NAMES: Final[Set[str]] = frozenset()
 MOST_STEPS: Final = 1_000
 """Operations of a job."""
 
@@ -64,17 +63,18 @@ class Memos:
         is_first: Whether nothing is stored of the job but steps of `save_ran`.
     """
 
+    _count = 0  # operations that are stored, or have begun
+    _ran = 0  # steps of `save_ran` that are not among the rows
+    _refused: Set[str] = frozenset()
+    _are_all_asked = False
+    _reading: asyncio.Lock | None = None
+
     def __init__(self, claimed: Claimed, store: StepStore) -> None:
-        self._claimed = claimed
+        self._fence = (claimed.id, claimed.attempt, claimed.owner)
         self.store = store
         self._uses: dict[str, int] = {}
         self._rows: dict[str, StepRow] = {}
-        self._count = 0  # operations that are stored, or have begun
-        self._ran = 0  # steps of `save_ran` that are not among these rows
-        self._refused: Set[str] = _NO_NAMES
         self.is_read = self.is_first = _is_first(claimed)
-        self._are_all_asked = False
-        self._reading: asyncio.Lock | None = None
 
     def next_new(self, name: str) -> str:
         """The same as `next_name`, while `is_first`.
@@ -89,7 +89,7 @@ class Memos:
             uses[name] += 1
             name = repeated(name, uses[name])
         if self._count >= MOST_STEPS:
-            raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+            raise TooManySteps(self._fence[0], name, MOST_STEPS)
         self._count += 1
         return name
 
@@ -97,9 +97,8 @@ class Memos:
         """Makes a step durable that ran; see `StepStore.save_ran`. None: it is to be saved as any operation."""
         if not self.is_first:
             return None
-        claimed = self._claimed
-        self._ran += 1
-        return self.store.save_ran(_new_ran((claimed.id, claimed.attempt, claimed.owner, name, memo, self._ran)))
+        self._ran = place = self._ran + 1
+        return self.store.save_ran(_new_ran(self._fence + (name, memo, place)))  # noqa: RUF005  # no list between
 
     def next_name(self, name: str) -> str:
         """The name of the next operation of a name: `fetch`, then `fetch#2`."""
@@ -135,10 +134,10 @@ class Memos:
         row = self._rows.get(name)
         if row is None:
             if self._count >= MOST_STEPS:
-                raise TooManySteps(self._claimed.id, name, MOST_STEPS)
+                raise TooManySteps(self._fence[0], name, MOST_STEPS)
             self._count += 1
         elif row.kind.bound is not kind.bound:
-            raise StepMismatch(self._claimed.id, name, row.kind.bound.value, row.state.value, kind.bound.value)
+            raise StepMismatch(self._fence[0], name, row.kind.bound.value, row.state.value, kind.bound.value)
         return row
 
     def latest(self, name: str) -> StepRow | None:
@@ -163,10 +162,9 @@ class Memos:
 
     def write_of(self, steps: Sequence[NewStep]) -> SaveSteps:
         """The write that makes operations durable, of which `saved` takes the answer."""
-        claimed = self._claimed
         are_new = not self._rows or self._rows.keys().isdisjoint(map(_NAME, steps))
         are_first, self.is_first = self.is_first and not self._ran, False
-        return SaveSteps(claimed.id, claimed.attempt, claimed.owner, tuple(steps), are_new, are_first)
+        return SaveSteps(*self._fence, tuple(steps), are_new, are_first)
 
     def saved(self, answer: tuple[StepRow, ...] | None) -> tuple[StepRow, ...]:
         """Notes the answer to a write of `write_of`, and returns it.
@@ -175,7 +173,7 @@ class Memos:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
         if answer is None:
-            raise AttemptNotOwned(self._claimed.id, self._claimed.attempt)
+            raise AttemptNotOwned(*self._fence[:2])
         for row in answer:
             self._rows[row.name] = row
         return answer
@@ -188,12 +186,10 @@ class Memos:
         Raises:
             AttemptNotOwned: If the attempt is another runner's by now.
         """
-        claimed, self.is_first = self._claimed, False
-        answer = await self.store.write(
-            StartChild(claimed.id, claimed.attempt, claimed.owner, name, child, is_awaited, until)
-        )
+        self.is_first = False
+        answer = await self.store.write(StartChild(*self._fence, name, child, is_awaited, until))
         if answer is None:
-            raise AttemptNotOwned(claimed.id, claimed.attempt)
+            raise AttemptNotOwned(*self._fence[:2])
         if isinstance(answer, Refused):
             self.give_back(name)
             return answer
@@ -203,12 +199,12 @@ class Memos:
 
     async def children(self) -> dict[str, int]:
         """The jobs that operations of the job have started, by the names of these."""
-        return dict(await self.store.ask(ListChildren(self._claimed.id)))
+        return dict(await self.store.ask(ListChildren(self._fence[0])))
 
     def fence(self, name: str) -> StepFence:
         """What a write is fenced by that is done for an operation."""
         self.is_first = False
-        return StepFence(self._claimed.id, self._claimed.attempt, self._claimed.owner, name)
+        return StepFence(*self._fence, name)
 
     async def reload(self) -> list[str]:
         """Reads all operations; returns the names of those that have ended since."""
@@ -223,7 +219,7 @@ class Memos:
         return self._reading
 
     async def _read(self) -> list[str]:
-        rows = {row.name: row for row in await self.store.ask(ListSteps(self._claimed.id))}
+        rows = {row.name: row for row in await self.store.ask(ListSteps(self._fence[0]))}
         waiting = [row.name for row in self._rows.values() if row.state is StepState.WAITING]
         self._rows |= rows
         if not self.is_read:

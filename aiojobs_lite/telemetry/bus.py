@@ -26,7 +26,7 @@ class Bus:
 
     def is_watched(self, kind: type[Fact]) -> bool:
         """Whether a fact of this kind would be logged or reach a listener: else it need not be made."""
-        return bool(self._listeners) or self._loggers[kind.part].isEnabledFor(kind.level)
+        return True if self._listeners else self._loggers[kind.part].isEnabledFor(kind.level)
 
     def publish(self, fact: Fact, trace: Trace | None = None) -> None:
         """Logs the fact and hands it to every listener; one that is too slow loses its oldest.
