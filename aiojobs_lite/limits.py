@@ -11,8 +11,9 @@ from enum import Enum
 from typing import Any, ClassVar, Final
 
 from aiojobs_lite.callables import check_plain
-from aiojobs_lite.durations import Duration, seconds
+from aiojobs_lite.durations import Duration
 from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.limit_values import ORDERED, check_most, is_name_of_ordered, period_of
 from aiojobs_lite.sizes import LONGEST_LIMIT_NAME_CHARS
 from aiojobs_lite.words import WORDS_OF_LIMITS, WORDS_OF_RATES, answers
 
@@ -28,10 +29,6 @@ Key = str | Sequence[str] | Callable[[Mapping[str, Any]], LimitKey]
 """What a limit counts by: an argument of the handler, dotted for a part of it; several of them; or a function that is
 given the arguments by name, as plain JSON values."""
 
-ORDERED: Final = "ordered"
-"""Stands in the lane of an ordered job in place of its priority, and in the name of its limit."""
-
-_MOST_AT_ONCE: Final = 1_000_000
 _KEY: Final = 'the name of an argument, such as "org_id" or "order.customer", several names, or a function of them'
 
 
@@ -143,31 +140,6 @@ class LimitState:
     is_paused: bool = False
     paused_since: datetime | None = None
     paused_by: str | None = None
-
-
-def check_most(most: object) -> int:
-    """How many a limit allows.
-
-    Raises:
-        InvalidOption: If it cannot be that.
-    """
-    if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= _MOST_AT_ONCE:
-        raise InvalidOption("most", most, f"a whole number from 1 to {_MOST_AT_ONCE:,}")
-    return most
-
-
-def period_of(per: Duration) -> int:
-    """The period of a rate in microseconds.
-
-    Raises:
-        InvalidOption: If it cannot be one.
-    """
-    return round(seconds(per, "per", least=0.001) * 1_000_000)
-
-
-def is_name_of_ordered(name: str) -> bool:
-    """Whether a limit of this name has `ordered=True`: it allows one job at once, and no other value."""
-    return name.rpartition(": ")[2].startswith(f"{ORDERED} by ")
 
 
 def _checked(most: object, key: object, name: object) -> Key:

@@ -23,6 +23,10 @@ class Dispatcher:
     """The local gate: a number of slots for the runner, one for each job type with `concurrency`, one for all worker
     processes, and one instant.
 
+    The committer takes a claim along in three places: with the write of a lone caller, such as an enqueue, which it
+    commits on the thread of the event loop; with a group of writes; and, if nothing is to be written, in a transaction
+    of the claim's own. In the first two a new job may be inserted already claimed.
+
     The store says with each transaction when it is worth while to claim again. That instant is remembered until a write
     of this process, a commit of another owner, a slot that gets free or the clock changes it. A claim costs what it
     takes, however many types are registered. When a job expires it claims as well, even if no slot is free.

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from aiojobs_lite.limits import ORDERED, Limit, Rate
+from aiojobs_lite.limit_values import ORDERED
+from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.ahead import CLOCK_TOLERANCE_US
 from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.model.writes import unanswered
@@ -53,7 +54,7 @@ class SetLimits(NamedTuple):
 class ChangeLimit(NamedTuple):
     """Sets what a limit allows, for all owners and for the jobs that wait. Answer: whether there is such a limit.
 
-    An ordered one (`limits.is_name_of_ordered`) is never set to more than one.
+    An ordered one (`limit_values.is_name_of_ordered`) is never set to more than one.
 
     Attributes:
         name: Its name.

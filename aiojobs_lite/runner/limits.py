@@ -14,7 +14,8 @@ from aiojobs_lite.errors import InvalidOption, UnknownLimit
 from aiojobs_lite.handlers.checks import check_flag
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
-from aiojobs_lite.limits import EVERY_KEY, EveryKey, LimitKey, LimitState, check_most, is_name_of_ordered, period_of
+from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
+from aiojobs_lite.limits import EVERY_KEY, EveryKey, LimitKey, LimitState
 from aiojobs_lite.model.limits import ChangeLimit, LimitRow, ListLimits, PauseLimit, SetLimits, key_text
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.types import check_by

@@ -39,6 +39,7 @@ ELSEWHERE: Final = {
     "runner/children.py": Suite("tests/runner/test_operations.py", "children are started by a context"),
     "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),
     "steps.py": Suite("tests/durable/test_step.py", "names alone, under which tests and applications import them"),
+    "limit_values.py": Suite("tests/handlers/test_limits.py", "its refusals are those of each limit and rate"),
     "dead.py": Suite("tests/engine/test_deaths.py", _NO_BEHAVIOUR),
     "engine/cascades.py": Suite("tests/runner/test_after.py", "callers see it there"),
     "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),

@@ -81,6 +81,8 @@ def test_the_drawing_the_documents_and_the_table_show_the_same_transitions() -> 
     shown = [{(before, then): cause for before, then, cause in diagram} for diagram in diagrams if diagram]
     assert shown
     assert all(one == expected for one in shown)
+    starts = [re.findall(r"^ *\[\*\] --> (\w+)", text, re.MULTILINE) for text in documents if "stateDiagram" in text]
+    assert starts == [["pending", "processing"]] * len(shown)
 
 
 def test_the_transitions_are_those_of_the_specification() -> None:
