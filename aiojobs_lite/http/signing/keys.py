@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -108,7 +107,7 @@ def secret_of(key: str) -> bytes:
 def _is_standard(key: str) -> bool:
     try:
         return key.startswith(_STANDARD_PREFIX) and len(secret_of(key)) in _SECRET_BYTES
-    except (ValueError, binascii.Error):
+    except ValueError:
         return False
 
 

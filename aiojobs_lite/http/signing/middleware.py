@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import anyio
 
+from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.http.signing.bodies import REFUSED, TOO_LARGE, collect
 from aiojobs_lite.http.signing.inbox import Inbox, MessageStatus
 from aiojobs_lite.http.signing.schemes import VerifiedMessage
@@ -46,6 +47,8 @@ class VerifyMiddleware:
         inbox: Inbox | None = None,
         largest_body: int = LARGEST_SIGNED_BODY_BYTES,
     ) -> None:
+        if not isinstance(verifier, Verifier):
+            raise InvalidOption("verifier", verifier, "a Verifier of signatures")
         self._app = app
         self._verifier = verifier
         self._inbox = inbox

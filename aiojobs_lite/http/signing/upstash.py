@@ -104,7 +104,7 @@ def _is_same(one: str, other: str) -> bool:
 
 def _number(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         return value
     raise SignatureRefused(f"{name} is {show(value)}, and no number")
 

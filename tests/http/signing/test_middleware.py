@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from aiojobs_lite import InvalidOption
 from aiojobs_lite.http import Inbox, MemoryInbox, MessageStatus, VerifyMiddleware
 from tests.helpers.asgi_server import served
-from tests.helpers.signed import BODY, SCHEMES, signed, verifier
+from tests.helpers.signed import BODY, KEYS, SCHEMES, signed, verifier
 from tests.helpers.waiting import until
 
 Event = dict[str, Any]
@@ -339,6 +339,11 @@ async def test_an_answer_after_a_failed_one_is_the_one_that_counts() -> None:
     middleware = VerifyMiddleware(app, verifier=verifier("standard"), inbox=BrokenInbox())
     extensions: Event = {"http.response.pathsend": {}}
     assert statuses(await called(middleware, signed("standard"), extensions=extensions)) == [503]
+
+
+def test_a_verifier_that_is_none_is_refused_when_the_application_is_made() -> None:
+    with pytest.raises(InvalidOption, match="expected a Verifier of signatures"):
+        VerifyMiddleware(app_of(Handler()), verifier=KEYS["standard"])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("largest", [0, -1, True, "1", 2**40])
