@@ -45,6 +45,12 @@ MOST_AFTER: Final = 1_000
 LARGEST_METADATA_BYTES: Final = 4 * 1024
 """Of what `using(metadata=...)` gives, as JSON."""
 
+LONGEST_MESSAGE_ID_CHARS: Final = 200
+"""Of the id by which a receiver of signed messages knows a repeat."""
+
+LARGEST_SIGNED_BODY_BYTES: Final = 1024 * 1024
+"""Of the body of a signed message that a receiver reads; default of `largest_body=`."""
+
 LONGEST_PROGRESS_CHARS: Final = 500
 """What a handler says that it does, by `ctx.progress`."""
 

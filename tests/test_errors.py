@@ -275,6 +275,11 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_id": 7, "attempt": 2},
     ),
     (
+        lambda: errors.SignatureRefused("iss is 'me'"),
+        "the message has no valid signature. Answer 401, and log the attribute `reason`.",
+        {"reason": "iss is 'me'"},
+    ),
+    (
         lambda: errors.JobDead(7, "crashed", "ValueError: bad"),
         "job 7 is dead (crashed; last error: ValueError: bad). "
         "Read `await runner.jobs.get(7)`, fix the cause, then `await runner.jobs.redrive(7)`.",

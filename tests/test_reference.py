@@ -32,6 +32,7 @@ from aiojobs_lite import (
 from aiojobs_lite.errors.store import REMEDIES
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
+from aiojobs_lite.http import MemoryInbox, Signer, SigningKeys, Verifier, VerifyMiddleware
 from aiojobs_lite.model.ends import Again, Complete
 from aiojobs_lite.model.job import Claimed, Held, Outcome, Status
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, Suspension, settle
@@ -83,6 +84,11 @@ def default(cell: str) -> Any:
         ("Backoff", parameters(Backoff)),
         ("Batches", parameters(Batches.open)),
         ("Lists of jobs", parameters(StoredJobs.list)),
+        ("SigningKeys", parameters(SigningKeys)),
+        ("Signer", parameters(Signer)),
+        ("Verifier", parameters(Verifier)),
+        ("VerifyMiddleware", parameters(VerifyMiddleware, "app")),
+        ("MemoryInbox", parameters(MemoryInbox)),
         ("One enqueue", dict.fromkeys(EnqueueOptions.__annotations__)),
     ],
 )
@@ -98,7 +104,7 @@ def test_the_decorators_take_the_options_of_a_job_type() -> None:
 # Limits.
 
 LIMIT = re.compile(r"_?(MOST|LONGEST|LARGEST|LATEST|ON_TIME|FREE|WINDOW)_?\w*")
-LIMITED = ("handlers/", "runner/", "policy/", "telemetry/", "cron.py", "durations.py", "sizes.py")
+LIMITED = ("handlers/", "http/", "runner/", "policy/", "telemetry/", "cron.py", "durations.py", "sizes.py")
 NOT_SEEN = {"_DEEPEST_GROUP", "_LARGEST_EXPONENT", "_LARGEST_ID", "_MOST_COUNTED", "_MOST_EXCEPTIONS", "_MOST_EXPECTED"}
 
 

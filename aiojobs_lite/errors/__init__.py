@@ -47,6 +47,7 @@
     │   ├── RunnerClosed            used after it
     │   ├── ClientClosed            a client, used after `with client`
     │   └── WrongEventLoop          used from another loop, thread or process
+    ├── SignatureRefused            a message has no signature, or none that holds
     └── StoreError                  about the database
         ├── StoreUnavailable        locked, full, read-only or failing: repeat later
         ├── StoreRefused            not opened, and not changed
@@ -112,6 +113,9 @@ from aiojobs_lite.errors.runner import (
     RunnerNotStarted,
     WrongEventLoop,
 )
+from aiojobs_lite.errors.signatures import (
+    SignatureRefused,
+)
 from aiojobs_lite.errors.steps import (
     StepError,
     StepFailed,
@@ -165,6 +169,7 @@ __all__ = [
     "RunnerClosed",
     "RunnerError",
     "RunnerNotStarted",
+    "SignatureRefused",
     "StepError",
     "StepFailed",
     "StepMismatch",

@@ -1,0 +1,1 @@
+"""Signatures of messages: two schemes, for the sender and for the receiver."""
