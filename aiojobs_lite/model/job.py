@@ -93,8 +93,8 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt that did not succeed, as it was recorded.
+class Attempt(JsonForm):
+    """One attempt that did not succeed, as it was recorded. As JSON it has `details`.
 
     Attributes:
         attempt: Its number, from 1.
@@ -105,6 +105,7 @@ class Attempt:
         error_type: Name of the exception's class, or None.
         message: Its text, shortened to 2,000 characters, or None.
         traceback: Its traceback without local variables, shortened to 20,000 characters, or None.
+        details_json: What `Retry(details=...)` or `Abandon(details=...)` gave, as a JSON object, or None.
     """
 
     attempt: int
@@ -115,6 +116,12 @@ class Attempt:
     error_type: str | None
     message: str | None
     traceback: str | None
+    details_json: str | None = None
+
+    @property
+    def details(self) -> dict[str, Any] | None:
+        """What `Retry(details=...)` or `Abandon(details=...)` gave, as plain JSON values, or None."""
+        return None if self.details_json is None else json.loads(self.details_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +302,12 @@ class Claimed(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What is recorded of an exception."""
+    """What is recorded of an exception. `details`: a JSON object, or None."""
 
     error_type: str
     message: str
     traceback: str | None
+    details: str | None = None
 
     @property
     def summary(self) -> str:

@@ -299,7 +299,7 @@ class MemoryPhases:
             alike = [past for past in job.history if past.outcome is end.outcome]
             oldest = max(len(alike) + 1 - MOST_ATTEMPTS_KEPT, 0)
             kept = [past for past in job.history if not any(past is gone for gone in alike[:oldest])]
-            failure = end.failure or (None, end.reason, None)
+            failure = end.failure or (None, end.reason, None, None)
             past = Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
             changes["history"] = (*kept, past)
         counter = _COUNTER_OF.get(end.outcome)
