@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.json_form import JsonForm
-from aiojobs_lite.model.payloads import arguments_of, version_of
+from aiojobs_lite.model.payloads import arguments_of, redacted, version_of
 from aiojobs_lite.model.unique import UniqueScope
 
 Priority = Literal["high", "medium", "low"]
@@ -151,7 +151,8 @@ class Job(JsonForm):
     Attributes:
         id: Unique for ever in this database.
         type: The name of its job type.
-        payload_json: The handler's arguments by name, as a JSON object, and their version, if it is above 1.
+        payload_json: The handler's arguments by name, as a JSON object, behind their version, if it is above 1, and the
+            names of those that are secret: in place of their values it has `REDACTED`.
         status: Where it stands.
         priority: `high`, `medium` or `low`.
         attempts: Attempts spent so far.
@@ -220,9 +221,13 @@ class Job(JsonForm):
     history: tuple[Attempt, ...] = field(default=(), compare=False)
     progress: JobProgress | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        """Has the payload show no secret, from whatever store it comes."""
+        object.__setattr__(self, "payload_json", redacted(self.payload_json))
+
     @property
     def payload(self) -> dict[str, Any]:
-        """The handler's arguments by name, as plain JSON values."""
+        """The handler's arguments by name, as plain JSON values; `REDACTED` in place of those that are secret."""
         decoded: dict[str, Any] = json.loads(arguments_of(self.payload_json))
         return decoded
 

@@ -44,6 +44,7 @@ from aiojobs_lite.model.job import (
 )
 from aiojobs_lite.model.limits import ChangeLimit, LimitRow, PauseLimit, SetLimits, lane_at
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -587,7 +588,8 @@ def as_claimed(job: Job) -> Claimed:
     """What an owner is given of a job that is processing."""
     assert job.started_at is not None
     return Claimed(
-        job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,
-        job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions, job.snoozes,
-        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label, job.metadata_json,
+        job.id, job.type, stored_payload(job.payload_json), PRIORITIES[job.priority], to_micros(job.scheduled_at),
+        job.attempts, job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions,
+        job.snoozes, job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label,
+        job.metadata_json,
     )  # fmt: skip
