@@ -246,7 +246,8 @@ def _reasons(found: Situation) -> list[str]:
 
 def _paused(pause: Pause) -> str:
     since = f" since {instant(pause.since)}" if pause.since else ""
-    return f"paused{since}{f', by {pause.by}' if pause.by else ''}"
+    until = f" until {instant(pause.until)}" if pause.until else ""
+    return f"paused{since}{until}{f', by {pause.by}' if pause.by else ''}"
 
 
 def _limits_reached(found: Situation) -> list[str]:

@@ -89,6 +89,10 @@ WHERE unique_key IS NOT NULL AND (
 -- index aiojobs_lanes_line
 CREATE INDEX aiojobs_lanes_line ON aiojobs_lanes (line, priority, ready_at, first_id);
 
+-- index aiojobs_limits_paused_until
+CREATE INDEX aiojobs_limits_paused_until ON aiojobs_limits (paused_until)
+WHERE paused_until IS NOT NULL;
+
 -- index aiojobs_logs_job
 CREATE UNIQUE INDEX aiojobs_logs_job ON aiojobs_logs (job_id, last_line);
 

@@ -8,6 +8,10 @@ ADD COLUMN details TEXT CHECK (details < x'');
 ALTER TABLE aiojobs_limits
 ADD COLUMN paused_until INTEGER CHECK (paused_until BETWEEN -62135596800000000 AND 253402300799999999);
 
+-- Pauses that end.
+CREATE INDEX aiojobs_limits_paused_until ON aiojobs_limits (paused_until)
+WHERE paused_until IS NOT NULL;
+
 -- Small state of what stands above the jobs, by kind and name. "version" counts the writes of it. From "expires_at" on
 -- it counts as deleted.
 CREATE TABLE aiojobs_documents (

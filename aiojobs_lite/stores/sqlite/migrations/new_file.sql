@@ -292,6 +292,8 @@ CREATE TABLE aiojobs_listeners (
     PRIMARY KEY (pattern, type)
 ) WITHOUT ROWID;
 CREATE INDEX aiojobs_events_behind ON aiojobs_events (name, behind);
+CREATE INDEX aiojobs_limits_paused_until ON aiojobs_limits (paused_until)
+WHERE paused_until IS NOT NULL;
 CREATE TABLE aiojobs_documents (
     kind TEXT NOT NULL CHECK (kind < x''),
     name TEXT NOT NULL CHECK (name < x''),
