@@ -73,6 +73,7 @@ from tests.helpers import (
     memory_ageing,
     memory_ahead,
     memory_batches,
+    memory_documents,
     memory_events,
     memory_job_events,
     memory_limits,
@@ -114,6 +115,7 @@ class Rows:
         expiries: When jobs expire, by id.
         logs: By the id of the job.
         durable: The operations and events.
+        documents: By kind and name.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -133,6 +135,7 @@ class Rows:
     expiries: dict[int, int] = field(default_factory=dict)
     logs: memory_progress.Logs = field(default_factory=dict)
     durable: memory_steps.Durable = field(default_factory=memory_steps.Durable)
+    documents: memory_documents.Documents = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -154,6 +157,7 @@ class Rows:
             dict(self.expiries),
             dict(self.logs),
             self.durable.copy(),
+            dict(self.documents),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -560,6 +564,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
     SetSchedule: memory_schedules.set_schedule,
+    **memory_documents.WRITES,
 }
 """Every write that is neither an end, an insert nor a claim."""
 
