@@ -130,6 +130,7 @@ class LimitState:
         is_paused: Whether nothing starts that it counts.
         paused_since: Since when, UTC; or None.
         paused_by: The person or program that paused it, or None.
+        paused_until: When the pause ends by itself, UTC; or None.
     """
 
     name: str
@@ -140,6 +141,7 @@ class LimitState:
     is_paused: bool = False
     paused_since: datetime | None = None
     paused_by: str | None = None
+    paused_until: datetime | None = None
 
 
 def _checked(most: object, key: object, name: object) -> Key:

@@ -51,6 +51,9 @@ LONGEST_MESSAGE_ID_CHARS: Final = 200
 LARGEST_SIGNED_BODY_BYTES: Final = 1024 * 1024
 """Of the body of a signed message that a receiver reads; default of `largest_body=`."""
 
+LARGEST_DETAILS_BYTES: Final = 128 * 1024
+"""Of what `Retry(details=...)` and `Abandon(details=...)` give, as JSON; beyond, the attempt has none."""
+
 LONGEST_PROGRESS_CHARS: Final = 500
 """What a handler says that it does, by `ctx.progress`."""
 

@@ -28,7 +28,7 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.admission import Admit
 from aiojobs_lite.model.ends import Close, End
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.payloads import arguments_of
+from aiojobs_lite.model.payloads import arguments_of, redacted
 from aiojobs_lite.model.writes import Insert, Unit
 from aiojobs_lite.origin import Origin
 from aiojobs_lite.sizes import MOST_DEATHS_WAITING
@@ -194,7 +194,7 @@ def _dead_job(end: Close, raised: Raised) -> DeadJob:
 def _decoded(payload: str) -> dict[str, Any]:
     """The arguments; empty if another program has written no JSON object."""
     try:
-        decoded = json.loads(arguments_of(payload))
+        decoded = json.loads(arguments_of(redacted(payload)))
     except (ValueError, RecursionError):
         return {}
     return decoded if isinstance(decoded, dict) else {}

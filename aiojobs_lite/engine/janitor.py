@@ -14,6 +14,7 @@ from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.ends import CANCEL_REQUESTED, End
 from aiojobs_lite.model.job import PRIORITIES, Claimed, Job, Status
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import FindJobs, ListOwners, ListProcessing
 from aiojobs_lite.model.runners import EndRunners, ListRunners
 from aiojobs_lite.model.steps import ListRestarted
@@ -130,7 +131,7 @@ def _claimed(job: Job) -> Claimed:
     return Claimed(
         id=job.id,
         type=job.type,
-        payload=job.payload_json,
+        payload=stored_payload(job.payload_json),
         priority=PRIORITIES[job.priority],
         scheduled_at=to_micros(job.scheduled_at),
         attempt=job.attempts,

@@ -11,6 +11,7 @@ from aiojobs_lite.engine.ports import Reads
 from aiojobs_lite.errors import TransactionRefused
 from aiojobs_lite.model.admission import Admit, Refused
 from aiojobs_lite.model.job import Job, NewJob
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Insert, Inserted
 from aiojobs_lite.stores.base import Joining, Store
@@ -137,7 +138,7 @@ class JoinedJobs:
 
 
 def _identity_of(job: Job) -> JobIdentity:
-    return JobIdentity(job.type, to_micros(job.created_at), hash(job.payload_json), job.unique_key)
+    return JobIdentity(job.type, to_micros(job.created_at), hash(stored_payload(job.payload_json)), job.unique_key)
 
 
 def _identity_of_new(row: NewJob) -> JobIdentity:

@@ -18,6 +18,7 @@ from aiojobs_lite.model.admission import Candidate, Refused
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.events import DeliverEvents, FindEvents, Listener, PlaceHeld
 from aiojobs_lite.model.job import Held, Job
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.stores.base import Store
 
@@ -120,7 +121,7 @@ class Listeners:
     def _candidate(self, job_type: JobType[..., Any], job: Job) -> Candidate | None:
         """The job that an event starts; None: it starts none."""
         listening, how = job_type.listening, job_type.how
-        if listening is None or not listening.starts_by(job.payload_json):
+        if listening is None or not listening.starts_by(stored_payload(job.payload_json)):
             return None
-        row = how.row(job_type, listening.payload(job.payload_json), self._clock.now())
+        row = how.row(job_type, listening.payload(stored_payload(job.payload_json)), self._clock.now())
         return how.candidate(row)

@@ -13,6 +13,7 @@ from aiojobs_lite.engine.runners import look_at_runners
 from aiojobs_lite.errors import StoreUnavailable
 from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.batches import AbandonBatches, ListBatchOwners
+from aiojobs_lite.model.documents import PruneDocuments
 from aiojobs_lite.model.events import PruneEvents
 from aiojobs_lite.model.runners import EndRunners
 from aiojobs_lite.model.writes import Prune
@@ -81,7 +82,7 @@ class Maintenance:
                 _log.warning("batch %s is abandoned: its runner or client ended before its block", batch)
 
     async def prune(self) -> None:
-        """Deletes finished jobs, ticks and events that were kept long enough, some at a time."""
+        """Deletes finished jobs, ticks, events and documents that were kept long enough, some at a time."""
         now = self._clock.now()
         write = Prune(
             completed_before=after(now, -self._retention.completed),
@@ -93,4 +94,6 @@ class Maintenance:
             pass
         events = PruneEvents(after(now, -self._retention.events), _PRUNE_AT_ONCE)
         while await self._commits.write(events) >= _PRUNE_AT_ONCE:
+            pass
+        while await self._commits.write(PruneDocuments(_PRUNE_AT_ONCE)) >= _PRUNE_AT_ONCE:
             pass

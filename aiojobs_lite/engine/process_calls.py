@@ -50,7 +50,7 @@ class ProcessCalls:
         """
         try:
             declared, claimed = self._declared[run.job_type.name], run.claimed
-            if run.job_type.version > 1:
+            if run.job_type.signature.is_marked:
                 claimed = claimed._replace(payload=run.job_type.signature.present(claimed.payload))
             return await call_in_process(declared, claimed, database, self._workers, entered, reporter)
         except asyncio.CancelledError as error:

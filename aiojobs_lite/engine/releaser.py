@@ -11,6 +11,7 @@ from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.job import Held, Job
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.writes import Release
 from aiojobs_lite.stores.base import Store
@@ -130,7 +131,7 @@ class Releaser:
 def _fits(job_type: JobType[..., object], job: Job) -> bool:
     """Whether a payload fits the handler, or is to be tried: a validator of the user's may raise anything."""
     try:
-        job_type.signature.load(job.payload_json)
+        job_type.signature.load(stored_payload(job.payload_json))
     except InvalidPayload:
         return False
     except BaseException:  # noqa: BLE001  # its attempt records what it raises

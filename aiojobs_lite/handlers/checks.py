@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from types import NoneType
@@ -13,6 +12,7 @@ from aiojobs_lite.clock import Clock
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.resources import recipe_of
 from aiojobs_lite.model.job import PRIORITIES
+from aiojobs_lite.model.json_object import dump_object
 from aiojobs_lite.policy.outcomes import Signal
 from aiojobs_lite.sizes import LARGEST_METADATA_BYTES
 from aiojobs_lite.text import show
@@ -112,14 +112,5 @@ def check_exceptions(option: str, value: object) -> tuple[type[BaseException], .
 
 def check_metadata(option: str, value: object) -> str | None:
     """A small object of plain JSON values; returns it as JSON, or None if it is empty."""
-    wanted = f"a dict of text to plain JSON values, of at most {LARGEST_METADATA_BYTES:,} bytes as JSON"
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InvalidOption(option, value, wanted)
-    try:
-        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        size = len(text.encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidOption(option, value, wanted) from error
-    if size > LARGEST_METADATA_BYTES:
-        raise InvalidOption(option, value, wanted)
+    text = dump_object(option, value, LARGEST_METADATA_BYTES)
     return text if value else None

@@ -137,6 +137,9 @@ def check_listening(
         takes = "it takes exactly one argument that is not injected, annotated as `Event` or `Event[...]`"
         found = ", ".join([f"`{name}: {name_of(kind)}`" for name, kind in signature.hints.items()]) or "none"
         raise InvalidJobType(signature.job_type, f"it listens to events, so {takes}; it has {found}")
+    if signature.secret:
+        problem = "it listens to events, which are stored and shown as they were sent: leave out secret="
+        raise InvalidJobType(signature.job_type, problem)
     return Listening(patterns, when, argument, signature.hints[argument])
 
 
@@ -162,6 +165,16 @@ def known_fields(signature: Signature, field: str) -> str:
     if event_argument(signature) is None:
         return f"which takes {takes}"
     return f"which takes {takes}: a field in the data of the event is {f'data.{field}'!r}"
+
+
+def check_shown(field: str, signature: Signature) -> None:
+    """Checks that a field of a key is no secret argument.
+
+    Raises:
+        InvalidOption: If it is.
+    """
+    if field.partition(".")[0] in signature.secret:
+        raise InvalidOption("key", field, "an argument that is not secret: a key is stored, and shown, beside the job")
 
 
 def check_event_name(name: object) -> str:

@@ -50,6 +50,7 @@ _OF_A_JOB_TYPE: Final[Mapping[str, str]] = {
     "@job(retry_on=...)": "retry_on autoretry_for retry_for retry_when",
     "nothing: an attempt is given back by a drain, and spent by a crash": "acks_late reject_on_worker_lost heartbeat",
     "nothing: a payload is JSON": "serializer compression",
+    "@job(secret=[...])": "secret redact argsrepr kwargsrepr",
     "@job(abandon_on=...)": "abandon_on dont_autoretry_for throws",
     '@job(unique=Unique("user_id", scope="24h"))': "idempotency",
     '@job(throttle=Throttle("1m")), which drops, or @job(limits=[Rate(100, per="1m")]), which waits': (

@@ -28,6 +28,7 @@ from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.debounce import Debounce
 from aiojobs_lite.model.job import NewJob, Priority
 from aiojobs_lite.model.micro_batch import Batch
+from aiojobs_lite.model.payloads import redacted
 from aiojobs_lite.model.throttle import Throttle
 from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
@@ -65,7 +66,7 @@ class BoundJob(Generic[R_co]):
         return self.how.row(self.job_type, self.payload, now)
 
     def __repr__(self) -> str:
-        return f"<BoundJob {self.job_type.name!r} {show(self.payload)[1:-1]}>"
+        return f"<BoundJob {self.job_type.name!r} {show(str(redacted(self.payload)))[1:-1]}>"
 
 
 class Enqueueable(AnswersHabits, Generic[P, R_co]):
@@ -180,17 +181,16 @@ class JobType(Enqueueable[P, R_co]):
         expires: Duration | None = None,
         on_dead: OnDead | Enqueueable[..., Any] | None = None,
         cancel_on: On | Sequence[On] | None = None,
-        version: int = 1,
-        upgrade: Mapping[int, UpgradeStep] | None = None,
+        version: int = 1, upgrade: Mapping[int, UpgradeStep] | None = None, secret: Sequence[str] | None = None,
         **unknown: Never,
-    ) -> None:
+    ) -> None:  # fmt: skip
         refuse_unknown(unknown, JobOptions.__optional_keys__)
         self.job_type, self.handler = self, _function(handler, name)
         self.name, self.mode = _name_and_mode(self.handler, name, process)
         self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
         self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
         self.priority, is_kept = priority_of_type(priority), check_flag("keep_result", keep_result)
-        self.signature = _signature(self, largest_payload, version, upgrade, reads_return=is_kept)
+        self.signature = _signature(self, largest_payload, version, upgrade, secret, reads_return=is_kept)
         self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
         self.how = _how(self, priority, unique, debounce, throttle, batch, max_pending, on_full, expires, cancel_on)
         self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
@@ -255,8 +255,8 @@ def _lanes(job_type: JobType[..., Any], limits: Sequence[Limit | Rate] | None) -
     return lanes if lanes.limits else None
 
 
-def _signature(job_type: JobType[..., Any], largest: int, *version: Any, reads_return: bool) -> Signature:
-    made = make_signature(job_type.name, job_type.handler, largest, *version, reads_return=reads_return)
+def _signature(job_type: JobType[..., Any], largest: int, *marks: Any, reads_return: bool) -> Signature:
+    made = make_signature(job_type.name, job_type.handler, largest, *marks, reads_return=reads_return)
     if job_type.mode == "process" and made.injected:
         raise InvalidJobType(job_type.name, _NOT_INJECTED)
     return made
@@ -275,19 +275,15 @@ def _concurrency(concurrency: object) -> int | None:
 
 
 def _policy(backoff: object, retry_on: object, abandon_on: object) -> Policy:
+    if backoff is None:
+        backoff = Backoff()
+    if not isinstance(backoff, Backoff):
+        raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
     return Policy(
-        _backoff(backoff),
+        backoff,
         None if retry_on is None else check_exceptions("retry_on", retry_on),
         check_exceptions("abandon_on", abandon_on),
     )
-
-
-def _backoff(backoff: object) -> Backoff:
-    if backoff is None:
-        return Backoff()
-    if not isinstance(backoff, Backoff):
-        raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
-    return backoff
 
 
 def _result(name: str, returns: Any, largest: object, *, is_kept: bool) -> Result | None:

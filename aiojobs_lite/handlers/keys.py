@@ -11,12 +11,11 @@ from typing import Any, Final
 from pydantic_core import from_json, to_jsonable_python
 
 from aiojobs_lite.errors import InvalidKey, InvalidOption
-from aiojobs_lite.handlers.event import event_argument, field_of_event, known_fields
+from aiojobs_lite.handlers.event import check_shown, event_argument, field_of_event, known_fields
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.model.keys import KeyFunction, KeySpec, Scalar, canonical
 from aiojobs_lite.model.payloads import arguments_of
 from aiojobs_lite.sizes import LONGEST_KEY_CHARS
-from aiojobs_lite.text import show
 
 _MISSING: Final = object()
 _BITS_TOO_MANY: Final = 4 * LONGEST_KEY_CHARS  # a number of more has more digits than a key has characters
@@ -40,7 +39,7 @@ class KeyReader:
     """What has the fields, for errors."""
 
     def __init__(self, option: str, key: KeySpec | None, signature: Signature, handler: Callable[..., Any]) -> None:
-        self.job_type = signature.job_type
+        self.job_type, self._shown = signature.job_type, signature.shown
         self.function: KeyFunction | None = key if callable(key) else None
         self.fields: tuple[tuple[str, ...], ...] | None = None
         if key is not None and not callable(key):
@@ -61,6 +60,7 @@ class KeyReader:
                 known = known_fields(signature, field)
                 wanted = f"a field of the payload of {signature.job_type!r} for {option}=, {known}"
                 raise InvalidOption("key", field, wanted)
+            check_shown(field, signature)
 
     def read(self, payload: str) -> str:
         """The key of a payload, as text.
@@ -103,7 +103,7 @@ class KeyReader:
         try:
             made: Any = function(decoded)
         except Exception as error:
-            raise InvalidKey(self.job_type, f"the function {name!r} raised {show(error)}") from error
+            raise InvalidKey(self.job_type, f"the function {name!r} raised {self._shown(error)}") from error
         values = made if isinstance(made, tuple | list) else (made,)
         return tuple([self._checked(value, f"the result of the function {name!r}") for value in values])
 

@@ -79,6 +79,8 @@ class JobOptions(TypedDict, total=False):
         version: The version of the arguments, stored with each payload; default 1.
         upgrade: By version a plain function that makes of a dict of its arguments those of the next version: such
             as {1: from_1_to_2}. It runs on the event loop, before validation, each time that an older payload is read.
+        secret: The names of arguments whose values lists, logs, errors and tests show as `REDACTED`; the handler is
+            given them as they are. Default: none.
     """
 
     name: str | None
@@ -105,6 +107,7 @@ class JobOptions(TypedDict, total=False):
     cancel_on: On | Sequence[On] | None
     version: int
     upgrade: Mapping[int, UpgradeStep] | None
+    secret: Sequence[str] | None
 
 
 class EnqueueOptions(TypedDict, total=False):

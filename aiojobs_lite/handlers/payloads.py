@@ -1,30 +1,33 @@
-"""Payloads that evolve: the version of a handler's arguments, and the steps from one version to the next."""
+"""Payloads with marks: the version of a handler's arguments, with the steps from one version to the next, and which of
+the arguments are secret.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.checks import check_whole
-from aiojobs_lite.handlers.signature import WAITS, Signature
-from aiojobs_lite.model.payloads import VERSION_KEY, arguments_of, mark_version, version_of
+from aiojobs_lite.handlers.signature import FIX, WAITS, Signature
+from aiojobs_lite.model.payloads import SECRET_KEY, VERSION_KEY, arguments_of, mark, version_of
 from aiojobs_lite.sizes import LARGEST_VALUE_BYTES, LARGEST_VERSION
 from aiojobs_lite.text import show
 
 UpgradeStep = Callable[[dict[str, Any]], dict[str, Any]]
 """Makes of the arguments of one version, plain JSON values by name, those of the next."""
 
+_HIDDEN: Final = "does not fit; its value is secret, and so is what is wrong with it"
 _WANTED: Final = "a dict of steps, such as {1: from_1_to_2}"
 
 
-class VersionedSignature(Signature):
-    """The parameters of a handler whose payloads have a version above 1.
+class MarkedSignature(Signature):
+    """The parameters of a handler whose payloads have a version above 1, or secret arguments.
 
     Args:
         job_type: The name of the job type.
@@ -33,14 +36,21 @@ class VersionedSignature(Signature):
         reads_return: See `Signature`.
         version: The version.
         steps: The steps to it, those of the latest versions; the last one leads to it.
+        secret: What was given as the names of secret arguments.
+
+    Raises:
+        InvalidOption: If one of these is no argument.
     """
+
+    is_marked = True
 
     def __init__(
         self, job_type: str, handler: Callable[..., Any], largest: int, *, reads_return: bool, version: int,
-        steps: tuple[UpgradeStep, ...],
+        steps: tuple[UpgradeStep, ...], secret: object,
     ) -> None:  # fmt: skip
         super().__init__(job_type, handler, largest, reads_return=reads_return)
         self.version = version
+        self.secret = _check_secret(secret, self.arguments)
         self._steps = steps
         self._first = version - len(steps)
         self._most_chars = largest
@@ -55,7 +65,20 @@ class VersionedSignature(Signature):
 
     def marked(self, arguments: str) -> str:
         """See `Signature.marked`."""
-        return mark_version(arguments, self.version)
+        return mark(arguments, self.version, self.secret)
+
+    def refused(self, problems: Sequence[tuple[str, str]], advice: str = FIX) -> InvalidPayload:
+        """See `Signature.refused`; a validator may quote the value, and so may the path within it."""
+        firsts = [path.partition(".")[0] for path, _ in problems]
+        shown = [
+            (first, _HIDDEN) if first in self.secret else problem
+            for first, problem in zip(firsts, problems, strict=True)
+        ]
+        return super().refused(shown, advice)
+
+    def shown(self, error: Exception) -> str:
+        """See `Signature.shown`."""
+        return type(error).__name__ if self.secret else super().shown(error)
 
     def present(self, payload: str) -> str:
         """See `Signature.present`; the steps run."""
@@ -84,17 +107,18 @@ class VersionedSignature(Signature):
         """The arguments of the next version, and the same as JSON."""
         try:
             made: object = self._steps[older - self._first](arguments)
-        except Exception as error:  # the user's code
-            raise self._failed(older, f"raised {show(error)}") from error
+        except Exception as error:  # noqa: BLE001  # the user's code
+            raise self._failed(older, f"raised {self.shown(error)}") from (None if self.secret else error)
         if not isinstance(made, dict):
             raise self._failed(older, f"returned {_kind(made)}, and not a dict of the new arguments")
-        if VERSION_KEY in made:
-            raise self._failed(older, f"returned an argument {VERSION_KEY!r}, which no handler has")
+        for key in (VERSION_KEY, SECRET_KEY):
+            if key in made:
+                raise self._failed(older, f"returned an argument {key!r}, which no handler has")
         try:
             encoded = json.dumps(made, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
             encoded.encode()
         except (TypeError, ValueError, RecursionError) as error:
-            raise self._failed(older, f"returned what is no JSON: {show(error)}") from None
+            raise self._failed(older, f"returned what is no JSON: {self.shown(error)}") from None
         return made, encoded
 
     def _failed(self, older: int, problem: str) -> InvalidPayload:
@@ -103,9 +127,10 @@ class VersionedSignature(Signature):
 
 
 def make_signature(
-    job_type: str, handler: Callable[..., Any], largest: object, version: object, upgrade: object, *, reads_return: bool
-) -> Signature:
-    """The parameters of a handler, with the version of its payloads.
+    job_type: str, handler: Callable[..., Any], largest: object, version: object, upgrade: object, secret: object, *,
+    reads_return: bool,
+) -> Signature:  # fmt: skip
+    """The parameters of a handler, with the version of its payloads and their secret arguments.
 
     Args:
         job_type: The name of the job type.
@@ -113,18 +138,33 @@ def make_signature(
         largest: Most bytes of a payload.
         version: The version, from 1.
         upgrade: The steps by the version from which each leads to the next one, or None.
+        secret: The names of the secret arguments, or None.
         reads_return: See `Signature`.
 
     Raises:
-        InvalidOption: If the size, the version or the steps cannot work.
+        InvalidOption: If the size, the version, the steps or the names cannot work.
         InvalidJobType: If a parameter cannot be stored as JSON.
     """
     most = check_whole("largest_payload", largest, LARGEST_VALUE_BYTES)
     number = check_whole("version", version, LARGEST_VERSION)
     steps = _check_steps(upgrade, number)
-    if number == 1:
+    if number == 1 and (secret is None or secret == []):
         return Signature(job_type, handler, most, reads_return=reads_return)
-    return VersionedSignature(job_type, handler, most, reads_return=reads_return, version=number, steps=steps)
+    return MarkedSignature(
+        job_type, handler, most, reads_return=reads_return, version=number, steps=steps, secret=secret
+    )
+
+
+def _check_secret(secret: object, arguments: Sequence[str]) -> tuple[str, ...]:
+    """The names of secret arguments, once each, in the order of the handler."""
+    takes = ", ".join(arguments) or "none"
+    if secret is not None and not isinstance(secret, list | tuple):
+        raise InvalidOption("secret", secret, f"a list of names of arguments of the handler, which has {takes}")
+    names = list(secret or ())
+    for name in names:
+        if name not in arguments:
+            raise InvalidOption("secret", secret, f"names of arguments of the handler, which has {takes}")
+    return tuple(name for name in arguments if name in names)
 
 
 def _check_steps(upgrade: object, version: int) -> tuple[UpgradeStep, ...]:

@@ -31,7 +31,7 @@ class Ranking:
 
     def __init__(self, function: PriorityFunction, signature: Signature, handler: Callable[..., Any]) -> None:
         self._function = function
-        self._job_type = signature.job_type
+        self._job_type, self._shown = signature.job_type, signature.shown
         self._defaults = json_defaults(signature, handler)
 
     def of(self, payload: str) -> int:
@@ -44,7 +44,7 @@ class Ranking:
         try:
             made = self._function({**self._defaults, **from_json(arguments_of(payload))})
         except Exception as error:
-            raise self._refused(name, f"the function of its priority raised {show(error)}") from error
+            raise self._refused(name, f"the function of its priority raised {self._shown(error)}") from error
         if not isinstance(made, str) or made not in PRIORITIES:
             expected = " or ".join(map(repr, PRIORITIES))
             raise self._refused(name, f"the function of its priority returned {show(made)}: expected {expected}")

@@ -26,12 +26,14 @@ from aiojobs_lite.handlers.json_types import (
     make_adapter,
 )
 from aiojobs_lite.handlers.read_back import find_changed, is_exact, is_readable
-from aiojobs_lite.model.payloads import version_of
+from aiojobs_lite.model.payloads import arguments_of, secret_in, version_of
 from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, MOST_DIGITS
+from aiojobs_lite.text import show
 
 WAITS: Final = "The job waits for a handler that takes them: each runner looks again every few seconds."
 """What becomes of a stored payload that does not fit."""
 
+FIX: Final = "Nothing was enqueued: fix the call."
 _ANNOTATE: Final = "Nothing was enqueued: annotate the parameter with the type that the handler is to be given."
 
 _HUGE: Final = f"has a number of more than {MOST_DIGITS:,} digits, which cannot be read back: pass it as text"
@@ -62,6 +64,8 @@ class Signature:
         defaults: What the handler has for those of them that a call may leave out.
         returns: The annotation of what the handler returns.
         version: The version of its payloads.
+        secret: The names of those arguments that are secret.
+        is_marked: Whether its payloads say one of both.
 
     Args:
         job_type: The name of the job type, for errors.
@@ -74,6 +78,8 @@ class Signature:
     """
 
     version = 1
+    secret: tuple[str, ...] = ()
+    is_marked = False
 
     def __init__(
         self,
@@ -118,13 +124,13 @@ class Signature:
             encoded = self._adapter.serializer.to_json(validated, by_alias=False, round_trip=True)
         except ValidationError as error:
             problems = list_problems(error, explain_extra=self._explain_extra, is_call=True)
-            raise InvalidPayload(self.job_type, problems) from None
+            raise self.refused(problems) from None
         except (PydanticSerializationError, RecursionError, ValueError) as error:
-            raise InvalidPayload(self.job_type, [explain_call(error, validated)]) from None
+            raise self.refused([explain_call(error, validated)]) from None
         stored: str = encoded.decode()
         lost = find_lost(self._adapter, validated, stored)
         if lost is not None:
-            raise InvalidPayload(self.job_type, [lost])
+            raise self.refused([lost])
         if len(encoded) > self.largest:
             raise PayloadTooLarge(self.job_type, len(encoded), self.largest)
         if self._is_readable and len(encoded) <= MOST_DIGITS:  # nearly always
@@ -135,10 +141,10 @@ class Signature:
             found = [(path, f"cannot be read back from JSON: {message}") for path, message in list_problems(error)]
             if has_huge_number(encoded):
                 found = [(find_huge_number(validated) or "arguments", _HUGE)]
-            raise InvalidPayload(self.job_type, found) from None  # it would never run
+            raise self.refused(found) from None  # it would never run
         changed = None if self._is_exact else find_changed(validated, arrived)
         if changed is not None:
-            raise InvalidPayload(self.job_type, [changed], _ANNOTATE)
+            raise self.refused([changed], _ANNOTATE)
         return stored
 
     def load(self, payload: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -155,7 +161,9 @@ class Signature:
             version = version_of(payload)
             if version > self.version:
                 raise self.newer(version) from None
-            raise InvalidPayload(self.job_type, list_problems(error), WAITS) from None
+            if secret_in(payload):  # it was enqueued when the type had secret arguments
+                return self.load(arguments_of(payload))
+            raise self.refused(list_problems(error), WAITS) from None
         if not self._positional_only:
             return (), kwargs
         # Each has its place: if it is left out, the next one must not take it.
@@ -172,6 +180,14 @@ class Signature:
             InvalidPayload: If it cannot be had in this form.
         """
         return payload
+
+    def refused(self, problems: Sequence[tuple[str, str]], advice: str = FIX) -> InvalidPayload:
+        """The error of arguments that do not fit; it quotes no secret one."""
+        return InvalidPayload(self.job_type, problems, advice)
+
+    def shown(self, error: Exception) -> str:
+        """What a function of the user's raised that was given the arguments, as it is shown: quoting no secret one."""
+        return show(error)
 
     def too_large(self, payload: str) -> InvalidPayload:
         """The error of a stored payload that this library did not enqueue; to decode it would block the event loop."""

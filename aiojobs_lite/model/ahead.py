@@ -25,7 +25,7 @@ class AheadPage(NamedTuple):
     Attributes:
         ids: The ids of jobs.
         next: Where the list goes on; None at its end.
-        has_starts: At the end: whether `MoveBack` would move starts that a rate by key has noted.
+        has_starts: At the end: whether `MoveBack` would move starts that a rate by key has noted, or ends of pauses.
     """
 
     ids: tuple[int, ...]

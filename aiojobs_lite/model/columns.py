@@ -32,7 +32,8 @@ _STORED_AS: Final = {
     "payload_json": "payload",
     "result_json": "result",
     "metadata_json": "metadata",
-}  # fields of `Job` that are not named as stored
+    "details_json": "details",
+}  # fields of `Job` and `Attempt` that are not named as stored
 _GIVEN: Final = {"attempt": "attempts"}  # fields of `Claimed`
 _READ: Final[dict[Any, Callable[[Any], Any]]] = {  # from what is stored to the type of a field
     Status: Status,
@@ -49,7 +50,7 @@ _BESIDE: Final = {"history", "progress"}  # fields of `Job` that lie in tables o
 JOB: Final = tuple(_STORED_AS.get(name, name) for name in Job.__dataclass_fields__ if name not in _BESIDE)
 """What is read of a job, in the order of `Job`."""
 
-ATTEMPT: Final = tuple(Attempt.__dataclass_fields__)
+ATTEMPT: Final = tuple(_STORED_AS.get(name, name) for name in Attempt.__dataclass_fields__)
 """What is read of an attempt, in the order of `Attempt`."""
 
 REQUIRED: Final = tuple(name for name in NewJob._fields if name not in NewJob._field_defaults)

@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.model.json_form import JsonForm
-from aiojobs_lite.model.payloads import arguments_of, version_of
+from aiojobs_lite.model.payloads import arguments_of, redacted, version_of
 from aiojobs_lite.model.unique import UniqueScope
 
 Priority = Literal["high", "medium", "low"]
@@ -93,8 +93,8 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt that did not succeed, as it was recorded.
+class Attempt(JsonForm):
+    """One attempt that did not succeed, as it was recorded. As JSON it has `details`.
 
     Attributes:
         attempt: Its number, from 1.
@@ -105,6 +105,7 @@ class Attempt:
         error_type: Name of the exception's class, or None.
         message: Its text, shortened to 2,000 characters, or None.
         traceback: Its traceback without local variables, shortened to 20,000 characters, or None.
+        details_json: What `Retry(details=...)` or `Abandon(details=...)` gave, as a JSON object, or None.
     """
 
     attempt: int
@@ -115,6 +116,12 @@ class Attempt:
     error_type: str | None
     message: str | None
     traceback: str | None
+    details_json: str | None = None
+
+    @property
+    def details(self) -> dict[str, Any] | None:
+        """What `Retry(details=...)` or `Abandon(details=...)` gave, as plain JSON values, or None."""
+        return None if self.details_json is None else json.loads(self.details_json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,8 @@ class Job(JsonForm):
     Attributes:
         id: Unique for ever in this database.
         type: The name of its job type.
-        payload_json: The handler's arguments by name, as a JSON object, and their version, if it is above 1.
+        payload_json: The handler's arguments by name, as a JSON object, behind their version, if it is above 1, and the
+            names of those that are secret: in place of their values it has `REDACTED`.
         status: Where it stands.
         priority: `high`, `medium` or `low`.
         attempts: Attempts spent so far.
@@ -213,9 +221,13 @@ class Job(JsonForm):
     history: tuple[Attempt, ...] = field(default=(), compare=False)
     progress: JobProgress | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        """Has the payload show no secret, from whatever store it comes."""
+        object.__setattr__(self, "payload_json", redacted(self.payload_json))
+
     @property
     def payload(self) -> dict[str, Any]:
-        """The handler's arguments by name, as plain JSON values."""
+        """The handler's arguments by name, as plain JSON values; `REDACTED` in place of those that are secret."""
         decoded: dict[str, Any] = json.loads(arguments_of(self.payload_json))
         return decoded
 
@@ -295,11 +307,12 @@ class Claimed(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What is recorded of an exception."""
+    """What is recorded of an exception. `details`: a JSON object, or None."""
 
     error_type: str
     message: str
     traceback: str | None
+    details: str | None = None
 
     @property
     def summary(self) -> str:

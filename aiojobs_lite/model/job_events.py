@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiojobs_lite.model.job import Status
-from aiojobs_lite.model.payloads import arguments_of
+from aiojobs_lite.model.payloads import arguments_of, redacted
 
 JOB_DEAD: Final = "job.dead"
 JOB_COMPLETED: Final = "job.completed"
@@ -46,7 +46,7 @@ def data_of_end(
         error: Its latest error, or None.
         result: What it returned as JSON, or None.
     """
-    arguments = arguments_of(payload)
+    arguments = arguments_of(redacted(payload))
     decoded = _decoded(arguments)
     if _is_of_event(decoded):
         return None

@@ -77,19 +77,23 @@ class ChangeLimit(NamedTuple):
 
 class PauseLimit(NamedTuple):
     """Lets no job start that a limit counts, for all owners, or lets them start again. What is paused already keeps
-    its `Pause`. Answer: whether there is such a limit.
+    its `Pause`, but for an end and an author of one that lasts longer. Answer: whether there is such a limit.
+
+    A pause with an end is over in each transaction from that instant on. It may still be listed then.
 
     Attributes:
         name: Its name.
         key: The key, as JSON; None: every key, and then a key that is paused of its own stays paused.
         paused: Whether it is paused, or resumed.
         by: The person or program that pauses it.
+        until: When the pause ends by itself, in microseconds; None: it does not.
     """
 
     name: str
     key: str | None
     paused: bool
     by: str | None = None
+    until: int | None = None
 
     def answer(self) -> bool:
         """See `Write`."""
@@ -128,7 +132,7 @@ class MeterState(NamedTuple):
     """Where a limit stands for one key.
 
     Attributes:
-        limit: What counts for the key, with its pause or that of all keys.
+        limit: What counts for the key, with its pause or that of all keys, if it is not over.
         taken: How many attempts run, or started within the period.
         free_at: When one more may start of an exhausted rate; else None.
     """

@@ -88,12 +88,17 @@ def append_items(payload: str, more: str, capacity: Capacity) -> Appended | None
     if before is None or added is None or len(before) + len(added) > capacity.items:
         return None
     # The texts are kept as they are: no item is written anew.
-    first, last = payload.index("[") + 1, payload.rindex("]")
-    texts = [text for text in (payload[first:last], more[more.index("[") + 1 : more.rindex("]")]) if text.strip()]
+    first, last = _start_of(payload), payload.rindex("]")
+    texts = [text for text in (payload[first:last], more[_start_of(more) : more.rindex("]")]) if text.strip()]
     payload = f"{payload[:first]}{','.join(texts)}{payload[last:]}"
     if len(arguments_of(payload).encode()) > capacity.bytes:
         return None
     return Appended(payload, len(before) + len(added) >= capacity.items)
+
+
+def _start_of(payload: str) -> int:
+    """Where the first item of a payload begins."""
+    return payload.index("[", len(payload) - len(arguments_of(payload))) + 1  # behind its marks
 
 
 def without_more(job: NewJob, now: int) -> NewJob:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
 from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption, Portable
+from aiojobs_lite.model.json_object import dump_object
+from aiojobs_lite.sizes import LARGEST_DETAILS_BYTES
 
 _HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", re.ASCII)
 _INSTANTS: Final = 'an aware datetime, or the text of a header Retry-After, "120" or "Wed, 21 Oct 2026 07:28:00 GMT"'
@@ -18,31 +22,63 @@ class Signal(Portable):
     """The base class of what a handler raises to decide what becomes of its job."""
 
 
-class Retry(Signal):
+class _Detailed(Signal):
+    """A signal with details, which are kept with the attempt.
+
+    Details that cannot be kept change nothing else: the reason says why there are none, and `__cause__` is the error.
+    """
+
+    details_json: str | None = None  # also of a subclass whose __init__ does not call this one
+
+    def __init__(self, reason: str = "", *, details: Mapping[str, Any] | None = None) -> None:
+        if details is not None:
+            try:
+                self.details_json = dump_object("details", details, LARGEST_DETAILS_BYTES)
+            except InvalidOption as error:
+                self.__cause__ = error
+                reason = f"{reason} (without its details: {error})".lstrip()
+        super().__init__(reason)
+
+    @property
+    def details(self) -> dict[str, Any] | None:
+        """What is kept with the attempt, as plain JSON values, or None."""
+        return None if self.details_json is None else json.loads(self.details_json)
+
+
+class Retry(_Detailed):
     """Raised by a handler: this attempt failed; try again after exactly this delay, or at this instant.
 
     Args:
         reason: Kept in the record of the attempt.
         after: The delay, an aware datetime, or the text of a header `Retry-After`, which is seconds or a date. None
             leaves it to the backoff.
+        details: A mapping of plain JSON values, at most 128 KiB as JSON, which is kept with the attempt: what a server
+            answered, say. Those that cannot be kept are left out, and the reason says why.
 
     Attributes:
         after: The delay in seconds, or None.
         at: The instant, or None.
+        details: As they are kept, or None.
 
     Raises:
         InvalidOption: If `after` is none of these, or the only argument is a delay in place of the reason.
     """
 
-    after: float | None = None  # also of a subclass whose __init__ does not call this one
+    after: float | None = None  # as above
     at: datetime | None = None
 
-    def __init__(self, reason: str = "", *, after: Duration | datetime | None = None) -> None:
+    def __init__(
+        self,
+        reason: str = "",
+        *,
+        after: Duration | datetime | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         if after is None:
             _check_reason(reason)
         else:
             self.after, self.at = _wait(after, "after")
-        super().__init__(reason)
+        super().__init__(reason, details=details)
 
 
 class Snooze(Signal):
@@ -68,8 +104,16 @@ class Snooze(Signal):
         super().__init__(reason)
 
 
-class Abandon(Signal):
-    """Raised by a handler: the job is dead now, with no more attempts."""
+class Abandon(_Detailed):
+    """Raised by a handler: the job is dead now, with no more attempts.
+
+    Args:
+        reason: Kept in the record of the attempt.
+        details: As `Retry` takes them.
+
+    Attributes:
+        details: As they are kept, or None.
+    """
 
 
 class Cancel(Signal):

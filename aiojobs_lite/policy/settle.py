@@ -159,7 +159,7 @@ class _Settlement:
         if ending.stopped is Stop.SUSPEND and ending.suspension is not None:
             return self._suspended(ending.suspension)
         verdict = ending.verdict or self._policy.judge(ending.error)
-        wish, text = verdict.wish, verdict.text
+        wish, text, ending = verdict.wish, verdict.text, _detailed(ending, verdict)
         if wish is Wish.SNOOZE:
             return self._snoozed(verdict.instant(self._now), text)
         if wish is Wish.CANCEL:
@@ -249,3 +249,10 @@ class _Settlement:
     def _used_up(self) -> str:
         most = self._job.max_attempts
         return "its only attempt used up" if most == 1 else f"all {most} attempts used up"
+
+
+def _detailed(ending: Ending, verdict: Verdict) -> Ending:
+    """The same with the details that the handler gave, in the record of what it raised."""
+    if verdict.details is None or ending.failure is None:
+        return ending
+    return ending._replace(failure=ending.failure._replace(details=verdict.details))

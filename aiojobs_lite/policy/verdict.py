@@ -4,6 +4,7 @@ Exceptions come in groups, nested as a task group makes them. Each exception in 
 
 - The job is abandoned, dead or cancelled if any of them asks for that.
 - It is tried again if all of them may be, and after the longest of the waits that they ask for.
+- The details kept are those of the first one that decides and has some.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Verdict(NamedTuple):
             the reason.
         delay: Of RETRY and SNOOZE the wait in seconds, or None.
         at: Of RETRY and SNOOZE the instant in microseconds before which it is not to run, or None.
+        details: Of RETRY and ABANDON what is kept with the attempt, as a JSON object, or None.
         is_wanted: Whether all that was raised is a signal, such as `Retry`: then the attempt has no fault.
     """
 
@@ -49,6 +51,7 @@ class Verdict(NamedTuple):
     text: str = ""
     delay: float | None = None
     at: int | None = None
+    details: str | None = None
     is_wanted: bool = False
 
     def instant(self, now: int) -> int | None:
@@ -73,7 +76,7 @@ def judge(error: BaseException, retry_on: Kinds | None, abandon_on: Kinds) -> Ve
 def _judge(leaves: list[tuple[BaseException, BaseException | None]]) -> Verdict:
     for leaf, _ in leaves:
         if isinstance(leaf, Abandon):
-            return Verdict(Wish.ABANDON, _text(leaf))
+            return Verdict(Wish.ABANDON, _text(leaf), details=leaf.details_json)
     for leaf, refused in leaves:
         if refused is not None and not isinstance(leaf, Signal):
             return Verdict(Wish.NEVER, _subject(refused))
@@ -92,7 +95,11 @@ def _waits(leaves: list[BaseException]) -> Verdict:
     longest = max((delay for delay in delays if delay is not None), default=None)
     latest = max((to_micros(leaf.at) for leaf in asking if leaf.at is not None), default=None)
     is_snooze = all(isinstance(leaf, Snooze) for leaf in leaves)
-    return Verdict(Wish.SNOOZE if is_snooze else Wish.RETRY, _text(asking[0]), longest, latest)
+    if is_snooze:
+        return Verdict(Wish.SNOOZE, _text(asking[0]), longest, latest)
+    given = (leaf.details_json for leaf in asking if isinstance(leaf, Retry))
+    details = next((one for one in given if one is not None), None)
+    return Verdict(Wish.RETRY, _text(asking[0]), longest, latest, details)
 
 
 def is_wanted(error: BaseException) -> bool:

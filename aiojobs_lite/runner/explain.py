@@ -21,6 +21,7 @@ from aiojobs_lite.model.job import Held, Job, Outcome, Status
 from aiojobs_lite.model.limits import LaneState, LookAtLane
 from aiojobs_lite.model.micro_batch import items_of
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.queries import CountProcessing, GetJob, ListPaused
 from aiojobs_lite.model.runners import RunnerInfo
 from aiojobs_lite.model.steps import Awaited, ListAwaited
@@ -147,7 +148,7 @@ def _gathers(engine: Engine, job: Job) -> tuple[int, int] | None:
     """How many items a job has, and how many it takes: while it has a key it gathers some."""
     if job.unique_scope is not UniqueScope.PENDING or job.started_at or job.type not in engine.registry.names():
         return None
-    flow, items = engine.registry.get(job.type).how.flow, items_of(job.payload_json)
+    flow, items = engine.registry.get(job.type).how.flow, items_of(stored_payload(job.payload_json))
     return None if flow is None or flow.batch is None or items is None else (len(items), flow.batch.size)
 
 
@@ -245,7 +246,8 @@ def _reasons(found: Situation) -> list[str]:
 
 def _paused(pause: Pause) -> str:
     since = f" since {instant(pause.since)}" if pause.since else ""
-    return f"paused{since}{f', by {pause.by}' if pause.by else ''}"
+    until = f" until {instant(pause.until)}" if pause.until else ""
+    return f"paused{since}{until}{f', by {pause.by}' if pause.by else ''}"
 
 
 def _limits_reached(found: Situation) -> list[str]:

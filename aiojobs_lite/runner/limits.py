@@ -5,18 +5,20 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any
 
-from aiojobs_lite.clock import MICROSECONDS
-from aiojobs_lite.durations import Duration
+from aiojobs_lite.clock import MICROSECONDS, after, to_datetime, to_micros
+from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.engine.engine import Engine
 from aiojobs_lite.errors import InvalidOption, UnknownLimit
-from aiojobs_lite.handlers.checks import check_flag
+from aiojobs_lite.handlers.checks import check_aware, check_flag
 from aiojobs_lite.handlers.limits import find_problem
 from aiojobs_lite.handlers.registry import Registry
 from aiojobs_lite.limit_values import check_most, is_name_of_ordered, period_of
 from aiojobs_lite.limits import EVERY_KEY, EveryKey, LimitKey, LimitState
 from aiojobs_lite.model.limits import ChangeLimit, LimitRow, ListLimits, PauseLimit, SetLimits, key_text
+from aiojobs_lite.model.pauses import Pause
 from aiojobs_lite.runner.access import EngineAccess
 from aiojobs_lite.runner.types import check_by
 from aiojobs_lite.telemetry.facts import Fact, LimitChanged, LimitPaused, LimitResumed
@@ -39,7 +41,11 @@ class JobLimits:
 
     async def list(self) -> builtins.list[LimitState]:
         """All limits that are stored, by name: that for all keys first, then those of single keys."""
-        return [_state(row) for row in await self._access.engine.ask(ListLimits())]
+        engine = self._access.engine
+        rows = await engine.ask(ListLimits())
+        now = to_datetime(engine.now())
+        states = [_state(row, None if row.pause is None or row.pause.has_ended(now) else row.pause) for row in rows]
+        return [state for state in states if state.most is not None or state.is_paused]
 
     async def change(
         self, limit: str, most: int, *, per: Duration | None = None, key: LimitKey | EveryKey = EVERY_KEY,
@@ -86,22 +92,28 @@ class JobLimits:
         reset = LimitChanged(limit, wanted_key, None)
         await _carry_out(engine, limit, engine.write_all(write, SetLimits(declared)), reset)
 
-    async def pause(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY, by: str | None = None) -> None:
+    async def pause(
+        self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY, by: str | None = None,
+        until: datetime | Duration | None = None,
+    ) -> None:  # fmt: skip
         """Starts no job that a limit counts, in every runner of the database, until `resume`; what runs goes on.
 
         Args:
-            limit: Its name, as `list` has it. One that is paused already stays as it is.
+            limit: Its name, as `list` has it. One that is paused already stays as it is, if that lasts longer.
             key: The only key to pause; default: all.
             by: The person or program that pauses it, shortened to 200 characters; None: the user, the host and the
                 process id.
+            until: When it ends by itself, in every runner: an aware datetime, or how long it lasts; default: never.
 
         Raises:
             UnknownLimit: If the database has none of this name.
-            InvalidOption: If the key cannot be one, or `by` is no text.
+            InvalidOption: If the key or the end cannot be one, or `by` is no text.
         """
         engine, wanted_key, wanted_by = self._access.engine, _check_key(key), check_by(by)
-        write = PauseLimit(_check_name(limit), wanted_key, paused=True, by=wanted_by)
-        await _carry_out(engine, limit, engine.write(write), LimitPaused(limit, wanted_key, wanted_by))
+        ends_at = None if until is None else _check_end(until, engine.now())
+        write = PauseLimit(_check_name(limit), wanted_key, paused=True, by=wanted_by, until=ends_at)
+        shown = None if ends_at is None else to_datetime(ends_at)
+        await _carry_out(engine, limit, engine.write(write), LimitPaused(limit, wanted_key, wanted_by, shown))
 
     async def resume(self, limit: str, *, key: LimitKey | EveryKey = EVERY_KEY) -> None:
         """Lets the jobs start again that a paused limit counts. A pause of all keys and that of one key are two.
@@ -139,8 +151,18 @@ def _check_key(key: object) -> str | None:
     return key_text(key)
 
 
-def _state(row: LimitRow) -> LimitState:
+def _check_end(until: datetime | Duration, now: int) -> int:
+    """When a pause ends that is given as an instant or as a duration, in microseconds."""
+    if isinstance(until, datetime):
+        return to_micros(check_aware("until", until))
+    try:
+        return after(now, seconds(until, "until"))
+    except InvalidOption as error:
+        raise InvalidOption("until", until, f"{error.expected}, or an aware datetime") from None
+
+
+def _state(row: LimitRow, pause: Pause | None) -> LimitState:
     key = EVERY_KEY if row.key is None else json.loads(row.key)
     per = None if row.per is None else row.per / MICROSECONDS
-    since, by = (None, None) if row.pause is None else (row.pause.since, row.pause.by)
-    return LimitState(row.name, key, row.most, per, row.is_pinned, row.pause is not None, since, by)
+    since, by, until = (None, None, None) if pause is None else (pause.since, pause.by, pause.until)
+    return LimitState(row.name, key, row.most, per, row.is_pinned, pause is not None, since, by, until)

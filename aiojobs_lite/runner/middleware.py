@@ -12,7 +12,7 @@ from aiojobs_lite.engine.around import Around
 from aiojobs_lite.errors import MiddlewareMisused
 from aiojobs_lite.handlers.job_type import BoundJob, JobType
 from aiojobs_lite.handlers.middleware import AROUND_ATTEMPT, AROUND_ENQUEUE
-from aiojobs_lite.model.payloads import arguments_of
+from aiojobs_lite.model.payloads import arguments_of, redacted
 from aiojobs_lite.runner.context import JobContext, current_job
 from aiojobs_lite.runner.handle import JobHandle
 
@@ -42,9 +42,11 @@ class JobToEnqueue:
 
     @property
     def payload(self) -> Mapping[str, Any]:
-        """Its arguments by name, as plain JSON values. They were checked, and cannot be changed any more."""
+        """Its arguments by name, as plain JSON values; `REDACTED` in place of those that are secret. They were checked,
+        and cannot be changed any more.
+        """
         if self._payload is None:
-            self._payload = MappingProxyType(json.loads(arguments_of(self._bound.payload)))
+            self._payload = MappingProxyType(json.loads(arguments_of(redacted(self._bound.payload))))
         return self._payload
 
     @property

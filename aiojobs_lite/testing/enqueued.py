@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
 from aiojobs_lite.handlers.job_type import JobType
 from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob, Priority
-from aiojobs_lite.model.payloads import arguments_of
+from aiojobs_lite.model.payloads import REDACTED, arguments_of, redacted
 from aiojobs_lite.text import show
 
 _MOST_SHOWN: Final = 20  # jobs in the text of an error
@@ -29,13 +29,14 @@ class EnqueuedJob:
     Attributes:
         id: Its id.
         type: The name of its job type.
-        arguments: The arguments that were given, by name, as plain JSON values.
+        arguments: The arguments that were given, by name, as plain JSON values; `REDACTED` in place of secret ones.
         priority: `high`, `medium` or `low`.
         scheduled_at: The earliest time that it might run, UTC.
         max_attempts: All attempts it may have.
         idempotency_key: Its key, or None.
         schedule: The cron schedule that made it, or None.
         label: Its label, or None.
+        given: The arguments with the values of secret ones, which its text leaves out.
     """
 
     id: int
@@ -47,6 +48,7 @@ class EnqueuedJob:
     idempotency_key: str | None
     schedule: str | None
     label: str | None
+    given: Mapping[str, Any] = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"job {self.id} {call_text(self.type, self.arguments)}"
@@ -57,13 +59,14 @@ def enqueued_job(job_id: int, row: NewJob) -> EnqueuedJob:
     return EnqueuedJob(
         job_id,
         row.type,
-        json.loads(arguments_of(row.payload)),
+        json.loads(arguments_of(redacted(row.payload))),
         PRIORITY_NAMES[row.priority],
         to_datetime(row.scheduled_at),
         row.max_attempts,
         row.idempotency_key,
         row.schedule,
         row.label,
+        json.loads(arguments_of(row.payload)),
     )
 
 
@@ -99,7 +102,9 @@ class Expectation:
                     raise InvalidOption(name, arguments[name], wanted)
 
     def __str__(self) -> str:
-        return call_text(self.name, self.arguments)
+        secret = () if self._job_type is None else self._job_type.signature.secret
+        shown = {name: REDACTED if name in secret else value for name, value in self.arguments.items()}
+        return call_text(self.name, shown)
 
     def fits(self, job: EnqueuedJob) -> bool:
         """Whether a job is of this type and has these arguments."""
@@ -107,7 +112,7 @@ class Expectation:
             return False
         loaded = self._loaded(job)
         return all(
-            value == loaded.get(name, _MISSING) or plain_value(value) == job.arguments.get(name, _MISSING)
+            value == loaded.get(name, _MISSING) or plain_value(value) == job.given.get(name, _MISSING)
             for name, value in self.arguments.items()
         )
 
@@ -124,14 +129,15 @@ class Expectation:
 
     def _loaded(self, job: EnqueuedJob) -> dict[str, Any]:
         """The arguments as the handler gets them, but for those that it takes by position alone."""
+        given = job.given
         if self._job_type is None:
-            return dict(job.arguments)
+            return dict(given)
         signature = self._job_type.signature
         try:
-            _, by_name = signature.load(signature.marked(json.dumps(job.arguments)))
+            _, by_name = signature.load(signature.marked(json.dumps(given)))
         except InvalidPayload:  # it is held
             by_name = {}
-        return {**self._defaults, **job.arguments, **by_name}
+        return {**self._defaults, **given, **by_name}
 
 
 def _defaults(job_type: JobType[..., Any]) -> dict[str, Any]:

@@ -51,9 +51,9 @@ RAISED: dict[str, BaseException] = {
     "local": Local("odd"),
     "group": ExceptionGroup("g", [BUSY, Odd("odd")]),
     "group of local": ExceptionGroup("g", [ExceptionGroup("g", [Local("odd"), Local("odd")])]),
-    "abandon": ExceptionGroup("g", [BUSY, Abandon("no")]),
+    "abandon": ExceptionGroup("g", [BUSY, Abandon("no", details={"what": "abandon"})]),
     "cancel": BaseExceptionGroup("g", [KeyboardInterrupt(), Cancel("gone")]),
-    "retry": ExceptionGroup("g", [BUSY, Retry("r", after=7), Retry("r", after=9)]),
+    "retry": ExceptionGroup("g", [BUSY, Retry("r", after=7), Retry("r", after=9, details={"what": "retry"})]),
     "snooze": ExceptionGroup("g", [Snooze(7), Snooze(9)]),
     "wanted": ExceptionGroup("g", [Snooze(7), Retry("r", after=9)]),
 }
@@ -101,6 +101,8 @@ async def test_what_a_handler_raises_has_the_same_end_in_each_mode(clock: FakeCl
             found = await settled(runner, raising, what)
             assert found.status is status, (what, options)
             assert found.attempts == (0 if what == "snooze" else 1)
+            details = {"what": what} if what in {"abandon", "retry"} else None
+            assert [attempt.details for attempt in found.history] == [details], (what, options)
             if wait is not None:
                 assert found.scheduled_at - clock.time == wait, (what, options)
 

@@ -13,6 +13,7 @@ import pytest
 from aiojobs_lite import InvalidOption, JobRunner, job
 from aiojobs_lite.clock import to_micros
 from aiojobs_lite.engine.maintenance import Maintenance, Retention
+from aiojobs_lite.model.documents import PruneDocuments
 from aiojobs_lite.model.events import PruneEvents
 from aiojobs_lite.model.writes import Prune
 from aiojobs_lite.stores.open import open_store
@@ -29,6 +30,7 @@ class World:
 
     Attributes:
         pruned: What the next prunes of jobs answer; after them 0. `events_pruned`: the same of events.
+        documents_pruned: The same of documents.
         is_full: Whether nothing can be pruned.
     """
 
@@ -37,6 +39,8 @@ class World:
     event_prunes: list[PruneEvents] = field(default_factory=list)
     pruned: list[int] = field(default_factory=list)
     events_pruned: list[int] = field(default_factory=list)
+    document_prunes: list[PruneDocuments] = field(default_factory=list)
+    documents_pruned: list[int] = field(default_factory=list)
     maintained_at: list[int] = field(default_factory=list)
     is_full: bool = False
     tries: int = 0
@@ -62,8 +66,11 @@ class World:
     async def maintain(self, now: int) -> None:
         self.maintained_at.append(now)
 
-    async def write(self, write: Prune | PruneEvents) -> int:
+    async def write(self, write: Prune | PruneEvents | PruneDocuments) -> int:
         await asyncio.sleep(0)
+        if isinstance(write, PruneDocuments):
+            self.document_prunes.append(write)
+            return self.documents_pruned.pop(0) if self.documents_pruned else 0
         if isinstance(write, PruneEvents):
             self.event_prunes.append(write)
             return self.events_pruned.pop(0) if self.events_pruned else 0
@@ -85,6 +92,12 @@ async def test_events_are_pruned_by_age_some_at_a_time() -> None:
     world = World(events_pruned=[500, 7])
     await world.maintenance().prune()
     assert world.event_prunes == [PruneEvents(to_micros(world.clock.time) - 9000 * 10**6, 500)] * 2
+
+
+async def test_expired_documents_are_pruned_some_at_a_time() -> None:
+    world = World(documents_pruned=[500, 3])
+    await world.maintenance().prune()
+    assert world.document_prunes == [PruneDocuments(500)] * 2
 
 
 async def test_events_are_kept_for_a_time(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from aiojobs_lite import InvalidOption, InvalidPayload, JobContext, Jobs, injected, job
 from aiojobs_lite.flow import Unique
-from aiojobs_lite.handlers.payloads import VersionedSignature
+from aiojobs_lite.handlers.payloads import MarkedSignature
 from aiojobs_lite.handlers.signature import Signature
 
 Arguments = dict[str, Any]
@@ -99,7 +99,7 @@ def test_any_steps_without_a_gap_up_to_the_version_will_do(upgrade: Mapping[int,
 
 def test_a_type_of_version_1_stores_nothing_and_has_the_plain_signature() -> None:
     plain = job(hello)
-    assert (plain.version, type(plain.signature), type(third.signature)) == (1, Signature, VersionedSignature)
+    assert (plain.version, type(plain.signature), type(third.signature)) == (1, Signature, MarkedSignature)
     assert plain.bind(["a"]).payload == '{"names":["a"]}'
     assert third.bind(["a"]).payload == '{"@version":3,"names":["a"]}'
     assert job(version=2)(nothing).bind().payload == '{"@version":2}'

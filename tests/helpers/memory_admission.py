@@ -12,6 +12,7 @@ from aiojobs_lite.clock import to_datetime, to_micros
 from aiojobs_lite.model.admission import MOST_SKEW_US, Admit, Candidate, Refused
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.job import Job, Status
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import Inserted, Redriven
 from tests.helpers.memory_expiries import expire
@@ -142,7 +143,7 @@ def _admit_one(phases: MemoryPhases, candidate: Candidate) -> _Admitted | tuple[
     row, rows = candidate.row, phases.rows
     for job in list(rows.jobs.values()):
         if row.idempotency_key is not None and (job.type, job.idempotency_key) == (row.type, row.idempotency_key):
-            is_same = json.loads(job.payload_json) == json.loads(row.payload)
+            is_same = json.loads(stored_payload(job.payload_json)) == json.loads(row.payload)
             return _Admitted(Inserted(job.id, is_new=False), has_row=False) if is_same else ("key", job.id)
     found = next(_holders(phases, candidate), None)
     if found is not None and candidate.on_conflict == "append" and candidate.capacity is not None:

@@ -25,6 +25,7 @@ from aiojobs_lite.model.events import (
     memo_of,
 )
 from aiojobs_lite.model.job import Held, NewJob, Status
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.steps import NewStep, SaveSteps, StepKind, StepState
 from aiojobs_lite.model.writes import CancelJob, DeleteJob, Inserted
 from tests.helpers import memory_steps
@@ -92,7 +93,7 @@ def place_held(phases: MemoryPhases, write: PlaceHeld) -> Inserted | Refused | N
     if job.is_new:
         rows.durable.held_before[job.id] = held.id
     for match in write.place.cancel_on if job.is_new else ():
-        cause = rows.durable.first_event(match, held.id, held.payload_json)
+        cause = rows.durable.first_event(match, held.id, stored_payload(held.payload_json))
         if cause is not None:
             _cancel(phases, job.id, cause.name)
             break

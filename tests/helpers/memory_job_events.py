@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiojobs_lite.model.events import NewEvent, SendEvents
 from aiojobs_lite.model.job_events import JOB_EVENTS, data_of_end
+from aiojobs_lite.model.payloads import stored_payload
 from tests.helpers import memory_steps
 from tests.helpers.memory_events import send_events
 
@@ -28,7 +29,9 @@ def _send(phases: MemoryPhases) -> None:
             continue
         jobs = [phases.rows.jobs[job_id] for job_id, how in ended if how is status and job_id in phases.rows.jobs]
         said = [
-            data_of_end(job.id, job.type, job.payload_json, job.attempts, job.reason, job.error, job.result_json)
+            data_of_end(
+                job.id, job.type, stored_payload(job.payload_json), job.attempts, job.reason, job.error, job.result_json
+            )
             for job in jobs
         ]
         events = tuple(NewEvent(name, data, phases.now) for data in said if data is not None)

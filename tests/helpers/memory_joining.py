@@ -9,6 +9,7 @@ from aiojobs_lite.errors import TransactionRefused
 from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.grouping import apply_units
+from tests.helpers import memory_limits
 from tests.helpers.memory_checks import check
 from tests.helpers.memory_reads import READS
 from tests.helpers.memory_rows import MemoryPhases, Rows
@@ -78,6 +79,7 @@ class MemoryJoining:
         changed = rows.copy()
         phases = MemoryPhases(changed, now)
         answers = apply_units(units, phases)
+        memory_limits.end_pauses(changed, now)
         caller.rows = changed
         caller.types |= phases.types
         return answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiojobs_lite.clock import to_datetime, to_micros
@@ -21,7 +22,7 @@ from aiojobs_lite.model.limits import (
     limit_of,
     meter_key,
 )
-from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.pauses import Pause, in_force
 
 if TYPE_CHECKING:
     from tests.helpers.memory_rows import Rows
@@ -83,9 +84,20 @@ def pause(rows: Rows, write: PauseLimit, now: int) -> bool:
     row = rows.limits.get(place, LimitRow(write.name, write.key, None, None))
     if not write.paused:
         _keep(rows, place, row._replace(pause=None))
-    elif row.pause is None:
-        rows.limits[place] = row._replace(pause=Pause(to_datetime(now), write.by))
+        return True
+    pause = Pause(to_datetime(now), write.by, None if write.until is None else to_datetime(write.until))
+    if row.pause is not None and pause.lasts_longer(row.pause) and not row.pause.has_ended(to_datetime(now)):
+        pause = replace(pause, since=row.pause.since)
+    if row.pause is None or pause.lasts_longer(row.pause):
+        rows.limits[place] = row._replace(pause=pause)
     return True
+
+
+def end_pauses(rows: Rows, now: int) -> None:
+    """Forgets the pauses that are over, once a type counts by any limit."""
+    for place, row in list(rows.limits.items()) if rows.limited else ():
+        if row.pause is not None and row.pause.has_ended(to_datetime(now)):
+            _keep(rows, place, row._replace(pause=None))
 
 
 def _keep(rows: Rows, place: tuple[str, str | None], row: LimitRow) -> None:
@@ -100,21 +112,21 @@ def listed(rows: Rows) -> list[LimitRow]:
     return sorted(rows.limits.values(), key=lambda row: (row.name, row.key or ""))
 
 
-def counting(rows: Rows, name: str, key: str) -> LimitRow | None:
-    """What counts for a key, with its pause or that of all keys; None: it is not limited."""
+def counting(rows: Rows, name: str, key: str, now: int = 0) -> LimitRow | None:
+    """What counts for a key, with its pause or that of all keys, if it is not over; None: it is not limited."""
     of_all = rows.limits.get((name, None))
     if of_all is None:
         return None
     own = rows.limits.get((name, key), of_all)
     counts = of_all if own.most is None else own
-    return counts._replace(key=key, pause=own.pause or of_all.pause)
+    return counts._replace(key=key, pause=in_force(own.pause, of_all.pause, to_datetime(now)))
 
 
 def look_at_lane(rows: Rows, query: LookAtLane) -> LaneState:
     """See `LookAtLane`."""
     lane, states = lane_of(query.lane), []
     for meter in lane.meters:
-        row = counting(rows, limit_of(meter), meter_key(meter))
+        row = counting(rows, limit_of(meter), meter_key(meter), query.now)
         if row is not None and row.most is not None:
             taken = taken_of(rows, meter, row.per, query.now)
             is_full = row.per is not None and taken >= row.most
@@ -151,8 +163,11 @@ def next_start(rows: Rows, job: Job, now: int) -> int | None:
     if not is_next(rows, job, job.lane):
         return None
     for meter in lane_of(job.lane).meters:
-        limit = counting(rows, limit_of(meter), meter_key(meter))
+        limit = counting(rows, limit_of(meter), meter_key(meter), now)
         if capacity(rows, meter, now) > 0 or limit is None:
+            continue
+        if limit.pause is not None and limit.pause.until is not None:
+            due = max(due, to_micros(limit.pause.until))
             continue
         if limit.per is None or limit.most is None or limit.pause is not None:
             return None
@@ -194,18 +209,28 @@ def start(rows: Rows, job: Job, now: int) -> None:
 
 def has_starts_ahead(rows: Rows, now: int) -> bool:
     """Whether `move_back` would move a start."""
-    return any(at > now + CLOCK_TOLERANCE_US for starts in rows.starts.values() for at in starts)
+    pauses = [row.pause for row in rows.limits.values() if row.pause is not None]
+    began = [to_micros(pause.since) for pause in pauses if pause.since is not None and pause.until is not None]
+    return any(at > now + CLOCK_TOLERANCE_US for starts in (began, *rows.starts.values()) for at in starts)
 
 
 def move_back(rows: Rows, now: int) -> None:
     """See `MoveBack`."""
     for meter, starts in rows.starts.items():
         rows.starts[meter] = tuple(now if at > now + CLOCK_TOLERANCE_US else at for at in starts)
+    right = to_datetime(now)
+    for place, row in rows.limits.items():
+        pause = row.pause
+        if pause is None or pause.until is None or pause.since is None:
+            continue
+        if to_micros(pause.since) > now + CLOCK_TOLERANCE_US:
+            until = max(pause.until - (pause.since - right), right)
+            rows.limits[place] = row._replace(pause=replace(pause, since=right, until=until))
 
 
 def capacity(rows: Rows, meter: str, now: int) -> int:
     """How many more attempts a meter allows."""
-    limit = counting(rows, limit_of(meter), meter_key(meter))
+    limit = counting(rows, limit_of(meter), meter_key(meter), now)
     if limit is None or limit.most is None:
         return 1
     return 0 if limit.pause is not None else limit.most - taken_of(rows, meter, limit.per, now)

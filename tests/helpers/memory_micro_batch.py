@@ -10,7 +10,7 @@ from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.job import Job, NewJob
 from aiojobs_lite.model.limits import LimitedLane
 from aiojobs_lite.model.micro_batch import Capacity
-from aiojobs_lite.model.payloads import VERSION_KEY
+from aiojobs_lite.model.payloads import SECRET_KEY, VERSION_KEY, stored_payload
 from tests.helpers.memory_limits import set_limits
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def begun(candidate: Candidate) -> NewJob:
 def append(phases: MemoryPhases, job: Job, candidate: Candidate, capacity: Capacity) -> bool:
     """Gives a pending job the items of a row, and returns whether it takes them. Once complete it is due at once."""
     row, due = candidate.row, job.scheduled_at
-    name, items = _read(job.payload_json)
+    name, items = _read(stored_payload(job.payload_json))
     _, more = _read(row.payload)
     fits = False
     if items is not None and more is not None:
@@ -41,9 +41,9 @@ def append(phases: MemoryPhases, job: Job, candidate: Candidate, capacity: Capac
     is_complete = not fits or items is None or len(items) >= capacity.items
     if is_complete:
         due = min(due, to_datetime(row.created_at))
-    payload = job.payload_json
+    payload = stored_payload(job.payload_json)
     if fits:
-        payload = _written({**json.loads(job.payload_json), name: items})
+        payload = _written({**json.loads(stored_payload(job.payload_json)), name: items})
         if isinstance(row.lane, LimitedLane):
             set_limits(phases.rows, row.lane.limits)
     phases.give(job, row._replace(payload=payload, lane=job.lane), due)
@@ -54,7 +54,7 @@ def append(phases: MemoryPhases, job: Job, candidate: Candidate, capacity: Capac
 
 def _read(payload: str) -> tuple[str, list[Any] | None]:
     """The name of the only argument of a payload, and its items; None: it is no list, or not the only one."""
-    arguments = {name: value for name, value in json.loads(payload).items() if name != VERSION_KEY}
+    arguments = {name: value for name, value in json.loads(payload).items() if name not in (VERSION_KEY, SECRET_KEY)}
     if len(arguments) != 1:
         return "", None
     ((name, items),) = arguments.items()

@@ -15,6 +15,7 @@ from aiojobs_lite.model.batches import (
     GetBatch,
     ListBatchOwners,
 )
+from aiojobs_lite.model.documents import GetDocument, ListDocuments
 from aiojobs_lite.model.events import FindEvents
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import Job, Status
@@ -43,6 +44,7 @@ from tests.helpers import (
     memory_after,
     memory_ahead,
     memory_batches,
+    memory_documents,
     memory_events,
     memory_limits,
     memory_payloads,
@@ -79,6 +81,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     CountProcessing: lambda rows, query: rows.processing(query.type),
     GetBatch: memory_batches.get_batch,
     GetDatabaseId: lambda rows, _query: rows.database,
+    GetDocument: memory_documents.get_document,
     GetExpiry: lambda rows, query: rows.expiries.get(query.id),
     GetJob: lambda rows, query: rows.jobs.get(query.id),
     FindBatchOf: memory_batches.find_batch_of,
@@ -92,6 +95,7 @@ READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
     ListRestarted: memory_steps.list_restarted,
     ListSteps: memory_steps.list_steps,
     FirstDue: first_due,
+    ListDocuments: memory_documents.list_documents,
     ListLimits: lambda rows, _query: memory_limits.listed(rows),
     LookAtLane: memory_limits.look_at_lane,
     ListAfter: memory_after.list_after,

@@ -44,6 +44,7 @@ from aiojobs_lite.model.job import (
 )
 from aiojobs_lite.model.limits import ChangeLimit, LimitRow, PauseLimit, SetLimits, lane_at
 from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
@@ -72,6 +73,7 @@ from tests.helpers import (
     memory_ageing,
     memory_ahead,
     memory_batches,
+    memory_documents,
     memory_events,
     memory_job_events,
     memory_limits,
@@ -113,6 +115,7 @@ class Rows:
         expiries: When jobs expire, by id.
         logs: By the id of the job.
         durable: The operations and events.
+        documents: By kind and name.
     """
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -132,6 +135,7 @@ class Rows:
     expiries: dict[int, int] = field(default_factory=dict)
     logs: memory_progress.Logs = field(default_factory=dict)
     durable: memory_steps.Durable = field(default_factory=memory_steps.Durable)
+    documents: memory_documents.Documents = field(default_factory=dict)
 
     def copy(self) -> Rows:
         """The same rows, to be changed by one transaction."""
@@ -153,6 +157,7 @@ class Rows:
             dict(self.expiries),
             dict(self.logs),
             self.durable.copy(),
+            dict(self.documents),
         )
 
     def find(self, query: FindJobs) -> list[Job]:
@@ -299,7 +304,7 @@ class MemoryPhases:
             alike = [past for past in job.history if past.outcome is end.outcome]
             oldest = max(len(alike) + 1 - MOST_ATTEMPTS_KEPT, 0)
             kept = [past for past in job.history if not any(past is gone for gone in alike[:oldest])]
-            failure = end.failure or (None, end.reason, None)
+            failure = end.failure or (None, end.reason, None, None)
             past = Attempt(end.attempt, end.outcome, job.started_at, to_datetime(self.now), end.owner, *failure)
             changes["history"] = (*kept, past)
         counter = _COUNTER_OF.get(end.outcome)
@@ -559,6 +564,7 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
     SetSchedule: memory_schedules.set_schedule,
+    **memory_documents.WRITES,
 }
 """Every write that is neither an end, an insert nor a claim."""
 
@@ -587,7 +593,8 @@ def as_claimed(job: Job) -> Claimed:
     """What an owner is given of a job that is processing."""
     assert job.started_at is not None
     return Claimed(
-        job.id, job.type, job.payload_json, PRIORITIES[job.priority], to_micros(job.scheduled_at), job.attempts,
-        job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions, job.snoozes,
-        job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label, job.metadata_json,
+        job.id, job.type, stored_payload(job.payload_json), PRIORITIES[job.priority], to_micros(job.scheduled_at),
+        job.attempts, job.max_attempts, to_micros(job.created_at), to_micros(job.started_at), job.interruptions,
+        job.snoozes, job.crashes, None if job.tick is None else to_micros(job.tick), job.owner or "", job.label,
+        job.metadata_json,
     )  # fmt: skip

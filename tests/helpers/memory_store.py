@@ -17,6 +17,7 @@ from aiojobs_lite.model.queries import Query
 from aiojobs_lite.model.writes import Claim, Unit
 from aiojobs_lite.stores.base import Applied, Change
 from aiojobs_lite.stores.grouping import apply_units
+from tests.helpers import memory_limits
 from tests.helpers.memory_checks import check
 from tests.helpers.memory_expiries import pending
 from tests.helpers.memory_joining import MemoryJoining
@@ -191,6 +192,7 @@ class MemoryStore:
         rows = self.database.rows.copy()
         phases = MemoryPhases(rows, now, self.owners.others())
         answers = apply_units(units, phases)
+        memory_limits.end_pauses(rows, now)
         self.database.rows, self.latest = rows, phases
         for store in self.database.stores:
             if store is not self:

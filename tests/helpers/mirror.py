@@ -69,6 +69,8 @@ ELSEWHERE: Final = {
     "limits.py": Suite("tests/handlers/test_limits.py", "a limit is a value, which a declaration checks"),
     "model/batches.py": Suite(f"{_CONFORMANCE}/batches.py", _EACH_STORE),
     "model/events.py": Suite(f"{_CONFORMANCE}/events.py", _EACH_STORE),
+    "model/documents.py": Suite(f"{_CONFORMANCE}/documents.py", _EACH_STORE),
+    "stores/sqlite/documents.py": Suite(f"{_CONFORMANCE}/documents.py", _EACH_STORE),
     "model/steps.py": Suite(f"{_CONFORMANCE}/steps.py", _EACH_STORE),
     "model/counts.py": Suite(f"{_CONFORMANCE}/counts.py", _NO_BEHAVIOUR),
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),

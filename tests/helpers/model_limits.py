@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.writes import PauseType, Write
+from tests.helpers.instants import SECOND
 from tests.helpers.model_draws import LIMITS, ORDERED, Step, kinds, steps
 
 RESUMED = [PauseLimit(limit.name, key, paused=False) for limit in (*LIMITS, ORDERED) for key in (None, "1", "2")]
@@ -17,6 +18,11 @@ RESUMED = [PauseLimit(limit.name, key, paused=False) for limit in (*LIMITS, ORDE
 
 class LimitRules(RuleBasedStateMachine):
     """The writes that change limits and pauses; a machine gets them with its own."""
+
+    @property
+    def now(self) -> int:
+        """The instant of the machine."""
+        raise NotImplementedError
 
     def put(self, write: Write[Any], step: Step) -> None:
         """Adds a write to the transaction."""
@@ -37,6 +43,10 @@ class LimitRules(RuleBasedStateMachine):
     def change_limit(self, which: int, key: str | None, most: int | None, pinned: bool, step: Step) -> None:
         self.put(ChangeLimit(LIMITS[which].name, key, most, None, pinned), step)
 
-    @rule(which=st.integers(0, 3), key=st.sampled_from([None, "1", "2"]), paused=st.booleans(), step=steps)
-    def pause_limit(self, which: int, key: str | None, paused: bool, step: Step) -> None:
-        self.put(PauseLimit((*LIMITS, ORDERED)[which].name, key, paused), step)
+    @rule(
+        which=st.integers(0, 3), key=st.sampled_from([None, "1", "2"]), paused=st.booleans(),
+        until=st.sampled_from([None, 1, 60]), step=steps,
+    )  # fmt: skip
+    def pause_limit(self, which: int, key: str | None, paused: bool, until: int | None, step: Step) -> None:
+        ends_at = None if until is None or not paused else self.now + until * SECOND
+        self.put(PauseLimit((*LIMITS, ORDERED)[which].name, key, paused, until=ends_at), step)

@@ -42,6 +42,7 @@ from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Snooze
 from aiojobs_lite.policy.settle import Ending, Policy, Stop, settle
 from tests.helpers.instants import SECOND
 from tests.helpers.memory_rows import as_claimed
+from tests.helpers.model_documents import DocumentRules
 from tests.helpers.model_draws import (
     LIMITS,
     ORDERED,
@@ -79,8 +80,8 @@ ENDINGS = (
     SUCCESS,
     Ending(note="its result was not kept"),
     Ending(error=ValueError("no"), failure=FAILURE),
-    Ending(error=Retry(after=0), failure=FAILURE),
-    Ending(error=Abandon("no"), failure=FAILURE),
+    Ending(error=Retry(after=0, details={"n": 1}), failure=FAILURE),
+    Ending(error=Abandon("no", details={"n": 2}), failure=FAILURE),
     Ending(error=Cancel("gone"), failure=FAILURE),
     Ending(error=Snooze(3)),
     Ending(error=ValueError("no"), failure=FAILURE, unbegun=True),
@@ -92,7 +93,7 @@ ENDINGS = (
 END_TYPES = (Complete, Again, Close)
 
 
-class StoreBesideModel(LimitRules):
+class StoreBesideModel(LimitRules, DocumentRules):
     """Two views of one database, the model, and three owners. A subclass opens the views and closes them."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CancelledPage, CloseBatch, InsertInBatch, OpenBatch
+from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.ends import Again, Close, Complete
 from aiojobs_lite.model.event_match import EventMatch
 from aiojobs_lite.model.events import DeliverEvents, NewEvent, PlaceHeld, PruneEvents, SendEvents, SetListeners
@@ -240,6 +241,9 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     DeliverEvents: lambda _write: "deliver events",
     SetListeners: lambda write: f"listen: {', '.join(f'{one.type} to {one.patterns}' for one in write.listeners)}",
     PlaceHeld: lambda write: f"place {_candidate(write.place) if write.place else 'nothing'} for {write.id}",
+    PutDocument: lambda write: f"put {write.kind} {write.name}, expected {write.expected}, until {write.expires_at}",
+    DeleteDocument: lambda write: f"delete {write.kind} {write.name}, expected {write.expected}",
+    PruneDocuments: lambda write: f"prune {write.limit} documents",
     PruneEvents: lambda write: f"prune {write.limit} events before {_at(write.before)}",
     SetSchedule: lambda write: f"schedule {write.name} as {write.expression!r}, next {_at(write.next_tick)}",
     FireTick: _tick,

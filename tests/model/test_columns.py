@@ -25,7 +25,7 @@ def test_columns_are_the_fields_with_the_names_that_are_stored() -> None:
     assert set(columns.JOB) <= set(ROW)
     assert [*columns.JOB].index("payload") == [field.name for field in dataclasses.fields(Job)].index("payload_json")
     assert "history" not in columns.JOB
-    assert tuple(field.name for field in dataclasses.fields(Attempt)) == columns.ATTEMPT
+    assert tuple(field.name.removesuffix("_json") for field in dataclasses.fields(Attempt)) == columns.ATTEMPT
     assert tuple("attempts" if name == "attempt" else name for name in Claimed._fields) == columns.CLAIMED
     assert NewJob._fields == columns.REQUIRED + columns.OPTIONAL
     assert all(name in NewJob._field_defaults for name in columns.OPTIONAL)
@@ -47,10 +47,10 @@ def test_a_row_becomes_a_job_of_python_types() -> None:
 def test_a_row_becomes_an_attempt() -> None:
     stored = {
         "attempt": 2, "outcome": "timed_out", "started_at": to_micros(NOON), "ended_at": to_micros(NOON), "owner": "me",
-        "error_type": "TimeoutError", "message": "m", "traceback": None,
+        "error_type": "TimeoutError", "message": "m", "traceback": None, "details": '{"n":1}',
     }  # fmt: skip
     found = columns.attempt_of([stored[name] for name in columns.ATTEMPT])
-    assert found == Attempt(2, Outcome.TIMED_OUT, NOON, NOON, "me", "TimeoutError", "m", None)
+    assert found == Attempt(2, Outcome.TIMED_OUT, NOON, NOON, "me", "TimeoutError", "m", None, '{"n":1}')
     assert type(found.outcome) is Outcome
 
 

@@ -22,7 +22,7 @@ JOB = Job(
     max_attempts=5, scheduled_at=NOW, created_at=NOW, started_at=NOW, completed_at=NOW + timedelta(seconds=1),
     owner=None, idempotency_key=None, error=None, reason=None, result_json='"done"', interruptions=0, snoozes=0,
     crashes=0, cancel_requested=False, interrupted=False, held=Held.PAYLOAD, schedule=None, tick=None, label="eu",
-    history=(Attempt(1, Outcome.FAILED, NOW, NOW, "me", "KeyError", "'x'", None),),
+    history=(Attempt(1, Outcome.FAILED, NOW, NOW, "me", "KeyError", "'x'", None, '{"status":503}'),),
 )  # fmt: skip
 
 
@@ -33,6 +33,8 @@ def check(written: dict[str, Any]) -> None:
     assert written["scheduled_at"] == "2030-01-02T03:04:05Z"
     assert written["tick"] is None
     assert written["history"][0]["outcome"] == "failed"
+    assert written["history"][0]["details"] == {"status": 503}
+    assert "details_json" not in written["history"][0]
     assert [name for name in written if name.endswith("_json")] == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from aiojobs_lite.errors import AiojobsError, InvalidOption
 from aiojobs_lite.policy.outcomes import Abandon, Cancel, Retry, Signal, Snooze
+from aiojobs_lite.sizes import LARGEST_DETAILS_BYTES
 
 
 def test_signals_keep_their_delay_in_seconds_and_their_reason() -> None:
@@ -95,6 +96,48 @@ def test_signals_survive_the_way_from_another_process(signal: Signal) -> None:
         assert (found.args, vars(found)) == (signal.args, vars(signal))
 
 
+@pytest.mark.parametrize("kind", [Retry, Abandon])
+def test_a_signal_keeps_its_details_as_plain_json_values(kind: type[Retry | Abandon]) -> None:
+    given = {"status": 503, "headers": [("retry-after", "1")]}
+    signal = kind("busy", details=given)
+    given["status"] = 200
+    for found in (signal, pickle.loads(pickle.dumps(signal))):
+        assert found.details == {"status": 503, "headers": [["retry-after", "1"]]}
+        assert str(found) == "busy"
+    assert kind("busy").details is None
+    assert kind("busy", details={}).details == {}
+
+
+def nested(depth: int) -> Any:
+    value: Any = None
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("kind", [Retry, Abandon])
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"at": WEDNESDAY}, {"n": float("nan")}, {"text": "\ud800"}, {"body": "x" * (LARGEST_DETAILS_BYTES - 10)},
+        {1: 2}, [("a", 1)], {"deep": nested(100_000)},
+    ],
+    ids=["datetime", "nan", "surrogate", "large", "number", "list", "deep"],
+)  # fmt: skip
+def test_details_that_cannot_be_kept_cost_nothing_else(kind: type[Retry | Abandon], details: Any) -> None:
+    signal = kind("busy", details=details)
+    assert signal.details is None
+    assert str(signal).startswith("busy (without its details: details=")
+    assert "expected a dict of text to plain JSON values, of at most 131,072 bytes as JSON" in str(signal)
+    assert isinstance(signal.__cause__, InvalidOption)
+    assert str(kind(details=details)).startswith("(without its details: ")
+
+
+def test_the_largest_details_are_kept() -> None:
+    assert Retry(details={"body": "x" * (LARGEST_DETAILS_BYTES - 11)}, after="30s").details is not None
+    assert Retry(details={1: 2}, after="30s").after == 30.0  # type: ignore[dict-item]  # that is the matter
+
+
 def test_signals_are_no_errors_of_the_library() -> None:
-    assert Signal.__subclasses__() == [Retry, Snooze, Abandon, Cancel]
+    assert all(issubclass(kind, Signal) for kind in (Retry, Snooze, Abandon, Cancel))
     assert not issubclass(Signal, AiojobsError)

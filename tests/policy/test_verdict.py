@@ -81,6 +81,21 @@ def test_every_exception_in_a_group_counts(error: BaseException, policy: dict[st
     assert verdict.is_wanted is is_wanted(error) is {BUSY, BAD, FAILED, UNSTORED, DEAD}.isdisjoint(leaves(error))
 
 
+@pytest.mark.parametrize(
+    ("error", "details"),
+    [
+        (Retry("r", details={"n": 1}), '{"n":1}'),
+        (group(BUSY, Retry("r"), group(Retry(details={"n": 2}), Retry(details={"n": 3}))), '{"n":2}'),
+        (group(Retry(details={"n": 2}), Abandon("no", details={"n": 4})), '{"n":4}'),
+        (group(Retry(details={"n": 2}), Abandon("no")), None),
+        (group(Retry(details={"n": 2}), Cancel()), None),
+        (Snooze(1), None),
+    ],
+)
+def test_the_details_are_those_of_what_decides(error: BaseException, details: str | None) -> None:
+    assert judge(error, None, ()).details == details
+
+
 def test_a_group_that_holds_itself_or_nothing_is_judged_as_an_exception() -> None:
     class Endless(ExceptionGroup[Exception]):
         def __getattribute__(self, name: str) -> Any:

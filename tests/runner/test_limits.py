@@ -6,7 +6,9 @@ import asyncio
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from aiojobs_lite.limits import EVERY_KEY, Limit, LimitState, Rate
 from aiojobs_lite.model.limits import LimitRow, ListLimits
 from aiojobs_lite.testing import FakeClock
 from tests.helpers.sqlite_store import opened
-from tests.helpers.waiting import until
+from tests.helpers.waiting import PATIENCE, until
 
 
 class Seen:
@@ -295,3 +297,49 @@ async def test_a_debounced_job_waits_for_the_key_of_its_last_arguments(tmp_path:
         seen.go_on.set()
         await joined.result(timeout="10s")
     assert (seen.order, seen.most) == ([-1, 3, 4], {1: 1, 2: 1})
+
+
+async def test_a_pause_ends_by_itself_in_every_runner_and_after_a_restart(tmp_path: Path, clock: FakeClock) -> None:
+    group = Jobs()
+
+    @group.job(limits=[Limit(1, key="org_id")])
+    async def export(org_id: int) -> int:
+        return org_id
+
+    name, database = "export: limit by org_id", tmp_path / "jobs.db"
+    async with JobRunner(database, jobs=[group], clock=clock) as first:
+        await first.limits.pause(name, key=7, by="ops", until="1h")
+        await first.limits.pause(name, key=8, until=clock.time + timedelta(hours=2))
+        (_, seven, eight) = await first.limits.list()
+        assert (seven.is_paused, seven.paused_until) == (True, clock.time + timedelta(hours=1))
+        assert (eight.is_paused, eight.paused_until) == (True, clock.time + timedelta(hours=2))
+        waiting = await first.enqueue_many([export.bind(7), export.bind(8)])
+        await first.run_until_idle()
+        assert {(await one.job()).status for one in waiting} == {Status.PENDING}
+        assert "is paused since 2026-01-01 00:00:00 UTC until 2026-01-01 01:00:00 UTC, by ops, for the key 7" in (
+            await first.jobs.explain(waiting[0].id)
+        )
+    async with JobRunner(database, jobs=[group], clock=clock) as second:
+        clock.advance("59m")
+        await second.run_until_idle()
+        assert (await second.jobs.get(waiting[0].id)).status is Status.PENDING
+        clock.advance("1m")
+        assert [one.key for one in await second.limits.list() if one.is_paused] == [8]
+        await until_completed(second, waiting[0].id)
+        clock.advance("1h")
+        await until_completed(second, waiting[1].id)
+        assert [one.key for one in await second.limits.list()] == [EVERY_KEY]
+
+
+async def until_completed(runner: JobRunner, job_id: int) -> None:
+    """Waits for a job that no call of the test starts."""
+    async with asyncio.timeout(PATIENCE):
+        assert (await runner.jobs.wait(job_id)).status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("end", ["soon", -1, datetime(2030, 1, 1), True])  # noqa: DTZ001  # that is the matter
+async def test_what_is_no_end_of_a_pause_is_refused(end: Any) -> None:
+    async with JobRunner(":memory:") as runner:
+        with pytest.raises(InvalidOption, match="aware datetime") as caught:
+            await runner.limits.pause("any", until=end)
+    assert caught.value.option == "until"

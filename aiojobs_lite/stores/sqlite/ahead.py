@@ -69,7 +69,7 @@ def _list_lanes(connection: sqlite3.Connection, sql: Sql, query: ListAhead, ids:
     if len(found) == left:
         lane, job = found[-1]
         return AheadPage(tuple(ids), Place(job.type, job.priority, job.scheduled_at, job.id, lane))
-    starts = connection.execute(sql["starts_ahead"], (query.now + CLOCK_TOLERANCE_US,)).fetchall()
+    starts = connection.execute(sql["starts_ahead"], {"at": query.now + CLOCK_TOLERANCE_US}).fetchall()
     return AheadPage(tuple(ids), None, bool(starts))
 
 
@@ -104,6 +104,7 @@ def move_back(transaction: Transaction, write: MoveBack) -> MovedBack:
         transaction.limits.shift(write.ids)
     if transaction.limits.types:
         transaction.limits.meters.move_back(CLOCK_TOLERANCE_US)
+    transaction.limits.meters.move_pauses_back(CLOCK_TOLERANCE_US)
     ended = [row for *_, cursor in transaction.many("ended_of_ids", ID_ROW, ids) for row in cursor.fetchall()]
     for job_id, completed_at in ended:
         if completed_at > now + CLOCK_TOLERANCE_US:

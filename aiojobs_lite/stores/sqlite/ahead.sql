@@ -51,10 +51,15 @@ ORDER BY aiojobs_lanes.lane, place, id
 LIMIT :limit;
 
 -- name: starts_ahead
--- Whether a rate has noted a start after an instant.
+-- Whether a rate has noted a start after an instant, or a pause that ends by itself has begun then.
 SELECT 1
 FROM aiojobs_meters
-WHERE last_at > ?
+WHERE last_at > :at
+UNION ALL
+SELECT 1
+FROM aiojobs_limits
+WHERE paused_until IS NOT NULL
+    AND paused_since > :at
 LIMIT 1;
 
 -- name: ended_after

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -144,6 +145,13 @@ class Connection:
         except Exception as error:
             self._fault = error
             raise
+
+
+class SilentCall(partial[T]):
+    """A call whose arguments no log shows: aiosqlite logs what it carries out, and payloads may be secret."""
+
+    def __repr__(self) -> str:
+        return f"<call of {self.func.__qualname__}>"
 
 
 async def carry_out(work: Coroutine[Any, Any, T]) -> T:

@@ -149,7 +149,7 @@ def _counters(ended: Again | Close, *, moves: bool = True) -> dict[str, Any]:
 
 
 def _record(transaction: Transaction, ended: Again | Close) -> None:
-    error_type, message, traceback = ended.failure or (None, ended.reason, None)
+    error_type, message, traceback, details = ended.failure or (None, ended.reason, None, None)
     values = {
         "id": ended.id,
         "attempt": ended.attempt,
@@ -159,6 +159,7 @@ def _record(transaction: Transaction, ended: Again | Close) -> None:
         "error_type": error_type,
         "message": message,
         "traceback": traceback,
+        "details": details,
     }
     transaction.run("insert_attempt", values)
     transaction.run("forget_attempts", {"id": ended.id, "outcome": ended.outcome, "kept": MOST_ATTEMPTS_KEPT})

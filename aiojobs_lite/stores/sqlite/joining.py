@@ -25,7 +25,7 @@ from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.grouping import apply_units
 from aiojobs_lite.stores.joining import driver_connection, driver_connection_blocking
 from aiojobs_lite.stores.named_sql import migrations
-from aiojobs_lite.stores.sqlite.connection import call_of_caller
+from aiojobs_lite.stores.sqlite.connection import SilentCall, call_of_caller
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, translated
 from aiojobs_lite.stores.sqlite.forks import check_lock
@@ -62,7 +62,7 @@ class SqliteJoining:
 
     async def apply(self, connection: object, units: Sequence[Unit], now: int) -> list[Any]:
         """See `Joining.apply`."""
-        answers = await self._carried(connection, partial(self._apply, units, now))
+        answers = await self._carried(connection, SilentCall(self._apply, units, now))
         self._expect()
         return answers
 

@@ -288,7 +288,7 @@ class Limits:
         have capacity, in the order in which they got it; returns those that do.
         """
         woken: list[Woken] = []
-        self.free(*self.meters.freed_by_time())
+        self.free(*self.meters.freed_by_time(self._free_lines))
         if self._freed and not self.has_lanes:  # no lane waits for a meter, but jobs that are to come may
             for name in set(map(limit_of, self._freed)):
                 for job_type in self._types.of(name):

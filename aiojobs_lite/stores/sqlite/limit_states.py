@@ -22,7 +22,7 @@ from aiojobs_lite.model.limits import (
     meter_key,
     within,
 )
-from aiojobs_lite.model.pauses import Pause
+from aiojobs_lite.model.pauses import Pause, in_force
 from aiojobs_lite.stores.sqlite.meters import ALL_KEYS
 from aiojobs_lite.stores.sqlite.rows import Sql
 
@@ -53,7 +53,8 @@ def _look_at_meter(
     of_all = rows[ALL_KEYS]
     own = rows.get(key, of_all)
     counts = of_all if own.most is None else own
-    row = LimitRow(name, key, counts.most, counts.per, counts.is_pinned, own.pause or of_all.pause)
+    pause = in_force(own.pause, of_all.pause, to_datetime(now))
+    row = LimitRow(name, key, counts.most, counts.per, counts.is_pinned, pause)
     if row.per is None or row.most is None:
         return MeterState(row, running, None)
     limit = StoredLimit(name, row.most, row.per)
@@ -74,6 +75,7 @@ def _count_running(connection: sqlite3.Connection, sql: Sql, meters: tuple[str, 
 
 
 def _limit_row(key: str, name: str, *values: Any) -> LimitRow:
-    most, per, pinned, since, by = values
-    pause = None if since is None else Pause(to_datetime(since), by)
+    most, per, pinned, since, by, until = values
+    ends_at = None if until is None else to_datetime(until)
+    pause = None if since is None else Pause(to_datetime(since), by, ends_at)
     return LimitRow(name, None if key == ALL_KEYS else key, most, per, bool(pinned), pause)

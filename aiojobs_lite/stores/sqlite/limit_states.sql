@@ -2,13 +2,13 @@
 
 -- name: limits
 -- All limits.
-SELECT key, name, most, per, pinned, paused_since, paused_by
+SELECT key, name, most, per, pinned, paused_since, paused_by, paused_until
 FROM aiojobs_limits
 ORDER BY name, key;
 
 -- name: limit_for_key
 -- What counts for one key: its own values, and those for all keys.
-SELECT key, name, most, per, pinned, paused_since, paused_by
+SELECT key, name, most, per, pinned, paused_since, paused_by, paused_until
 FROM aiojobs_limits
 WHERE name = ?
     AND key IN ('', ?);

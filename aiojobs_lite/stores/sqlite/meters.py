@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -80,7 +80,7 @@ class Meters:
 
     Attributes:
         is_changed: Whether the open transaction has moved any.
-        next_free: When the line of a rate is to be looked at; `NEVER` if there is none.
+        next_free: When the line of a rate is to be looked at, or a pause ends; `NEVER` if there is none.
     """
 
     def __init__(self, sql: Sql, due: Due) -> None:
@@ -196,14 +196,20 @@ class Meters:
             return False
         key = ALL_KEYS if write.key is None else write.key
         if write.paused:
-            self._run("pause_limit", (self._now, write.by, key, write.name))
+            values = {"key": key, "name": write.name, "now": self._now, "by": write.by, "until": write.until}
+            self._run("pause_limit", values)
             if write.key is not None:
-                self._run("pause_key", (key, write.name, self._now, self._now, write.by))
+                self._run("pause_key", values)
         else:
-            self._run("forget_pause", (key, write.name))
-            self._run("resume_limit", (key, write.name))
+            self._resume(write.name, key)
         self._load_limits()
+        if write.until is not None:
+            self._look_at(write.until)
         return True
+
+    def _resume(self, name: str, key: str) -> None:
+        self._run("forget_pause", (key, name))
+        self._run("resume_limit", (key, name))
 
     # What may start.
 
@@ -266,6 +272,8 @@ class Meters:
         """Notes when the line of a rate is to be looked at."""
         limit = self.limit(meter, limit_of(meter))
         if limit is None or limit.per is None:
+            if limit is not None and not limit.most:  # it is paused, and may go on by itself
+                self._due.made = min(self._due.made, self.next_free)
             return
         starts, look_at = self._starts(meter, limit), None
         rate = self._rates[meter]
@@ -275,10 +283,14 @@ class Meters:
         if look_at != rate.look_at:
             self._set_rate(meter, rate._replace(look_at=look_at))
 
-    def freed_by_time(self) -> list[str]:
-        """The meters whose time has come."""
+    def freed_by_time(self, resumed: Callable[[str, str | None], None]) -> list[str]:
+        """The meters whose time has come. Pauses end, too: calls a function with the name of each, and its key."""
         if self.next_free > self._now:
             return []
+        for name, key in self._all("ended_pauses", (self._now, _MOST_FREED)):
+            self._resume(name, key)
+            self._load_limits()
+            resumed(name, None if key == ALL_KEYS else key)
         found: list[str] = [meter for (meter,) in self._all("free_meters", (self._now, _MOST_FREED))]
         for meter in found:
             limit = self.limit(meter, limit_of(meter))
@@ -297,6 +309,14 @@ class Meters:
             rate = self._rate(meter)
             look_at = None if rate.look_at is None else self._look_at(self._now)
             self._set_rate(meter, _Rate(moved_back(rate.starts, self._now, tolerance), look_at))
+
+    def move_pauses_back(self, tolerance: int) -> None:
+        """The same of pauses that began while it was ahead: they last as long as they were to."""
+        self._run("move_pauses_back", {"now": self._now, "ahead": self._now + tolerance})
+        self.is_changed = True
+        for (at,) in self._all("next_resume"):
+            if at is not None:
+                self._look_at(at)
 
     # Rows.
 
@@ -369,8 +389,8 @@ class Meters:
         return instant
 
     def _look_for_next_free(self) -> None:
-        (((found,),)) = self._all("next_free")
-        self.next_free = NEVER if found is None else found
+        found = [at for query in ("next_free", "next_resume") if (at := self._all(query)[0][0]) is not None]
+        self.next_free = min(found, default=NEVER)
 
     def _all(self, query: str, parameters: Any = ()) -> list[Any]:
         return self._connection.execute(self._sql[query], parameters).fetchall()

@@ -35,22 +35,49 @@ WHERE key = ?
     AND name = ?;
 
 -- name: pause_limit
--- Pauses what is stored of a limit; one that is paused stays as it is.
+-- Pauses what is stored of a limit; one that is paused stays as it is, or is paused for longer.
 UPDATE aiojobs_limits
-SET paused_since = ?, paused_by = ?
-WHERE key = ?
-    AND name = ?
-    AND paused_since IS NULL;
+SET
+    paused_since = iif(paused_since IS NULL OR paused_until <= :now, :now, paused_since),
+    paused_by = :by,
+    paused_until = :until
+WHERE key = :key
+    AND name = :name
+    AND (paused_since IS NULL OR paused_until IS NOT NULL AND (:until IS NULL OR :until > paused_until));
 
 -- name: pause_key
 -- Pauses a key of which nothing is stored.
-INSERT OR IGNORE INTO aiojobs_limits (key, name, set_at, paused_since, paused_by)
-VALUES (?, ?, ?, ?, ?);
+INSERT OR IGNORE INTO aiojobs_limits (key, name, set_at, paused_since, paused_by, paused_until)
+VALUES (:key, :name, :now, :now, :by, :until);
+
+-- name: ended_pauses
+-- What is paused until an instant that has come.
+SELECT name, key
+FROM aiojobs_limits
+WHERE paused_until IS NOT NULL
+    AND paused_until <= ?
+ORDER BY paused_until, name, key
+LIMIT ?;
+
+-- name: next_resume
+-- When the next pause ends by itself.
+SELECT min(paused_until)
+FROM aiojobs_limits
+WHERE paused_until IS NOT NULL;
+
+-- name: move_pauses_back
+-- The clock was ahead of an instant when these pauses began.
+UPDATE aiojobs_limits
+SET
+    paused_until = max(paused_until - (paused_since - :now), :now),
+    paused_since = :now
+WHERE paused_until IS NOT NULL
+    AND paused_since > :ahead;
 
 -- name: resume_limit
 -- Lets a limit go on.
 UPDATE aiojobs_limits
-SET paused_since = NULL, paused_by = NULL
+SET paused_since = NULL, paused_by = NULL, paused_until = NULL
 WHERE key = ?
     AND name = ?;
 

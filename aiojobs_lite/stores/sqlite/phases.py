@@ -10,6 +10,7 @@ from aiojobs_lite.model.after import InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.ahead import MoveBack
 from aiojobs_lite.model.batches import AbandonBatches, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
+from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.events import DeliverEvents, PlaceHeld, PruneEvents, SendEvents, SetListeners
 from aiojobs_lite.model.job import NewJob, Status
@@ -39,6 +40,7 @@ from aiojobs_lite.stores.sqlite import (
     ahead,
     batches,
     children,
+    documents,
     ends,
     events,
     held,
@@ -65,6 +67,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     ChangeLimit: limits.change_limit,
     PauseLimit: limits.change_limit,
     CloseBatch: batches.close_batch,
+    DeleteDocument: documents.delete_document,
     DeleteJob: moves.delete_job,
     DeliverEvents: events.deliver_events,
     FireTick: schedules.fire_tick,
@@ -76,7 +79,9 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     PauseType: pauses.pause_type,
     PlaceHeld: events.place_held,
     Prune: prune.prune,
+    PruneDocuments: documents.prune_documents,
     PruneEvents: events.prune_events,
+    PutDocument: documents.put_document,
     RaisePriorities: ageing.raise_priorities,
     RedriveDead: moves.redrive_dead,
     RedriveJob: moves.redrive_job,

@@ -11,6 +11,7 @@ from aiojobs_lite.model.after import ListAfter
 from aiojobs_lite.model.ahead import ListAhead, ListEndedAhead
 from aiojobs_lite.model.batches import FindBatchOf, GetBatch, ListBatchOwners
 from aiojobs_lite.model.columns import LARGEST_INTEGER, attempt_of, job_of
+from aiojobs_lite.model.documents import GetDocument, ListDocuments
 from aiojobs_lite.model.events import FindEvents
 from aiojobs_lite.model.expiries import GetExpiry
 from aiojobs_lite.model.job import PRIORITIES, Job, Status
@@ -37,6 +38,7 @@ from aiojobs_lite.stores.sqlite.after import list_after
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
 from aiojobs_lite.stores.sqlite.batches import find_batch_of, get_batch, list_batch_owners
 from aiojobs_lite.stores.sqlite.children import get_parent, list_children
+from aiojobs_lite.stores.sqlite.documents import get_document, list_documents
 from aiojobs_lite.stores.sqlite.due import AT_ONCE
 from aiojobs_lite.stores.sqlite.events import find_events
 from aiojobs_lite.stores.sqlite.expiries import get_expiry
@@ -152,6 +154,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     FindEvents: find_events,
     GetBatch: get_batch,
     GetDatabaseId: get_database_id,
+    GetDocument: get_document,
     GetExpiry: get_expiry,
     GetJob: get_job,
     GetLog: read_log,
@@ -164,6 +167,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListAwaited: list_awaited,
     ListChildren: list_children,
     ListDead: list_dead,
+    ListDocuments: list_documents,
     ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
     ListBatchOwners: list_batch_owners,

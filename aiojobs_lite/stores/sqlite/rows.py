@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiojobs_lite.model import columns
 from aiojobs_lite.model.batches import BatchRow
+from aiojobs_lite.model.documents import Document
 from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.steps import StepRow
@@ -40,6 +41,7 @@ _FILLED: Final = {
     "attempt": ", ".join(columns.ATTEMPT),
     "claimed": ", ".join(columns.CLAIMED),
     "batch": ", ".join(BatchRow._fields),
+    "document": ", ".join(Document._fields),
     "step": ", ".join(StepRow._fields),
     "required": ", ".join(columns.REQUIRED),
     "numbered": ", ".join(f"column{number + 2}" for number in range(len(columns.REQUIRED))),

@@ -27,6 +27,7 @@ SELECT
     (SELECT typeof(outcome) FROM aiojobs_attempts LIMIT 1),
     (SELECT typeof(step) FROM aiojobs_children LIMIT 1),
     (SELECT typeof(pending) FROM aiojobs_counts LIMIT 1),
+    (SELECT typeof(body) FROM aiojobs_documents LIMIT 1),
     (SELECT typeof(behind) FROM aiojobs_events LIMIT 1),
     (SELECT typeof(expires_at) FROM aiojobs_expiries LIMIT 1),
     (SELECT typeof(line) FROM aiojobs_lanes LIMIT 1),

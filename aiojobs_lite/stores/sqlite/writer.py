@@ -14,7 +14,7 @@ from aiojobs_lite.logs import get_log
 from aiojobs_lite.model.writes import Unit
 from aiojobs_lite.stores.base import Applied
 from aiojobs_lite.stores.grouping import apply_units
-from aiojobs_lite.stores.sqlite.connection import Connection
+from aiojobs_lite.stores.sqlite.connection import Connection, SilentCall
 from aiojobs_lite.stores.sqlite.counts import Ledger
 from aiojobs_lite.stores.sqlite.due import AT_ONCE, NEVER
 from aiojobs_lite.stores.sqlite.file import BUSY_TIMEOUT_S, LARGEST_LOG, Guard, prove_writable
@@ -76,7 +76,7 @@ class Writer:
             applied = self._inline(self._apply, units, now)
             if applied is not None:
                 return applied
-        return await self.connection.call(partial(self._apply, units, now, inline=False))
+        return await self.connection.call(SilentCall(self._apply, units, now, inline=False))
 
     def apply_inline(self, units: Sequence[Unit], now: int) -> Applied | None:
         """See `Inline.apply`."""

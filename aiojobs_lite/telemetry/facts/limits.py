@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiojobs_lite.telemetry.fact import Fact
-from aiojobs_lite.telemetry.wording import span
+from aiojobs_lite.telemetry.wording import instant, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +34,21 @@ class LimitChanged(Fact):
 
 @dataclass(frozen=True, slots=True)
 class LimitPaused(Fact):
-    """This runner paused a limit by key, for all runners of the database. `key`: as JSON; None: every key."""
+    """This runner paused a limit by key, for all runners of the database. `key`: as JSON; None: every key. `until`: the
+    end of the pause, which comes by itself; None: it has none.
+    """
 
     level = logging.WARNING
     part = "engine"
-    text = "limit paused: no runner starts jobs that {limit} counts for {key} until it is resumed, by {by}"
+    text = "limit paused: no runner starts jobs that {limit} counts for {key} until {until}, by {by}"
     limit: str
     key: str | None
     by: str
+    until: datetime | None = None
 
     def _words(self) -> dict[str, str]:
-        return {"key": _key(self.key)}
+        until = "it is resumed" if self.until is None else instant(self.until)
+        return {"key": _key(self.key), "until": until}
 
 
 @dataclass(frozen=True, slots=True)

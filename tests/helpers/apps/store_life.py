@@ -22,6 +22,7 @@ from aiojobs_lite.model.after import After, InsertAfter
 from aiojobs_lite.model.ageing import RaisePriorities
 from aiojobs_lite.model.batches import AbandonBatches, Callback, CancelBatch, CloseBatch, InsertInBatch, OpenBatch
 from aiojobs_lite.model.counts import TypeCounts
+from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.ends import End
 from aiojobs_lite.model.events import (
     DeliverEvents,
@@ -428,6 +429,10 @@ async def _events_and_children(book: Book) -> None:
     await step("wake some", 290, send(event("m", sent=290)), suspend(many, "w1199"))
     await step("wake the others", 291, DeliverEvents())
     await step("prune events", 292, PruneEvents(at(286), 3))
+    await step("put a document beside a job", 293, PutDocument("k", "a", "1", at(294)), Insert((new("a"),)))
+    await step("put and delete others", 293, PutDocument("k", "b", "1"), PutDocument("k", "c", "1"))
+    await step("delete a document", 293, DeleteDocument("k", "b"))
+    await step("prune documents", 294, PruneDocuments(9))
 
 
 def _fence(held: Claimed) -> tuple[int, int, str]:

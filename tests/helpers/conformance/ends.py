@@ -67,7 +67,8 @@ class Ending:
         (attempt,) = ended.history
         assert (attempt.attempt, attempt.outcome, attempt.owner) == (1, Outcome.FAILED, "one")
         assert (micros(attempt.started_at), micros(attempt.ended_at)) == (NOW, at(2))
-        assert (attempt.error_type, attempt.message, attempt.traceback) == FAILURE
+        assert (attempt.error_type, attempt.message, attempt.traceback, attempt.details_json) == FAILURE
+        assert attempt.details is None
 
     async def test_the_error_of_a_job_is_one_line(self, store: Store) -> None:
         (job,) = await running(store, new())
@@ -76,6 +77,14 @@ class Ending:
         ended = await stored(store, job.id)
         assert ended.error == "ValueError: two lines"
         assert ended.history[0].message == "two\n  lines"
+
+    async def test_details_are_stored_with_their_attempt(self, store: Store) -> None:
+        first, second = await running(store, new(), new())
+        texts = '{"status":503}', '{"body":"\\u0000\\ud83d\\ude00"}'
+        details = [FAILURE._replace(details=text) for text in texts]
+        await answers(store, again(first, failure=details[0]), close(second)._replace(failure=details[1]))
+        found = [(await stored(store, job.id)).history[0].details for job in (first, second)]
+        assert found == [{"status": 503}, {"body": "\0\N{GRINNING FACE}"}]
 
     @pytest.mark.parametrize("outcome", NOT_SUCCEEDED)
     async def test_an_attempt_that_did_not_succeed_is_recorded_and_counted(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from aiojobs_lite.model.payloads import WaitingPayload
-from aiojobs_lite.model.queries import SamplePayloads
+from dataclasses import asdict
+
+from aiojobs_lite.model.job import Status
+from aiojobs_lite.model.payloads import WaitingPayload, mark, stored_payload
+from aiojobs_lite.model.queries import FindJobs, SamplePayloads
+from aiojobs_lite.model.writes import RedriveJob
 from aiojobs_lite.stores.base import Store
-from tests.helpers.stores import held, inserted, new, running
+from tests.helpers.stores import claim, claimed, close, held, inserted, new, one, running, stored
 
 MANY_CHARS = 10_000
 
@@ -30,6 +34,20 @@ class Payloads:
             WaitingPayload(ids[0], '{"x":1}'), WaitingPayload(ids[1], '{"@version":2}'),
         ]  # fmt: skip
         assert await store.ask(SamplePayloads("unknown", 10, MANY_CHARS)) == []
+
+    async def test_a_secret_value_is_given_to_an_owner_and_shown_by_no_query(self, store: Store) -> None:
+        payload = mark('{"url":"a","token":"s3cret"}', 2, ("token",))
+        (job,) = await running(store, new()._replace(payload=payload))
+        assert job.payload == payload
+        (row,) = await store.ask(FindJobs(status=Status.PROCESSING))
+        for found in (row, await stored(store, job.id)):
+            assert found.payload == {"url": "a", "token": "REDACTED"}
+            assert (found.version, "s3cret" in repr(asdict(found))) == (2, False)
+            assert stored_payload(found.payload_json) == payload
+        await one(store, close(job))
+        assert await one(store, RedriveJob(job.id))
+        (again,) = await claimed(store, claim())
+        assert again.payload == payload
 
     async def test_large_ones_are_fewer(self, store: Store) -> None:
         large = f'{{"x":"{"y" * 100}"}}'

@@ -22,6 +22,10 @@ WHERE is_awaited = 1;
 -- index aiojobs_children_parent
 CREATE INDEX aiojobs_children_parent ON aiojobs_children (parent_id);
 
+-- index aiojobs_documents_expires
+CREATE INDEX aiojobs_documents_expires ON aiojobs_documents (expires_at)
+WHERE expires_at IS NOT NULL;
+
 -- index aiojobs_events_behind
 CREATE INDEX aiojobs_events_behind ON aiojobs_events (name, behind);
 
@@ -85,6 +89,10 @@ WHERE unique_key IS NOT NULL AND (
 -- index aiojobs_lanes_line
 CREATE INDEX aiojobs_lanes_line ON aiojobs_lanes (line, priority, ready_at, first_id);
 
+-- index aiojobs_limits_paused_until
+CREATE INDEX aiojobs_limits_paused_until ON aiojobs_limits (paused_until)
+WHERE paused_until IS NOT NULL;
+
 -- index aiojobs_logs_job
 CREATE UNIQUE INDEX aiojobs_logs_job ON aiojobs_logs (job_id, last_line);
 
@@ -126,7 +134,7 @@ CREATE TABLE aiojobs_attempts (
     error_type TEXT CHECK (error_type < x''),
     message TEXT CHECK (message < x''),
     traceback TEXT CHECK (traceback < x'')
-);
+, details TEXT CHECK (details < x''));
 
 -- table aiojobs_batch_ranges
 CREATE TABLE aiojobs_batch_ranges (
@@ -184,6 +192,18 @@ CREATE TABLE aiojobs_counts (
     due_low INTEGER NOT NULL,
     CHECK (typeof(type) = 'text'),
     CHECK (max(pending, scheduled, retrying, held, processing, completed, dead, cancelled, last_id, due_mark) < 9.3e18)
+) WITHOUT ROWID;
+
+-- table aiojobs_documents
+CREATE TABLE aiojobs_documents (
+    kind TEXT NOT NULL CHECK (kind < x''),
+    name TEXT NOT NULL CHECK (name < x''),
+    body TEXT NOT NULL CHECK (body < x''),
+    version INTEGER NOT NULL CHECK (version BETWEEN 1 AND 9223372036854775807),
+    created_at INTEGER NOT NULL CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999),
+    updated_at INTEGER NOT NULL CHECK (updated_at BETWEEN -62135596800000000 AND 253402300799999999),
+    expires_at INTEGER CHECK (expires_at BETWEEN -62135596800000000 AND 253402300799999999),
+    PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 
 -- table aiojobs_events
@@ -264,7 +284,7 @@ CREATE TABLE aiojobs_limits (
     pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
     set_at INTEGER NOT NULL,
     paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999),
-    paused_by TEXT CHECK (paused_by < x''),
+    paused_by TEXT CHECK (paused_by < x''), paused_until INTEGER CHECK (paused_until BETWEEN -62135596800000000 AND 253402300799999999),
     PRIMARY KEY (key, name),
     CHECK (most IS NOT NULL OR (key <> '' AND paused_since IS NOT NULL))
 ) WITHOUT ROWID;

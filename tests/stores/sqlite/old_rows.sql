@@ -113,3 +113,9 @@ INSERT INTO aiojobs_listeners (pattern, type, priority, max_attempts) VALUES ('u
 -- schema 10
 INSERT INTO aiojobs_events (id, name, data, sent_at, key, behind)
 VALUES (2, 'user/left', '{"n":2}', 1700000000000000, NULL, 12);
+
+-- schema 11
+UPDATE aiojobs_attempts SET details = '{"status":503}';
+UPDATE aiojobs_limits SET paused_until = 1700000000000001 WHERE paused_since IS NOT NULL;
+INSERT INTO aiojobs_documents (kind, name, body, version, created_at, updated_at, expires_at)
+VALUES ('url-group', 'team', '{"n":1}', 1, 1700000000000000, 1700000000000000, 4000000000000000);

@@ -109,9 +109,9 @@ def test_of_a_rate_it_is_noted_when_one_more_may_start_if_lanes_wait_for_that(
     assert (meters.next_free, due.made) == (at(10), at(10))
     meters.flush()
     meters.begin(connection, at(10) - 1)
-    assert (meters.freed_by_time(), meters.capacity(RATE)) == ([], 0)
+    assert (meters.freed_by_time(lambda *_: None), meters.capacity(RATE)) == ([], 0)
     meters.begin(connection, at(10))
-    assert (meters.freed_by_time(), meters.capacity(RATE)) == ([RATE], 1)
+    assert (meters.freed_by_time(lambda *_: None), meters.capacity(RATE)) == ([RATE], 1)
 
 
 def test_starts_and_times_are_found_again_by_another_connection_once_they_are_stored(

@@ -21,6 +21,7 @@ from aiojobs_lite.model.batches import (
     InsertInBatch,
     OpenBatch,
 )
+from aiojobs_lite.model.documents import DeleteDocument, PruneDocuments, PutDocument
 from aiojobs_lite.model.events import DeliverEvents, Listener, PlaceHeld, PruneEvents, SetListeners
 from aiojobs_lite.model.job import Claimed, Held, NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits, StoredLimit, lane_text
@@ -105,6 +106,10 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
         DeliverEvents(),
         PlaceHeld(0, None),
         PruneEvents(NOW, 1),
+        PutDocument("k", "a", "1", NOW),
+        PutDocument("k", "b", "1"),
+        DeleteDocument("k", "b"),
+        PruneDocuments(1),
     ]
 
 

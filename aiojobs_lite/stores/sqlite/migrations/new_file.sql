@@ -70,7 +70,7 @@ CREATE TABLE aiojobs_attempts (
     error_type TEXT CHECK (error_type < x''),
     message TEXT CHECK (message < x''),
     traceback TEXT CHECK (traceback < x'')
-);
+, details TEXT CHECK (details < x''));
 CREATE INDEX aiojobs_attempts_job ON aiojobs_attempts (job_id);
 CREATE TABLE aiojobs_counts (
     type TEXT PRIMARY KEY,
@@ -216,7 +216,7 @@ CREATE TABLE aiojobs_limits (
     pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
     set_at INTEGER NOT NULL,
     paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999),
-    paused_by TEXT CHECK (paused_by < x''),
+    paused_by TEXT CHECK (paused_by < x''), paused_until INTEGER CHECK (paused_until BETWEEN -62135596800000000 AND 253402300799999999),
     PRIMARY KEY (key, name),
     CHECK (most IS NOT NULL OR (key <> '' AND paused_since IS NOT NULL))
 ) WITHOUT ROWID;
@@ -292,5 +292,19 @@ CREATE TABLE aiojobs_listeners (
     PRIMARY KEY (pattern, type)
 ) WITHOUT ROWID;
 CREATE INDEX aiojobs_events_behind ON aiojobs_events (name, behind);
+CREATE INDEX aiojobs_limits_paused_until ON aiojobs_limits (paused_until)
+WHERE paused_until IS NOT NULL;
+CREATE TABLE aiojobs_documents (
+    kind TEXT NOT NULL CHECK (kind < x''),
+    name TEXT NOT NULL CHECK (name < x''),
+    body TEXT NOT NULL CHECK (body < x''),
+    version INTEGER NOT NULL CHECK (version BETWEEN 1 AND 9223372036854775807),
+    created_at INTEGER NOT NULL CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999),
+    updated_at INTEGER NOT NULL CHECK (updated_at BETWEEN -62135596800000000 AND 253402300799999999),
+    expires_at INTEGER CHECK (expires_at BETWEEN -62135596800000000 AND 253402300799999999),
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+CREATE INDEX aiojobs_documents_expires ON aiojobs_documents (expires_at)
+WHERE expires_at IS NOT NULL;
 INSERT INTO aiojobs_meta (key, value)
-VALUES ('application', 'aiojobs_lite'), ('schema', 10), ('database', lower(hex(randomblob(8))));
+VALUES ('application', 'aiojobs_lite'), ('schema', 11), ('database', lower(hex(randomblob(8))));
