@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import random
@@ -272,9 +273,33 @@ class DurableAttempt:
     ) -> Awaitable[Any]:  # fmt: skip
         """Calls the function of a step: one that is no coroutine function in a thread, such as a `lambda`."""
         called: Awaitable[Any] = (
-            function(*args, **kwargs) if result.is_coroutine else _threaded(name, function, args, kwargs)
+            function(*args, **kwargs) if result.is_coroutine else self._in_thread(name, function, args, kwargs)
         )
         return called
+
+    async def _in_thread(
+        self, name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Calls a function in a thread, and awaits what that returned if need be. A cancellation waits for it."""
+        thread = CallThread()
+        call = asyncio.ensure_future(call_in_thread(_boxed(name, function), args, kwargs, thread))
+        try:
+            (value,) = await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await self._until_left(call, thread)
+            raise
+        return await value if inspect.isawaitable(value) else value
+
+    async def _until_left(self, call: asyncio.Future[Any], thread: CallThread) -> None:
+        """Returns when the thread of a call does nothing more: else the next attempt might run beside it.
+
+        A thread that has not begun is called off. One whose attempt is stuck is left alone, as that of a handler is.
+        """
+        if thread.thread is None or thread.thread.call_off():
+            call.cancel()
+        while not call.done() and not (self.run.is_stuck or thread.thread is None):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([call])
 
     async def _limited(self, name: str, limit: float, called: Awaitable[Any]) -> Any:
         """Stops what takes longer, by the clock of the runner."""
@@ -302,12 +327,6 @@ class DurableAttempt:
         failed = StepFailed(job_id, row.name, row.attempts, kind, message)
         failed.__cause__ = RecordedError(job_id, row.attempts, kind, message, trace, row.name)
         return failed
-
-
-async def _threaded(name: str, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Calls a function in a thread, and awaits what that returned if need be."""
-    (value,) = await call_in_thread(_boxed(name, function), args, kwargs, CallThread())
-    return await value if inspect.isawaitable(value) else value
 
 
 def _boxed(name: str, function: Callable[..., Any]) -> Callable[..., tuple[Any]]:

@@ -71,7 +71,7 @@ FORGED: list[tuple[str, dict[str, str], bytes, str]] = [
     ("changed id", {**signed("standard"), "webhook-id": "msg_2"}, BODY, "webhook-signature has no"),
     ("changed time", {**signed("standard"), "webhook-timestamp": str(int(time.time()) - 7)}, BODY, "signature has no"),
     ("old", by_library("msg_1", now() - timedelta(minutes=6)), BODY, "s before the clock of the receiver, 300 s at"),
-    ("future", by_library("msg_1", now() + timedelta(minutes=6)), BODY, "s after the clock of the receiver, 300 s at"),
+    ("future", by_library("msg_1", now() + timedelta(hours=6)), BODY, "s after the clock of the receiver, 300 s at"),
     ("no comma", {**signed("standard"), "webhook-signature": "v1"}, BODY, "webhook-signature has no"),
     ("another version", {**signed("standard"), "webhook-signature": signed("standard")["webhook-signature"].replace(
         "v1,", "v1a,")}, BODY, "webhook-signature has no"),
