@@ -35,6 +35,7 @@ LONGEST_KEY_CHARS: Final = 500
 
 LONGEST_LABEL_CHARS: Final = 200
 LONGEST_LIMIT_NAME_CHARS: Final = 200
+LONGEST_SCHEDULE_NAME_CHARS: Final = 200
 
 LONGEST_LIMIT_KEY_CHARS: Final = 500
 """Of what a limit or a rate counts by, as JSON, such as `"eu-1"` or `[7,"pdf"]`."""

@@ -48,6 +48,24 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"number": 7},
     ),
     (
+        lambda: errors.ScheduleNotFound("r"),
+        "there is no schedule 'r': never made, or deleted. See `await runner.schedules.list()`; make one by "
+        "`await runner.schedules.put(...)`.",
+        {"schedule": "r"},
+    ),
+    (
+        lambda: errors.ScheduleTaken("r", is_declared=True),
+        "schedule 'r': code declares a schedule of this name. Choose another one; if no program declares it any more, "
+        "runner.schedules.delete(...) takes it out of the database.",
+        {"schedule": "r", "is_declared": True},
+    ),
+    (
+        lambda: errors.ScheduleTaken("r", is_declared=False),
+        "schedule 'r': the schedule of this job type cannot be stored, because one of its name was made at run time. "
+        "Give the job type another name, or delete the other schedule first, from another runner or a JobClient.",
+        {"schedule": "r", "is_declared": False},
+    ),
+    (
         lambda: errors.StepFailed(7, "pay", 3, "ValueError", "no card"),
         "step 'pay' of job 7 failed for good after 3 attempts: ValueError: no card. Catch StepFailed in the handler, "
         "or fix the cause and redrive the job: a redriven job runs the step again.",

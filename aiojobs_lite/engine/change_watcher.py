@@ -41,12 +41,14 @@ class ChangeWatcher:
         self._watchers = watchers
         self._listeners = listeners
         self._attempts: AttemptStopper
+        self._ticker: ChangeListener
         self._wake = asyncio.Event()
         self._is_changed = False
 
-    def connect(self, *, attempts: AttemptStopper) -> None:
-        """Sets what stops an attempt that was asked to cancel."""
+    def connect(self, *, attempts: AttemptStopper, ticker: ChangeListener) -> None:
+        """Sets what stops an attempt that was asked to cancel, and what looks at schedules that others have made."""
         self._attempts = attempts
+        self._ticker = ticker
 
     def look_again(self) -> None:
         """Reacts as to a change, whatever the store says."""
@@ -83,6 +85,7 @@ class ChangeWatcher:
             self._pauses.look()
             self._watchers.look_again()
             self._listeners.look_again()
+            self._ticker.look_again()
             await self._waiters.recheck(self._store)
             if self._attempts.running:
                 await self._stop_cancelled()

@@ -50,10 +50,9 @@ class ClockCorrector:
 
     async def correct(self) -> None:
         """Looks once, some jobs at a time."""
+        await self._ticks.correct()  # first: they are few, and each missed one is a job
         now = self._clock.now()
         moved = _sum(await self._correct_pending(now), await self._correct_finished(now))
-        for write in self._ticks.corrections(now):
-            await self._commits.write(write)
         if moved.jobs and self._bus.is_watched(JobsMovedBack):
             self._bus.publish(JobsMovedBack(moved.jobs, moved.longest / MICROSECONDS))
 

@@ -95,6 +95,7 @@ class Engine:
         listeners: Hand on the events of programs that do not know who listens.
         identity: What others can know this runner by.
         pauses: Reports of types that are paused and resumed.
+        ticker: Fires the schedules.
         joined: The jobs that callers enqueue in transactions of their own.
         write: See `Committer.write`. No method around it: each enqueue would await one more.
         save_ran: See `Committer.save_ran`.
@@ -124,9 +125,7 @@ class Engine:
             clock=clock, bus=bus, registry=registry, deps=deps, attempts=self.attempts, slots=self._dispatcher,
             recorder=recorder, identity=identity, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        ticker = Ticker(
-            schedules=schedules, registry=registry, clock=clock, commits=committer, bus=bus, metrics=self._metrics,
-        )  # fmt: skip
+        self.ticker = ticker = self._ticker(schedules)
         releaser = Releaser(store=store, clock=clock, registry=registry, slots=self._dispatcher, commits=committer)
         parts = Parts(
             committer=committer, dispatcher=self._dispatcher, executor=self._executor, attempts=self.attempts,
@@ -138,7 +137,7 @@ class Engine:
             store=store, clock=clock, bus=bus, registry=registry, identity=identity, parts=parts, resources=deps,
             drain_timeout=settings.drain_timeout, cancel_grace=settings.cancel_grace,
         )  # fmt: skip
-        _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries)
+        _connect(committer, self._dispatcher, watcher, self._executor, self._cascades(watcher), expiries, ticker)
         self._executor.connect(reporter=reports, around=around)
         self.write, self.write_all, self.save_ran = committer.write, committer.write_all, committer.save_ran
 
@@ -256,6 +255,12 @@ class Engine:
             pauses=self.pauses, joined=self.joined, watchers=self.watchers, listeners=self.listeners,
         )  # fmt: skip
 
+    def _ticker(self, schedules: Sequence[Schedule]) -> Ticker:
+        return Ticker(
+            schedules=schedules, registry=self.registry, store=self._store, clock=self._clock, commits=self.commits,
+            bus=self.bus, metrics=self._metrics,
+        )  # fmt: skip
+
     def _cascades(self, watcher: ChangeWatcher) -> Cascades:
         return Cascades(self.bus, self.waiters, [self.listeners, watcher])
 
@@ -320,11 +325,12 @@ def _connect(
     executor: Executor,
     cascades: Cascades,
     expiries: ExpiryReporter,
+    ticker: Ticker,
 ) -> None:
     """Some parts need what is built of them."""
     committer.connect(cascades=cascades)
     dispatcher.connect(commits=committer, attempts=executor, expiries=expiries)
-    watcher.connect(attempts=executor)
+    watcher.connect(attempts=executor, ticker=ticker)
 
 
 def _maintenance(store: Store, clock: Clock, commits: Committer, settings: Settings) -> Maintenance:

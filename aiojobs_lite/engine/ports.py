@@ -17,7 +17,6 @@ from aiojobs_lite.model.ends import Close, End
 from aiojobs_lite.model.expiries import Expired
 from aiojobs_lite.model.job import Claimed, Job
 from aiojobs_lite.model.queries import Query
-from aiojobs_lite.model.schedules import MoveTickBack
 from aiojobs_lite.model.writes import Claim, ClaimAnswer, Unit, Write
 from aiojobs_lite.policy.settle import Stop
 from aiojobs_lite.stores.base import Applied
@@ -320,8 +319,8 @@ class ClockListener(Protocol):
 class TickCorrections(Protocol):
     """Knows which stored ticks a clock has written that was ahead: the ticker."""
 
-    def corrections(self, now: int) -> Sequence[MoveTickBack]:
-        """The writes that move them back."""
+    async def correct(self) -> None:
+        """Moves them back."""
 
 
 class SignalListener(Protocol):

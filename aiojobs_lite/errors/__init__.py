@@ -47,6 +47,9 @@
     │   ├── RunnerClosed            used after it
     │   ├── ClientClosed            a client, used after `with client`
     │   └── WrongEventLoop          used from another loop, thread or process
+    ├── ScheduleError               about one schedule
+    │   ├── ScheduleNotFound        the database has none of this name
+    │   └── ScheduleTaken           code and a program at run time gave one name to two schedules
     ├── SignatureRefused            a message has no signature, or none that holds
     └── StoreError                  about the database
         ├── StoreUnavailable        locked, full, read-only or failing: repeat later
@@ -113,6 +116,7 @@ from aiojobs_lite.errors.runner import (
     RunnerNotStarted,
     WrongEventLoop,
 )
+from aiojobs_lite.errors.schedules import ScheduleError, ScheduleNotFound, ScheduleTaken
 from aiojobs_lite.errors.signatures import (
     SignatureRefused,
 )
@@ -169,6 +173,9 @@ __all__ = [
     "RunnerClosed",
     "RunnerError",
     "RunnerNotStarted",
+    "ScheduleError",
+    "ScheduleNotFound",
+    "ScheduleTaken",
     "SignatureRefused",
     "StepError",
     "StepFailed",

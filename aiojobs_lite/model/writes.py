@@ -245,7 +245,7 @@ class Prune(NamedTuple):
     one of the batches takes more than one call.
 
     - The completed go first, then the dead, then the cancelled, then the ticks, then the batches; of each kind of job,
-      of the ticks of a schedule, and of the batches the oldest first.
+      of the ticks, and of the batches the oldest first.
     - A job with a long log or many operations counts as several (`weight_of`), so the last job may pass the limit.
     - A batch is deleted, its jobs are not, if it was complete before `completed_before` and all its jobs were
       completed, or else before `dead_before`; not while one of its jobs is pending or processing again, nor the latest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 from aiojobs_lite.clock import LAST_INSTANT, MICROSECONDS, to_datetime, to_micros
 from aiojobs_lite.cron import CronSchedule
@@ -79,6 +79,16 @@ class Schedule:
     def skips_overlap(self, ticks: Sequence[int]) -> bool:
         """Whether these ticks, due together, each make no job while the job of the tick before is not finished."""
         return self.overlap == "skip" and not (self.catch_up == "all" and len(ticks) > 1)
+
+
+def as_catch_up(stored: str | None) -> CatchUp:
+    """What a store has; `latest` for what a later release may have stored."""
+    return cast("CatchUp", stored) if stored in get_args(CatchUp) else "latest"
+
+
+def as_overlap(stored: str | None) -> Overlap:
+    """What a store has; `skip` for what a later release may have stored."""
+    return cast("Overlap", stored) if stored in get_args(Overlap) else "skip"
 
 
 def dropped(name: str, replaced: tuple[str, str, int], now: int) -> Iterator[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
@@ -13,7 +12,7 @@ from typing import Any, Final, Never, ParamSpec, TypeVar, get_args
 
 from aiojobs_lite.clock import Clock, SystemClock
 from aiojobs_lite.engine.joining import joining_of
-from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound, WrongEventLoop
+from aiojobs_lite.errors import ClientClosed, InvalidOption, JobNotFound
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each
 from aiojobs_lite.handlers.group import Jobs, JobSource, job_types_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_CLIENT, AnswersHabitsOfClients, refuse_unknown
@@ -27,11 +26,12 @@ from aiojobs_lite.runner.binding import check_bound, check_enqueueable
 from aiojobs_lite.runner.client_batches import BlockOwner, ClientBatches, ClientParts
 from aiojobs_lite.runner.client_events import ClientSentEvent, events_of, send_by
 from aiojobs_lite.runner.client_handle import ClientHandle, handles_of
+from aiojobs_lite.runner.client_schedules import ClientSchedules
 from aiojobs_lite.runner.events import EventToSend
 from aiojobs_lite.runner.jobs import check_id
 from aiojobs_lite.runner.joining import OpenConnection, check_connection
 from aiojobs_lite.runner.opening import database_or_default, store_of_start
-from aiojobs_lite.runner.session import Session
+from aiojobs_lite.runner.session import Session, refuse_loop
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.open import Database, open_store
 from aiojobs_lite.telemetry.wording import counted
@@ -74,6 +74,7 @@ class JobClient(AnswersHabitsOfClients):
 
     Attributes:
         batches: Opens and finds batches, as `runner.batches` does.
+        schedules: Makes and steers cron schedules, as `runner.schedules` does.
 
     Raises:
         ConfigurationError: If an option or a job type cannot work.
@@ -210,7 +211,7 @@ class JobClient(AnswersHabitsOfClients):
         Returns:
             One handle a job, in their order.
         """
-        _refuse_loop()
+        refuse_loop()
         if self._is_closed:
             raise ClientClosed
         check_connection(connection)
@@ -262,6 +263,11 @@ class JobClient(AnswersHabitsOfClients):
         if job is None:
             raise JobNotFound(job_id)
         return job
+
+    @property
+    def schedules(self) -> ClientSchedules:
+        """Makes and steers cron schedules, as `runner.schedules` does."""
+        return ClientSchedules(self._registry, self._clock, self._session)
 
     @property
     def batches(self) -> ClientBatches:
@@ -320,7 +326,7 @@ class JobClient(AnswersHabitsOfClients):
 
         While the caller has it the lock is held: no code of the user's may run then, for it may fork or make a client.
         """
-        _refuse_loop()
+        refuse_loop()
         process = self._process()
         with process.lock:
             if self._is_closed:
@@ -384,14 +390,3 @@ class _Forks:
 
 
 FORKS: Final = _Forks()
-
-
-def _refuse_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise WrongEventLoop(
-        "a JobClient was used inside an event loop, which it would block. Use `await runner.enqueue(...)` of a "
-        "JobRunner(..., max_running=0), or `await asyncio.to_thread(client.enqueue, ...)`."
-    )

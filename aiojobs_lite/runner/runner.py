@@ -84,7 +84,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         types: Pauses and resumes job types.
         limits: Changes, pins and pauses limits by key.
         batches: Opens and finds batches.
-        schedules: The cron schedules.
+        schedules: The cron schedules, declared and made at run time.
         events: Sends, lists and replays events.
 
     Raises:
@@ -129,7 +129,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._resources: Resources | None = None  # being made
         self._schedules: dict[str, Schedule] = {}
         self.types, self.limits = JobTypes(self._access), JobLimits(self._access, self._registry)
-        self.schedules = Schedules(self._schedules, self._registry, self._now)
+        self.schedules = Schedules(self._access, self._schedules, self._registry, self.jobs, self._now)
         self._sources: list[JobSource] = []
         self.register(*([jobs] if isinstance(jobs, Jobs) else check_each("jobs", jobs, "job types, groups or modules")))
 

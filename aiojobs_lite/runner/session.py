@@ -8,7 +8,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from aiojobs_lite.errors import ClientClosed, StoreUnavailable
+from aiojobs_lite.errors import ClientClosed, StoreUnavailable, WrongEventLoop
 from aiojobs_lite.model.queries import GetDatabaseId, Query
 from aiojobs_lite.model.writes import Write
 from aiojobs_lite.origin import Origin
@@ -143,3 +143,19 @@ class Session:
 
 def _ignore() -> None:
     """A client runs nothing that others could run as well."""
+
+
+def refuse_loop() -> None:
+    """Checks that the caller is in no event loop, which a client would block.
+
+    Raises:
+        WrongEventLoop: If it is in one.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise WrongEventLoop(
+        "a JobClient was used inside an event loop, which it would block. Use `await runner.enqueue(...)` of a "
+        "JobRunner(..., max_running=0), or `await asyncio.to_thread(client.enqueue, ...)`."
+    )

@@ -17,8 +17,9 @@ _UNITS: Final = ((_DAY_S, "day"), (3_600, "h"), (60, "min"), (1, "s"))
 _WHY_SKIPPED: Final = {
     "overlap": "the job of an earlier tick is not finished",
     "too late": "missed for longer than the schedule catches up",
-    "catch_up": "missed while nothing ran, and a later tick stands for all",
+    "catch_up": "missed while nothing ran or it was paused, and a later tick stands for all",
     "changed": "due when the expression was replaced",
+    "refused": "the options of its type refuse the job, or another job stands for it",
     "rejected": "the database refuses the job",
 }
 

@@ -105,8 +105,9 @@ class Probe:
 
     @property
     def next_ticks(self) -> Mapping[str, int]:
-        """The next instant of each schedule, in microseconds."""
-        return dict(self.parts.ticker._next)
+        """The next instant of each declared schedule, and of the first one of the others, in microseconds."""
+        first = self.parts.ticker.first_stored
+        return {**self.parts.ticker.next_ticks, **({} if first is None else {"": first})}
 
     @property
     def next_claim(self) -> int | None:

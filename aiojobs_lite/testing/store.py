@@ -17,7 +17,7 @@ from aiojobs_lite.model.counts import Counts
 from aiojobs_lite.model.events import EventRow, PlaceHeld, SendEvents, memo_of
 from aiojobs_lite.model.job import Job, NewJob
 from aiojobs_lite.model.queries import FindJobs, Query
-from aiojobs_lite.model.schedules import FireTick
+from aiojobs_lite.model.schedules import FireTick, RunSchedule
 from aiojobs_lite.model.steps import ListSteps, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import Insert, Inserted, Unit
 from aiojobs_lite.stores.base import Applied, Change, Inline, Joining, Owners
@@ -290,10 +290,12 @@ def _sent(write: object, answer: Any) -> list[str]:
 
 def _made(write: object, answer: Any) -> list[tuple[int, NewJob]]:
     """The jobs that a write made, by their ids."""
-    if isinstance(write, FireTick) and write.row is not None and answer.job_id is not None:
-        return [(answer.job_id, write.row)]
+    if isinstance(write, FireTick) and write.job is not None and answer.job_id is not None:
+        return [(answer.job_id, write.job.row)]
     if isinstance(answer, Refused):
         return []
+    if isinstance(write, RunSchedule):
+        return _new([write.job.row], [answer])
     if isinstance(write, StartChild):
         return _new([write.child.row], [answer[1]])
     if isinstance(write, PlaceHeld) and write.place is not None:

@@ -181,6 +181,12 @@ def a_tick_left_out(past: Past) -> None:
 
 
 @breach("ticks doubled or missed")
+def a_tick_left_out_of_a_schedule_made_at_run_time(past: Past) -> None:
+    past.tick(4, 1_000_000, "chime")
+    past.tick(5, 3_000_000, "chime")
+
+
+@breach("ticks doubled or missed")
 def a_last_tick_that_the_process_that_lived_did_not_fire(past: Past) -> None:
     past.ticks(range(1, 90))
 

@@ -34,9 +34,13 @@ def ticks(story: Story) -> Iterator[str]:
                 yield f"the tick {tick} of {schedule} made {count} jobs"
             if schedule == "beat" and all(tick % (every * MICROSECONDS) for every in EVERY.values()):
                 yield f"{tick} is no tick of {schedule}"
-    if made["tick"]:
-        yield from _left_out(story, made["tick"])
+    for schedule in ("tick", "chime"):
+        if made[schedule]:
+            yield from _left_out(story, made[schedule])
     yield from _missed(story, "tick", 1, [life for life in story.lives.values() if life.fires], made["tick"])
+    known = [at for era in story.eras for tick in made["chime"] if (at := era.instant(tick / MICROSECONDS)) is not None]
+    lives = [life for life in story.lives.values() if life.fires and known and life.up >= min(known)]
+    yield from _missed(story, "chime", 1, lives, made["chime"])  # a program has made it by then
     for version in VERSIONS:
         lives = [life for life in story.lives.values() if life.fires and life.version == version]
         yield from _missed(story, "beat", EVERY[version], lives, made["beat"])

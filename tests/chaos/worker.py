@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import random
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from aiojobs_lite import AiojobsError, JobContext, JobRunner, JobType, Snooze, StoreUnavailable, injected, job
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.errors import RunnerError, ScheduleNotFound
 from aiojobs_lite.testing.probe import Probe, claimed_of
 from tests.chaos import children, flow, functions
 from tests.chaos.journal import Journal
@@ -123,6 +125,12 @@ async def beat(ctx: JobContext = injected, work: Work = injected) -> str:
         return run.result
 
 
+@job
+async def chime(ctx: JobContext = injected, work: Work = injected) -> str:
+    with Run(work.journal, ctx) as run:
+        return run.result
+
+
 @job(backoff=SHORT, name="changed")
 async def changed_old(call: str, number: int, *, ctx: JobContext = injected, work: Work = injected) -> str:
     with Run(work.journal, ctx) as run:
@@ -156,7 +164,7 @@ _LIMITED: dict[Version, JobType[..., str]] = {
 
 
 def _jobs(version: Version) -> tuple[JobType[..., str], ...]:
-    return (*_JOBS, _LIMITED[version], _CHANGED[version], _OWN[version], *functions.jobs_of(version))
+    return (*_JOBS, chime, _LIMITED[version], _CHANGED[version], _OWN[version], *functions.jobs_of(version))
 
 
 # Callers.
@@ -329,6 +337,7 @@ async def _live(plan: Plan, work: Work) -> int:
     except StoreUnavailable as error:
         work.journal.note("refused start", reason=str(error))
         return START_REFUSED
+    await _put(work)
     callers = [asyncio.create_task(_call(work, plan.quiet, *each)) for each in _callers(plan)]
     await work.runner.run_forever()  # until SIGTERM
     for caller in callers:
@@ -357,6 +366,12 @@ async def _enter(work: Work) -> None:
     work.journal.note("up")
 
 
+async def _put(work: Work) -> None:
+    """Makes the schedule that is made at run time, as each process does."""
+    with contextlib.suppress(StoreUnavailable, RunnerError):  # another process makes it
+        await work.runner.schedules.put("chime", "* * * * * *", chime.bind(), catch_up="all", overlap="queue")
+
+
 def finish(plan: Plan, version: Version, patience: float) -> int:
     """What the last process of a version does: works until every job has ended, then looks after the dead once more."""
     return asyncio.run(_finish(plan, _work(plan, version, random.Random(0)), patience))
@@ -368,6 +383,8 @@ async def _finish(plan: Plan, work: Work, patience: float) -> int:
     try:
         async with asyncio.timeout(patience):
             await _enter(work)
+            with contextlib.suppress(ScheduleNotFound):
+                await work.runner.schedules.delete("chime")
             while (stats := work.runner.stats()).pending or stats.processing:
                 await work.runner.run_until_idle()
                 await pause()  # for what is due later, after its backoff, or is of the other version

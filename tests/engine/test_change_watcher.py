@@ -35,6 +35,7 @@ class Rig:
         self.running = 1
         self.watched: list[int] = []  # the looks of the watchers of jobs
         self.listened: list[int] = []  # those of the listeners
+        self.ticked: list[int] = []  # those of the ticker
         self.asked: list[FindJobs] = []
         self.asked_to_stop = [8, 7]
         self.stopped: list[tuple[int, Stop]] = []
@@ -45,7 +46,7 @@ class Rig:
             watchers=SimpleNamespace(look_again=lambda: self.watched.append(self.looks)),
             listeners=SimpleNamespace(look_again=lambda: self.listened.append(self.looks)),
         )  # fmt: skip
-        self.watcher.connect(attempts=self)
+        self.watcher.connect(attempts=self, ticker=SimpleNamespace(look_again=lambda: self.ticked.append(self.looks)))
 
     async def changes(self) -> AsyncIterator[Change]:
         self.iterations += 1
@@ -100,7 +101,7 @@ async def test_each_change_is_looked_at_everywhere(rig: Rig) -> None:
         assert rig.asked == [FindJobs(owner="me", cancel_requested=True, limit=200)]
         assert rig.stopped == [(8, Stop.CANCEL), (7, Stop.CANCEL)]
         await rig.react()
-        assert (rig.looks, rig.rechecks, rig.watched) == (2, 2, [1, 2])
+        assert (rig.looks, rig.rechecks, rig.watched, rig.ticked) == (2, 2, [1, 2], [1, 2])
 
 
 async def test_while_nothing_runs_no_cancel_is_looked_for(rig: Rig) -> None:

@@ -12,6 +12,7 @@ import pytest
 from aiojobs_lite import CronSchedule, JobContext, JobRunner, injected
 from aiojobs_lite.clock import MICROSECONDS, to_micros
 from aiojobs_lite.errors import InvalidJobType, InvalidSchedule, StoreRejected
+from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.schedules import FireTick, ScheduleAnswer, SetSchedule, TickAnswer
 from aiojobs_lite.policy.catch_up import CatchUp, Overlap, Schedule
 from aiojobs_lite.telemetry.facts import StoreDegraded, TickFired, TickSkipped
@@ -66,8 +67,9 @@ async def test_a_new_schedule_fires_at_its_next_instant_and_not_for_the_past(clo
         assert (tick.schedule, tick.tick, tick.next_tick, tick.skip_overlap) == (
             "report", to_micros(START + MINUTE), to_micros(START + 2 * MINUTE), True,
         )  # fmt: skip
-        assert tick.row is not None
-        assert (tick.row.type, tick.row.schedule, tick.row.tick, tick.row.scheduled_at) == (
+        assert tick.job is not None
+        row = tick.job.row
+        assert (row.type, row.schedule, row.tick, row.scheduled_at) == (
             "report", "report", tick.tick, clock.now(),
         )  # fmt: skip
         assert rig.published() == [TickFired("report", START + MINUTE, 1)]
@@ -102,7 +104,7 @@ async def test_what_is_run_of_the_ticks_that_were_missed(
     async with ticking(clock, schedule(catch_up=catch_up), stored=1) as rig:
         await written(rig, len(expected))
         assert rig.minutes() == expected
-        assert all(tick.row is not None for tick in rig.ticks)
+        assert all(tick.job is not None for tick in rig.ticks)
         following = [*expected[1:], int(late) + 1]
         assert [tick.next_tick for tick in rig.ticks] == [to_micros(START + minute * MINUTE) for minute in following]
         clock.jump_to(START + (int(late) + 1) * MINUTE)
@@ -132,7 +134,7 @@ async def test_a_tick_that_is_too_late_makes_no_job_and_says_so(
         await until(lambda: len(rig.ticks) > 0)
         await quiet()
         assert rig.minutes()[0] == 1
-        assert all((tick.row is not None) is runs for tick in rig.ticks)
+        assert all((tick.job is not None) is runs for tick in rig.ticks)
         assert rig.metrics.skipped_ticks == (0 if runs else 1)
         assert rig.published()[0] == (
             TickFired("report", START + MINUTE, 1) if runs else TickSkipped("report", START + MINUTE, "too late")
@@ -345,6 +347,20 @@ async def test_without_schedules_there_is_nothing_to_do(clock: FakeClock) -> Non
         clock.advance("1h")
         await quiet()
         assert (rig.ticks, rig.ticker.is_idle, rig.ticker.first(clock.now())) == ([], True, [])
+
+
+async def test_stored_schedules_that_could_not_be_read_are_soon_looked_at_again(clock: FakeClock) -> None:
+    async with ticking(clock, schedule()) as rig:
+        start = clock.now()
+        minutely = ScheduleRow("r", "* * * * *", "UTC", start + 60 * MICROSECONDS, "report", "{}", revision=1)
+        rig.rows.schedules["r"] = minutely
+        rig.faults_of_reads = [FULL]
+        rig.ticker.look_again()
+        await quiet()
+        assert (rig.faults_of_reads, rig.ticker.first_stored, rig.ticker.is_idle) == ([], None, False)
+        clock.advance(0.25)
+        await until(lambda: rig.ticker.first_stored == start + 60 * MICROSECONDS)
+        assert rig.ticker.is_idle
 
 
 # Through runners.

@@ -144,7 +144,7 @@ async def survives_a_stop(database: Path, catch_up: CatchUp) -> None:
 def skipped(child: Child) -> set[int]:
     """The ticks of which the runner said that they were missed."""
     skipping = re.compile(
-        r"log skipped: (\d+) ticks? of tick (?:at|from) (\S+ \S+) UTC(?: on)?: missed while nothing ran"
+        r"log skipped: (\d+) ticks? of tick (?:at|from) (\S+ \S+) UTC(?: on)?: missed while nothing ran or "
     )
     found = [match for line in child.lines if (match := skipping.match(line))]
     starts = [(int(datetime.fromisoformat(f"{match[2]}+00:00").timestamp()), int(match[1])) for match in found]

@@ -87,5 +87,6 @@ def pruned(
             if weight < write.limit:
                 found.append(job)
                 weight += weight_of(logs.get(job.id, Log()).last, steps.get(job.id, 0))
-    old_ticks = sorted(entry for entry in ticks if entry[1] < write.ticks_before)[: max(write.limit - weight, 0)]
+    old_ticks = sorted((entry for entry in ticks if entry[1] < write.ticks_before), key=lambda entry: entry[::-1])
+    old_ticks = old_ticks[: max(write.limit - weight, 0)]
     return found, old_ticks, weight + len(old_ticks)

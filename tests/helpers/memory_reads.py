@@ -50,6 +50,7 @@ from tests.helpers import (
     memory_payloads,
     memory_progress,
     memory_runners,
+    memory_schedules,
     memory_steps,
 )
 from tests.helpers.memory_ahead import ended, micros_of
@@ -78,6 +79,7 @@ def list_owners(rows: Rows, _query: ListOwners) -> set[str]:
 
 
 READS: Final[Mapping[type, Callable[[Rows, Any], Any]]] = {
+    **memory_schedules.READS,
     CountProcessing: lambda rows, query: rows.processing(query.type),
     GetBatch: memory_batches.get_batch,
     GetDatabaseId: lambda rows, _query: rows.database,

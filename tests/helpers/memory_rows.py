@@ -48,7 +48,7 @@ from aiojobs_lite.model.payloads import stored_payload
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.schedule_rows import ScheduleRow
 from aiojobs_lite.model.steps import SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.unique import UniqueScope
 from aiojobs_lite.model.writes import (
@@ -101,7 +101,7 @@ class Rows:
         jobs: By id, with their history.
         paused: The types that no owner may claim, since when and by whom.
         schedules: By name.
-        ticks: The (schedule, tick) that were dealt with.
+        ticks: By (schedule, tick) that was dealt with, the job that was made, or None.
         last_id: The highest id that was given.
         marks: By type, the latest instant of a transaction after which one of its jobs stood elsewhere.
         runners: By id.
@@ -120,8 +120,8 @@ class Rows:
 
     jobs: dict[int, Job] = field(default_factory=dict)
     paused: dict[str, Pause] = field(default_factory=dict)
-    schedules: dict[str, memory_schedules.Schedule] = field(default_factory=dict)
-    ticks: set[tuple[str, int]] = field(default_factory=set)
+    schedules: dict[str, ScheduleRow] = field(default_factory=dict)
+    ticks: dict[tuple[str, int], int | None] = field(default_factory=dict)
     last_id: int = 0
     marks: dict[str, int] = field(default_factory=dict)
     runners: memory_runners.Runners = field(default_factory=dict)
@@ -143,7 +143,7 @@ class Rows:
             dict(self.jobs),
             dict(self.paused),
             dict(self.schedules),
-            set(self.ticks),
+            dict(self.ticks),
             self.last_id,
             dict(self.marks),
             dict(self.runners),
@@ -419,7 +419,7 @@ class MemoryPhases:
         )
         for job in jobs:
             self._delete(job)
-        self.rows.ticks.difference_update(ticks)
+        self.rows.ticks = {tick: self.rows.ticks[tick] for tick in self.rows.ticks.keys() - ticks}
         return answer + memory_batches.prune_batches(self.rows.batches, write, max(write.limit - answer, 0))
 
     # Inserts and the claim.
@@ -536,6 +536,7 @@ class MemoryPhases:
 
 WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     **memory_events.WRITES,
+    **memory_schedules.WRITES,
     **memory_steps.WRITES,
     AbandonBatches: memory_batches.abandon_batches,
     Admit: admit,
@@ -543,11 +544,9 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     CancelJob: MemoryPhases.cancel_job,
     CloseBatch: memory_batches.close_batch,
     DeleteJob: MemoryPhases.delete_job,
-    FireTick: memory_schedules.fire_tick,
     InsertAfter: memory_after.insert_after,
     MarkInterrupted: MemoryPhases.mark_interrupted,
     MoveBack: memory_ahead.move_back,
-    MoveTickBack: memory_schedules.move_tick_back,
     OpenBatch: memory_batches.open_batch,
     PauseType: MemoryPhases.pause_type,
     SetLimits: lambda phases, write: memory_limits.set_limits(phases.rows, write.limits),
@@ -563,7 +562,6 @@ WRITES: Final[Mapping[type, Callable[[MemoryPhases, Any], Any]]] = {
     RedriveJob: MemoryPhases.redrive_job,
     Release: MemoryPhases.release,
     Report: MemoryPhases.report,
-    SetSchedule: memory_schedules.set_schedule,
     **memory_documents.WRITES,
 }
 """Every write that is neither an end, an insert nor a claim."""

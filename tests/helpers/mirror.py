@@ -40,6 +40,9 @@ ELSEWHERE: Final = {
     "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),
     "steps.py": Suite("tests/durable/test_step.py", "names alone, under which tests and applications import them"),
     "limit_values.py": Suite("tests/handlers/test_limits.py", "its refusals are those of each limit and rate"),
+    "schedules.py": Suite(
+        "tests/runner/test_stored_schedules.py", "names alone, under which tests and applications import them"
+    ),
     "dead.py": Suite("tests/engine/test_deaths.py", _NO_BEHAVIOUR),
     "engine/cascades.py": Suite("tests/runner/test_after.py", "callers see it there"),
     "engine/identity.py": Suite("tests/runner/test_runners.py", "others see it there"),
@@ -49,7 +52,18 @@ ELSEWHERE: Final = {
     "engine/ports.py": Suite("tests/test_typing.py", "protocols alone; mypy compares every part with them"),
     **{
         f"errors/{name}.py": Suite("tests/test_errors.py", _EACH_ERROR)
-        for name in ("base", "batches", "configuration", "enqueuing", "events", "job", "runner", "steps", "store")
+        for name in (
+            "base",
+            "batches",
+            "configuration",
+            "enqueuing",
+            "events",
+            "job",
+            "runner",
+            "schedules",
+            "steps",
+            "store",
+        )
     },
     "errors/signatures.py": Suite("tests/test_errors.py", _EACH_ERROR),
     "http/signing/bodies.py": Suite("tests/http/signing/test_middleware.py", "bodies are those of whole requests"),
@@ -76,6 +90,7 @@ ELSEWHERE: Final = {
     "model/pauses.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "model/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
     "model/queries.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
+    "model/schedule_rows.py": Suite(f"{_CONFORMANCE}/stored_schedules.py", _EACH_STORE),
     "model/schedules.py": Suite("tests/model/test_writes.py", "writes and queries are messages of one kind"),
     "origin.py": Suite("tests/engine/test_forks.py", "it differs in a copy of an application alone"),
     "sizes.py": Suite("tests/test_reference.py", "each limit is compared with the documented table"),
@@ -97,7 +112,6 @@ ELSEWHERE: Final = {
     "stores/sqlite/prune.py": Suite(f"{_CONFORMANCE}/prune.py", _EACH_STORE),
     "stores/sqlite/reads.py": Suite(f"{_CONFORMANCE}/queries.py", _EACH_STORE),
     "stores/sqlite/runners.py": Suite(f"{_CONFORMANCE}/runners.py", _EACH_STORE),
-    "stores/sqlite/schedules.py": Suite(f"{_CONFORMANCE}/schedules.py", _EACH_STORE),
     "stores/sqlite/unique.py": Suite(f"{_CONFORMANCE}/unique.py", _EACH_STORE),
     "telemetry/fact.py": Suite("tests/telemetry/test_facts.py", "what all facts have, and each is tested there"),
     **{

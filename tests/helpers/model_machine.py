@@ -20,7 +20,6 @@ from aiojobs_lite.model.ends import CANCEL_REQUESTED, Again, Close, Complete
 from aiojobs_lite.model.job import Claimed, Held, Job, Status
 from aiojobs_lite.model.limits import SetLimits
 from aiojobs_lite.model.queries import FindJobs, ListDead
-from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
 from aiojobs_lite.model.steps import ListRestarted
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -53,7 +52,6 @@ from tests.helpers.model_draws import (
     admit_of,
     candidates,
     commits,
-    expressions,
     insert_of,
     kinds,
     pools,
@@ -67,12 +65,12 @@ from tests.helpers.model_draws import (
     which_view,
 )
 from tests.helpers.model_limits import RESUMED, LimitRules
+from tests.helpers.model_schedules import SCHEDULE, ScheduleRules
 from tests.helpers.model_twins import Twins, View
 from tests.helpers.stores import FAILURE, alone, at, new
 
 CONCURRENCY = {"a": 2, "b": 3}  # all claims agree on it; `c` has none
 POLICY = Policy(Backoff(2.0, 60.0))
-SCHEDULE = SetSchedule("s", "* * * * *", "UTC", at(60))
 SUCCESS = Ending(result='"done"')
 HELD = Ending(unreadable="it does not fit")
 ENDINGS = (
@@ -93,7 +91,7 @@ ENDINGS = (
 END_TYPES = (Complete, Again, Close)
 
 
-class StoreBesideModel(LimitRules, DocumentRules):
+class StoreBesideModel(LimitRules, DocumentRules, ScheduleRules):
     """Two views of one database, the model, and three owners. A subclass opens the views and closes them."""
 
     def __init__(self) -> None:
@@ -303,23 +301,10 @@ class StoreBesideModel(LimitRules, DocumentRules):
         self.twins.now -= back * SECOND
         self.put(MoveBack(tuple(self.jobs)), Step(joins=False, then=then))
 
-    @rule(expression=expressions, tick=some, step=steps)
-    def move_tick_back(self, expression: str, tick: int, step: Step) -> None:
-        self.put(MoveTickBack("s", expression, "UTC", at(tick)), step)
-
     @rule(completed=some, dead=some, ticks=some, limit=some, step=steps)
     def prune(self, completed: int, dead: int, ticks: int, limit: int, step: Step) -> None:
         completed_before, dead_before = (self.now - ago * SECOND for ago in (completed, dead))
         self.put(Prune(completed_before, dead_before, at(ticks), limit), step)
-
-    @rule(expression=expressions, later=some, step=steps)
-    def set_schedule(self, expression: str, later: int, step: Step) -> None:
-        self.put(SCHEDULE._replace(expression=expression, next_tick=self.now + later), step)
-
-    @rule(tick=some, skip_overlap=st.booleans(), runs=st.booleans(), expression=expressions, step=steps)
-    def tick(self, tick: int, skip_overlap: bool, runs: bool, expression: str, step: Step) -> None:
-        row = new("c", schedule="s", tick=at(tick))._replace(scheduled_at=self.now) if runs else None
-        self.put(FireTick("s", expression, "UTC", at(tick), at(tick + 1), row, skip_overlap), step)
 
     # What happens around.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiojobs_lite.clock import to_micros
+from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.counts import TypeCounts
 from aiojobs_lite.model.ends import Again, Close, Complete, End
 from aiojobs_lite.model.job import Claimed, Failure, Held, Job, NewJob, Outcome, Status
@@ -50,7 +51,8 @@ def new(job_type: str = "a", *, priority: int = 1, due: float = 0, **fields: Any
 
 def fire(schedule: str, tick: int, next_tick: int, row: NewJob | None, *, skip_overlap: bool) -> FireTick:
     """A tick of a schedule that fires each minute."""
-    return FireTick(schedule, "* * * * *", "UTC", tick, next_tick, row, skip_overlap)
+    job = None if row is None else Candidate(row)
+    return FireTick(schedule, "* * * * *", "UTC", tick, next_tick, job, skip_overlap, None)
 
 
 def claim(

@@ -21,6 +21,8 @@ from aiojobs_lite.telemetry.meters import Metrics
 from aiojobs_lite.testing.clock import FakeClock
 from tests.helpers.engine import going, published_on
 from tests.helpers.instants import START
+from tests.helpers.memory_rows import Rows
+from tests.helpers.memory_schedules import READS
 from tests.helpers.waiting import PATIENCE, quiet, until
 
 MINUTE = timedelta(minutes=1)
@@ -53,9 +55,12 @@ class Rig:
         self.metrics = Metrics()
         self.ticks: list[FireTick] = []
         self.answers: list[TickAnswer | StoreError] = []
+        self.rows = Rows()  # has no stored schedules
+        self.wakes = 0
+        self.faults_of_reads: list[StoreError] = []
         self.ticker = Ticker(
-            schedules=schedules, registry=registered(*schedules), clock=clock, commits=self, bus=self.bus,
-            metrics=self.metrics,
+            schedules=schedules, registry=registered(*schedules), store=self,  # type: ignore[arg-type]  # no more of it
+            clock=clock, commits=self, bus=self.bus, metrics=self.metrics,
         )  # fmt: skip
 
     async def write(self, write: Any) -> Any:
@@ -72,8 +77,14 @@ class Rig:
     async def settle(self) -> None:
         raise NotImplementedError
 
+    async def ask(self, query: Any) -> Any:
+        await asyncio.sleep(0)
+        if self.faults_of_reads:
+            raise self.faults_of_reads.pop(0)
+        return READS[type(query)](self.rows, query)
+
     def wake(self) -> None:
-        raise NotImplementedError
+        self.wakes += 1
 
     def minutes(self, name: str | None = None) -> list[float]:
         """The instants of the ticks that were written, of one schedule or of all, in minutes after the start."""

@@ -20,7 +20,15 @@ from aiojobs_lite.model.job import PRIORITY_NAMES, NewJob
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.schedules import (
+    DeleteSchedule,
+    FireTick,
+    MoveTickBack,
+    PauseSchedule,
+    PutSchedule,
+    RunSchedule,
+    SetSchedule,
+)
 from aiojobs_lite.model.steps import NewRan, NewStep, SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -163,9 +171,9 @@ def _event(event: NewEvent) -> str:
 
 
 def _tick(tick: FireTick) -> str:
-    made = "no job" if tick.row is None else _row(tick.row)
+    made = "no job" if tick.job is None else _candidate(tick.job)
     overlap = "not over the job before" if tick.skip_overlap else "whatever was before"
-    schedule = f"{tick.schedule} as {tick.expression!r}"
+    schedule = f"{tick.schedule} as {tick.expression!r}" + (f" of {tick.revision}" if tick.revision is not None else "")
     return f"tick {_at(tick.tick)} of {schedule}: {made}, {overlap}, next {_at(tick.next_tick)}"
 
 
@@ -246,6 +254,12 @@ WORDS: Final[Mapping[type, Callable[[Any], str]]] = {
     PruneDocuments: lambda write: f"prune {write.limit} documents",
     PruneEvents: lambda write: f"prune {write.limit} events before {_at(write.before)}",
     SetSchedule: lambda write: f"schedule {write.name} as {write.expression!r}, next {_at(write.next_tick)}",
+    PutSchedule: lambda write: (
+        f"put schedule {write.name} as {write.expression!r} of {write.revision}, next {_at(write.next_tick)}"
+    ),
+    DeleteSchedule: lambda write: f"delete schedule {write.name}",
+    PauseSchedule: lambda write: f"{'pause' if write.paused else 'resume'} schedule {write.name}",
+    RunSchedule: lambda write: f"run schedule {write.schedule}: {_candidate(write.job)}",
     FireTick: _tick,
 }
 """Every write."""

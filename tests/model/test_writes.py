@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from aiojobs_lite.model import admission, after, batches, ends, queries, runners, schedules, writes
+from aiojobs_lite.model import admission, after, batches, ends, queries, runners, schedule_rows, schedules, writes
 from aiojobs_lite.model.job import NewJob
 
 MESSAGES: list[Any] = [
     kind
-    for module in (admission, after, batches, ends, queries, runners, schedules, writes)
+    for module in (admission, after, batches, ends, queries, runners, schedule_rows, schedules, writes)
     for kind in vars(module).values()
     if inspect.isclass(kind) and hasattr(kind, "_fields") and kind.__module__ == module.__name__
     if hasattr(kind, "answer")
@@ -48,6 +48,8 @@ def test_what_a_message_is_about_is_given_unless_it_may_be_left_out(kind: Any) -
         "waits_for",
         "pooled",
         "pool_slots",
+        "prefix",
+        "without",
     }
     assert set(kind._field_defaults) <= (set(kind._fields) if kind is queries.FindJobs else left_out)
 

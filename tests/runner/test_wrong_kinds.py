@@ -31,13 +31,14 @@ from aiojobs_lite import (
     job,
     testing,
 )
-from aiojobs_lite.errors import EventError
+from aiojobs_lite.errors import EventError, ScheduleError
 from aiojobs_lite.events import Event, EventToSend, On
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.model.job import Claimed
 from aiojobs_lite.runner.children import DurableAccess
 from aiojobs_lite.runner.enqueuer import Enqueuer
 from aiojobs_lite.runner.jobs import StoredJobs
+from aiojobs_lite.runner.schedules import Schedules
 from aiojobs_lite.steps import Step
 from aiojobs_lite.testing import FakeClock, JobKit
 from aiojobs_lite.testing.probe import Probe
@@ -69,7 +70,7 @@ NOW = FakeClock().time
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001  # what is tested
 BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
 WRONG = [*depth(WRONG[::4], WRONG), NAIVE, BEYOND]
-ALLOWED = (ConfigurationError, EnqueueError, EventError, JobError, StoreRefused)
+ALLOWED = (ConfigurationError, EnqueueError, EventError, JobError, ScheduleError, StoreRefused)
 
 
 NONE: Any = None  # no connection
@@ -285,6 +286,17 @@ AFTER = [  # it
         **{"job": DECLARED, **given}), "job", "by"),
     *by_name("runner.types.resume", lambda runner: runner.types.resume, "job"),
     *by_name("runner.schedules.preview", lambda runner: lambda **given: runner.schedules.preview(
+        **{"name": "tick", **given}), "name", "count"),
+    *by_name("runner.schedules.put", lambda runner: lambda **given: runner.schedules.put(
+        **{"name": "x", "expression": "@daily", "job": DECLARED.bind(), **given}), *options_of(Schedules.put)),
+    *by_name("runner.schedules.get", lambda runner: runner.schedules.get, "name"),
+    *by_name("runner.schedules.list", lambda runner: runner.schedules.list, *options_of(Schedules.list)),
+    *by_name("runner.schedules.delete", lambda runner: runner.schedules.delete, "name"),
+    *by_name("runner.schedules.pause", lambda runner: lambda **given: runner.schedules.pause(
+        **{"name": "tick", **given}), "name", "by"),
+    *by_name("runner.schedules.resume", lambda runner: runner.schedules.resume, "name"),
+    *by_name("runner.schedules.run_now", lambda runner: runner.schedules.run_now, "name"),
+    *by_name("runner.schedules.upcoming", lambda runner: lambda **given: runner.schedules.upcoming(
         **{"name": "tick", **given}), "name", "count"),
     *by_name("handle.result", lambda runner: JobHandle(DECLARED, runner.jobs, 999, is_new=True).result, "timeout"),
     *by_name("handle.watch", lambda runner: JobHandle(DECLARED, runner.jobs, 1, is_new=True).watch, "from_start"),

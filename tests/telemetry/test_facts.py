@@ -138,8 +138,13 @@ def test_a_fact_makes_one_record_with_its_text_and_its_fields(
         ),
         (
             TickSkipped("daily", NOON, "catch_up", 3),
-            "skipped: 3 ticks of daily from 2026-03-01 12:30:15 UTC on: missed while nothing ran, and a later tick "
-            "stands for all",
+            "skipped: 3 ticks of daily from 2026-03-01 12:30:15 UTC on: missed while nothing ran or it was paused, and "
+            "a later tick stands for all",
+        ),
+        (
+            TickSkipped("daily", NOON, "refused"),
+            "skipped: 1 tick of daily at 2026-03-01 12:30:15 UTC: the options of its type refuse the job, or another "
+            "job stands for it",
         ),
         (
             StoreDegraded("SQLITE_FULL: disk full"),

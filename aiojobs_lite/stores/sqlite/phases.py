@@ -17,7 +17,15 @@ from aiojobs_lite.model.job import NewJob, Status
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, SetLimits
 from aiojobs_lite.model.progress import Report
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import FireTick, MoveTickBack, SetSchedule
+from aiojobs_lite.model.schedules import (
+    DeleteSchedule,
+    FireTick,
+    MoveTickBack,
+    PauseSchedule,
+    PutSchedule,
+    RunSchedule,
+    SetSchedule,
+)
 from aiojobs_lite.model.steps import SaveRan, SaveSteps, StartChild, StepRow
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -70,6 +78,7 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     DeleteDocument: documents.delete_document,
     DeleteJob: moves.delete_job,
     DeliverEvents: events.deliver_events,
+    DeleteSchedule: schedules.delete_schedule,
     FireTick: schedules.fire_tick,
     MoveBack: ahead.move_back,
     MoveTickBack: schedules.move_tick_back,
@@ -95,6 +104,9 @@ WRITES: Final[Mapping[type, Callable[[Transaction, Any], Any]]] = {
     SetLimits: limits.set_limits,
     SetListeners: events.set_listeners,
     SetRunner: runners.set_runner,
+    PauseSchedule: schedules.pause_schedule,
+    PutSchedule: schedules.put_schedule,
+    RunSchedule: schedules.run_schedule,
     SetSchedule: schedules.set_schedule,
     StartChild: children.start_child,
 }

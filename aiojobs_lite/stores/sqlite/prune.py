@@ -35,11 +35,8 @@ def prune(transaction: Transaction, write: Prune) -> int:
         for job_type, count in Counter(job_type for _, job_type in old).items():
             transaction.tally(job_type).move(status, -count)
         pruned += weight
-    for (schedule,) in transaction.run("schedule_names").fetchall():
-        if pruned >= write.limit:
-            break
-        old_ticks = {"schedule": schedule, "before": write.ticks_before, "limit": write.limit - pruned}
-        pruned += transaction.run("prune_ticks", old_ticks).rowcount
+    old_ticks = {"before": write.ticks_before, "limit": max(write.limit - pruned, 0)}
+    pruned += transaction.run("prune_ticks", old_ticks).rowcount
     return _prune_batches(transaction, write, pruned)
 
 

@@ -10,22 +10,15 @@ ORDER BY completed_at
 LIMIT ?;
 
 -- name: prune_ticks
--- Forgets ticks that no clock will show again, the oldest first.
+-- Forgets ticks that no clock will show again, the oldest first, also of schedules that were deleted.
 DELETE FROM aiojobs_ticks
-WHERE schedule = :schedule
-    AND tick IN (
-        SELECT tick
-        FROM aiojobs_ticks
-        WHERE schedule = :schedule
-            AND tick < :before
-        ORDER BY tick
-        LIMIT :limit
-    );
-
--- name: schedule_names
--- All schedules that were ever stored.
-SELECT name
-FROM aiojobs_schedules;
+WHERE (schedule, tick) IN (
+    SELECT schedule, tick
+    FROM aiojobs_ticks
+    WHERE tick < :before
+    ORDER BY tick, schedule
+    LIMIT :limit
+);
 
 -- name: prunable_batches
 -- Batches that are complete for long enough, the oldest first; not the latest one, whose id would be given again.

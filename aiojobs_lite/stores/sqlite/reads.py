@@ -33,6 +33,14 @@ from aiojobs_lite.model.queries import (
     SamplePayloads,
 )
 from aiojobs_lite.model.runners import ListRunners
+from aiojobs_lite.model.schedule_rows import (
+    DueSchedules,
+    GetSchedule,
+    ListMovedAhead,
+    ListSchedules,
+    ListTicks,
+    LookAtTicks,
+)
 from aiojobs_lite.model.steps import GetParent, ListAwaited, ListChildren, ListRestarted, ListSteps
 from aiojobs_lite.stores.sqlite.after import list_after
 from aiojobs_lite.stores.sqlite.ahead import list_ahead, list_ended_ahead
@@ -48,6 +56,14 @@ from aiojobs_lite.stores.sqlite.payloads import sample_payloads
 from aiojobs_lite.stores.sqlite.progress import progress_of, read_log, read_standings
 from aiojobs_lite.stores.sqlite.rows import Sql
 from aiojobs_lite.stores.sqlite.runners import list_runners
+from aiojobs_lite.stores.sqlite.schedules import (
+    due_schedules,
+    get_schedule,
+    list_moved_ahead,
+    list_schedules,
+    list_ticks,
+    look_at_ticks,
+)
 from aiojobs_lite.stores.sqlite.steps import list_awaited, list_restarted, list_steps
 
 _NOT_COMPLETED: Final = frozenset({Status.DEAD, Status.CANCELLED})
@@ -150,6 +166,7 @@ def get_database_id(connection: sqlite3.Connection, sql: Sql, _query: GetDatabas
 
 READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     CountProcessing: count_processing,
+    DueSchedules: due_schedules,
     FindBatchOf: find_batch_of,
     FindEvents: find_events,
     GetBatch: get_batch,
@@ -159,6 +176,7 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     GetJob: get_job,
     GetLog: read_log,
     GetParent: get_parent,
+    GetSchedule: get_schedule,
     GetStandings: read_standings,
     FindJobs: find_jobs,
     FirstDue: first_due,
@@ -170,6 +188,10 @@ READS: Final[Mapping[type, Callable[[sqlite3.Connection, Sql, Any], Any]]] = {
     ListDocuments: list_documents,
     ListLimits: list_limits,
     ListEndedAhead: list_ended_ahead,
+    ListMovedAhead: list_moved_ahead,
+    ListSchedules: list_schedules,
+    ListTicks: list_ticks,
+    LookAtTicks: look_at_ticks,
     ListBatchOwners: list_batch_owners,
     ListOwners: list_owners,
     ListPaused: list_paused,

@@ -28,8 +28,9 @@ class TickFired(Fact):
 @dataclass(frozen=True, slots=True)
 class TickSkipped(Fact):
     """A cron schedule made no job at `ticks` instants from `tick` on. `reason`: `overlap`, `too late`, `catch_up` for
-    those that a later one stands for, `changed` for those that were due when the expression was replaced, or `rejected`
-    for one that the database refuses to store.
+    those that a later one stands for, `changed` for those that were due when the expression was replaced, `refused` for
+    one whose job the options of its type refuse, or for which another job stands, or `rejected` for one that the
+    database refuses to store.
     """
 
     level = logging.WARNING

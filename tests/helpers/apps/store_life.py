@@ -36,7 +36,7 @@ from aiojobs_lite.model.job import Claimed, Held, NewJob, Outcome
 from aiojobs_lite.model.limits import SetLimits, StoredLimit, lane_text
 from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import NewLine, Report
-from aiojobs_lite.model.schedules import FireTick, SetSchedule
+from aiojobs_lite.model.schedules import DeleteSchedule, FireTick, PauseSchedule, RunSchedule, SetSchedule
 from aiojobs_lite.model.steps import NewStep, StepKind, StepState
 from aiojobs_lite.model.writes import (
     CancelJob,
@@ -55,6 +55,7 @@ from aiojobs_lite.stores import named_sql
 from aiojobs_lite.stores.base import Durability
 from aiojobs_lite.stores.sqlite import inline, schema
 from aiojobs_lite.stores.sqlite.store import SqliteStore
+from tests.helpers import schedules
 from tests.helpers.apps.common import note
 from tests.helpers.pauses import hold_thread_for
 from tests.helpers.steps import done, event, match, save, send, start, suspend, wait
@@ -270,6 +271,7 @@ async def live(
         gate("opened")
         await _enqueue_claim_and_finish(book)
         await _cron(book)
+        await _stored_schedules(book)
         await _batches(book)
         await _steps_and_waits(book)
         await _events_and_children(book)
@@ -333,6 +335,22 @@ async def _cron(book: Book) -> None:
     await book.step("a tick too late", 180, tick(180, runs=False))
     (held,) = (await book.step("claim a tick's job", 181, claim(TWO, slots={"cron": 1})))[0].jobs
     await book.step("finish it and fire", 240, complete(held), tick(240))
+
+
+async def _stored_schedules(book: Book) -> None:
+    step = book.step
+    await step("put a schedule", 241, schedules.put(due=242, job_type="cron"))
+    await step("fire a tick of it", 242, schedules.tick(due=242, then=243, max_pending=99), Insert((new("b"),)))
+    await step("fire it again, and one that it refuses", 243, schedules.tick(due=242, then=243),
+               schedules.tick(due=243, then=244, max_pending=1))  # fmt: skip
+    await step("pause it", 244, PauseSchedule("r", paused=True, by="Ada"))
+    await step(
+        "a tick of it, and run it", 245, schedules.tick(due=244, then=245), RunSchedule("r", Candidate(new("b")))
+    )
+    await step("resume it", 246, PauseSchedule("r", paused=False))
+    await step("replace it", 247, schedules.put(revision=2, due=248, expression="*/5 * * * *"))
+    await step("a tick of the former one", 248, schedules.tick(due=248, then=249))
+    await step("delete it", 249, DeleteSchedule("r"))
 
 
 async def _batches(book: Book) -> None:

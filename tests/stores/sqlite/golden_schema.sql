@@ -100,8 +100,19 @@ CREATE UNIQUE INDEX aiojobs_logs_job ON aiojobs_logs (job_id, last_line);
 CREATE INDEX aiojobs_meters_free ON aiojobs_meters (free_at)
 WHERE free_at IS NOT NULL;
 
+-- index aiojobs_schedules_due
+CREATE INDEX aiojobs_schedules_due ON aiojobs_schedules (job_type, next_tick)
+WHERE job_type IS NOT NULL AND paused_since IS NULL;
+
+-- index aiojobs_schedules_moved
+CREATE INDEX aiojobs_schedules_moved ON aiojobs_schedules (moved_at)
+WHERE job_type IS NOT NULL;
+
 -- index aiojobs_steps_name
 CREATE UNIQUE INDEX aiojobs_steps_name ON aiojobs_steps (job_id, name);
+
+-- index aiojobs_ticks_tick
+CREATE INDEX aiojobs_ticks_tick ON aiojobs_ticks (tick);
 
 -- index aiojobs_waits_event
 CREATE INDEX aiojobs_waits_event ON aiojobs_waits (event, fields, vals);
@@ -354,7 +365,7 @@ CREATE TABLE aiojobs_schedules (
     expression TEXT NOT NULL,
     tz TEXT NOT NULL,
     next_tick INTEGER NOT NULL,
-    latest_job INTEGER,
+    latest_job INTEGER, job_type TEXT CHECK (job_type < x''), payload TEXT CHECK (payload < x''), options TEXT CHECK (options < x''), catch_up TEXT CHECK (catch_up < x''), overlap TEXT CHECK (overlap < x''), revision INTEGER, last_tick INTEGER CHECK (last_tick BETWEEN -62135596800000000 AND 253402300799999999), paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999), paused_by TEXT CHECK (paused_by < x''), created_at INTEGER CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999), updated_at INTEGER CHECK (updated_at BETWEEN -62135596800000000 AND 253402300799999999), moved_at INTEGER CHECK (moved_at BETWEEN -62135596800000000 AND 253402300799999999),
     CHECK (next_tick BETWEEN -62135596800000000 AND 253402300799999999)
 ) WITHOUT ROWID;
 

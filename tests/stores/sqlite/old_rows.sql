@@ -119,3 +119,14 @@ UPDATE aiojobs_attempts SET details = '{"status":503}';
 UPDATE aiojobs_limits SET paused_until = 1700000000000001 WHERE paused_since IS NOT NULL;
 INSERT INTO aiojobs_documents (kind, name, body, version, created_at, updated_at, expires_at)
 VALUES ('url-group', 'team', '{"n":1}', 1, 1700000000000000, 1700000000000000, 4000000000000000);
+
+-- schema 12
+INSERT INTO aiojobs_schedules (
+    name, expression, tz, next_tick, latest_job, job_type, payload, options, catch_up, overlap, revision, last_tick,
+    paused_since, paused_by, created_at, updated_at, moved_at
+)
+VALUES
+    ('report:8', '0 9 * * *', 'Europe/London', 9000000000000000, 8, 'stays', '{"n":8}', '{"label":"eu"}', 'latest', 'skip',
+        4711, 1700000000000000, NULL, NULL, 1700000000000000, 1700000000000000, 1700000000000000),
+    ('report:9', '0 9 * * *', 'UTC', 1700000000000000, NULL, 'runs', '{"n":9}', NULL, 'all', 'queue', 4712, NULL,
+        1700000000000000, 'Ada', 1700000000000000, 1700000000000001, 1700000000000000);

@@ -29,7 +29,7 @@ from aiojobs_lite.model.micro_batch import Capacity
 from aiojobs_lite.model.progress import GetStandings, NewLine, Report
 from aiojobs_lite.model.queries import FindJobs
 from aiojobs_lite.model.runners import EndRunners, MarkDraining, SetRunner
-from aiojobs_lite.model.schedules import MoveTickBack, SetSchedule
+from aiojobs_lite.model.schedules import DeleteSchedule, MoveTickBack, PauseSchedule, RunSchedule, SetSchedule
 from aiojobs_lite.model.writes import (
     CancelJob,
     DeleteJob,
@@ -48,6 +48,7 @@ from aiojobs_lite.model.writes import (
 from aiojobs_lite.stores.sqlite.phases import WRITES
 from aiojobs_lite.stores.sqlite.store import SqliteStore
 from tests.helpers import stores
+from tests.helpers.schedules import put, tick
 from tests.helpers.sqlite_store import faulty, notices_change, run_sql
 from tests.helpers.steps import done, event, match, ran, save, send, start, wait
 from tests.helpers.stores import (
@@ -113,6 +114,15 @@ def _of_features(later: int, dead: int, job: Claimed) -> list[Write[Any]]:
     ]
 
 
+_SCHEDULES_MADE = (at(0), True, False), ("fired", 16), (17, True), True, True
+
+
+def _of_stored_schedules() -> list[Write[Any]]:
+    run = RunSchedule("r", Candidate(new("b")))
+    back = MoveTickBack("s", "* * * * *", "UTC", at(30))
+    return [back, put(), tick(), run, PauseSchedule("r", paused=True), DeleteSchedule("r")]
+
+
 def _everything_at_once(
     jobs: list[Claimed], dead: int, dead_too: int, pending: int, held: int, ahead: int, later: int
 ) -> list[Unit]:
@@ -145,7 +155,7 @@ def _everything_at_once(
                 MoveBack((ahead,)),
                 RaisePriorities(at(1), at(1), 0),
                 RaisePriorities(at(1), at(1), 9),
-                MoveTickBack("s", "* * * * *", "UTC", at(30)),
+                *_of_stored_schedules(),
                 *_of_features(later, dead, jobs[4]),
                 fire("s", at(0), at(60), new("b"), skip_overlap=True),
                 claim("two", slots={"a": 2, "b": 2}),
@@ -184,18 +194,18 @@ async def test_an_io_error_at_any_statement_leaves_nothing_half_written(store: S
                 break
     assert (failed_at > 50, connection.statements[-1]) == (True, "COMMIT")
     assert [admitted.is_new for admitted in applied.answers.pop(8)] == [True, False, True]
-    assert [applied.answers[0], *applied.answers[2:32]] == [
+    assert [applied.answers[0], *applied.answers[2:37]] == [
         Status.COMPLETED, Status.COMPLETED, Status.PENDING, True, Status.DEAD, True, Status.PENDING,
-        Redriven(Status.DEAD), Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None), (),
-        True, True, MovedBack(1, 99_000_000), 0, 7, True, 1, CancelledPage((), None), True, (), None,
+        Redriven(Status.DEAD), Status.CANCELLED, 1, True, None, None, None, 1, True, 1, None, (at(60), None, False), (),
+        True, True, MovedBack(1, 99_000_000), 0, 7, True, *_SCHEDULES_MADE, 1, CancelledPage((), None), True, (), None,
     ]  # fmt: skip
-    assert [made.is_new for made in applied.answers[32].inserted] == [True, True]
+    assert [made.is_new for made in applied.answers[37].inserted] == [True, True]
     assert [cancelled.type for cancelled in applied.cancelled] == ["c"]
     assert len(applied.answers[-1].jobs) == 4
     assert shown(store) == await counted(store)
     with connected(database) as other:
         ticks = "SELECT count(*) FROM aiojobs_ticks"
-        assert other.execute(f"SELECT type, ({ticks}) FROM aiojobs_pauses").fetchall() == [("z", 1)]
+        assert other.execute(f"SELECT type, ({ticks}) FROM aiojobs_pauses").fetchall() == [("z", 2)]
 
 
 @pytest.mark.parametrize("result", [None, "1"])

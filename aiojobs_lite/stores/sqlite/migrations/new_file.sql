@@ -98,7 +98,7 @@ CREATE TABLE aiojobs_schedules (
     expression TEXT NOT NULL,
     tz TEXT NOT NULL,
     next_tick INTEGER NOT NULL,
-    latest_job INTEGER,
+    latest_job INTEGER, job_type TEXT CHECK (job_type < x''), payload TEXT CHECK (payload < x''), options TEXT CHECK (options < x''), catch_up TEXT CHECK (catch_up < x''), overlap TEXT CHECK (overlap < x''), revision INTEGER, last_tick INTEGER CHECK (last_tick BETWEEN -62135596800000000 AND 253402300799999999), paused_since INTEGER CHECK (paused_since BETWEEN -62135596800000000 AND 253402300799999999), paused_by TEXT CHECK (paused_by < x''), created_at INTEGER CHECK (created_at BETWEEN -62135596800000000 AND 253402300799999999), updated_at INTEGER CHECK (updated_at BETWEEN -62135596800000000 AND 253402300799999999), moved_at INTEGER CHECK (moved_at BETWEEN -62135596800000000 AND 253402300799999999),
     CHECK (next_tick BETWEEN -62135596800000000 AND 253402300799999999)
 ) WITHOUT ROWID;
 CREATE TABLE aiojobs_ticks (
@@ -306,5 +306,10 @@ CREATE TABLE aiojobs_documents (
 ) WITHOUT ROWID;
 CREATE INDEX aiojobs_documents_expires ON aiojobs_documents (expires_at)
 WHERE expires_at IS NOT NULL;
+CREATE INDEX aiojobs_schedules_due ON aiojobs_schedules (job_type, next_tick)
+WHERE job_type IS NOT NULL AND paused_since IS NULL;
+CREATE INDEX aiojobs_schedules_moved ON aiojobs_schedules (moved_at)
+WHERE job_type IS NOT NULL;
+CREATE INDEX aiojobs_ticks_tick ON aiojobs_ticks (tick);
 INSERT INTO aiojobs_meta (key, value)
-VALUES ('application', 'aiojobs_lite'), ('schema', 11), ('database', lower(hex(randomblob(8))));
+VALUES ('application', 'aiojobs_lite'), ('schema', 12), ('database', lower(hex(randomblob(8))));
