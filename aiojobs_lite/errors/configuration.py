@@ -79,11 +79,13 @@ class MissingDependency(ConfigurationError, LookupError):
         wanted: The annotation that `deps` lacks.
     """
 
-    def __init__(self, job_type: str, wanted: object, *, is_per_attempt: bool = False) -> None:
+    def __init__(
+        self, job_type: str, wanted: object, *, is_per_attempt: bool = False, given_to: str = "JobRunner"
+    ) -> None:
         self.job_type = job_type
         self.wanted = wanted
         name = name_of(wanted)
-        problem = f"which deps= lacks. Pass JobRunner(deps={{{name}: ...}})."
+        problem = f"which deps= lacks. Pass {given_to}(deps={{{name}: ...}})."
         if is_per_attempt:
             problem = f"which is made for each attempt that asks for it by a parameter: `x: {name} = injected`."
         super().__init__(f"{job_type!r} asks for {name}, {problem}")

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
 from aiojobs_lite.clock import to_datetime
 from aiojobs_lite.errors import MissingDependency
@@ -63,6 +63,8 @@ class AttemptContext:
     __slots__ = (
         "_claimed", "_database", "_deps", "_durable", "_reporter", "_stopping", "attempt", "id", "max_attempts", "type",
     )  # fmt: skip
+
+    _deps_given_to: ClassVar[str] = "JobRunner"
 
     def __init__(
         self,
@@ -171,7 +173,9 @@ class AttemptContext:
             found: T = self._deps[wanted]
         except (KeyError, TypeError):  # TypeError: it is not hashable
             is_per_attempt = wanted in getattr(self._deps, "per_attempt", ())
-            raise MissingDependency(self.type, wanted, is_per_attempt=is_per_attempt) from None
+            raise MissingDependency(
+                self.type, wanted, is_per_attempt=is_per_attempt, given_to=self._deps_given_to
+            ) from None
         return found
 
     def __repr__(self) -> str:

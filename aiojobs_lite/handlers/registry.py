@@ -125,13 +125,14 @@ class Registry:
         Raises:
             InvalidOption: If another job type shares one by its name, with other values.
         """
-        for stored in job_type.lanes.stored if job_type.lanes else ():
+        lanes = job_type.lanes
+        for given, stored in zip(lanes.limits, lanes.stored, strict=True) if lanes else ():
             known = self._by_key.setdefault(stored.name, stored)
             if known != stored:
                 wanted = f"what other job types share by this name: {known.most}" + (
                     "" if known.per is None else f" per {show_duration(known.per / 1_000_000)}"
                 )
-                raise InvalidOption("limits", stored, wanted)
+                raise InvalidOption("limits", given, wanted)
 
     def names(self) -> tuple[str, ...]:
         """All names, in the order of registration."""

@@ -136,6 +136,7 @@ class JobClient(AnswersHabitsOfClients):
         Raises:
             InvalidOption: If `name` is no text.
             UnknownJobType: If no job type of this client has this name.
+            EnqueueError, StoreUnavailable, ClientClosed, WrongEventLoop: As of `enqueue`.
         """
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; client.enqueue(...) takes the job type")
@@ -210,6 +211,9 @@ class JobClient(AnswersHabitsOfClients):
 
         Returns:
             One handle a job, in their order.
+
+        Raises:
+            EnqueueError, InvalidOption, StoreUnavailable, ClientClosed, WrongEventLoop: As of `enqueue_in`.
         """
         refuse_loop()
         if self._is_closed:
@@ -241,7 +245,11 @@ class JobClient(AnswersHabitsOfClients):
         return sent
 
     def send_many(self, events: Iterable[EventToSend]) -> list[ClientSentEvent]:
-        """Sends up to 5,000 events in one transaction, all or none; see `send`."""
+        """Sends up to 5,000 events in one transaction, all or none.
+
+        Raises:
+            InvalidEvent, InvalidOption, EnqueueError, StoreUnavailable, ClientClosed, WrongEventLoop: As of `send`.
+        """
         self._open()
         now = self._clock.now()
         write = events_of(events, self._registry, now)  # without the lock: `when` and keys are the caller's code

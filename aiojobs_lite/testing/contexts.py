@@ -54,6 +54,8 @@ class KitContext(JobContext):
 
     __slots__ = ("_inline", "logged", "reported", "sent", "steps")
 
+    _deps_given_to = "testing.context"
+
     def __init__(
         self,
         claimed: Claimed,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aiojobs_lite import InvalidOption, JobContext, JobRunner, injected, job
+from aiojobs_lite.errors import MissingDependency
 from aiojobs_lite.testing import JobKit, context
 
 TICK = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -75,3 +76,8 @@ async def test_what_a_handler_reports_can_be_looked_at() -> None:
     assert ctx.logged == ["page 1"]
     assert isinstance(ctx, JobContext)
     assert context().logged == []
+
+
+def test_a_resource_that_it_lacks_is_asked_of_the_test() -> None:
+    with pytest.raises(MissingDependency, match=r"which deps= lacks\. Pass testing\.context\(deps={int: \.\.\.}\)\.$"):
+        context().get(int)
