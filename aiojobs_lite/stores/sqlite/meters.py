@@ -168,7 +168,7 @@ class Meters:
         row = self._row(limit.name, key) or _NOTHING
         if row.pinned or (row.most, row.per) == (limit.most, limit.per):
             return None
-        self._run("set_limit", (key, limit.name, limit.most, limit.per, 0, self._now))
+        self._store_limit(key, limit.name, limit.most, limit.per, is_pinned=False)
         self._load_limits()
         return row
 
@@ -181,9 +181,9 @@ class Meters:
         row = self._row(write.name, key) or _NOTHING
         if write.most is not None:
             per = None if of_all.per is None else write.per or row.per or of_all.per
-            self._run("set_limit", (key, write.name, write.most, per, int(write.is_pinned), self._now))
+            self._store_limit(key, write.name, write.most, per, is_pinned=write.is_pinned)
         elif write.key is None:
-            self._run("set_limit", (key, write.name, of_all.most, of_all.per, int(write.is_pinned), self._now))
+            self._store_limit(key, write.name, of_all.most, of_all.per, is_pinned=write.is_pinned)
         else:
             self._run("forget_key", (key, write.name))
             self._run("forget_value", (key, write.name))
@@ -331,6 +331,10 @@ class Meters:
     def _row(self, name: str, key: str) -> _Row | None:
         found = self._all("limit_row", (key, name))
         return _Row(*found[0]) if found else None
+
+    def _store_limit(self, key: str, name: str, most: int | None, per: int | None, *, is_pinned: bool) -> None:
+        stored = {"key": key, "name": name, "most": most, "per": per, "pinned": int(is_pinned), "now": self._now}
+        self._run("set_limit", stored)
 
     def _read_own(self, meter: str) -> tuple[StoredLimit | None, int]:
         name = limit_of(meter)

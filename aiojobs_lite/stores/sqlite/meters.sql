@@ -23,7 +23,7 @@ WHERE key = ?
 -- name: set_limit
 -- Stores what a limit allows.
 INSERT INTO aiojobs_limits (key, name, most, per, pinned, set_at)
-VALUES (?, ?, ?, ?, ?, ?)
+VALUES (:key, :name, :most, :per, :pinned, :now)
 ON CONFLICT (key, name) DO UPDATE
 SET most = excluded.most, per = excluded.per, pinned = excluded.pinned, set_at = excluded.set_at;
 
