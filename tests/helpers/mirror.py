@@ -37,6 +37,7 @@ ELSEWHERE: Final = {
     "durable/operations.py": Suite("tests/durable/test_ledger.py", _NO_BEHAVIOUR),
     "runner/driven.py": Suite("tests/durable/test_rounds.py", "each run there has such a handler"),
     "runner/children.py": Suite("tests/runner/test_operations.py", "children are started by a context"),
+    "handlers/mode.py": Suite("tests/handlers/test_job_type.py", "each job type has one"),
     "events.py": Suite("tests/runner/test_events.py", "names alone, under which tests and applications import them"),
     "steps.py": Suite("tests/durable/test_step.py", "names alone, under which tests and applications import them"),
     "limit_values.py": Suite("tests/handlers/test_limits.py", "its refusals are those of each limit and rate"),
