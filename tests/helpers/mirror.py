@@ -106,6 +106,8 @@ ELSEWHERE: Final = {
     "stores/sqlite/insert.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/limited_types.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/idle_meters.py": Suite("tests/stores/sqlite/test_limits.py", "what it leaves is looked at there"),
+    "stores/sqlite/limit_rows.py": Suite("tests/stores/sqlite/test_meters.py", "all that is read there is read by it"),
+    "stores/sqlite/stored_limits.py": Suite("tests/stores/sqlite/test_meters.py", "they say what a meter allows"),
     "stores/sqlite/limit_states.py": Suite(f"{_CONFORMANCE}/limits.py", _EACH_STORE),
     "stores/sqlite/moves.py": Suite(f"{_CONFORMANCE}/jobs.py", _EACH_STORE),
     "stores/sqlite/pauses.py": Suite(f"{_CONFORMANCE}/claim.py", _EACH_STORE),
