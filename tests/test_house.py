@@ -48,7 +48,7 @@ PUBLIC_MODULES = [
 
 FILE_LINES, TEST_FILE_LINES, CLASS_LINES, FUNCTION_LINES = 400, 600, 300, 40
 CONSTRUCTOR_PARAMETERS = 9
-OPTIONS = {"aiojobs_lite/runner/runner.py:JobRunner", "aiojobs_lite/handlers/job_type.py:JobType"}  # each is a keyword
+OPTIONS = {"aiojobs_lite/runner/runner.py:JobRunner"}  # each is a keyword
 
 
 def sizes(path: Path) -> Iterator[tuple[str, int, int]]:

@@ -30,7 +30,7 @@ from aiojobs_lite import (
     Snooze,
 )
 from aiojobs_lite.errors.store import REMEDIES
-from aiojobs_lite.handlers.job_type import JobType
+from aiojobs_lite.handlers.checks import check_values
 from aiojobs_lite.handlers.options import EnqueueOptions, JobOptions
 from aiojobs_lite.http import MemoryInbox, Signer, SigningKeys, Verifier, VerifyMiddleware
 from aiojobs_lite.model.ends import Again, Complete
@@ -79,7 +79,7 @@ def default(cell: str) -> Any:
     [
         ("JobClient", parameters(JobClient)),
         ("JobRunner", parameters(JobRunner)),
-        ("Job types", parameters(JobType, "handler")),
+        ("Job types", {**dict.fromkeys(JobOptions.__annotations__), "priority": "medium", **check_values({})}),
         ("Cron", parameters(JobRunner.cron)),
         ("Backoff", parameters(Backoff)),
         ("Batches", parameters(Batches.open)),

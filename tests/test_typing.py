@@ -266,7 +266,8 @@ def handing_over() -> None:
     runner.register(len)  # E: arg-type
     JobRunner(durability="half")  # E: arg-type
     JobRunner(max_runing=3)  # E: arg-type
-    JobType(plain_without_context, max_runing=3)  # E: arg-type
+    JobType(plain_without_context, max_runing=3)  # E: call-arg
+    JobType(plain_without_context, timeout=[])  # E: arg-type
     runner.add_job(welcome)  # E: attr-defined
     welcome.delay(1)  # E: attr-defined
 

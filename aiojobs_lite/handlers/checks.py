@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import NoneType
 from typing import Any, Final, cast
 from uuid import UUID
 
 from aiojobs_lite.clock import Clock
+from aiojobs_lite.durations import seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.resources import recipe_of
 from aiojobs_lite.model.job import PRIORITIES
 from aiojobs_lite.model.json_object import dump_object
+from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.outcomes import Signal
-from aiojobs_lite.sizes import LARGEST_METADATA_BYTES
+from aiojobs_lite.sizes import (
+    LARGEST_METADATA_BYTES,
+    LARGEST_PAYLOAD_BYTES,
+    LARGEST_RESULT_BYTES,
+    LARGEST_VALUE_BYTES,
+    LARGEST_VERSION,
+)
 from aiojobs_lite.text import show
 
 _NO_ANNOTATIONS: Final = (str, bytes, int, float, tuple, NoneType)
@@ -110,7 +119,42 @@ def check_exceptions(option: str, value: object) -> tuple[type[BaseException], .
     return kinds
 
 
+def check_backoff(option: str, value: object) -> Backoff:
+    """A backoff."""
+    if not isinstance(value, Backoff):
+        raise InvalidOption(option, value, 'a Backoff, such as Backoff(base="2s", cap="1h")')
+    return value
+
+
 def check_metadata(option: str, value: object) -> str | None:
     """A small object of plain JSON values; returns it as JSON, or None if it is empty."""
     text = dump_object(option, value, LARGEST_METADATA_BYTES)
     return text if value else None
+
+
+_MOST_ATTEMPTS: Final = 1_000_000
+_MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
+
+_OF_A_TYPE: Final[Mapping[str, tuple[object, Callable[[str, Any], Any]]]] = {
+    "process": (False, check_flag),
+    "max_attempts": (5, partial(check_whole, most=_MOST_ATTEMPTS)),
+    "backoff": (None, check_backoff),
+    "retry_on": (None, check_exceptions),
+    "abandon_on": ((), check_exceptions),
+    "timeout": (None, lambda option, value: seconds(value, option, least=0.001)),
+    "concurrency": (None, partial(check_whole, most=_MOST_AT_ONCE)),
+    "keep_result": (True, check_flag),
+    "largest_payload": (LARGEST_PAYLOAD_BYTES, partial(check_whole, most=LARGEST_VALUE_BYTES)),
+    "largest_result": (LARGEST_RESULT_BYTES, partial(check_whole, most=LARGEST_VALUE_BYTES)),
+    "version": (1, partial(check_whole, most=LARGEST_VERSION)),
+}
+"""Default and check of each option of a job type that depends neither on its handler nor on another option."""
+
+
+def check_values(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a job type that can be checked one by one; each that is not given has its default."""
+    values: dict[str, Any] = {}
+    for option, (default, check) in _OF_A_TYPE.items():
+        value = options.get(option, default)
+        values[option] = None if value is None and default is None else check(option, value)
+    return values

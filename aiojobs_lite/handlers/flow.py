@@ -32,9 +32,6 @@ _RULES: Final[Mapping[str, tuple[type[Rule | Batch], str]]] = {
     "batch": (Batch, 'a Batch, such as Batch(100, max_wait="5s", key="org_id")'),
 }
 
-FLOW_OPTIONS: Final = (*_RULES, "max_pending", "on_full", "expires", "cancel_on")
-"""The names of the options of which a flow is made."""
-
 OnFull = Literal["raise", "wait"]
 _ON_FULL: Final = ("raise", "wait")
 _MOST_PENDING: Final = 1_000_000_000

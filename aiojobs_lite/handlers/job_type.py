@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Never, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Generic, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.dead import OnDead
-from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload
-from aiojobs_lite.handlers.cancel_on import On
-from aiojobs_lite.handlers.checks import check_exceptions, check_flag, check_text, check_whole
+from aiojobs_lite.handlers.checks import check_text, check_values
 from aiojobs_lite.handlers.event import Listening
-from aiojobs_lite.handlers.flow import FLOW_OPTIONS, OnFull, make_flow
 from aiojobs_lite.handlers.habits import AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
 from aiojobs_lite.handlers.micro_batch import make_lanes
-from aiojobs_lite.handlers.options import AS_DECLARED, Enqueueing, EnqueueOptions, JobOptions, check_together
-from aiojobs_lite.handlers.payloads import UpgradeStep, make_signature
-from aiojobs_lite.handlers.ranking import PriorityFunction, Ranking, priority_of_type
+from aiojobs_lite.handlers.mode import Mode, mode_of
+from aiojobs_lite.handlers.options import Enqueueing, EnqueueOptions, JobOptions, check_together, enqueueing_of
+from aiojobs_lite.handlers.payloads import make_signature
+from aiojobs_lite.handlers.ranking import priority_of_type
 from aiojobs_lite.handlers.result import Result
 from aiojobs_lite.handlers.signature import Signature
 from aiojobs_lite.limits import Limit, Rate
-from aiojobs_lite.model.debounce import Debounce
-from aiojobs_lite.model.job import NewJob, Priority
-from aiojobs_lite.model.micro_batch import Batch
+from aiojobs_lite.model.job import NewJob
 from aiojobs_lite.model.payloads import redacted
-from aiojobs_lite.model.throttle import Throttle
-from aiojobs_lite.model.unique import Unique
 from aiojobs_lite.policy.backoff import Backoff
 from aiojobs_lite.policy.catch_up import Schedule
 from aiojobs_lite.policy.settle import Policy
-from aiojobs_lite.sizes import LARGEST_PAYLOAD_BYTES, LARGEST_RESULT_BYTES, LARGEST_VALUE_BYTES, LONGEST_TYPE_NAME_CHARS
+from aiojobs_lite.sizes import LONGEST_TYPE_NAME_CHARS
 from aiojobs_lite.text import show
 
 P = ParamSpec("P")
@@ -42,9 +34,6 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound=Callable[..., Any])
 _NOT_INJECTED: Final = "process=True takes no injected parameters, they stay in this process; make them in the handler"
-_DEEPEST_WRAPPING: Final = 100  # decorators; a function may wrap itself
-_MOST_ATTEMPTS: Final = 1_000_000
-_MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
 
 @dataclass(slots=True, unsafe_hash=True, repr=False)  # frozen would double the time to make it
@@ -151,49 +140,52 @@ class JobType(Enqueueable[P, R_co]):
         middleware: What its group has around its enqueues and attempts.
     """
 
+    name: str
+    handler: Callable[..., Any]
+    mode: Mode
+    max_attempts: int
+    policy: Policy
+    timeout: float | None
+    concurrency: int | None
+    lanes: Lanes | None
+    priority: int
+    signature: Signature
+    result: Result | None
+    on_dead: OnDead | Enqueueable[..., Any] | None
     cron: Schedule | None = None
     listening: Listening | None = None
     middleware: tuple[Any, ...] = ()
 
-    def __init__(
-        self,
-        handler: Callable[..., Any],
-        *,
-        name: str | None = None,
-        max_attempts: int = 5,
-        backoff: Backoff | None = None,
-        timeout: Duration | None = None,
-        concurrency: int | None = None,
-        limits: Sequence[Limit | Rate] | None = None,
-        priority: Priority | PriorityFunction = "medium",
-        retry_on: type[BaseException] | Sequence[type[BaseException]] | None = None,
-        abandon_on: type[BaseException] | Sequence[type[BaseException]] = (),
-        keep_result: bool = True,
-        process: bool = False,
-        largest_payload: int = LARGEST_PAYLOAD_BYTES,
-        largest_result: int = LARGEST_RESULT_BYTES,
-        unique: Unique | None = None,
-        debounce: Debounce | None = None,
-        throttle: Throttle | None = None,
-        batch: Batch | None = None,
-        max_pending: int | None = None,
-        on_full: OnFull | None = None,
-        expires: Duration | None = None,
-        on_dead: OnDead | Enqueueable[..., Any] | None = None,
-        cancel_on: On | Sequence[On] | None = None,
-        version: int = 1, upgrade: Mapping[int, UpgradeStep] | None = None, secret: Sequence[str] | None = None,
-        **unknown: Never,
-    ) -> None:  # fmt: skip
-        refuse_unknown(unknown, JobOptions.__optional_keys__)
-        self.job_type, self.handler = self, _function(handler, name)
-        self.name, self.mode = _name_and_mode(self.handler, name, process)
-        self.max_attempts, self.policy = _attempts(max_attempts), _policy(backoff, retry_on, abandon_on)
-        self.timeout, self.concurrency = _timeout(timeout), _concurrency(concurrency)
-        self.priority, is_kept = priority_of_type(priority), check_flag("keep_result", keep_result)
-        self.signature = _signature(self, largest_payload, version, upgrade, secret, reads_return=is_kept)
-        self.result = _result(self.name, self.signature.returns, largest_result, is_kept=is_kept)
-        self.how = _how(self, priority, unique, debounce, throttle, batch, max_pending, on_full, expires, cancel_on)
-        self.lanes, self.on_dead = _lanes(self, limits), None if on_dead is None else check_on_dead(on_dead)
+    def __init__(self, handler: Callable[..., Any], **options: Unpack[JobOptions]) -> None:
+        refuse_unknown(options, JobOptions.__optional_keys__)
+        self.job_type, self.handler = self, _function(handler, options.get("name"))
+        self.name = _name(self.handler, options.get("name"))
+        value = check_values(options)
+        self.mode = mode_of(self.name, self.handler, process=value["process"])
+        self.max_attempts, self.timeout = value["max_attempts"], value["timeout"]
+        self.concurrency, self.priority = value["concurrency"], priority_of_type(options.get("priority", "medium"))
+        self.policy = Policy(value["backoff"] or Backoff(), value["retry_on"], value["abandon_on"])
+        self.signature = self._make_signature(value, options)
+        is_kept, largest = value["keep_result"], value["largest_result"]
+        self.result = Result(self.name, self.signature.returns, largest) if is_kept else None
+        self.how = enqueueing_of(options, self.signature, self.handler)
+        self.lanes = self._make_lanes(options.get("limits"))
+        self.on_dead = None if options.get("on_dead") is None else check_on_dead(options["on_dead"])
+
+    def _make_signature(self, value: Mapping[str, Any], options: JobOptions) -> Signature:
+        largest, version, is_kept = value["largest_payload"], value["version"], value["keep_result"]
+        marks = version, options.get("upgrade"), options.get("secret")
+        made = make_signature(self.name, self.handler, largest, *marks, reads_return=is_kept)
+        if self.mode == "process" and made.injected:
+            raise InvalidJobType(self.name, _NOT_INJECTED)
+        return made
+
+    def _make_lanes(self, limits: Sequence[Limit | Rate] | None) -> Lanes | None:
+        if limits is None:
+            return None
+        batch = None if self.how.flow is None else self.how.flow.batch
+        lanes = make_lanes(self.name, limits, self.signature, batch)
+        return lanes if lanes.limits else None
 
     @property
     def version(self) -> int:
@@ -247,54 +239,11 @@ def qualified_name(handler: Callable[..., Any]) -> str:
     return f"{getattr(handler, '__module__', '?')}.{name}"
 
 
-def _lanes(job_type: JobType[..., Any], limits: Sequence[Limit | Rate] | None) -> Lanes | None:
-    if limits is None:
-        return None
-    flow = job_type.how.flow
-    lanes = make_lanes(job_type.name, limits, job_type.signature, None if flow is None else flow.batch)
-    return lanes if lanes.limits else None
-
-
-def _signature(job_type: JobType[..., Any], largest: int, *marks: Any, reads_return: bool) -> Signature:
-    made = make_signature(job_type.name, job_type.handler, largest, *marks, reads_return=reads_return)
-    if job_type.mode == "process" and made.injected:
-        raise InvalidJobType(job_type.name, _NOT_INJECTED)
-    return made
-
-
-def _attempts(max_attempts: object) -> int:
-    return check_whole("max_attempts", max_attempts, _MOST_ATTEMPTS)
-
-
-def _timeout(timeout: Duration | None) -> float | None:
-    return None if timeout is None else seconds(timeout, "timeout", least=0.001)
-
-
-def _concurrency(concurrency: object) -> int | None:
-    return None if concurrency is None else check_whole("concurrency", concurrency, _MOST_AT_ONCE)
-
-
-def _policy(backoff: object, retry_on: object, abandon_on: object) -> Policy:
-    if backoff is None:
-        backoff = Backoff()
-    if not isinstance(backoff, Backoff):
-        raise InvalidOption("backoff", backoff, 'a Backoff, such as Backoff(base="2s", cap="1h")')
-    return Policy(
-        backoff,
-        None if retry_on is None else check_exceptions("retry_on", retry_on),
-        check_exceptions("abandon_on", abandon_on),
-    )
-
-
-def _result(name: str, returns: Any, largest: object, *, is_kept: bool) -> Result | None:
-    most = check_whole("largest_result", largest, LARGEST_VALUE_BYTES)
-    return Result(name, returns, most) if is_kept else None
-
-
-def _how(job_type: JobType[..., Any], priority: object, *given: object) -> Enqueueing:
-    ranking = Ranking(priority, job_type.signature, job_type.handler) if callable(priority) else None
-    flow = make_flow(dict(zip(FLOW_OPTIONS, given, strict=True)), None, job_type.signature, job_type.handler)
-    return AS_DECLARED if flow is None and ranking is None else Enqueueing(flow=flow, ranking=ranking)
+def _name(handler: Callable[..., Any], given: object) -> str:
+    name = check_text("name", getattr(handler, "__name__", None) if given is None else given, LONGEST_TYPE_NAME_CHARS)
+    if name == "<lambda>":
+        raise InvalidOption("name", name, 'a stable name; a lambda has none: job(name="...")')
+    return name
 
 
 def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
@@ -313,84 +262,3 @@ def _function(handler: Callable[..., Any], name: object) -> Callable[..., Any]:
     else:
         problem = f"{problem}. Put @job above a function, or call job(function)"
     raise InvalidJobType(own_name if name is None else str(name), problem)
-
-
-def _within(function: Any) -> Iterator[Any]:
-    """A function and those that it wraps, as decorators and `functools.partial` leave them."""
-    for _ in range(_DEEPEST_WRAPPING):
-        yield function
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif inspect.ismethod(function):
-            function = function.__func__
-        elif getattr(function, "__wrapped__", None) is not None:
-            function = function.__wrapped__
-        else:
-            return
-
-
-def _name_and_mode(
-    handler: Callable[..., Any], name: object, process: object
-) -> tuple[str, Literal["async", "thread", "process"]]:
-    checked = _name(getattr(handler, "__name__", None) if name is None else name)
-    return checked, _mode(checked, handler, process=check_flag("process", process))
-
-
-def _name(name: object) -> str:
-    checked = check_text("name", name, LONGEST_TYPE_NAME_CHARS)
-    if checked == "<lambda>":
-        raise InvalidOption("name", name, 'a stable name; a lambda has none: job(name="...")')
-    return checked
-
-
-def _check_dispatch(name: str, handler: Callable[..., Any]) -> None:
-    """Checks that a handler does not need its first argument by position: a payload is given by name.
-
-    Raises:
-        InvalidJobType: If `functools.singledispatch` chooses by that argument.
-    """
-    for function in _within(handler):
-        code = getattr(function, "__code__", None)
-        if isinstance(function, functools.partial):
-            if function.args:
-                return
-        elif code is None or code.co_argcount or code.co_kwonlyargcount:  # it need not pass on what it takes
-            return
-        elif code.co_qualname.startswith("singledispatch") and code.co_filename == functools.__file__:
-            first = next(iter(inspect.signature(function).parameters.values()), None)
-            if first is None or first.kind is first.POSITIONAL_ONLY:
-                return
-            chooser = code.co_qualname.partition(".")[0]
-            problem = (
-                f"functools.{chooser} chooses by an argument that is given by position, and a payload is given by "
-                "name. Declare a function of your own that calls it"
-            )
-            raise InvalidJobType(name, problem)
-
-
-def _mode(name: str, handler: Callable[..., Any], *, process: bool) -> Literal["async", "thread", "process"]:
-    _check_dispatch(name, handler)
-    bare = handler
-    while isinstance(bare, functools.partial):
-        bare = bare.func
-    called = bare, type(bare).__call__
-    is_async = any(map(inspect.iscoroutinefunction, called))
-    inner = [within for function in called for within in _within(function)]
-    if any(map(inspect.isasyncgenfunction, inner)) or any(map(inspect.isgeneratorfunction, inner)):
-        raise InvalidJobType(name, "a generator cannot be a handler; return a list")
-    if not is_async and any(map(inspect.iscoroutinefunction, inner)):
-        problem = (
-            "a decorator hides its `async def`, whose coroutine nothing would await. Make the decorator's function an "
-            "`async def` too, or delete its `__wrapped__` if it runs the coroutine itself"
-        )
-        raise InvalidJobType(name, problem)
-    if not process:
-        return "async" if is_async else "thread"
-    if is_async:
-        problem = "process=True is for plain `def`; an `async def` runs on the event loop. Leave out one of both"
-        raise InvalidJobType(name, problem)
-    if inspect.ismethod(handler) or re.search("<(locals|lambda)>", getattr(handler, "__qualname__", "<locals>")):
-        raise InvalidJobType(
-            name, "process=True takes a function at the top of a module, which a new process can import"
-        )
-    return "process"

@@ -307,6 +307,18 @@ AS_DECLARED: Final = Enqueueing()
 """No options: all is as the job type says."""
 
 
+def enqueueing_of(options: JobOptions, signature: Signature, handler: Callable[..., Any]) -> Enqueueing:
+    """What the options of a job type say of each of its enqueues.
+
+    Raises:
+        InvalidOption: If one of them cannot work, or not with another.
+    """
+    priority = options.get("priority")
+    ranking = Ranking(priority, signature, handler) if callable(priority) else None
+    flow = make_flow(options, None, signature, handler)
+    return AS_DECLARED if flow is None and ranking is None else Enqueueing(flow=flow, ranking=ranking)
+
+
 def check_together(how: Enqueueing) -> Enqueueing:
     """Checks that the options of one enqueue can work together.
 

@@ -13,10 +13,8 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from aiojobs_lite.errors import InvalidOption, InvalidPayload
-from aiojobs_lite.handlers.checks import check_whole
 from aiojobs_lite.handlers.signature import FIX, WAITS, Signature
 from aiojobs_lite.model.payloads import SECRET_KEY, VERSION_KEY, arguments_of, mark, version_of
-from aiojobs_lite.sizes import LARGEST_VALUE_BYTES, LARGEST_VERSION
 from aiojobs_lite.text import show
 
 UpgradeStep = Callable[[dict[str, Any]], dict[str, Any]]
@@ -127,7 +125,7 @@ class MarkedSignature(Signature):
 
 
 def make_signature(
-    job_type: str, handler: Callable[..., Any], largest: object, version: object, upgrade: object, secret: object, *,
+    job_type: str, handler: Callable[..., Any], largest: int, version: int, upgrade: object, secret: object, *,
     reads_return: bool,
 ) -> Signature:  # fmt: skip
     """The parameters of a handler, with the version of its payloads and their secret arguments.
@@ -142,16 +140,14 @@ def make_signature(
         reads_return: See `Signature`.
 
     Raises:
-        InvalidOption: If the size, the version, the steps or the names cannot work.
+        InvalidOption: If the steps or the names cannot work.
         InvalidJobType: If a parameter cannot be stored as JSON.
     """
-    most = check_whole("largest_payload", largest, LARGEST_VALUE_BYTES)
-    number = check_whole("version", version, LARGEST_VERSION)
-    steps = _check_steps(upgrade, number)
-    if number == 1 and (secret is None or secret == []):
-        return Signature(job_type, handler, most, reads_return=reads_return)
+    steps = _check_steps(upgrade, version)
+    if version == 1 and (secret is None or secret == []):
+        return Signature(job_type, handler, largest, reads_return=reads_return)
     return MarkedSignature(
-        job_type, handler, most, reads_return=reads_return, version=number, steps=steps, secret=secret
+        job_type, handler, largest, reads_return=reads_return, version=version, steps=steps, secret=secret
     )
 
 

@@ -13,9 +13,11 @@ from enum import Enum
 from typing import Any, Final
 
 import aiojobs_lite
+from aiojobs_lite.handlers import options
 from tests.helpers.root import ROOT
 
 SURFACE: Final = ROOT / "tests/surface.txt"
+_UNPACKED: Final = re.compile(r"Unpack\[(\w+)\]")
 _PREFIX: Final[dict[Any, str]] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
@@ -63,12 +65,17 @@ def _parameters(value: Any) -> str:
 
 def _listed(function: Callable[..., Any]) -> str:
     found = inspect.signature(function).parameters.values()
-    return f"({', '.join(_shown(one) for one in found if one.name not in {'self', 'cls'})})"
+    shown = [name for one in found if one.name not in {"self", "cls"} for name in _shown(one)]
+    return f"({', '.join(shown)})"
 
 
-def _shown(parameter: inspect.Parameter) -> str:
-    is_optional = parameter.default is not inspect.Parameter.empty
-    return f"{_PREFIX.get(parameter.kind, '')}{parameter.name}{'=' if is_optional else ''}"
+def _shown(parameter: inspect.Parameter) -> Iterator[str]:
+    """A parameter, or each key of the `TypedDict` that it is unpacked from."""
+    if unpacked := _UNPACKED.fullmatch(str(parameter.annotation)):
+        yield from (f"{key}=" for key in getattr(options, unpacked[1]).__annotations__)
+    else:
+        is_optional = parameter.default is not inspect.Parameter.empty
+        yield f"{_PREFIX.get(parameter.kind, '')}{parameter.name}{'=' if is_optional else ''}"
 
 
 if __name__ == "__main__":

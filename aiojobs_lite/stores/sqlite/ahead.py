@@ -43,13 +43,10 @@ def list_ahead(connection: sqlite3.Connection, sql: Sql, query: ListAhead) -> Ah
     ids: list[int] = []
     left = query.limit
     is_among_lanes = query.after is not None and query.after.lane is not None
-    for first in () if is_among_lanes else _ranges(connection, sql, query):
-        job_type, priority, *behind = first
-        if priority == _ORDERED:
-            found = connection.execute(sql["ordered_after"], (job_type, *behind, left)).fetchall()
-        else:
-            found = connection.execute(sql["pending_after"], (*first, left)).fetchall()
-        for job in map(_Pending._make, found):
+    for job_type, priority, at, job_id in () if is_among_lanes else _ranges(connection, sql, query):
+        jobs = sql["ordered_after" if priority == _ORDERED else "pending_after"]
+        wanted = {"type": job_type, "priority": priority, "at": at, "id": job_id, "limit": left}
+        for job in map(_Pending._make, connection.execute(jobs, wanted).fetchall()):
             left -= 1
             if _ahead(job, query.now):
                 ids.append(job.id)

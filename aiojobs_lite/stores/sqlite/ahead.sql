@@ -16,11 +16,11 @@ FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND place IS NULL
-    AND type = ?
-    AND priority = ?
-    AND (scheduled_at, id) > (?, ?)
+    AND type = :type
+    AND priority = :priority
+    AND (scheduled_at, id) > (:at, :id)
 ORDER BY scheduled_at, id
-LIMIT ?;
+LIMIT :limit;
 
 -- name: ordered_after
 -- The same of a type in ordered lanes, behind one of them.
@@ -29,10 +29,10 @@ FROM aiojobs_jobs
 WHERE place = 0
     AND status = 'pending'
     AND held IS NULL
-    AND type = ?
-    AND (scheduled_at, id) > (?, ?)
+    AND type = :type
+    AND (scheduled_at, id) > (:at, :id)
 ORDER BY scheduled_at, id
-LIMIT ?;
+LIMIT :limit;
 
 -- name: waiting_after
 -- Jobs that wait in other lanes and are due after an instant, lane by lane, behind one of them.

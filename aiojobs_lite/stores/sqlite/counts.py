@@ -175,7 +175,7 @@ class Ledger:
             self.expiries.forget()
         self._open_last_id = self._last_id
         self.open_pauses.clear()
-        if self.limits.types or self.limits.meters.is_changed:
+        if self.limits.types or self.limits.rows.is_changed:
             self.limits.discard()
         self.open_awaits_ends = None
         if self.is_placed:
@@ -241,7 +241,7 @@ class Ledger:
         self.due.looked_at.clear()
         self.expiries.is_raised = self.is_placed = False
         self._last_id = self._open_last_id
-        if self.limits.types or self.limits.meters.is_changed:
+        if self.limits.types or self.limits.rows.is_changed:
             self.limits.commit()
 
     def counts(self) -> Counts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from aiojobs_lite.model.columns import LARGEST_INTEGER
 from aiojobs_lite.model.job import NewJob, Status
@@ -29,7 +29,8 @@ from aiojobs_lite.model.limits import (
     lane_of,
     limit_of,
 )
-from aiojobs_lite.stores.sqlite.due import AT_ONCE, Bound, Due
+from aiojobs_lite.stores.sqlite.due import Bound, Due
+from aiojobs_lite.stores.sqlite.limit_rows import LimitRows
 from aiojobs_lite.stores.sqlite.limited_types import LanedAttempts, LimitedTypes
 from aiojobs_lite.stores.sqlite.meters import Meters
 from aiojobs_lite.stores.sqlite.rows import Sql, chunks, filled
@@ -72,20 +73,19 @@ class Limits:
         types: The types that have limits by key, or had.
         types_due: Those of which the transaction lets lanes be claimed, whose bounds are to be stored.
         has_lanes: Whether jobs wait in any lane.
+        rows: The rows of limits, lanes and meters.
     """
 
     def __init__(self, sql: Sql, due: Due) -> None:
-        self._sql = sql
+        self.rows = LimitRows(sql)
         self._due = due
-        self._connection: sqlite3.Connection
-        self._now = AT_ONCE
         self._types, self._attempts = LimitedTypes(), LanedAttempts()
         self._freed: dict[str, None] = {}  # meters that may have capacity, in the order in which they got it
         self._hints: Counter[str] = Counter()  # ordinary jobs of a lane that were inserted and not claimed yet
         # By ordered lane the jobs that were placed in it, and are about to be inserted: priority and bound by id.
         self._placed: dict[str, dict[int, tuple[int, Bound]]] = {}
-        self._is_changed = self._is_stale = self.has_lanes = False
-        self.meters = Meters(sql, due)
+        self._is_stale = self.has_lanes = False
+        self.meters = Meters(self.rows, due)
         self.types: Collection[str] = self._types.names
         self.types_due: set[str] = set()
 
@@ -93,8 +93,7 @@ class Limits:
 
     def begin(self, connection: sqlite3.Connection, now: int) -> None:
         """A transaction has begun."""
-        self._connection, self._now = connection, now
-        self.meters.begin(connection, now)
+        self.rows.connection, self.rows.now = connection, now
         if self.types_due:
             self.types_due.clear()
         if self._placed:
@@ -104,31 +103,31 @@ class Limits:
 
     def reload(self, connection: sqlite3.Connection) -> None:
         """Reads all anew: another owner has committed, or a transaction has failed."""
-        self._connection = connection
-        self.meters.reload(connection)
-        self._types.load(self._all("limited"))
+        self.rows.connection = connection
+        self.meters.reload()
+        self._types.load(self.rows.all("limited"))
         self._freed.clear()
         self._attempts.count(self.meters.count_running() if self.types else Counter())
         if self.types:
-            self.has_lanes = bool(self._all("any_lane"))
-        self._is_stale = self._is_changed = self.meters.is_changed = False
+            self.has_lanes = bool(self.rows.all("any_lane"))
+        self._is_stale = self.rows.is_changed = False
 
     def discard(self) -> None:
         """Forgets what a transaction that was not committed has changed."""
-        if self._is_changed or self.meters.is_changed:
+        if self.rows.is_changed:
             self._is_stale = True
-            self._is_changed = self.meters.is_changed = False
+            self.rows.is_changed = False
             self._attempts.forget()  # another job may get its ids
 
     def commit(self) -> None:
         """The transaction is committed."""
-        self._is_changed = self.meters.is_changed = False
+        self.rows.is_changed = False
 
     # Limits.
 
     def set(self, limit: StoredLimit) -> StoredLimit | None:
         """See `SetLimits`; returns what it was, if that was something else."""
-        before = self.meters.set(limit)
+        before = self.meters.limits.set(limit)
         if before is None:
             return None
         self._free_lines(limit.name, limit.key)
@@ -136,7 +135,10 @@ class Limits:
 
     def change(self, write: ChangeLimit | PauseLimit) -> bool:
         """See `ChangeLimit` and `PauseLimit`."""
-        is_known = self.meters.change(write) if isinstance(write, ChangeLimit) else self.meters.pause(write)
+        limits = self.meters.limits
+        is_known = limits.change(write) if isinstance(write, ChangeLimit) else limits.pause(write)
+        if is_known and isinstance(write, PauseLimit) and write.until is not None:
+            self.meters.look_at(write.until)
         if is_known and not (isinstance(write, PauseLimit) and write.paused):
             self._free_lines(write.name, write.key)
         return is_known
@@ -180,8 +182,8 @@ class Limits:
     def note(self, text: str, lane: Lane) -> None:
         """Notes that a type has the limits of a lane, and stores those that a new job brings."""
         for name in self._types.add(lane):
-            self._is_changed = True
-            self._run("note_limited", (name, lane.type))
+            self.rows.is_changed = True
+            self.rows.run("note_limited", (name, lane.type))
         if isinstance(text, LimitedLane):
             for limit in text.limits:
                 self.set(limit)
@@ -196,11 +198,11 @@ class Limits:
         lane, bound = lane_of(text), (row.scheduled_at, job_id)
         self.note(text, lane)
         if lane.is_ordered:
-            if text not in self._placed and not (self.has_lane(text) and self._all("heads_of_lane", (text, 1))):
+            if text not in self._placed and not (self.has_lane(text) and self.rows.all("heads_of_lane", (text, 1))):
                 self._set_head(text, lane, row.priority, bound)
             self._placed.setdefault(text, {})[job_id] = (row.priority, bound)
             return ORDERED_PLACE
-        if row.scheduled_at > self._now:
+        if row.scheduled_at > self.rows.now:
             return None
         self._hints[text] = hints = self._hints.get(text, 0) + 1
         most = self.meters.most(lane)
@@ -213,14 +215,14 @@ class Limits:
 
     def set_place(self, job_id: int, place: int) -> None:
         """A job waits in its lane whenever it is pending."""
-        self._run("set_place", (place, job_id))
+        self.rows.run("set_place", (place, job_id))
 
     def add(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
         """A job waits in a lane, from a bound on; if the lane is new, a meter may be exhausted for it."""
-        self._is_changed = self.has_lanes = True
+        self.rows.is_changed = self.has_lanes = True
         lane = lane_of(text)
         self.note(text, lane)
-        found = self._all("add_lane", (text, self._line(lane, full), priority, *bound))
+        found = self.rows.all("add_lane", (text, self._line(lane, full), priority, *bound))
         for line, its_priority in found:
             self._goes_on_by(bound, line, lane.type, its_priority)
         if full is None:
@@ -247,23 +249,23 @@ class Limits:
 
     def has_lane(self, text: str) -> bool:
         """Whether jobs may wait in a lane."""
-        return self.has_lanes and bool(self._all("lane_line", (text,)))
+        return self.has_lanes and bool(self.rows.all("lane_line", (text,)))
 
     def move(self, text: str, priority: int, bound: Bound, full: str | None) -> None:
         """A lane that was looked at goes where it belongs, and sets the meters free that it does not use."""
-        lane, self._is_changed = lane_of(text), True
-        self._run("move_lane", (self._line(lane, full), priority, *bound, text))
+        lane, self.rows.is_changed = lane_of(text), True
+        self.rows.run("move_lane", (self._line(lane, full), priority, *bound, text))
         self._give_up(lane, full)
 
     def set_bound(self, text: str, bound: Bound) -> None:
         """A lane stays where it stands, and its first jobs are taken."""
-        self._is_changed = True
-        self._run("set_bound", (*bound, text))
+        self.rows.is_changed = True
+        self.rows.run("set_bound", (*bound, text))
 
     def delete(self, text: str) -> None:
         """A lane that was looked at has no jobs."""
-        self._run("delete_lane", (text,))
-        self._is_changed, self.has_lanes = True, bool(self._all("any_lane"))
+        self.rows.run("delete_lane", (text,))
+        self.rows.is_changed, self.has_lanes = True, bool(self.rows.all("any_lane"))
         self._give_up(lane_of(text), None)
 
     def shift(self, ids: Sequence[int]) -> None:
@@ -301,7 +303,7 @@ class Limits:
 
     def ordered_became_due(self, job_type: str, after: int, until: int) -> int:
         """How many jobs in ordered lanes of a type that never ran became due between two instants."""
-        return int(self._all("ordered_became_due", (job_type, after, until))[0][0])
+        return int(self.rows.all("ordered_became_due", (job_type, after, until))[0][0])
 
     def make_due(self, job_type: str, priority: int, bound: Bound) -> None:
         """A lane may be claimed."""
@@ -319,12 +321,12 @@ class Limits:
         for job_type in sorted(self._types.of(limit_of(meter))):
             self._due.add_known(job_type)
             line = {"type": job_type, "line": f"{meter}{END}{job_type}", "capacity": capacity}
-            found = self._all("wake_lanes", line)
+            found = self.rows.all("wake_lanes", line)
             for text, priority, at, job_id in found:
                 woken.append(Woken(text, job_type, priority, (at, job_id)))
                 self.make_due(job_type, priority, (at, job_id))
             of_one_type = max(of_one_type, len(found))
-        self._is_changed |= bool(woken)
+        self.rows.is_changed |= bool(woken)
         self.meters.set_time(meter, may_have_more=of_one_type >= capacity)
         return woken
 
@@ -334,10 +336,7 @@ class Limits:
         """
         if key is not None:
             self.free(f"{name}{END}{key}")
-        elif (
-            self.has_lanes
-            and self._connection.execute(self._sql["open_lines"], (name + END, name + END + _AFTER_ALL_KEYS)).rowcount
-        ):
+        elif self.has_lanes and self.rows.run("open_lines", (name + END, name + END + _AFTER_ALL_KEYS)):
             for job_type in self._types.of(name):
                 self._due.add_any(job_type)
                 self.types_due.add(job_type)
@@ -365,7 +364,7 @@ class Limits:
 
     def _look_for_head(self, text: str, lane: Lane, leaving: Collection[int]) -> None:
         """Finds which job of an ordered lane is next, without those that leave it; else one that is about to come."""
-        found = self._all("heads_of_lane", (text, len(leaving) + 1))
+        found = self.rows.all("heads_of_lane", (text, len(leaving) + 1))
         heads = [(priority, (at, job_id)) for at, job_id, priority in found if job_id not in leaving]
         if heads := heads or list(self._placed.get(text, {}).values()):
             self._set_head(text, lane, *heads[0])
@@ -375,9 +374,9 @@ class Limits:
 
     def _set_head(self, text: str, lane: Lane, priority: int, bound: Bound) -> None:
         """An ordered lane stands by its next job, which no other one of it can overtake."""
-        self._is_changed = self.has_lanes = True
+        self.rows.is_changed = self.has_lanes = True
         self.note(text, lane)
-        ((line,),) = self._all("set_head", (text, self._line(lane, self.meters.full(lane)), priority, *bound))
+        ((line,),) = self.rows.all("set_head", (text, self._line(lane, self.meters.full(lane)), priority, *bound))
         self._goes_on_by(bound, line, lane.type, priority)
 
     def _goes_on_by(self, bound: Bound, line: str, job_type: str, priority: int) -> None:
@@ -388,13 +387,7 @@ class Limits:
             self.free(line.rpartition(END)[0])
 
     def _waiting(self, ids: Sequence[int]) -> Iterable[_Waiting]:
-        sql = self._sql["lanes_of_ids"]
+        sql = self.rows.sql["lanes_of_ids"]
         for start, size in chunks(len(ids), 128):
-            rows = self._connection.execute(filled(sql, "?", size), tuple(ids[start : start + size])).fetchall()
+            rows = self.rows.connection.execute(filled(sql, "?", size), tuple(ids[start : start + size])).fetchall()
             yield from map(_Waiting._make, rows)
-
-    def _all(self, query: str, parameters: Any = ()) -> list[Any]:
-        return self._connection.execute(self._sql[query], parameters).fetchall()
-
-    def _run(self, query: str, parameters: Any) -> None:
-        self._connection.execute(self._sql[query], parameters)

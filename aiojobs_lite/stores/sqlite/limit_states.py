@@ -23,8 +23,8 @@ from aiojobs_lite.model.limits import (
     within,
 )
 from aiojobs_lite.model.pauses import Pause, in_force
-from aiojobs_lite.stores.sqlite.meters import ALL_KEYS
 from aiojobs_lite.stores.sqlite.rows import Sql
+from aiojobs_lite.stores.sqlite.stored_limits import ALL_KEYS
 
 
 def list_limits(connection: sqlite3.Connection, sql: Sql, _query: ListLimits) -> list[LimitRow]:

@@ -270,8 +270,7 @@ class LanedJobs:
 
     def _read_jobs(self, entry: _Jobs, behind: Bound) -> None:
         if len(self._aside) < MANY_ASIDE:
-            wanted = (entry.type, self._priority, *behind, self._transaction.now, entry.most)
-            found = self._transaction.run("laned_jobs", wanted).fetchall()
+            found = self._transaction.run("laned_jobs", self._due_from(behind, entry.type, entry.most)).fetchall()
         else:
             found = self._pass_by(entry, behind)
         self._limits.meters.prepare([lane_of(lane) for _, _, lane in found if lane is not None])
@@ -283,9 +282,8 @@ class LanedJobs:
     def _pass_by(self, entry: _Jobs, behind: Bound) -> list[tuple[int, int, str | None]]:
         """Reads jobs behind one of many whose lanes are over a limit, without others of these: they step aside."""
         transaction, end = self._transaction, (self._transaction.now, LARGEST_INTEGER)
-        last = transaction.one("last_passed", (entry.type, self._priority, *behind, transaction.now, MOST_PASSED))
-        wanted = self._range(entry.type, behind, last or end, entry.most)
-        found = transaction.run("jobs_besides", wanted).fetchall()
+        last = transaction.one("last_passed", self._due_from(behind, entry.type, MOST_PASSED))
+        found = transaction.run("jobs_besides", self._range(entry.type, behind, last or end, entry.most)).fetchall()
         if len(found) == entry.most:
             last = found[-1][:2]
         elif last is not None:  # the next claim goes on behind them
@@ -294,6 +292,12 @@ class LanedJobs:
         first, _ = self._passed.get(entry.type, (behind, behind))
         self._passed[entry.type] = first, last or end
         return found
+
+    def _due_from(self, bound: Bound, job_type: str, most: int) -> dict[str, object]:
+        """The parameters of a look at the due jobs or lanes of a type from a bound on."""
+        at, job_id = bound
+        now = self._transaction.now
+        return {"type": job_type, "priority": self._priority, "at": at, "id": job_id, "now": now, "most": most}
 
     def _range(self, job_type: str, behind: Bound, last: Bound, most: int) -> dict[str, object]:
         """The parameters of a look at ordinary jobs of a type in or beside the lanes that are over a limit."""
@@ -305,8 +309,7 @@ class LanedJobs:
     def _read_lanes(self, entry: _Lanes, bound: Bound) -> None:
         if not self._limits.has_lanes:
             return
-        wanted = (entry.type, self._priority, *bound, self._transaction.now, entry.most)
-        found = self._transaction.run("lanes_in_line", wanted).fetchall()
+        found = self._transaction.run("lanes_in_line", self._due_from(bound, entry.type, entry.most)).fetchall()
         self._limits.meters.prepare([lane_of(text) for text, _, _ in found])
         for text, at, job_id in found:
             self._push_lane(entry.type, text, (at, job_id))

@@ -40,12 +40,12 @@ FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND place IS NULL
-    AND type = ?
-    AND priority = ?
-    AND (scheduled_at, id) > (?, ?)
-    AND scheduled_at <= ?
+    AND type = :type
+    AND priority = :priority
+    AND (scheduled_at, id) > (:at, :id)
+    AND scheduled_at <= :now
 ORDER BY scheduled_at, id
-LIMIT ?;
+LIMIT :most;
 
 -- name: last_passed
 -- The last of so many due ordinary jobs behind a job; null: there are no more.
@@ -54,12 +54,12 @@ FROM aiojobs_jobs
 WHERE status = 'pending'
     AND held IS NULL
     AND place IS NULL
-    AND type = ?
-    AND priority = ?
-    AND (scheduled_at, id) > (?, ?)
-    AND scheduled_at <= ?
+    AND type = :type
+    AND priority = :priority
+    AND (scheduled_at, id) > (:at, :id)
+    AND scheduled_at <= :now
 ORDER BY scheduled_at, id
-LIMIT 1 OFFSET ?;
+LIMIT 1 OFFSET :most;
 
 -- name: jobs_besides
 -- The ordinary jobs behind a job and up to another one that are in none of these lanes, in the order of the claim.
@@ -80,12 +80,12 @@ LIMIT :most;
 -- The lanes of a line that may have a due job, from a bound on.
 SELECT lane, ready_at, first_id
 FROM aiojobs_lanes
-WHERE line = ?
-    AND priority = ?
-    AND (ready_at, first_id) >= (?, ?)
-    AND ready_at <= ?
+WHERE line = :type
+    AND priority = :priority
+    AND (ready_at, first_id) >= (:at, :id)
+    AND ready_at <= :now
 ORDER BY ready_at, first_id
-LIMIT ?;
+LIMIT :most;
 
 -- name: heads_of_lane
 -- The first jobs of a lane.

@@ -133,6 +133,7 @@ class DueJobs:
         most = self._next_read.get(job_type, self._share)
         self._next_read[job_type] = most * _MORE
         most = min(most, slots_left + 1)
+        # In the order of the query: names would make each claim's most frequent read a third slower.
         wanted = (job_type, self._priority, scheduled_at, job_id - 1, self._transaction.now, most)
         found = self._transaction.run("due_jobs", wanted).fetchall()
         self._is_all[job_type] = len(found) < most

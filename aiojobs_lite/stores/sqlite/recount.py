@@ -12,6 +12,8 @@ from collections.abc import Callable
 from operator import sub
 from typing import Final, NamedTuple
 
+from aiojobs_lite.model.counts import TypeCounts
+from aiojobs_lite.model.job import PRIORITIES
 from aiojobs_lite.stores.sqlite.connection import Connection, carry_out
 from aiojobs_lite.stores.sqlite.due import NEVER
 from aiojobs_lite.stores.sqlite.file import size_of
@@ -27,14 +29,14 @@ class Correction(NamedTuple):
 
     Attributes:
         type: The type.
-        lacking: What is to be added to each of the eight counts.
+        lacking: What is to be added to each count.
         last_id: The highest id among its jobs.
         due_mark: As of when its scheduled jobs were counted, if it has no counts yet.
         due: The earliest claimable job of each priority.
     """
 
     type: str
-    lacking: tuple[int, ...]
+    lacking: TypeCounts
     last_id: int
     due_mark: int
     due: tuple[int, ...]
@@ -137,7 +139,7 @@ class Walk:
         corrections = []
         for job_type in {*stored, *self._found}:
             sums, before = self._found.get(job_type, _Sums()), stored.get(job_type, (*[0] * 8, *[NEVER] * 3))
-            lacking = tuple(map(sub, sums.counts, before[:8]))
+            lacking = TypeCounts(*map(sub, sums.counts, before[:8]))
             is_late = any(found < bound for found, bound in zip(sums.due, before[8:], strict=True))
             if any(lacking) or is_late or (job_type not in stored and sums.last_id):
                 corrections.append(Correction(job_type, lacking, sums.last_id, self._now, tuple(sums.due)))
@@ -153,7 +155,8 @@ def correct(connection: sqlite3.Connection, sql: Sql, findings: Findings) -> boo
     if number != findings.number:
         return False
     for one in findings.corrections:
-        row = (one.type, *one.lacking, one.last_id, one.due_mark, *one.due)
-        connection.execute(sql["correct_counts"], row)
+        due = {f"due_{name}": one.due[priority] for name, priority in PRIORITIES.items()}
+        known = {"type": one.type, "last_id": one.last_id, "due_mark": one.due_mark}
+        connection.execute(sql["correct_counts"], {**known, **one.lacking._asdict(), **due})
     connection.execute(sql["note_correction"], (number + 1,))
     return True

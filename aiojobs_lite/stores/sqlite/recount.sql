@@ -46,7 +46,10 @@ INSERT INTO aiojobs_counts (
     type, pending, scheduled, retrying, held, processing, completed, dead, cancelled, last_id, due_mark, due_high,
     due_medium, due_low
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (
+    :type, :pending, :scheduled, :retrying, :held, :processing, :completed, :dead, :cancelled, :last_id, :due_mark,
+    :due_high, :due_medium, :due_low
+)
 ON CONFLICT (type) DO UPDATE
 SET
     pending = pending + excluded.pending, scheduled = scheduled + excluded.scheduled,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice, repeat
 from typing import Any, Final, NamedTuple
 
 from aiojobs_lite.model.event_match import EventMatch, values_at
@@ -95,7 +95,7 @@ def waiting_for(
     """Some of what waited for an event when it was sent."""
     found: list[Waiting] = []
     for fields, values in looks:
-        wanted = (event.name, fields, values, last, most - len(found))
+        wanted = {"event": event.name, "fields": fields, "vals": values, "last": last, "most": most - len(found)}
         found += map(Waiting._make, transaction.run("waiting_for_event", wanted).fetchall())
     return found
 
@@ -111,17 +111,18 @@ def first_event(
     """The first event that matches and was sent since a job was enqueued, or since the job was that was held in its
     place; not the one that is `but` as JSON.
     """
-    having = _having(match)
+    wanted = {"event": match.event, **_having(match), "most": _EVENTS_A_LOOK}
     (first,) = transaction.one("held_before", (job_id,) * 2)
     for query, since in (("events_since_instant", created_at), ("events_since", first)):
-        behind, is_more = (since, 0), True
+        wanted |= {"behind": since, "id": 0}
+        is_more = True
         while is_more:
-            found = transaction.run(query, (match.event, *behind, *having, _EVENTS_A_LOOK)).fetchall()
+            found = transaction.run(query, wanted).fetchall()
             for *columns, at in found:
                 event = EventRow._make(columns)
                 if (not match.fields or matches(match, event)) and memo_of(event) != but:
                     return event
-                behind = (at, event.id)
+                wanted |= {"behind": at, "id": event.id}
             is_more = len(found) == _EVENTS_A_LOOK
     return None
 
@@ -135,14 +136,17 @@ def looks_for(transaction: Transaction, event: EventRow) -> Iterator[tuple[str, 
             yield fields, values
 
 
-def _having(match: EventMatch) -> tuple[Any, ...]:
+def _having(match: EventMatch) -> dict[str, Any]:
     """Two paths and the values there by which SQLite finds some of the events that cannot match; a path is None where
-    it could take a value for another than Python does.
+    it could take a value for another than Python does. By the names of the parameters.
     """
     pairs = [(_path(field), value) for field, value in zip(match.fields, json.loads(match.values), strict=True)]
     usable = [pair for pair in pairs if pair[0] is not None and _is_same_in_sql(pair[1])]
     chosen = sorted(usable, key=lambda pair: isinstance(pair[1], bool | None))[:_FIELDS_A_LOOK]  # these say least
-    return tuple(chain.from_iterable([*chosen, *[(None, None)] * (_FIELDS_A_LOOK - len(chosen))]))
+    having: dict[str, Any] = {}
+    for number, pair in enumerate(islice(chain(chosen, repeat((None, None))), _FIELDS_A_LOOK), start=1):
+        having[f"path_{number}"], having[f"value_{number}"] = pair
+    return having
 
 
 def _path(field: str) -> str | None:

@@ -63,14 +63,14 @@ SELECT waits.id, waits.job_id, waits.step, steps.suspends, job.type
 FROM aiojobs_waits AS waits
 CROSS JOIN aiojobs_jobs AS job
 LEFT JOIN aiojobs_steps AS steps ON steps.id = waits.step
-WHERE waits.event = ?
-    AND waits.fields = ?
-    AND waits.vals = ?
-    AND waits.id <= ?
+WHERE waits.event = :event
+    AND waits.fields = :fields
+    AND waits.vals = :vals
+    AND waits.id <= :last
     AND job.id = waits.job_id
     AND +job.status IN ('pending', 'processing')
 ORDER BY waits.id
-LIMIT ?;
+LIMIT :most;
 
 -- name: held_before
 -- The job that was held in the place of a job; that job itself if there was none.
@@ -85,27 +85,27 @@ WHERE child_id = ?
 -- not read.
 SELECT id, name, data, sent_at, key, behind
 FROM aiojobs_events
-WHERE name = ?
-    AND (behind, id) > (?, ?)
+WHERE name = :event
+    AND (behind, id) > (:behind, :id)
     AND (
         NOT json_valid(data)
         OR instr(data, '\u00') > 0
-        OR json_extract(data, ?) IS ? AND json_extract(data, ?) IS ?
+        OR json_extract(data, :path_1) IS :value_1 AND json_extract(data, :path_2) IS :value_2
     )
 ORDER BY behind, id
-LIMIT ?;
+LIMIT :most;
 
 -- name: events_since_instant
 -- The same of the events that a release before has sent: behind an instant and an event.
 SELECT id, name, data, sent_at, key, sent_at
 FROM aiojobs_events INDEXED BY aiojobs_events_behind
-WHERE name = ?
+WHERE name = :event
     AND behind IS NULL
-    AND (sent_at, id) > (?, ?)
+    AND (sent_at, id) > (:behind, :id)
     AND (
         NOT json_valid(data)
         OR instr(data, '\u00') > 0
-        OR json_extract(data, ?) IS ? AND json_extract(data, ?) IS ?
+        OR json_extract(data, :path_1) IS :value_1 AND json_extract(data, :path_2) IS :value_2
     )
 ORDER BY sent_at, id
-LIMIT ?;
+LIMIT :most;

@@ -10,6 +10,7 @@ import pytest
 
 from aiojobs_lite.model.limits import ChangeLimit, PauseLimit, StoredLimit, lane_of, lane_text
 from aiojobs_lite.stores.sqlite.due import NEVER, Due
+from aiojobs_lite.stores.sqlite.limit_rows import LimitRows
 from aiojobs_lite.stores.sqlite.meters import Meters
 from aiojobs_lite.stores.sqlite.rows import load_sql
 from tests.helpers.sqlite_store import opened
@@ -21,11 +22,17 @@ TWO, RATE = LANE.meters
 PERIOD = at(10) - NOW
 
 
-def meters_on(connection: sqlite3.Connection, due: Due, now: float = 0) -> Meters:
+def rows_on(connection: sqlite3.Connection) -> LimitRows:
+    """The rows as a transaction has them that begins at `NOW`."""
+    made = LimitRows(load_sql())
+    made.connection, made.now = connection, NOW
+    return made
+
+
+def meters_on(rows: LimitRows, due: Due) -> Meters:
     """The meters as a connection finds them that has just been opened."""
-    made = Meters(load_sql(), due)
-    made.begin(connection, at(now))
-    made.reload(connection)
+    made = Meters(rows, due)
+    made.reload()
     made.count_running()
     return made
 
@@ -40,16 +47,21 @@ async def connection(database: Path) -> AsyncIterator[sqlite3.Connection]:
 
 
 @pytest.fixture
+def rows(connection: sqlite3.Connection) -> LimitRows:
+    return rows_on(connection)
+
+
+@pytest.fixture
 def due() -> Due:
     return Due()
 
 
 @pytest.fixture
-def meters(connection: sqlite3.Connection, due: Due) -> Meters:
+def meters(rows: LimitRows, due: Due) -> Meters:
     """Two at once a key, and three within 10 s."""
-    made = meters_on(connection, due)
-    made.set(StoredLimit("two", 2))
-    made.set(StoredLimit("rate", 3, PERIOD))
+    made = meters_on(rows, due)
+    made.limits.set(StoredLimit("two", 2))
+    made.limits.set(StoredLimit("rate", 3, PERIOD))
     return made
 
 
@@ -71,46 +83,46 @@ def test_what_runs_is_counted_from_the_rows_and_what_differs_is_named(
     assert meters.count_again() == ({"b": 2}, [TWO])
     connection.execute("UPDATE aiojobs_jobs SET status = 'pending', owner = NULL WHERE id = 1")
     assert meters.capacity("two\n9") == 0
-    meters.reload(connection)  # another owner has committed
+    meters.reload()  # another owner has committed
     assert meters.count_running() == {"b": 1}
     assert meters.capacity("two\n9") == 1
     connection.execute("UPDATE aiojobs_jobs SET status = 'processing', owner = 'one' WHERE id = 1")
 
 
 def test_a_limit_that_is_paused_allows_none_for_all_keys_or_for_one(meters: Meters) -> None:
-    assert meters.pause(PauseLimit("two", None, paused=True))
+    assert meters.limits.pause(PauseLimit("two", None, paused=True))
     assert [meters.capacity(TWO), meters.capacity("two\n8"), meters.full(LANE)] == [0, 0, TWO]
-    assert meters.pause(PauseLimit("two", None, paused=False))
-    assert meters.pause(PauseLimit("rate", "7", paused=True))
+    assert meters.limits.pause(PauseLimit("two", None, paused=False))
+    assert meters.limits.pause(PauseLimit("rate", "7", paused=True))
     assert [meters.capacity(TWO), meters.capacity(RATE), meters.capacity("rate\n8")] == [2, 0, 3]
-    assert meters.pause(PauseLimit("rate", "7", paused=False))
+    assert meters.limits.pause(PauseLimit("rate", "7", paused=False))
     assert meters.capacity(RATE) == 3
-    assert not meters.pause(PauseLimit("unknown", None, paused=True))
+    assert not meters.limits.pause(PauseLimit("unknown", None, paused=True))
 
 
 def test_a_key_has_a_value_of_its_own_and_code_changes_none_that_is_pinned(meters: Meters) -> None:
-    assert meters.change(ChangeLimit("two", "7", 5, None, is_pinned=True))
+    assert meters.limits.change(ChangeLimit("two", "7", 5, None, is_pinned=True))
     assert [meters.capacity(TWO), meters.capacity("two\n8")] == [5, 2]
-    assert meters.set(StoredLimit("two", 1, None, "7")) is None
+    assert meters.limits.set(StoredLimit("two", 1, None, "7")) is None
     assert meters.capacity(TWO) == 5
-    assert meters.change(ChangeLimit("two", "7", None, None, is_pinned=False))
+    assert meters.limits.change(ChangeLimit("two", "7", None, None, is_pinned=False))
     assert meters.capacity(TWO) == 2
-    assert meters.limit("unknown\n7", "unknown") is None
+    assert meters.limits.of("unknown\n7", "unknown") is None
 
 
 def test_of_a_rate_it_is_noted_when_one_more_may_start_if_lanes_wait_for_that(
-    connection: sqlite3.Connection, meters: Meters, due: Due
+    rows: LimitRows, meters: Meters, due: Due
 ) -> None:
     for second in range(3):
-        meters.begin(connection, at(second))
+        rows.now = at(second)
         meters.start(LANE)
     assert (meters.next_free, due.made) == (NEVER, NEVER)  # no lane waits
     meters.set_time(RATE, may_have_more=True)
     assert (meters.next_free, due.made) == (at(10), at(10))
     meters.flush()
-    meters.begin(connection, at(10) - 1)
+    rows.now = at(10) - 1
     assert (meters.freed_by_time(lambda *_: None), meters.capacity(RATE)) == ([], 0)
-    meters.begin(connection, at(10))
+    rows.now = at(10)
     assert (meters.freed_by_time(lambda *_: None), meters.capacity(RATE)) == ([RATE], 1)
 
 
@@ -120,18 +132,18 @@ def test_starts_and_times_are_found_again_by_another_connection_once_they_are_st
     for _ in range(3):
         meters.start(LANE)
     meters.set_time(RATE, may_have_more=True)
-    assert meters_on(connection, Due()).capacity(RATE) == 3
+    assert meters_on(rows_on(connection), Due()).capacity(RATE) == 3
     meters.flush()
-    other = meters_on(connection, Due())
+    other = meters_on(rows_on(connection), Due())
     assert (other.capacity(RATE), other.next_free) == (0, at(10))
 
 
-def test_what_started_while_the_clock_was_ahead_started_now(connection: sqlite3.Connection, meters: Meters) -> None:
-    meters.begin(connection, at(500))
+def test_what_started_while_the_clock_was_ahead_started_now(rows: LimitRows, meters: Meters) -> None:
+    rows.now = at(500)
     meters.start(LANE)
-    meters.begin(connection, at(0))
+    rows.now = at(0)
     meters.move_back(0)
-    meters.begin(connection, at(10) - 1)
+    rows.now = at(10) - 1
     assert meters.capacity(RATE) == 2
-    meters.begin(connection, at(10))
+    rows.now = at(10)
     assert meters.capacity(RATE) == 3
