@@ -317,7 +317,7 @@ PRIVATE_IMPORT = re.compile(
 )
 REPLACED = {  # methods; what is replaced of a module is public there
     "tests/conftest.py": {"_publish"},
-    "tests/engine/test_attempt_check.py": {"_begin", "_record"},
+    "tests/engine/test_attempt_check.py": {"_record"},
     "tests/engine/test_calls.py": {"_exit"},  # of Python
     "tests/engine/test_lane_check.py": {"_deliver"},
     "tests/engine/test_loop_monitor.py": {"_back", "_look"},

@@ -48,6 +48,7 @@ from tests.helpers import reference
 from tests.helpers.documents import DOCS, PAGES, name_of, prose, rows, section, spans
 from tests.helpers.root import ROOT
 from tests.helpers.source import PACKAGE, PACKAGE_FOLDER, module_of
+from tests.helpers.surface import public_modules
 
 OPTIONS, ERRORS, NAMES = (DOCS / "reference" / name for name in ("options.md", "errors.md", "names.md"))
 
@@ -182,6 +183,11 @@ def test_every_logger_is_named() -> None:
 
 
 # Names.
+
+
+def test_the_page_lists_the_public_modules_that_the_package_names() -> None:
+    listed = [spans(module)[0] for module, _, promise in rows(section(NAMES, "Modules")) if promise == "yes"]
+    assert sorted(listed) == sorted(public_modules())
 
 
 def public(kind: type) -> Iterator[str]:

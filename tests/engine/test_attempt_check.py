@@ -119,7 +119,7 @@ async def test_attempts_that_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> 
     async with started(quick, clock=clock, max_running=1) as (runner, facts):
         executor = parts_of(runner).executor
         with monkeypatch.context() as patched:
-            patched.setattr(executor, "_begin", lambda *_: None)
+            patched.setattr(executor._beginning, "start", lambda _: None)
             handle = await runner.enqueue(quick)
             await next_fact(facts, DefectFound)
         await runner.run_until_idle()

@@ -499,7 +499,7 @@ async def test_a_signal_while_a_task_is_made_leaves_the_others_to_begin(
         loop.set_task_factory(None)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aiojobs_lite.engine.executor.HAS_EAGER_TASKS", False)
+    monkeypatch.setattr("aiojobs_lite.engine.beginning.HAS_EAGER_TASKS", False)
     rig = Rig(clock, quick)
     asyncio.get_running_loop().set_task_factory(fails)
     with pytest.raises(KeyboardInterrupt):
