@@ -65,9 +65,11 @@ def wrapped(loop: asyncio.AbstractEventLoop, coro: Any, **_: Any) -> Any:
     return Bare(task) if is_attempt(coro) else task
 
 
-FACTORIES: dict[str, Factory] = {"classic": classic, "modern": modern, "forgetful": forgetful, "wrapped": wrapped}
+FACTORIES: dict[str, Factory] = {"classic": classic, "modern": modern, "forgetful": forgetful}
 if sys.version_info >= (3, 12):
     FACTORIES["eager"] = asyncio.eager_task_factory
+else:  # later event loops ask what a factory makes to take a name, so that it must be a task
+    FACTORIES["wrapped"] = wrapped
 
 
 def is_attempt(coro: Any) -> bool:
