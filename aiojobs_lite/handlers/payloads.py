@@ -195,6 +195,8 @@ def _check_step(option: str, step: object) -> None:
     if not callable(step) or not callable(function):
         raise InvalidOption(option, step, expected)
     called = function, type(function).__call__
+    if isinstance(called[1], property):  # a job type: its plain call is that of its handler
+        raise InvalidOption(option, step, expected)
     if any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in called):
         raise InvalidOption(option, step, f"{expected}, no `async def`: it must not wait for anything")
     if any(map(inspect.isgeneratorfunction, called)):

@@ -70,9 +70,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that are opened."""
     found, really = list[str](), os.open
 
-    def noted(file: str | os.PathLike[str], *rest: int) -> int:
+    def noted(file: str | os.PathLike[str], *rest: Any, **more: Any) -> int:
         found.append(os.fspath(file))
-        return really(file, *rest)
+        return really(file, *rest, **more)
 
     monkeypatch.setattr(os, "open", noted)
     return found

@@ -87,8 +87,9 @@ async def test_a_name_that_no_owner_has_is_dead_and_nothing_is_touched(
     """It came from the database, and must not become a path."""
     odd = Path(f"{path}-owner-x")
     odd.touch()
-    monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a file was opened"))
-    assert await FileOwners(path).dead({name}) == {name}
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda *_: pytest.fail("a file was opened"))
+        assert await FileOwners(path).dead({name}) == {name}
     assert odd.exists()
 
 
