@@ -133,6 +133,12 @@ CASES: list[tuple[Callable[[], AiojobsError], str, dict[str, Any]]] = [
         {"job_type": "email", "wanted": dict[str, int]},
     ),
     (
+        lambda: errors.ConflictingResources(dict),
+        "two groups have different resources for dict in Jobs(deps=...), and a runner has one. Give the runner its "
+        "own, which replaces both: JobRunner(deps={dict: ...}).",
+        {"wanted": dict},
+    ),
+    (
         lambda: errors.ResourceFailed(dict, OSError("no server")),
         "the resource for dict could not be made, so nothing was started: OSError('no server'). "
         "Fix what makes it: that exception, with its traceback, is the __cause__ of this one.",

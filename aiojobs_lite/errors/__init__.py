@@ -10,6 +10,7 @@
     │   ├── DuplicateJobType        two handlers under one name
     │   ├── UnknownLimit            no limit by key of this name in the database
     │   ├── MissingDependency       deps= has no resource for an injected parameter
+    │   ├── ConflictingResources    two groups have different resources for a type
     │   ├── ResourceFailed          a resource of deps= could not be made at the start
     │   ├── InvalidSchedule         a cron expression or time zone that cannot work
     │   └── MiddlewareMisused       a middleware that does not proceed, or twice
@@ -71,6 +72,7 @@ from aiojobs_lite.errors.batches import (
 )
 from aiojobs_lite.errors.configuration import (
     ConfigurationError,
+    ConflictingResources,
     DuplicateJobType,
     InvalidJobType,
     InvalidOption,
@@ -143,6 +145,7 @@ __all__ = [
     "BatchNotFound",
     "ClientClosed",
     "ConfigurationError",
+    "ConflictingResources",
     "DuplicateJobType",
     "EnqueueError",
     "EventError",

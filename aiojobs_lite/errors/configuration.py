@@ -91,6 +91,22 @@ class MissingDependency(ConfigurationError, LookupError):
         super().__init__(f"{job_type!r} asks for {name}, {problem}")
 
 
+class ConflictingResources(ConfigurationError):
+    """Two groups of one runner have different resources for a type.
+
+    Attributes:
+        wanted: The type, a key of `deps`.
+    """
+
+    def __init__(self, wanted: object) -> None:
+        self.wanted = wanted
+        name = name_of(wanted)
+        super().__init__(
+            f"two groups have different resources for {name} in Jobs(deps=...), and a runner has one. Give the runner "
+            f"its own, which replaces both: JobRunner(deps={{{name}: ...}})."
+        )
+
+
 class ResourceFailed(ConfigurationError, RuntimeError):
     """A resource of `deps` could not be made at the start. Nothing was started, and nothing is left open.
 

@@ -26,6 +26,7 @@ from aiojobs_lite.sizes import (
 )
 from aiojobs_lite.text import show
 
+_MOST_ATTEMPTS: Final = 1_000_000
 _NO_ANNOTATIONS: Final = (str, bytes, int, float, tuple, NoneType)
 
 
@@ -34,6 +35,11 @@ def check_whole(option: str, value: object, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
         raise InvalidOption(option, value, f"a whole number from 1 to {most:,}")
     return value
+
+
+def check_attempts(value: object) -> int:
+    """A number of attempts, as `max_attempts`."""
+    return check_whole("max_attempts", value, _MOST_ATTEMPTS)
 
 
 def check_flag(option: str, value: object) -> bool:
@@ -132,7 +138,6 @@ def check_metadata(option: str, value: object) -> str | None:
     return text if value else None
 
 
-_MOST_ATTEMPTS: Final = 1_000_000
 _MOST_AT_ONCE: Final = 1_000_000  # jobs of a type with a concurrency
 
 _OF_A_TYPE: Final[Mapping[str, tuple[object, Callable[[str, Any], Any]]]] = {

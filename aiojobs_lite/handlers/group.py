@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final, Unpack, get_args
 
 from aiojobs_lite.cron import CronSchedule
-from aiojobs_lite.errors import InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
-from aiojobs_lite.handlers.checks import check_choice
+from aiojobs_lite.errors import ConflictingResources, InvalidJobType, InvalidOption, InvalidPayload, InvalidSchedule
+from aiojobs_lite.handlers.checks import check_choice, check_resources
 from aiojobs_lite.handlers.cron_words import expression_first
 from aiojobs_lite.handlers.decorators import Declares, make_decorator
 from aiojobs_lite.handlers.event import Event, check_listening
@@ -139,22 +139,24 @@ class Jobs(Declaring, AnswersHabits):
 
     Args:
         middleware: What is around each enqueue and each attempt of its jobs; the first is the outermost.
+        deps: Resources that its handlers need, as `JobRunner(deps=...)` takes them: each runner that it joins has them.
 
     Attributes:
         job: Declares a handler as a job type of this group; see `JobOptions`.
 
     Raises:
-        InvalidOption: If `middleware` cannot work.
+        InvalidOption: If `middleware` or `deps` cannot work.
     """
 
-    def __init__(self, *, middleware: Iterable[Any] = ()) -> None:
+    def __init__(self, *, middleware: Iterable[Any] = (), deps: Mapping[Any, Any] | None = None) -> None:
         super().__init__()
         self._middleware = check_middleware("middleware", middleware)
+        self._deps = check_resources("deps", deps)
         self._registry = Registry()
 
     def _add(self, job_type: JobType[..., Any]) -> None:
         self._registry.add(job_type)
-        job_type.middleware = self._middleware
+        job_type.middleware, job_type.deps = self._middleware, self._deps
 
     def __iter__(self) -> Iterator[JobType[..., Any]]:
         return iter(self._registry)
@@ -189,3 +191,21 @@ def job_types_of(source: object) -> Iterator[JobType[..., Any]]:
             yield from job_types_of(one)
     else:
         raise InvalidOption("jobs", source, "job types (made by @job), groups (Jobs()) or modules that have some")
+
+
+def resources_of(job_types: Iterable[JobType[..., Any]], own: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The resources of a runner: those of the groups of its job types, then its own, which replace them.
+
+    Args:
+        job_types: The job types of the runner.
+        own: What its own `deps=` has.
+
+    Raises:
+        ConflictingResources: If two groups have different ones for a type, and the runner has none of its own.
+    """
+    found: dict[Any, Any] = {}
+    for job_type in job_types:
+        for wanted, resource in job_type.deps.items():
+            if wanted not in own and found.setdefault(wanted, resource) is not resource:
+                raise ConflictingResources(wanted)
+    return {**found, **own}

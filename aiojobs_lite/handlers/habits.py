@@ -23,6 +23,7 @@ _OF_AN_ENQUEUE: Final[Mapping[str, str]] = {
     "{job}.using(after=...)": "after depends_on run_after link",
     "{job}.using(after_failed=...)": "after_failed allow_failure",
     "{job}.using(priority=...)": "priority _priority at_front",
+    "{job}.using(max_attempts=...)": "max_attempts",
     "{job}.using(unique=...)": "unique",
     "{job}.using(debounce=...)": "debounce",
     "{job}.using(throttle=...)": "throttle",

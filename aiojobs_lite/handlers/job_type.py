@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Never, ParamSpec, TypeVar, Unpack
 
 from aiojobs_lite.dead import OnDead
@@ -91,8 +92,8 @@ class Enqueueable(AnswersHabits, Generic[P, R_co]):
 
         Args:
             **options: Those that `aiojobs_lite.handlers.options.EnqueueOptions` describes: `delay`, `at`, `priority`,
-                `idempotency_key`, `label`, `metadata`, `unique`, `debounce`, `throttle`, `batch`, `max_pending`,
-                `on_full`, `expires`, `limits`, `after`, `after_failed`.
+                `max_attempts`, `idempotency_key`, `label`, `metadata`, `unique`, `debounce`, `throttle`, `batch`,
+                `max_pending`, `on_full`, `expires`, `limits`, `after`, `after_failed`.
 
         Raises:
             InvalidOption: If one of them cannot work, or not with another.
@@ -138,6 +139,7 @@ class JobType(Enqueueable[P, R_co]):
         listening: Which events start it; None: none do.
         on_dead: What is called or enqueued for each job that dies, or None.
         middleware: What its group has around its enqueues and attempts.
+        deps: The resources of its group.
     """
 
     name: str
@@ -155,6 +157,7 @@ class JobType(Enqueueable[P, R_co]):
     cron: Schedule | None = None
     listening: Listening | None = None
     middleware: tuple[Any, ...] = ()
+    deps: Mapping[Any, Any] = MappingProxyType({})
 
     def __init__(self, handler: Callable[..., Any], **options: Unpack[JobOptions]) -> None:
         refuse_unknown(options, JobOptions.__optional_keys__)

@@ -14,7 +14,7 @@ from aiojobs_lite.durations import Duration, seconds
 from aiojobs_lite.errors import InvalidOption
 from aiojobs_lite.handlers.after import AfterJobs, HasId, check_after
 from aiojobs_lite.handlers.cancel_on import On
-from aiojobs_lite.handlers.checks import check_aware, check_metadata, check_priority, check_text
+from aiojobs_lite.handlers.checks import check_attempts, check_aware, check_metadata, check_priority, check_text
 from aiojobs_lite.handlers.flow import Flow, OnFull, make_flow
 from aiojobs_lite.handlers.habits import refuse_unknown
 from aiojobs_lite.handlers.limits import Lanes
@@ -117,6 +117,7 @@ class EnqueueOptions(TypedDict, total=False):
         delay: How long from the enqueue until it may run, from 0.
         at: The earliest time that it may run, an aware datetime; not together with `delay`.
         priority: `high`, `medium` or `low`, instead of the type's.
+        max_attempts: All attempts that it may have, the first included, instead of the type's.
         idempotency_key: 1 to 500 printable characters. Unique per type for as long as the job is kept: enqueuing it
             again returns the first job, which makes an enqueue of unknown outcome safe to repeat.
         label: 1 to 200 printable characters, for people and for lists: a tenant, a region.
@@ -139,6 +140,7 @@ class EnqueueOptions(TypedDict, total=False):
     delay: Duration | None
     at: datetime | None
     priority: Priority | None
+    max_attempts: int | None
     idempotency_key: str | None
     label: str | None
     metadata: Mapping[str, Any] | None
@@ -186,6 +188,7 @@ class Enqueueing:
         lanes: Instead of its type's.
         ranking: Makes the priority of each job of a type; None: all have that of the type.
         after: The jobs that it runs after.
+        max_attempts: Instead of its type's.
     """
 
     delay: float | None = None
@@ -196,6 +199,7 @@ class Enqueueing:
     lanes: Lanes | None = None
     after: AfterJobs | None = None
     ranking: Ranking | None = None
+    max_attempts: int | None = None
 
     @property
     def has_conditions(self) -> bool:
@@ -223,6 +227,8 @@ class Enqueueing:
             extended = replace(extended, delay=None, at=check_aware("at", at))
         if priority is not None:
             extended = replace(extended, priority=check_priority("priority", priority))
+        if (most := options.get("max_attempts")) is not None:
+            extended = replace(extended, max_attempts=check_attempts(most))
         flow = make_flow(options, self.flow, job_type.signature, job_type.handler)
         batch = None if flow is None else flow.batch
         if (limits := options.get("limits")) is not None:
@@ -249,7 +255,8 @@ class Enqueueing:
         after = {"after": list(jobs) or None, "after_failed": failed}
         delay = None if self.delay is None else show_duration(self.delay)
         priority = None if self.priority is None else list(PRIORITIES)[self.priority]
-        given = {"delay": delay, "at": self.at, "priority": priority, **dict(self.columns), **after}
+        own = {"delay": delay, "at": self.at, "priority": priority, "max_attempts": self.max_attempts}
+        given = {**own, **dict(self.columns), **after}
         given |= {} if self.lanes is None else {"limits": list(self.lanes.limits)}
         given |= {} if self.flow is None else self.flow.shown()
         return {name: value for name, value in given.items() if value is not None}
@@ -286,8 +293,8 @@ class Enqueueing:
         else:
             lane = None if job_type.lanes is None else job_type.lanes.lane(payload, priority)
         return NewJob(
-            job_type.name, payload, priority, self._due(now), job_type.max_attempts, now, **dict(self.columns),
-            lane=lane,
+            job_type.name, payload, priority, self._due(now), self.max_attempts or job_type.max_attempts, now,
+            **dict(self.columns), lane=lane,
         )  # fmt: skip
 
     def anew(self, row: NewJob, now: int) -> NewJob:

@@ -13,7 +13,7 @@ from aiojobs_lite.limits import Limit, Rate
 from aiojobs_lite.model.admission import Candidate
 from aiojobs_lite.model.schedule_rows import ScheduleRow
 
-STORED: Final = ("delay", "priority", "label", "metadata", "expires", "limits")
+STORED: Final = ("delay", "priority", "max_attempts", "label", "metadata", "expires", "limits")
 """The options of an enqueue that a schedule keeps."""
 
 _NOT_STORED: Final = {

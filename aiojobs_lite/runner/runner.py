@@ -21,7 +21,7 @@ from aiojobs_lite.errors import (
     RunnerAlreadyStarted,
 )
 from aiojobs_lite.handlers.checks import check_choice, check_clock, check_each, check_resources
-from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of
+from aiojobs_lite.handlers.group import Declaring, Jobs, JobSource, job_types_of, resources_of
 from aiojobs_lite.handlers.habits import HABITS_OF_A_RUNNER, AnswersHabits, refuse_unknown
 from aiojobs_lite.handlers.job_type import JobType, check_on_dead
 from aiojobs_lite.handlers.middleware import check_middleware
@@ -64,6 +64,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         jobs: What is declared elsewhere: job types (`@job`), groups (`Jobs()`), and modules that have some of them.
             Groups and modules are read again at each start.
         deps: Resources for injected parameters, by type: values, factories, context managers, and `PerAttempt(...)`.
+            They replace those that groups bring for the same type.
         max_running: Most handlers that run at once in this runner; 0: it enqueues and reads, and runs nothing.
         drain_timeout: How long leaving waits for running jobs before it interrupts them. The variable
             AIOJOBS_LITE_DRAIN_TIMEOUT replaces it, for short stops in development.
@@ -141,11 +142,13 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         Raises:
             InvalidOption: If one is none of these, or a module without job types.
             DuplicateJobType: If two job types have the same name.
+            ConflictingResources: If two groups have different resources for a type.
             RunnerAlreadyStarted: If the runner is started.
         """
         for source in jobs:
             self._take(source)
             self._sources.append(source)
+        self._all_deps()  # refuses a conflict
 
     def on_dead(self, handler: H) -> H:
         """Declares what is done for each job that dies in this runner. Call it before the start, or as a decorator.
@@ -187,7 +190,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         self._take_sources()
         runs = self._settings.max_running > 0
         own = {JobRunner: self, Enqueuer: self, type(self): self, DurableAccess: self._durables}
-        deps = {**self._deps, **own} if runs else {}
+        deps = {**self._all_deps(), **own} if runs else {}
         for job_type in self._registry if runs else ():
             for wanted in job_type.signature.injected.values():
                 if wanted not in deps:
@@ -283,7 +286,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
         """Checks that resources are of types that the runner knows."""
         self._take_sources()
         wanted = {kind: None for job_type in self._registry for kind in job_type.signature.injected.values()}
-        known = {**dict.fromkeys(self._deps), **wanted}
+        known = {**dict.fromkeys(self._all_deps()), **wanted}
         unknown = {key: value for key, value in resources.items() if key not in known}
         if unknown:
             problem = f"no handler that is declared by now asks for {', '.join(map(name_of, unknown))}"
@@ -325,6 +328,9 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
     def _now(self) -> int:
         return self._clock.now()  # of another clock, when `replaced` has set one
+
+    def _all_deps(self) -> dict[Any, Any]:
+        return resources_of(self._registry, self._deps)
 
     def _take_sources(self) -> None:
         """Takes what was added to groups and modules since."""

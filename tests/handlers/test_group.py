@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from aiojobs_lite import JobContext, JobRunner, Jobs, injected, job
 from aiojobs_lite.errors import (
+    ConflictingResources,
     DuplicateJobType,
     InvalidJobType,
     InvalidOption,
@@ -150,6 +152,80 @@ def test_a_cron_handler_of_a_group_is_checked_where_it_is_declared() -> None:
         ):
             group.cron(wrong)
     assert len(group) == 0
+
+
+# Resources of a group.
+
+
+class Mailer(str):
+    """A resource."""
+
+
+def mailing(mailer: Any, name: str = "send") -> Jobs:
+    """A group that brings its resource."""
+    group = Jobs(deps={Mailer: mailer})
+
+    @group.job(name=name)
+    async def send(*, mailer: Mailer = injected) -> str:
+        return str(mailer)
+
+    return group
+
+
+async def sent(runner: JobRunner, name: str = "send") -> Any:
+    return await (await runner.enqueue_named(name)).result("5s")
+
+
+async def test_a_group_brings_its_resources_to_each_runner_that_it_joins() -> None:
+    made: list[str] = []
+
+    async def make() -> AsyncIterator[Mailer]:
+        made.append("entered")
+        yield Mailer(f"mailer {len(made)}")
+        made.append("left")
+
+    group = mailing(make)
+    for runner in (JobRunner(":memory:", jobs=[group]), JobRunner(":memory:", jobs=[module(group=group)])):
+        async with runner:
+            assert await sent(runner) == f"mailer {len(made)}"
+            assert made[-1] == "entered"
+    assert made == ["entered", "left"] * 2
+
+
+async def test_what_the_runner_has_itself_replaces_what_a_group_brings() -> None:
+    group = mailing(Mailer("of the group"))
+    async with JobRunner(":memory:", jobs=[group], deps={Mailer: Mailer("of the runner")}) as runner:
+        assert await sent(runner) == "of the runner"
+    with JobRunner(":memory:", jobs=[group]).replaced(
+        database=":memory:", clock=FakeClock(), deps={Mailer: Mailer("of the test")}
+    ):
+        pass  # a type that only a group knows
+
+
+async def test_two_groups_may_share_a_resource_and_never_differ() -> None:
+    shared = Mailer("shared")
+    async with JobRunner(":memory:", jobs=[mailing(shared), mailing(shared, "again")]) as runner:
+        assert [await sent(runner), await sent(runner, "again")] == ["shared", "shared"]
+    groups = mailing(Mailer("one")), mailing(Mailer("two"), "again")
+    for refused in (lambda: JobRunner(":memory:", jobs=groups), lambda: JobRunner(":memory:").register(*groups)):
+        with pytest.raises(ConflictingResources, match=r"for Mailer in Jobs\(deps=\.\.\.\)") as caught:
+            refused()
+        assert caught.value.wanted is Mailer
+    async with JobRunner(":memory:", jobs=groups, deps={Mailer: Mailer("one for both")}) as runner:
+        assert [await sent(runner), await sent(runner, "again")] == ["one for both"] * 2
+
+
+async def test_a_conflict_that_comes_up_later_is_refused_at_the_start() -> None:
+    group = Jobs(deps={Mailer: Mailer("two")})
+    runner = JobRunner(":memory:", jobs=[mailing(Mailer("one")), group])
+    group.job(name="later")(mail.other.handler)
+    with pytest.raises(ConflictingResources):
+        await runner.start()
+
+
+def test_resources_of_a_group_are_checked_where_they_are_given() -> None:
+    with pytest.raises(InvalidOption, match=r"deps=3: expected a dict, type -> resource\.$"):
+        Jobs(deps=3)  # type: ignore[arg-type]  # what is tested
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from aiojobs_lite import Backoff, JobRunner
 from aiojobs_lite.clock import to_micros
-from aiojobs_lite.errors import InvalidOption
+from aiojobs_lite.errors import InvalidOption, JobDead
 from aiojobs_lite.handlers.decorators import job
 from aiojobs_lite.handlers.options import Enqueueing, EnqueueOptions
 from aiojobs_lite.model.job import NewJob
@@ -30,6 +31,7 @@ def plain(number: int, text: str = "a") -> None: ...
         ({"at": LATER}, NewJob("plain", '{"number":1}', 1, to_micros(LATER), 5, NOW, None)),
         ({"priority": "high"}, NewJob("plain", '{"number":1}', 0, NOW, 5, NOW, None)),
         ({"priority": "low"}, NewJob("plain", '{"number":1}', 2, NOW, 5, NOW, None)),
+        ({"max_attempts": 9}, NewJob("plain", '{"number":1}', 1, NOW, 9, NOW, None)),
         ({"idempotency_key": "k" * 500}, NewJob("plain", '{"number":1}', 1, NOW, 5, NOW, "k" * 500)),
     ],
 )
@@ -65,6 +67,23 @@ def test_options_add_up_and_the_latest_counts(first: Any, then: Any, expected: E
     assert job_type.how == Enqueueing()
 
 
+async def test_the_attempts_of_one_job_are_its_own() -> None:
+    runner = JobRunner(":memory:")
+
+    @runner.job(max_attempts=9, backoff=Backoff(base=0.001, cap=0.001))
+    async def fails() -> None:
+        raise ValueError
+
+    async with runner:
+        for given, attempts in ((fails.using(max_attempts=2), 2), (fails.using(max_attempts=1, label="a"), 1)):
+            handle = await runner.enqueue(given)
+            with pytest.raises(JobDead):
+                await handle.result("5s")
+            dead = await handle.job()
+            assert (dead.attempts, dead.max_attempts) == (attempts, attempts)
+    assert repr(fails.using(max_attempts=2)) == "<JobType 'fails' with max_attempts=2>"
+
+
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
 BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
 
@@ -80,6 +99,8 @@ BEYOND = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
         ({"at": BEYOND}, "at", "an aware datetime, such as datetime.now(UTC)"),
         ({"at": datetime.min.replace(tzinfo=timezone.max)}, "at", "an aware datetime, such as datetime.now(UTC)"),
         ({"priority": "urgent"}, "priority", "'high' or 'medium' or 'low'"),
+        ({"max_attempts": 0}, "max_attempts", "a whole number from 1 to 1,000,000"),
+        ({"max_attempts": True}, "max_attempts", "a whole number from 1 to 1,000,000"),
         ({"idempotency_key": ""}, "idempotency_key", "1 to 500 printable characters"),
         ({"idempotency_key": "k" * 501}, "idempotency_key", "1 to 500 printable characters"),
         ({"idempotency_key": "a\x00"}, "idempotency_key", "1 to 500 printable characters"),
@@ -100,8 +121,8 @@ def test_what_was_refused_is_shown_in_few_words() -> None:
 
 
 def test_an_option_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    wanted = "after, after_failed, at, batch, debounce, delay, expires, idempotency_key, label, limits, max_pending, "
-    wanted += "metadata, on_full, priority, throttle, unique"
+    wanted = "after, after_failed, at, batch, debounce, delay, expires, idempotency_key, label, limits, max_attempts, "
+    wanted += "max_pending, metadata, on_full, priority, throttle, unique"
     with pytest.raises(InvalidOption, match=rf"^strange='high': expected one of {wanted}\.$"):
         job(plain).using(strange="high")  # type: ignore[call-arg]  # what is tested
 
