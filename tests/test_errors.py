@@ -483,8 +483,8 @@ def test_an_error_is_also_what_python_would_raise(kind: type[AiojobsError], buil
 
 REPEATED = "Repeat the call later, with an idempotency_key if it must not be done twice."
 LOCKED = (
-    "Another connection holds the lock: let it end its transaction. If that is your own open transaction, enqueue by "
-    f"enqueue_in(connection, ...) instead. {REPEATED}"
+    "Another connection holds the lock: let it end its transaction. If that is your own open transaction, commit it "
+    f"first, or enqueue by enqueue_in(connection, ...). {REPEATED}"
 )
 FAULTS = {
     "SQLITE_BUSY": LOCKED,

@@ -150,7 +150,7 @@ class ResultTimeout(JobError, TimeoutError):
         self.status = status
         self.error = error
         super().__init__(
-            job_id, f"job {job_id} did not finish within {show_duration(timeout)}: {state}. Await it again."
+            job_id, f"job {job_id} did not finish within {show_duration(timeout)}: {state.rstrip('.')}. Await it again."
         )
 
 

@@ -10,7 +10,7 @@ from aiojobs_lite.text import redact
 
 _REPEAT: Final = "Repeat the call later, with an idempotency_key if it must not be done twice."
 _DAMAGED: Final = "The file is damaged: end all its programs and restore a backup; a repeated call fails as well."
-_OWN: Final = "If that is your own open transaction, enqueue by enqueue_in(connection, ...) instead."
+_OWN: Final = "If that is your own open transaction, commit it first, or enqueue by enqueue_in(connection, ...)."
 _LOCKED: Final = f"Another connection holds the lock: let it end its transaction. {_OWN} {_REPEAT}"
 _OUTDATED: Final = "Others have committed since this transaction read: roll it back, and begin it by BEGIN IMMEDIATE."
 

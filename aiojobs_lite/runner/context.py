@@ -94,13 +94,13 @@ class JobContext(Operations, AnswersHabitsOfContexts):
         self, connection: OpenConnection, job: Enqueueable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> Coroutine[Any, Any, JobHandle[R]]:
         """Makes a further job part of the handler's own open transaction; see `runner.enqueue_in`."""
-        return self._repeating_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
+        return self._awaited_runner(_IN_A_THREAD).enqueue_in(connection, job, *args, **kwargs)
 
     def enqueue_many_in(
         self, connection: OpenConnection, jobs: Iterable[BoundJob[R]]
     ) -> Coroutine[Any, Any, list[JobHandle[R]]]:
         """Makes many further jobs part of the handler's own open transaction; see `runner.enqueue_many_in`."""
-        return self._repeating_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
+        return self._awaited_runner(_IN_A_THREAD).enqueue_many_in(connection, jobs)
 
     def batch(self) -> Coroutine[Any, Any, BatchHandle]:
         """Finds the batch of this job; the batch takes further jobs while this job runs.
@@ -117,9 +117,9 @@ class JobContext(Operations, AnswersHabitsOfContexts):
         """
         return self._runner().enqueue_threadsafe(job, *args, **kwargs)
 
-    def _repeating_runner(self, advice: str = _THREADSAFE) -> Enqueuer:
+    def _repeating_runner(self) -> Enqueuer:
         """The runner, for what each attempt does again."""
-        runner = self._awaited_runner(advice)
+        runner = self._awaited_runner()
         access: DurableAccess | None = None if self._durable is None else self._deps.get(DurableAccess)
         if access is not None and access.durable is not None:
             access.durable.note_outside(self, "ctx.enqueue", _ONCE)

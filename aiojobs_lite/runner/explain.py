@@ -167,25 +167,29 @@ async def _read(engine: Engine, job_id: int) -> Job:
 
 def sentence(found: Situation) -> str:
     """Why the job does not run; or that it runs, or is finished, and how."""
+    return f"{_clause(found).rstrip('.')}."  # it may end with the text of an error
+
+
+def _clause(found: Situation) -> str:
     job = found.job
     name = f"job {job.id} of {job.type}"
     if job.status is Status.PENDING:
         reasons = _reasons(found)
         if reasons:
-            return f"{name} waits: {'; and '.join(reasons)}{_expiry(found)}."
+            return f"{name} waits: {'; and '.join(reasons)}{_expiry(found)}"
         return (
             f"{name} is due, and nothing holds it back: it starts after the jobs that were due before it"
-            f"{_expiry(found)}."
+            f"{_expiry(found)}"
         )
     if job.status is Status.PROCESSING:
-        return f"{name} runs: {_running(found)}."
+        return f"{name} runs: {_running(found)}"
     at = instant(job.completed_at or found.now)
     if job.status is Status.COMPLETED:
-        return f"{name} is completed: attempt {job.attempts} of {job.max_attempts} succeeded at {at}."
+        return f"{name} is completed: attempt {job.attempts} of {job.max_attempts} succeeded at {at}"
     if job.status is Status.DEAD:
         error = f"; its latest error was {job.error}" if job.error else ""
-        return f"{name} is dead since {at}: {job.reason or 'no reason is stored'}{error}."
-    return f"{name} was cancelled at {at}: {job.reason or 'no reason was given'}."
+        return f"{name} is dead since {at}: {job.reason or 'no reason is stored'}{error}"
+    return f"{name} was cancelled at {at}: {job.reason or 'no reason was given'}"
 
 
 def _running(found: Situation) -> str:

@@ -33,8 +33,9 @@ async def test_a_file_that_is_not_the_tests_own_is_refused(plugin: Any, database
         assert (caught.value.why, caught.value.database) == ("pytest runs", str(database))
         assert str(caught.value) == (
             f"{database}: pytest runs. A test would run the jobs that wait there. Before the application starts, "
-            "`job_kit.replace(runner)` lets the runner start in memory (the fixture job_kit); so does "
-            "`async with job_kit(runner):`. The pytest option `aiojobs_lite_files` allows every file (allow), or "
+            "`job_kit.replace(runner)` lets the runner start in memory (the fixture job_kit), and "
+            "`job_kit.replace(client)` a JobClient; so does `async with job_kit(runner):`. The pytest option "
+            "`aiojobs_lite_files` allows every file (allow), or "
             "starts every runner in memory (memory)."
         )
     assert not database.exists()
