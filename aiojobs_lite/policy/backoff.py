@@ -18,7 +18,7 @@ class Backoff:
     """The wait before the next attempt: `min(cap, base * 2**(n-1))` seconds, times a random 0.5 to 1.
 
     Args:
-        base: The wait after the first attempt, more than zero.
+        base: The longest wait after the first attempt, more than zero.
         cap: The longest wait, at least `base`.
 
     Raises:
