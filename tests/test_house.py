@@ -478,3 +478,18 @@ def test_the_queries_of_a_feature_lie_in_a_file_of_its_name_and_only_it_uses_the
         if f'"{name}"' not in features[stem]
     ]
     assert strangers == []
+
+
+def test_the_contracts_between_the_modules_are_kept() -> None:
+    code = "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache', '--no-logo'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=unmeasured(),
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout

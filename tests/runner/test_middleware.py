@@ -15,8 +15,10 @@ import pytest
 from aiojobs_lite import JobContext, JobRunner, Jobs, Snooze, Status, injected
 from aiojobs_lite.errors import MiddlewareMisused, QueueFull, RecordedError
 from aiojobs_lite.runner.middleware import JobToEnqueue, Middleware, Surrounding
+from aiojobs_lite.stores.open import open_store
 from aiojobs_lite.testing import FakeClock, JobKit
 from tests.helpers.calls import in_process, started
+from tests.helpers.fault_store import FaultStore
 from tests.helpers.rings import slow
 from tests.helpers.waiting import PATIENCE
 
@@ -248,17 +250,20 @@ async def test_what_an_enqueue_raises_reaches_its_caller_though_a_middleware_cat
 
 @pytest.mark.parametrize("step", [leaves, cancels])
 async def test_an_enqueue_that_has_not_ended_when_its_middleware_returns_is_in_doubt(
-    job_kit: JobKit, step: Callable[..., Awaitable[None]]
+    step: Callable[..., Awaitable[None]],
 ) -> None:
-    runner = JobRunner(":memory:", middleware=[Step(enqueue=step)])
+    store = FaultStore(open_store(":memory:", "normal"))
+    runner = JobRunner(store, middleware=[Step(enqueue=step)], max_running=0)
 
     @runner.job
     async def waits() -> None: ...
 
-    async with job_kit(runner, run=False):
+    async with runner:
         for enqueue in (lambda: runner.enqueue(waits), lambda: runner.enqueue_many([waits.bind()])):
+            store.gate.clear()  # so that it cannot end
             with pytest.raises(MiddlewareMisused, match="without the end of `proceed") as caught:
                 await enqueue()
+            store.gate.set()
             assert str(caught.value).endswith("enqueued or not. Await it, and cancel it by an exception only.")
         await asyncio.gather(*LEFT)
     LEFT.clear()

@@ -313,7 +313,7 @@ async def test_a_child_is_started_once_and_its_result_comes_back(job_kit: JobKit
 
 
 async def test_a_child_that_does_not_complete_raises_in_its_parent(job_kit: JobKit) -> None:
-    runner = JobRunner(":memory:")
+    runner = JobRunner(":memory:", drain_timeout=0)
 
     @runner.job(max_attempts=1)
     async def child(how: str) -> None:
