@@ -281,6 +281,9 @@ class BatchBlock(AnswersHabitsOfBlocks):
 class Batches:
     """The batches of a runner's database: `runner.batches`.
 
+    What awaits the database raises `RunnerError` if the runner cannot be used, and `StoreUnavailable` if the database
+    cannot.
+
     Args:
         access: The way to the engine.
         registry: Has the job types.

@@ -65,6 +65,9 @@ class JobClient(AnswersHabitsOfClients):
     It opens the database at its first call, and in each forked process anew. All threads may use it. Leaving
     `with client:` closes it, and so does the end of the process; it may be entered again.
 
+    Each method that uses the database raises `ClientClosed` if the client is closed, `WrongEventLoop` inside an event
+    loop, which it would block, and `StoreRefused` if the database cannot be used.
+
     Args:
         database: As `JobRunner` takes it.
         jobs: What can be enqueued: job types, groups (`Jobs()`), and modules that have some of them. Groups and
@@ -121,10 +124,8 @@ class JobClient(AnswersHabitsOfClients):
             InvalidPayload: If the arguments do not fit the handler.
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
             EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `JobRunner.enqueue`.
-            StoreRefused: If the database cannot be used.
-            StoreUnavailable: If it cannot be used now. If the commit itself failed, the job may exist.
-            ClientClosed: If the client is closed.
-            WrongEventLoop: If it is called inside an event loop, which it would block.
+            JobNotFound: If there is none of the jobs that it is to run after (`after=`).
+            StoreUnavailable: If the database cannot be used now. If the commit itself failed, the job may exist.
         """
         check_enqueueable(job)
         (handle,) = self.enqueue_many([job.bind(*args, **kwargs)])
@@ -136,7 +137,7 @@ class JobClient(AnswersHabitsOfClients):
         Raises:
             InvalidOption: If `name` is no text.
             UnknownJobType: If no job type of this client has this name.
-            EnqueueError, StoreUnavailable, ClientClosed, WrongEventLoop: As of `enqueue`.
+            EnqueueError, JobNotFound, StoreUnavailable: As of `enqueue`.
         """
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; client.enqueue(...) takes the job type")
@@ -157,8 +158,6 @@ class JobClient(AnswersHabitsOfClients):
             EnqueueError: `QueueFull`, `UniqueConflict`, `KeyReused` or `InvalidKey`, as of `JobRunner.enqueue`.
             JobNotFound: If there is none of the jobs that one is to run after (`after=`).
             StoreUnavailable: If the database cannot be used now. If the commit itself failed, the jobs may exist.
-            ClientClosed: If the client is closed.
-            WrongEventLoop: If it is called inside an event loop, which it would block.
         """
         self._open()
         bound = check_bound(jobs, self._registry)  # without the lock: the iterable is the caller's code
@@ -192,10 +191,7 @@ class JobClient(AnswersHabitsOfClients):
             PayloadTooLarge: If they take more bytes as JSON than the type's `largest_payload`.
             InvalidOption: If `connection` is a delay, or the job is to run after others (`after=`).
             TransactionRefused: If the transaction cannot take the job; `why` says what is wrong.
-            StoreRefused: If the database cannot be used.
             StoreUnavailable: If the file is locked, full or failing. The job is not in the transaction; roll it back.
-            ClientClosed: If the client is closed.
-            WrongEventLoop: If it is called inside an event loop, which it would block.
         """
         check_connection(connection)
         check_enqueueable(job)
@@ -213,7 +209,7 @@ class JobClient(AnswersHabitsOfClients):
             One handle a job, in their order.
 
         Raises:
-            EnqueueError, InvalidOption, StoreUnavailable, ClientClosed, WrongEventLoop: As of `enqueue_in`.
+            EnqueueError, InvalidOption, StoreUnavailable: As of `enqueue_in`.
         """
         refuse_loop()
         if self._is_closed:
@@ -238,8 +234,6 @@ class JobClient(AnswersHabitsOfClients):
             InvalidOption: If the name or the id cannot be one.
             EnqueueError: If the options of a listener among the `jobs` of this client refuse its job.
             StoreUnavailable: If the database cannot be used now. If the commit itself failed, it may be sent.
-            ClientClosed: If the client is closed.
-            WrongEventLoop: If it is called inside an event loop, which it would block.
         """
         (sent,) = self.send_many([EventToSend(name, data, id)])
         return sent
@@ -248,7 +242,7 @@ class JobClient(AnswersHabitsOfClients):
         """Sends up to 5,000 events in one transaction, all or none.
 
         Raises:
-            InvalidEvent, InvalidOption, EnqueueError, StoreUnavailable, ClientClosed, WrongEventLoop: As of `send`.
+            InvalidEvent, InvalidOption, EnqueueError, StoreUnavailable: As of `send`.
         """
         self._open()
         now = self._clock.now()
@@ -262,8 +256,6 @@ class JobClient(AnswersHabitsOfClients):
         Raises:
             JobNotFound: If no job has this id.
             StoreUnavailable: If the database cannot be read now.
-            ClientClosed: If the client is closed.
-            WrongEventLoop: If it is called inside an event loop, which it would block.
         """
         query = GetJob(check_id(job_id))
         with self._session() as session:

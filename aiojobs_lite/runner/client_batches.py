@@ -319,8 +319,7 @@ class ClientBatches:
 
         Raises:
             BatchNotFound: If no batch has this id.
-            ClientClosed: If the client is closed.
-            WrongEventLoop: If it is called inside an event loop, which it would block.
+            StoreRefused, StoreUnavailable, ClientClosed, WrongEventLoop: As of each method of `JobClient`.
         """
         query = GetBatch(check_batch_id(batch_id))
         with self._parts.session() as session:

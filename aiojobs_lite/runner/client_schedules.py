@@ -38,8 +38,8 @@ from aiojobs_lite.runner.types import check_by
 class ClientSchedules:
     """The cron schedules of a client's database: `client.schedules`, as `runner.schedules`.
 
-    Each method raises `ClientClosed` if the client is closed, `WrongEventLoop` inside an event loop, and
-    `StoreUnavailable` if the database cannot be used now.
+    Each method raises `ClientClosed` if the client is closed, `WrongEventLoop` inside an event loop, `StoreRefused` if
+    the database cannot be used, and `StoreUnavailable` if it cannot be used now.
 
     Args:
         registry: Has the job types.

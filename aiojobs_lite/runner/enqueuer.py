@@ -111,6 +111,7 @@ class Enqueuer:
         Raises:
             InvalidOption: If `name` is no text.
             UnknownJobType: If no registered job type has this name.
+            EnqueueError, JobNotFound, StoreUnavailable, RunnerError: As of `enqueue`.
         """
         if not isinstance(name, str):
             raise InvalidOption("name", name, "the name of a job type; await runner.enqueue(...) takes the job type")
@@ -194,6 +195,7 @@ class Enqueuer:
 
         Raises:
             QueueFull: If too many jobs of a type are pending, with `on_full="wait"` as well: the caller has the lock.
+            EnqueueError, InvalidOption, StoreUnavailable, RunnerError: As of `enqueue_in`.
         """
         engine = self._access.engine
         check_connection(connection)
@@ -217,8 +219,10 @@ class Enqueuer:
         """The same as `enqueue`, from a plain thread; returns after the commit.
 
         Raises:
+            EnqueueError, JobNotFound: As of `enqueue`.
             StoreUnavailable: If the database cannot be written now, or the event loop ended meanwhile.
             WrongEventLoop: If it is called on the event loop, which it would block for ever.
+            RunnerError: If the runner cannot be used now.
         """
         self._access.check_thread()
         check_enqueueable(job)

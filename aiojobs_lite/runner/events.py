@@ -80,6 +80,8 @@ class EventToSend:
 class Events:
     """Sends events, and looks at those that were sent: `runner.events`.
 
+    Each method raises `RunnerError` if the runner cannot be used, and `StoreUnavailable` if the database cannot.
+
     Args:
         access: The way to the engine.
         registry: The job types that this runner knows.
@@ -101,6 +103,7 @@ class Events:
             step: The operation of a durable handler for which they are sent, or None.
 
         Raises:
+            InvalidEvent, InvalidOption, EnqueueError: As of `JobRunner.send`.
             AttemptNotOwned: If the attempt of that handler is another runner's by now.
         """
         engine = self._access.engine
@@ -131,6 +134,7 @@ class Events:
             EventNotFound: If there is no such event.
             InvalidOption: If the job type listens to no events.
             UnknownJobType: If it is not registered in this runner.
+            EnqueueError: If the options of the job type refuse its job.
         """
         if not isinstance(job_type, JobType) or job_type.listening is None:
             raise InvalidOption("job_type", job_type, "a job type that listens to events, made by `on(...)`")
@@ -173,6 +177,9 @@ class Events:
             name: Only those of this name.
             before: Only those behind this one, the last of the page before.
             limit: How many at most, up to 1,000.
+
+        Raises:
+            InvalidOption: If one of these cannot be.
         """
         checked = None if name is None else check_event_name(name)
         if before is not None and not isinstance(before, StoredEvent):

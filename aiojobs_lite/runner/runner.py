@@ -267,6 +267,7 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
 
         Raises:
             InvalidOption: If a resource is of a type that neither `deps` has nor a handler asks for.
+            RunnerAlreadyStarted: If the runner is started.
         """
         if self._access.is_started:
             raise RunnerAlreadyStarted("given another database")
@@ -309,6 +310,10 @@ class JobRunner(Enqueuer, Declaring, Hosted, AnswersHabits):
     async def runners(self) -> list[RunnerInfo]:
         """Lists the runners of the database in every process, the latest start first. A dead runner is listed for an
         hour after another runner noted its death.
+
+        Raises:
+            RunnerError: If the runner cannot be used now, or from this event loop.
+            StoreUnavailable: If the database cannot be read now.
         """
         runners, _ = await self._access.engine.runners()
         return runners
